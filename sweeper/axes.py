@@ -1,0 +1,142 @@
+"""From what a grid writes to the axes of its blocks: generated values, zipped fields, fields that matter only sometimes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from w2s.block import Axis
+from w2s.cells import FieldSpec, nearest, null_inactive
+
+__all__ = ["expand_values", "join_conditional"]
+
+GENERATORS = ("linspace", "geomspace", "logspace")
+_MAX_VALUES = 10_000_000
+
+
+def expand_values(written: Any) -> list[Any]:
+    """Values of one axis as written: a list, or ``{linspace|geomspace|logspace: [start, stop, num]}``, optional ``round: true``.
+
+    Generated numbers are rounded to 12 significant digits (or to whole numbers), and the rounded number is the value.
+    Raises ValueError with the reason.
+    """
+    if isinstance(written, list):
+        if not written:
+            raise ValueError("an axis needs at least one value; the list is empty")
+        return written
+    if isinstance(written, Mapping):
+        return _generate(written)
+    raise ValueError(f"an axis is a list or a generator ({', '.join(GENERATORS)}), not {written!r}; one value goes under fixed")
+
+
+def _generate(written: Mapping[str, Any]) -> list[Any]:
+    kinds = [key for key in written if key in GENERATORS]
+    if strangers := [key for key in written if key not in (*GENERATORS, "round")]:
+        raise ValueError(
+            f"unknown generator {strangers[0]!r}{nearest(strangers[0], GENERATORS)}; known: {', '.join(GENERATORS)}"
+        )
+    if len(kinds) != 1:
+        raise ValueError(f"name exactly one generator of {', '.join(GENERATORS)}")
+    rounded = written.get("round", False)
+    if not isinstance(rounded, bool):
+        raise ValueError(f"round is true or false, not {rounded!r}")
+    start, stop, count = _arguments(kinds[0], written[kinds[0]])
+    with np.errstate(all="ignore"):
+        raw = getattr(np, kinds[0])(start, stop, count)
+    if not np.isfinite(raw).all():
+        raise ValueError(f"{kinds[0]} from {start} to {stop} leaves the range of numbers")
+    return [round(float(v)) if rounded else float(f"{float(v):.12g}") for v in raw]
+
+
+def _arguments(kind: str, arguments: Any) -> tuple[float, float, int]:
+    if not isinstance(arguments, list) or len(arguments) != 3:
+        raise ValueError(f"{kind} takes [start, stop, num], not {arguments!r}")
+    for value in arguments:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+            raise ValueError(f"{kind} takes three finite numbers, not {value!r}")
+    start, stop, count = arguments
+    if isinstance(count, float):
+        if not count.is_integer():
+            raise ValueError(f"{kind}: num must be a whole number, not {count!r}")
+        count = int(count)
+    if not 1 <= count <= _MAX_VALUES:
+        raise ValueError(f"{kind}: num must lie in 1..{_MAX_VALUES}, not {count}")
+    if kind == "geomspace" and (start <= 0 or stop <= 0):
+        raise ValueError(f"geomspace needs positive ends, not {start!r} and {stop!r}")
+    return float(start), float(stop), count
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def join_conditional(
+    axes: Sequence[Axis], fixed: Mapping[str, Any], fields: Mapping[str, FieldSpec]
+) -> tuple[tuple[Axis, ...], dict[str, Any]]:
+    """Merge every field that matters only for some values of another with that other's axis; null inactive fields.
+
+    The result is a product again: an axis ``(filter, ridge, time)`` holds each ridge once, with time null, and each time
+    once, with ridge null. Returns the axes and the fields that are the same in all cells.
+    """
+    axes, fixed = list(axes), dict(fixed)
+    for names in _components(axes, fields):
+        joined = [axis for axis in axes if set(axis.names) & names]
+        constants = {name: fixed.pop(name) for name in sorted(names & set(fixed))}
+        values = _distinct(joined, constants, fields)
+        merged = Axis((*(n for axis in joined for n in axis.names), *constants), values)
+        axes[axes.index(joined[0])] = merged
+        axes = [axis for axis in axes if axis is merged or axis not in joined]
+    axes = _split_constant(axes, fixed)
+    return tuple(axes), null_inactive(fixed, fields)
+
+
+def _components(axes: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> list[set[str]]:
+    """Sets of fields tied by a condition whose controller varies, closed under zips and further conditions."""
+    varying = {name for axis in axes for name in axis.names}
+    sets: list[set[str]] = []
+    for spec in fields.values():
+        controllers = set(spec.when) & varying
+        if not controllers:
+            continue
+        tied = {spec.name, *spec.when}
+        tied |= {name for axis in axes if set(axis.names) & tied for name in axis.names}
+        for other in [s for s in sets if s & tied]:
+            tied |= other
+            sets.remove(other)
+        sets.append(tied)
+    return sets
+
+
+def _distinct(
+    joined: Sequence[Axis], constants: Mapping[str, Any], fields: Mapping[str, FieldSpec]
+) -> tuple[tuple[Any, ...], ...]:
+    """Distinct combinations after inactive fields are nulled, in order of first appearance."""
+    names = [name for axis in joined for name in axis.names]
+    if math.prod(len(axis) for axis in joined) > _MAX_VALUES:
+        raise ValueError(f"the axes {', '.join(names)} depend on each other and have too many combinations")
+    seen: dict[tuple[Any, ...], None] = {}
+    for combination in itertools.product(*(axis.values for axis in joined)):
+        cell = dict(zip(names, itertools.chain.from_iterable(combination), strict=True)) | dict(constants)
+        seen.setdefault(tuple(null_inactive(cell, fields).values()))
+    return tuple(seen)
+
+
+def _split_constant(axes: Sequence[Axis], fixed: dict[str, Any]) -> list[Axis]:
+    """Move fields of joined axes that take one value only (null included) to ``fixed``."""
+    result = []
+    for axis in axes:
+        varying = [name for name in axis.names if len(axis.names) == 1 or len(set(axis.column(name))) > 1]
+        varying = varying or [axis.names[0]]
+        for name in axis.names:
+            if name not in varying:
+                fixed[name] = axis.column(name)[0]
+        columns = [axis.column(name) for name in varying]
+        result.append(Axis(tuple(varying), tuple(zip(*columns, strict=True))))
+    return result

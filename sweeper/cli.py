@@ -1,0 +1,185 @@
+"""The command line. Nothing heavier than Typer is imported before a command needs it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="w2s-sweep",
+    help="Weak-to-strong generalization as a sweep: a grid file becomes a table of gain, misfit and PGR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
+
+
+class ExecutorName(StrEnum):
+    """Where blocks are solved."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class BackendName(StrEnum):
+    """Which kernels compute."""
+
+    auto = "auto"
+    numpy = "numpy"
+    numba = "numba"
+    cupy = "cupy"
+
+
+class OnError(StrEnum):
+    """What a failed cell does to the rest."""
+
+    stop = "stop"
+    go_on = "continue"
+    all_alike = "stop-if-all-alike"
+
+
+def main() -> None:
+    """Entry point of ``w2s-sweep``."""
+    app()
+
+
+def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a user error as one message with its exit code; end quietly on an interrupt or a closed pipe."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        from sweeper.errors import Exit, UserError
+
+        try:
+            return command(*arguments, **options)
+        except UserError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(int(error.code)) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(int(Exit.INTERRUPTED)) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+    return run
+
+
+@app.command()
+@_guarded
+def studies() -> None:
+    """List the studies and their fields."""
+    from sweeper.describe import print_studies
+
+    print_studies()
+
+
+@app.command()
+@_guarded
+def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
+    """Print a commented grid to start from."""
+    from sweeper.describe import starting_grid
+
+    typer.echo(starting_grid(study), nl=False)
+
+
+@app.command()
+@_guarded
+def data() -> None:
+    """List the data sets found through W2S_DATA, with licence and sha256."""
+    from sweeper.describe import print_data
+
+    print_data()
+
+
+@app.command()
+@_guarded
+def plan(grid: GridFile) -> None:
+    """Show cells, blocks, what is shared and the nominal cost; run nothing."""
+    from sweeper.describe import print_plan
+    from sweeper.plan import make_plan
+    from sweeper.reader import load_grid
+
+    print_plan(make_plan(load_grid(grid)))
+
+
+@app.command()
+@_guarded
+def launch(
+    grid: GridFile,
+    out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
+    executor: Annotated[ExecutorName | None, typer.Option(help="ray, or inline: this process, without Ray")] = None,
+    address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray cluster")] = None,
+    on_error: Annotated[OnError | None, typer.Option(help="what a failed cell does to the rest")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="keep rows that are not in this grid")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start RUN-2 when RUN holds another grid")] = False,
+) -> None:
+    """Run a grid, or go on with it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
+    from sweeper.describe import print_outcome
+    from sweeper.progress import Progress
+    from sweeper.run import launch as run_grid
+
+    options = {"executor": executor, "backend": backend, "on_error": on_error}
+    named = {name: str(value) for name, value in options.items() if value is not None}
+    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), address=address, cpus=cpus, **named)
+    print_outcome(outcome)
+    raise typer.Exit(int(outcome.exit))
+
+
+@app.command()
+@_guarded
+def status(run: RunPath) -> None:
+    """Show done, failed and pending cells, the rate, and the first error."""
+    from sweeper.status import print_status, run_status
+
+    print_status(run_status(run))
+
+
+@app.command()
+@_guarded
+def rerun(
+    run: RunPath,
+    cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
+    backend: Annotated[BackendName, typer.Option(help="kernels to use")] = BackendName.auto,
+) -> None:
+    """Solve one cell again in this process and compare it with its row. Exit code 1 if they differ."""
+    from sweeper.status import print_rerun, rerun_cell
+
+    same = print_rerun(rerun_cell(run, cell, str(backend)))
+    raise typer.Exit(0 if same else 1)
+
+
+@app.command()
+@_guarded
+def report(run: RunPath) -> None:
+    """Print the summary with intervals and draw the study's figures into RUN/report."""
+    from sweeper.report import make_report
+
+    make_report(run)
+
+
+@app.command()
+@_guarded
+def doctor() -> None:
+    """Show versions, BLAS, threads, GPU and Ray; say what is missing and how to get it."""
+    from sweeper.doctor import print_doctor
+
+    print_doctor()
+
+
+if __name__ == "__main__":
+    main()

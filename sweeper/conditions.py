@@ -1,0 +1,175 @@
+"""Conditions between fields: the ``exclude`` list of a grid and the rules of a study, evaluated on whole sub-grids.
+
+A condition looks only at the axes it names, so a grid of ten million cells is checked without being expanded.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.block import Block
+from w2s.cells import nearest
+from w2s.datafile import DataFile
+from w2s.study import Rule
+
+__all__ = ["Condition", "condition_from_mapping", "condition_from_text", "excluded", "first_violation", "restrict"]
+
+Mask = npt.NDArray[np.bool_]
+
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test of some fields: ``test(block)`` is True for cells that meet it and broadcasts to the block's shape."""
+
+    fields: tuple[str, ...]
+    test: Callable[[Block], Mask]
+    text: str
+
+
+def condition_from_mapping(values: Mapping[str, list[Any]]) -> Condition:
+    """Cells whose every named field has one of the listed values (already canonical)."""
+
+    def test(block: Block) -> Mask:
+        mask = np.ones((1,) * len(block.axes), dtype=bool)
+        for name, allowed in values.items():
+            mask = mask & _is_one_of(block, name, allowed)
+        return mask
+
+    return Condition(tuple(values), test, str(dict(values)))
+
+
+def _is_one_of(block: Block, name: str, allowed: list[Any]) -> Mask:
+    group = block.group(name)
+    return np.array([level in allowed for level in group.values(name)], dtype=bool)[group.codes]
+
+
+def condition_from_text(text: str, known: Iterable[str]) -> Condition:
+    """Compile ``"d_weak > n_labeled and noise == 0"``: comparisons of fields, numbers and words, with + - * / and or not.
+
+    The text is parsed, never evaluated as code. Raises ValueError with the reason.
+    """
+    known = set(known)
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"{text!r} is not a condition such as 'd_weak > n_labeled'") from None
+    names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is not a field{nearest(name, known)}")
+    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+        raise ValueError(f"{text!r} compares nothing; write for example 'd_weak > n_labeled'")
+    evaluate = _compile(tree, text)
+    if not names:
+        raise ValueError(f"{text!r} names no field")
+
+    def test(block: Block) -> Mask:
+        with np.errstate(all="ignore"):
+            return np.asarray(evaluate(block), dtype=bool)
+
+    return Condition(names, test, text)
+
+
+def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
+    if isinstance(node, ast.Name):
+        name = node.id
+        return lambda block: block.column(name)
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
+        value = node.value
+        return lambda _block: value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
+        inner, apply = _compile(node.operand, text), operator.neg if isinstance(node.op, ast.USub) else np.logical_not
+        return lambda block: apply(inner(block))
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        left, right, combine = _compile(node.left, text), _compile(node.right, text), _ARITHMETIC[type(node.op)]
+        return lambda block: combine(left(block), right(block))
+    if isinstance(node, ast.BoolOp):
+        parts = [_compile(part, text) for part in node.values]
+        join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
+        return lambda block: _fold(join, [part(block) for part in parts])
+    if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
+        terms = [_compile(part, text) for part in (node.left, *node.comparators)]
+        tests = [_COMPARE[type(op)] for op in node.ops]
+        return lambda block: _fold(
+            np.logical_and, [t(a(block), b(block)) for t, a, b in zip(tests, terms, terms[1:], strict=False)]
+        )
+    raise ValueError(f"{text!r}: only fields, numbers, words, comparisons, + - * / and, or, not are allowed")
+
+
+def _fold(join: Callable[[Any, Any], Any], parts: list[Any]) -> Any:
+    result = parts[0]
+    for part in parts[1:]:
+        result = join(result, part)
+    return result
+
+
+def restrict(block: Block, fields: Iterable[str]) -> Block:
+    """Return the sub-product over the axes that carry the named fields, all other axes at their first value."""
+    named = set(fields)
+    fixed, axes = dict(block.fixed), []
+    for axis in block.axes:
+        if named & set(axis.names):
+            axes.append(axis)
+        else:
+            fixed.update(zip(axis.names, axis.values[0], strict=True))
+    return Block(fixed, tuple(axes))
+
+
+def excluded(conditions: Iterable[Condition], block: Block) -> Mask | None:
+    """Cells of a block that any condition leaves out, broadcast to the block's shape; None when there is no condition."""
+    mask: Mask | None = None
+    for condition in conditions:
+        hit = np.broadcast_to(condition.test(block), block.shape)
+        mask = hit if mask is None else mask | hit
+    return mask
+
+
+def first_violation(rule: Rule, block: Block, conditions: tuple[Condition, ...]) -> dict[str, Any] | None:
+    """Field values of the first cell that breaks a rule and is not excluded; None when all is well.
+
+    A cell in which one of the rule's fields is inactive keeps the rule.
+    """
+    fields = {*rule.fields, *(name for condition in conditions for name in condition.fields)}
+    part = restrict(block, fields)
+    columns = [part.column(name) for name in rule.fields]
+    with np.errstate(all="ignore"):
+        broken = ~np.asarray(rule.test(*columns), dtype=bool)
+    for column in columns:
+        broken = broken & (np.equal(column, column) if column.dtype.kind == "f" else column != np.array(None))
+    broken = np.broadcast_to(broken, part.shape)
+    out = excluded(conditions, part)
+    if out is not None:
+        broken = broken & ~out
+    if not broken.any():
+        return None
+    index = np.unravel_index(int(np.argmax(broken)), part.shape)
+    return {name: np.broadcast_to(part.column(name), part.shape)[index] for name in rule.fields}
+
+
+def show(value: Any) -> str:
+    """One value as a person writes it in a grid."""
+    if isinstance(value, (float, np.floating)):
+        return f"{float(value):.12g}"
+    return str(value.name if isinstance(value, DataFile) else value)

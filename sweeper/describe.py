@@ -1,0 +1,168 @@
+"""What the command line prints: studies, a starting grid, data sets, the plan, the outcome of a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from sweeper.conditions import show
+from sweeper.errors import Exit, GridError
+from sweeper.plan import Plan
+from sweeper.run import Outcome
+from w2s.cells import FieldSpec, cell_fields
+from w2s.datafile import BUILTIN, DataFile, data_folders
+from w2s.studies import StudyError, find_study, study_names
+
+__all__ = ["print_data", "print_outcome", "print_plan", "print_studies", "starting_grid"]
+
+
+def console() -> Console:
+    """Return a console that neither wraps long paths nor guesses at markup."""
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def print_studies() -> None:
+    """Every registered study with its fields."""
+    out = console()
+    for name in study_names():
+        study = find_study(name)
+        out.print(f"{name}  (version {study.version})  {study.summary}", style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for heading in ("  field", "type", "default", "meaning"):
+            table.add_column(heading)
+        for spec in cell_fields(study.Cell).values():
+            table.add_row(f"  {spec.name}", type_text(spec), default_text(spec), meaning_text(spec))
+        out.print(table)
+        out.print()
+
+
+def type_text(spec: FieldSpec) -> str:
+    """Name a field's type and choices."""
+    return " | ".join(map(str, spec.choices)) if spec.choices else ("file" if spec.is_file else spec.kind)
+
+
+def default_text(spec: FieldSpec) -> str:
+    """Write a field's default as a grid would."""
+    return "required" if spec.required else ("none" if spec.default is None else show(spec.default))
+
+
+def meaning_text(spec: FieldSpec) -> str:
+    """Describe a field with unit and condition."""
+    unit = f" [{spec.unit}]" if spec.unit else ""
+    when = "".join(f"; only when {name} is {' or '.join(map(str, values))}" for name, values in spec.when.items())
+    return f"{spec.description}{unit}{when}"
+
+
+def starting_grid(reference: str) -> str:
+    """A commented grid for a study, every field with its meaning; required fields stand under axes."""
+    try:
+        study = find_study(reference)
+    except StudyError as error:
+        raise GridError(str(error)) from None
+    fields = [spec for spec in cell_fields(study.Cell).values() if spec.name != "seed"]
+    lines = [f"# {study.summary or study.name}", f"study: {reference}", "axes:"]
+    for spec in (spec for spec in fields if spec.required):
+        lines.append(f"  {spec.name}: []  # {meaning_text(spec)}; {type_text(spec)}, needed")
+    lines += ["fixed:"]
+    for spec in (spec for spec in fields if not spec.required):
+        written = yaml.safe_dump(spec.default, default_flow_style=True).splitlines()[0]
+        lines.append(f"  # {spec.name}: {written}  # {meaning_text(spec)}; {type_text(spec)}")
+    lines += ["seeds: 20", "# out: runs/name  # default: runs/<name of this file>", ""]
+    return "\n".join(lines).replace("fixed:\n  #", "# fixed:\n  #")
+
+
+def print_data() -> None:
+    """Built-in tables, and every file in the folders of ``W2S_DATA``."""
+    out = console()
+    for name in BUILTIN:
+        file = DataFile.find(name)
+        out.print(f"{name}  built in  sha256 {file.sha256}")
+    folders = data_folders()
+    if not folders:
+        out.print("W2S_DATA is not set: export W2S_DATA=/path/to/data to use data:FOLDER/FILE in a grid")
+    for folder in folders:
+        if not folder.is_dir():
+            out.print(f"{folder}: no such folder")
+            continue
+        licences = _licences(folder)
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".csv", ".gz", ".parquet", ".npz")):
+            name = path.relative_to(folder).as_posix()
+            licence = licences.get(name) or licences.get(name.split("/")[0], "licence not stated")
+            out.print(f"data:{name}  {licence}  sha256 {DataFile.find(f'data:{name}').sha256}")
+
+
+def _licences(folder: Path) -> dict[str, str]:
+    """Licences from the table in the folder's README.md, by folder or file name; empty when there is none."""
+    readme = folder / "README.md"
+    found: dict[str, str] = {}
+    column = None
+    for line in readme.read_text(encoding="utf-8").splitlines() if readme.is_file() else []:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            column = None
+        elif "licence" in cells or "license" in cells:
+            column = cells.index("licence" if "licence" in cells else "license")
+        elif column is not None and len(cells) > column:
+            found[cells[0].strip("`/ ")] = cells[column].replace("**", "")
+    return found
+
+
+def print_plan(plan: Plan) -> None:
+    """Axes, cells, blocks, what is shared, nominal cost."""
+    out, grid = console(), plan.grid
+    out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {grid.out}")
+    for k, cut in enumerate(plan.cuts):
+        product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
+        left_out = cut.part.block.size - cut.part.wanted
+        note = f", {left_out:,} left out by exclude" if left_out else ""
+        heading = f"grid {k + 1}: " if len(plan.cuts) > 1 else ""
+        out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for name in ("  axis", "values", "from", "to", "in one block", "shares work"):
+            table.add_column(name)
+        for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True):
+            shared = any(name in grid.study.shares for name in axis.names)
+            first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
+            table.add_row(f"  {', '.join(axis.names)}", str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
+        out.print(table)
+        out.print(
+            f"  {cut.count:,} blocks of up to {cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB each"
+        )
+    waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
+    out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """One paragraph: what was found, computed, failed; where the table is; what to do next."""
+    out = console()
+    if not outcome.computed and not outcome.failed and outcome.exit == Exit.DONE:
+        out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {outcome.run}")
+        return
+    parts = [f"{outcome.computed:,} cells computed"]
+    parts += [f"{outcome.found:,} found"] if outcome.found else []
+    parts += [f"{outcome.failed:,} FAILED"] if outcome.failed else []
+    parts += [f"{outcome.pending:,} pending"] if outcome.pending else []
+    out.print(f"{', '.join(parts)}, of {outcome.cells:,}; table in {outcome.run / 'results'}")
+    unusual = {status: count for status, count in outcome.statuses.items() if status not in ("ok", "failed")}
+    if unusual:
+        out.print(_statuses(unusual))
+    if outcome.first_error:
+        out.print(f"first error: {outcome.first_error}")
+    if outcome.stopped:
+        out.print(f"{outcome.stopped}; launch again to go on")
+    if outcome.exit == Exit.DONE:
+        out.print(f"next: w2s-sweep report {outcome.run}")
+
+
+def _statuses(counts: Mapping[str, Any]) -> str:
+    meaning = {
+        "singular": "a fit without regularisation had no unique solution, the minimum-norm one was taken",
+        "ill_conditioned": "condition above 1e12",
+        "nonfinite": "a result was not a number and is null",
+    }
+    return "\n".join(f"  {count:,} rows {status}: {meaning.get(status, '')}" for status, count in counts.items())

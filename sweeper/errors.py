@@ -1,0 +1,43 @@
+"""Exit codes and the errors a user meets."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+__all__ = ["Exit", "GridError", "RunError", "UserError"]
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    DONE = 0
+    CANNOT_WRITE = 1
+    BAD_INPUT = 2
+    FAILED_CELLS = 3
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """Something the user can mend. Shown as one message, without a traceback; ``code`` is the exit code."""
+
+    code = Exit.BAD_INPUT
+
+
+class GridError(UserError):
+    """A grid file that cannot be run: says file, line, field, value and what is allowed."""
+
+    def __init__(self, message: str, file: Path | None = None, line: int | None = None) -> None:
+        place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        super().__init__(place + message)
+        self.line = line
+
+
+class RunError(UserError):
+    """A run folder that cannot be used as asked."""
+
+
+class StoreError(UserError):
+    """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to go on."""
+
+    code = Exit.CANNOT_WRITE

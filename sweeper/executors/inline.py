@@ -1,0 +1,30 @@
+"""Solve blocks one after another in this process: no Ray, breakpoints work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from sweeper.work import Job, Receipt, solve_block
+from w2s.block import Block
+
+__all__ = ["InlineExecutor"]
+
+
+class InlineExecutor:
+    """One process, one thread, in plan order."""
+
+    def __enter__(self) -> InlineExecutor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Iterator[Receipt]:
+        """Yield a receipt as each block is done."""
+        for block in blocks:
+            yield solve_block(job, block, flops_per_cell * block.wanted)
+
+    def describe(self) -> str:
+        """Say where blocks are solved."""
+        return "inline"

@@ -1,0 +1,294 @@
+"""Launching a grid: what is missing is computed, what is there is left alone.
+
+What is to do is a set difference: the planned blocks minus the parts in the run folder. Resuming after a kill, extending an
+axis and running again with nothing to do are the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sweeper.errors import Exit, GridError, RunError
+from sweeper.executors import Executor, make_executor
+from sweeper.grid import Compute, Grid
+from sweeper.plan import Plan, block_key, make_plan
+from sweeper.progress import Progress
+from sweeper.provenance import run_metadata
+from sweeper.reader import load_grid
+from sweeper.resolve import differences, extends, read_resolved, resolved_grid
+from sweeper.store import Part, RunFolder
+from sweeper.work import Job, Receipt
+from w2s.block import Block
+from w2s.identity import cell_ids, hex_ids
+from w2s.rows import table_schema
+from w2s_kernels import choose
+
+__all__ = ["Outcome", "launch"]
+
+_ALIKE = 3
+"""So many failed blocks with one and the same error, and none that worked, end a run under ``stop-if-all-alike``."""
+
+
+@dataclass
+class Outcome:
+    """What a launch did: where the table is, how many cells it computed, found and failed."""
+
+    run: Path
+    cells: int
+    found: int = 0
+    computed: int = 0
+    failed: int = 0
+    exit: Exit = Exit.DONE
+    first_error: str | None = None
+    stopped: str | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> int:
+        """Cells without a row."""
+        return self.cells - self.found - self.computed - self.failed
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Blocks to compute, and how many cells of the grid already have a row."""
+
+    blocks: list[tuple[Block, str]]
+    found: int
+
+    @property
+    def cells(self) -> int:
+        """Cells to compute."""
+        return sum(block.wanted for block, _ in self.blocks)
+
+
+def launch(
+    grid: Grid | Path | str | Mapping[str, Any],
+    *,
+    out: Path | str | None = None,
+    keep: bool = False,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    **compute: Any,
+) -> Outcome:
+    """Run a grid, or go on with it, and return what happened.
+
+    Parameters
+    ----------
+    grid : a grid, a grid file, or a mapping with the keys of one.
+    out : run folder; default ``runs/<grid file stem>`` beside the grid.
+    keep : the grid shrank or changed, and rows outside it may stay in the folder.
+    fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid.
+    progress : where to report; none by default.
+    compute : ``executor``, ``address``, ``backend``, ``cpus``, ``on_error``; they override the grid's ``compute:``.
+
+    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
+    same call goes on.
+
+    """
+    checked = grid if isinstance(grid, Grid) else load_grid(grid)
+    settings = _settings(checked.compute, compute)
+    run = Path(out) if out is not None else checked.out
+    if fresh:
+        run = _fresh_folder(checked, run)
+    folder = RunFolder(run)
+    report = progress or Progress.silent()
+    with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
+        return _launch_locked(checked, folder, settings, keep, report)
+
+
+def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
+    values = written.model_dump() | {k: v for k, v in given.items() if v is not None}
+    try:
+        return Compute.model_validate(values, strict=True)
+    except ValueError as error:
+        raise GridError(str(error)) from None
+
+
+def _launch_locked(grid: Grid, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
+    plan = make_plan(grid)
+    _compare(grid, folder, keep)
+    resolved = resolved_grid(grid, folder.path)
+    metadata = run_metadata(grid, resolved)
+    folder.create(table_schema(grid.study).with_metadata(metadata))
+    folder.write_grid(resolved)
+    todo = _todo(plan, folder)
+    outcome = Outcome(folder.path, plan.cells, found=todo.found)
+    if not todo.blocks:
+        return outcome
+    if settings.backend == "auto":
+        backend = choose("auto")
+        report.note(f"backend {backend.name}: {backend.reason}")
+        settings = settings.model_copy(update={"backend": backend.name})
+    job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
+    flops = plan.flops / max(plan.cells, 1)
+    executor = make_executor(settings, report)
+    folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=executor.describe())
+    with report.running(total=plan.cells, done=todo.found), _signals_as_interrupt():
+        try:
+            with executor:
+                _collect(executor, job, todo, flops, settings, outcome, folder, report)
+        except KeyboardInterrupt:
+            outcome.exit = Exit.INTERRUPTED
+            outcome.stopped = "interrupted"
+    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
+    return outcome
+
+
+def _collect(
+    executor: Executor,
+    job: Job,
+    todo: Todo,
+    flops: float,
+    settings: Compute,
+    outcome: Outcome,
+    folder: RunFolder,
+    report: Progress,
+) -> None:
+    """Hand blocks to the executor and account for every receipt."""
+    errors: list[str] = []
+    for receipt in executor.run(job, [block for block, _ in todo.blocks], flops):
+        failed = int(receipt.statuses.get("failed", 0))
+        outcome.failed += failed
+        outcome.computed += receipt.rows - failed
+        for status, count in receipt.statuses.items():
+            outcome.statuses[status] = outcome.statuses.get(status, 0) + count
+        folder.event("block", **_event(receipt))
+        report.advance(receipt)
+        if receipt.error is None:
+            continue
+        errors.append(receipt.error)
+        outcome.exit = Exit.FAILED_CELLS
+        if outcome.first_error is None:
+            outcome.first_error = receipt.error
+            report.note(f"first failure, cell {receipt.first_cell}: {receipt.error}")
+        if _gives_up(settings.on_error, errors, outcome):
+            outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
+            return
+
+
+def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
+    if policy == "stop":
+        return True
+    return policy == "stop-if-all-alike" and outcome.computed == 0 and len(errors) >= _ALIKE and len(set(errors)) == 1
+
+
+def _event(receipt: Receipt) -> dict[str, Any]:
+    content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
+    return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
+
+
+def _compare(grid: Grid, folder: RunFolder, keep: bool) -> None:
+    """Refuse a grid that shrank or changed against the one the folder was made with."""
+    stored = folder.read_grid()
+    if stored is None:
+        if (folder.path / "results").exists() and any((folder.path / "results").iterdir()):
+            raise RunError(f"{folder.path} holds results but no grid.yaml; name another folder with --out")
+        return
+    before = _stored_grid(stored, folder.path)
+    if before.study.name == grid.study.name and (keep or extends(grid, before)):
+        return
+    if before.study.name != grid.study.name:
+        raise RunError(f"{folder.path} holds a run of {before.study.name}, not of {grid.study.name}; name another with --out")
+    changes = "\n  ".join(differences(grid, before))
+    raise RunError(
+        f"the grid differs from the one {folder.path} was made with:\n  {changes}\n"
+        "--keep computes what is new and leaves the other rows there; --fresh starts a folder of its own"
+    )
+
+
+def _stored_grid(stored: Mapping[str, Any], run: Path) -> Grid:
+    try:
+        return read_resolved(stored, run)
+    except GridError as error:
+        raise RunError(f"the grid stored in {run} cannot be read by this version: {error}") from None
+
+
+def _fresh_folder(grid: Grid, run: Path) -> Path:
+    """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused or holds a grid which this one extends."""
+    number = 1
+    while True:
+        place = run if number == 1 else run.with_name(f"{run.name}-{number}")
+        stored = RunFolder(place).read_grid()
+        if stored is None:
+            return place
+        before = _stored_grid(stored, place)
+        if before.study.name == grid.study.name and extends(grid, before):
+            return place
+        number += 1
+
+
+def _todo(plan: Plan, folder: RunFolder) -> Todo:
+    """Planned blocks minus what the parts hold. Parts of another study version are set aside; failed rows are retried."""
+    study = plan.grid.study
+    parts = []
+    for part in folder.parts():
+        if part.study == study.name and part.version != study.version:
+            folder.supersede(part)
+        else:
+            parts.append(part)
+    planned = [(block, block_key(study, block)) for block in plan.blocks()]
+    keys = {key for _, key in planned}
+    done = {part.key for part in parts if part.key in keys and not part.failed}
+    others = [_without_failed(part, folder) for part in parts if part.key not in keys]
+    have = np.sort(folder.ids([part for part in others if part is not None]))
+    blocks = [(block, key) for block, key in planned if key not in done]
+    if have.size:
+        blocks = [(left, block_key(study, left)) for block, _ in blocks if (left := _minus(plan, block, have)) is not None]
+    return Todo(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
+
+
+def _minus(plan: Plan, block: Block, have: np.ndarray[Any, Any]) -> Block | None:
+    """Return the block without the cells that already have a row; None when nothing is left."""
+    ids = hex_ids(cell_ids(plan.grid.study, block))
+    place = np.minimum(np.searchsorted(have, ids), have.size - 1)
+    missing = (have[place] != ids).reshape(block.shape)
+    if block.mask is not None:
+        missing = missing & block.mask
+    if not missing.any():
+        return None
+    return block if missing.all() else block.with_mask(missing)
+
+
+def _without_failed(part: Part, folder: RunFolder) -> Part | None:
+    """Drop the failed rows of a part whose block is no longer planned as it was, so that its cells can be tried again."""
+    if not part.failed:
+        return part
+    if part.failed == part.rows:
+        folder.remove(part)
+        return None
+    table = pq.read_table(part.path)
+    kept = table.filter(pc.not_equal(table["status"], "failed"))
+    statuses = {status: count for status, count in part.statuses.items() if status != "failed"}
+    footer = {"study": part.study, "version": part.version, "statuses": statuses, "seconds": part.seconds, "flops": part.flops}
+    metadata = {k: v for k, v in (table.schema.metadata or {}).items() if k != b"w2s.block"}
+    folder.write_part(part.key, pa.table(kept).replace_schema_metadata(metadata), footer)
+    return replace(part, rows=kept.num_rows, statuses=statuses)
+
+
+@contextlib.contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it before they kill)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,212 @@
+"""The run folder: what is on disk, and how it stays whole.
+
+    RUN/grid.yaml               the resolved grid: every value written out, defaults included
+    RUN/results/part-*.parquet  one file per block, written whole under a name derived from the block
+    RUN/events.jsonl            what happened when
+    RUN/report/                 pictures and summary
+    RUN/superseded/             rows of an earlier version of the study
+
+What is done is what the parts say; there is no other state to lose. Nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from sweeper.errors import RunError, StoreError
+
+__all__ = ["Part", "RunFolder"]
+
+_BLOCK = b"w2s.block"
+_EMPTY = "part-0000-schema"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part file, as its footer tells it."""
+
+    path: Path
+    key: str
+    study: str
+    version: int
+    rows: int
+    statuses: Mapping[str, int]
+    seconds: float
+    flops: float
+
+    @property
+    def failed(self) -> int:
+        """Rows with status ``failed``: they are tried again by the next launch."""
+        return int(self.statuses.get("failed", 0))
+
+
+class RunFolder:
+    """A run folder on a file system."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.results = path / "results"
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """Open a run folder; raise :class:`RunError` when there is none."""
+        if path.name == "results" and (path.parent / "grid.yaml").is_file():
+            path = path.parent
+        if not (path / "grid.yaml").is_file():
+            raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
+        return cls(path)
+
+    def create(self, schema: pa.Schema) -> None:
+        """Make the folders and a part without rows, so that the table can be read from the first second."""
+        try:
+            self.results.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make {self.results}: {error.strerror}") from None
+        for leftover in self.results.glob(".tmp-*"):
+            leftover.unlink(missing_ok=True)
+        path = self.results / f"{_EMPTY}.parquet"
+        if not path.exists() or pq.read_schema(path).remove_metadata() != schema.remove_metadata():
+            self._write(schema.empty_table(), path)
+
+    def read_grid(self) -> dict[str, Any] | None:
+        """Return the stored resolved grid, or None before the first launch."""
+        path = self.path / "grid.yaml"
+        if not path.exists():
+            return None
+        try:
+            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+        if not isinstance(stored, dict) or "grids" not in stored:
+            raise RunError(f"{path} is not a resolved grid")
+        return stored
+
+    def write_grid(self, resolved: Mapping[str, Any]) -> None:
+        """Store the resolved grid (whole or not at all)."""
+        text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True, default_flow_style=None, width=128)
+        self._replace(self.path / "grid.yaml", text.encode())
+
+    def parts(self) -> list[Part]:
+        """Read every part's footer. Raises :class:`RunError` for a file that is no part of a run."""
+        found = []
+        for path in sorted(self.results.glob("part-*.parquet")):
+            if path.stem != _EMPTY:
+                found.append(read_part(path))
+        return found
+
+    def part_path(self, key: str) -> Path:
+        """Return the place of a block's part."""
+        return self.results / f"part-{key}.parquet"
+
+    def write_part(self, key: str, table: pa.Table, block: Mapping[str, Any]) -> None:
+        """Write the rows of one block: a temporary file, then a rename. Writing twice is harmless."""
+        metadata = {**(table.schema.metadata or {}), _BLOCK: json.dumps({"key": key, **block}).encode()}
+        self._write(table.replace_schema_metadata(metadata), self.part_path(key))
+
+    def remove(self, part: Part) -> None:
+        """Remove a part whose rows are about to be computed again."""
+        part.path.unlink(missing_ok=True)
+
+    def supersede(self, part: Part) -> None:
+        """Set aside a part made by another version of the study."""
+        place = self.path / "superseded" / f"version-{part.version}"
+        place.mkdir(parents=True, exist_ok=True)
+        part.path.replace(place / part.path.name)
+
+    def ids(self, parts: list[Part], *, only_done: bool = True) -> npt.NDArray[np.bytes_]:
+        """Identities of the rows in some parts, as S32; failed rows left out when ``only_done``."""
+        chunks = []
+        for part in parts:
+            table = pq.read_table(part.path, columns=["cell_id", "status"])
+            if only_done and part.failed:
+                table = table.filter(pa.compute.not_equal(table["status"], "failed"))
+            chunks.append(np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32"))
+        return np.concatenate(chunks) if chunks else np.empty(0, dtype="S32")
+
+    def event(self, kind: str, **content: Any) -> None:
+        """Append one line to ``events.jsonl``."""
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str) + "\n"
+        try:
+            with (self.path / "events.jsonl").open("a", encoding="utf-8") as stream:
+                stream.write(line)
+        except OSError as error:
+            raise StoreError(f"cannot write {self.path / 'events.jsonl'}: {error.strerror}") from None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every event; a line cut short by a kill is passed over."""
+        path = self.path / "events.jsonl"
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    yield json.loads(line)
+
+    @contextlib.contextmanager
+    def lock(self, waiting: Any = None) -> Iterator[None]:
+        """Hold the folder for one launch at a time; the system frees it when the process ends, however it ends.
+
+        A second launch calls ``waiting()`` once and then waits its turn.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = (self.path / ".lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if waiting is not None:
+                    waiting()
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, table: pa.Table, path: Path) -> None:
+        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        try:
+            pq.write_table(table, temporary, compression="zstd")
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {error.strerror}") from None
+
+
+def read_part(path: Path) -> Part:
+    """Read one part's footer."""
+    try:
+        footer = json.loads(pq.read_schema(path).metadata[_BLOCK])
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, json.JSONDecodeError):
+        raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
+    return Part(
+        path=path,
+        key=footer["key"],
+        study=footer["study"],
+        version=footer["version"],
+        rows=sum(footer["statuses"].values()),
+        statuses=footer["statuses"],
+        seconds=footer["seconds"],
+        flops=footer.get("flops", 0.0),
+    )

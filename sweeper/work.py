@@ -1,0 +1,135 @@
+"""What a worker does with one block: set the threads, solve, write the part, return a receipt.
+
+Rows never travel through the scheduler: the worker writes them itself and hands back a few numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sweeper.plan import block_key
+from sweeper.store import RunFolder
+from w2s.block import Block
+from w2s.rows import failed_rows, rows_table
+from w2s.studies import find_study
+from w2s.study import Study
+from w2s_kernels import Backend, choose
+
+__all__ = ["Job", "Receipt", "one_thread", "record_failure", "solve_block", "solve_rows"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs besides the block: where the study is, where rows go, which kernels to use."""
+
+    study: str
+    base: Path
+    run: Path
+    backend: str
+    metadata: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a worker returns for one block."""
+
+    key: str
+    rows: int
+    statuses: Mapping[str, int]
+    seconds: float
+    error: str | None
+    first_cell: str | None
+    pid: int
+
+
+def solve_block(job: Job, block: Block, flops: float) -> Receipt:
+    """Solve a block and write its part.
+
+    An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
+    (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
+    """
+    study = find_study(job.study, job.base)
+    start = time.perf_counter()
+    try:
+        with one_thread():
+            table = solve_rows(study, block, choose(job.backend))
+    except Exception as problem:
+        error = "".join(traceback.format_exception_only(problem)).strip()
+        return record_failure(job, block, error, time.perf_counter() - start)
+    return _record(job, study, block, table, time.perf_counter() - start, flops=flops)
+
+
+def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> Receipt:
+    """Write a block's cells as ``failed`` rows with the error as their message."""
+    study = find_study(job.study, job.base)
+    table = failed_rows(study, block, error, _provenance(job.backend, seconds))
+    return _record(job, study, block, table, seconds, error=error)
+
+
+def _record(
+    job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, *, flops: float = 0.0, error: str | None = None
+) -> Receipt:
+    key = block_key(study, block)
+    statuses = {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
+    footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds, "flops": flops}
+    RunFolder(job.run).write_part(key, table.replace_schema_metadata(job.metadata), footer)
+    first = None if error is None else table["cell_id"][0].as_py()
+    return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
+
+
+def solve_rows(study: type[Study], block: Block, backend: Backend) -> pa.Table:
+    """Solve a block in this process and return its rows."""
+    start = time.perf_counter()
+    solved = study().solve(block, backend)
+    return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start))
+
+
+def _provenance(backend: str, seconds: float) -> dict[str, Any]:
+    return {"backend": backend, "blas": blas_name(), "dtype": "float64", "threads": 1, "elapsed_s": seconds}
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
+    from threadpoolctl import threadpool_limits
+
+    numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
+    before = numba.get_num_threads() if numba else 0
+    before_torch = torch.get_num_threads() if torch else 0
+    if numba:
+        numba.set_num_threads(1)
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        if numba:
+            numba.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before_torch)
+
+
+@functools.cache
+def blas_name() -> str:
+    """Name and version of the BLAS that NumPy uses, for the ``blas`` column."""
+    import numpy as np  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    found = [
+        f"{lib['internal_api']} {lib['version']} {lib.get('architecture', '')}".strip()
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas"
+    ]
+    return ", ".join(dict.fromkeys(found)) or "unknown"

@@ -1,0 +1,126 @@
+"""YAML with line numbers: YAML 1.2 numbers and booleans, duplicate keys refused, the line of every value kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweeper.errors import GridError
+
+__all__ = ["Lines", "read_yaml"]
+
+Lines = dict[tuple[Any, ...], int]
+
+_MAX_BYTES = 8 * 1024 * 1024
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader with the core schema of YAML 1.2: ``1e-3`` is a number, ``yes`` and ``on`` are words."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+def _resolve(tag: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
+
+
+_resolve("null", r"~|null|Null|NULL|", "~nN\0")
+_resolve("bool", r"true|True|TRUE|false|False|FALSE", "tTfF")
+_resolve("int", r"[-+]?[0-9]+", "-+0123456789")
+_resolve(
+    "float",
+    r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "-+.0123456789",
+)
+_Loader.yaml_implicit_resolvers[""] = [("tag:yaml.org,2002:null", re.compile("^$"))]
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda _text: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": int,
+    "float": lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
+    "str": str,
+}
+
+
+def read_yaml(path: Path) -> tuple[Any, Lines]:
+    """Read one YAML document; return its value and the line (1-based) of every key and item by path.
+
+    Raises :class:`GridError` with file and line for a missing file, bad YAML, duplicate keys, anchors that expand
+    without end, or a file that is no text.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise GridError(f"the file is larger than {_MAX_BYTES} bytes; use linspace, geomspace or logspace", path)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
+        raise GridError(f"cannot read the grid: {reason}", path) from None
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise GridError(f"bad YAML: {error.problem}", path, mark.line + 1 if mark else None) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise GridError(f"bad YAML: {str(error).splitlines()[0]}", path) from None
+    except RecursionError:
+        raise GridError("bad YAML: nested too deeply", path) from None
+    if node is None:
+        raise GridError("the file is empty", path)
+    lines: Lines = {}
+    reader = _Reader(path, lines)
+    return reader.build(node, ()), lines
+
+
+class _Reader:
+    """Builds values from YAML nodes and records where each one stands."""
+
+    def __init__(self, path: Path, lines: Lines) -> None:
+        self.path, self.lines, self.open = path, lines, set[int]()
+        self.built = 0
+
+    def build(self, node: yaml.Node, place: tuple[Any, ...]) -> Any:
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        self.built += 1
+        if id(node) in self.open or len(place) > 20 or self.built > 5_000_000:
+            raise GridError("bad YAML: nested or repeated without end", self.path, node.start_mark.line + 1)
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, place)
+            if isinstance(node, yaml.SequenceNode):
+                return [self.build(item, (*place, k)) for k, item in enumerate(node.value)]
+            return self._scalar(node)
+        finally:
+            self.open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, place: tuple[Any, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise GridError("bad YAML: a key must be a plain word", self.path, line)
+            key = str(key_node.value)
+            if key in result:
+                raise GridError(f"the key {key!r} stands twice (first on line {self.lines[(*place, key)]})", self.path, line)
+            self.lines[(*place, key)] = line
+            result[key] = self.build(value_node, (*place, key))
+        return result
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        if kind not in _SCALARS:
+            raise GridError(f"bad YAML: tag {node.tag!r} is not allowed", self.path, node.start_mark.line + 1)
+        try:
+            return _SCALARS[kind](str(node.value))
+        except ValueError:
+            raise GridError(f"bad YAML: {node.value!r} is not a {kind}", self.path, node.start_mark.line + 1) from None

@@ -1,0 +1,169 @@
+"""A block: the sub-grid that a study solves in one call.
+
+A block is a product of axes. An axis carries one field or several that move together (a ``zip``, or a field together with
+the ones that matter only for some of its values), so every shape of grid is a product, and a study never sees a list of cells.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Axis", "Block", "Group"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Fields that vary together: ``values[i]`` holds one value per name (null where a field is inactive)."""
+
+    names: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
+
+    def __post_init__(self) -> None:
+        if any(len(value) != len(self.names) for value in self.values):
+            raise ValueError(f"axis {self.names}: every value needs {len(self.names)} entries")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, part: slice) -> Axis:
+        return Axis(self.names, self.values[part])
+
+    @classmethod
+    def single(cls, name: str, values: Sequence[Any]) -> Axis:
+        """Build an axis of one field."""
+        return cls((name,), tuple((value,) for value in values))
+
+    def column(self, name: str) -> tuple[Any, ...]:
+        """Return the values of one of the axis's fields."""
+        position = self.names.index(name)
+        return tuple(value[position] for value in self.values)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Distinct value combinations of some fields in a block.
+
+    ``levels[k]`` maps each field to its value; ``codes`` (broadcasts to the block's shape) says which level each cell has.
+    """
+
+    names: tuple[str, ...]
+    levels: tuple[Mapping[str, Any], ...]
+    codes: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def values(self, name: str) -> list[Any]:
+        """One value per level."""
+        return [level[name] for level in self.levels]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Product of ``axes`` with all other fields ``fixed``; ``mask`` (True = wanted) has the block's shape, or is None for all.
+
+    Cells are numbered in C order: the last axis varies fastest.
+    """
+
+    fixed: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    mask: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        names = [*self.fixed, *(name for axis in self.axes for name in axis.names)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"a field stands twice in a block: {sorted(names)}")
+        if self.mask is not None and self.mask.shape != self.shape:
+            raise ValueError(f"mask has shape {self.mask.shape}, block has shape {self.shape}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of cells, masked ones included."""
+        return math.prod(self.shape)
+
+    @property
+    def wanted(self) -> int:
+        """Number of cells that are asked for."""
+        return self.size if self.mask is None else int(self.mask.sum())
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every field of the block's cells."""
+        return (*self.fixed, *(name for axis in self.axes for name in axis.names))
+
+    def values(self, name: str) -> list[Any]:
+        """Distinct values of one field, in order of first appearance."""
+        if name in self.fixed:
+            return [self.fixed[name]]
+        return list(dict.fromkeys(self.axes[self._position(name)].column(name)))
+
+    def one(self, name: str) -> Any:
+        """Return the value of a field that is the same in all cells of the block."""
+        values = self.values(name)
+        if len(values) != 1:
+            raise ValueError(f"{name} takes {len(values)} values in this block")
+        return values[0]
+
+    def group(self, *names: str) -> Group:
+        """Distinct combinations of the named fields and, per cell, which one it has. Cost: O(size of the axes involved)."""
+        involved = [k for k, axis in enumerate(self.axes) if set(axis.names) & set(names)]
+        levels: dict[tuple[Any, ...], int] = {}
+        shape = [len(axis) if k in involved else 1 for k, axis in enumerate(self.axes)]
+        codes = np.empty(shape, dtype=np.int64)
+        for index in np.ndindex(*shape):
+            values = dict(self.fixed)
+            for k in involved:
+                values.update(zip(self.axes[k].names, self.axes[k].values[index[k]], strict=True))
+            codes[index] = levels.setdefault(tuple(values[name] for name in names), len(levels))
+        return Group(names, tuple(dict(zip(names, level, strict=True)) for level in levels), codes)
+
+    def gather(self, table: npt.NDArray[Any], *groups: Group) -> npt.NDArray[Any]:
+        """Spread ``table`` (one leading dimension per group) over the block's cells: the result has the block's shape."""
+        picked = table[tuple(group.codes for group in groups)]
+        return np.broadcast_to(picked, self.shape + picked.shape[len(self.shape) :])
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Every wanted cell as a plain mapping. For small blocks and for tests: cost is one dictionary per cell."""
+        for index in np.ndindex(*self.shape):
+            if self.mask is None or self.mask[index]:
+                cell = dict(self.fixed)
+                for axis, k in zip(self.axes, index, strict=True):
+                    cell.update(zip(axis.names, axis.values[k], strict=True))
+                yield cell
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Values of one field as an array that broadcasts to the block's shape (None becomes NaN among numbers)."""
+        if name in self.fixed:
+            values, shape = [self.fixed[name]], [1] * len(self.axes)
+        else:
+            position = self._position(name)
+            values = list(self.axes[position].column(name))
+            shape = [len(values) if k == position else 1 for k in range(len(self.axes))]
+        if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
+            array = np.array([np.nan if v is None else v for v in values])
+        else:
+            array = np.empty(len(values), dtype=object)
+            array[:] = values
+        return array.reshape(shape)
+
+    def with_mask(self, mask: npt.NDArray[np.bool_] | None) -> Block:
+        """Return the same block with another mask."""
+        return replace(self, mask=mask)
+
+    def _position(self, name: str) -> int:
+        for position, axis in enumerate(self.axes):
+            if name in axis.names:
+                return position
+        raise KeyError(f"{name} is not a field of this block; it has {', '.join(self.names)}")

@@ -1,0 +1,126 @@
+"""Files as cell parameters: a path for people, a sha256 for the identity.
+
+A grid names a file in one of three ways: a built-in name (``digits``), ``data:folder/file`` looked up in the folders of the
+environment variable ``W2S_DATA``, or a path relative to the grid file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import core_schema
+
+__all__ = ["BUILTIN", "DataFile", "DataFileError", "data_folders"]
+
+
+class DataFileError(ValueError):
+    """A data file that cannot be found or is not the file it was; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file whose content is part of a cell's identity.
+
+    ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits).
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> DataFile:
+        """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
+        path = _locate(name, base or Path.cwd())
+        digest = _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
+        if sha256 is not None and digest != sha256:
+            raise DataFileError(f"{name}: the file at {path} is not the one this run was made with (sha256 differs)")
+        return cls(name, path, digest)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(_validate)
+
+
+def _validate(value: Any, info: ValidationInfo) -> DataFile:
+    context = info.context or {}
+    base = context.get("base")
+    if isinstance(value, DataFile):
+        return value
+    if isinstance(value, str) and value:
+        return DataFile.find(value, base)
+    if isinstance(value, Mapping) and set(value) == {"path", "sha256"}:
+        if context.get("stored"):
+            return DataFile(str(value["path"]), Path(value["path"]), str(value["sha256"]))
+        return DataFile.find(str(value["path"]), base, str(value["sha256"]))
+    raise DataFileError(f"{value!r} is not a file name (a built-in name, data:FOLDER/FILE, or a path beside the grid)")
+
+
+def _digits() -> Path:
+    spec = importlib.util.find_spec("sklearn")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        raise DataFileError("digits: needs scikit-learn, which carries the data (pip install scikit-learn)")
+    return Path(places[0]) / "datasets" / "data" / "digits.csv.gz"
+
+
+BUILTIN: Mapping[str, Any] = {"digits": _digits}
+
+
+def data_folders() -> list[Path]:
+    """Folders named in ``W2S_DATA``, in order."""
+    return [Path(part).expanduser().resolve() for part in os.environ.get("W2S_DATA", "").split(os.pathsep) if part]
+
+
+def _locate(name: str, base: Path) -> Path:
+    if name in BUILTIN:
+        path = Path(BUILTIN[name]())
+        if path.is_file():
+            return path
+        raise DataFileError(f"{name}: {path} is missing from the installed package")
+    if name.startswith("data:"):
+        return _in_data_folders(name)
+    path = (base / Path(name).expanduser()).resolve()
+    if path.is_file():
+        return path
+    raise DataFileError(f"{name}: no such file {path}{_similar(path.parent, path.name)}")
+
+
+def _in_data_folders(name: str) -> Path:
+    inside = name.removeprefix("data:").lstrip("/")
+    if ".." in Path(inside).parts:
+        raise DataFileError(f"{name}: '..' is not allowed in a data: name")
+    folders = data_folders()
+    for folder in folders:
+        if (folder / inside).is_file():
+            return folder / inside
+    recipe = "set W2S_DATA to the folder that holds it: export W2S_DATA=/path/to/data"
+    if not folders:
+        raise DataFileError(f"{name}: W2S_DATA is not set; {recipe}")
+    searched = ", ".join(map(str, folders))
+    hint = next((h for f in folders if (h := _similar((f / inside).parent, Path(inside).name))), "")
+    raise DataFileError(f"{name}: not found in {searched}{hint}; {recipe}")
+
+
+def _similar(folder: Path, name: str) -> str:
+    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
+    match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _sha256(path: Path, _mtime: int, _size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,132 @@
+"""Gaussian features with a known overlap: the law of Dong et al. 2025.
+
+Latent coordinates g = [s, e, t] are independent standard normals: s carries the strong features, e what the weak features have
+beyond them, t what neither model sees. Strong features z_s = s[:d_s]; weak features z_w,i = c_i s_i + sqrt(1 - c_i^2) e_i with
+canonical cosines c_i, so that the correlation dimension is d_sw = sum c_i^2. Everything a model can predict is a vector over g,
+and a population error is the squared length of a difference of such vectors: nothing cancels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s_kernels import Backend, streams
+
+__all__ = ["Geometry", "latent_sample"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How weak features, strong features and the target lie to each other.
+
+    ``d_overlap`` is d_sw = ||C||_F^2 in 0..min(d_weak, d_strong); ``aligned`` makes its whole part shared directions and
+    its fraction one partly shared direction, ``spread`` gives every canonical pair the same cosine. The target has power
+    ``signal`` (E f*^2), of which the fractions ``rho_weak`` and ``rho_strong`` are outside the weak and the strong features.
+    """
+
+    d_weak: int
+    d_strong: int
+    d_overlap: float
+    overlap: str
+    signal: float
+    rho_weak: float
+    rho_strong: float
+
+    @property
+    def cosines(self) -> Matrix:
+        """Canonical cosines c_i: (min(d_weak, d_strong),), descending."""
+        pairs = min(self.d_weak, self.d_strong)
+        if self.overlap == "spread":
+            return np.full(pairs, math.sqrt(self.d_overlap / pairs))
+        squares = np.clip(self.d_overlap - np.arange(pairs), 0.0, 1.0)
+        return np.sqrt(squares)
+
+    def size(self) -> int:
+        """Number of latent coordinates: d_strong + d_weak + 1."""
+        return self.d_strong + self.d_weak + 1
+
+    def weak_map(self) -> Matrix:
+        """A_w with z_w = A_w g: (d_weak, size)."""
+        cosines = np.zeros(self.d_weak)
+        pairs = self.cosines
+        cosines[: len(pairs)] = pairs
+        matrix = np.zeros((self.d_weak, self.size()))
+        paired = np.arange(len(pairs))
+        matrix[paired, paired] = pairs
+        every = np.arange(self.d_weak)
+        matrix[every, self.d_strong + every] = np.sqrt(1.0 - cosines**2)
+        return matrix
+
+    def strong_map(self) -> Matrix:
+        """A_s with z_s = A_s g: (d_strong, size)."""
+        return np.eye(self.d_strong, self.size())
+
+    def target(self) -> Matrix:
+        """A with f* = a'g: (size,). Power alpha^2 shared, beta^2 strong only, gamma^2 weak only, delta^2 in t.
+
+        With rho_w = beta^2 + delta^2 and rho_s = gamma^2 + delta^2 (relative to the signal), delta^2 is as small as the
+        geometry allows: as much of the target as possible is within reach of some model.
+        """
+        target = np.zeros(self.size())
+        if self.signal == 0:
+            return target
+        alpha, beta, gamma, delta = self._powers()
+        shared = int(np.sum(self.cosines >= 1.0))
+        if shared:
+            target[:shared] = math.sqrt(max(alpha, 0.0) / shared)
+        if beta > 0:
+            target[self.d_strong - 1] += math.sqrt(beta)
+        if gamma > 0:
+            target[self.d_strong + self.d_weak - 1] += math.sqrt(gamma)
+        target[-1] = math.sqrt(delta)
+        return target * math.sqrt(self.signal)
+
+    def _powers(self) -> tuple[float, float, float, float]:
+        """Split the target's power into shared, strong only, weak only, unseen."""
+        last = self.cosines[-1]
+        strong_has_own = last == 0.0 or self.d_strong > self.d_weak
+        weak_has_own = last == 0.0 or self.d_weak > self.d_strong
+        delta = max(0.0 if strong_has_own else self.rho_weak, 0.0 if weak_has_own else self.rho_strong)
+        beta, gamma = self.rho_weak - delta, self.rho_strong - delta
+        return 1.0 - beta - gamma - delta, beta, gamma, delta
+
+    def problem(self) -> str | None:
+        """Why no target fits this geometry, or None."""
+        pairs = min(self.d_weak, self.d_strong)
+        if self.d_overlap > pairs:
+            return f"d_overlap = {self.d_overlap:g} exceeds min(d_weak, d_strong) = {pairs}"
+        if self.signal == 0:
+            return None if self.rho_weak == self.rho_strong == 0 else "rho_weak and rho_strong need a signal above 0"
+        return self._target_problem()
+
+    def _target_problem(self) -> str | None:
+        alpha, beta, gamma, _delta = self._powers()
+        if beta < 0 or gamma < 0:
+            return (
+                f"no target has rho_weak = {self.rho_weak:g} and rho_strong = {self.rho_strong:g} here: a model whose "
+                "features are all shared misses at least what the other one misses"
+            )
+        if alpha < -1e-12:
+            return f"rho_weak + rho_strong = {self.rho_weak + self.rho_strong:g} exceeds 1 for this overlap"
+        if alpha > 1e-12 and not np.any(self.cosines >= 1.0):
+            return "without a fully shared direction rho_weak + rho_strong must be 1 (or set signal: 0)"
+        return None
+
+
+def latent_sample(role: str, seed: int, n: int, d_strong: int, d_weak: int, backend: Backend) -> Matrix:
+    """Latent coordinates and label noise of ``n`` rows: (n, d_strong + d_weak + 2) in the order [s, e, t, noise].
+
+    Rows and widths are nested: the same role and seed give the same numbers whatever the sizes.
+    """
+    pieces = [
+        streams.normals(streams.stream(role, name, seed=seed), n, width, backend)
+        for name, width in (("strong", d_strong), ("weak", d_weak), ("unseen", 1), ("noise", 1))
+    ]
+    joined: Matrix = backend.xp.concatenate(pieces, axis=1)
+    return joined

@@ -1,0 +1,125 @@
+"""Molecules: fingerprints and descriptors of the SMILES column of a table, by RDKit.
+
+Computed once per file content and RDKit version, and kept as plain arrays in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.cells import FieldError
+from w2s.laws.table import Table
+
+__all__ = ["check", "descriptors", "morgan"]
+
+Matrix = npt.NDArray[np.float64]
+
+BITS, RADIUS = 1024, 2
+
+
+def check(table: Table) -> None:
+    """Raise :class:`FieldError` unless the table has a ``smiles`` column and RDKit can read all of it."""
+    _smiles(table)
+    try:
+        import rdkit  # noqa: F401
+    except ImportError:
+        raise FieldError("molecule features need RDKit: pip install 'w2s-sweep[molecules]'") from None
+
+
+def morgan(table: Table) -> Matrix:
+    """Morgan fingerprints of radius 2 folded to 1024 bits: (rows, 1024), 0 or 1."""
+    return _cached(f"morgan-{BITS}-{RADIUS}", table, _morgan)
+
+
+def descriptors(table: Table) -> Matrix:
+    """RDKit's two-dimensional descriptors: (rows, d).
+
+    Descriptors that are undefined for some molecule of the table are left out. The others are passed through
+    sign(x) log(1 + |x|) where their range exceeds 10^4 (``Ipc`` grows exponentially with size).
+    """
+    return _cached("descriptors", table, _descriptors)
+
+
+def _smiles(table: Table) -> list[str]:
+    if "smiles" not in table.words:
+        raise FieldError(f"{table.name}: molecule features need a text column 'smiles'")
+    return [str(word) for word in table.words["smiles"]]
+
+
+def _parsed(table: Table) -> list[Any]:
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")
+    molecules = [Chem.MolFromSmiles(word) for word in _smiles(table)]
+    bad = [k for k, molecule in enumerate(molecules) if molecule is None]
+    if bad:
+        raise FieldError(f"{table.name}: {len(bad)} SMILES cannot be read (first in row {bad[0] + 1})")
+    return molecules
+
+
+def _morgan(table: Table) -> Matrix:
+    from rdkit.Chem import rdFingerprintGenerator
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+    return np.array([generator.GetFingerprintAsNumPy(molecule) for molecule in _parsed(table)], dtype=np.float64)
+
+
+def _descriptors(table: Table) -> Matrix:
+    from rdkit.Chem import Descriptors
+
+    functions = [function for _, function in Descriptors.descList]
+    values = np.array([[float(f(molecule)) for f in functions] for molecule in _parsed(table)])
+    values = values[:, np.isfinite(values).all(axis=0)]
+    wide = np.ptp(values, axis=0) > 1e4
+    values[:, wide] = np.sign(values[:, wide]) * np.log1p(np.abs(values[:, wide]))
+    return values
+
+
+def _cached(kind: str, table: Table, compute: Callable[[Table], Matrix]) -> Matrix:
+    import rdkit
+
+    key = hashlib.blake2b(f"{kind} {table.sha256} {rdkit.__version__}".encode(), digest_size=16).hexdigest()
+    return _stored(key, _Hashed(key, table), compute)
+
+
+class _Hashed:
+    """A table that stands for its key in the in-process cache."""
+
+    def __init__(self, key: str, table: Table) -> None:
+        self.key, self.table = key, table
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and other.key == self.key
+
+
+@functools.lru_cache(maxsize=8)
+def _stored(key: str, hashed: _Hashed, compute: Callable[[Table], Matrix]) -> Matrix:
+    path = _cache_folder() / f"{key}.npy"
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except (OSError, ValueError):
+        values = compute(hashed.table)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{os.getpid()}-{path.name}")
+        np.save(temporary, values, allow_pickle=False)
+        (temporary if temporary.suffix == ".npy" else temporary.with_suffix(".npy")).replace(path)
+    except OSError:
+        return values
+    return values
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "w2s-sweep" / "features"

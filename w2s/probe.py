@@ -1,0 +1,144 @@
+"""Weak, student, strong and ceiling models as linear probes on fixed features.
+
+Two helpers, for two kinds of study. :class:`RowProbe` works on rows of data: it factors the training rows once and serves any
+targets (true labels, soft or hard weak labels) and any filters. :class:`MomentProbe` works on second moments: the student's
+right-hand side comes from the cross Gram with the weak features, so weak labels are never formed. Helpers, not a cage: a study
+may solve its cells in any way it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import w2s_kernels as kernels
+from w2s_kernels import Backend, Filters, Spectrum
+
+__all__ = ["FILTER_FIELDS", "LABEL_RULES", "MomentProbe", "Prediction", "RowProbe", "filters_of", "hard_labels"]
+
+Matrix = npt.NDArray[np.float64]
+
+FILTER_FIELDS = ("filter", "ridge", "time", "steps", "step_size")
+"""Cell fields that name the student's filter."""
+
+
+def filters_of(levels: Sequence[Mapping[str, Any]]) -> Filters:
+    """Kernel filters from cells' ``filter``, ``ridge``, ``time``, ``steps`` and ``step_size`` (null where inactive)."""
+    make: Mapping[str, Callable[[Mapping[str, Any]], Filters]] = {
+        "ridge": lambda cell: kernels.ridge([cell["ridge"]]),
+        "flow": lambda cell: kernels.flow([cell["time"]]),
+        "steps": lambda cell: kernels.steps([cell["steps"]], cell["step_size"]),
+    }
+    return kernels.concat(*(make[level["filter"]](level) for level in levels))
+
+
+def soft_labels(scores: Matrix) -> Matrix:
+    """The weak model's outputs as they are."""
+    return scores
+
+
+def hard_labels(scores: Matrix) -> Matrix:
+    """One-hot vector of the largest output (the first one among equals): (..., k) -> (..., k)."""
+    return np.eye(scores.shape[-1])[np.argmax(scores, axis=-1)]
+
+
+LABEL_RULES: Mapping[str, Callable[[Matrix], Matrix]] = {"soft": soft_labels, "hard": hard_labels}
+"""What the student is trained on, from the weak model's outputs (n, k)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A fitted set of filters, ready to predict: coordinates of the coefficients (L, r, k) and an intercept (k,)."""
+
+    coords: Matrix
+    offset: Matrix
+
+    def at(self, basis: Matrix) -> Matrix:
+        """Outputs at rows given by their ``basis`` (m, r): (L, m, k). One GEMM for all filters."""
+        filters, rank, outputs = self.coords.shape
+        stacked = np.ascontiguousarray(np.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = (basis @ stacked).reshape(len(basis), filters, outputs)
+        return np.ascontiguousarray(np.moveaxis(scores, 1, 0)) + self.offset
+
+
+class RowProbe:
+    """Linear probes on one set of training rows: one singular value decomposition, any targets, any filters.
+
+    The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. With
+    ``preprocess`` ``center`` features and targets are centred on these rows (an unpenalised intercept); ``standardise``
+    also divides features by their standard deviation on these rows, leaving constant ones at zero.
+    """
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        self.backend = backend
+        self.center = preprocess in ("center", "standardise")
+        self.mean = features.mean(axis=0) if self.center else np.zeros(features.shape[1])
+        self.scale, tiny = np.ones(features.shape[1]), np.zeros(features.shape[1], dtype=bool)
+        if preprocess == "standardise":
+            deviation = np.std(features, axis=0)
+            tiny = deviation <= 1e-12 * np.max(np.abs(features), axis=0)
+            self.scale = np.where(tiny, 1.0, deviation)
+        self.constant = int(np.sum(tiny))
+        prepared = np.where(tiny, 0.0, (features - self.mean) / self.scale)
+        self.spectrum, left = kernels.factor_rows(backend.asarray(prepared), backend)
+        self.left = left
+        self.rows, self.width = features.shape
+
+    @property
+    def rank(self) -> int:
+        """Numerical rank of the prepared rows."""
+        return int(self.backend.to_numpy(self.spectrum.rank))
+
+    @property
+    def full_rank(self) -> bool:
+        """Whether least squares without regularisation has one solution."""
+        return self.rank == self.width
+
+    def fit(self, targets: Matrix, filters: Filters) -> Prediction:
+        """Fit every filter to targets (n, k)."""
+        offset = targets.mean(axis=0) if self.center else np.zeros(targets.shape[1])
+        coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
+        filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
+        return Prediction(self.backend.to_numpy(filtered), offset)
+
+    def basis(self, features: Matrix) -> Matrix:
+        """Coordinates of other rows in the right singular vectors: (m, d) -> (m, r)."""
+        vectors = self.backend.to_numpy(self.spectrum.vectors)
+        return np.asarray(((features - self.mean) / self.scale) @ vectors)
+
+    def condition(self, filters: Filters) -> Matrix:
+        """Condition number of the system solved by each filter: (L,)."""
+        return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
+
+
+class MomentProbe:
+    """Linear probes from second moments, batched over leading dimensions (seeds).
+
+    ``gram`` is X'X/n, (..., d, d). Right-hand sides are X'Y/n, (..., d, k); those of a student trained on weak labels
+    X_w theta_w are the cross Gram times theta_w.
+    """
+
+    def __init__(self, gram: Matrix, backend: Backend) -> None:
+        self.backend = backend
+        self.spectrum: Spectrum = kernels.factor_gram(backend.asarray(gram), backend)
+
+    def fit(self, rhs: Matrix, filters: Filters) -> Matrix:
+        """Coefficients of every filter: (..., L, d, k)."""
+        coords = self.spectrum.project(self.backend.asarray(rhs))
+        response = kernels.response(self.spectrum, filters, self.backend)
+        return self.backend.to_numpy(kernels.coefficients(self.spectrum, response, coords))
+
+    def condition(self, filters: Filters) -> Matrix:
+        """Condition number of the system solved by each filter: (..., L)."""
+        return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
+
+    @property
+    def singular(self) -> npt.NDArray[np.bool_]:
+        """Items whose Gram has not full rank: (...)."""
+        rank = self.backend.to_numpy(self.spectrum.rank)
+        return np.asarray(rank < self.spectrum.values.shape[-1])

@@ -1,0 +1,108 @@
+"""Where studies are found: the built-in ones, installed entry points, or a file of the user's own.
+
+An installed package offers studies through the entry-point group ``w2s_sweep.studies``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from w2s.cells import Cell, cell_fields, nearest
+from w2s.study import Study
+
+__all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
+
+BUILTIN: Mapping[str, str] = {
+    "probe.table": "w2s.studies.probe_table:ProbeTable",
+    "dong2025.regression": "w2s.studies.dong2025:Regression",
+}
+
+
+class StudyError(ValueError):
+    """A study that cannot be found or is not one; the message says what is there."""
+
+
+def study_names() -> list[str]:
+    """Names that a grid can put under ``study:``."""
+    return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
+
+
+def find_study(reference: str, base: Path | None = None) -> type[Study]:
+    """Resolve ``study:`` of a grid: a registered name, or ``file.py:Name`` relative to ``base``.
+
+    Raises :class:`StudyError`, with the nearest name, when there is no such study or it is malformed.
+    """
+    if ".py:" in reference or reference.endswith(".py"):
+        return _from_file(reference, base or Path.cwd())
+    if reference in BUILTIN:
+        module, _, attribute = BUILTIN[reference].partition(":")
+        return checked(getattr(importlib.import_module(module), attribute))
+    for point in entry_points(group="w2s_sweep.studies"):
+        if point.name == reference:
+            return checked(point.load())
+    names = study_names()
+    raise StudyError(f"unknown study {reference!r}{nearest(reference, names)}; known: {', '.join(names)}")
+
+
+def _from_file(reference: str, base: Path) -> type[Study]:
+    name, _, attribute = reference.rpartition(":")
+    if not name.endswith(".py") or not attribute:
+        raise StudyError(f"{reference!r}: write a study of your own as file.py:ClassName")
+    path = (base / Path(name).expanduser()).resolve()
+    if not path.is_file():
+        raise StudyError(f"{reference!r}: no such file {path}")
+    module = _load(path)
+    found = getattr(module, attribute, None)
+    if found is None:
+        classes = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Study) and v is not Study]
+        raise StudyError(f"{path} defines no {attribute!r}{nearest(attribute, classes)}; studies in it: {', '.join(classes)}")
+    return checked(found)
+
+
+def _load(path: Path) -> ModuleType:
+    """Import a study file once per content, under a name of its own."""
+    content = path.read_bytes()
+    name = f"w2s_study_{path.stem}_{hashlib.blake2b(content + str(path).encode(), digest_size=6).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise StudyError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def checked(study: object) -> type[Study]:
+    """Return ``study`` if it keeps the contract of :class:`w2s.study.Study`; raise :class:`StudyError` otherwise."""
+    if not (isinstance(study, type) and issubclass(study, Study)):
+        raise StudyError(f"{study!r} is not a subclass of w2s.Study")
+    label = study.__qualname__
+    if not isinstance(getattr(study, "name", None), str) or not study.name:
+        raise StudyError(f"{label}: name must be a non-empty string")
+    if type(getattr(study, "version", None)) is not int or study.version < 1:
+        raise StudyError(f"{label}: version must be a whole number, 1 or more")
+    cell = getattr(study, "Cell", None)
+    if not (isinstance(cell, type) and issubclass(cell, Cell)):
+        raise StudyError(f"{label}: Cell must be a subclass of w2s.Cell")
+    try:
+        fields = cell_fields(cell)
+    except TypeError as error:
+        raise StudyError(f"{label}: {error}") from error
+    strangers = [n for n in (*study.shares, *(n for rule in study.rules for n in rule.fields)) if n not in fields]
+    if strangers:
+        raise StudyError(f"{label}: {strangers[0]!r} is named in shares or rules but is not a field of its Cell")
+    if getattr(study, "__abstractmethods__", None):
+        raise StudyError(f"{label}: must define {', '.join(sorted(study.__abstractmethods__))}")
+    return study

@@ -1,0 +1,105 @@
+"""What a study is: a cell type, the arithmetic of a block, and what to draw.
+
+A study of your own subclasses :class:`Study`, names its :class:`~w2s.cells.Cell`, and fills ``solve``. See
+``docs/studies.md`` for an example of forty lines.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.block import Block
+from w2s.cells import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+    from w2s_kernels import Backend
+
+__all__ = ["Cost", "Figure", "Rule", "Study"]
+
+Rows = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Nominal work of a block: floating-point operations and bytes held at once. Never a measured time."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition between fields that every cell must meet.
+
+    ``test`` receives one array per field (they broadcast against each other; null is NaN) and returns True where all is well.
+    """
+
+    fields: tuple[str, ...]
+    test: Callable[..., npt.NDArray[np.bool_]]
+    says: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes."""
+
+    id: str
+    title: str
+    draw: Callable[[DataFrame], Canvas | None]
+
+
+class Study(ABC):
+    """A family of cells that can be solved.
+
+    Attributes
+    ----------
+    name : the study's identity, never its path.
+    version : raise it when the numbers change; rows of another version are set aside.
+    Cell : the cell type.
+    shares : fields whose cells share work, dearest to cut first.
+    columns : extra result columns beyond the common ones, name -> Arrow type name.
+    classifies : whether rows carry the 0-1 columns.
+    rules : conditions between fields, checked for the whole grid before anything runs.
+
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Cell: ClassVar[type[Cell]]
+    shares: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[Mapping[str, str]] = {}
+    classifies: ClassVar[bool] = False
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    figures: ClassVar[tuple[Figure, ...]] = ()
+    summary: ClassVar[str] = ""
+
+    def check(self, block: Block) -> None:  # noqa: ARG002
+        """Look at what a rule between fields cannot see, for instance inside data files.
+
+        Called once per sub-grid with the whole sub-grid as one block, before anything runs. Raise
+        :class:`w2s.cells.FieldError` with a message for the user.
+        """
+        return
+
+    @abstractmethod
+    def cost(self, block: Block) -> Cost:
+        """Nominal work of solving the block."""
+
+    @abstractmethod
+    def solve(self, block: Block, backend: Backend) -> Rows:
+        """Solve every cell of the block.
+
+        Returns arrays that broadcast to ``block.shape``: at least ``weak_error``, ``student_error``, ``ceiling_error`` and
+        ``misfit``; ``strong_error``, ``gain`` (where a difference form is more exact), ``condition``, ``solver``, ``status``,
+        ``message``, 0-1 columns and those of ``columns`` where there are any. :func:`w2s.rows.complete` adds the rest.
+        A numerical failure of one cell is a status of that cell, not an exception.
+        """

@@ -1,0 +1,238 @@
+"""The best value of an axis, chosen on some seeds and reported on others, with the choice written beside the number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from w2s.summary import columns
+from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
+from w2s.summary.intervals import group_mean
+from w2s.summary.summarize import Method, group_keys, summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+How = Literal["mean_then_min", "min_then_mean"]
+Using = Literal["truth", "weak_validation"]
+Seeds = str | Sequence[int]
+LARGER_IS_BETTER = ("gain", "gain_01", "pgr", "pgr_01", "opr", "opr_01")
+
+
+def best(
+    df: pd.DataFrame,
+    over: str | Sequence[str] = "ridge",
+    by: str | Sequence[str] | None = None,
+    metric: str = "student_error",
+    using: Using = "truth",
+    how: How = "mean_then_min",
+    select_seeds: Seeds | None = None,
+    report_seeds: Seeds | None = None,
+    metrics: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    method: Method = "fieller",
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Choose the value of `over` in every group on the selection seeds; summarise that value on the report seeds.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of a run, as from `load`.
+    over : name or names
+        Cell field to choose, or several that are chosen together. Rows where all are null are no candidates.
+    by : name or names
+        Group columns. None takes the cell fields that vary among the candidates, without `over`.
+    metric : str
+        Error to minimise with using="truth"; gains and ratios are refused.
+    using : {"truth", "weak_validation"}
+        Choose on `metric`, which needs true labels, or on the column `student_validation_error`, the student against
+        weak labels on held-out rows: legal without truth.
+    how : {"mean_then_min", "min_then_mean"}
+        The value with the least mean over the selection seeds, one per group; or the best value of every seed by
+        itself, then the mean of those. The second selects and reports on the same seeds, so with truth it is
+        optimistic; `over` then holds the lower median of the chosen values (of words: the most frequent).
+    select_seeds, report_seeds : "even", "odd", "all" or list of seeds
+        Default "even" and "odd"; for "min_then_mean" both "all".
+    metrics, level, method, resamples
+        As in `summarize`.
+
+    Failed rows do not help a value to be chosen: among the candidates of a group only those with the fewest excluded
+    selection rows compete. Ties go to the smallest value, nulls last.
+
+    Returns
+    -------
+    DataFrame of `summarize` with `over` after the group columns, and `candidates` (values that competed),
+    `candidates_excluded` (values set aside for excluded rows), `selected_by` (such as "ridge: min student_error, truth,
+    seeds even, mean_then_min"; "in-sample" is in it when a seed is used for both), `select_seeds`, `report_seeds`.
+
+    Raises ValueError for unknown columns (with the nearest), when no candidate row is left, and when a group has no
+    usable selection value or no report seeds.
+    """
+    fields = columns.as_names(over)
+    target = _target(df, fields, metric, using, how)
+    select, report = _seed_choices(how, select_seeds, report_seeds)
+    rows = df[df[fields].notna().any(axis=1)]
+    if not len(rows):
+        raise ValueError(f"no rows left: {' and '.join(fields)} is null in all {len(df)} rows, so nothing can be chosen")
+    keys = _group_fields(rows, by, fields)
+    choice = _choose(rows, keys, fields, target, _seed_mask(rows, select), by_seed=how == "min_then_mean")
+    in_report = _seed_mask(rows, report)
+    kept = in_report & (choice.chosen == choice.value)
+    _check_groups(choice.names, np.bincount(choice.group[kept], minlength=len(choice.names)) > 0, f"report {_say(report)}")
+    out = summarize(rows[kept], keys, metrics, level, method, resamples)
+    for position, name in enumerate(fields):
+        out.insert(len(keys) + position, name, choice.shown[name].to_numpy())
+    out["candidates"], out["candidates_excluded"] = choice.candidates, choice.set_aside
+    overlap = np.intersect1d(rows[SEED][_seed_mask(rows, select)], rows[SEED][in_report]).size > 0
+    note = {"truth": ", in-sample: optimistic", "weak_validation": ", in-sample on weak labels"}[using] if overlap else ""
+    out["selected_by"] = f"{' and '.join(fields)}: min {target}, {using}, {_say(select)}, {how}{note}"
+    out["select_seeds"], out["report_seeds"] = _say(select), _say(report)
+    return out
+
+
+class _Choice(NamedTuple):
+    """What was chosen: codes per row, tables per group (in the order of `names`)."""
+
+    names: pd.DataFrame  # (groups,) keys
+    group: IntArray  # (rows,)
+    value: IntArray  # (rows,) number of the row's value of `over`
+    chosen: IntArray  # (rows,) number of the value chosen for the row's group, or group and seed; -1 for none
+    shown: pd.DataFrame  # (groups,) value of `over` to show
+    candidates: IntArray  # (groups,)
+    set_aside: IntArray  # (groups,)
+
+
+def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str, mask: BoolArray, by_seed: bool) -> _Choice:
+    """Least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
+    group, names = columns.group_codes(rows, keys)
+    value, values = columns.group_codes(rows, fields)
+    seed = columns.seed_codes(rows)
+    groups, seeds = len(names), int(seed.max()) + 1
+    _check_groups(names, np.bincount(group[mask], minlength=groups) > 0, "selection")
+    score = columns.numbers(rows, target)
+    score[~columns.usable(rows)] = np.nan
+    slot = group * seeds + seed if by_seed else group
+    runs = _candidates(slot[mask], value[mask], seed[mask], score[mask])
+    order = np.lexsort((runs.value, runs.mean, runs.missing, np.isnan(runs.mean), runs.slot))
+    slots, first = np.unique(runs.slot[order], return_index=True)
+    winner = order[first]
+    slot_group = slots // seeds if by_seed else slots
+    decided = ~np.isnan(runs.mean[winner])
+    _check_groups(names, np.bincount(slot_group[decided], minlength=groups) > 0, f"usable selection {target!r}")
+    lookup = np.full(groups * seeds if by_seed else groups, -1, dtype=np.int64)
+    lookup[slots] = runs.value[winner]
+    shown = _shown(values, runs.value[winner][decided], slot_group[decided], groups)
+    beaten = runs.missing > runs.missing[winner][np.searchsorted(slots, runs.slot)]
+    owner = (runs.slot // seeds if by_seed else runs.slot) * len(values) + runs.value
+    everyone = np.bincount(np.unique(owner) // len(values), minlength=groups)
+    aside = np.bincount(np.unique(owner[beaten | np.isnan(runs.mean)]) // len(values), minlength=groups)
+    return _Choice(names, group, value, lookup[slot], shown, everyone - aside, aside)
+
+
+class _Candidates(NamedTuple):
+    """One entry per (slot, value): mean target over its seeds, and its excluded rows."""
+
+    slot: IntArray
+    value: IntArray
+    mean: FloatArray
+    missing: IntArray
+
+
+def _candidates(slot: IntArray, value: IntArray, seed: IntArray, score: FloatArray) -> _Candidates:
+    """Rows to candidates; rows of one seed are averaged first, so that a seed counts once."""
+    width = int(value.max()) + 1
+    pairs, entry = np.unique(slot * width + value, return_inverse=True)
+    seeds = int(seed.max()) + 1
+    units, unit = np.unique(entry * seeds + seed, return_inverse=True)
+    entered = np.isfinite(score)
+    _, unit_mean = group_mean(score[entered], unit[entered], len(units))
+    present = ~np.isnan(unit_mean)
+    _, mean = group_mean(unit_mean[present], (units // seeds)[present], len(pairs))
+    missing = np.bincount(entry[~entered], minlength=len(pairs))
+    return _Candidates(pairs // width, pairs % width, mean, missing)
+
+
+def _shown(values: pd.DataFrame, chosen: IntArray, group: IntArray, groups: int) -> pd.DataFrame:
+    """Value of every field to show per group: lower median of the chosen ones, or the most frequent non-number."""
+    picked = values.iloc[chosen].reset_index(drop=True)
+    if len(picked) == groups:  # one choice per group, in the order of the groups
+        return picked
+    return picked.groupby(group, sort=True).agg(_middle).astype(values.dtypes)
+
+
+def _middle(chosen: pd.Series[Any]) -> Any:
+    present = chosen.dropna()
+    if not len(present):
+        return None
+    if present.dtype.kind in "iuf":
+        return present.sort_values().iloc[(len(present) - 1) // 2]
+    return present.mode().iloc[0]
+
+
+def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: str) -> str:
+    """Column to minimise, after the checks of the words."""
+    for word, value, allowed in (("using", using, get_args(Using)), ("how", how, get_args(How))):
+        if value not in allowed:
+            raise ValueError(f"{word}={value!r}; allowed: {', '.join(allowed)}")
+    columns.need(df, fields, "the axis to choose over")
+    columns.need(df, [SEED], "the unit of selection and report")
+    if using == "weak_validation":
+        columns.need(df, ["student_validation_error"], "using='weak_validation' minimises it; the study must store it")
+        return "student_validation_error"
+    if metric in LARGER_IS_BETTER:
+        raise ValueError(f"metric={metric!r} is better when larger, but best minimises; choose on an error")
+    columns.need(df, [metric], "the metric to minimise")
+    return metric
+
+
+def _group_fields(rows: pd.DataFrame, by: str | Sequence[str] | None, fields: list[str]) -> list[str]:
+    keys = group_keys(rows, by)
+    if by is None:
+        return [key for key in keys if key not in fields]
+    both = sorted(set(keys) & set(fields))
+    if both:
+        raise ValueError(f"{both} cannot be both grouped by and chosen over")
+    return keys
+
+
+def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple[Seeds, Seeds]:
+    """Selection and report seeds with their defaults."""
+    if how == "mean_then_min":
+        return ("even" if select is None else select), ("odd" if report is None else report)
+    first = select if select is not None else report if report is not None else "all"
+    second = report if report is not None else first
+    if _say(first) != _say(second):
+        raise ValueError(
+            f"min_then_mean chooses in every seed, so it reports the seeds it selects on; got {_say(first)} and {_say(second)}"
+        )
+    return first, second
+
+
+def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
+    """Rows whose seed is even, odd, any, or in a list."""
+    column = rows[SEED]
+    if seeds == "all":
+        return np.ones(len(rows), dtype=np.bool_)
+    if isinstance(seeds, str):
+        if seeds not in ("even", "odd"):
+            raise ValueError(f"seeds {seeds!r}; allowed: 'even', 'odd', 'all', or a list of seeds")
+        return np.asarray(column.to_numpy() % 2 == (seeds == "odd"), dtype=np.bool_)
+    return np.asarray(column.isin(list(seeds)), dtype=np.bool_)
+
+
+def _say(seeds: Seeds) -> str:
+    return f"seeds {seeds}" if isinstance(seeds, str) else f"seeds {','.join(str(seed) for seed in seeds)}"
+
+
+def _check_groups(names: pd.DataFrame, present: BoolArray, what: str) -> None:
+    """ValueError that names the first groups without what they need."""
+    lacking = np.flatnonzero(~present)
+    if not lacking.size:
+        return
+    some = "; ".join(", ".join(f"{k}={v}" for k, v in names.iloc[i].items()) or "all rows" for i in lacking[:3])
+    raise ValueError(
+        f"{lacking.size} of {len(names)} groups have no {what} rows: {some}. Give other seeds, or filter these groups out"
+    )

@@ -1,0 +1,168 @@
+"""Which column of a table is what: cell fields, metrics, provenance; and the group of every row."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED = "seed"
+ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error")
+METRICS = (
+    *ERRORS,
+    "gain",
+    "misfit",
+    "pgr",
+    "pred_gap",
+    "student_validation_error",
+    *(f"{name}_01" for name in ERRORS),
+    "gain_01",
+    "pgr_01",
+    "disagreement",
+)
+IDENTITY = ("cell_id", "study", "version", SEED, "status", "message")
+PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s")
+UNUSABLE = ("failed", "nonfinite")
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Ratio(NamedTuple):
+    """A metric that is a quotient of means: top / bottom, each a column or a difference of two columns."""
+
+    top: tuple[str, ...]
+    bottom: tuple[str, ...]
+    bottom_name: str  # in statuses: "gap_nonpositive", "student_unresolved"
+    stored_top: str | None = None  # preferred when present: solvers compute it without cancellation
+
+
+RATIOS = {
+    "pgr": Ratio(("weak_error", "student_error"), ("weak_error", "ceiling_error"), "gap", "gain"),
+    "pgr_01": Ratio(("weak_error_01", "student_error_01"), ("weak_error_01", "ceiling_error_01"), "gap", "gain_01"),
+    "opr": Ratio(("strong_error",), ("student_error",), "student"),
+    "opr_01": Ratio(("strong_error_01",), ("student_error_01",), "student"),
+}
+
+
+def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
+    """ValueError for the first of `names` that is no column, with the nearest ones."""
+    for name in names:
+        if name not in df.columns:
+            known = [str(column) for column in df.columns]
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"nearest: {', '.join(near)}" if near else f"columns: {', '.join(known[:30])}"
+            raise ValueError(f"no column {name!r} ({purpose}); {hint}")
+
+
+def cell_fields(df: pd.DataFrame) -> list[str]:
+    """Columns that name a cell: study, version and its fields, without the seed.
+
+    The fields come from the table's own metadata; a frame without it falls back to every column that is no known
+    metric, theory, status or provenance column.
+    """
+    declared = df.attrs.get("w2s", {}).get("fields")
+    if declared is not None:
+        fields = [name for name in declared if name in df.columns]
+    else:
+        fields = [str(name) for name in df.columns if not _is_result(str(name))]
+    return [name for name in dict.fromkeys(["study", "version", *fields]) if name in df.columns and name != SEED]
+
+
+def _is_result(name: str) -> bool:
+    return name in IDENTITY or name in PROVENANCE or name in METRICS or name in RATIOS or name.endswith(("_theory", "_status"))
+
+
+def varying(df: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    """Those of `names` that take more than one value in `df`; null counts as a value."""
+    return [name for name in names if df[name].nunique(dropna=False) > 1]
+
+
+def as_names(names: str | Sequence[str]) -> list[str]:
+    """A list of names from one name or several."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def numbers(df: pd.DataFrame, name: str) -> FloatArray:
+    """A column as float64, null and infinity as NaN; ValueError for text."""
+    try:
+        values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} of type {df[name].dtype} is no number, so it has no mean") from error
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def usable(df: pd.DataFrame) -> BoolArray:
+    """Rows whose status lets their numbers enter: all but "failed" and "nonfinite"; all when there is no status."""
+    if "status" not in df.columns:
+        return np.ones(len(df), dtype=np.bool_)
+    return np.asarray(~df["status"].isin(UNUSABLE), dtype=np.bool_)
+
+
+def ratio_columns(df: pd.DataFrame, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns behind the top and the bottom of a ratio metric in this frame."""
+    ratio = RATIOS[name]
+    stored = ratio.stored_top is not None and ratio.stored_top in df.columns
+    return ((ratio.stored_top,) if stored and ratio.stored_top else ratio.top), ratio.bottom
+
+
+def ratio_parts(df: pd.DataFrame, name: str) -> tuple[FloatArray, FloatArray]:
+    """Top and bottom of a ratio metric for every row; for PGR the gain and the gap weak_error - ceiling_error."""
+    top, bottom = ratio_columns(df, name)
+    need(df, [*top, *bottom], f"for {name}")
+    return _difference(df, top), _difference(df, bottom)
+
+
+def _difference(df: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
+    first, *rest = (numbers(df, name) for name in names)
+    return first - rest[0] if rest else first
+
+
+def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
+    """Group number of every row and the table of group keys, sorted by key, null last; null is a key of its own."""
+    codes, width = np.zeros(len(df), dtype=np.int64), 1
+    for name in by:
+        column, size = _value_codes(df[name])
+        if width * size > 2**62:  # numbers of groups, not of rows: compress before the product overflows
+            used, codes = np.unique(codes, return_inverse=True)
+            width = len(used)
+        codes, width = codes * size + column, width * size
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    return np.asarray(codes, dtype=np.int64), df.iloc[first][list(by)].reset_index(drop=True)
+
+
+def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
+    """Rank of every value among the distinct ones, null last, and the number of ranks.
+
+    Own ranks, because pandas cannot sort group keys that mix tuples, or types, with nulls.
+    """
+    import pandas as pd
+
+    codes, uniques = pd.factorize(column)
+    values = list(uniques)
+    try:
+        order = sorted(range(len(values)), key=values.__getitem__)
+    except TypeError:
+        order = sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, repr(values[i])))
+    rank = np.empty(len(values) + 1, dtype=np.int64)
+    rank[order], rank[-1] = np.arange(len(values)), len(values)
+    return rank[codes], len(values) + 1  # code -1, a null, takes the last entry
+
+
+def seed_codes(df: pd.DataFrame, column: str = SEED) -> IntArray:
+    """Number of every row's seed, in sorted order; ValueError when a row has none."""
+    import pandas as pd
+
+    need(df, [column], "the unit of the intervals")
+    codes, _ = pd.factorize(df[column], sort=True)
+    if len(codes) and int(codes.min()) < 0:
+        raise ValueError(f"column {column!r} has nulls in {int((codes < 0).sum())} rows; every row needs its {column}")
+    return np.asarray(codes, dtype=np.int64)

@@ -1,0 +1,236 @@
+"""One row per group of cells: means over seeds with intervals, and PGR as a ratio of means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.metrics import pgr_from_gap
+from w2s.summary import columns
+from w2s.summary.columns import RATIOS, SEED, BoolArray, FloatArray, IntArray
+from w2s.summary.intervals import RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Method = Literal["fieller", "bootstrap"]
+
+
+def summarize(
+    df: pd.DataFrame,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    method: Method = "fieller",
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Means over seeds with intervals, one row per group.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of a run, as from `load`.
+    by : name or names
+        Columns that define a group, null being a value like any other. None takes every cell field (with study and
+        version) that varies in `df`, without the seed; an empty list makes one group of all rows.
+    metrics : name or names
+        Columns to summarise, or "opr". None takes the metrics of the table that have values.
+    level : float
+        Two-sided coverage of the intervals, in (0, 1).
+    method : {"fieller", "bootstrap"}
+        Interval of the ratios: Fieller's set (exact for normal means) or the percentile bootstrap, paired by seed.
+    resamples : int
+        Number of bootstrap resamples.
+
+    Seeds are the unit: rows are averaged within (group, seed) first, then Student's interval is taken over the seeds.
+    Ratios (`pgr`, `pgr_01`, `opr`, `opr_01`) are ratios of means over seeds, mean(gain) / mean(weak_error -
+    ceiling_error), with the noise of both anchors inside the interval.
+
+    Returns
+    -------
+    DataFrame, sorted by group, with the `by` columns and
+        rows, seeds : rows of the group; seeds with at least one row that entered.
+        excluded : rows that did not enter whole: status "failed" or "nonfinite", or a null in a summarised metric that
+            other rows of the group have. rows - excluded entered everywhere.
+        status : "ok" | "one_seed" (means, null intervals) | "no_seeds".
+        <metric>, <metric>_low, <metric>_high : mean over seeds and bounds.
+        <metric>_seeds, <metric>_excluded : seeds that entered and rows that did not, for this metric.
+        and for ratios
+        <ratio>_status : "ok" | "gap_nonpositive" (mean gap <= 0: value null) | "gap_unresolved" (the interval of the
+            mean gap includes 0, so the ratio is unbounded: bounds null) | "one_seed" | "no_seeds"; for OPR the
+            denominator is the student's error and the words are "student_nonpositive", "student_unresolved".
+        <ratio>_gap (`opr_student`) : mean of the denominator.
+        <ratio>_mean_of_ratios, <ratio>_mean_of_ratios_seeds : mean over the seeds whose own denominator is positive,
+            with their number: biased, shown for comparison with papers that report it.
+
+    Raises ValueError for unknown columns (with the nearest), text metrics, null seeds, or "seed" in `by`. Cost
+    O(rows x metrics) plus one sort; about 2 s for a million rows and nine metrics.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method={method!r}; allowed: {', '.join(get_args(Method))}")
+    keys = group_keys(df, by)
+    names = _metric_names(df, metrics, keys)
+    table = _Table.of(df, keys)
+    blocks = [_summary_of(df, table, name, level, method, resamples) for name in names]
+    counts = table.counts(blocks)
+    out = table.keys.assign(**counts, **{key: value for block in blocks for key, value in block.columns.items()})
+    out.attrs = {"w2s_summary": {"by": keys, "metrics": names, "level": level, "method": method, "rows": len(df)}}
+    return out
+
+
+def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+    """Grouping columns: the given ones, checked, or every cell field that varies."""
+    if by is None:
+        return columns.varying(df, columns.cell_fields(df))
+    keys = columns.as_names(by)
+    columns.need(df, keys, "a group key")
+    clash = {SEED, "rows", "seeds", "excluded", "status"}.intersection(keys)
+    if clash:
+        raise ValueError(f"cannot group by {sorted(clash)}: seeds are the unit of the intervals and counts are results")
+    return keys
+
+
+def _metric_names(df: pd.DataFrame, metrics: str | Sequence[str] | None, keys: list[str]) -> list[str]:
+    if metrics is not None:
+        names = list(dict.fromkeys(columns.as_names(metrics)))
+        columns.need(df, [name for name in names if name not in RATIOS], "a metric")
+        if set(names) & set(keys):
+            raise ValueError(f"{sorted(set(names) & set(keys))} cannot be both grouped by and averaged")
+        return names
+    declared = df.attrs.get("w2s", {}).get("metrics", columns.METRICS)
+    theory = [str(name) for name in df.columns if str(name).endswith("_theory")]
+    known = [name for name in dict.fromkeys([*declared, *theory]) if name in df.columns]
+    plain = [name for name in known if name not in RATIOS and name not in keys and _has_value(df, name)]
+    return plain + [name for name in RATIOS if _has_ratio(df, name)]
+
+
+def _has_value(df: pd.DataFrame, name: str) -> bool:
+    return bool(df[name].notna().any()) or not len(df)
+
+
+def _has_ratio(df: pd.DataFrame, name: str) -> bool:
+    top, bottom = columns.ratio_columns(df, name)
+    return all(column in df.columns and _has_value(df, column) for column in (*top, *bottom))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Result columns of one metric, and which rows entered it."""
+
+    columns: dict[str, npt.NDArray[Any]]
+    entered: BoolArray
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Groups and seeds of the rows of a frame.
+
+    A *unit* is a (group, seed) pair, numbered by group, then seed; `unit` (rows,) says which one a row belongs to.
+    """
+
+    keys: pd.DataFrame
+    group: IntArray
+    unit: IntArray
+    unit_group: IntArray
+    usable: BoolArray = field(repr=False)
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, by: list[str]) -> _Table:
+        group, keys = columns.group_codes(df, by)
+        seed = columns.seed_codes(df)
+        width = int(seed.max()) + 1 if len(seed) else 1
+        pairs, unit = np.unique(group * width + seed, return_inverse=True)
+        return cls(keys, group, unit, pairs // width, columns.usable(df))
+
+    @property
+    def groups(self) -> int:
+        return len(self.keys)
+
+    def per_seed(self, entered: BoolArray, *values: FloatArray) -> tuple[IntArray, list[FloatArray]]:
+        """Group and means of every unit with at least one entered row, in the order of the units."""
+        units = len(self.unit_group)
+        results = [group_mean(value[entered], self.unit[entered], units) for value in values]
+        present = results[0][0] > 0
+        return self.unit_group[present], [mean[present] for _, mean in results]
+
+    def rows_of(self, mask: BoolArray) -> IntArray:
+        """Number of rows in `mask` per group."""
+        return np.bincount(self.group[mask], minlength=self.groups)
+
+    def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
+        """Accounting of the groups: rows, seeds, excluded, status."""
+        whole, any_value = self.usable.copy(), np.zeros(len(self.group), dtype=np.bool_)
+        for block in blocks:
+            defined = self.rows_of(block.entered) > 0
+            whole &= block.entered | ~defined[self.group]
+            any_value |= block.entered
+        whole &= any_value
+        touched = np.unique(self.unit[any_value])
+        seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
+        rows = np.bincount(self.group, minlength=self.groups)
+        return {"rows": rows, "seeds": seeds, "excluded": rows - self.rows_of(whole), "status": _seed_status(seeds)}
+
+
+def _seed_status(seeds: IntArray) -> npt.NDArray[np.str_]:
+    return np.where(seeds > 1, "ok", np.where(seeds == 1, "one_seed", "no_seeds"))
+
+
+def _summary_of(df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int) -> _Block:
+    if name in RATIOS:
+        return _ratio_block(df, table, name, level, method, resamples)
+    values = columns.numbers(df, name)
+    entered = table.usable & np.isfinite(values)
+    codes, (means,) = table.per_seed(entered, values)
+    result = mean_interval_by(means, codes, table.groups, level)
+    return _Block(
+        {
+            name: result.mean,
+            f"{name}_low": result.low,
+            f"{name}_high": result.high,
+            f"{name}_seeds": result.samples,
+            f"{name}_excluded": table.rows_of(~entered),
+        },
+        entered,
+    )
+
+
+def _ratio_block(df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int) -> _Block:
+    top, bottom = columns.ratio_parts(df, name)
+    entered = table.usable & np.isfinite(top) & np.isfinite(bottom)
+    codes, (num, den) = table.per_seed(entered, top, bottom)
+    if method == "fieller":
+        interval = fieller_by(num, den, codes, table.groups, level)
+    else:
+        interval = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples)
+    seeds, gap = group_mean(den, codes, table.groups)
+    bottom_name = RATIOS[name].bottom_name
+    status = _ratio_status(interval, gap, bottom_name)
+    bounded = status == "ok"
+    each, each_status = pgr_from_gap(num, den)
+    kept = each_status == "ok"
+    kept_seeds, mean_of_ratios = group_mean(each[kept], codes[kept], table.groups)
+    return _Block(
+        {
+            name: np.where(gap > 0, interval.ratio, np.nan),
+            f"{name}_low": np.where(bounded, interval.low, np.nan),
+            f"{name}_high": np.where(bounded, interval.high, np.nan),
+            f"{name}_status": status,
+            f"{name}_seeds": seeds,
+            f"{name}_excluded": table.rows_of(~entered),
+            f"{name}_{bottom_name}": gap,
+            f"{name}_mean_of_ratios": mean_of_ratios,
+            f"{name}_mean_of_ratios_seeds": kept_seeds,
+        },
+        entered,
+    )
+
+
+def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:
+    """Statuses of a ratio whose denominator is meant to be positive; the sign of its mean comes first."""
+    words = {"ok": "ok", "unbounded": f"{word}_unresolved", "one_sample": "one_seed", "no_sample": "no_seeds"}
+    status = np.select([interval.status == key for key in words], list(words.values()), default="")
+    return np.where(bottom <= 0, f"{word}_nonpositive", status)
