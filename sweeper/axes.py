@@ -19,7 +19,7 @@ _MAX_VALUES = 10_000_000
 
 
 def expand_values(written: Any) -> list[Any]:
-    """Values of one axis as written: a list, or ``{linspace|geomspace|logspace: [start, stop, num]}``, optional ``round: true``.
+    """Values of one axis: a list, or ``{linspace|geomspace|logspace: [start, stop, num]}`` with optional ``round: true``.
 
     Generated numbers are rounded to 12 significant digits (or to whole numbers), and the rounded number is the value.
     Raises ValueError with the reason.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ __all__ = ["print_data", "print_outcome", "print_plan", "print_studies", "starti
 
 
 def console() -> Console:
-    """Return a console that neither wraps long paths nor guesses at markup."""
-    return Console(highlight=False, markup=False, soft_wrap=True)
+    """Return a console that neither wraps long paths nor guesses at markup; a pipe or file is as wide as it needs to be."""
+    width = None if sys.stdout.isatty() else 200
+    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def print_studies() -> None:
@@ -66,8 +68,7 @@ def starting_grid(reference: str) -> str:
         raise GridError(str(error)) from None
     fields = [spec for spec in cell_fields(study.Cell).values() if spec.name != "seed"]
     lines = [f"# {study.summary or study.name}", f"study: {reference}", "axes:"]
-    for spec in (spec for spec in fields if spec.required):
-        lines.append(f"  {spec.name}: []  # {meaning_text(spec)}; {type_text(spec)}, needed")
+    lines += [f"  {s.name}: []  # {meaning_text(s)}; {type_text(s)}, needed" for s in fields if s.required]
     lines += ["fixed:"]
     for spec in (spec for spec in fields if not spec.required):
         written = yaml.safe_dump(spec.default, default_flow_style=True).splitlines()[0]
@@ -130,9 +131,8 @@ def print_plan(plan: Plan) -> None:
             first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
             table.add_row(f"  {', '.join(axis.names)}", str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
         out.print(table)
-        out.print(
-            f"  {cut.count:,} blocks of up to {cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB each"
-        )
+        size = f"{cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB"
+        out.print(f"  {cut.count:,} blocks of up to {size} each")
     waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
 

@@ -27,7 +27,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "version": grid.study.version,
         "fields": list(cell_fields(grid.study.Cell)),
         "axes": list(grid.axes()),
-        "metrics": list(metric_columns(grid.study)),
+        "metrics": [name for name, kind in metric_columns(grid.study).items() if kind in ("double", "int64")],
         "planner": PLANNER_VERSION,
         "package": package_version("w2s-sweep"),
         "python": platform.python_version(),

@@ -90,6 +90,12 @@ class Study(ABC):
         """
         return
 
+    def digest(self, table: DataFrame) -> DataFrame:
+        """Return the few lines a person wants to see of a finished table: one row per group of cells, seeds summarised."""
+        from w2s.summary import summarize
+
+        return summarize(table, metrics=["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"])
+
     @abstractmethod
     def cost(self, block: Block) -> Cost:
         """Nominal work of solving the block."""

@@ -24,7 +24,7 @@ def reference(values: Array, rank: Array, filters: Filters, xp: Any) -> Array:
                 value, step = (xp.asarray(a[index])[:, None] for a in (filters.value, filters.step))
                 parts.append(of_kind(s, kept, value, step, xp))
                 order.extend(index.tolist())
-    return xp.concatenate(parts, axis=-2)[..., np.argsort(order), :]
+    return xp.concatenate(parts, axis=-2)[..., xp.asarray(np.argsort(order)), :]
 
 
 def _ridge(s: Array, kept: Array, value: Array, step: Array, xp: Any) -> Array:  # noqa: ARG001

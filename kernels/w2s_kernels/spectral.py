@@ -193,7 +193,7 @@ def coefficients(spectrum: Spectrum, response: Array, coords: Array) -> Array:
     *lead, r, L, k = filtered.shape
     with np.errstate(invalid="ignore", over="ignore"):
         product = matmul(spectrum.vectors, xp.ascontiguousarray(filtered).reshape(*lead, r, L * k), xp)
-    return xp.ascontiguousarray(xp.moveaxis(product.reshape(*lead, -1, L, k), -2, -3))
+    return xp.ascontiguousarray(xp.moveaxis(product.reshape(*lead, spectrum.vectors.shape[-2], L, k), -2, -3))
 
 
 def condition(spectrum: Spectrum, filters: Filters) -> Array:

@@ -32,6 +32,9 @@ def make_executor(settings: Compute, report: Progress) -> Executor:
         from sweeper.executors.inline import InlineExecutor
 
         return InlineExecutor()
+    from sweeper.executors.environment import prepare_ray_environment
+
+    prepare_ray_environment(settings.address)
     from sweeper.executors.ray import RayExecutor
 
     return RayExecutor(settings, report)

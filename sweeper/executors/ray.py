@@ -7,7 +7,6 @@ write the parts, so a task returns receipts of a few hundred bytes, and only a b
 from __future__ import annotations
 
 import os
-import secrets
 import urllib.error
 import urllib.request
 from collections import deque
@@ -140,15 +139,10 @@ class RayExecutor:
         return {"env_vars": variables}
 
     def _connect(self) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         if self.settings.address:
             ray.init(address=self.settings.address, logging_level="ERROR", log_to_driver=False)
             self.report.note(f"connected to Ray at {self.settings.address}")
             return
-        if "RAY_AUTH_MODE" not in os.environ:
-            os.environ["RAY_AUTH_MODE"] = "token"
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         cpus = self.settings.cpus or usable_cpus()
         context = ray.init(
             num_cpus=cpus,
@@ -176,8 +170,8 @@ def _dashboard(context: Any) -> str:
     except (OSError, urllib.error.URLError) as error:
         return f"its dashboard at {url} does not answer ({error})"
     port = url.rpartition(":")[2]
-    secret = f", token {token}" if token else ""
-    return f"dashboard http://{url}{secret} (from elsewhere: ssh -L {port}:{url} <this machine>)"
+    lines = [f"dashboard http://{url}", f"  from elsewhere: ssh -L {port}:{url} <this machine>"]
+    return "\n".join(lines + ([f"  its token: {token}"] if token else []))
 
 
 class _Pace:

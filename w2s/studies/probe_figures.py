@@ -1,7 +1,261 @@
-"""Figures of the probe study."""
+"""Pictures and digest of the probe study: regularising or stopping the student early is what makes weak-to-strong work."""
 
 from __future__ import annotations
 
-from w2s.study import Figure
+from typing import TYPE_CHECKING, Any
 
-FIGURES: tuple[Figure, ...] = ()
+import numpy as np
+
+from w2s import figures
+from w2s.study import Figure
+from w2s.summary import best, summarize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+__all__ = ["FIGURES", "digest"]
+
+REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
+_FACETS = ("data", "split", "weak_features", "strong_features", "d_weak", "d_strong", "n_labeled", "n_transfer", "ridge_weak")
+_MAX_PANELS = 5
+
+
+def strength(table: DataFrame) -> Any:
+    """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
+    ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
+    descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
+    with np.errstate(divide="ignore"):
+        return np.where(np.isfinite(ridge), ridge, np.where(~np.isnan(time), 1 / time, 1 / descent))
+
+
+def _suffix(table: DataFrame) -> str:
+    return "_01" if table["pgr_01_status"].notna().any() else ""
+
+
+def _swept(table: DataFrame) -> DataFrame:
+    """Rows of the settings in which the student's regularisation was swept (three values or more)."""
+    keys = [name for name in (*_FACETS, "labels") if name in table]
+    counted = table.assign(strength=strength(table))
+    return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= 3]
+
+
+def _varying(table: DataFrame) -> list[str]:
+    return [name for name in _FACETS if name in table and table[name].nunique(dropna=False) > 1]
+
+
+def digest(table: DataFrame) -> DataFrame:
+    """One row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
+
+    The best value is chosen by the student's true error on even seeds and reported on odd ones.
+    """
+    import pandas as pd
+
+    suffix, swept = _suffix(table), _swept(table)
+    fields = [*_varying(table), *(["labels"] if table["labels"].nunique() > 1 else [])]
+    fields = fields or ["labels"]
+    lines = []
+    if len(swept) and swept["seed"].nunique() > 1:
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        chosen = best(
+            swept, over=list(REGULARISER), by=fields, metric=f"student_error{suffix}", metrics=metrics, select_seeds="even"
+        )
+        weakest = swept[swept["strength"] == swept.groupby(fields, dropna=False)["strength"].transform("min")]
+        low = summarize(weakest, by=fields, metrics=[f"pgr{suffix}"])
+        lines = [_line(row, fields, suffix, _matching(low, row, fields)) for row in chosen.to_dict("records")]
+    rest = table[~table.index.isin(swept.index)]
+    if len(rest):
+        by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        lines += [_line(row, fields, suffix, None) for row in summarize(rest, by=by, metrics=metrics).to_dict("records")]
+    result = pd.DataFrame(lines)
+    if len(swept):
+        result.attrs["caption"] = "best regularisation: chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
+    return result
+
+
+def _matching(frame: DataFrame, row: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    for candidate in frame.to_dict("records"):
+        if all(candidate[name] == row[name] or candidate[name] is row[name] for name in fields):
+            return candidate
+    return {}
+
+
+def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str, Any] | None) -> dict[str, Any]:
+    line = {name: _word(row[name]) for name in fields}
+    for model in ("weak", "student", "ceiling"):
+        value = row[f"{model}_error{suffix}"]
+        line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
+    line["gain"] = _with_interval(row, "gain")
+    line["misfit"] = _with_interval(row, "misfit")
+    line["PGR least regularised"] = "" if weakest is None else _with_interval(weakest, f"pgr{suffix}")
+    line["PGR best"] = _with_interval(row, f"pgr{suffix}")
+    line["at"] = _regulariser(row)
+    return line
+
+
+def _with_interval(row: dict[str, Any], name: str) -> str:
+    value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
+    if value is None or not np.isfinite(value):
+        return str(row.get(f"{name}_status", ""))
+    number = f"{value:.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.0e}"
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return f"{number} ({row.get(f'{name}_status', 'one seed')})"
+    return number if abs(value) < 0.005 else f"{number} [{low:.2f}, {high:.2f}]"
+
+
+def _regulariser(row: dict[str, Any]) -> str:
+    name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("filter", "ridge"))]
+    return f"{name} {row[name]:.3g}" if name in row else ""
+
+
+def _word(value: Any) -> str:
+    """Write a field's value; a whole number in a column that has nulls comes as a float."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _facets(table: DataFrame) -> tuple[str | None, DataFrame, str]:
+    """Choose the field that makes the columns; hold all other varying fields at their first value, and say so."""
+    held = []
+    varying = _varying(table)
+    column = next((name for name in ("d_weak", "weak_features", "data", "n_labeled") if name in varying), None)
+    for name in varying:
+        if name != column:
+            value = table[name].dropna().min()
+            table = table[table[name] == value]
+            held.append(f"{name} = {_word(value)}")
+    return column, table, ", ".join(held)
+
+
+def draw_regularisation(table: DataFrame) -> Canvas | None:
+    """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model."""
+    table = _swept(table)
+    if not len(table) or not (table["strength"] > 0).any():
+        return None
+    suffix = _suffix(table)
+    column, table, held = _facets(table[table["strength"] > 0])
+    values = sorted(table[column].unique())[:_MAX_PANELS] if column else [None]
+    figure = figures.canvas(3.1 * len(values) + 1.6, 6.4)
+    axes = figures.panels(figure, 2, len(values), sharex=True, sharey="row")
+    for k, value in enumerate(values):
+        part = table if column is None else table[table[column] == value]
+        axes[0, k].set_title("" if column is None else f"{column} = {_word(value)}", fontsize=10)
+        _draw_pgr(axes[0, k], part, suffix)
+        _draw_gain(axes[1, k], part)
+        axes[1, k].set_xlabel("student's ridge  (flow: 1 / time)", fontsize=9)
+    axes[0, 0].set_ylabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
+    axes[1, 0].set_ylabel("squared error", fontsize=9)
+    _limits(axes[0], table, suffix)
+    for row in axes:
+        row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    seeds = table["seed"].nunique()
+    figure.suptitle(
+        "PGR (top), gain and misfit (bottom) against the student's regularisation\n"
+        f"bands: 95 % intervals over {seeds} seeds" + (f";  {held}" if held else ""),
+        fontsize=11,
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
+    ax.axhline(0, color="#000000", linewidth=0.9)
+    for name, rule, filter_, rows in _lines(part):
+        summary = summarize(rows, by=["strength"], metrics=[f"pgr{suffix}"])
+        pgr = f"pgr{suffix}"
+        style = {"color": _color(rule), "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)), "label": name}
+        figures.band(ax, summary["strength"], summary[pgr], summary[f"{pgr}_low"], summary[f"{pgr}_high"], **style)
+    ax.set_xscale("log")
+
+
+def _draw_gain(ax: Any, part: DataFrame) -> None:
+    ax.axhline(0, color="#000000", linewidth=0.9)
+    for _, rule, filter_, rows in _lines(part):
+        if filter_ != part["filter"].iloc[0]:
+            continue
+        summary = summarize(rows, by=["strength"], metrics=["gain", "misfit"])
+        for metric, style in (("gain", "-"), ("misfit", ":")):
+            label = f"{metric}, {rule} labels"
+            low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
+            figures.band(ax, summary["strength"], summary[metric], low, high, color=_color(rule), linestyle=style, label=label)
+    ax.set_xscale("log")
+
+
+def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
+    found = []
+    for (rule, filter_), rows in part.groupby(["labels", "filter"], sort=True):
+        found.append((f"{rule} labels, {filter_}", str(rule), str(filter_), rows))
+    return sorted(found, key=lambda line: line[2] != "ridge")
+
+
+def _color(rule: str) -> str:
+    return figures.COLORS[0] if rule == "soft" else figures.COLORS[1]
+
+
+def _limits(axes: Any, table: DataFrame, suffix: str) -> None:
+    """Keep a PGR axis readable when the gap is small somewhere: between -1.5 and 1.1."""
+    low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
+    for ax in axes:
+        ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
+
+
+def draw_weak_models(table: DataFrame) -> Canvas | None:
+    """PGR at the best and at the weakest regularisation for every weak model."""
+    swept = _swept(table)
+    fields = _varying(swept) if len(swept) else []
+    if not fields or swept["seed"].nunique() < 2:
+        return None
+    suffix = _suffix(table)
+    pgr = f"pgr{suffix}"
+    by = [*fields, "labels"]
+    chosen = best(swept, over=list(REGULARISER), by=by, metric=f"student_error{suffix}", metrics=[pgr], select_seeds="even")
+    weakest = swept[swept["strength"] == swept.groupby(by, dropna=False)["strength"].transform("min")]
+    low = summarize(weakest, by=by, metrics=[pgr])
+    names = [" · ".join(_word(row[f]) for f in fields) for row in chosen.drop_duplicates(fields)[fields].to_dict("records")]
+    figure = figures.canvas(8.6, 1.6 + 0.3 * len(names))
+    ax = figures.panels(figure, 1, 1)[0, 0]
+    ax.axvline(0, color="#000000", linewidth=0.9)
+    for shift, rule in enumerate(sorted(chosen["labels"].unique())):
+        for frame, filled, word in ((low, False, "least regularised"), (chosen, True, "best")):
+            _draw_points(ax, frame[frame["labels"] == rule], pgr, names, fields, 0.22 * (shift - 0.5), rule, filled, word)
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
+    ax.set_ylabel(" · ".join(fields), fontsize=9)
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figure.suptitle(
+        "PGR for every weak model, student least and best regularised\n"
+        "best value chosen on even seeds, reported on odd seeds; bars: 95 % intervals",
+        fontsize=10,
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+def _draw_points(
+    ax: Any, frame: DataFrame, pgr: str, names: list[str], fields: list[str], shift: float, rule: str, filled: bool, word: str
+) -> None:
+    places = [names.index(" · ".join(_word(row[f]) for f in fields)) + shift for row in frame.to_dict("records")]
+    value = frame[pgr].to_numpy(float)
+    spread = np.abs(np.stack([value - frame[f"{pgr}_low"].to_numpy(float), frame[f"{pgr}_high"].to_numpy(float) - value]))
+    face = _color(rule) if filled else "white"
+    ax.errorbar(
+        value,
+        places,
+        xerr=spread,
+        fmt="o",
+        markersize=5,
+        color=_color(rule),
+        markerfacecolor=face,
+        label=f"{rule} labels, {word}",
+    )
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", draw_regularisation),
+    Figure("weak_models", "PGR of every weak model", draw_weak_models),
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,12 @@ from w2s.laws.features import WIDE, check_features, feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
 from w2s.probe import FILTER_FIELDS, LABEL_RULES, RowProbe, filters_of
 from w2s.studies.fields import FilterCell
-from w2s.studies.probe_figures import FIGURES
+from w2s.studies.probe_figures import FIGURES, digest
 from w2s.study import Cost, Rule, Study
 from w2s_kernels import Backend, Filters, ridge
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["ProbeTable"]
 
@@ -87,6 +90,7 @@ class ProbeTable(Study):
     shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
     columns: Mapping[str, str] = {
+        "weak_power": "double",
         "student_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
@@ -105,6 +109,10 @@ class ProbeTable(Study):
         ),
     )
     figures = FIGURES
+
+    def digest(self, table: DataFrame) -> DataFrame:
+        """Per weak model: the student at its weakest and at its best regularisation, with intervals."""
+        return digest(table)
 
     def check(self, block: Block) -> None:
         """Open the data: every table must load, hold the features and have enough rows."""
@@ -165,6 +173,7 @@ _NUMBERS = (
     "misfit",
     "gain",
     "disagreement",
+    "weak_power",
     "student_validation_error",
     "condition",
 )
@@ -217,6 +226,7 @@ class _Design:
             "weak_error": np.broadcast_to(metrics.squared_error(weak, truth), size),
             "student_error": metrics.squared_error(scores, truth),
             "misfit": metrics.misfit(scores, weak),
+            "weak_power": np.broadcast_to(metrics.squared_error(weak, np.zeros_like(weak)), size),
             "condition": np.maximum(probe.condition(filters), teacher.condition),
             "weak_rank": np.full(size, teacher.rank),
             "student_rank": np.full(size, probe.rank),

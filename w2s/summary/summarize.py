@@ -77,7 +77,8 @@ def summarize(
     table = _Table.of(df, keys)
     blocks = [_summary_of(df, table, name, level, method, resamples) for name in names]
     counts = table.counts(blocks)
-    out = table.keys.assign(**counts, **{key: value for block in blocks for key, value in block.columns.items()})
+    columns_ = {**counts, **{key: value for block in blocks for key, value in block.columns.items()}}
+    out = pd.concat([table.keys, pd.DataFrame(columns_, index=table.keys.index)], axis=1)
     out.attrs = {"w2s_summary": {"by": keys, "metrics": names, "level": level, "method": method, "rows": len(df)}}
     return out
 

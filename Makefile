@@ -1,0 +1,44 @@
+# Every target does its own set-up. PYTHON names the interpreter to build the environment with (3.11 or newer).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test test-all lint types format clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## install, run configs/quickstart.yaml, print the summary, draw the figures
+	$(BIN)/w2s-sweep launch configs/quickstart.yaml
+	$(BIN)/w2s-sweep report runs/quickstart
+
+test: $(VENV)/.dev ## install everything but GPU packages; lint, types, tests, small grids, faults
+	PATH="$(abspath $(BIN)):$$PATH" bash .ci/parts quick
+
+test-all: $(VENV)/.dev ## the same and everything that takes longer
+	PATH="$(abspath $(BIN)):$$PATH" bash .ci/parts all
+
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean: ## remove the environment and caches; run folders stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "w2s-sweep needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[all,dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,23 @@
+"""What has to be in the environment before Ray is imported: Ray's core reads it once, at import."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+
+__all__ = ["prepare_ray_environment"]
+
+
+def prepare_ray_environment(address: str | None) -> None:
+    """Turn usage statistics off; give a cluster that will be local a token of its own, kept in memory alone.
+
+    Without a token anyone who reaches a port of the cluster could run code in it. A cluster at ``address`` has its own
+    rules, and so has an environment that names ``RAY_AUTH_MODE``; neither is touched.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Without this a task that asks for no GPU would still see all of them.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    if address is None and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

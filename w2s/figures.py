@@ -1,0 +1,53 @@
+"""How figures look: one style, no global state. Matplotlib is imported when the first figure is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLORS", "band", "canvas", "note", "panels"]
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's palette, told apart by readers with any colour vision."""
+
+_GREY = "#555555"
+
+
+def canvas(width: float, height: float) -> Figure:
+    """Make an empty figure (inches) that belongs to no window."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=160, layout="constrained", facecolor="white")
+
+
+def panels(figure: Figure, rows: int, columns: int, **options: Any) -> npt.NDArray[Any]:
+    """Make a grid of quiet axes: array (rows, columns)."""
+    axes: npt.NDArray[Any] = np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8, color=_GREY)
+        ax.grid(color="#e6e6e6", linewidth=0.6)
+        ax.set_axisbelow(True)
+    return axes
+
+
+def band(
+    ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, *, color: str, **line: Any
+) -> None:
+    """Draw a line with its interval."""
+    x, y, low, high = (np.asarray(a, dtype=float) for a in (x, y, low, high))
+    order = np.argsort(x)
+    ax.plot(x[order], y[order], color=color, linewidth=1.6, **line)
+    ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.18, linewidth=0)
+
+
+def note(figure: Figure, title: str, subtitle: str) -> None:
+    """Set a title with a line of explanation below it."""
+    figure.suptitle(f"{title}\n", fontsize=12, fontweight="bold", x=0.01, ha="left")
+    figure.text(0.01, 0.955, subtitle, fontsize=9, color=_GREY, va="top")
