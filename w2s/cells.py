@@ -61,7 +61,7 @@ def field(
     bounds : ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` as in pydantic.
 
     """
-    extra = {"unit": unit, "when": {k: list(v) for k, v in (when or {}).items()}, "since": since, "infinite": infinite}
+    extra: dict[str, Any] = {"unit": unit, "when": {k: list(v) for k, v in (when or {}).items()}, "since": since, "infinite": infinite}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -145,7 +145,7 @@ def cell_fields(cell: type[Cell]) -> Mapping[str, FieldSpec]:
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         when = typing.cast("Mapping[str, list[Any]]", extra.get("when") or {})
         bounds: Any = info.metadata
-        annotated = typing.Annotated[(hints[name], *bounds)] if bounds else hints[name]
+        annotated: Any = typing.Annotated[(hints[name], *bounds)] if bounds else hints[name]
         specs[name] = FieldSpec(
             name=name,
             annotation=hints[name],

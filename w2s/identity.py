@@ -63,4 +63,4 @@ def _sum(digests: list[tuple[int, int]]) -> Words:
 
 def cell_id(study: type[Study], cell: Mapping[str, Any]) -> str:
     """Identity of one cell given by its fields (inactive ones null or absent)."""
-    return hex_ids(cell_ids(study, Block(dict(cell), ())))[0].decode()
+    return str(hex_ids(cell_ids(study, Block(dict(cell), ())))[0].decode())

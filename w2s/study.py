@@ -91,10 +91,13 @@ class Study(ABC):
         return
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Return the few lines a person wants to see of a finished table: one row per group of cells, seeds summarised."""
+        """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""
         from w2s.summary import summarize
+        from w2s.summary.text import readable
 
-        return summarize(table, metrics=["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"])
+        metrics = ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"]
+        summary = summarize(table, metrics=metrics)
+        return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)
 
     @abstractmethod
     def cost(self, block: Block) -> Cost:

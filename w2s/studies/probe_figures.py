@@ -9,6 +9,7 @@ import numpy as np
 from w2s import figures
 from w2s.study import Figure
 from w2s.summary import best, summarize
+from w2s.summary.text import interval_text, value_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -19,6 +20,7 @@ __all__ = ["FIGURES", "digest"]
 REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
 _FACETS = ("data", "split", "weak_features", "strong_features", "d_weak", "d_strong", "n_labeled", "n_transfer", "ridge_weak")
 _MAX_PANELS = 5
+_SWEPT = 5
 
 
 def strength(table: DataFrame) -> Any:
@@ -34,10 +36,10 @@ def _suffix(table: DataFrame) -> str:
 
 
 def _swept(table: DataFrame) -> DataFrame:
-    """Rows of the settings in which the student's regularisation was swept (three values or more)."""
+    """Rows of the settings in which the student's regularisation was swept (five values or more)."""
     keys = [name for name in (*_FACETS, "labels") if name in table]
     counted = table.assign(strength=strength(table))
-    return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= 3]
+    return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
 
 
 def _varying(table: DataFrame) -> list[str]:
@@ -62,58 +64,45 @@ def digest(table: DataFrame) -> DataFrame:
         )
         weakest = swept[swept["strength"] == swept.groupby(fields, dropna=False)["strength"].transform("min")]
         low = summarize(weakest, by=fields, metrics=[f"pgr{suffix}"])
-        lines = [_line(row, fields, suffix, _matching(low, row, fields)) for row in chosen.to_dict("records")]
+        lines = [_line(row, fields, suffix, _matching(low, row, fields)) for row in _records(chosen)]
     rest = table[~table.index.isin(swept.index)]
     if len(rest):
         by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
         metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
-        lines += [_line(row, fields, suffix, None) for row in summarize(rest, by=by, metrics=metrics).to_dict("records")]
+        lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
     if len(swept):
         result.attrs["caption"] = "best regularisation: chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
     return result
 
 
+def _records(frame: DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def _matching(frame: DataFrame, row: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    for candidate in frame.to_dict("records"):
+    for candidate in _records(frame):
         if all(candidate[name] == row[name] or candidate[name] is row[name] for name in fields):
             return candidate
     return {}
 
 
 def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str, Any] | None) -> dict[str, Any]:
-    line = {name: _word(row[name]) for name in fields}
+    line = {name: value_text(row[name]) for name in fields}
     for model in ("weak", "student", "ceiling"):
         value = row[f"{model}_error{suffix}"]
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
-    line["gain"] = _with_interval(row, "gain")
-    line["misfit"] = _with_interval(row, "misfit")
-    line["PGR least regularised"] = "" if weakest is None else _with_interval(weakest, f"pgr{suffix}")
-    line["PGR best"] = _with_interval(row, f"pgr{suffix}")
+    line["gain"] = interval_text(row, "gain")
+    line["misfit"] = interval_text(row, "misfit")
+    line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
+    line["PGR best"] = interval_text(row, f"pgr{suffix}")
     line["at"] = _regulariser(row)
     return line
-
-
-def _with_interval(row: dict[str, Any], name: str) -> str:
-    value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
-    if value is None or not np.isfinite(value):
-        return str(row.get(f"{name}_status", ""))
-    number = f"{value:.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.0e}"
-    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
-        return f"{number} ({row.get(f'{name}_status', 'one seed')})"
-    return number if abs(value) < 0.005 else f"{number} [{low:.2f}, {high:.2f}]"
 
 
 def _regulariser(row: dict[str, Any]) -> str:
     name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("filter", "ridge"))]
     return f"{name} {row[name]:.3g}" if name in row else ""
-
-
-def _word(value: Any) -> str:
-    """Write a field's value; a whole number in a column that has nulls comes as a float."""
-    if value is None or value != value:
-        return "-"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _facets(table: DataFrame) -> tuple[str | None, DataFrame, str]:
@@ -125,7 +114,7 @@ def _facets(table: DataFrame) -> tuple[str | None, DataFrame, str]:
         if name != column:
             value = table[name].dropna().min()
             table = table[table[name] == value]
-            held.append(f"{name} = {_word(value)}")
+            held.append(f"{name} = {value_text(value)}")
     return column, table, ", ".join(held)
 
 
@@ -136,12 +125,12 @@ def draw_regularisation(table: DataFrame) -> Canvas | None:
         return None
     suffix = _suffix(table)
     column, table, held = _facets(table[table["strength"] > 0])
-    values = sorted(table[column].unique())[:_MAX_PANELS] if column else [None]
+    values = sorted(table[column].dropna().unique())[:_MAX_PANELS] if column else [None]
     figure = figures.canvas(3.1 * len(values) + 1.6, 6.4)
     axes = figures.panels(figure, 2, len(values), sharex=True, sharey="row")
     for k, value in enumerate(values):
         part = table if column is None else table[table[column] == value]
-        axes[0, k].set_title("" if column is None else f"{column} = {_word(value)}", fontsize=10)
+        axes[0, k].set_title("" if column is None else f"{column} = {value_text(value)}", fontsize=10)
         _draw_pgr(axes[0, k], part, suffix)
         _draw_gain(axes[1, k], part)
         axes[1, k].set_xlabel("student's ridge  (flow: 1 / time)", fontsize=9)
@@ -214,7 +203,7 @@ def draw_weak_models(table: DataFrame) -> Canvas | None:
     chosen = best(swept, over=list(REGULARISER), by=by, metric=f"student_error{suffix}", metrics=[pgr], select_seeds="even")
     weakest = swept[swept["strength"] == swept.groupby(by, dropna=False)["strength"].transform("min")]
     low = summarize(weakest, by=by, metrics=[pgr])
-    names = [" · ".join(_word(row[f]) for f in fields) for row in chosen.drop_duplicates(fields)[fields].to_dict("records")]
+    names = [" · ".join(value_text(row[f]) for f in fields) for row in _records(chosen.drop_duplicates(fields)[fields])]
     figure = figures.canvas(8.6, 1.6 + 0.3 * len(names))
     ax = figures.panels(figure, 1, 1)[0, 0]
     ax.axvline(0, color="#000000", linewidth=0.9)
@@ -239,7 +228,7 @@ def draw_weak_models(table: DataFrame) -> Canvas | None:
 def _draw_points(
     ax: Any, frame: DataFrame, pgr: str, names: list[str], fields: list[str], shift: float, rule: str, filled: bool, word: str
 ) -> None:
-    places = [names.index(" · ".join(_word(row[f]) for f in fields)) + shift for row in frame.to_dict("records")]
+    places = [names.index(" · ".join(value_text(row[f]) for f in fields)) + shift for row in _records(frame)]
     value = frame[pgr].to_numpy(float)
     spread = np.abs(np.stack([value - frame[f"{pgr}_low"].to_numpy(float), frame[f"{pgr}_high"].to_numpy(float) - value]))
     face = _color(rule) if filled else "white"

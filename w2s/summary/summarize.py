@@ -70,6 +70,8 @@ def summarize(
     Raises ValueError for unknown columns (with the nearest), text metrics, null seeds, or "seed" in `by`. Cost
     O(rows x metrics) plus one sort; about 2 s for a million rows and nine metrics.
     """
+    import pandas as pd
+
     if method not in get_args(Method):
         raise ValueError(f"method={method!r}; allowed: {', '.join(get_args(Method))}")
     keys = group_keys(df, by)

@@ -1,0 +1,106 @@
+"""The quickstart shows what it says, on fewer seeds than the grid in configs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import w2s
+from sweeper import launch, load_grid
+from sweeper.report import make_report
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SEEDS = 8
+pytestmark = pytest.mark.grid
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the quickstart with eight seeds and one weak width less."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text())
+    document["seeds"] = SEEDS
+    document["grids"][0]["axes"]["d_weak"] = [50, 100]
+    out = tmp_path_factory.mktemp("quickstart") / "run"
+    outcome = launch({**document, "out": str(out)}, executor="inline")
+    assert outcome.exit == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> pd.DataFrame:
+    return w2s.load(run)
+
+
+def test_the_grid_has_the_stated_axes() -> None:
+    axes = load_grid(ROOT / "configs" / "quickstart.yaml").axes()
+    assert axes["d_weak"] == [20, 50, 100, 200]
+    assert axes["n_labeled"] == [120, 250, 400]
+    assert {1e-6, 1.0} <= set(axes["ridge"])
+    assert len(axes["time"]) == 13
+    assert axes["labels"] == ["soft", "hard"]
+    assert len(axes["seed"]) >= 20
+
+
+def test_one_row_per_cell(rows: pd.DataFrame) -> None:
+    main, controls = 2 * 3 * 2 * 26 * SEEDS, (3 + 9) * SEEDS
+    assert len(rows) == rows["cell_id"].nunique() == main + controls
+    assert set(rows["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize("labels", ["soft", "hard"])
+@pytest.mark.parametrize("filter_", ["ridge", "flow"])
+def test_regularisation_is_what_makes_it_work(rows: pd.DataFrame, labels: str, filter_: str) -> None:
+    part = rows[(rows["d_weak"] == 100) & (rows["n_labeled"] == 120) & (rows["labels"] == labels)]
+    part = part[(part["filter"] == filter_) & (part["weak_features"] == "relu")]
+    over, weakest = ("ridge", part["ridge"].min()) if filter_ == "ridge" else ("time", part["time"].max())
+    least = w2s.summarize(part[part[over] == weakest], by=["labels"], metrics=["pgr_01"]).iloc[0]
+    best = w2s.best(part, over=over, by=["labels"], metric="student_error_01", metrics=["pgr_01"]).iloc[0]
+    assert least["pgr_01"] < -0.2
+    assert least["pgr_01_high"] < 0
+    assert best["pgr_01"] > 0.35
+    assert best["pgr_01_low"] > 0
+    assert "seeds even" in best["selected_by"]
+
+
+@pytest.mark.parametrize("labels", ["soft", "hard"])
+def test_gain_is_close_to_misfit_at_the_best_ridge(rows: pd.DataFrame, labels: str) -> None:
+    part = rows[(rows["d_weak"] == 100) & (rows["n_labeled"] == 120) & (rows["labels"] == labels) & (rows["filter"] == "ridge")]
+    best = w2s.best(part, over="ridge", by=["labels"], metrics=["gain", "misfit"]).iloc[0]
+    assert best["gain"] == pytest.approx(best["misfit"], rel=0.2)
+    least = part[part["ridge"] == part["ridge"].min()]
+    assert least["gain"].mean() < -0.3 * least["misfit"].mean()
+
+
+def test_control_a_teacher_inside_the_span_has_no_gain(rows: pd.DataFrame) -> None:
+    control = rows[rows["weak_features"] == "of_strong"]
+    assert len(control) == 3 * SEEDS
+    assert (control["gain"].abs() / control["weak_power"]).max() < 1e-8
+    assert (control["misfit"] / control["weak_power"]).max() < 1e-8
+
+
+def test_control_capacity_alone_gives_no_gain(rows: pd.DataFrame) -> None:
+    control = rows[rows["weak_features"] == "means:8"]
+    assert len(control) == 9 * SEEDS
+    mean = control.groupby(["n_labeled", "ridge"])[["gain", "weak_power"]].mean()
+    assert (mean["gain"].abs() / mean["weak_power"]).max() <= 0.03
+
+
+def test_the_report_draws_and_prints_intervals(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = make_report(run)
+    text = capsys.readouterr().out
+    assert {path.name for path in written} == {"summary.csv", "regularisation.png", "weak_models.png"}
+    assert all(path.stat().st_size > 1000 for path in written)
+    assert re.search(r"100 +120 +hard .* 0\.\d\d \[0\.\d\d, 0\.\d\d\]", text)
+
+
+def test_the_python_of_the_readme_runs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block.replace("runs/quickstart", str(run)), {})
+    assert "pgr_01" in capsys.readouterr().out

@@ -1,0 +1,78 @@
+"""What the documents promise: links lead somewhere, examples run, arrows point one way."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweeper import launch, load_grid
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ARROWS = {"w2s_kernels": ("kernels/w2s_kernels", ("w2s", "sweeper")), "w2s": ("w2s", ("sweeper",))}
+
+
+def code_blocks(document: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+?)\)", document.read_text())
+    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert not missing
+
+
+def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
+    manual = ROOT / "docs" / "studies.md"
+    (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])
+    (tmp_path / "my_grid.yaml").write_text(code_blocks(manual, "yaml")[0])
+    assert len(code_blocks(manual, "python")[0].splitlines()) <= 50
+    outcome = launch(tmp_path / "my_grid.yaml", executor="inline")
+    assert (outcome.exit, outcome.computed, outcome.failed) == (0, 2 * 2 * 11 * 50, 0)
+
+    import w2s
+
+    rows = w2s.load(tmp_path / "runs" / "my_grid")
+    unchanged = rows[rows["shrink"] == 1]
+    assert unchanged["gain"].abs().max() < 1e-12
+    noisy = rows[(rows["d"] == 100) & (rows["n_labeled"] == 20)]
+    best = w2s.best(noisy, over="shrink", by=["d"])
+    assert 0 < best["shrink"].iloc[0] < 0.5  # about |f*|^2 / (|f*|^2 + d sigma^2 / n) = 1/6
+    assert best["pgr_low"].iloc[0] > 0
+
+
+def test_the_grid_of_the_readme_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"( {4}study: dong2025.*?)\n\n`grids:`", text, flags=re.DOTALL)
+    assert block is not None
+    (tmp_path / "grid.yaml").write_text("\n".join(line[4:] for line in block[1].splitlines()) + "\n")
+    grid = load_grid(tmp_path / "grid.yaml")
+    assert grid.cells == 32 * 2 * (12 * 20 - 1 * 4 * 2)
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_arrows_point_one_way(room: str) -> None:
+    folder, forbidden = ARROWS[room]
+    wrong = []
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            wrong += [f"{path}:{node.lineno} {n}" for n in names if n.split(".")[0] in (*forbidden, "ray", "typer")]
+    assert not wrong
+
+
+def test_kernels_folder_is_no_package() -> None:
+    assert not (ROOT / "kernels" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("package", ["w2s_kernels", "w2s", "sweeper"])
+def test_public_names_exist(package: str) -> None:
+    program = f"import {package} as p\nfor n in p.__all__: getattr(p, n)\nassert len(set(p.__all__)) == len(p.__all__)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

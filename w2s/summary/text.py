@@ -1,0 +1,46 @@
+"""Summaries as text for people: a number with its interval in one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["interval_text", "readable", "value_text"]
+
+
+def value_text(value: Any) -> str:
+    """Write a field's value; a whole number in a column that has nulls comes as a float."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def interval_text(row: Mapping[str, Any], name: str) -> str:
+    """``0.57 [0.52, 0.63]`` for a metric of one summary row; its status where there is no number or no interval."""
+    value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
+    status = str(row.get(f"{name}_status", ""))
+    if value is None or not np.isfinite(value):
+        return status or "-"
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return f"{_number(value)} ({status or 'one seed'})"
+    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1e}" if value != 0 and abs(value) < 0.005 else f"{value:.2f}"
+
+
+def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> DataFrame:
+    """One line per group: keys, then every metric with its interval."""
+    import pandas as pd
+
+    lines = []
+    for row in summary.to_dict("records"):
+        named = {str(key): value for key, value in row.items()}
+        lines.append({k: value_text(named[k]) for k in keys} | {m: interval_text(named, m) for m in metrics if m in named})
+    return pd.DataFrame(lines)
