@@ -279,7 +279,7 @@ def _without_failed(part: Part, folder: RunFolder) -> Part | None:
 
 @contextlib.contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it before they kill)."""
+    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it), also where a shell made us ignore SIGINT."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -287,8 +287,9 @@ def _signals_as_interrupt() -> Iterator[None]:
     def interrupt(_signal: int, _frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

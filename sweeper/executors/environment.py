@@ -10,7 +10,7 @@ __all__ = ["prepare_ray_environment"]
 
 
 def prepare_ray_environment(address: str | None) -> None:
-    """Turn usage statistics off; give a cluster that will be local a token of its own, kept in memory alone.
+    """Turn usage statistics off; keep a cluster that will be local on loopback, behind a token that is in memory alone.
 
     Without a token anyone who reaches a port of the cluster could run code in it. A cluster at ``address`` has its own
     rules, and so has an environment that names ``RAY_AUTH_MODE``; neither is touched.
@@ -18,6 +18,10 @@ def prepare_ray_environment(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Without this a task that asks for no GPU would still see all of them.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    if address is None:
+        # Ray's switch for systems without clusters. It makes 127.0.0.1 the node's address, and with it the address that every
+        # server of the node listens on; an address given to ray.init is resolved to the machine's own one instead.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     if address is None and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -152,7 +152,6 @@ class RayExecutor:
             object_store_memory=256 * 2**20,
             logging_level="ERROR",
             log_to_driver=False,
-            _node_ip_address="127.0.0.1",
         )
         self.report.note(f"local Ray cluster with {cpus} CPU{'s' if cpus > 1 else ''}; {_dashboard(context)}")
 

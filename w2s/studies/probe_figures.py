@@ -155,7 +155,7 @@ def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
     for name, rule, filter_, rows in _lines(part):
         summary = summarize(rows, by=["strength"], metrics=[f"pgr{suffix}"])
         pgr = f"pgr{suffix}"
-        style = {"color": _color(rule), "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)), "label": name}
+        style: dict[str, Any] = {"color": _color(rule), "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)), "label": name}
         figures.band(ax, summary["strength"], summary[pgr], summary[f"{pgr}_low"], summary[f"{pgr}_high"], **style)
     ax.set_xscale("log")
 
