@@ -28,6 +28,12 @@ def console() -> Console:
     return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
+def short(path: Path) -> str:
+    """Write a path relative to the working folder where it lies inside it."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+
+
 def print_studies() -> None:
     """Every registered study with its fields."""
     out = console()
@@ -116,7 +122,7 @@ def _licences(folder: Path) -> dict[str, str]:
 def print_plan(plan: Plan) -> None:
     """Axes, cells, blocks, what is shared, nominal cost."""
     out, grid = console(), plan.grid
-    out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {grid.out}")
+    out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
     for k, cut in enumerate(plan.cuts):
         product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
         left_out = cut.part.block.size - cut.part.wanted
@@ -141,13 +147,13 @@ def print_outcome(outcome: Outcome) -> None:
     """One paragraph: what was found, computed, failed; where the table is; what to do next."""
     out = console()
     if not outcome.computed and not outcome.failed and outcome.exit == Exit.DONE:
-        out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {outcome.run}")
+        out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {short(outcome.run)}")
         return
     parts = [f"{outcome.computed:,} cells computed"]
     parts += [f"{outcome.found:,} found"] if outcome.found else []
     parts += [f"{outcome.failed:,} FAILED"] if outcome.failed else []
     parts += [f"{outcome.pending:,} pending"] if outcome.pending else []
-    out.print(f"{', '.join(parts)}, of {outcome.cells:,}; table in {outcome.run / 'results'}")
+    out.print(f"{', '.join(parts)}, of {outcome.cells:,}; table in {short(outcome.run / 'results')}")
     unusual = {status: count for status, count in outcome.statuses.items() if status not in ("ok", "failed")}
     if unusual:
         out.print(_statuses(unusual))
@@ -156,7 +162,7 @@ def print_outcome(outcome: Outcome) -> None:
     if outcome.stopped:
         out.print(f"{outcome.stopped}; launch again to go on")
     if outcome.exit == Exit.DONE:
-        out.print(f"next: w2s-sweep report {outcome.run}")
+        out.print(f"next: w2s-sweep report {short(outcome.run)}")
 
 
 def _statuses(counts: Mapping[str, Any]) -> str:

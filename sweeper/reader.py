@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class _GridReader:
             raise self.fail(f"out: {written!r} is not a folder name", "out")
         if "://" in written:
             raise self.fail(f"out: {written!r} is not a local folder; run folders live on a file system", "out")
-        return self.folder / Path(written).expanduser()
+        return Path(os.path.normpath(self.folder / Path(written).expanduser()))
 
     def part(self, written: Any, shared: Mapping[str, Any], place: tuple[Any, ...]) -> SubGrid:
         block = self.mapping(written, SUB_KEYS, *place)

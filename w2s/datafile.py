@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ class DataFileError(ValueError):
 class DataFile:
     """A file whose content is part of a cell's identity.
 
-    ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits).
+    ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits). Two files with the
+    same content are equal, whatever they are called.
     """
 
-    name: str
-    path: Path
+    name: str = field(compare=False)
+    path: Path = field(compare=False)
     sha256: str
 
     def __str__(self) -> str:
