@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,13 +40,20 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
+_MAX_DEPTH = 40
+"""Nesting of a written condition: far above what a person writes, far below what recursion can stand."""
+
+
 @dataclass(frozen=True)
 class Condition:
-    """A test of some fields: ``test(block)`` is True for cells that meet it and broadcasts to the block's shape."""
+    """A test of some fields: ``test(block)`` is True for cells that meet it and broadcasts to the block's shape.
+
+    ``written`` is what stands in the grid, with canonical values.
+    """
 
     fields: tuple[str, ...]
     test: Callable[[Block], Mask]
-    text: str
+    written: str | dict[str, list[Any]]
 
 
 def condition_from_mapping(values: Mapping[str, list[Any]]) -> Condition:
@@ -57,7 +65,7 @@ def condition_from_mapping(values: Mapping[str, list[Any]]) -> Condition:
             mask = mask & _is_one_of(block, name, allowed)
         return mask
 
-    return Condition(tuple(values), test, str(dict(values)))
+    return Condition(tuple(values), test, dict(values))
 
 
 def _is_one_of(block: Block, name: str, allowed: list[Any]) -> Mask:
@@ -71,25 +79,44 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
     The text is parsed, never evaluated as code. Raises ValueError with the reason.
     """
     known = set(known)
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"{text!r} is not a condition such as 'd_weak > n_labeled'") from None
+    tree = _parse(text)
     names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
     for name in names:
         if name not in known:
             raise ValueError(f"{name!r} is not a field{nearest(name, known)}")
-    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+    if not isinstance(tree, (ast.Compare, ast.BoolOp)) and not (isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)):
         raise ValueError(f"{text!r} compares nothing; write for example 'd_weak > n_labeled'")
     evaluate = _compile(tree, text)
     if not names:
         raise ValueError(f"{text!r} names no field")
 
     def test(block: Block) -> Mask:
-        with np.errstate(all="ignore"):
-            return np.asarray(evaluate(block), dtype=bool)
+        try:
+            with np.errstate(all="ignore"):
+                return np.asarray(evaluate(block), dtype=bool)
+        except (TypeError, ArithmeticError):
+            raise ValueError(f"{text!r} compares or combines what cannot be, such as words with numbers") from None
 
     return Condition(names, test, text)
+
+
+def _parse(text: str) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"{_short(text)} is not a condition such as 'd_weak > n_labeled'") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise ValueError(f"{_short(text)} is nested too deeply for a condition")
+    return tree
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
 def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweeper.errors import GridError
 from sweeper.grid import Grid, SubGrid
 from w2s.block import Block
 from w2s.cells import value_digest
@@ -25,6 +26,8 @@ __all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan"]
 PLANNER_VERSION = 1
 MAX_FLOPS = 2e10
 MAX_BYTES = 2**30
+ROW_BYTES = 2**10
+"""Memory that one row of the table takes while its part is made; it bounds the rows of a block whose cells cost nothing."""
 MIN_BLOCKS = 64
 MIN_FLOPS = 2e8
 """Below this much work a block is not cut further for the sake of parallelism: it would be all overhead."""
@@ -147,8 +150,18 @@ def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
     """Cost of the dearer of the first and the last block: sizes usually grow or fall along an axis."""
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(part.block.axes, chunks, strict=True)))
     last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(part.block.axes, chunks, strict=True)))
-    costs = [study.cost(first), study.cost(last)]
-    return Cost(max(c.flops for c in costs), max(c.bytes for c in costs))
+    costs = [_cost(study, first), _cost(study, last)]
+    return Cost(max(c.flops for c in costs), max(c.bytes for c in costs) + ROW_BYTES * first.size)
+
+
+def _cost(study: Study, block: Block) -> Cost:
+    try:
+        cost = study.cost(block)
+    except Exception as error:
+        raise GridError(f"{study.name}.cost raised {type(error).__name__}: {error}") from error
+    if not isinstance(cost, Cost):
+        raise GridError(f"{study.name}.cost returned {type(cost).__name__}, not a Cost")
+    return cost
 
 
 def block_key(study: type[Study], block: Block) -> str:

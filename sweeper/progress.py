@@ -83,5 +83,5 @@ class _Silent(Progress):
         self._done = done
         yield
 
-    def advance(self, receipt: Receipt) -> None:
+    def advance(self, receipt: Receipt) -> None:  # noqa: ARG002
         return

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeper.axes import expand_values, join_conditional
-from sweeper.conditions import Condition, condition_from_mapping, condition_from_text, first_violation, show
+from sweeper.conditions import Condition, condition_from_mapping, condition_from_text, first_violation, restrict, show
 from sweeper.errors import GridError
 from sweeper.grid import Compute, Grid, SubGrid, common_cells
 from sweeper.yamlfile import Lines, read_yaml
 from w2s.block import Axis, Block
-from w2s.cells import FieldError, FieldSpec, cell_fields, nearest
+from w2s.cells import FieldError, FieldSpec, cell_fields, nearest, null_inactive
 from w2s.studies import StudyError, find_study
 from w2s.study import Study
 
@@ -23,7 +23,7 @@ __all__ = ["load_grid"]
 
 TOP_KEYS = ("study", "axes", "fixed", "seeds", "zip", "exclude", "out", "compute", "grids")
 SUB_KEYS = ("axes", "fixed", "seeds", "zip", "exclude")
-_MAX_SEEDS = 10_000_000
+_MAX_SEEDS = 1_000_000
 
 
 def load_grid(source: Path | str | Mapping[str, Any], folder: Path | None = None, *, stored: bool = False) -> Grid:
@@ -52,6 +52,12 @@ class _GridReader:
             place = place[:-1]
         return GridError(message, self.file, self.lines.get(place) if place else None)
 
+    def place_of(self, name: str, place: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Where a sub-grid, or else the whole grid, names a field."""
+        sections = [("axes",), ("fixed",), ("zip",), *(("zip", k) for k in range(len(self.fields)))]
+        places = ((*base, *section, name) for base in (place, ()) for section in sections)
+        return next((found for found in places if found in self.lines), place)
+
     def mapping(self, value: Any, allowed: tuple[str, ...], *place: Any) -> Mapping[str, Any]:
         label = ".".join(map(str, place)) or "a grid"
         if not isinstance(value, Mapping):
@@ -77,6 +83,9 @@ class _GridReader:
                 self.study().check(part.block)
             except FieldError as error:
                 raise GridError(str(error), self.file, part.line) from None
+            except Exception as error:
+                message = f"{self.study.name}.check raised {type(error).__name__}: {error}"
+                raise GridError(message, self.file, part.line) from error
         return Grid(self.study, reference, tuple(parts), self.compute(top), self.out(top), self.file, self.folder)
 
     def find_study(self, top: Mapping[str, Any]) -> tuple[type[Study], str]:
@@ -89,7 +98,7 @@ class _GridReader:
             raise self.fail(str(error), "study") from None
 
     def compute(self, top: Mapping[str, Any]) -> Compute:
-        written = self.mapping(top.get("compute") or {}, tuple(Compute.model_fields), "compute")
+        written = self.mapping(_given(top, "compute", {}), tuple(Compute.model_fields), "compute")
         try:
             return Compute.model_validate(written, strict=True)
         except ValidationError as error:
@@ -106,35 +115,48 @@ class _GridReader:
             raise self.fail(f"out: {written!r} is not a folder name", "out")
         if "://" in written:
             raise self.fail(f"out: {written!r} is not a local folder; run folders live on a file system", "out")
-        return Path(os.path.normpath(self.folder / Path(written).expanduser()))
+        try:
+            os.fsencode(written)
+            return Path(os.path.normpath(self.folder / Path(written).expanduser()))
+        except (RuntimeError, ValueError) as error:
+            raise self.fail(f"out: {written!r} is not a folder name: {error}", "out") from None
 
     def part(self, written: Any, shared: Mapping[str, Any], place: tuple[Any, ...]) -> SubGrid:
         block = self.mapping(written, SUB_KEYS, *place)
         own_axes, own_zip = self.axes(block, place), self.zips(block, place)
         own_fixed = self.fixed(block, place)
         own = {name for axis in (*own_axes, *own_zip) for name in axis.names} | set(own_fixed)
-        base_axes = [axis for axis in (*self.axes(shared, ()), *self.zips(shared, ())) if not set(axis.names) & own]
+        base_axes = [axis for axis in (*self.axes(shared, ()), *self.zips(shared, ())) if not self.replaced(axis, own, place)]
         base_fixed = {name: value for name, value in self.fixed(shared, ()).items() if name not in own}
         seeds = self.seeds(block, place) if "seeds" in block else self.seeds(shared, ())
         axes = [Axis.single("seed", seeds), *base_axes, *own_axes, *own_zip]
         named = base_fixed | own_fixed
         self.check_placement(axes, named, place)
-        complete = self.complete(axes, named, place)
+        complete = null_inactive(self.complete(axes, named, place), self.fields)
         self.check_effect(axes, named, complete, place)
         try:
             joined, fixed = join_conditional(axes, complete, self.fields)
         except ValueError as error:
             raise self.fail(str(error), *place) from None
         whole = Block(fixed, joined)
-        conditions = (*self.exclude(shared, ()), *self.exclude(block, place)) if shared else self.exclude(block, place)
+        self.check_chain(axes, whole, place)
+        conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
         self.check_rules(whole, conditions, place)
-        part = SubGrid(whole, conditions, _canonical(axes, complete, whole, block, shared), self.lines.get(place or ("axes",)))
+        part = SubGrid(whole, conditions, _canonical(axes, named, complete, whole, conditions), self.lines.get(place or ("axes",)))
         if part.wanted == 0:
             raise self.fail("exclude leaves no cell", *place, "exclude")
         return part
 
+    def replaced(self, axis: Axis, own: set[str], place: tuple[Any, ...]) -> bool:
+        """Whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
+        kept = [name for name in axis.names if name not in own]
+        if kept and len(kept) < len(axis.names):
+            named = next(name for name in axis.names if name in own)
+            raise self.fail(f"{named!r} is zipped with {kept[0]!r} above; name both here, or neither", *place)
+        return not kept
+
     def axes(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> list[Axis]:
-        written = self.mapping(block.get("axes") or {}, (), *place, "axes")
+        written = self.mapping(_given(block, "axes", {}), (), *place, "axes")
         return [self.axis(name, values, (*place, "axes", name)) for name, values in written.items()]
 
     def axis(self, name: str, written: Any, place: tuple[Any, ...]) -> Axis:
@@ -152,7 +174,7 @@ class _GridReader:
         return Axis.single(name, list(parsed))
 
     def zips(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> list[Axis]:
-        written = block.get("zip") or []
+        written = _given(block, "zip", [])
         groups = [written] if isinstance(written, Mapping) else written
         if not isinstance(groups, list):
             raise self.fail("zip is a mapping of equally long lists, or a list of such mappings", *place, "zip")
@@ -179,7 +201,7 @@ class _GridReader:
         return Axis(tuple(columns), values)
 
     def fixed(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> dict[str, Any]:
-        written = self.mapping(block.get("fixed") or {}, (), *place, "fixed")
+        written = self.mapping(_given(block, "fixed", {}), (), *place, "fixed")
         return {
             name: self.value(self.field(name, (*place, "fixed", name)), value, (*place, "fixed", name))
             for name, value in written.items()
@@ -217,16 +239,18 @@ class _GridReader:
             raise self.fail(f"seeds: a whole number in 1..{_MAX_SEEDS} or a list of seeds, not {written!r}", *place, "seeds")
         return list(range(written))
 
-    def exclude(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> tuple[Condition, ...]:
-        written = block.get("exclude") or []
+    def exclude(self, block: Mapping[str, Any], place: tuple[Any, ...], whole: Block) -> tuple[Condition, ...]:
+        written = _given(block, "exclude", [])
         if not isinstance(written, list):
             raise self.fail("exclude is a list of conditions", *place, "exclude")
-        return tuple(self.condition(item, (*place, "exclude", k)) for k, item in enumerate(written))
+        return tuple(self.condition(item, (*place, "exclude", k), whole) for k, item in enumerate(written))
 
-    def condition(self, written: Any, place: tuple[Any, ...]) -> Condition:
+    def condition(self, written: Any, place: tuple[Any, ...], whole: Block) -> Condition:
         if isinstance(written, str):
             try:
-                return condition_from_text(written, self.fields)
+                condition = condition_from_text(written, self.fields)
+                condition.test(restrict(whole, condition.fields))  # words may have been compared with numbers
+                return condition
             except ValueError as error:
                 raise self.fail(f"exclude: {error}", *place) from None
         values: dict[str, list[Any]] = {}
@@ -268,18 +292,24 @@ class _GridReader:
         for name in [*(n for axis in axes for n in axis.names), *named]:
             for controller, allowed in self.fields[name].when.items():
                 if not values[controller] & set(allowed):
-                    given = ", ".join(map(show, values[controller]))
+                    given = ", ".join("without effect itself" if v is None else show(v) for v in values[controller])
                     needed = " or ".join(map(show, allowed))
-                    where = "axes" if name not in named else "fixed"
                     message = f"{name!r} has no effect: it matters only when {controller} is {needed}, here it is {given}"
-                    raise self.fail(message, *place, where, name)
+                    raise self.fail(message, *self.place_of(name, place))
+
+    def check_chain(self, axes: list[Axis], whole: Block, place: tuple[Any, ...]) -> None:
+        """Refuse an axis that a chain of conditions leaves without effect in every cell."""
+        for name in (n for axis in axes for n in axis.names):
+            if whole.values(name) == [None] and self.fields[name].when:
+                needed = ", ".join(f"{c} is {' or '.join(map(show, v))}" for c, v in self.fields[name].when.items())
+                raise self.fail(f"{name!r} has no effect: it matters only when {needed}", *self.place_of(name, place))
 
     def check_rules(self, block: Block, conditions: tuple[Condition, ...], place: tuple[Any, ...]) -> None:
         for rule in self.study.rules:
             broken = first_violation(rule, block, conditions)
             if broken is not None:
                 values = ", ".join(f"{name} = {show(value)}" for name, value in broken.items())
-                raise self.fail(f"{rule.says}: not so for {values}", *place, "axes", rule.fields[0])
+                raise self.fail(f"{rule.says}: not so for {values}", *self.place_of(rule.fields[0], place))
 
     def check_overlap(self, parts: list[SubGrid]) -> None:
         """Refuse two sub-grids that name the same cell."""
@@ -291,20 +321,27 @@ class _GridReader:
 
 
 def _canonical(
-    axes: list[Axis], complete: Mapping[str, Any], whole: Block, block: Mapping[str, Any], shared: Mapping[str, Any]
+    axes: list[Axis], named: Mapping[str, Any], complete: Mapping[str, Any], whole: Block, conditions: tuple[Condition, ...]
 ) -> dict[str, Any]:
     """Write the sub-grid out in full: explicit values, defaults included; reading it again gives the same cells."""
-    active = {n: v for n, v in complete.items() if v is not None and any(u is not None for u in whole.values(n))}
+    active = {n: v for n, v in complete.items() if any(u is not None for u in whole.values(n)) or (v is None and n in named)}
     written: dict[str, Any] = {"axes": {}, "zip": [], "fixed": active}
     for axis in axes:
         if axis.names == ("seed",):
-            written["seeds"] = list(axis.column("seed"))
+            seeds = axis.column("seed")
+            written["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
         elif len(axis.names) == 1:
             written["axes"][axis.names[0]] = list(axis.column(axis.names[0]))
         else:
             written["zip"].append({name: list(axis.column(name)) for name in axis.names})
-    written["exclude"] = [*(shared.get("exclude") or []), *(block.get("exclude") or [])]
+    written["exclude"] = [condition.written for condition in conditions]
     return {key: value for key, value in written.items() if value}
+
+
+def _given(block: Mapping[str, Any], key: str, empty: Any) -> Any:
+    """What a section holds; a section without content is empty, any other value is kept to be complained about."""
+    value = block.get(key)
+    return empty if value is None else value
 
 
 def _choices(name: str) -> tuple[str, ...]:

@@ -57,8 +57,8 @@ def differences(new: Grid, old: Grid) -> list[str]:
     return lines
 
 
-def _values(grid: Grid, name: str) -> list[Any]:
-    return list(dict.fromkeys(v for part in grid.parts for v in part.block.values(name) if v is not None))
+def _values(grid: Grid, name: str) -> dict[Any, None]:
+    return dict.fromkeys(v for part in grid.parts for v in part.block.values(name) if v is not None)
 
 
 def _show(value: Any) -> str:

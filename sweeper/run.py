@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sweeper.errors import Exit, GridError, RunError
-from sweeper.executors import Executor, make_executor
+from sweeper.executors import make_executor
 from sweeper.grid import Compute, Grid
 from sweeper.plan import Plan, block_key, make_plan
 from sweeper.progress import Progress
@@ -102,10 +101,11 @@ def launch(
     run = Path(out) if out is not None else checked.out
     if fresh:
         run = _fresh_folder(checked, run)
+    plan = make_plan(checked)
     folder = RunFolder(run)
     report = progress or Progress.silent()
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
-        return _launch_locked(checked, folder, settings, keep, report)
+        return _launch_locked(plan, folder, settings, keep, report)
 
 
 def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
@@ -116,8 +116,8 @@ def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
         raise GridError(str(error)) from None
 
 
-def _launch_locked(grid: Grid, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
-    plan = make_plan(grid)
+def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
+    grid = plan.grid
     _compare(grid, folder, keep)
     resolved = resolved_grid(grid, folder.path)
     metadata = run_metadata(grid, resolved)
@@ -134,11 +134,15 @@ def _launch_locked(grid: Grid, folder: RunFolder, settings: Compute, keep: bool,
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
     flops = plan.flops / max(plan.cells, 1)
     executor = make_executor(settings, report)
-    folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=executor.describe())
     with report.running(total=plan.cells, done=todo.found), _signals_as_interrupt():
         try:
             with executor:
-                _collect(executor, job, todo, flops, settings, outcome, folder, report)
+                where = executor.describe()
+                folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where)
+                receipts = executor.run(job, [block for block, _ in todo.blocks], flops)
+                # Closed before the executor is left: what is in flight must be cancelled while there is a cluster.
+                with contextlib.closing(receipts):
+                    _collect(receipts, settings, outcome, folder, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
@@ -147,18 +151,11 @@ def _launch_locked(grid: Grid, folder: RunFolder, settings: Compute, keep: bool,
 
 
 def _collect(
-    executor: Executor,
-    job: Job,
-    todo: Todo,
-    flops: float,
-    settings: Compute,
-    outcome: Outcome,
-    folder: RunFolder,
-    report: Progress,
+    receipts: Generator[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress
 ) -> None:
-    """Hand blocks to the executor and account for every receipt."""
+    """Account for every receipt."""
     errors: list[str] = []
-    for receipt in executor.run(job, [block for block, _ in todo.blocks], flops):
+    for receipt in receipts:
         failed = int(receipt.statuses.get("failed", 0))
         outcome.failed += failed
         outcome.computed += receipt.rows - failed
@@ -166,13 +163,14 @@ def _collect(
             outcome.statuses[status] = outcome.statuses.get(status, 0) + count
         folder.event("block", **_event(receipt))
         report.advance(receipt)
-        if receipt.error is None:
+        if not failed:
             continue
-        errors.append(receipt.error)
+        error = receipt.error or "the study gave cells the status failed"
+        errors.append(error)
         outcome.exit = Exit.FAILED_CELLS
         if outcome.first_error is None:
-            outcome.first_error = receipt.error
-            report.note(f"first failure, cell {receipt.first_cell}: {receipt.error}")
+            outcome.first_error = error
+            report.note(f"first failure{f', cell {receipt.first_cell}' if receipt.first_cell else ''}: {error}")
         if _gives_up(settings.on_error, errors, outcome):
             outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
             return
@@ -223,9 +221,10 @@ def _fresh_folder(grid: Grid, run: Path) -> Path:
         stored = RunFolder(place).read_grid()
         if stored is None:
             return place
-        before = _stored_grid(stored, place)
-        if before.study.name == grid.study.name and extends(grid, before):
-            return place
+        with contextlib.suppress(RunError):
+            before = _stored_grid(stored, place)
+            if before.study.name == grid.study.name and extends(grid, before):
+                return place
         number += 1
 
 
@@ -268,7 +267,7 @@ def _without_failed(part: Part, folder: RunFolder) -> Part | None:
     if part.failed == part.rows:
         folder.remove(part)
         return None
-    table = pq.read_table(part.path)
+    table = folder.read(part)
     kept = table.filter(pc.not_equal(table["status"], "failed"))
     statuses = {status: count for status, count in part.statuses.items() if status != "failed"}
     footer = {"study": part.study, "version": part.version, "statuses": statuses, "seconds": part.seconds, "flops": part.flops}

@@ -74,12 +74,12 @@ class RunFolder:
         """Make the folders and a part without rows, so that the table can be read from the first second."""
         try:
             self.results.mkdir(parents=True, exist_ok=True)
+            for leftover in (*self.results.glob(".tmp-*"), *self.path.glob(".tmp-*")):
+                leftover.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"cannot make {self.results}: {error.strerror}") from None
-        for leftover in self.results.glob(".tmp-*"):
-            leftover.unlink(missing_ok=True)
+            raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
         path = self.results / f"{_EMPTY}.parquet"
-        if not path.exists() or pq.read_schema(path).remove_metadata() != schema.remove_metadata():
+        if _schema(path) != schema.remove_metadata():
             self._write(schema.empty_table(), path)
 
     def read_grid(self) -> dict[str, Any] | None:
@@ -119,19 +119,32 @@ class RunFolder:
 
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
-        part.path.unlink(missing_ok=True)
+        try:
+            part.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot remove {part.path}: {error.strerror}") from None
 
     def supersede(self, part: Part) -> None:
         """Set aside a part made by another version of the study."""
         place = self.path / "superseded" / f"version-{part.version}"
-        place.mkdir(parents=True, exist_ok=True)
-        part.path.replace(place / part.path.name)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            part.path.replace(place / part.path.name)
+        except OSError as error:
+            raise StoreError(f"cannot move {part.path} to {place}: {error.strerror}") from None
+
+    def read(self, part: Part, columns: list[str] | None = None) -> pa.Table:
+        """Rows of a part. Raises :class:`RunError` for a file that is damaged behind its footer."""
+        try:
+            return pq.read_table(part.path, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(f"{part.path} is damaged ({error}); move it away and launch again") from None
 
     def ids(self, parts: list[Part], *, only_done: bool = True) -> npt.NDArray[np.bytes_]:
         """Identities of the rows in some parts, as S32; failed rows left out when ``only_done``."""
         chunks = []
         for part in parts:
-            table = pq.read_table(part.path, columns=["cell_id", "status"])
+            table = self.read(part, ["cell_id", "status"])
             if only_done and part.failed:
                 table = table.filter(pa.compute.not_equal(table["status"], "failed"))
             chunks.append(np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32"))
@@ -194,19 +207,27 @@ class RunFolder:
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
 
+def _schema(path: Path) -> pa.Schema | None:
+    """Columns of a Parquet file, or None when it is missing or damaged."""
+    try:
+        return pq.read_schema(path).remove_metadata()
+    except (OSError, pa.ArrowException):
+        return None
+
+
 def read_part(path: Path) -> Part:
     """Read one part's footer."""
     try:
         footer = json.loads(pq.read_schema(path).metadata[_BLOCK])
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, json.JSONDecodeError):
+        return Part(
+            path=path,
+            key=footer["key"],
+            study=footer["study"],
+            version=footer["version"],
+            rows=sum(footer["statuses"].values()),
+            statuses=footer["statuses"],
+            seconds=footer["seconds"],
+            flops=footer.get("flops", 0.0),
+        )
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
-    return Part(
-        path=path,
-        key=footer["key"],
-        study=footer["study"],
-        version=footer["version"],
-        rows=sum(footer["statuses"].values()),
-        statuses=footer["statuses"],
-        seconds=footer["seconds"],
-        flops=footer.get("flops", 0.0),
-    )

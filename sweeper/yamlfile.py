@@ -15,7 +15,8 @@ __all__ = ["Lines", "read_yaml"]
 
 Lines = dict[tuple[Any, ...], int]
 
-_MAX_BYTES = 8 * 1024 * 1024
+_MAX_BYTES = 2 * 1024 * 1024
+_MAX_NODES = 1_000_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,6 +49,9 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }
 
 
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
 def read_yaml(path: Path) -> tuple[Any, Lines]:
     """Read one YAML document; return its value and the line (1-based) of every key and item by path.
 
@@ -55,9 +59,11 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     without end, or a file that is no text.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
             raise GridError(f"the file is larger than {_MAX_BYTES} bytes; use linspace, geomspace or logspace", path)
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
         raise GridError(f"cannot read the grid: {reason}", path) from None
@@ -70,7 +76,10 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise GridError(f"bad YAML: {error.problem}", path, mark.line + 1 if mark else None) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise GridError(f"bad YAML: the character {error.character!r} is not allowed", path, line) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise GridError(f"bad YAML: {str(error).splitlines()[0]}", path) from None
     except RecursionError:
         raise GridError("bad YAML: nested too deeply", path) from None
@@ -91,10 +100,12 @@ class _Reader:
     def build(self, node: yaml.Node, place: tuple[Any, ...]) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         self.built += 1
-        if id(node) in self.open or len(place) > 20 or self.built > 5_000_000:
+        if id(node) in self.open or len(place) > 20 or self.built > _MAX_NODES:
             raise GridError("bad YAML: nested or repeated without end", self.path, node.start_mark.line + 1)
         self.open.add(id(node))
         try:
+            if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+                raise GridError(f"bad YAML: tag {node.tag!r} is not allowed", self.path, node.start_mark.line + 1)
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, place)
             if isinstance(node, yaml.SequenceNode):

@@ -7,6 +7,7 @@ the ones that matter only for some of its values), so every shape of grid is a p
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,14 +52,34 @@ class Group:
     """Distinct value combinations of some fields in a block.
 
     ``levels[k]`` maps each field to its value; ``codes`` (broadcasts to the block's shape) says which level each cell has.
+    Held as one factor per axis, so that counting the levels of a large group costs nothing.
     """
 
     names: tuple[str, ...]
-    levels: tuple[Mapping[str, Any], ...]
-    codes: npt.NDArray[np.int64]
+    fixed: Mapping[str, Any]
+    factors: tuple[tuple[tuple[Mapping[str, Any], ...], npt.NDArray[np.int64]], ...]
 
     def __len__(self) -> int:
-        return len(self.levels)
+        return math.prod(len(levels) for levels, _ in self.factors)
+
+    @functools.cached_property
+    def levels(self) -> tuple[Mapping[str, Any], ...]:
+        """One mapping per level, in order of first appearance."""
+        found = []
+        for parts in itertools.product(*(levels for levels, _ in self.factors)):
+            values = dict(self.fixed)
+            for part in parts:
+                values.update(part)
+            found.append({name: values[name] for name in self.names})
+        return tuple(found)
+
+    @functools.cached_property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """Level of each cell; dimensions that do not matter have length 1."""
+        total = np.zeros((1,) * len(self.factors), dtype=np.int64)
+        for levels, codes in self.factors:
+            total = total * len(levels) + codes
+        return total
 
     def values(self, name: str) -> list[Any]:
         """One value per level."""
@@ -117,17 +138,19 @@ class Block:
         return values[0]
 
     def group(self, *names: str) -> Group:
-        """Distinct combinations of the named fields and, per cell, which one it has. Cost: O(size of the axes involved)."""
-        involved = [k for k, axis in enumerate(self.axes) if set(axis.names) & set(names)]
-        levels: dict[tuple[Any, ...], int] = {}
-        shape = [len(axis) if k in involved else 1 for k, axis in enumerate(self.axes)]
-        codes = np.empty(shape, dtype=np.int64)
-        for index in np.ndindex(*shape):
-            values = dict(self.fixed)
-            for k in involved:
-                values.update(zip(self.axes[k].names, self.axes[k].values[index[k]], strict=True))
-            codes[index] = levels.setdefault(tuple(values[name] for name in names), len(levels))
-        return Group(names, tuple(dict(zip(names, level, strict=True)) for level in levels), codes)
+        """Distinct combinations of the named fields and, per cell, which one it has. Cost: O(length of the axes involved)."""
+        fixed = {name: self.fixed[name] for name in names if name in self.fixed}
+        factors = []
+        for position, axis in enumerate(self.axes):
+            columns = {name: axis.column(name) for name in names if name in axis.names}
+            levels: dict[tuple[Any, ...], int] = {}
+            rows = zip(*columns.values(), strict=True) if columns else [()]
+            codes = np.array([levels.setdefault(row, len(levels)) for row in rows], dtype=np.int64)
+            shape = [-1 if k == position else 1 for k in range(len(self.axes))]
+            factors.append((tuple(dict(zip(columns, level, strict=True)) for level in levels), codes.reshape(shape)))
+        for name in names:
+            self._known(name)
+        return Group(names, fixed, tuple(factors))
 
     def gather(self, table: npt.NDArray[Any], *groups: Group) -> npt.NDArray[Any]:
         """Spread ``table`` (one leading dimension per group) over the block's cells: the result has the block's shape."""
@@ -161,6 +184,10 @@ class Block:
     def with_mask(self, mask: npt.NDArray[np.bool_] | None) -> Block:
         """Return the same block with another mask."""
         return replace(self, mask=mask)
+
+    def _known(self, name: str) -> None:
+        if name not in self.fixed:
+            self._position(name)
 
     def _position(self, name: str) -> int:
         for position, axis in enumerate(self.axes):

@@ -61,7 +61,8 @@ def field(
     bounds : ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` as in pydantic.
 
     """
-    extra: dict[str, Any] = {"unit": unit, "when": {k: list(v) for k, v in (when or {}).items()}, "since": since, "infinite": infinite}
+    conditions = {name: list(values) for name, values in (when or {}).items()}
+    extra: dict[str, Any] = {"unit": unit, "when": conditions, "since": since, "infinite": infinite}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -103,6 +104,8 @@ class FieldSpec:
             raise FieldError(str(error)) from None
         if isinstance(parsed, float):
             return float(parsed) + 0.0
+        if isinstance(parsed, int) and not -(2**63) <= parsed < 2**63:
+            raise FieldError(f"{_show(value)} does not fit into 64 bits")
         return tuple(parsed) if isinstance(parsed, list) else parsed
 
     @functools.cached_property

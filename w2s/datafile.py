@@ -93,9 +93,12 @@ def _locate(name: str, base: Path) -> Path:
         raise DataFileError(f"{name}: {path} is missing from the installed package")
     if name.startswith("data:"):
         return _in_data_folders(name)
-    path = (base / Path(name).expanduser()).resolve()
-    if path.is_file():
-        return path
+    try:
+        path = (base / Path(name).expanduser()).resolve()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataFileError(f"{name!r} is no path of a file: {error}") from None
     raise DataFileError(f"{name}: no such file {path}{_similar(path.parent, path.name)}")
 
 
@@ -104,9 +107,12 @@ def _in_data_folders(name: str) -> Path:
     if ".." in Path(inside).parts:
         raise DataFileError(f"{name}: '..' is not allowed in a data: name")
     folders = data_folders()
-    for folder in folders:
-        if (folder / inside).is_file():
-            return folder / inside
+    try:
+        for folder in folders:
+            if (folder / inside).is_file():
+                return folder / inside
+    except (OSError, ValueError) as error:
+        raise DataFileError(f"{name!r} is no path of a file: {error}") from None
     recipe = "set W2S_DATA to the folder that holds it: export W2S_DATA=/path/to/data"
     if not folders:
         raise DataFileError(f"{name}: W2S_DATA is not set; {recipe}")

@@ -43,7 +43,7 @@ def soft_labels(scores: Matrix) -> Matrix:
 
 def hard_labels(scores: Matrix) -> Matrix:
     """One-hot vector of the largest output (the first one among equals): (..., k) -> (..., k)."""
-    return np.eye(scores.shape[-1])[np.argmax(scores, axis=-1)]
+    return np.asarray(np.eye(scores.shape[-1])[np.argmax(scores, axis=-1)])
 
 
 LABEL_RULES: Mapping[str, Callable[[Matrix], Matrix]] = {"soft": soft_labels, "hard": hard_labels}
@@ -71,7 +71,8 @@ class RowProbe:
 
     The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. With
     ``preprocess`` ``center`` features and targets are centred on these rows (an unpenalised intercept); ``standardise``
-    also divides features by their standard deviation on these rows, leaving constant ones at zero.
+    also divides features by their standard deviation on these rows, leaving constant ones at zero, on other rows too.
+    Directions that the rows do not span carry no weight, whatever the filter.
     """
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
@@ -82,9 +83,9 @@ class RowProbe:
         if preprocess == "standardise":
             deviation = np.std(features, axis=0)
             tiny = deviation <= 1e-12 * np.max(np.abs(features), axis=0)
-            self.scale = np.where(tiny, 1.0, deviation)
+            self.scale = np.where(tiny, np.inf, deviation)
         self.constant = int(np.sum(tiny))
-        prepared = np.where(tiny, 0.0, (features - self.mean) / self.scale)
+        prepared = (features - self.mean) / self.scale
         self.spectrum, left = kernels.factor_rows(backend.asarray(prepared), backend)
         self.left = left
         self.rows, self.width = features.shape
@@ -97,12 +98,14 @@ class RowProbe:
     @property
     def full_rank(self) -> bool:
         """Whether least squares without regularisation has one solution."""
-        return self.rank == self.width
+        return bool(self.rank == self.width)
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit every filter to targets (n, k)."""
         offset = targets.mean(axis=0) if self.center else np.zeros(targets.shape[1])
         coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
+        # What rounding left in unspanned directions would become coefficients of size eps/lambda.
+        coords[self.rank :] = 0.0
         filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
         return Prediction(self.backend.to_numpy(filtered), offset)
 
@@ -132,6 +135,10 @@ class MomentProbe:
         coords = self.spectrum.project(self.backend.asarray(rhs))
         response = kernels.response(self.spectrum, filters, self.backend)
         return self.backend.to_numpy(kernels.coefficients(self.spectrum, response, coords))
+
+    def responses(self, filters: Filters) -> Matrix:
+        """phi(s)/s of every filter on every eigenvalue: (..., L, d)."""
+        return self.backend.to_numpy(kernels.response(self.spectrum, filters, self.backend))
 
     def condition(self, filters: Filters) -> Matrix:
         """Condition number of the system solved by each filter: (..., L)."""

@@ -20,7 +20,7 @@ from w2s.cells import FieldSpec, cell_fields
 from w2s.identity import cell_ids, hex_ids
 from w2s.study import Rows, Study
 
-__all__ = ["ILL_CONDITIONED", "STATUS", "failed_rows", "metric_columns", "rows_table", "table_schema"]
+__all__ = ["ILL_CONDITIONED", "STATUS", "failed_rows", "metric_columns", "rows_table", "schema_problem", "table_schema"]
 
 STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
 """Row statuses, by code. ``singular``: a fit without regularisation had a rank-deficient system and is the minimum-norm one."""
@@ -74,14 +74,28 @@ def table_schema(study: type[Study], metadata: Mapping[str, Any] | None = None) 
     return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=encoded)
 
 
+def schema_problem(study: type[Study]) -> str | None:
+    """Why fields and columns of a study do not make a table; None when they do."""
+    for name, kind in study.columns.items():
+        if kind not in _TYPES:
+            return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
+    columns = {"cell_id", "study", "version", *metric_columns(study), *_PROVENANCE}
+    for name in cell_fields(study.Cell):
+        if name in columns:
+            return f"{name!r} is a field of its Cell and a column of every table"
+    return None
+
+
 def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mapping[str, Any]) -> pa.Table:
     """Rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
     ``threads`` and ``elapsed_s`` of the block. Raises ValueError when a column is unknown, missing or misshapen.
     """
+    if not isinstance(solved, Mapping):
+        raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
     keep = slice(None) if block.mask is None else block.mask.reshape(-1)
-    flat = {name: _flatten(name, array, block)[keep] for name, array in solved.items()}
+    flat = {name: _flatten(name, np.asarray(array), block)[keep] for name, array in solved.items()}
     complete = _complete(study, flat)
     ids = hex_ids(cell_ids(study, block)[keep])
     columns: dict[str, pa.Array] = {
@@ -125,6 +139,9 @@ def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str
         raise ValueError(f"study {study.name} returned unknown columns: {', '.join(unknown)}")
     if missing := sorted(set(_REQUIRED) - set(flat)):
         raise ValueError(f"study {study.name} returned no {', '.join(missing)}")
+    for name, column in flat.items():
+        if known[name] in ("double", "int64") and column.dtype.kind not in "biuf":
+            raise ValueError(f"study {study.name}: column {name!r} holds {column.dtype} values, not numbers")
     rows = dict(flat)
     for suffix in ("", "_01") if "weak_error_01" in rows else ("",):
         weak, student, ceiling = (rows[f"{name}_error{suffix}"] for name in ("weak", "student", "ceiling"))
@@ -132,13 +149,16 @@ def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str
         value, status = metrics.pgr(weak, student, ceiling)
         rows[f"pgr{suffix}"] = value
         rows[f"pgr{suffix}_status"] = np.asarray(status, dtype=object)
-    rows["status"] = np.array(STATUS, dtype=object)[_status(rows)]
+    rows["status"] = np.array(STATUS, dtype=object)[_status(study, rows)]
     return {name: _null_nonfinite(column) for name, column in rows.items()}
 
 
-def _status(rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int8]:
-    size = rows["weak_error"].size
-    code = np.array(rows.get("status", np.zeros(size)), dtype=np.int8)
+def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int8]:
+    given = rows.get("status", np.zeros(rows["weak_error"].size, dtype=np.int8))
+    for value in np.unique(given):
+        if value not in range(len(STATUS)):
+            raise ValueError(f"study {study.name}: status {value} is not one of 0..{len(STATUS) - 1}")
+    code = np.array(given, dtype=np.int8)
     if "condition" in rows:
         ill = rows["condition"] > ILL_CONDITIONED
         code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
@@ -183,6 +203,8 @@ def _field_column(name: str, spec: FieldSpec, block: Block, keep: Any, count: in
 
 
 def _plain(value: Any, spec: FieldSpec) -> Any:
-    if value is None or not (spec.kind == "json" or spec.is_file):
+    if value is None or spec.kind not in ("json", "literal", "text"):
         return value
-    return str(value) if spec.is_file else json.dumps(value, default=str)
+    if spec.kind == "json":
+        return json.dumps(value, default=str)
+    return value if isinstance(value, int) and pa.types.is_integer(field_type(spec)) else str(value)

@@ -1,9 +1,12 @@
 """Numerical kernels of w2s-sweep: arrays in, arrays out. Importing this needs NumPy alone."""
 
+from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
+from .filtered import filtered_products
 from .filters import Filters, concat, flow, ridge, steps, truncation
 from .moments import CHUNK, gram, prefix_grams
 from .risk import distance, joint_risk, risk
+from .small import solve_quadratic, solve_spd
 from .spectral import (
     Spectrum,
     apply_filters,
@@ -34,9 +37,11 @@ __all__ = [
     "factor_gram",
     "factor_rows",
     "filter_coords",
+    "filtered_products",
     "flow",
     "gram",
     "joint_risk",
+    "nested",
     "normals",
     "permutation",
     "prefix_grams",
@@ -44,9 +49,12 @@ __all__ = [
     "response",
     "ridge",
     "risk",
+    "solve_quadratic",
+    "solve_spd",
     "steps",
     "stream",
     "truncation",
     "uniforms",
+    "wishart",
     "words",
 ]

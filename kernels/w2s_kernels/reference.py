@@ -58,6 +58,19 @@ def risk_reference(theta: Floats, X: Floats, y: Floats) -> Floats:
     return np.asarray(np.mean((y - X @ theta) ** 2, axis=0))
 
 
+def spd_reference(A: Floats, B: Floats) -> tuple[Floats, Floats]:
+    """Return A^-1 B (d, k) and the forms b'A^-1 b (k,) by Cholesky, A = L L', in the widest floating-point type at hand."""
+    L, y = np.tril(A).astype(np.longdouble), B.astype(np.longdouble)
+    for j in range(len(L)):
+        L[j, j] = np.sqrt(L[j, j] - np.sum(L[j, :j] ** 2))
+        L[j + 1 :, j] = (L[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
+        y[j] = (y[j] - L[j, :j] @ y[:j]) / L[j, j]
+    x = y.copy()
+    for j in reversed(range(len(L))):
+        x[j] = (x[j] - L[j + 1 :, j] @ x[j + 1 :]) / L[j, j]
+    return x.astype(np.float64), np.sum(y * y, axis=0).astype(np.float64)
+
+
 def philox_reference(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...]:
     """Philox4x32-10 in Python integers: four words from four counter words and two key words."""
     c0, c1, c2, c3 = counter
@@ -76,3 +89,41 @@ def normal_reference(stream: Any, row: int, col: int) -> float:
     u, v = (max((high >> 5) * 2**26 + (low >> 6), 0.5) / 2**53 for high, low in (w[:2], w[2:]))
     wave = math.sin if col % 2 else math.cos
     return math.sqrt(-2.0 * math.log(u)) * wave(2.0 * math.pi * v)
+
+
+def nested_reference(X: Floats, y: Floats, width: int, lam: float) -> Floats:
+    """`ridge_reference` on the first `width` columns, padded with zeros to (d, k)."""
+    theta = np.zeros((X.shape[1], y.shape[1]))
+    theta[:width] = ridge_reference(X[:, :width], y, lam)
+    return theta
+
+
+def chi_square_reference(x: float, df: float) -> tuple[float, float]:
+    """Lower and upper tail probability at x by integrating the density with e = x/df - 1 as variable; df >= 1e4.
+
+    Its logarithm but for a constant is (df/2)(log(1 + e) - e) - log(1 + e), by the series of log, where nothing cancels.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    sd = math.sqrt(2.0 / df)
+
+    def integral(start: float, stop: float) -> float:
+        edges = np.linspace(start, stop, 41)
+        e = edges[:-1, None] + np.diff(edges)[:, None] * (nodes + 1) / 2
+        gap = sum((-1) ** (j + 1) * e**j / j for j in range(2, 40))
+        return float(np.sum(np.exp(df / 2 * gap - np.log1p(e)) * weights) * (edges[1] - edges[0]) / 2)
+
+    at = (x - df) / df
+    lower, upper = integral(at - 16 * sd, at), integral(at, at + 20 * sd)
+    return lower / (lower + upper), upper / (lower + upper)
+
+
+def wishart_reference(stream: Any, n: int, d: int) -> Floats:
+    """Bartlett's factor (d, d) for one count n, element by element."""
+    from scipy.stats import chi2
+
+    R = np.zeros((d, d))
+    for i in range(min(n, d)):
+        w = philox_reference((i // 2, 2**32 - 1, *stream.upper), stream.key)[2 * (i % 2) : 2 * (i % 2) + 2]
+        R[i, i] = math.sqrt(chi2.ppf(max((w[0] >> 5) * 2**26 + (w[1] >> 6), 0.5) / 2**53, n - i))
+        R[i, i + 1 :] = [normal_reference(stream, i, j) for j in range(i + 1, d)]
+    return R

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 
 from sweeper.work import Job, Receipt, solve_block
@@ -20,7 +20,7 @@ class InlineExecutor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Iterator[Receipt]:
+    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
         """Yield a receipt as each block is done."""
         for block in blocks:
             yield solve_block(job, block, flops_per_cell * block.wanted)

@@ -7,10 +7,11 @@ write the parts, so a task returns receipts of a few hundred bytes, and only a b
 from __future__ import annotations
 
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -77,7 +78,7 @@ class RayExecutor:
         """Say where blocks are solved."""
         return f"ray {self.settings.address or 'local'}, {self.slots} slots"
 
-    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Iterator[Receipt]:
+    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
         """Yield receipts as tasks end. A task whose worker dies is tried again; then its cells become ``failed`` rows."""
         metrics = RayMetrics()
         waiting = deque(blocks)
@@ -97,8 +98,11 @@ class RayExecutor:
                         metrics.record(receipt, sum(b.wanted for b in batch) / sum(b.size for b in batch))
                         yield receipt
         finally:
-            for reference in flying:
-                ray.cancel(reference, force=True)
+            if self.settings.address:
+                # A local cluster ends right after this. Never forced: Ray 2.60 may abort this process when a task that is
+                # cancelled by force ends at that moment (a failed check in task_manager.cc).
+                for reference in flying:
+                    ray.cancel(reference)
             metrics.flush()
 
     def _submit(self, job: Job, batch: list[Block], flops_per_cell: float) -> Any:
@@ -140,6 +144,7 @@ class RayExecutor:
 
     def _connect(self) -> None:
         if self.settings.address:
+            _knock(self.settings.address)
             ray.init(address=self.settings.address, logging_level="ERROR", log_to_driver=False)
             self.report.note(f"connected to Ray at {self.settings.address}")
             return
@@ -154,6 +159,13 @@ class RayExecutor:
             log_to_driver=False,
         )
         self.report.note(f"local Ray cluster with {cpus} CPU{'s' if cpus > 1 else ''}; {_dashboard(context)}")
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nothing listens at ``host:port``: Ray itself tries for two minutes and then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _dashboard(context: Any) -> str:

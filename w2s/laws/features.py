@@ -75,7 +75,7 @@ def _relu(request: _Request) -> Matrix:
     width = _width(request)
     stream = streams.stream("features", request.role, seed=request.seed)
     weights = request.backend.to_numpy(streams.normals(stream, width, inputs.shape[1], request.backend))
-    return np.maximum(inputs @ (weights.T / np.sqrt(inputs.shape[1])), 0.0)
+    return np.asarray(np.maximum(inputs @ (weights.T / np.sqrt(inputs.shape[1])), 0.0))
 
 
 def _of_strong(request: _Request) -> Matrix:
@@ -84,14 +84,14 @@ def _of_strong(request: _Request) -> Matrix:
         raise FieldError("features 'of_strong' are for the weak model only")
     stream = streams.stream("features", request.role, "map", seed=request.seed)
     weights = request.backend.to_numpy(streams.normals(stream, _width(request), request.strong.shape[1], request.backend))
-    return request.strong @ (weights.T / np.sqrt(request.strong.shape[1]))
+    return np.asarray(request.strong @ (weights.T / np.sqrt(request.strong.shape[1])))
 
 
 def _means(request: _Request) -> Matrix:
     """Means of K equal groups of consecutive inputs (8 for digits: the rows of an image)."""
     inputs = request.table.inputs
     groups = _group_count(request.argument, request.table)
-    return inputs.reshape(len(inputs), groups, -1).mean(axis=2)
+    return np.asarray(inputs.reshape(len(inputs), groups, -1).mean(axis=2))
 
 
 def _columns(request: _Request) -> Matrix:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from w2s_kernels import Backend, streams
+from w2s_kernels import Backend, streams, wishart
 
-__all__ = ["Geometry", "latent_sample"]
+__all__ = ["GEOMETRY", "Geometry", "latent_factor", "latent_sample"]
 
 Matrix = npt.NDArray[np.float64]
+
+GEOMETRY = ("d_weak", "d_strong", "d_overlap", "overlap", "signal", "rho_weak", "rho_strong")
+"""Cell fields that make a :class:`Geometry`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Geometry:
         if self.overlap == "spread":
             return np.full(pairs, math.sqrt(self.d_overlap / pairs))
         squares = np.clip(self.d_overlap - np.arange(pairs), 0.0, 1.0)
-        return np.sqrt(squares)
+        return np.asarray(np.sqrt(squares))
 
     def size(self) -> int:
         """Number of latent coordinates: d_strong + d_weak + 1."""
@@ -92,7 +95,8 @@ class Geometry:
         last = self.cosines[-1]
         strong_has_own = last == 0.0 or self.d_strong > self.d_weak
         weak_has_own = last == 0.0 or self.d_weak > self.d_strong
-        delta = max(0.0 if strong_has_own else self.rho_weak, 0.0 if weak_has_own else self.rho_strong)
+        least = self.rho_weak + self.rho_strong - 1.0
+        delta = max(0.0, least, 0.0 if strong_has_own else self.rho_weak, 0.0 if weak_has_own else self.rho_strong)
         beta, gamma = self.rho_weak - delta, self.rho_strong - delta
         return 1.0 - beta - gamma - delta, beta, gamma, delta
 
@@ -107,15 +111,13 @@ class Geometry:
 
     def _target_problem(self) -> str | None:
         alpha, beta, gamma, _delta = self._powers()
-        if beta < 0 or gamma < 0:
+        if min(beta, gamma) < -1e-12:
             return (
                 f"no target has rho_weak = {self.rho_weak:g} and rho_strong = {self.rho_strong:g} here: a model whose "
                 "features are all shared misses at least what the other one misses"
             )
-        if alpha < -1e-12:
-            return f"rho_weak + rho_strong = {self.rho_weak + self.rho_strong:g} exceeds 1 for this overlap"
         if alpha > 1e-12 and not np.any(self.cosines >= 1.0):
-            return "without a fully shared direction rho_weak + rho_strong must be 1 (or set signal: 0)"
+            return "without a fully shared direction rho_weak + rho_strong must be 1 or more (or set signal: 0)"
         return None
 
 
@@ -130,3 +132,15 @@ def latent_sample(role: str, seed: int, n: int, d_strong: int, d_weak: int, back
     ]
     joined: Matrix = backend.xp.concatenate(pieces, axis=1)
     return joined
+
+
+def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend) -> Matrix:
+    """Factors R(n) with R'R distributed as the Gram of n rows of :func:`latent_sample`: (counts, D, D), same column order.
+
+    Drawn directly, at a cost that does not depend on n (see :mod:`w2s_kernels.wishart`); not triangular after the columns are
+    put in order. The draws are nested in the weak width and belong to one strong width, which is part of their name.
+    """
+    stream = streams.stream(role, "wishart", str(d_strong), seed=seed)
+    factors = wishart.factor(stream, counts, d_strong + d_weak + 2, backend)
+    order = np.concatenate([np.arange(d_strong), d_strong + 2 + np.arange(d_weak), d_strong + np.arange(2)])
+    return np.ascontiguousarray(backend.to_numpy(factors)[..., order])

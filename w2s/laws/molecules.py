@@ -22,7 +22,9 @@ __all__ = ["check", "descriptors", "morgan"]
 
 Matrix = npt.NDArray[np.float64]
 
-BITS, RADIUS = 1024, 2
+BITS, RADIUS = 2048, 2
+LIMIT = 10.0
+"""Descriptors are limited to this many standard deviations from their mean."""
 
 
 def check(table: Table) -> None:
@@ -35,17 +37,18 @@ def check(table: Table) -> None:
 
 
 def morgan(table: Table) -> Matrix:
-    """Morgan fingerprints of radius 2 folded to 1024 bits: (rows, 1024), 0 or 1."""
+    """Morgan fingerprints of radius 2 folded to 2048 bits: (rows, 2048), 0 or 1."""
     return _cached(f"morgan-{BITS}-{RADIUS}", table, _morgan)
 
 
 def descriptors(table: Table) -> Matrix:
-    """RDKit's two-dimensional descriptors: (rows, d).
+    """RDKit's two-dimensional descriptors, standardised over the table: (rows, d), within +-10.
 
-    Descriptors that are undefined for some molecule of the table are left out. The others are passed through
-    sign(x) log(1 + |x|) where their range exceeds 10^4 (``Ipc`` grows exponentially with size).
+    Left out are descriptors that are undefined for some molecule of the table, or the same for all. Those that span more
+    than 10^4 (``Ipc`` grows exponentially with size) go through sign(x) log(1 + |x|) first; then each is centred, divided
+    by its standard deviation and cut at 10 of them, so that one odd molecule among the test rows does not decide the error.
     """
-    return _cached("descriptors", table, _descriptors)
+    return _cached(f"descriptors-{LIMIT:g}", table, _descriptors)
 
 
 def _smiles(table: Table) -> list[str]:
@@ -57,7 +60,7 @@ def _smiles(table: Table) -> list[str]:
 def _parsed(table: Table) -> list[Any]:
     from rdkit import Chem, RDLogger
 
-    RDLogger.DisableLog("rdApp.*")
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
     molecules = [Chem.MolFromSmiles(word) for word in _smiles(table)]
     bad = [k for k, molecule in enumerate(molecules) if molecule is None]
     if bad:
@@ -80,7 +83,8 @@ def _descriptors(table: Table) -> Matrix:
     values = values[:, np.isfinite(values).all(axis=0)]
     wide = np.ptp(values, axis=0) > 1e4
     values[:, wide] = np.sign(values[:, wide]) * np.log1p(np.abs(values[:, wide]))
-    return values
+    values = values[:, np.ptp(values, axis=0) > 0]
+    return np.asarray(np.clip((values - values.mean(axis=0)) / values.std(axis=0), -LIMIT, LIMIT))
 
 
 def _cached(kind: str, table: Table, compute: Callable[[Table], Matrix]) -> Matrix:
@@ -108,7 +112,7 @@ def _stored(key: str, hashed: _Hashed, compute: Callable[[Table], Matrix]) -> Ma
     path = _cache_folder() / f"{key}.npy"
     try:
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         values = compute(hashed.table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ def _load(name: str, path: str, sha256: str, target: str | None, task: str) -> T
     if chosen not in columns:
         raise FieldError(f"{name}: no column {chosen!r}{nearest(chosen, columns)}; columns: {', '.join(list(columns)[:20])}")
     values = columns.pop(chosen)
-    words = {key: column for key, column in columns.items() if column.dtype.kind in "OUS"}
+    words = {key: column for key, column in columns.items() if column.dtype.kind in "OU"}
     inputs = {key: column for key, column in columns.items() if key not in words}
     matrix = np.column_stack([_finite(name, k, v) for k, v in inputs.items()]) if inputs else np.empty((len(values), 0))
     targets, labels, classes = _targets(name, chosen, values, task)
@@ -98,43 +99,69 @@ def _read(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
             table = pyarrow.csv.read_csv(path)
         else:
             raise FieldError(f"{name}: unknown kind of file; known: .csv, .csv.gz, .parquet, .npz")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise FieldError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise FieldError(f"{name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
     if table.num_rows == 0:
         raise FieldError(f"{name}: the file has no rows")
-    return {column: _to_numpy(table[column]) for column in table.column_names}
+    twice = {column for column in table.column_names if table.column_names.count(column) > 1}
+    if twice:
+        raise FieldError(f"{name}: the column {min(twice)!r} stands twice")
+    return {column: _to_numpy(name, column, table[column]) for column in table.column_names}
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it is one array, not an npz archive")
         if "x" not in stored or "y" not in stored:
             raise ValueError(f"needs arrays 'x' and 'y', it holds {', '.join(stored.files) or 'nothing'}")
         inputs, target = stored["x"], stored["y"]
     if inputs.ndim != 2 or target.ndim != 1 or len(inputs) != len(target):
         raise ValueError(f"'x' must be (rows, columns) and 'y' (rows,), not {inputs.shape} and {target.shape}")
+    if inputs.dtype.kind not in "biuf" or target.dtype.kind not in "biufU":
+        raise ValueError(f"'x' must hold numbers and 'y' numbers or text, not {inputs.dtype} and {target.dtype}")
     return {f"x{k}": inputs[:, k] for k in range(inputs.shape[1])} | {"y": target}
 
 
-def _to_numpy(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = column.to_numpy()
-    return array.astype(np.float64) if array.dtype.kind in "iufb" and array.dtype.kind != "i" else array
+def _to_numpy(name: str, column: str, values: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Whole numbers as they are, other numbers as float64 with NaN for nulls, all else as text."""
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if whole and values.null_count == 0:
+        target = pa.int64() if pa.types.is_boolean(kind) else kind
+    elif whole or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        target = pa.float64()
+    else:
+        target = pa.string()
+    try:
+        array: npt.NDArray[Any] = values.cast(target).to_numpy()
+    except pa.ArrowException:
+        raise FieldError(f"{name}: column {column!r} holds {kind}; known: numbers, true or false, text") from None
+    return array
 
 
 def _finite(name: str, column: str, values: npt.NDArray[Any]) -> Matrix:
     numbers = np.asarray(values, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if bad.size:
-        shown = ", ".join(str(row + 1) for row in bad[:5])
-        more = ", ..." if bad.size > 5 else ""
-        raise FieldError(f"{name}: column {column!r} has {bad.size} missing or non-finite values (rows {shown}{more})")
+    _refuse(name, column, ~np.isfinite(numbers), "missing or non-finite values")
     return numbers
+
+
+def _refuse(name: str, column: str, bad: npt.NDArray[np.bool_], what: str) -> None:
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        shown = ", ".join(str(row + 1) for row in rows[:5])
+        more = ", ..." if rows.size > 5 else ""
+        raise FieldError(f"{name}: column {column!r} has {rows.size} {what} (rows {shown}{more})")
 
 
 def _targets(name: str, column: str, values: npt.NDArray[Any], task: str) -> tuple[Matrix, Index | None, tuple[str, ...]]:
     if task == "regression":
-        if values.dtype.kind in "OUS":
+        if values.dtype.kind in "OU":
             raise FieldError(f"{name}: the target {column!r} is text; set task: classification")
         return _finite(name, column, values)[:, None], None, ()
+    if values.dtype.kind in "OU":
+        _refuse(name, column, np.array([word is None or word == "" for word in values]), "missing labels")
     if values.dtype.kind == "f":
         values = _finite(name, column, values)
         if not (values == np.round(values)).all():

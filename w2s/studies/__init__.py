@@ -55,10 +55,14 @@ def _from_file(reference: str, base: Path) -> type[Study]:
     name, _, attribute = reference.rpartition(":")
     if not name.endswith(".py") or not attribute:
         raise StudyError(f"{reference!r}: write a study of your own as file.py:ClassName")
-    path = (base / Path(name).expanduser()).resolve()
-    if not path.is_file():
-        raise StudyError(f"{reference!r}: no such file {path}")
-    module = _load(path)
+    try:
+        path = (base / Path(name).expanduser()).resolve()
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise StudyError(f"{reference!r}: no such file {path}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StudyError(f"{reference!r} cannot be read: {error}") from None
+    module = _load(path, content)
     found = getattr(module, attribute, None)
     if found is None:
         classes = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Study) and v is not Study]
@@ -66,14 +70,14 @@ def _from_file(reference: str, base: Path) -> type[Study]:
     return checked(found)
 
 
-def _load(path: Path) -> ModuleType:
+def _load(path: Path, content: bytes) -> ModuleType:
     """Import a study file once per content, under a name of its own."""
-    content = path.read_bytes()
     name = f"w2s_study_{path.stem}_{hashlib.blake2b(content + str(path).encode(), digest_size=6).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -98,11 +102,15 @@ def checked(study: object) -> type[Study]:
         raise StudyError(f"{label}: Cell must be a subclass of w2s.Cell")
     try:
         fields = cell_fields(cell)
-    except TypeError as error:
+    except (TypeError, NameError) as error:
         raise StudyError(f"{label}: {error}") from error
     strangers = [n for n in (*study.shares, *(n for rule in study.rules for n in rule.fields)) if n not in fields]
     if strangers:
         raise StudyError(f"{label}: {strangers[0]!r} is named in shares or rules but is not a field of its Cell")
+    from w2s.rows import schema_problem
+
+    if problem := schema_problem(study):
+        raise StudyError(f"{label}: {problem}")
     if getattr(study, "__abstractmethods__", None):
         raise StudyError(f"{label}: must define {', '.join(sorted(study.__abstractmethods__))}")
     return study

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from w2s.block import Block, Group
 from w2s.cells import Cell, field
 
-__all__ = ["FilterCell"]
+__all__ = ["FilterCell", "occurring"]
 
 
 class FilterCell(Cell):
@@ -32,3 +36,16 @@ class FilterCell(Cell):
     step_size: float = field(
         0.1, description="step size of gradient descent", unit="1 / feature power", when={"filter": ["steps"]}, gt=0
     )
+
+
+def occurring(block: Block, *groups: Group) -> npt.NDArray[np.bool_]:
+    """Which combinations of levels some wanted cell has: (len(group), ...).
+
+    In a block whose fields are zipped, or masked, many combinations occur nowhere, and some of them make no sense.
+    """
+    found = np.zeros(tuple(len(group) for group in groups), dtype=bool)
+    if block.mask is None:
+        found[tuple(np.broadcast_arrays(*(group.codes for group in groups)))] = True
+    else:
+        found[tuple(np.broadcast_to(group.codes, block.shape)[block.mask] for group in groups)] = True
+    return found

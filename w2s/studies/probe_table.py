@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from w2s.datafile import DataFile
 from w2s.laws.features import WIDE, check_features, feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
 from w2s.probe import FILTER_FIELDS, LABEL_RULES, RowProbe, filters_of
-from w2s.studies.fields import FilterCell
+from w2s.studies.fields import FilterCell, occurring
 from w2s.studies.probe_figures import FIGURES, digest
 from w2s.study import Cost, Rule, Study
 from w2s_kernels import Backend, Filters, ridge
@@ -89,7 +89,7 @@ class ProbeTable(Study):
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
     shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
-    columns: Mapping[str, str] = {
+    columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
         "student_validation_error": "double",
         "weak_rank": "int64",
@@ -154,10 +154,13 @@ class ProbeTable(Study):
         out = {name: np.full(shape, np.nan) for name in _NUMBERS}
         out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "weak_rank", "student_rank", "n_evaluated")}
         messages = np.full(shape, None, dtype=object)
+        wanted = occurring(block, students, teachers)
         for s, student in enumerate(students.levels):
+            if not wanted[s].any():
+                continue
             design = _Design(student, backend)
-            for t, teacher in enumerate(teachers.levels):
-                result, message = design.solve(teacher, filters.levels)
+            for t in np.flatnonzero(wanted[s]):
+                result, message = design.solve(teachers.levels[t], filters.levels)
                 for name, values in result.items():
                     out[name][s, t] = values
                 messages[s, t] = message
@@ -200,6 +203,7 @@ class _Design:
             cell["strong_features"], self.table, width=cell["d_strong"], role="strong", seed=cell["seed"], backend=backend
         )
         self._teachers: dict[tuple[Any, ...], _Teacher] = {}
+        self._weak: tuple[tuple[Any, ...], RowProbe, Matrix] | None = None
         self._anchors: dict[tuple[Any, ...], tuple[Matrix, Matrix]] = {}
         self._probes: dict[tuple[str, int], RowProbe] = {}
 
@@ -263,19 +267,27 @@ class _Design:
             self._teachers[key] = self._fit_teacher(cell, rows)
         return self._teachers[key]
 
+    def _weak_probe(self, cell: Mapping[str, Any], rows: Rows) -> tuple[RowProbe, Matrix]:
+        """Factored labelled rows, and the basis of all rows: the latest only, as it serves every ``ridge_weak``."""
+        key = (cell["weak_features"], cell["d_weak"], cell["n_labeled"])
+        if self._weak is None or self._weak[0] != key:
+            features = feature_matrix(
+                cell["weak_features"],
+                self.table,
+                width=cell["d_weak"],
+                role="weak",
+                seed=self.cell["seed"],
+                backend=self.backend,
+                strong=self.strong,
+            )
+            probe = RowProbe(features[rows.labeled], self.cell["preprocess"], self.backend)
+            self._weak = key, probe, probe.basis(features)
+        return self._weak[1:]
+
     def _fit_teacher(self, cell: Mapping[str, Any], rows: Rows) -> _Teacher:
-        features = feature_matrix(
-            cell["weak_features"],
-            self.table,
-            width=cell["d_weak"],
-            role="weak",
-            seed=self.cell["seed"],
-            backend=self.backend,
-            strong=self.strong,
-        )
-        probe = RowProbe(features[rows.labeled], self.cell["preprocess"], self.backend)
+        probe, basis = self._weak_probe(cell, rows)
         filters = ridge([cell["ridge_weak"]])
-        scores = probe.fit(self.table.targets[rows.labeled], filters).at(probe.basis(features))[0]
+        scores = probe.fit(self.table.targets[rows.labeled], filters).at(basis)[0]
         teacher = _Teacher(scores, probe.rank, float(probe.condition(filters)[0]))
         if cell["ridge_weak"] == 0 and not probe.full_rank:
             teacher.singular = True

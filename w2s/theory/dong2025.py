@@ -74,7 +74,7 @@ def errors(
     """
     sigma2, rho_w, rho_s = noise**2, rho_weak * signal, rho_strong * signal
     rows = np.where(ceiling == "labeled+transfer", n_labeled + n_transfer, n_transfer)
-    fresh = {
+    fresh: dict[str, Any] = {
         "weak": rho_w + (sigma2 + rho_w) * _share(d_weak, n_labeled),
         "student": _student(
             _share(d_strong, n_transfer), 0.0, d_weak, d_overlap, rho_s, _spread(sigma2 + rho_w, d_weak, n_labeled), products
@@ -83,11 +83,11 @@ def errors(
         "ceiling": rho_s + (sigma2 + rho_s) * _share(d_strong, rows),
     }
     inside = d_strong / n_transfer
-    transfer = fresh | {
+    transfer: dict[str, Any] = fresh | {
         "student": _student(inside, 1.0, d_weak, d_overlap, rho_s, _spread(sigma2 + rho_w, d_weak, n_labeled), products),
         "ceiling": _inside(rho_s, sigma2, d_strong, rows),
     }
-    labeled = {
+    labeled: dict[str, Any] = {
         "weak": _inside(rho_w, sigma2, d_weak, n_labeled),
         "student": np.nan,
         "strong": _inside(rho_s, sigma2, d_strong, n_labeled),
@@ -97,7 +97,7 @@ def errors(
             rho_s + (sigma2 + rho_s) * _share(d_strong, rows),
         ),
     }
-    result = {}
+    result: dict[str, Array] = {}
     for model in fresh:
         excess = np.where(evaluate == "fresh", fresh[model], np.where(evaluate == "transfer", transfer[model], labeled[model]))
         noisy = np.where(evaluate == "fresh", excess + sigma2, np.nan)

@@ -1,0 +1,99 @@
+"""All widths from one Cholesky factor against the largest width alone: factor, solve, quadratic risks; no Gram.
+
+Both sides run in one process, A B A B ..., on one BLAS thread. Bars: 1.25 with one right-hand side, 1.6 with eight.
+`plain` is the largest width in bare LAPACK and NumPy calls; `dense risk` is all widths with the risk of `joint_risk`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf
+from threadpoolctl import threadpool_limits
+
+from w2s_kernels import NUMPY, gram, joint_risk, nested
+
+BARS = {1: 1.25, 8: 1.6}
+
+
+def interleaved(sides: dict[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
+    """Seconds of every run of every side, taken in turns; one unmeasured turn first."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, call in sides.items():
+            start = time.perf_counter()
+            call()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def sides(d: int, k: int, widths: list[int]) -> dict[str, Callable[[], Any]]:
+    rng = np.random.default_rng(0)
+    X, fresh, y = rng.standard_normal((2 * d, d)), rng.standard_normal((2 * d, d)), rng.standard_normal((2 * d, k))
+    G, c, S, lam = gram(X) / len(X), gram(X, y) / len(X), gram(fresh) / len(X), 0.1
+
+    def coefficients(chosen: list[int]) -> np.ndarray:
+        R, _ = nested.cholesky_gram(G, lam, NUMPY)
+        return np.asarray(nested.coefficients(R, nested.forward(R, c, NUMPY), chosen, NUMPY))
+
+    def plain() -> np.ndarray:
+        A = G.copy()
+        A[np.diag_indices(d)] += lam
+        L, _ = dpotrf(A.T, lower=1, clean=0, overwrite_a=1)
+        z = solve_triangular(L, c, lower=True, check_finite=False)
+        theta = solve_triangular(L, z, lower=True, trans=1, check_finite=False)
+        return np.asarray(np.sum(theta * (S @ theta), axis=0))
+
+    every = nested.quadratics(coefficients(widths), widths, S)
+    np.testing.assert_allclose(every, joint_risk(coefficients(widths), S), rtol=1e-12)
+    np.testing.assert_allclose(every[-1], plain(), rtol=1e-10)
+    return {
+        "all widths": lambda: nested.quadratics(coefficients(widths), widths, S),
+        "largest alone": lambda: nested.quadratics(coefficients([d]), [d], S),
+        "plain": plain,
+        "dense risk": lambda: joint_risk(coefficients(widths), S),
+    }
+
+
+def measure(d: int, count: int, k: int, repeats: int) -> dict[str, Any]:
+    widths = [d * (i + 1) // count for i in range(count)]
+    seconds = interleaved(sides(d, k, widths), repeats)
+    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]).tolist() for name, values in seconds.items()}
+    base = quartiles["largest alone"][1]
+    ratios = {name: values[1] / base for name, values in quartiles.items()}
+    return {"d": d, "widths": count, "k": k, "repeats": repeats, "seconds": quartiles, "ratio": ratios}
+
+
+def show(result: dict[str, Any], bar: float | None) -> None:
+    print(f"d = {result['d']}, {result['widths']} widths, {result['k']} right-hand sides, {result['repeats']} runs each")
+    for name, (low, middle, high) in result["seconds"].items():
+        print(f"  {name:14s} {1e3 * middle:8.2f} ms  [{1e3 * low:.2f}, {1e3 * high:.2f}]   x {result['ratio'][name]:.3f}")
+    if bar is not None:
+        got = result["ratio"]["all widths"]
+        print(f"  bar {bar:.2f}: {'met' if got <= bar else 'missed'} ({got:.3f})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="d = 256, 8 widths, no bars")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    chosen = parser.parse_args()
+    d, count, repeats = (256, 8, 11) if chosen.quick else (1024, 32, 21)
+    with threadpool_limits(1):
+        results = [measure(d, count, k, repeats) for k in BARS]
+    for result in results:
+        show(result, None if chosen.quick else BARS[result["k"]])
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The reference grid: 245 760 cells of a Gaussian design by `launch --executor inline`, against what a user would write.
+
+Ours: the whole launch in this process, identities and Parquet included. Peers solve the same cells from rows that are already
+in memory (drawing them is not charged): a scikit-learn `Ridge` loop cell by cell, and a batched peer in Torch that batches
+seeds and ridges but shares nothing across widths and counts. Peers are timed on a sample of cells and scaled. All sides have
+one BLAS thread and take turns. In the same run one cell in a hundred is checked against plain NumPy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sweeper import launch, load_grid
+from w2s.laws.gaussian import GEOMETRY, Geometry, latent_factor
+from w2s_kernels import NUMPY
+
+HERE = Path(__file__).resolve().parent
+GRID = HERE / "reference.yaml"
+BARS = {"cells per second": 1e5, "scikit-learn": 1000.0, "batched": 20.0}
+
+
+def ours(out: Path) -> float:
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    outcome = launch(GRID, executor="inline", out=out)
+    seconds = time.perf_counter() - start
+    assert outcome.exit == 0
+    assert outcome.computed == load_grid(GRID).cells
+    return seconds
+
+
+class Rows:
+    """Rows in memory for the peers: weak and strong features and noisy labels of one seed at the largest sizes."""
+
+    def __init__(self, seed: int, axes: dict[str, list[Any]], d_strong: int, overlap: int, noise: float) -> None:
+        rng = np.random.default_rng(seed)
+        d_weak, n, m = max(axes["d_weak"]), max(axes["n_labeled"]), max(axes["n_transfer"])
+
+        def features(rows: int) -> tuple[np.ndarray, np.ndarray]:
+            weak, strong = rng.standard_normal((rows, d_weak)), rng.standard_normal((rows, d_strong))
+            weak[:, :overlap] = strong[:, :overlap]
+            return weak, strong
+
+        self.weak, strong = features(n)
+        self.labels = strong[:, :overlap].sum(axis=1) / np.sqrt(overlap) + noise * rng.standard_normal(n)
+        self.weak_transfer, self.strong_transfer = features(m)
+        self.weak_test, self.strong_test = features(2000)
+
+
+def sklearn_cell(rows: Rows, d_weak: int, n: int, m: int, ridge: float) -> float:
+    """One cell as one writes it: fit the teacher, label, fit the student, measure both on test rows."""
+    from sklearn.linear_model import LinearRegression, Ridge
+
+    teacher = LinearRegression(fit_intercept=False).fit(rows.weak[:n, :d_weak], rows.labels[:n])
+    labels = teacher.predict(rows.weak_transfer[:m, :d_weak])
+    student = Ridge(alpha=ridge * m, fit_intercept=False).fit(rows.strong_transfer[:m], labels)
+    gap = student.predict(rows.strong_test) - teacher.predict(rows.weak_test[:, :d_weak])
+    return float(np.mean(gap**2))
+
+
+def batched_peer(rows: list[Rows], d_weak: int, n: int, m: int, ridges: np.ndarray) -> Any:
+    """All seeds and ridges of one (width, count, count) at once; Grams are formed anew, nothing is kept for the next one."""
+    import torch
+
+    weak = torch.stack([torch.from_numpy(r.weak[:n, :d_weak]) for r in rows])
+    labels = torch.stack([torch.from_numpy(r.labels[:n]) for r in rows])[..., None]
+    theta = torch.cholesky_solve(weak.mT @ labels, torch.linalg.cholesky(weak.mT @ weak))
+    strong = torch.stack([torch.from_numpy(r.strong_transfer[:m]) for r in rows])
+    taught = torch.stack([torch.from_numpy(r.weak_transfer[:m, :d_weak]) for r in rows]) @ theta
+    gram, rhs = strong.mT @ strong / m, strong.mT @ taught / m
+    eye = torch.eye(gram.shape[-1], dtype=gram.dtype)
+    systems = gram[:, None] + torch.from_numpy(ridges)[None, :, None, None] * eye
+    students = torch.cholesky_solve(rhs[:, None].expand(-1, len(ridges), -1, -1), torch.linalg.cholesky(systems))
+    joined = torch.zeros(*students.shape[:2], weak.shape[-1] + students.shape[-2], dtype=gram.dtype)
+    joined[..., : students.shape[-2]] = students[..., 0]
+    joined[..., students.shape[-2] :] = -theta[:, None, :, 0]
+    return (joined**2).sum(-1)
+
+
+def check(out: Path, grid: Any, every: int = 100) -> float:
+    """Largest relative difference of errors between the table and plain least squares on the same second moments."""
+    import pandas as pd
+
+    table = pd.read_parquet(out / "results").sort_values("cell_id").iloc[::every]
+    fixed = grid.parts[0].block.fixed
+    worst = 0.0
+    for (seed, n, m), part in table.groupby(["seed", "n_labeled", "n_transfer"]):
+        widest, d = max(grid.axes()["d_weak"]), fixed["d_strong"]
+        labeled, transfer = (latent_factor(r, seed, [c], d, widest, NUMPY)[0] for r, c in (("labeled", n), ("transfer", m)))
+        for row in part.itertuples():
+            geometry = Geometry(**{name: getattr(row, name) for name in GEOMETRY})
+            keep = np.concatenate([np.arange(d + row.d_weak), [-2, -1]])
+            target = np.append(geometry.target(), 0.0)
+            label = np.append(geometry.target(), row.noise)
+            weak_map = np.pad(geometry.weak_map(), ((0, 0), (0, 1)))
+            weak = weak_map.T @ np.linalg.lstsq(labeled[:, keep] @ weak_map.T, labeled[:, keep] @ label, rcond=None)[0]
+            strong = transfer[:, :d]
+            gram = strong.T @ strong / m + row.ridge * np.eye(d)
+            student = np.zeros_like(weak)
+            student[:d] = np.linalg.solve(gram, strong.T @ (transfer[:, keep] @ weak) / m)
+            exact = {"weak_error": weak - target, "student_error": student - target, "misfit": student - weak}
+            scale = max(row.weak_error, row.student_error)
+            worst = max(worst, *(abs(getattr(row, k) - v @ v) / scale for k, v in exact.items()))
+    return worst
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions and fewer sampled cells")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    repeats, sampled = (3, 6) if options.quick else (11, 24)
+    grid = load_grid(GRID)
+    axes, cells = grid.axes(), grid.cells
+    fixed = grid.parts[0].block.fixed
+    rows = [Rows(seed, axes, fixed["d_strong"], int(fixed["d_overlap"]), fixed["noise"]) for seed in range(4)]
+    combinations = list(itertools.product(axes["d_weak"], axes["n_labeled"], axes["n_transfer"]))
+    rng = np.random.default_rng(0)
+    chosen = [combinations[k] for k in rng.permutation(len(combinations))[:sampled]]
+    ridges = np.array(axes["ridge"])
+    seconds: dict[str, list[float]] = {"ours": [], "scikit-learn": [], "batched": []}
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
+        import torch
+
+        torch.set_num_threads(1)
+        out = Path(folder) / "run"
+        ours(out)
+        for _ in range(repeats):
+            seconds["ours"].append(ours(out) / cells)
+            start = time.perf_counter()
+            for combination in chosen:
+                sklearn_cell(rows[0], *combination, ridge=float(rng.choice(ridges)))
+            seconds["scikit-learn"].append((time.perf_counter() - start) / len(chosen))
+            start = time.perf_counter()
+            for combination in chosen:
+                batched_peer(rows, *combination, ridges)
+            seconds["batched"].append((time.perf_counter() - start) / (len(chosen) * len(rows) * len(ridges)))
+        worst = check(out, grid)
+    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]) for name, values in seconds.items()}
+    base = quartiles["ours"][1]
+    print(f"{cells:,} cells, {repeats} turns; one cell in a hundred against plain NumPy: {worst:.1e} of the larger error")
+    for name, (low, middle, high) in quartiles.items():
+        print(
+            f"  {name:14s} {1e6 * middle:10.2f} microseconds a cell [{1e6 * low:.2f}, {1e6 * high:.2f}]  x {middle / base:9.1f}"
+        )
+    results = {"cells per second": 1 / base} | {name: quartiles[name][1] / base for name in ("scikit-learn", "batched")}
+    for name, bar in BARS.items():
+        print(f"  {name}: {results[name]:,.0f}, bar {bar:,.0f}: {'met' if results[name] >= bar else 'MISSED'}")
+    if options.json:
+        options.json.write_text(json.dumps({"results": results, "worst": worst, "seconds": seconds}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""The arithmetic of the regression study: what the cells of a block share, and one pass over what they do not.
+
+Latent coordinates z = [s, e, t, noise] (see :mod:`w2s.laws.gaussian`); every model and every goal is a vector over z. What is
+shared: second moments of z per seed and sample count; one Cholesky factor of the weak Gram for all nested weak widths; one
+eigendecomposition of the student's Gram for all teachers and filters. What is left for a cell is a sum over d_strong numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.block import Block
+from w2s.laws.gaussian import GEOMETRY, Geometry, latent_factor, latent_sample
+from w2s.probe import MomentProbe, filters_of
+from w2s_kernels import Backend, Filters, filtered_products, joint_risk, nested, prefix_grams
+
+__all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
+
+Matrix = npt.NDArray[np.float64]
+Level = Mapping[str, Any]
+
+RESULTS = ("weak_error", "student_error", "strong_error", "ceiling_error", "misfit", "gain", "condition")
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Geometries with one strong width and the same canonical cosines: a narrower weak model is a prefix of a wider one."""
+
+    design: str
+    d_strong: int
+    places: list[int] = field(default_factory=list)
+    geometries: list[Geometry] = field(default_factory=list)
+    noises: list[float] = field(default_factory=list)
+
+    @property
+    def d_weak(self) -> int:
+        """Widest weak width."""
+        return max(geometry.d_weak for geometry in self.geometries)
+
+
+def families(levels: Sequence[Level]) -> list[Nested]:
+    """Group the geometries of a block by what they share. ``places`` are positions in ``levels``."""
+    found: dict[tuple[Any, ...], Nested] = {}
+    for place, level in enumerate(levels):
+        geometry = Geometry(**{name: level[name] for name in GEOMETRY})
+        cosines = geometry.cosines
+        key = (level["design"], geometry.d_strong, tuple(cosines[cosines > 0]))
+        group = found.setdefault(key, Nested(level["design"], geometry.d_strong))
+        group.places.append(place)
+        group.geometries.append(geometry)
+        group.noises.append(float(level["noise"]))
+    return list(found.values())
+
+
+class Draws:
+    """The second moments that a block's families need, each computed once."""
+
+    def __init__(self, block: Block, backend: Backend) -> None:
+        self.seeds, self.backend = block.values("seed"), backend
+        self.counts = {"labeled": block.values("n_labeled"), "transfer": block.values("n_transfer")}
+        self.d_strong, self.d_weak = max(block.values("d_strong")), max(block.values("d_weak"))
+        self._moments: dict[tuple[str, int], Moments] = {}
+
+    def of(self, nest: Nested) -> Moments:
+        """Moments for a family. Directly drawn factors belong to one strong width; rows serve every width."""
+        d_strong = nest.d_strong if nest.design == "wishart" else self.d_strong
+        key = (nest.design, d_strong)
+        if key not in self._moments:
+            self._moments[key] = Moments(nest.design, self.seeds, self.counts, (d_strong, self.d_weak), self.backend)
+        return self._moments[key]
+
+
+class Moments:
+    """Second moments of z: sums over rows, (seeds, D, D), for every role and count, at the largest widths."""
+
+    def __init__(
+        self, design: str, seeds: Sequence[int], counts: Mapping[str, Sequence[int]], widths: tuple[int, int], backend: Backend
+    ) -> None:
+        self.widths = widths
+        self._sums: dict[tuple[str, int], Matrix] = {}
+        for role, numbers in counts.items():
+            ordered = sorted(set(numbers))
+            per_seed = [self._of_seed(design, role, seed, ordered, backend) for seed in seeds]
+            stacked = np.stack(per_seed, axis=1)
+            self._sums |= {(role, count): stacked[n] for n, count in enumerate(ordered)}
+
+    def _of_seed(self, design: str, role: str, seed: int, counts: list[int], backend: Backend) -> Matrix:
+        if design == "wishart":
+            factors = latent_factor(role, seed, counts, *self.widths, backend)
+            return np.stack([factor.T @ factor for factor in factors])
+        rows = latent_sample(role, seed, counts[-1], *self.widths, backend)
+        return backend.to_numpy(prefix_grams(rows, counts, backend=backend))
+
+    def __call__(self, role: str, count: int, d_strong: int, d_weak: int) -> Matrix:
+        """Sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
+        sums = self._sums[role, count]
+        if (d_strong, d_weak) == self.widths:
+            return sums
+        strong, weak = self.widths
+        index = np.concatenate([np.arange(d_strong), strong + np.arange(d_weak), strong + weak + np.arange(2)])
+        return np.ascontiguousarray(sums[:, index[:, None], index[None, :]])
+
+
+class Family:
+    """All cells of some geometries with nested weak features. D = d_strong + d_weak + 2 is the length of z."""
+
+    def __init__(self, nest: Nested, moments: Moments, filters: Sequence[Level], backend: Backend) -> None:
+        self.moments, self.backend, self.filters = moments, backend, filters_of(filters)
+        self.d_strong, self.d_weak = nest.d_strong, nest.d_weak
+        self.widths = [geometry.d_weak for geometry in nest.geometries]
+        self.targets = np.stack([self._spread(geometry) for geometry in nest.geometries])
+        self.labels = self.targets.copy()
+        self.labels[:, -1] = nest.noises
+        cosines = max(nest.geometries, key=lambda geometry: geometry.d_weak).cosines
+        self.cosines = np.pad(cosines, (0, self.d_weak - len(cosines)))
+        self._unique_labels, self._label_of = np.unique(self.labels, axis=0, return_inverse=True)
+        self._students: dict[tuple[str, int, int], _Student] = {}
+        self._baselines: dict[tuple[int, float], Matrix] = {}
+
+    def _spread(self, geometry: Geometry) -> Matrix:
+        """Write a geometry's target over the family's latents, which have room for the widest weak features."""
+        own, target = geometry.target(), np.zeros(self.d_strong + self.d_weak + 2)
+        target[: self.d_strong + geometry.d_weak] = own[:-1]
+        target[-2] = own[-1]
+        return target
+
+    def solve(
+        self, teachers: Sequence[Level], transfers: Sequence[int], views: Sequence[Level]
+    ) -> Iterator[tuple[tuple[int, int], dict[str, Matrix]]]:
+        """Yield, for every transfer count and view, results (seeds, members, teachers, filters) by name."""
+        fits = [self._teacher(level["n_labeled"], level["ridge_weak"]) for level in teachers]
+        weak = np.stack([vectors for vectors, _ in fits], axis=2)
+        conditions = np.stack([numbers for _, numbers in fits], axis=2)
+        for n, count in enumerate(transfers):
+            student = self._student("transfer", 0, count)
+            condition = np.maximum(conditions[..., None], student.probe.condition(self.filters)[:, None, None, :])
+            for v, view in enumerate(views):
+                results = self._errors(student, weak, teachers, count, view)
+                yield (n, v), results | {"condition": condition}
+
+    def _errors(
+        self, student: _Student, weak: Matrix, teachers: Sequence[Level], n_transfer: int, view: Level
+    ) -> dict[str, Matrix]:
+        """Results but for the condition, (seeds, members, teachers, filters) or with a last axis of one."""
+        goals = self.targets if view["risk"] == "excess" else self.labels
+        parts = []
+        for places in self._alike(teachers, view):
+            level = teachers[places[0]]
+            second = self._evaluation(view["evaluate"], level["n_labeled"], student)
+            joined = view["ceiling"] == "labeled+transfer"
+            ceiling = self._student("joined", level["n_labeled"], n_transfer) if joined else student
+            chosen = np.ascontiguousarray(weak[:, :, places])
+            seeds, members, count, size = chosen.shape
+            flat = chosen.reshape(seeds, members * count, size)
+            errors = student.errors(self.filters, flat, np.repeat(goals, count, axis=0), second)
+            part = {name: values.reshape(seeds, members, count, -1) for name, values in errors.items()}
+            part["weak_error"] = quadratic(flat - np.repeat(goals, count, axis=0), second).reshape(seeds, members, count, 1)
+            strong = [quadratic(self._strong(teachers[t]) - goals, second) for t in places]
+            part["strong_error"] = np.stack(strong, axis=2)[..., None]
+            above = ceiling.errors(self.filters, self._labels_of(student), goals, second)["student_error"]
+            part["ceiling_error"] = np.repeat(above[:, :, None], count, axis=2)
+            parts.append((places, part))
+        order = np.argsort(np.concatenate([places for places, _ in parts]))
+        return {name: np.concatenate([part[name] for _, part in parts], axis=2)[:, :, order] for name in parts[0][1]}
+
+    def _alike(self, teachers: Sequence[Level], view: Level) -> list[list[int]]:
+        """Teachers that are evaluated on the same moments and have the same ceiling, by position."""
+        if view["evaluate"] != "labeled" and view["ceiling"] == "transfer":
+            return [list(range(len(teachers)))]
+        groups: dict[int, list[int]] = {}
+        for place, level in enumerate(teachers):
+            groups.setdefault(level["n_labeled"], []).append(place)
+        return list(groups.values())
+
+    def _labels_of(self, student: _Student) -> Matrix:
+        return np.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
+
+    def _evaluation(self, evaluate: str, n_labeled: int, student: _Student) -> Matrix | None:
+        """Second moments of the inputs that errors are measured on; None for the population."""
+        if evaluate == "fresh":
+            return None
+        return student.second if evaluate == "transfer" else self._sums("labeled", n_labeled) / n_labeled
+
+    def _sums(self, role: str, count: int) -> Matrix:
+        return self.moments(role, count, self.d_strong, self.d_weak)
+
+    def _weak_rows(self, sums: Matrix) -> Matrix:
+        """A_w M for the weak map A_w and M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
+        c, pairs = self.cosines[:, None], min(self.d_weak, self.d_strong)
+        rows = np.sqrt(1.0 - c**2) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
+        rows[..., :pairs, :] += c[:pairs] * sums[..., :pairs, :]
+        return np.asarray(rows)
+
+    def _weak_vectors(self, theta: Matrix) -> Matrix:
+        """A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
+        pairs = min(self.d_weak, self.d_strong)
+        vectors = np.zeros((*theta.shape[:-1], self.d_strong + self.d_weak + 2))
+        vectors[..., :pairs] = (theta * self.cosines)[..., :pairs]
+        vectors[..., self.d_strong : self.d_strong + self.d_weak] = theta * np.sqrt(1.0 - self.cosines**2)
+        return vectors
+
+    def _teacher(self, n_labeled: int, ridge_weak: float) -> tuple[Matrix, Matrix]:
+        """Weak models of all members: vectors over z (seeds, members, D) and condition numbers (seeds, members).
+
+        One Cholesky factor of the widest Gram; every narrower width is a column of one triangular solve.
+        """
+        rows = self._weak_rows(self._sums("labeled", n_labeled) / n_labeled)
+        gram = np.ascontiguousarray(self._weak_rows(np.swapaxes(rows, -1, -2)))
+        factor, _ = nested.cholesky_gram(gram, ridge_weak, self.backend)
+        z = nested.forward(factor, np.ascontiguousarray(rows @ self._unique_labels.T), self.backend)
+        widths, place = np.unique(self.widths, return_inverse=True)
+        theta = self.backend.to_numpy(nested.coefficients(factor, z, widths.tolist(), self.backend))
+        conditions = self.backend.to_numpy(nested.condition(factor, widths.tolist()))
+        place, column = place.reshape(-1), self._label_of.reshape(-1)
+        return self._weak_vectors(theta[:, place, :, column].swapaxes(0, 1)), conditions[:, place]
+
+    def _strong(self, level: Level) -> Matrix:
+        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D); kept."""
+        key = (level["n_labeled"], level["ridge_weak"])
+        if key not in self._baselines:
+            rows = self._sums("labeled", key[0])[:, : self.d_strong] / key[0]
+            gram = np.ascontiguousarray(rows[..., : self.d_strong])
+            factor, _ = nested.cholesky_gram(gram, key[1], self.backend)
+            z = nested.forward(factor, np.ascontiguousarray(rows @ self.labels.T), self.backend)
+            theta = self.backend.to_numpy(nested.coefficients(factor, z, [self.d_strong], self.backend))[:, 0]
+            beyond = self.labels.shape[1] - self.d_strong
+            self._baselines[key] = np.pad(theta.swapaxes(-1, -2), ((0, 0), (0, 0), (0, beyond)))
+        return self._baselines[key]
+
+    def _student(self, role: str, n_labeled: int, n_transfer: int) -> _Student:
+        """Strong features on the transfer rows, or on labelled and transfer rows (``joined``); kept."""
+        key = (role, n_labeled, n_transfer)
+        if key not in self._students:
+            sums = self._sums("transfer", n_transfer)
+            if role == "joined":
+                sums = sums + self._sums("labeled", n_labeled)
+            self._students[key] = _Student(sums / (n_labeled + n_transfer), self.d_strong, self.backend)
+        return self._students[key]
+
+
+class _Student:
+    """Strong features on one sample: the eigendecomposition V S V' of their Gram and its product with all moments."""
+
+    def __init__(self, second: Matrix, d_strong: int, backend: Backend) -> None:
+        self.second, self.d_strong, self.backend = second, d_strong, backend
+        self.probe = MomentProbe(np.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
+        self.basis = backend.to_numpy(self.probe.spectrum.vectors)
+        self.image = np.ascontiguousarray(np.swapaxes(self.basis, -1, -2)) @ np.ascontiguousarray(second[:, :d_strong, :])
+
+    def coordinates(self, vectors: Matrix) -> Matrix:
+        """V'E[s z']v, the coordinates of a fit to labels v'z: (seeds, T, D) to (seeds, T, d_strong)."""
+        return np.asarray(np.ascontiguousarray(vectors) @ np.swapaxes(self.image, -1, -2))
+
+    def rotate(self, vectors: Matrix) -> Matrix:
+        """V' of the strong part of vectors over z: (seeds, T, D) to (seeds, T, d_strong)."""
+        return np.asarray(np.ascontiguousarray(vectors[..., : self.d_strong]) @ self.basis)
+
+    def vectors(self, coords: Matrix) -> Matrix:
+        """Coefficients from coordinates, as vectors over z: (seeds, T, d_strong) to (seeds, T, D)."""
+        theta = coords @ np.swapaxes(self.basis, -1, -2)
+        return np.pad(theta, ((0, 0), (0, 0), (0, self.second.shape[-1] - self.d_strong)))
+
+    def errors(self, filters: Filters, labels: Matrix, goals: Matrix, second: Matrix | None) -> dict[str, Matrix]:
+        """Errors of the students of T labels against T goals: ``student_error``, ``misfit``, ``gain``, each (seeds, T, L).
+
+        ``labels`` (seeds, T, D) and ``goals`` (T, D) are vectors over z; ``second`` (seeds, D, D) holds the moments of the
+        inputs that errors are measured on, None for the population.
+        """
+        if second is None:
+            return self._fresh_errors(filters, labels, np.broadcast_to(goals, labels.shape))
+        return self._sample_errors(filters, labels, goals, second)
+
+    def _fresh_errors(self, filters: Filters, labels: Matrix, goals: Matrix) -> dict[str, Matrix]:
+        """Sums in the eigenbasis: a student has a strong part only, what a goal has beyond it is added as power."""
+        response, coords = self.probe.responses(filters), self.coordinates(labels)
+        sums = filtered_products(response, coords, self.rotate(goals), self.rotate(labels), self.backend)
+        beyond_goal, beyond_label = goals[..., self.d_strong :], labels[..., self.d_strong :]
+        misfit = sums[1] + np.sum(beyond_label**2, axis=-1)[..., None]
+        cross = sums[2] - np.sum(beyond_label * beyond_goal, axis=-1)[..., None]
+        student_error = sums[0] + np.sum(beyond_goal**2, axis=-1)[..., None]
+        return {"student_error": student_error, "misfit": misfit, "gain": misfit + 2.0 * cross}
+
+    def _sample_errors(self, filters: Filters, labels: Matrix, goals: Matrix, second: Matrix) -> dict[str, Matrix]:
+        """Quadratic forms of explicit differences."""
+        response, coords = self.probe.responses(filters), self.coordinates(labels)
+        errors = {name: np.empty((*labels.shape[:2], len(filters))) for name in ("student_error", "misfit", "gain")}
+        for t in range(labels.shape[1]):
+            fitted = self.vectors(response * coords[:, t, None, :])
+            to_goal, to_label = fitted - goals[t], labels[:, t, None, :] - fitted
+            errors["student_error"][:, t] = quadratic(to_goal, second)
+            errors["misfit"][:, t] = quadratic(to_label, second)
+            errors["gain"][:, t] = errors["misfit"][:, t] + 2.0 * np.sum((to_label @ second) * to_goal, axis=-1)
+        return errors
+
+
+def quadratic(difference: Matrix, second: Matrix | None) -> Matrix:
+    """E (v'z)^2 for vectors (seeds, T, D): (seeds, T). The population's second moment of z is the identity."""
+    if second is None:
+        return np.asarray(np.sum(difference * difference, axis=-1))
+    return np.asarray(joint_risk(np.ascontiguousarray(difference)[..., None], second)[..., 0])
