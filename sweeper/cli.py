@@ -175,6 +175,18 @@ def report(run: RunPath) -> None:
 
 @app.command()
 @_guarded
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
+) -> None:
+    """Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks."""
+    from sweeper.bench import run_benchmarks
+
+    raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
+
+
+@app.command()
+@_guarded
 def doctor() -> None:
     """Show versions, BLAS, threads, GPU and Ray; say what is missing and how to get it."""
     from sweeper.doctor import print_doctor

@@ -64,7 +64,7 @@ def solve_block(job: Job, block: Block, flops: float) -> Receipt:
     try:
         with one_thread():
             table = solve_rows(study, block, choose(job.backend))
-    except (Exception, SystemExit) as problem:
+    except Exception as problem:
         error = "".join(traceback.format_exception_only(problem)).strip()
         return record_failure(job, block, error, time.perf_counter() - start)
     return _record(job, study, block, table, time.perf_counter() - start, flops=flops)

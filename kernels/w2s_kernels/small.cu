@@ -171,7 +171,7 @@ extern "C" __global__ void solve_small(const double* A, const double* B, double*
         forward(L, y, columns, lane);
         if (inside)
             squares(quadratic + item * k + first, y, columns, lane);
-        barrier();
+        // No barrier: `backward` starts with the same columns on the same threads.
         backward(L, y, columns, lane);
         if (inside)
             for (int e = lane; e < DIM * columns; e += GROUP)

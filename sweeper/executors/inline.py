@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from types import TracebackType
 
-from sweeper.work import Job, Receipt, solve_block
+from sweeper.work import Job, Receipt, record_failure, solve_block
 from w2s.block import Block
 
 __all__ = ["InlineExecutor"]
@@ -23,7 +23,11 @@ class InlineExecutor:
     def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
         """Yield a receipt as each block is done."""
         for block in blocks:
-            yield solve_block(job, block, flops_per_cell * block.wanted)
+            try:
+                receipt = solve_block(job, block, flops_per_cell * block.wanted)
+            except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
+                receipt = record_failure(job, block, f"SystemExit: {problem}")
+            yield receipt
 
     def describe(self) -> str:
         """Say where blocks are solved."""

@@ -170,7 +170,7 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
     assert again.returncode == 0, again.stderr
     assert table(run).equals(table(launch(grid, executor="inline", out=bench.folder / "inline").run))
     kept = {row["cell_id"]: row for row in table(run).to_pylist()}
-    assert all(kept[row["cell_id"]] == row for row in there.to_pylist())
+    assert [row for row in there.to_pylist() if kept[row["cell_id"]] != row] == []
     assert "1 slots" not in str(events(run, "launch")), "the cluster is described once it is there"
 
 

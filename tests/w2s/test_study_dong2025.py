@@ -13,7 +13,8 @@ import pytest
 from solving import one, solve
 
 import w2s
-from sweeper import GridError, launch
+from sweeper import GridError, launch, load_grid
+from sweeper.work import solve_rows
 from w2s.laws.gaussian import Geometry, latent_sample
 from w2s.theory import dong2025 as theory
 from w2s_kernels import NUMPY
@@ -298,6 +299,17 @@ def test_other_cells_of_a_block_do_not_matter(name: str, kept: int) -> None:
     else:
         axes = GRID | {name: [GRID[name][kept]]}
         same(whole, solve(STUDY, axes=axes, seeds=[5, 8], **fixed))
+
+
+def test_zipped_fields_make_no_other_combinations() -> None:
+    """Widths and counts that move together would be singular when crossed."""
+    pairs = {"d_weak": [4, 9, 30], "n_labeled": [18, 20, 70], "d_strong": [12, 4, 6], "n_transfer": [20, 7, 9]}
+    fixed = {"d_overlap": 2.5, "rho_weak": 0.2, "noise": 0.5}
+    grid = load_grid({"study": STUDY, "zip": pairs, "fixed": fixed, "axes": {"ridge": [0.0, 0.2]}, "seeds": 3})
+    rows = solve_rows(grid.study, grid.parts[0].block, NUMPY).to_pandas()
+    assert set(rows["status"]) == {"ok"}
+    for k in range(3):
+        same(rows, solve(STUDY, axes={"ridge": [0.0, 0.2]}, seeds=3, **fixed, **{name: pairs[name][k] for name in pairs}))
 
 
 def test_errors_have_the_unit_of_squared_labels() -> None:

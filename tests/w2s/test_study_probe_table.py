@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from solving import one, solve
 
-from sweeper import GridError
+from sweeper import GridError, load_grid
+from sweeper.work import solve_rows
 from w2s.datafile import DataFile
 from w2s.laws import feature_matrix, load_table, split_rows
+from w2s.studies import probe_table
 from w2s.studies.probe_table import TUNING_RIDGES
 from w2s_kernels import NUMPY
 
@@ -185,6 +187,21 @@ def test_other_cells_of_a_block_do_not_matter() -> None:
         for name in numbers:
             if not pd.isna(row[name]):
                 assert alone[name] == pytest.approx(row[name], rel=1e-9, abs=1e-12), name
+
+
+def test_zipped_fields_make_no_other_combinations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes that move together may be impossible when crossed: 1300 + 600 rows are more than there are."""
+    pairs = {"n_labeled": [1300, 40, 50], "n_transfer": [100, 600, 120], "d_weak": [20, 10, 15]}
+    fixed = {"data": "digits", "task": "classification", "d_strong": 20, "n_test": 300}
+    solved: list[int] = []
+    teacher = probe_table._Design._fit_teacher
+    monkeypatch.setattr(probe_table._Design, "_fit_teacher", lambda *args: solved.append(1) or teacher(*args))
+    grid = load_grid({"study": STUDY, "zip": pairs, "fixed": fixed, "seeds": 2})
+    rows = solve_rows(grid.study, grid.parts[0].block, NUMPY).to_pandas()
+    assert len(rows) == len(solved) == 6
+    for row in rows.to_dict("records"):
+        alone = one(STUDY, seeds=[row["seed"]], **fixed, **{name: row[name] for name in pairs})
+        assert alone["student_error"] == pytest.approx(row["student_error"], rel=1e-9)
 
 
 def test_columns_mean_what_they_say() -> None:
