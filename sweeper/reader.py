@@ -142,7 +142,8 @@ class _GridReader:
         self.check_chain(axes, whole, place)
         conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
         self.check_rules(whole, conditions, place)
-        part = SubGrid(whole, conditions, _canonical(axes, named, complete, whole, conditions), self.lines.get(place or ("axes",)))
+        written = _canonical(axes, named, complete, whole, conditions)
+        part = SubGrid(whole, conditions, written, self.lines.get(place or ("axes",)))
         if part.wanted == 0:
             raise self.fail("exclude leaves no cell", *place, "exclude")
         return part

@@ -150,9 +150,7 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     return outcome
 
 
-def _collect(
-    receipts: Generator[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress
-) -> None:
+def _collect(receipts: Generator[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
     """Account for every receipt."""
     errors: list[str] = []
     for receipt in receipts:

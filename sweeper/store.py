@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from sweeper.errors import RunError, StoreError
+from sweeper.yamlfile import dump_yaml
 
 __all__ = ["Part", "RunFolder"]
 
@@ -97,16 +98,11 @@ class RunFolder:
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
         """Store the resolved grid (whole or not at all)."""
-        text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True, default_flow_style=None, width=128)
-        self._replace(self.path / "grid.yaml", text.encode())
+        self._replace(self.path / "grid.yaml", dump_yaml(resolved).encode())
 
     def parts(self) -> list[Part]:
         """Read every part's footer. Raises :class:`RunError` for a file that is no part of a run."""
-        found = []
-        for path in sorted(self.results.glob("part-*.parquet")):
-            if path.stem != _EMPTY:
-                found.append(read_part(path))
-        return found
+        return [read_part(path) for path in sorted(self.results.glob("part-*.parquet")) if path.stem != _EMPTY]
 
     def part_path(self, key: str) -> Path:
         """Return the place of a block's part."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 
 from sweeper.errors import GridError
 
-__all__ = ["Lines", "read_yaml"]
+__all__ = ["Lines", "dump_yaml", "read_yaml"]
 
 Lines = dict[tuple[Any, ...], int]
 
@@ -88,6 +88,25 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     lines: Lines = {}
     reader = _Reader(path, lines)
     return reader.build(node, ()), lines
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe dumper whose text reads as text under YAML 1.1 and 1.2 alike: ``1e3`` is a number in one of them."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    resolvers = (*_Loader.yaml_implicit_resolvers.get(value[:1], ()), *_Loader.yaml_implicit_resolvers.get("\0", ()))
+    quoted = any(pattern.match(value) for _, pattern in resolvers)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if quoted else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump_yaml(document: Mapping[str, Any]) -> str:
+    """Write a document so that :func:`read_yaml` gives it back."""
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 128}
+    return str(yaml.dump(dict(document), Dumper=_Dumper, **options))
 
 
 class _Reader:

@@ -27,8 +27,19 @@ FAULTS = (
 
 class FaultyCell(Cell):
     fault: Literal[
-        "none", "shape", "missing", "unknown", "nan", "inf", "raises", "returns_none", "words", "complex", "marks_failed",
-        "bad_status", "exit",
+        "none",
+        "shape",
+        "missing",
+        "unknown",
+        "nan",
+        "inf",
+        "raises",
+        "returns_none",
+        "words",
+        "complex",
+        "marks_failed",
+        "bad_status",
+        "exit",
     ] = field(description="what goes wrong")
     level: Literal[1, "auto"] = field("auto", description="a number or a word")
 

@@ -50,7 +50,11 @@ def random_condition(rng: random.Random, names: tuple[str, str] = ("a", "b"), wo
 
 def test_a_condition_says_what_python_says_of_every_cell():
     rng = random.Random(1)
-    axes = (Axis.single("a", [0, 1, 2.5, 10]), Axis(("b", "word"), ((0.5, "a"), (1, "b"), (3, "a"))), Axis.single("flag", [False, True]))
+    axes = (
+        Axis.single("a", [0, 1, 2.5, 10]),
+        Axis(("b", "word"), ((0.5, "a"), (1, "b"), (3, "a"))),
+        Axis.single("flag", [False, True]),
+    )
     block = Block({"seed": 0}, axes)
     for _ in range(400):
         text = random_condition(rng)
@@ -215,7 +219,7 @@ def test_random_conditional_grids_against_every_cell(bench):
         except GridError as error:
             named = [k for k in ("shape", "depth") if k in axes or k in fixed]
             useless = [k for k in named if all(e[("kind", "shape", "depth").index(k)] is None for e in expected)]
-            assert useless, (axes, fixed, str(error))
+            assert useless, (axes, fixed, str(error))  # noqa: PT017
             continue
         read += 1
         assert grid.cells == len(expected), (axes, fixed)

@@ -69,7 +69,11 @@ def test_failed_rows_of_an_older_cut(bench, mend):
     old = part_files(first.run)
     if mend:
         bench.steer(fail=None)
-    bigger = GRID.replace("n: [10, 20]", "n: [5, 10, 20, 30]").replace("[1, 13, 3, 4]", "[1, 13, 3, 4, 5]").replace("seeds: 2", "seeds: 3")
+    bigger = (
+        GRID.replace("n: [10, 20]", "n: [5, 10, 20, 30]")
+        .replace("[1, 13, 3, 4]", "[1, 13, 3, 4, 5]")
+        .replace("seeds: 2", "seeds: 3")
+    )
     outcome = inline(bench.grid(bigger))
     assert outcome.cells == 60
     assert outcome.found == 18
@@ -102,7 +106,9 @@ def test_a_part_with_failed_and_good_rows_of_an_older_cut(bench):
     """A study may mark single cells as failed; only those are tried again."""
     study = bench.folder / "toy.py"
     text = study.read_text()
-    mark = '            "double_x": 2.0 * x,\n            "status": np.where((n == 20) & (seed == 1), 4, 0) + 0 * x.astype(int),\n'
+    mark = (
+        '            "double_x": 2.0 * x,\n            "status": np.where((n == 20) & (seed == 1), 4, 0) + 0 * x.astype(int),\n'
+    )
     study.write_text(text.replace('            "double_x": 2.0 * x,\n', mark))
     first = inline(bench.grid())
     assert (first.exit, first.computed, first.failed) == (Exit.FAILED_CELLS, 12, 4)
@@ -205,10 +211,18 @@ class S(Study):
         ('description="x"', 'description="x", when={"y": [1]}', "when= names 'y', which is not a field"),
         ("x: int", "gain: int", "'gain' is a field of its Cell and a column of every table"),
         ("version = 1", 'version = 1\n    columns = {"x": "double"}', "'x' is a field of its Cell and a column of every table"),
-        ("version = 1", 'version = 1\n    columns = {"y": "float"}', "column 'y' has type 'float'; known: double, int64, string, bool"),
+        (
+            "version = 1",
+            'version = 1\n    columns = {"y": "float"}',
+            "column 'y' has type 'float'; known: double, int64, string, bool",
+        ),
         ("return Cost(1.0, 1.0)", "return 1 / 0", "s.cost raised ZeroDivisionError: division by zero"),
         ("return Cost(1.0, 1.0)", "return 3", "s.cost returned int, not a Cost"),
-        ("def cost", "def check(self, block): return 1 / 0\n    def cost", "s.check raised ZeroDivisionError: division by zero"),
+        (
+            "def cost",
+            "def check(self, block): return 1 / 0\n    def cost",
+            "s.check raised ZeroDivisionError: division by zero",
+        ),
     ],
 )
 def test_a_study_that_is_malformed(bench, change, to, says):

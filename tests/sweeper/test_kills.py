@@ -142,7 +142,9 @@ def test_no_room_for_parts(bench, undisturbed):
 def mounted(folder, options):
     """A file system of its own, or a skip where mounting is not allowed."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"mounting a tmpfs is not allowed here: {done.stderr.strip()}")
 
@@ -163,7 +165,9 @@ def test_the_disk_is_full_half_way(bench, undisturbed):
         assert done.returncode == 0, done.stderr
         assert table(disk / "run").equals(undisturbed)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        done = bench.sweep("launch", bench.grid(GRID.replace("seeds: 6", "seeds: 7")), "--executor", "inline", "--out", disk / "run")
+        done = bench.sweep(
+            "launch", bench.grid(GRID.replace("seeds: 6", "seeds: 7")), "--executor", "inline", "--out", disk / "run"
+        )
         assert done.returncode == 1
         assert "Read-only file system" in done.stderr
         assert "Traceback" not in done.stderr
@@ -230,8 +234,14 @@ def test_memory_limits_are_no_reason_to_lose_rows(bench, undisturbed):
     limit = 6 * 2**30
     study = bench.folder / "toy.py"
     text = study.read_text()
-    study.write_text(text.replace("        misbehave(block)\n", "        misbehave(block)\n        if 3.0 in block.values('x'): np.ones(2**40)\n"))
-    done = bench.sweep("launch", "grid.yaml", "--executor", "inline", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    study.write_text(
+        text.replace(
+            "        misbehave(block)\n", "        misbehave(block)\n        if 3.0 in block.values('x'): np.ones(2**40)\n"
+        )
+    )
+    done = bench.sweep(
+        "launch", "grid.yaml", "--executor", "inline", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    )
     assert done.returncode == 3, done.stderr
     assert "MemoryError" in done.stdout
     run = bench.folder / "runs" / "grid"

@@ -85,7 +85,11 @@ def test_longer_axes_compute_only_what_is_new(bench):
     run = inline(bench.grid()).run
     assert sum(bench.solved()) == 16
     first = part_files(run)
-    bigger = TOY_GRID.replace("[1, 2, 3, 4]", "[0.5, 1, 2, 3, 4, 5]").replace("[10, 20]", "[10, 15, 20]").replace("seeds: 2", "seeds: 5")
+    bigger = (
+        TOY_GRID.replace("[1, 2, 3, 4]", "[0.5, 1, 2, 3, 4, 5]")
+        .replace("[10, 20]", "[10, 15, 20]")
+        .replace("seeds: 2", "seeds: 5")
+    )
     bigger += "zip:\n  label: [a, b]\n  flag: [false, true]\n"
     outcome = inline(bench.grid(bigger))
     assert (outcome.cells, outcome.found, outcome.computed) == (180, 16, 164)
@@ -214,7 +218,9 @@ def test_another_study_in_the_folder(bench):
 
 
 def test_the_resolved_grid_is_a_grid(bench):
-    run = inline(bench.grid(TOY_GRID + "fixed: {tag: null, kind: wave}\nexclude:\n  - {x: [1], seed: 0}\n  - n > 15 and x == 2\n")).run
+    run = inline(
+        bench.grid(TOY_GRID + "fixed: {tag: null, kind: wave}\nexclude:\n  - {x: [1], seed: 0}\n  - n > 15 and x == 2\n")
+    ).run
     assert inline(run / "grid.yaml", out=run).computed == 0
     moved = run.parent / "moved"
     run.rename(moved)

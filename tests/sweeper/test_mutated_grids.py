@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 
-
 from sweeper import GridError, load_grid
 from sweeper.yamlfile import read_yaml
 from w2s.identity import cell_ids
@@ -81,9 +80,9 @@ def damaged_text(rng: random.Random, text: str) -> str:
             case 3:
                 text = "\n".join(lines[:line] + lines[line + 1 :])
             case 4:
-                text = "\n".join(lines[:line] + [lines[line]] + lines[line:])
+                text = "\n".join([*lines[:line], lines[line], *lines[line:]])
             case 5:
-                text = "\n".join(lines[:line] + [rng.choice((" ", "    ", "- ")) + lines[line]] + lines[line + 1 :])
+                text = "\n".join([*lines[:line], rng.choice((" ", "    ", "- ")) + lines[line], *lines[line + 1 :]])
             case 6:
                 words = text.split(" ")
                 words[rng.randrange(len(words))] = rng.choice(JUNK)
@@ -114,7 +113,9 @@ def damaged_document(rng: random.Random, document: dict) -> dict:
                 del holder[key]
             case 3:
                 if isinstance(holder, dict):
-                    holder[rng.choice(("x", "n", "seed", "axes", "zip", "fixed", "grids", "exclude", "depth", 3, None))] = holder[key]
+                    holder[rng.choice(("x", "n", "seed", "axes", "zip", "fixed", "grids", "exclude", "depth", 3, None))] = (
+                        holder[key]
+                    )
                 else:
                     holder.append(copy.deepcopy(holder[key]))
     return document
@@ -125,7 +126,7 @@ def check(source, folder):
     try:
         grid = load_grid(source, folder)
     except GridError as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017
         return False
     if sum(part.block.size for part in grid.parts) <= 5000:
         found = []

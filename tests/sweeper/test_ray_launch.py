@@ -162,7 +162,7 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
     url = re.search(r"dashboard (http://\S+)", err)
     assert url, err
     assert "its token: " in err
-    with pytest.raises(OSError, match="refused|reset|timed out"):
+    with pytest.raises(OSError, match=r"refused|reset|timed out"):
         urllib.request.urlopen(url[1], timeout=5)
 
     bench.steer(sleep=None)
@@ -188,9 +188,16 @@ def test_a_cluster_that_is_not_there(bench):
 def test_inline_and_help_import_little(bench):
     heavy = ("numpy", "pandas", "pyarrow", "ray", "torch", "matplotlib", "scipy", "numba", "sklearn", "pydantic", "yaml")
     code = "import sys\nfrom sweeper.cli import app\ntry: app({})\nexcept SystemExit: pass\nprint([m for m in {} if m in sys.modules])"
-    for arguments, absent in ((["--help"], heavy), (["launch", str(bench.grid()), "--executor", "inline"], ("ray", "torch", "matplotlib"))):
+    for arguments, absent in (
+        (["--help"], heavy),
+        (["launch", str(bench.grid()), "--executor", "inline"], ("ray", "torch", "matplotlib")),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", code.format(arguments, absent)], capture_output=True, text=True, check=True, env=bench.environment
+            [sys.executable, "-c", code.format(arguments, absent)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=bench.environment,
         )
         assert done.stdout.splitlines()[-1] == "[]", done.stdout
     assert table(bench.folder / "runs" / "grid").num_rows == 16

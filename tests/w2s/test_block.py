@@ -120,7 +120,7 @@ def test_mask_says_which_cells_are_wanted():
     mask = BLOCK.column("n") + 0 * BLOCK.column("seed") + np.zeros(BLOCK.shape) > 15
     masked = BLOCK.with_mask(mask)
     assert (masked.size, masked.wanted) == (18, 12)
-    assert [c for c in masked.cells()] == [c for c in BLOCK.cells() if c["n"] > 15]
+    assert list(masked.cells()) == [c for c in BLOCK.cells() if c["n"] > 15]
     assert masked == BLOCK, "a mask is no part of what a block is"
 
 

@@ -75,3 +75,13 @@ def test_a_cell_solved_plainly_from_its_factors() -> None:
     assert row["weak_error"] == pytest.approx((weak - target) @ (weak - target), rel=1e-9)
     assert row["student_error"] == pytest.approx((student - target) @ (student - target), rel=1e-9)
     assert row["misfit"] == pytest.approx((student - weak) @ (student - weak), rel=1e-9)
+
+
+@pytest.mark.parametrize("design", ["rows", "wishart"])
+def test_fewer_rows_than_features(design: str) -> None:
+    fixed = {"d_weak": 6, "d_strong": 12, "d_overlap": 4.0, "n_labeled": 9, "n_transfer": 8, "design": design}
+    row = one("dong2025.regression", seeds=[2], ridge=0.1, evaluate="transfer", **fixed)
+    assert np.isfinite([row[f"{model}_error"] for model in MODELS]).all()  # the strong baseline is the minimum-norm fit
+    tiny = one("dong2025.regression", seeds=[2], ridge=1e-13, **fixed)
+    small = one("dong2025.regression", seeds=[2], ridge=1e-9, **fixed)
+    assert tiny["student_error"] == pytest.approx(small["student_error"], rel=1e-6)

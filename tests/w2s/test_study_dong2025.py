@@ -353,15 +353,18 @@ def test_ridgeless_student_on_its_inputs_gains_by_pythagoras() -> None:
     np.testing.assert_allclose(rows["gain"], rows["misfit"], rtol=1e-10)
 
 
-def test_theory_is_null_with_a_filter() -> None:
+def test_theory_is_null_where_a_penalty_is_at_work() -> None:
     rows = solve(
         STUDY,
         axes={"ridge": [0.0, 0.1], "ridge_weak": [0.0, 0.1]},
         **{k: v for k, v in CELL.items() if k not in ("ridge", "ridge_weak")},
     )
-    known = (rows["ridge"] == 0) & (rows["ridge_weak"] == 0)
-    for name in (*(f"{model}_error_theory" for model in MODELS), "pgr_theory", "opr_theory"):
-        assert (rows[name].notna() == known).all()
+    weak, student = rows["ridge_weak"] == 0, rows["ridge"] == 0
+    known = {"weak": weak, "strong": weak, "ceiling": student, "student": weak & student}
+    for model, where in known.items():
+        assert (rows[f"{model}_error_theory"].notna() == where).all()
+    for name in ("pgr_theory", "opr_theory"):
+        assert (rows[name].notna() == (weak & student)).all()
 
 
 def test_theory_columns_match_the_module() -> None:

@@ -82,10 +82,14 @@ class Regression(Study):
     )
     rules = (
         Rule(
-            ("n_labeled", "d_weak"), lambda n, d: n > d + 1, "n_labeled must exceed d_weak + 1, else the weak risk has no mean"
+            ("n_labeled", "d_weak", "ridge_weak"),
+            lambda n, d, ridge: (n > d + 1) | (ridge > 0),
+            "without ridge_weak, n_labeled must exceed d_weak + 1, else the weak risk has no mean",
         ),
         Rule(
-            ("n_transfer", "d_strong"), lambda n, d: n > d + 1, "n_transfer must exceed d_strong + 1, else the risk has no mean"
+            ("n_transfer", "d_strong", "ridge"),
+            lambda n, d, ridge: (n > d + 1) | (ridge > 0),
+            "without ridge, n_transfer must exceed d_strong + 1, else the risk has no mean",
         ),
         Rule(
             ("d_overlap", "d_weak", "d_strong"),
@@ -138,13 +142,15 @@ def _theory(block: Block) -> dict[str, npt.NDArray[Any]]:
     """Closed-form expectations of the errors, null where none is known."""
     names = ("d_weak", "d_strong", "d_overlap", "signal", "rho_weak", "rho_strong", "noise", "n_labeled", "n_transfer")
     fields = {name: block.column(name) for name in names}
-    ridgeless = (block.column("ridge_weak") == 0) & (block.column("ridge") == 0)
+    plain = np.asarray(block.column("ridge_weak") == 0)
+    endless = (block.column("ridge") == 0) | (block.column("time") == np.inf)
+    known = {"weak": plain, "strong": plain, "ceiling": endless, "student": plain & endless}
     group = block.group(*GEOMETRY)
     dots = np.array([theory.target_products(Geometry(**level)) for level in group.levels])[group.codes]
     values = theory.errors(
         **fields, products=dots, evaluate=block.column("evaluate"), risk=block.column("risk"), ceiling=block.column("ceiling")
     )
-    columns = {f"{model}_error_theory": np.where(ridgeless, values[model], np.nan) for model in _MODELS}
+    columns = {f"{model}_error_theory": np.where(known[model], values[model], np.nan) for model in _MODELS}
     weak, student, strong, ceiling = (columns[f"{model}_error_theory"] for model in _MODELS)
     columns["pgr_theory"] = metrics.pgr(weak, student, ceiling)[0]
     columns["opr_theory"] = metrics.opr(strong, student)

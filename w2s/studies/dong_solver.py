@@ -17,7 +17,7 @@ import numpy.typing as npt
 from w2s.block import Block
 from w2s.laws.gaussian import GEOMETRY, Geometry, latent_factor, latent_sample
 from w2s.probe import MomentProbe, filters_of
-from w2s_kernels import Backend, Filters, filtered_products, joint_risk, nested, prefix_grams
+from w2s_kernels import Backend, Filters, filtered_products, joint_risk, nested, prefix_grams, ridge
 
 __all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
 
@@ -220,8 +220,15 @@ class Family:
         return self._weak_vectors(theta[:, place, :, column].swapaxes(0, 1)), conditions[:, place]
 
     def _strong(self, level: Level) -> Matrix:
-        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D); kept."""
+        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D); kept.
+
+        The minimum-norm fit where there are no more rows than features and no ridge.
+        """
         key = (level["n_labeled"], level["ridge_weak"])
+        if key not in self._baselines and key[0] <= self.d_strong:
+            baseline = _Student(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
+            response = baseline.probe.responses(ridge([key[1]]))
+            self._baselines[key] = baseline.vectors(response * baseline.coordinates(self._labels_of(baseline)))
         if key not in self._baselines:
             rows = self._sums("labeled", key[0])[:, : self.d_strong] / key[0]
             gram = np.ascontiguousarray(rows[..., : self.d_strong])
@@ -250,7 +257,10 @@ class _Student:
         self.second, self.d_strong, self.backend = second, d_strong, backend
         self.probe = MomentProbe(np.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
         self.basis = backend.to_numpy(self.probe.spectrum.vectors)
-        self.image = np.ascontiguousarray(np.swapaxes(self.basis, -1, -2)) @ np.ascontiguousarray(second[:, :d_strong, :])
+        image = np.ascontiguousarray(np.swapaxes(self.basis, -1, -2)) @ np.ascontiguousarray(second[:, :d_strong, :])
+        # What rounding leaves in directions that the rows do not span would become coefficients of size eps/lambda.
+        spanned = np.arange(d_strong) < backend.to_numpy(self.probe.spectrum.rank)[:, None]
+        self.image = np.where(spanned[..., None], image, 0.0)
 
     def coordinates(self, vectors: Matrix) -> Matrix:
         """V'E[s z']v, the coordinates of a fit to labels v'z: (seeds, T, D) to (seeds, T, d_strong)."""

@@ -32,7 +32,7 @@ def strength(table: DataFrame) -> Any:
 
 
 def _suffix(table: DataFrame) -> str:
-    return "_01" if table["pgr_01_status"].notna().any() else ""
+    return "_01" if table["student_error_01"].notna().any() else ""
 
 
 def _swept(table: DataFrame) -> DataFrame:

@@ -165,6 +165,8 @@ class ProbeTable(Study):
                     out[name][s, t] = values
                 messages[s, t] = message
         columns = {name: block.gather(table, students, teachers, filters) for name, table in out.items()}
+        if "classification" not in block.values("task"):
+            columns = {name: values for name, values in columns.items() if name not in _ZERO_ONE}
         columns["status"] = columns["status"].astype(np.int8)
         columns["message"] = block.gather(messages, students, teachers, filters)
         columns["solver"] = np.full((1,) * len(block.axes), "svd", dtype=object)
@@ -180,6 +182,8 @@ _NUMBERS = (
     "student_validation_error",
     "condition",
 )
+
+_ZERO_ONE = tuple(name for name in _NUMBERS if name.endswith("_01") or name == "disagreement")
 
 
 @dataclass
