@@ -177,7 +177,3 @@ def block_key(study: type[Study], block: Block) -> str:
     if block.mask is not None and not block.mask.all():
         digest.update(np.packbits(block.mask).tobytes())
     return digest.hexdigest()
-
-
-def _digests(names: tuple[str, ...], values: tuple[object, ...]) -> list[tuple[int, int]]:
-    return [value_digest(name, value) for name, value in zip(names, values, strict=True)]

@@ -142,8 +142,8 @@ class _GridReader:
         self.check_chain(axes, whole, place)
         conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
         self.check_rules(whole, conditions, place)
-        written = _canonical(axes, named, complete, whole, conditions)
-        part = SubGrid(whole, conditions, written, self.lines.get(place or ("axes",)))
+        canonical = _canonical(axes, named, complete, whole, conditions)
+        part = SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)))
         if part.wanted == 0:
             raise self.fail("exclude leaves no cell", *place, "exclude")
         return part

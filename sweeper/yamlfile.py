@@ -97,7 +97,8 @@ class _Dumper(yaml.SafeDumper):
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     resolvers = (*_Loader.yaml_implicit_resolvers.get(value[:1], ()), *_Loader.yaml_implicit_resolvers.get("\0", ()))
     quoted = any(pattern.match(value) for _, pattern in resolvers)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if quoted else None)
+    style = '"' if not value.isprintable() else "'" if quoted else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -17,6 +17,7 @@ from w2s.block import Block
 from w2s.cells import FieldError, field
 from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.probe import FILTER_FIELDS
+from w2s.studies.dong_figures import FIGURES
 from w2s.studies.dong_solver import RESULTS, Draws, Family, families
 from w2s.studies.fields import FilterCell
 from w2s.study import Cost, Rule, Study
@@ -97,6 +98,8 @@ class Regression(Study):
             "d_overlap must not exceed d_weak or d_strong",
         ),
     )
+
+    figures = FIGURES
 
     def check(self, block: Block) -> None:
         """Refuse a geometry for which no target exists."""

@@ -105,48 +105,58 @@ def _regulariser(row: dict[str, Any]) -> str:
     return f"{name} {row[name]:.3g}" if name in row else ""
 
 
-def _facets(table: DataFrame) -> tuple[str | None, DataFrame, str]:
-    """Choose the field that makes the columns; hold all other varying fields at their first value, and say so."""
-    held = []
+def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
+    """Cut a table into panels along one field; in each, hold every other varying field at its first value.
+
+    Returns titles with rows, and the values that all panels have in common.
+    """
     varying = _varying(table)
-    column = next((name for name in ("d_weak", "weak_features", "data", "n_labeled") if name in varying), None)
-    for name in varying:
-        if name != column:
-            value = table[name].dropna().min()
-            table = table[table[name] == value]
-            held.append(f"{name} = {value_text(value)}")
-    return column, table, ", ".join(held)
+    column = next((name for name in ("d_weak", "data", "weak_features", "n_labeled") if name in varying), None)
+    values = [None] if column is None else sorted(table[column].dropna().unique())[:_MAX_PANELS]
+    panels: list[tuple[str, DataFrame]] = []
+    held: list[dict[str, str]] = []
+    for value in values:
+        part = table if column is None else table[table[column] == value]
+        held.append({})
+        for name in _varying(part):
+            first = part[name].dropna().min()
+            part = part[part[name] == first]
+            held[-1][name] = value_text(first)
+        panels.append(("" if column is None else f"{column} = {value_text(value)}", part))
+    common = {name: value for name, value in held[0].items() if all(h.get(name) == value for h in held)}
+    titles = [_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]
+    rows = [part for _, part in panels]
+    return list(zip(titles, rows, strict=True)), ", ".join(f"{name} = {value}" for name, value in common.items())
+
+
+def _title(title: str, held: dict[str, str], common: dict[str, str]) -> str:
+    own = [f"{name} = {value}" for name, value in held.items() if name not in common]
+    return "\n".join([title.rpartition("/")[2] if title.startswith("data") else title, *own])
 
 
 def draw_regularisation(table: DataFrame) -> Canvas | None:
-    """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model."""
+    """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model or table."""
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
         return None
     suffix = _suffix(table)
-    column, table, held = _facets(table[table["strength"] > 0])
-    values = sorted(table[column].dropna().unique())[:_MAX_PANELS] if column else [None]
-    figure = figures.canvas(3.1 * len(values) + 1.6, 6.4)
-    axes = figures.panels(figure, 2, len(values), sharex=True, sharey="row")
-    for k, value in enumerate(values):
-        part = table if column is None else table[table[column] == value]
-        axes[0, k].set_title("" if column is None else f"{column} = {value_text(value)}", fontsize=10)
+    facets, held = _facets(table[table["strength"] > 0])
+    figure = figures.canvas(max(3.1 * len(facets) + 1.6, 7.0), 6.4)
+    axes = figures.panels(figure, 2, len(facets), sharex=True, sharey="row" if suffix else "none")
+    for k, (title, part) in enumerate(facets):
+        axes[0, k].set_title(title, fontsize=10)
         _draw_pgr(axes[0, k], part, suffix)
         _draw_gain(axes[1, k], part)
         axes[1, k].set_xlabel("student's ridge  (flow: 1 / time)", fontsize=9)
     axes[0, 0].set_ylabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
     axes[1, 0].set_ylabel("squared error", fontsize=9)
-    _limits(axes[0], table, suffix)
+    for (_, part), ax in zip(facets, axes[0], strict=True):
+        _limit(ax, part if not suffix else table, suffix)
     for row in axes:
         row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    seeds = table["seed"].nunique()
-    figure.suptitle(
-        "PGR (top), gain and misfit (bottom) against the student's regularisation\n"
-        f"bands: 95 % intervals over {seeds} seeds" + (f";  {held}" if held else ""),
-        fontsize=11,
-        x=0.01,
-        ha="left",
-    )
+    note = f"bands: 95 % intervals over {table['seed'].nunique()} seeds" + (f";  {held}" if held else "")
+    title = "PGR (top), gain and misfit (bottom) against the student's regularisation"
+    figure.suptitle(f"{title}\n{note}", fontsize=11, x=0.01, ha="left")
     return figure
 
 
@@ -184,11 +194,10 @@ def _color(rule: str) -> str:
     return figures.COLORS[0] if rule == "soft" else figures.COLORS[1]
 
 
-def _limits(axes: Any, table: DataFrame, suffix: str) -> None:
-    """Keep a PGR axis readable when the gap is small somewhere: between -1.5 and 1.1."""
+def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
+    """Keep a PGR axis readable where the gap is small: between -1.5 and 1.1."""
     low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
-    for ax in axes:
-        ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
+    ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
 
 
 def draw_weak_models(table: DataFrame) -> Canvas | None:
