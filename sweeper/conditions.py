@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.block import Block
-from w2s.cells import nearest
+from w2s.cells import FieldSpec, nearest
 from w2s.datafile import DataFile
 from w2s.study import Rule
 
@@ -76,9 +76,9 @@ def _is_one_of(block: Block, name: str, allowed: list[Any]) -> Mask:
 def condition_from_text(text: str, known: Iterable[str]) -> Condition:
     """Compile ``"d_weak > n_labeled and noise == 0"``: comparisons of fields, numbers and words, with + - * / and or not.
 
-    The text is parsed, never evaluated as code. Raises ValueError with the reason.
+    The text is parsed, never evaluated as code. A comparison with a field that is inactive in a cell does not hold there.
+    ``known`` are the field names, or their specifications, by which words are checked. Raises ValueError with the reason.
     """
-    known = set(known)
     tree = _parse(text)
     names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
     for name in names:
@@ -86,6 +86,8 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
             raise ValueError(f"{name!r} is not a field{nearest(name, known)}")
     if not isinstance(tree, (ast.Compare, ast.BoolOp)) and not (isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)):
         raise ValueError(f"{text!r} compares nothing; write for example 'd_weak > n_labeled'")
+    if isinstance(known, Mapping):
+        _check_words(tree, known)
     evaluate = _compile(tree, text)
     if not names:
         raise ValueError(f"{text!r} names no field")
@@ -139,10 +141,27 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
         terms = [_compile(part, text) for part in (node.left, *node.comparators)]
         tests = [_COMPARE[type(op)] for op in node.ops]
-        return lambda block: _fold(
-            np.logical_and, [t(a(block), b(block)) for t, a, b in zip(tests, terms, terms[1:], strict=False)]
-        )
+        return lambda block: _chain(tests, [term(block) for term in terms])
     raise ValueError(f"{text!r}: only fields, numbers, words, comparisons, + - * / and, or, not are allowed")
+
+
+def _chain(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:
+    """Evaluate a < b < c; nothing holds of a null (NaN among numbers, None among words)."""
+    known = [np.equal(value, value) if np.asarray(value).dtype.kind == "f" else value != np.array(None) for value in values]
+    parts = [test(a, b) for test, a, b in zip(tests, values, values[1:], strict=False)]
+    return _fold(np.logical_and, [*parts, *known])
+
+
+def _check_words(tree: ast.expr, fields: Mapping[str, FieldSpec]) -> None:
+    """Refuse a word that a field with fixed choices can never have."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        terms = [node.left, *node.comparators]
+        choices = [c for t in terms if isinstance(t, ast.Name) for c in fields[t.id].choices]
+        for word in (t.value for t in terms if isinstance(t, ast.Constant)):
+            if choices and word not in choices:
+                raise ValueError(f"{word!r} is not one of: {', '.join(map(str, choices))}{nearest(word, choices)}")
 
 
 def _fold(join: Callable[[Any, Any], Any], parts: list[Any]) -> Any:

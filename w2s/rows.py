@@ -163,6 +163,8 @@ def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
         ill = rows["condition"] > ILL_CONDITIONED
         code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
     finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _REQUIRED])
+    numbers = [values for name, values in rows.items() if name != "condition" and np.asarray(values).dtype.kind == "f"]
+    finite &= ~np.logical_or.reduce([np.isinf(values) for values in numbers])
     code[~finite & (code != STATUS.index("failed"))] = STATUS.index("nonfinite")
     return code
 

@@ -264,3 +264,27 @@ def test_many_values_behind_a_condition_are_not_multiplied_out(bench):
             fixed={"shape": "saw"},
             axes={"depth": {"linspace": [0, 1, 1000]}},
         )
+
+
+def test_nothing_holds_of_an_inactive_field() -> None:
+    grid = {
+        "study": "dong2025.regression",
+        "axes": {"filter": ["ridge", "flow"], "ridge": [0.1, 1.0], "time": [1.0, 5.0]},
+        "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 4, "n_labeled": 40, "n_transfer": 40},
+    }
+    assert load_grid(grid).cells == 4
+    assert load_grid({**grid, "exclude": ["time != 5"]}).cells == 3
+    assert load_grid({**grid, "exclude": ["time > 0"]}).cells == 2
+    assert load_grid({**grid, "exclude": ["filter != 'flow' and ridge > 0.5"]}).cells == 3
+
+
+def test_a_word_that_a_field_cannot_have() -> None:
+    with pytest.raises(GridError, match="'rigde' is not one of: ridge, flow, steps .*did you mean 'ridge'"):
+        load_grid(
+            {
+                "study": "dong2025.regression",
+                "axes": {"filter": ["ridge", "flow"]},
+                "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 4, "n_labeled": 40, "n_transfer": 40},
+                "exclude": ["filter == 'rigde'"],
+            }
+        )
