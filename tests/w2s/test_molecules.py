@@ -166,7 +166,7 @@ def test_a_regularised_student_recovers_most_of_the_gap(
 @needs_data
 def test_the_grid_in_configs_is_whole(run: pd.DataFrame) -> None:
     grid = load_grid(CONFIG)
-    assert grid.cells == 2 * 3 * 4 * 13 * 12 + 3 * 4 * 13 * 3
+    assert grid.cells == 2 * 3 * 4 * 13 * 12 + 3 * 4 * 13 * 6
     assert len(run) == run["cell_id"].nunique() == 2 * 3 * 4 * 13 * 3
     assert set(run["status"]) == {"ok"}
     assert run.groupby("name")["n_evaluated"].unique().map(list).to_dict() == {"esol": [113], "freesolv": [65]}
