@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -72,10 +73,15 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             typer.echo("interrupted", err=True)
             raise typer.Exit(int(Exit.INTERRUPTED)) from None
         except BrokenPipeError:
-            sys.stderr.close()
+            _mute_output()
             raise typer.Exit(0) from None
 
     return run
+
+
+def _mute_output() -> None:
+    """Send what is still to be printed nowhere: the reader of a pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -112,8 +118,11 @@ def plan(grid: GridFile) -> None:
     from sweeper.describe import print_plan
     from sweeper.plan import make_plan
     from sweeper.reader import load_grid
+    from sweeper.status import print_existing
 
-    print_plan(make_plan(load_grid(grid)))
+    checked = make_plan(load_grid(grid))
+    print_plan(checked)
+    print_existing(checked.grid)
 
 
 @app.command()
@@ -137,7 +146,11 @@ def launch(
     options = {"executor": executor, "backend": backend, "on_error": on_error}
     named = {name: str(value) for name, value in options.items() if value is not None}
     outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), address=address, cpus=cpus, **named)
-    print_outcome(outcome)
+    try:
+        print_outcome(outcome)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _mute_output()
     raise typer.Exit(int(outcome.exit))
 
 

@@ -124,7 +124,7 @@ def _short(text: str) -> str:
 def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
     if isinstance(node, ast.Name):
         name = node.id
-        return lambda block: block.column(name)
+        return lambda block: _plain(block.column(name))
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
         value = node.value
         return lambda _block: value
@@ -135,6 +135,8 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
         left, right, combine = _compile(node.left, text), _compile(node.right, text), _ARITHMETIC[type(node.op)]
         return lambda block: combine(left(block), right(block))
     if isinstance(node, ast.BoolOp):
+        if any(isinstance(part, (ast.Name, ast.Constant, ast.BinOp)) for part in node.values):
+            raise ValueError(f"{text!r}: 'and' and 'or' join comparisons, such as 'd_weak > 10 and noise == 0'")
         parts = [_compile(part, text) for part in node.values]
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
         return lambda block: _fold(join, [part(block) for part in parts])
@@ -143,6 +145,18 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
         tests = [_COMPARE[type(op)] for op in node.ops]
         return lambda block: _chain(tests, [term(block) for term in terms])
     raise ValueError(f"{text!r}: only fields, numbers, words, comparisons, + - * / and, or, not are allowed")
+
+
+def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Integers as floats, which do not overflow when multiplied; files by the name that the grid gives them."""
+    if column.dtype.kind in "iu":
+        return column.astype(np.float64)
+    if column.dtype.kind == "O":
+        named = [value.name if isinstance(value, DataFile) else value for value in column.reshape(-1)]
+        plain = np.empty(len(named), dtype=object)
+        plain[:] = named
+        return plain.reshape(column.shape)
+    return column
 
 
 def _chain(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:

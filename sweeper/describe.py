@@ -22,10 +22,16 @@ from w2s.studies import StudyError, find_study, study_names
 __all__ = ["print_data", "print_outcome", "print_plan", "print_studies", "starting_grid"]
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller what a closed pipe means, instead of ending the process with code 1."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Return a console that neither wraps long paths nor guesses at markup; a pipe or file is as wide as it needs to be."""
     width = None if sys.stdout.isatty() else 200
-    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
+    return _Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def short(path: Path) -> str:
@@ -67,20 +73,30 @@ def meaning_text(spec: FieldSpec) -> str:
 
 
 def starting_grid(reference: str) -> str:
-    """A commented grid for a study, every field with its meaning; required fields stand under axes."""
+    """A commented grid for a study, every field with its meaning; it runs as printed where the study gives an example."""
     try:
         study = find_study(reference)
     except StudyError as error:
         raise GridError(str(error)) from None
     fields = [spec for spec in cell_fields(study.Cell).values() if spec.name != "seed"]
+    axes = [spec for spec in fields if isinstance(study.example.get(spec.name, [] if spec.required else None), list)]
+    fixed = [spec for spec in fields if spec not in axes]
     lines = [f"# {study.summary or study.name}", f"study: {reference}", "axes:"]
-    lines += [f"  {s.name}: []  # {meaning_text(s)}; {type_text(s)}, needed" for s in fields if s.required]
-    lines += ["fixed:"]
-    for spec in (spec for spec in fields if not spec.required):
-        written = yaml.safe_dump(spec.default, default_flow_style=True).splitlines()[0]
-        lines.append(f"  # {spec.name}: {written}  # {meaning_text(spec)}; {type_text(spec)}")
+    lines += [f"  {spec.name}: {_written(study.example.get(spec.name, []))}  # {_note(spec)}" for spec in axes]
+    lines += ["fixed:"] if any(spec.name in study.example for spec in fixed) else ["# fixed:"] if fixed else []
+    for spec in fixed:
+        mark = "  " if spec.name in study.example else "  # "
+        lines.append(f"{mark}{spec.name}: {_written(study.example.get(spec.name, spec.default))}  # {_note(spec)}")
     lines += ["seeds: 20", "# out: runs/name  # default: runs/<name of this file>", ""]
-    return "\n".join(lines).replace("fixed:\n  #", "# fixed:\n  #")
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).splitlines()[0]
+
+
+def _note(spec: FieldSpec) -> str:
+    return f"{meaning_text(spec)}; {type_text(spec)}{', needed' if spec.required else ''}"
 
 
 def print_data() -> None:

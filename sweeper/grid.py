@@ -20,6 +20,9 @@ from w2s.study import Study
 __all__ = ["Compute", "Grid", "SubGrid", "common_cells"]
 
 
+_MAX_MASK = 50_000_000
+
+
 class Compute(BaseModel):
     """The ``compute:`` section: where and how, never what. It has no part in any cell's identity."""
 
@@ -50,6 +53,10 @@ class SubGrid:
         out = excluded(self.conditions, part)
         kept = part.size - (int(out.sum()) if out is not None else 0)
         return kept * (self.block.size // part.size)
+
+    def asked(self) -> Block:
+        """Return the whole sub-grid with its mask, or without where that would be too large to hold."""
+        return self.block.with_mask(self.mask(self.block)) if self.block.size <= _MAX_MASK else self.block
 
     def mask(self, block: Block) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
         """Wanted cells of a block cut from this sub-grid; None when all are."""

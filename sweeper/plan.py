@@ -17,7 +17,7 @@ import numpy as np
 
 from sweeper.errors import GridError
 from sweeper.grid import Grid, SubGrid
-from w2s.block import Block
+from w2s.block import Axis, Block
 from w2s.cells import value_digest
 from w2s.study import Cost, Study
 
@@ -130,7 +130,7 @@ def cut_part(study: Study, part: SubGrid) -> Cut:
 
 
 def _pays(cost: Cost, less: Cost) -> bool:
-    """Whether halving a shared axis makes the limiting cost a quarter smaller, or the shared piece is what costs."""
+    """Whether halving a shared axis makes the limiting cost a quarter smaller (otherwise the shared piece is what costs)."""
     if cost.bytes > MAX_BYTES:
         return less.bytes <= 0.75 * cost.bytes
     return less.flops <= 0.75 * cost.flops
@@ -147,11 +147,20 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
 
 
 def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
-    """Cost of the dearer of the first and the last block: sizes usually grow or fall along an axis."""
-    first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(part.block.axes, chunks, strict=True)))
-    last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(part.block.axes, chunks, strict=True)))
+    """Cost of a block of the smallest or of the largest values of every axis, whichever is dearer; an upper bound."""
+    axes = [_sorted(axis) for axis in part.block.axes]
+    first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
+    last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
     costs = [_cost(study, first), _cost(study, last)]
     return Cost(max(c.flops for c in costs), max(c.bytes for c in costs) + ROW_BYTES * first.size)
+
+
+def _sorted(axis: Axis) -> Axis:
+    """Order an axis of numbers by size; others stay as they are written."""
+    values = [value[0] for value in axis.values]
+    if len(axis.names) > 1 or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in values):
+        return axis
+    return Axis(axis.names, tuple(sorted(axis.values)))
 
 
 def _cost(study: Study, block: Block) -> Cost:

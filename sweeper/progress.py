@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -35,8 +37,12 @@ class Progress:
         """Say one thing on a line of its own."""
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
-        else:
+            return
+        try:
             print(text, file=self.stream, flush=True)
+        except OSError:
+            # Nobody reads any more (a closed pipe, say). That is no reason to stop a sweep.
+            self.stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
     @contextlib.contextmanager
     def running(self, total: int, done: int) -> Iterator[None]:

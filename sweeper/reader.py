@@ -78,11 +78,13 @@ class _GridReader:
         else:
             parts = [self.part({k: v for k, v in top.items() if k in SUB_KEYS}, {}, ())]
         self.check_overlap(parts)
-        for part in parts if not self.stored else []:
+        for k, part in enumerate(parts if not self.stored else []):
+            place = ("grids", k) if "grids" in top else ()
             try:
-                self.study().check(part.block)
+                self.study().check(part.asked())
             except FieldError as error:
-                raise GridError(str(error), self.file, part.line) from None
+                line = self.lines.get(self.place_of(error.field, place)) if error.field else part.line
+                raise GridError(str(error), self.file, line) from None
             except Exception as error:
                 message = f"{self.study.name}.check raised {type(error).__name__}: {error}"
                 raise GridError(message, self.file, part.line) from error

@@ -34,9 +34,10 @@ def make_report(run: Path) -> list[Path]:
         raise RunError(f"{run} has no rows yet; launch its grid first")
     if status.pending or status.failed:
         out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
+    if status.outside:
+        out.print(f"{status.outside:,} rows in the folder are not in its grid; they are summarised with the others")
     study = grid.study()
     digest = study.digest(table)
-    _print_digest(digest)
     written = [_write_summary(w2s.summarize(table), folder.path / "report")]
     for figure in study.figures:
         canvas = figure.draw(table)
@@ -44,6 +45,7 @@ def make_report(run: Path) -> list[Path]:
             path = folder.path / "report" / f"{figure.id}.png"
             canvas.savefig(path)
             written.append(path)
+    _print_digest(digest)
     for path in written:
         out.print(f"wrote {path}")
     return written

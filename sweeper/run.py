@@ -10,26 +10,21 @@ import contextlib
 import signal
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sweeper.errors import Exit, GridError, RunError
 from sweeper.executors import make_executor
 from sweeper.grid import Compute, Grid
-from sweeper.plan import Plan, block_key, make_plan
+from sweeper.plan import Plan, make_plan
 from sweeper.progress import Progress
 from sweeper.provenance import run_metadata
 from sweeper.reader import load_grid
 from sweeper.resolve import differences, extends, read_resolved, resolved_grid
-from sweeper.store import Part, RunFolder
+from sweeper.store import RunFolder
+from sweeper.todo import find_todo
 from sweeper.work import Job, Receipt
-from w2s.block import Block
-from w2s.identity import cell_ids, hex_ids
 from w2s.rows import table_schema
 from w2s_kernels import choose
 
@@ -57,19 +52,6 @@ class Outcome:
     def pending(self) -> int:
         """Cells without a row."""
         return self.cells - self.found - self.computed - self.failed
-
-
-@dataclass(frozen=True)
-class Todo:
-    """Blocks to compute, and how many cells of the grid already have a row."""
-
-    blocks: list[tuple[Block, str]]
-    found: int
-
-    @property
-    def cells(self) -> int:
-        """Cells to compute."""
-        return sum(block.wanted for block, _ in self.blocks)
 
 
 def launch(
@@ -121,9 +103,10 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     _compare(grid, folder, keep)
     resolved = resolved_grid(grid, folder.path)
     metadata = run_metadata(grid, resolved)
-    folder.create(table_schema(grid.study).with_metadata(metadata))
+    folder.prepare()
     folder.write_grid(resolved)
-    todo = _todo(plan, folder)
+    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    todo = find_todo(plan, folder)
     outcome = Outcome(folder.path, plan.cells, found=todo.found)
     if not todo.blocks:
         return outcome
@@ -132,14 +115,13 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
-    flops = plan.flops / max(plan.cells, 1)
     executor = make_executor(settings, report)
-    with report.running(total=plan.cells, done=todo.found), _signals_as_interrupt():
+    with _signals_as_interrupt():
         try:
-            with executor:
+            with executor, report.running(total=plan.cells, done=todo.found):
                 where = executor.describe()
                 folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where)
-                receipts = executor.run(job, [block for block, _ in todo.blocks], flops)
+                receipts = executor.run(job, [block for block, _ in todo.blocks])
                 # Closed before the executor is left: what is in flight must be cancelled while there is a cluster.
                 with contextlib.closing(receipts):
                     _collect(receipts, settings, outcome, folder, report)
@@ -189,7 +171,7 @@ def _compare(grid: Grid, folder: RunFolder, keep: bool) -> None:
     """Refuse a grid that shrank or changed against the one the folder was made with."""
     stored = folder.read_grid()
     if stored is None:
-        if (folder.path / "results").exists() and any((folder.path / "results").iterdir()):
+        if folder.has_rows():
             raise RunError(f"{folder.path} holds results but no grid.yaml; name another folder with --out")
         return
     before = _stored_grid(stored, folder.path)
@@ -224,54 +206,6 @@ def _fresh_folder(grid: Grid, run: Path) -> Path:
             if before.study.name == grid.study.name and extends(grid, before):
                 return place
         number += 1
-
-
-def _todo(plan: Plan, folder: RunFolder) -> Todo:
-    """Planned blocks minus what the parts hold. Parts of another study version are set aside; failed rows are retried."""
-    study = plan.grid.study
-    parts = []
-    for part in folder.parts():
-        if part.study == study.name and part.version != study.version:
-            folder.supersede(part)
-        else:
-            parts.append(part)
-    planned = [(block, block_key(study, block)) for block in plan.blocks()]
-    keys = {key for _, key in planned}
-    done = {part.key for part in parts if part.key in keys and not part.failed}
-    others = [_without_failed(part, folder) for part in parts if part.key not in keys]
-    have = np.sort(folder.ids([part for part in others if part is not None]))
-    blocks = [(block, key) for block, key in planned if key not in done]
-    if have.size:
-        blocks = [(left, block_key(study, left)) for block, _ in blocks if (left := _minus(plan, block, have)) is not None]
-    return Todo(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
-
-
-def _minus(plan: Plan, block: Block, have: np.ndarray[Any, Any]) -> Block | None:
-    """Return the block without the cells that already have a row; None when nothing is left."""
-    ids = hex_ids(cell_ids(plan.grid.study, block))
-    place = np.minimum(np.searchsorted(have, ids), have.size - 1)
-    missing = (have[place] != ids).reshape(block.shape)
-    if block.mask is not None:
-        missing = missing & block.mask
-    if not missing.any():
-        return None
-    return block if missing.all() else block.with_mask(missing)
-
-
-def _without_failed(part: Part, folder: RunFolder) -> Part | None:
-    """Drop the failed rows of a part whose block is no longer planned as it was, so that its cells can be tried again."""
-    if not part.failed:
-        return part
-    if part.failed == part.rows:
-        folder.remove(part)
-        return None
-    table = folder.read(part)
-    kept = table.filter(pc.not_equal(table["status"], "failed"))
-    statuses = {status: count for status, count in part.statuses.items() if status != "failed"}
-    footer = {"study": part.study, "version": part.version, "statuses": statuses, "seconds": part.seconds, "flops": part.flops}
-    metadata = {k: v for k, v in (table.schema.metadata or {}).items() if k != b"w2s.block"}
-    folder.write_part(part.key, pa.table(kept).replace_schema_metadata(metadata), footer)
-    return replace(part, rows=kept.num_rows, statuses=statuses)
 
 
 @contextlib.contextmanager

@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 from sweeper.errors import RunError
 from sweeper.grid import Grid
 from sweeper.plan import block_key, make_plan
-from sweeper.resolve import read_resolved
+from sweeper.resolve import differences, extends, read_resolved
 from sweeper.store import RunFolder
 from sweeper.work import one_thread, solve_rows
 from w2s.block import Block
 from w2s.identity import cell_ids, hex_ids
 from w2s_kernels import choose
 
-__all__ = ["Comparison", "RunStatus", "print_rerun", "print_status", "rerun_cell", "run_status"]
+__all__ = ["Comparison", "RunStatus", "print_existing", "print_rerun", "print_status", "rerun_cell", "run_status"]
 
 PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s")
 """Columns that say how a row was made, not what it says."""
@@ -40,7 +40,7 @@ class RunStatus:
     statuses: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     first_error: str | None = None
-    last_event: dict[str, Any] | None = None
+    running: bool = False
 
     @property
     def pending(self) -> int:
@@ -62,8 +62,6 @@ def run_status(run: Path) -> RunStatus:
             statuses.update(part.statuses)
     else:
         statuses, outside = _count_rows(grid, folder)
-    errors = [event for event in folder.events() if "error" in event]
-    events = list(folder.events())
     failed = statuses["failed"]
     return RunStatus(
         run=folder.path,
@@ -74,8 +72,8 @@ def run_status(run: Path) -> RunStatus:
         outside=outside,
         statuses=dict(statuses),
         seconds=sum(part.seconds for part in parts),
-        first_error=_first_error(folder) if failed else (errors[0]["error"] if errors and failed else None),
-        last_event=events[-1] if events else None,
+        first_error=_first_error(folder) if failed else None,
+        running=folder.is_locked(),
     )
 
 
@@ -127,8 +125,26 @@ def print_status(status: RunStatus) -> None:
         out.print(f"{status.seconds:,.1f} s of solving, {status.done / status.seconds:,.0f} cells a second and worker")
     if status.first_error:
         out.print(f"first error: {status.first_error}")
-    if status.pending or status.failed:
+    if status.running:
+        out.print("a launch is at work")
+    elif status.pending or status.failed:
         out.print("launch the grid again to go on")
+
+
+def print_existing(grid: Grid) -> None:
+    """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
+    from sweeper.describe import console, short
+
+    folder = RunFolder(grid.out)
+    stored = folder.read_grid()
+    if stored is None:
+        return
+    before = read_resolved(stored, folder.path)
+    if before.study.name != grid.study.name or not extends(grid, before):
+        changes = "; ".join(differences(grid, before))
+        console().print(f"{short(grid.out)} holds another grid, and a launch would refuse this one: {changes}")
+        return
+    console().print(f"{run_status(grid.out).done:,} of these cells have a row in {short(grid.out)}")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +47,6 @@ class Part:
     rows: int
     statuses: Mapping[str, int]
     seconds: float
-    flops: float
 
     @property
     def failed(self) -> int:
@@ -71,17 +70,24 @@ class RunFolder:
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
         return cls(path)
 
-    def create(self, schema: pa.Schema) -> None:
-        """Make the folders and a part without rows, so that the table can be read from the first second."""
+    def prepare(self) -> None:
+        """Make the folders, and remove what a killed writer left."""
         try:
             self.results.mkdir(parents=True, exist_ok=True)
             for leftover in (*self.results.glob(".tmp-*"), *self.path.glob(".tmp-*")):
                 leftover.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
+
+    def write_empty_part(self, schema: pa.Schema) -> None:
+        """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
         path = self.results / f"{_EMPTY}.parquet"
-        if _schema(path) != schema.remove_metadata():
+        if not _has_schema(path, schema):
             self._write(schema.empty_table(), path)
+
+    def has_rows(self) -> bool:
+        """Whether any part with rows is there."""
+        return any(path.stem != _EMPTY for path in self.results.glob("part-*.parquet"))
 
     def read_grid(self) -> dict[str, Any] | None:
         """Return the stored resolved grid, or None before the first launch."""
@@ -136,14 +142,11 @@ class RunFolder:
         except (OSError, pa.ArrowException) as error:
             raise RunError(f"{part.path} is damaged ({error}); move it away and launch again") from None
 
-    def ids(self, parts: list[Part], *, only_done: bool = True) -> npt.NDArray[np.bytes_]:
-        """Identities of the rows in some parts, as S32; failed rows left out when ``only_done``."""
-        chunks = []
-        for part in parts:
-            table = self.read(part, ["cell_id", "status"])
-            if only_done and part.failed:
-                table = table.filter(pa.compute.not_equal(table["status"], "failed"))
-            chunks.append(np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32"))
+    def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
+        """Identities of all rows in some parts, as S32."""
+        chunks = [
+            np.array(self.read(part, ["cell_id"])["cell_id"].to_numpy(zero_copy_only=False), dtype="S32") for part in parts
+        ]
         return np.concatenate(chunks) if chunks else np.empty(0, dtype="S32")
 
     def event(self, kind: str, **content: Any) -> None:
@@ -162,6 +165,17 @@ class RunFolder:
             for line in path.read_text(encoding="utf-8").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     yield json.loads(line)
+
+    def is_locked(self) -> bool:
+        """Whether a launch holds the folder now."""
+        try:
+            with (self.path / ".lock").open(encoding="utf-8") as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     @contextlib.contextmanager
     def lock(self, waiting: Any = None) -> Iterator[None]:
@@ -184,7 +198,7 @@ class RunFolder:
             yield
 
     def _write(self, table: pa.Table, path: Path) -> None:
-        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
         try:
             pq.write_table(table, temporary, compression="zstd")
             temporary.replace(path)
@@ -193,7 +207,7 @@ class RunFolder:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
     def _replace(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(content)
@@ -203,12 +217,13 @@ class RunFolder:
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _schema(path: Path) -> pa.Schema | None:
-    """Columns of a Parquet file, or None when it is missing or damaged."""
+def _has_schema(path: Path, schema: pa.Schema) -> bool:
+    """Whether a whole Parquet file has these columns and this metadata."""
     try:
-        return pq.read_schema(path).remove_metadata()
+        found = pq.read_schema(path)
     except (OSError, pa.ArrowException):
-        return None
+        return False
+    return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))
 
 
 def read_part(path: Path) -> Part:
@@ -223,7 +238,6 @@ def read_part(path: Path) -> Part:
             rows=sum(footer["statuses"].values()),
             statuses=footer["statuses"],
             seconds=footer["seconds"],
-            flops=footer.get("flops", 0.0),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a part of a run; move it away and launch again") from None

@@ -29,6 +29,17 @@ from w2s_kernels import Backend, choose
 __all__ = ["Job", "Receipt", "one_thread", "record_failure", "solve_block", "solve_rows"]
 
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
 @dataclass(frozen=True)
 class Job:
     """Everything a worker needs besides the block: where the study is, where rows go, which kernels to use."""
@@ -53,21 +64,22 @@ class Receipt:
     pid: int
 
 
-def solve_block(job: Job, block: Block, flops: float) -> Receipt:
+def solve_block(job: Job, block: Block) -> Receipt:
     """Solve a block and write its part.
 
     An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = find_study(job.study, job.base)
+    backend = choose(job.backend)  # imports Numba, before its threads are limited
     start = time.perf_counter()
     try:
         with one_thread():
-            table = solve_rows(study, block, choose(job.backend))
+            table = solve_rows(study, block, backend)
     except Exception as problem:
         error = "".join(traceback.format_exception_only(problem)).strip()
         return record_failure(job, block, error, time.perf_counter() - start)
-    return _record(job, study, block, table, time.perf_counter() - start, flops=flops)
+    return _record(job, study, block, table, time.perf_counter() - start)
 
 
 def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> Receipt:
@@ -78,11 +90,11 @@ def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> 
 
 
 def _record(
-    job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, *, flops: float = 0.0, error: str | None = None
+    job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, *, error: str | None = None
 ) -> Receipt:
     key = block_key(study, block)
     statuses = {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
-    footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds, "flops": flops}
+    footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
     RunFolder(job.run).write_part(key, table.replace_schema_metadata(job.metadata), footer)
     first = None if error is None else table["cell_id"][0].as_py()
     return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
@@ -102,8 +114,10 @@ def _provenance(backend: str, seconds: float) -> dict[str, Any]:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Hold BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
+    import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
     from threadpoolctl import threadpool_limits
 
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that a study loads later
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
     before = numba.get_num_threads() if numba else 0
     before_torch = torch.get_num_threads() if torch else 0

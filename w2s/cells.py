@@ -28,7 +28,11 @@ __all__ = ["Cell", "FieldError", "FieldSpec", "cell_fields", "field", "nearest",
 
 
 class FieldError(ValueError):
-    """A field name or value that the study does not accept; the message says what is allowed."""
+    """A field name or value that the study does not accept; the message says what is allowed, ``field`` which one it is."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Cell(BaseModel):
@@ -56,7 +60,8 @@ def field(
     default : the value when a grid does not name the field; ``...`` makes it required.
     description, unit : one line each, shown by ``w2s-sweep studies`` and ``new``.
     when : ``{other_field: [values]}``; in cells where it does not hold the field is null and outside the identity.
-    since : study version that added the field; at its default it stays out of the identity of older cells.
+    since : release of the study that added the field, for readers; at its default the field stays out of the identity, so
+        cells computed before it existed keep theirs (the study's ``version`` is not raised for it).
     infinite : whether ``.inf`` is a value (a number field refuses it otherwise).
     bounds : ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` as in pydantic.
 
@@ -204,7 +209,6 @@ def nearest(word: Any, allowed: Iterable[Any]) -> str:
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 
-@functools.lru_cache(maxsize=65536, typed=True)
 def value_digest(name: str, value: Any) -> tuple[int, int]:
     """128-bit digest of one field value, as two unsigned 64-bit words.
 
@@ -212,6 +216,11 @@ def value_digest(name: str, value: Any) -> tuple[int, int]:
     depend on how a grid happens to spell a value. Cell identities are sums of these digests modulo 2**64 per word.
     """
     text = json.dumps([name, _canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _text_digest(text)
+
+
+@functools.lru_cache(maxsize=65536)
+def _text_digest(text: str) -> tuple[int, int]:
     raw = hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-cell").digest()
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
-__all__ = ["BUILTIN", "DataFile", "DataFileError", "data_folders"]
+__all__ = ["BUILTIN", "DataFile", "DataFileError", "content_sha256", "data_folders"]
 
 
 class DataFileError(ValueError):
@@ -45,7 +45,7 @@ class DataFile:
     def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> DataFile:
         """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
         path = _locate(name, base or Path.cwd())
-        digest = _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
+        digest = content_sha256(path)
         if sha256 is not None and digest != sha256:
             raise DataFileError(f"{name}: the file at {path} is not the one this run was made with (sha256 differs)")
         return cls(name, path, digest)
@@ -125,6 +125,11 @@ def _similar(folder: Path, name: str) -> str:
     names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
     match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def content_sha256(path: Path) -> str:
+    """Digest of a file's content, read again only when its time or size changed."""
+    return _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 
 @functools.lru_cache(maxsize=1024)

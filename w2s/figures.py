@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "band", "canvas", "note", "panels"]
+__all__ = ["COLORS", "band", "canvas", "panels"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette, told apart by readers with any colour vision."""
@@ -45,9 +45,3 @@ def band(
     order = np.argsort(x)
     ax.plot(x[order], y[order], color=color, linewidth=1.6, **line)
     ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.18, linewidth=0)
-
-
-def note(figure: Figure, title: str, subtitle: str) -> None:
-    """Set a title with a line of explanation below it."""
-    figure.suptitle(f"{title}\n", fontsize=12, fontweight="bold", x=0.01, ha="left")
-    figure.text(0.01, 0.955, subtitle, fontsize=9, color=_GREY, va="top")

@@ -69,6 +69,7 @@ class Study(ABC):
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     classifies : whether rows carry the 0-1 columns.
     rules : conditions between fields, checked for the whole grid before anything runs.
+    example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
 
     """
 
@@ -80,6 +81,7 @@ class Study(ABC):
     classifies: ClassVar[bool] = False
     rules: ClassVar[tuple[Rule, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()
+    example: ClassVar[Mapping[str, Any]] = {}
     summary: ClassVar[str] = ""
 
     def check(self, block: Block) -> None:  # noqa: ARG002
@@ -109,6 +111,6 @@ class Study(ABC):
 
         Returns arrays that broadcast to ``block.shape``: at least ``weak_error``, ``student_error``, ``ceiling_error`` and
         ``misfit``; ``strong_error``, ``gain`` (where a difference form is more exact), ``condition``, ``solver``, ``status``,
-        ``message``, 0-1 columns and those of ``columns`` where there are any. :func:`w2s.rows.complete` adds the rest.
+        ``message``, 0-1 columns and those of ``columns`` where there are any. :func:`w2s.rows.rows_table` adds the rest.
         A numerical failure of one cell is a status of that cell, not an exception.
         """

@@ -19,7 +19,7 @@ __all__ = ["Executor", "make_executor"]
 class Executor(AbstractContextManager["Executor"], Protocol):
     """Solves blocks somewhere. Entering it takes what it needs (a cluster, say), leaving it gives that back."""
 
-    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
+    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
         """Yield one receipt per block, in any order. The parts are written by then."""
 
     def describe(self) -> str:

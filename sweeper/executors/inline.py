@@ -20,11 +20,11 @@ class InlineExecutor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
+    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
         """Yield a receipt as each block is done."""
         for block in blocks:
             try:
-                receipt = solve_block(job, block, flops_per_cell * block.wanted)
+                receipt = solve_block(job, block)
             except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
                 receipt = record_failure(job, block, f"SystemExit: {problem}")
             yield receipt

@@ -23,7 +23,7 @@ from sweeper.errors import RunError, StoreError, UserError
 from sweeper.grid import Compute
 from sweeper.metrics import RayMetrics
 from sweeper.progress import Progress
-from sweeper.work import Job, Receipt, record_failure, solve_block
+from sweeper.work import THREAD_VARIABLES, Job, Receipt, record_failure, solve_block
 from w2s.block import Block
 
 __all__ = ["RayExecutor"]
@@ -32,20 +32,11 @@ TASK_SECONDS = 1.0
 """Wall time aimed at per task: far above Ray's half millisecond per task, short enough for a smooth progress bar."""
 
 _ATTEMPTS = 3
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 
-def solve_batch(job: Job, blocks: Sequence[Block], flops_per_cell: float) -> list[Receipt]:
+def solve_batch(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
     """Solve some blocks in a worker."""
-    return [solve_block(job, block, flops_per_cell * block.wanted) for block in blocks]
+    return [solve_block(job, block) for block in blocks]
 
 
 class RayExecutor:
@@ -78,7 +69,7 @@ class RayExecutor:
         """Say where blocks are solved."""
         return f"ray {self.settings.address or 'local'}, {self.slots} slots"
 
-    def run(self, job: Job, blocks: Sequence[Block], flops_per_cell: float) -> Generator[Receipt]:
+    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
         """Yield receipts as tasks end. A task whose worker dies is tried again; then its cells become ``failed`` rows."""
         metrics = RayMetrics()
         waiting = deque(blocks)
@@ -89,7 +80,7 @@ class RayExecutor:
             while waiting or flying or retry:
                 while (waiting or retry) and len(flying) < 2 * self.slots:
                     batch, attempt = retry.popleft() if retry else (pace.pack(waiting, self.slots), 1)
-                    flying[self._submit(job, batch, flops_per_cell)] = (batch, attempt)
+                    flying[self._submit(job, batch)] = (batch, attempt)
                 ready, _ = ray.wait(list(flying), num_returns=1, timeout=1.0)
                 for reference in ready:
                     batch, attempt = flying.pop(reference)
@@ -105,12 +96,12 @@ class RayExecutor:
                     ray.cancel(reference)
             metrics.flush()
 
-    def _submit(self, job: Job, batch: list[Block], flops_per_cell: float) -> Any:
+    def _submit(self, job: Job, batch: list[Block]) -> Any:
         label = f"{job.study} {len(batch)} block{'s' if len(batch) > 1 else ''} of {batch[0].wanted} cells"
         task = ray.remote(solve_batch).options(
             name=label, num_cpus=1, num_gpus=1 if self._wants_gpu else 0, max_retries=0, runtime_env=self._worker_environment()
         )
-        return task.remote(job, batch, flops_per_cell)
+        return task.remote(job, batch)
 
     def _receipts(
         self, reference: Any, job: Job, batch: list[Block], attempt: int, retry: deque[tuple[list[Block], int]]
@@ -137,7 +128,7 @@ class RayExecutor:
 
     def _worker_environment(self) -> dict[str, Any]:
         """Threads are set before any library is imported; a CPU task sees no GPU, a GPU task sees the one Ray gives it."""
-        variables = dict.fromkeys(_THREAD_VARIABLES, "1")
+        variables = dict.fromkeys(THREAD_VARIABLES, "1")
         if not self._wants_gpu:
             variables["CUDA_VISIBLE_DEVICES"] = ""
         return {"env_vars": variables}

@@ -279,7 +279,7 @@ def test_nothing_holds_of_an_inactive_field() -> None:
 
 
 def test_a_word_that_a_field_cannot_have() -> None:
-    with pytest.raises(GridError, match="'rigde' is not one of: ridge, flow, steps .*did you mean 'ridge'"):
+    with pytest.raises(GridError, match=r"'rigde' is not one of: ridge, flow, steps .*did you mean 'ridge'"):
         load_grid(
             {
                 "study": "dong2025.regression",

@@ -126,11 +126,19 @@ def test_result_is_summarize_of_the_chosen_rows():
 
 
 def test_ties_go_to_the_smallest_value_and_rows_of_a_seed_are_averaged():
-    df = pd.DataFrame({"ridge": [2.0, 1.0, 1.0, 1.0, 1.0, 2.0], "seed": [0, 0, 0, 2, 1, 1]})
-    df["student_error"] = [2.0, 0.0, 2.0, 3.0, 1.0, 1.0]  # ridge 1: seed means 1 and 3, mean 2, not 5/3
+    df = pd.DataFrame({"ridge": [2.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0], "seed": [0, 0, 0, 2, 1, 1, 2]})
+    df["student_error"] = [2.0, 0.0, 2.0, 3.0, 1.0, 1.0, 2.0]  # ridge 1: seed means 1 and 3, mean 2, not 5/3
     assert best(df).loc[0, "ridge"] == 1.0
     df.loc[3, "student_error"] = 3.2
     assert best(df).loc[0, "ridge"] == 2.0
+
+
+def test_a_value_that_lacks_seeds_does_not_win_on_the_easy_ones():
+    df = pd.DataFrame({"ridge": [1.0] * 6 + [2.0] * 2, "seed": [0, 1, 2, 3, 4, 5, 0, 1]})
+    df["student_error"] = [1.0, 1.0, 9.0, 9.0, 9.0, 9.0, 1.5, 1.5]  # ridge 2 is worse in every seed that it has
+    chosen = best(df).loc[0]
+    assert chosen["ridge"] == 1.0
+    assert chosen["candidates_excluded"] == 1
 
 
 @pytest.mark.parametrize(

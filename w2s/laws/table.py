@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from w2s.cells import FieldError, nearest
-from w2s.datafile import DataFile
+from w2s.datafile import DataFile, content_sha256
 from w2s_kernels import Backend, streams
 
 __all__ = ["Rows", "Table", "load_table", "split_rows"]
@@ -67,9 +67,14 @@ def load_table(file: DataFile, target: str | None, task: str) -> Table:
 @functools.lru_cache(maxsize=16)
 def _load(name: str, path: str, sha256: str, target: str | None, task: str) -> Table:
     columns = _digits(path) if name == "digits" else _read(name, Path(path))
+    if content_sha256(Path(path)) != sha256:
+        raise FieldError(f"{name}: the file at {path} changed since the grid was read; launch again")
     chosen = target if target is not None else ("digit" if name == "digits" else "y")
     if chosen not in columns:
-        raise FieldError(f"{name}: no column {chosen!r}{nearest(chosen, columns)}; columns: {', '.join(list(columns)[:20])}")
+        known = ", ".join(list(columns)[:20])
+        raise FieldError(
+            f"{name}: no column {chosen!r}{nearest(chosen, columns)}; name one of its columns with target: {known}"
+        )
     values = columns.pop(chosen)
     words = {key: column for key, column in columns.items() if column.dtype.kind in "OU"}
     inputs = {key: column for key, column in columns.items() if key not in words}

@@ -19,7 +19,7 @@ from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.probe import FILTER_FIELDS
 from w2s.studies.dong_figures import FIGURES
 from w2s.studies.dong_solver import RESULTS, Draws, Family, families
-from w2s.studies.fields import FilterCell
+from w2s.studies.fields import FilterCell, asked_levels, occurring
 from w2s.study import Cost, Rule, Study
 from w2s.theory import dong2025 as theory
 from w2s_kernels import Backend
@@ -93,6 +93,11 @@ class Regression(Study):
             "without ridge, n_transfer must exceed d_strong + 1, else the risk has no mean",
         ),
         Rule(
+            ("n_transfer", "d_strong", "time"),
+            lambda n, d, time: (n > d + 1) | np.isfinite(time),
+            "without a stopping time, n_transfer must exceed d_strong + 1, else the risk has no mean",
+        ),
+        Rule(
             ("d_overlap", "d_weak", "d_strong"),
             lambda overlap, weak, strong: overlap <= np.minimum(weak, strong),
             "d_overlap must not exceed d_weak or d_strong",
@@ -100,10 +105,18 @@ class Regression(Study):
     )
 
     figures = FIGURES
+    example: ClassVar[Mapping[str, Any]] = {
+        "d_weak": 100,
+        "d_strong": 50,
+        "d_overlap": [10, 40],
+        "n_labeled": [200, 400, 1000],
+        "n_transfer": [4000],
+        "noise": 0.5,
+    }
 
     def check(self, block: Block) -> None:
         """Refuse a geometry for which no target exists."""
-        for level in block.group(*GEOMETRY).levels:
+        for level in asked_levels(block, *GEOMETRY):
             problem = Geometry(**level).problem()
             if problem is not None:
                 raise FieldError(problem)
@@ -130,7 +143,7 @@ class Regression(Study):
         groups = (seeds, geometries, teachers, transfers, filters, views)
         out = {name: np.full(tuple(len(group) for group in groups), np.nan) for name in RESULTS}
         draws = Draws(block, backend)
-        for nested in families(geometries.levels):
+        for nested in families(geometries.levels, occurring(block, geometries)):
             family = Family(nested, draws.of(nested), filters.levels, backend)
             for (n, v), columns in family.solve(teachers.levels, transfers.values("n_transfer"), views.levels):
                 for name, values in columns.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s import figures
+from w2s.studies.holding import hold, settings
 from w2s.study import Figure
 from w2s.summary import summarize
 from w2s.summary.text import value_text
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_HELD = ("d_weak", "d_strong", "rho_strong", "noise", "n_labeled", "n_transfer", "ridge", "ridge_weak", "evaluate", "overlap")
+_SHOWN = ("d_overlap", "rho_weak")
 
 
 def draw_counts(table: DataFrame) -> Canvas | None:
@@ -49,11 +50,10 @@ def draw_counts(table: DataFrame) -> Canvas | None:
 def _hold(table: DataFrame, axis: str) -> tuple[DataFrame, str]:
     """Keep the first value of every field that makes no line, column or x axis, and say which."""
     held = []
-    for name in _HELD:
-        if name != axis and table[name].nunique() > 1:
-            value = table[name].dropna().min()
-            table = table[table[name] == value]
-            held.append(f"{name} = {value_text(value)}")
+    for name in settings(table, (*_SHOWN, axis)):
+        if table[name].nunique(dropna=False) > 1:
+            table, value = hold(table, name)
+            held.append(f"{name} = {value}")
     return table, ", ".join(held)
 
 

@@ -43,10 +43,12 @@ class Nested:
         return max(geometry.d_weak for geometry in self.geometries)
 
 
-def families(levels: Sequence[Level]) -> list[Nested]:
-    """Group the geometries of a block by what they share. ``places`` are positions in ``levels``."""
+def families(levels: Sequence[Level], asked: npt.NDArray[np.bool_] | None = None) -> list[Nested]:
+    """Group the geometries that are asked for by what they share. ``places`` are positions in ``levels``."""
     found: dict[tuple[Any, ...], Nested] = {}
     for place, level in enumerate(levels):
+        if asked is not None and not asked[place]:
+            continue
         geometry = Geometry(**{name: level[name] for name in GEOMETRY})
         cosines = geometry.cosines
         key = (level["design"], geometry.d_strong, tuple(cosines[cosines > 0]))

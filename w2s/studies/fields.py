@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from w2s.block import Block, Group
 from w2s.cells import Cell, field
 
-__all__ = ["FilterCell", "occurring"]
+__all__ = ["FilterCell", "asked_levels", "occurring"]
 
 
 class FilterCell(Cell):
@@ -49,3 +50,9 @@ def occurring(block: Block, *groups: Group) -> npt.NDArray[np.bool_]:
     else:
         found[tuple(np.broadcast_to(group.codes, block.shape)[block.mask] for group in groups)] = True
     return found
+
+
+def asked_levels(block: Block, *names: str) -> list[Mapping[str, Any]]:
+    """Distinct combinations of some fields that a wanted cell has."""
+    group = block.group(*names)
+    return [level for level, wanted in zip(group.levels, occurring(block, group), strict=True) if wanted]

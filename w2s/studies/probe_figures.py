@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s import figures
+from w2s.studies.holding import hold, settings
 from w2s.study import Figure
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "digest"]
 
 REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
-_FACETS = ("data", "split", "weak_features", "strong_features", "d_weak", "d_strong", "n_labeled", "n_transfer", "ridge_weak")
 _MAX_PANELS = 5
 _SWEPT = 5
 
@@ -37,13 +37,13 @@ def _suffix(table: DataFrame) -> str:
 
 def _swept(table: DataFrame) -> DataFrame:
     """Rows of the settings in which the student's regularisation was swept (five values or more)."""
-    keys = [name for name in (*_FACETS, "labels") if name in table]
+    keys = [*settings(table, (*REGULARISER, "labels")), "labels"]
     counted = table.assign(strength=strength(table))
     return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
 
 
 def _varying(table: DataFrame) -> list[str]:
-    return [name for name in _FACETS if name in table and table[name].nunique(dropna=False) > 1]
+    return [name for name in settings(table, (*REGULARISER, "labels")) if table[name].nunique(dropna=False) > 1]
 
 
 def digest(table: DataFrame) -> DataFrame:
@@ -119,9 +119,7 @@ def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
         part = table if column is None else table[table[column] == value]
         held.append({})
         for name in _varying(part):
-            first = part[name].dropna().min()
-            part = part[part[name] == first]
-            held[-1][name] = value_text(first)
+            part, held[-1][name] = hold(part, name)
         panels.append(("" if column is None else f"{column} = {value_text(value)}", part))
     common = {name: value for name, value in held[0].items() if all(h.get(name) == value for h in held)}
     titles = [_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]

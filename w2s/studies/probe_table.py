@@ -21,7 +21,7 @@ from w2s.datafile import DataFile
 from w2s.laws.features import WIDE, check_features, feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
 from w2s.probe import FILTER_FIELDS, LABEL_RULES, RowProbe, filters_of
-from w2s.studies.fields import FilterCell, occurring
+from w2s.studies.fields import FilterCell, asked_levels, occurring
 from w2s.studies.probe_figures import FIGURES, digest
 from w2s.study import Cost, Rule, Study
 from w2s_kernels import Backend, Filters, ridge
@@ -109,6 +109,14 @@ class ProbeTable(Study):
         ),
     )
     figures = FIGURES
+    example: ClassVar[Mapping[str, Any]] = {
+        "data": "digits",
+        "task": "classification",
+        "n_labeled": [120, 250],
+        "n_transfer": [900],
+        "n_test": 400,
+        "ridge": [0.001, 0.01, 0.1],
+    }
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Per weak model: the student at its weakest and at its best regularisation, with intervals."""
@@ -117,12 +125,15 @@ class ProbeTable(Study):
     def check(self, block: Block) -> None:
         """Open the data: every table must load, hold the features and have enough rows."""
         names = ("data", "target", "task", "split", "weak_features", "strong_features")
-        for level in block.group(*names).levels:
-            table = load_table(level["data"], level["target"], level["task"])
+        for level in asked_levels(block, *names):
+            try:
+                table = load_table(level["data"], level["target"], level["task"])
+            except FieldError as error:
+                raise FieldError(str(error), "data") from None
             check_features(level["weak_features"], table)
             check_features(level["strong_features"], table)
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
-        for level in block.group(*sizes, "ceiling_tuning", "evaluate").levels:
+        for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
             self._check_sizes(level)
 
     def _check_sizes(self, level: Mapping[str, Any]) -> None:

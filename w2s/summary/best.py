@@ -152,6 +152,12 @@ def _candidates(slot: IntArray, value: IntArray, seed: IntArray, score: FloatArr
     present = ~np.isnan(unit_mean)
     _, mean = group_mean(unit_mean[present], (units // seeds)[present], len(pairs))
     missing = np.bincount(entry[~entered], minlength=len(pairs))
+    # In an unfinished run a value may have seeds that another lacks: a mean over easier seeds must not win.
+    counted = np.bincount(units // seeds, minlength=len(pairs))
+    _, rival = np.unique(pairs // width, return_inverse=True)
+    most = np.zeros(int(rival.max()) + 1, dtype=np.int64)
+    np.maximum.at(most, rival, counted)
+    missing = missing + most[rival] - counted
     return _Candidates(pairs // width, pairs % width, mean, missing)
 
 
