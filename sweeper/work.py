@@ -117,6 +117,7 @@ def one_thread() -> Iterator[None]:
     import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
     from threadpoolctl import threadpool_limits
 
+    environment = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that a study loads later
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
     before = numba.get_num_threads() if numba else 0
@@ -129,6 +130,11 @@ def one_thread() -> Iterator[None]:
         with threadpool_limits(limits=1):
             yield
     finally:
+        for name, value in environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         if numba:
             numba.set_num_threads(before)
         if torch:

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sweeper import launch, load_grid
+from sweeper.describe import starting_grid
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -19,6 +22,10 @@ ARROWS = {"w2s_kernels": ("kernels/w2s_kernels", ("w2s", "sweeper")), "w2s": ("w
 
 def code_blocks(document: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", document.read_text(), flags=re.DOTALL)
+
+
+def named_block(document: Path, name: str) -> str:
+    return next(block for block in code_blocks(document, "yaml") if block.startswith(f"# {name}\n"))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -31,7 +38,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
     manual = ROOT / "docs" / "studies.md"
     (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])
-    (tmp_path / "my_grid.yaml").write_text(code_blocks(manual, "yaml")[0])
+    (tmp_path / "my_grid.yaml").write_text(named_block(manual, "my_grid.yaml"))
     assert len(code_blocks(manual, "python")[0].splitlines()) <= 50
     outcome = launch(tmp_path / "my_grid.yaml", executor="inline")
     assert (outcome.exit, outcome.computed, outcome.failed) == (0, 2 * 2 * 11 * 50, 0)
@@ -45,6 +52,33 @@ def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
     best = w2s.best(noisy, over="shrink", by=["d"])
     assert 0 < best["shrink"].iloc[0] < 0.5  # about |f*|^2 / (|f*|^2 + d sigma^2 / n) = 1/6
     assert best["pgr_low"].iloc[0] > 0
+
+
+def test_the_table_of_ones_own_of_the_manual_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    full = rng.standard_normal((700, 6))
+    columns = {f"full_{k}": full[:, k] for k in range(6)} | {f"basic_{k}": full[:, k] for k in range(2)}
+    price = full.sum(axis=1) + 0.1 * rng.standard_normal(700)
+    pd.DataFrame({**columns, "price": price}).to_csv(tmp_path / "houses.csv", index=False)
+    (tmp_path / "houses.yaml").write_text(named_block(ROOT / "docs" / "studies.md", "houses.yaml"))
+    outcome = launch(tmp_path / "houses.yaml", executor="inline")
+    assert (outcome.exit, outcome.computed) == (0, 11 * 2 * 20)
+
+
+def test_a_closed_pipe_stops_no_sweep(tmp_path: Path) -> None:
+    manual = ROOT / "docs" / "studies.md"
+    (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])
+    (tmp_path / "my_grid.yaml").write_text(named_block(manual, "my_grid.yaml"))
+    command = f"{sys.executable} -m sweeper.cli launch my_grid.yaml --executor inline 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0
+    assert len(pd.read_parquet(tmp_path / "runs" / "my_grid" / "results")) == 2 * 2 * 11 * 50
+
+
+@pytest.mark.parametrize("study", ["probe.table", "dong2025.regression"])
+def test_a_new_grid_runs_as_printed(tmp_path: Path, study: str) -> None:
+    (tmp_path / "grid.yaml").write_text(starting_grid(study))
+    assert load_grid(tmp_path / "grid.yaml").cells > 0
 
 
 def test_the_grid_of_the_readme_is_one(tmp_path: Path) -> None:

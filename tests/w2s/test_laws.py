@@ -325,7 +325,12 @@ def test_dates_are_text_and_lists_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "target", "task", "message"),
     [
-        ({}, "yy", "regression", "no column 'yy' .did you mean 'y'..; columns: a, count, flag, word, y"),
+        (
+            {},
+            "yy",
+            "regression",
+            "no column 'yy' .did you mean 'y'..; name one of its columns with target: a, count, flag, word, y",
+        ),
         ({}, "word", "regression", "the target 'word' is text; set task: classification"),
         ({"y": [1.0, 1.0, 1.0, 1.0]}, None, "classification", "one class only"),
         ({"y": [1.0, 1.5, 1.0, 2.0]}, None, "classification", "set task: regression"),
@@ -445,3 +450,12 @@ def test_latent_samples_are_independent_standard_normals() -> None:
     second = sample.T @ sample / len(sample)
     assert np.abs(second - np.eye(9)).max() < 5 * np.sqrt(2 / 40_000)
     assert np.abs(sample.mean(axis=0)).max() < 5 / np.sqrt(40_000)
+
+
+def test_a_file_that_changes_after_the_grid_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,y\n1,2\n3,4\n")
+    file = DataFile.find(str(path))
+    path.write_text("a,y\n1,2\n3,5.5\n")
+    with pytest.raises(FieldError, match="changed since the grid was read"):
+        load_table(file, None, "regression")
