@@ -19,7 +19,7 @@ from sweeper.work import solve_rows
 from w2s.datafile import DataFile
 from w2s.laws import feature_matrix, load_table, split_rows
 from w2s.studies import probe_table
-from w2s.studies.probe_table import TUNING_RIDGES
+from w2s.studies.probe_solver import TUNING_RIDGES
 from w2s_kernels import NUMPY
 
 Matrix = npt.NDArray[np.float64]
