@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import sys
 import time
@@ -117,8 +118,12 @@ def one_thread() -> Iterator[None]:
     import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
     from threadpoolctl import threadpool_limits
 
-    environment = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that a study loads later
+    with contextlib.suppress(ImportError):
+        # Now, and limited by its setter: it reads its variable again at every compilation and refuses a change.
+        importlib.import_module("numba")
+    later = [name for name in THREAD_VARIABLES if name != "NUMBA_NUM_THREADS"]
+    environment = {name: os.environ.get(name) for name in later}
+    os.environ.update(dict.fromkeys(later, "1"))  # for libraries that a study loads later
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
     before = numba.get_num_threads() if numba else 0
     before_torch = torch.get_num_threads() if torch else 0
