@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _timing import interleaved
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf
 from threadpoolctl import threadpool_limits
@@ -21,18 +21,6 @@ from threadpoolctl import threadpool_limits
 from w2s_kernels import NUMPY, gram, joint_risk, nested
 
 BARS = {1: 1.25, 8: 1.6}
-
-
-def interleaved(sides: dict[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
-    """Seconds of every run of every side, taken in turns; one unmeasured turn first."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
-        for name, call in sides.items():
-            start = time.perf_counter()
-            call()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: np.array(values) for name, values in seconds.items()}
 
 
 def sides(d: int, k: int, widths: list[int]) -> dict[str, Callable[[], Any]]:

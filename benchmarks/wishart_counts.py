@@ -9,31 +9,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (loads its BLAS before the threads are limited)
+from _timing import interleaved
 from threadpoolctl import threadpool_limits
 
 from w2s_kernels import Backend, choose, gram, nested, normals, stream, wishart
 
 BAR = 1.15
 SMALL, LARGE = 10**4, 10**9
-
-
-def interleaved(sides: dict[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
-    """Seconds of every run of every side, taken in turns; one unmeasured turn first."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
-        for name, call in sides.items():
-            start = time.perf_counter()
-            call()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: np.array(values) for name, values in seconds.items()}
 
 
 def measure(d: int, counts: int, backend: Backend, repeats: int) -> dict[str, Any]:

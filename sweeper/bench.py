@@ -15,7 +15,7 @@ __all__ = ["benchmark_files", "run_benchmarks"]
 def benchmark_files() -> dict[str, Path]:
     """Benchmarks by name. Raises :class:`UserError` for an installed package, which does not carry them."""
     folder = Path(__file__).resolve().parent.parent / "benchmarks"
-    files = {path.stem: path for path in sorted(folder.glob("*.py"))}
+    files = {path.stem: path for path in sorted(folder.glob("[!_]*.py"))}
     if not files:
         raise UserError("the benchmarks come with the source checkout, not with the installed package")
     return files

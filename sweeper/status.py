@@ -19,12 +19,10 @@ from sweeper.store import RunFolder
 from sweeper.work import one_thread, solve_rows
 from w2s.block import Block
 from w2s.identity import cell_ids, hex_ids
+from w2s.rows import PROVENANCE
 from w2s_kernels import choose
 
 __all__ = ["Comparison", "RunStatus", "print_existing", "print_rerun", "print_status", "rerun_cell", "run_status"]
-
-PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s")
-"""Columns that say how a row was made, not what it says."""
 
 
 @dataclass

@@ -20,7 +20,16 @@ from w2s.cells import FieldSpec, cell_fields
 from w2s.identity import cell_ids, hex_ids
 from w2s.study import Rows, Study
 
-__all__ = ["ILL_CONDITIONED", "STATUS", "failed_rows", "metric_columns", "rows_table", "schema_problem", "table_schema"]
+__all__ = [
+    "ILL_CONDITIONED",
+    "PROVENANCE",
+    "STATUS",
+    "failed_rows",
+    "metric_columns",
+    "rows_table",
+    "schema_problem",
+    "table_schema",
+]
 
 STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
 """Row statuses, by code. ``singular``: a fit without regularisation had a rank-deficient system and is the minimum-norm one."""
@@ -39,8 +48,9 @@ _ERRORS_01 = (
     "pgr_01",
 )
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
-_PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-_PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+"""Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
     "int64": pa.int64(),
@@ -65,13 +75,12 @@ def field_type(spec: FieldSpec) -> pa.DataType:
     return kinds.get(spec.kind, pa.string())
 
 
-def table_schema(study: type[Study], metadata: Mapping[str, Any] | None = None) -> pa.Schema:
+def table_schema(study: type[Study]) -> pa.Schema:
     """Schema of a study's table: identity, every cell field, results, provenance."""
     columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
     columns += [(name, field_type(spec)) for name, spec in cell_fields(study.Cell).items()]
-    columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | _PROVENANCE).items()]
-    encoded = {b"w2s": json.dumps(metadata).encode()} if metadata is not None else None
-    return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=encoded)
+    columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | PROVENANCE).items()]
+    return pa.schema([pa.field(name, kind) for name, kind in columns])
 
 
 def schema_problem(study: type[Study]) -> str | None:
@@ -79,7 +88,7 @@ def schema_problem(study: type[Study]) -> str | None:
     for name, kind in study.columns.items():
         if kind not in _TYPES:
             return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
-    columns = {"cell_id", "study", "version", *metric_columns(study), *_PROVENANCE}
+    columns = {"cell_id", "study", "version", *metric_columns(study), *PROVENANCE}
     for name in cell_fields(study.Cell):
         if name in columns:
             return f"{name!r} is a field of its Cell and a column of every table"
@@ -106,7 +115,7 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     for name, spec in cell_fields(study.Cell).items():
         columns[name] = _field_column(name, spec, block, keep, len(ids))
     provenance = dict(provenance) | {"elapsed_s": provenance["elapsed_s"] / max(len(ids), 1)}
-    for name, kind in (metric_columns(study) | _PROVENANCE).items():
+    for name, kind in (metric_columns(study) | PROVENANCE).items():
         if name in complete:
             columns[name] = _result_column(complete[name], _TYPES[kind])
         else:
@@ -134,7 +143,7 @@ def _flatten(name: str, array: npt.NDArray[Any], block: Block) -> npt.NDArray[An
 
 def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     """Add gain, PGR and statuses; turn non-finite numbers into nulls (NaN here) with a status."""
-    known = metric_columns(study) | _PROVENANCE
+    known = metric_columns(study) | PROVENANCE
     if unknown := sorted(set(flat) - set(known)):
         raise ValueError(f"study {study.name} returned unknown columns: {', '.join(unknown)}")
     if missing := sorted(set(_REQUIRED) - set(flat)):

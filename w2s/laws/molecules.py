@@ -118,7 +118,7 @@ def _stored(key: str, hashed: _Hashed, compute: Callable[[Table], Matrix]) -> Ma
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{os.getpid()}-{path.name}")
         np.save(temporary, values, allow_pickle=False)
-        (temporary if temporary.suffix == ".npy" else temporary.with_suffix(".npy")).replace(path)
+        temporary.replace(path)
     except OSError:
         return values
     return values
