@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from w2s.block import Axis, Block, Group
     from w2s.cells import Cell, FieldError, field
+    from w2s.claims import Claim, Verdict
     from w2s.datafile import DataFile
     from w2s.study import Cost, Figure, Rule, Study
     from w2s.summary import best, contrast, load, summarize
@@ -16,6 +17,7 @@ __all__ = [
     "Axis",
     "Block",
     "Cell",
+    "Claim",
     "Cost",
     "DataFile",
     "FieldError",
@@ -23,6 +25,7 @@ __all__ = [
     "Group",
     "Rule",
     "Study",
+    "Verdict",
     "best",
     "contrast",
     "field",
@@ -34,6 +37,7 @@ _HOME = {
     "Axis": "w2s.block",
     "Block": "w2s.block",
     "Cell": "w2s.cells",
+    "Claim": "w2s.claims",
     "Cost": "w2s.study",
     "DataFile": "w2s.datafile",
     "FieldError": "w2s.cells",
@@ -41,6 +45,7 @@ _HOME = {
     "Group": "w2s.block",
     "Rule": "w2s.study",
     "Study": "w2s.study",
+    "Verdict": "w2s.claims",
     "best": "w2s.summary",
     "contrast": "w2s.summary",
     "field": "w2s.cells",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from w2s.block import Block
 from w2s.cells import Cell
+from w2s.claims import Claim
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -69,6 +70,7 @@ class Study(ABC):
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     classifies : whether rows carry the 0-1 columns.
     rules : conditions between fields, checked for the whole grid before anything runs.
+    figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
     example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
 
     """
@@ -81,6 +83,7 @@ class Study(ABC):
     classifies: ClassVar[bool] = False
     rules: ClassVar[tuple[Rule, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()
+    claims: ClassVar[tuple[Claim, ...]] = ()
     example: ClassVar[Mapping[str, Any]] = {}
     summary: ClassVar[str] = ""
 
