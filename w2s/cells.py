@@ -24,7 +24,17 @@ from pydantic_core import PydanticUndefined
 
 from w2s.datafile import DataFile, DataFileError
 
-__all__ = ["Cell", "FieldError", "FieldSpec", "cell_fields", "field", "nearest", "null_inactive", "value_digest"]
+__all__ = [
+    "Cell",
+    "FieldError",
+    "FieldSpec",
+    "canonical",
+    "cell_fields",
+    "field",
+    "nearest",
+    "null_inactive",
+    "value_digest",
+]
 
 
 class FieldError(ValueError):
@@ -215,7 +225,7 @@ def value_digest(name: str, value: Any) -> tuple[int, int]:
     Numbers are canonical (an integer-valued float hashes as that integer), files hash by content, so the digest does not
     depend on how a grid happens to spell a value. Cell identities are sums of these digests modulo 2**64 per word.
     """
-    text = json.dumps([name, _canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps([name, canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return _text_digest(text)
 
 
@@ -225,7 +235,8 @@ def _text_digest(text: str) -> tuple[int, int]:
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 
 
-def _canonical(value: Any) -> Any:
+def canonical(value: Any) -> Any:
+    """Return a value as JSON that does not depend on its spelling: integral floats as integers, files by content."""
     if isinstance(value, DataFile):
         return {"sha256": value.sha256}
     if isinstance(value, float):
@@ -233,9 +244,9 @@ def _canonical(value: Any) -> Any:
             return "inf" if value > 0 else "-inf"
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, BaseModel):
-        return _canonical(value.model_dump(mode="json"))
+        return canonical(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
-        return {str(k): _canonical(v) for k, v in value.items()}
+        return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_canonical(v) for v in value]
+        return [canonical(v) for v in value]
     return value

@@ -1,0 +1,140 @@
+"""A call of an artifact function that is still to be made, and the key that names its value.
+
+    @artifact(version=1)
+    def train(work: Work, *, base: Model, labels: Path, seed: int) -> None: ...
+
+    model = train(base=..., labels=labels_of(...), seed=3)     # a Call; nothing runs
+
+The key is a hash of the function's name and version and of all arguments; an argument that is itself a call enters by its key,
+a file by its content. So equal keys mean equal values, whoever computes them, and a model that ten students share is one call.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from w2s.cells import canonical
+
+__all__ = ["Artifact", "Call", "artifact"]
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A function whose results are kept. Calling it with keywords makes a :class:`Call`."""
+
+    function: Callable[..., None]
+    name: str
+    version: int
+    cost: Callable[..., float] | None
+    cpus: float
+    gpus: float
+
+    def __call__(self, **arguments: Any) -> Call:
+        """Make a call, with defaults filled in. Raises TypeError for arguments that the function does not have."""
+        bound = inspect.signature(self.function).bind(None, **arguments)
+        bound.apply_defaults()
+        first = next(iter(bound.arguments))
+        return Call(self, {name: value for name, value in bound.arguments.items() if name != first})
+
+
+def artifact(
+    *, version: int, name: str | None = None, cost: Callable[..., float] | None = None, cpus: float = 1, gpus: float = 0
+) -> Callable[[Callable[..., None]], Artifact]:
+    """Declare an artifact function.
+
+    Parameters
+    ----------
+    version : raise it when the function's results change.
+    name : its identity, by default module and name.
+    cost : nominal floating-point operations from the same keyword arguments, for ``plan`` and for the order of work.
+    cpus, gpus : what one call occupies on a cluster; ``gpus`` may be a fraction, and counts only where there are any.
+
+    The function takes a :class:`w2s.artifacts.Work` first, then keyword-only arguments; calls among them arrive as the folders
+    of their finished values. It writes safetensors, Arrow or JSON files into ``work.folder`` and returns nothing.
+    """
+
+    def declare(function: Callable[..., None]) -> Artifact:
+        label = name or f"{function.__module__}.{function.__qualname__}"
+        return Artifact(function, label, version, cost, cpus, gpus)
+
+    return declare
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An artifact function with its arguments. Two calls are equal when their keys are."""
+
+    artifact: Artifact
+    arguments: Mapping[str, Any]
+
+    @functools.cached_property
+    def key(self) -> str:
+        """128 bits, in hex, of everything that determines the value."""
+        text = json.dumps([self.artifact.name, self.artifact.version, self.described], sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-artifact").hexdigest()
+
+    @functools.cached_property
+    def described(self) -> dict[str, Any]:
+        """The arguments as JSON values: calls by key, files by content."""
+        return {name: _described(value) for name, value in self.arguments.items()}
+
+    @property
+    def inputs(self) -> list[Call]:
+        """Calls among the arguments, each once."""
+        return list({call.key: call for value in self.arguments.values() for call in _calls(value)}.values())
+
+    @property
+    def flops(self) -> float:
+        """Nominal operations of this call alone; zero where its function names no cost."""
+        return float(self.artifact.cost(**self.arguments)) if self.artifact.cost else 0.0
+
+    def with_folders(self, place: Callable[[Call], Path]) -> dict[str, Any]:
+        """The arguments with every call replaced by the folder of its value."""
+        return {name: _placed(value, place) for name, value in self.arguments.items()}
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Call) and self.key == other.key
+
+    def __repr__(self) -> str:
+        return f"{self.artifact.name}({self.key[:8]})"
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, Call):
+        return {"artifact": value.key}
+    if isinstance(value, Mapping):
+        return {str(name): _described(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(item) for item in value]
+    return canonical(value)
+
+
+def _calls(value: Any) -> Iterator[Call]:
+    if isinstance(value, Call):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _calls(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _calls(item)
+
+
+def _placed(value: Any, place: Callable[[Call], Path]) -> Any:
+    if isinstance(value, Call):
+        return place(value)
+    if isinstance(value, Mapping):
+        return {name: _placed(item, place) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_placed(item, place) for item in value)
+    return value

@@ -1,0 +1,184 @@
+"""Where finished artifacts lie: one folder per key, published whole, computed by one process at a time.
+
+    STORE/<2 digits>/<key>/artifact.json    what it is: function, version, arguments, inputs, seconds, libraries
+    STORE/<2 digits>/<key>/...              its files (safetensors, Arrow, JSON)
+    STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints)
+    STORE/leases/<key>                      held while a process computes
+
+A lease is a lock of the operating system, freed when its holder ends in whatever way, so there are no stale ones to break.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from w2s.artifacts.call import Call
+from w2s.artifacts.graph import in_order
+
+__all__ = ["ArtifactError", "Store", "Work"]
+
+_MANIFEST = "artifact.json"
+
+
+class ArtifactError(RuntimeError):
+    """A call that failed, or a value that is not in the store; the message names the call."""
+
+
+def _silent(_text: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an artifact function is given besides its arguments.
+
+    ``folder`` is empty and becomes the value; ``scratch`` outlives a killed attempt and goes when the value is published;
+    ``note`` tells a person something.
+    """
+
+    folder: Path
+    scratch: Path
+    note: Callable[[str], None] = field(default=_silent)
+
+
+class Store:
+    """Finished artifacts on a file system, shared by runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def place(self, call: Call) -> Path:
+        """Return where the value of a call is, or will be."""
+        return self.path / call.key[:2] / call.key
+
+    def has(self, call: Call) -> bool:
+        """Whether the value is there, whole."""
+        return (self.place(call) / _MANIFEST).is_file()
+
+    def get(self, call: Call) -> Path:
+        """Return the folder of a finished value; raise :class:`ArtifactError` when there is none."""
+        if not self.has(call):
+            raise ArtifactError(f"{call!r} is not in {self.path}")
+        return self.place(call)
+
+    def manifest(self, call: Call) -> dict[str, Any]:
+        """Return what is recorded about a finished value."""
+        return dict(json.loads((self.get(call) / _MANIFEST).read_text(encoding="utf-8")))
+
+    def missing(self, calls: Iterable[Call]) -> list[Call]:
+        """Calls still to be made, inputs first. A finished value hides what only it needed."""
+        return in_order(calls, self.has)
+
+    def compute(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+        """Make a call whose inputs are finished, unless another process does or did; return the folder of its value.
+
+        Waits while another process holds the call's lease. Raises whatever the function raises; then nothing is published, and
+        ``scratch`` stays for the next attempt.
+        """
+        with self._lease(call, note):
+            if not self.has(call):
+                self._run(call, note)
+        return self.place(call)
+
+    def ensure(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+        """Make a call and everything it needs, one after another, in this process."""
+        for needed in self.missing([call]):
+            self.compute(needed, note)
+        return self.get(call)
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all finished values."""
+        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
+            yield manifest.parent.name
+
+    def remove_others(self, keep: set[str]) -> tuple[int, int]:
+        """Remove finished values and scratch whose key is not in ``keep``; return how many, and their bytes.
+
+        A value that is being computed is left alone.
+        """
+        count = size = 0
+        for folder in [*self.path.glob("??/*"), *self.path.glob("scratch/*")]:
+            if folder.is_dir() and not folder.name.startswith(".") and folder.name not in keep:
+                with self._lease_of(folder.name, wait=False) as held:
+                    if held:
+                        size += sum(item.stat().st_size for item in _files(folder))
+                        count += folder.parent.name != "scratch"
+                        shutil.rmtree(folder)
+        return count, size
+
+    def _run(self, call: Call, note: Callable[[str], None]) -> None:
+        place = self.place(call)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in place.parent.glob(f".{call.key}-*"):
+            shutil.rmtree(leftover)
+        folder = place.with_name(f".{call.key}-{secrets.token_hex(4)}")
+        scratch = self.path / "scratch" / call.key
+        folder.mkdir()
+        scratch.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        try:
+            call.artifact.function(Work(folder, scratch, note), **call.with_folders(self.get))
+            self._seal(call, folder, time.perf_counter() - start)
+            folder.replace(place)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    def _seal(self, call: Call, folder: Path, seconds: float) -> None:
+        """Write the manifest, and see that everything is on disk before the folder gets its name."""
+        content = {
+            "function": call.artifact.name,
+            "version": call.artifact.version,
+            "arguments": call.described,
+            "inputs": [needed.key for needed in call.inputs],
+            "seconds": round(seconds, 3),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "files": {
+                str(item.relative_to(folder)): item.stat().st_size for item in sorted(folder.rglob("*")) if item.is_file()
+            },
+        }
+        (folder / _MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        for item in _files(folder):
+            with item.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+    @contextlib.contextmanager
+    def _lease(self, call: Call, note: Callable[[str], None]) -> Iterator[None]:
+        with self._lease_of(call.key, wait=False) as held:
+            if held:
+                yield
+                return
+        note(f"{call!r} is being computed by another process; waiting for it")
+        with self._lease_of(call.key, wait=True):
+            yield
+
+    @contextlib.contextmanager
+    def _lease_of(self, key: str, *, wait: bool) -> Iterator[bool]:
+        """Hold a key's lease; yields False when it is taken and ``wait`` is not wanted."""
+        leases = self.path / "leases"
+        leases.mkdir(parents=True, exist_ok=True)
+        with (leases / key).open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(item for item in folder.rglob("*") if item.is_file())
