@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from w2s.block import Block
 from w2s.cells import FieldSpec, nearest
-from w2s.datafile import DataFile
+from w2s.datafile import Content
 from w2s.study import Rule
 
 __all__ = ["Condition", "condition_from_mapping", "condition_from_text", "excluded", "first_violation", "restrict"]
@@ -152,7 +152,7 @@ def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if column.dtype.kind in "iu":
         return column.astype(np.float64)
     if column.dtype.kind == "O":
-        named = [value.name if isinstance(value, DataFile) else value for value in column.reshape(-1)]
+        named = [value.name if isinstance(value, Content) else value for value in column.reshape(-1)]
         plain = np.empty(len(named), dtype=object)
         plain[:] = named
         return plain.reshape(column.shape)
@@ -232,4 +232,4 @@ def show(value: Any) -> str:
     """One value as a person writes it in a grid."""
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.12g}"
-    return str(value.name if isinstance(value, DataFile) else value)
+    return str(value.name if isinstance(value, Content) else value)

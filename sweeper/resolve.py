@@ -10,7 +10,7 @@ from typing import Any
 from sweeper.conditions import show
 from sweeper.grid import Grid, common_cells
 from sweeper.reader import load_grid
-from w2s.datafile import BUILTIN, DataFile
+from w2s.datafile import Content
 
 __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
 
@@ -62,7 +62,7 @@ def _values(grid: Grid, name: str) -> dict[Any, None]:
 
 
 def _show(value: Any) -> str:
-    return f"{value.name} ({value.sha256[:8]})" if isinstance(value, DataFile) else show(value)
+    return f"{value.name} ({value.sha256[:8]})" if isinstance(value, Content) else show(value)
 
 
 def _list(values: list[Any]) -> str:
@@ -71,9 +71,8 @@ def _list(values: list[Any]) -> str:
 
 
 def _plain(value: Any, run: Path) -> Any:
-    if isinstance(value, DataFile):
-        keeps_name = value.name in BUILTIN or value.name.startswith("data:")
-        return {"path": value.name if keeps_name else _relative(value.path, run), "sha256": value.sha256}
+    if isinstance(value, Content):
+        return {"path": value.name if value.keeps_name(value.name) else _relative(value.path, run), "sha256": value.sha256}
     if isinstance(value, Mapping):
         return {key: _plain(item, run) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
-from w2s.datafile import DataFile, DataFileError
+from w2s.datafile import Content, DataFileError
 
 __all__ = [
     "Cell",
@@ -134,7 +134,7 @@ class FieldSpec:
     @property
     def is_file(self) -> bool:
         """Whether values are data files, hashed by content."""
-        return self.core is DataFile
+        return isinstance(self.core, type) and issubclass(self.core, Content)
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -146,8 +146,8 @@ class FieldSpec:
         """Storage class: ``integer``, ``number``, ``boolean``, ``literal``, ``text`` or ``json``."""
         if self.choices:
             return "literal"
-        table = {int: "integer", float: "number", bool: "boolean", str: "text", DataFile: "text"}
-        return table.get(self.core, "json")
+        table = {int: "integer", float: "number", bool: "boolean", str: "text"}
+        return "text" if self.is_file else table.get(self.core, "json")
 
     def is_active(self, values: Mapping[str, Any]) -> bool:
         """Whether the field matters in a cell, given its controllers; a controller that is not named decides nothing."""
@@ -237,7 +237,7 @@ def _text_digest(text: str) -> tuple[int, int]:
 
 def canonical(value: Any) -> Any:
     """Return a value as JSON that does not depend on its spelling: integral floats as integers, files by content."""
-    if isinstance(value, DataFile):
+    if isinstance(value, Content):
         return {"sha256": value.sha256}
     if isinstance(value, float):
         if math.isinf(value):

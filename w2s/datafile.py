@@ -14,12 +14,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
-__all__ = ["BUILTIN", "DataFile", "DataFileError", "content_sha256", "data_folders"]
+__all__ = ["BUILTIN", "Content", "DataFile", "DataFileError", "content_sha256", "data_folders"]
 
 
 class DataFileError(ValueError):
@@ -27,46 +27,79 @@ class DataFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """A file whose content is part of a cell's identity.
+class Content:
+    """Files whose content is part of a cell's identity.
 
-    ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits). Two files with the
-    same content are equal, whatever they are called.
+    ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits). Two values with the
+    same content are equal, whatever they are called. A subclass says how a name is looked up and what is hashed.
     """
 
     name: str = field(compare=False)
     path: Path = field(compare=False)
     sha256: str
 
+    what: ClassVar[str] = "name of a file"
+
     def __str__(self) -> str:
         return self.name
 
     @classmethod
-    def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> DataFile:
-        """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
-        path = _locate(name, base or Path.cwd())
-        digest = content_sha256(path)
+    def locate(cls, name: str, base: Path) -> Path:
+        """Return the place of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
+        raise NotImplementedError
+
+    @classmethod
+    def digest(cls, name: str, path: Path) -> str:  # noqa: ARG003
+        """Return the sha256 of what is at ``path``."""
+        return content_sha256(path)
+
+    @classmethod
+    def keeps_name(cls, name: str) -> bool:
+        """Whether the name means the same from any folder."""
+        return name.startswith("data:")
+
+    @classmethod
+    def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> Self:
+        """Locate and hash; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
+        path = cls.locate(name, base or Path.cwd())
+        digest = cls.digest(name, path)
         if sha256 is not None and digest != sha256:
-            raise DataFileError(f"{name}: the file at {path} is not the one this run was made with (sha256 differs)")
+            raise DataFileError(f"{name}: the content of {path} is not the one this run was made with (sha256 differs)")
         return cls(name, path, digest)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.with_info_plain_validator_function(_validate)
+        return core_schema.with_info_plain_validator_function(cls._validate)
+
+    @classmethod
+    def _validate(cls, value: Any, info: ValidationInfo) -> Self:
+        context = info.context or {}
+        base = context.get("base")
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str) and value:
+            return cls.find(value, base)
+        if isinstance(value, Mapping) and set(value) == {"path", "sha256"}:
+            if context.get("stored"):
+                return cls(str(value["path"]), Path(value["path"]), str(value["sha256"]))
+            return cls.find(str(value["path"]), base, str(value["sha256"]))
+        raise DataFileError(f"{value!r} is not a {cls.what}")
 
 
-def _validate(value: Any, info: ValidationInfo) -> DataFile:
-    context = info.context or {}
-    base = context.get("base")
-    if isinstance(value, DataFile):
-        return value
-    if isinstance(value, str) and value:
-        return DataFile.find(value, base)
-    if isinstance(value, Mapping) and set(value) == {"path", "sha256"}:
-        if context.get("stored"):
-            return DataFile(str(value["path"]), Path(value["path"]), str(value["sha256"]))
-        return DataFile.find(str(value["path"]), base, str(value["sha256"]))
-    raise DataFileError(f"{value!r} is not a file name (a built-in name, data:FOLDER/FILE, or a path beside the grid)")
+class DataFile(Content):
+    """One file: a built-in name, ``data:FOLDER/FILE``, or a path beside the grid."""
+
+    what: ClassVar[str] = "file name (a built-in name, data:FOLDER/FILE, or a path beside the grid)"
+
+    @classmethod
+    def locate(cls, name: str, base: Path) -> Path:
+        """Return the path of the file."""
+        return _locate(name, base)
+
+    @classmethod
+    def keeps_name(cls, name: str) -> bool:
+        """Whether the name means the same from any folder."""
+        return name in BUILTIN or super().keeps_name(name)
 
 
 def _digits() -> Path:
