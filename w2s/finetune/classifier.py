@@ -1,0 +1,60 @@
+"""The two classifiers: a linear head on a pooled hidden state, and the language-model logits of answer tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["LinearClassifier", "TokenClassifier", "last_token", "pooled"]
+
+
+def last_token(mask: Tensor) -> Tensor:
+    """Position of each row's last real token, (B,), by the mask: a real token may have the padding's id."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    return (mask.long() * positions).max(dim=1).values
+
+
+def pooled(hidden: Tensor, mask: Tensor, how: str) -> Tensor:
+    """Hidden states (B, T, d) to one vector per row, (B, d) float32."""
+    if how == "mean":
+        weight = mask.to(torch.float32)
+        return (hidden.float() * weight[..., None]).sum(dim=1) / weight.sum(dim=1, keepdim=True)
+    if how == "cls":
+        first = mask.long().argmax(dim=1)
+        return hidden[torch.arange(len(hidden), device=hidden.device), first].float()
+    return hidden[torch.arange(len(hidden), device=hidden.device), last_token(mask)].float()
+
+
+class LinearClassifier(nn.Module):
+    """Logits of a linear layer on the pooled last hidden state; the head works in float32."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Linear, pooling: str) -> None:
+        super().__init__()
+        self.backbone, self.head, self.pooling = backbone, head, pooling
+
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pooled last hidden state, (B, d) float32."""
+        hidden: Any = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return pooled(hidden, attention_mask, self.pooling)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (B, K) float32."""
+        logits: Tensor = self.head(self.features(input_ids, attention_mask))
+        return logits
+
+
+class TokenClassifier(nn.Module):
+    """Logits of one answer token per class at the last position of the text."""
+
+    def __init__(self, backbone: nn.Module, answers: list[int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("answers", torch.tensor(answers), persistent=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (B, K) float32."""
+        logits: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).logits
+        rows = torch.arange(len(logits), device=logits.device)
+        return logits[rows, last_token(attention_mask)][:, self.answers].float()  # type: ignore[index]
