@@ -28,11 +28,15 @@ _REGISTERED: dict[str, Loss] = {}
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by name with the options it knows and their defaults."""
+    """A loss by name with the options it knows and their defaults.
+
+    ``separable``: a mean over rows of which each depends on its own logits alone, so a batch can be done in pieces.
+    """
 
     name: str
     function: Function
     options: Mapping[str, Any] = field(default_factory=dict)
+    separable: bool = False
 
     def with_options(self, given: Mapping[str, Any]) -> Callable[[Tensor, Tensor, float], Tensor]:
         """Bind options; raise :class:`FieldError` for one the loss does not have."""
@@ -44,11 +48,11 @@ class Loss:
         return lambda logits, targets, progress: self.function(logits, targets, progress, **bound)
 
 
-def loss(name: str, **options: Any) -> Callable[[Function], Function]:
+def loss(name: str, *, separable: bool = False, **options: Any) -> Callable[[Function], Function]:
     """Register a loss under a name, with the defaults of its options."""
 
     def register(function: Function) -> Function:
-        _REGISTERED[name] = Loss(name, function, options)
+        _REGISTERED[name] = Loss(name, function, options, separable)
         return function
 
     return register
@@ -93,13 +97,13 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.log_softmax(dim=1)).sum(dim=1)
 
 
-@loss("xent")
+@loss("xent", separable=True)
 def xent(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
     """Naive finetuning: cross-entropy against the weak probabilities."""
     return cross_entropy(logits, targets).mean()
 
 
-@loss("kl")
+@loss("kl", separable=True)
 def kl(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
     """KL(weak || student): cross-entropy less the entropy of the labels, which has no gradient."""
     return (cross_entropy(logits, targets) + targets.xlogy(targets).sum(dim=1)).mean()
@@ -143,14 +147,14 @@ def hardened(logits: Tensor, targets: Tensor, threshold: str) -> Tensor:
     return torch.nn.functional.one_hot(first.long(), 2).to(targets.dtype)
 
 
-@loss("product", alpha=1.0, beta=1.0)
+@loss("product", separable=True, alpha=1.0, beta=1.0)
 def product(logits: Tensor, targets: Tensor, progress: float, alpha: float, beta: float) -> Tensor:  # noqa: ARG001
     """CE against the normalised product student^beta weak^alpha, without gradient through it; released code of Burns et al."""
     own = beta * logits.detach().log_softmax(dim=1) + alpha * targets.clamp_min(1e-30).log()
     return cross_entropy(logits, own.softmax(dim=1)).mean()
 
 
-@loss("entropy", schedule="paper", alpha_max=0.5, warmup=0.2)
+@loss("entropy", separable=True, schedule="paper", alpha_max=0.5, warmup=0.2)
 def entropy(logits: Tensor, targets: Tensor, progress: float, schedule: str, alpha_max: float, warmup: float) -> Tensor:
     """CE against (1 - a) weak + a (the student's own probabilities, detached): EleutherAI's entropy loss."""
     alpha = coefficient(schedule, progress, alpha_max, warmup)
@@ -159,14 +163,14 @@ def entropy(logits: Tensor, targets: Tensor, progress: float, schedule: str, alp
     return cross_entropy(logits, (1.0 - alpha) * targets + alpha * logits.detach().softmax(dim=1)).mean()
 
 
-@loss("window", radius=0.15)
+@loss("window", separable=True, radius=0.15)
 def window(logits: Tensor, targets: Tensor, progress: float, radius: float) -> Tensor:  # noqa: ARG001
     """CE on rows where the student is uncertain, max p < 1/2 + radius, divided by the whole batch; zero when there is none."""
     keep = logits.detach().softmax(dim=1).max(dim=1).values < 0.5 + radius
     return (cross_entropy(logits, targets) * keep).sum() / len(logits)
 
 
-@loss("adaptive", temperature=1.0)
+@loss("adaptive", separable=True, temperature=1.0)
 def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: float) -> Tensor:  # noqa: ARG001
     """Guo et al. 2024 (arXiv 2402.03749): each row weighs its own opinion by how well it fits against the weak one's."""
     import torch
@@ -178,7 +182,7 @@ def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: floa
     return ((1.0 - alpha) * cross_entropy(logits, targets) + alpha * cross_entropy(logits, own)).mean()
 
 
-@loss("reverse_xent", floor=1e-6)
+@loss("reverse_xent", separable=True, floor=1e-6)
 def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float) -> Tensor:  # noqa: ARG001
     """-sum_k p_k log q_k, the roles swapped (arXiv 2505.24313); weak probabilities are cut at ``floor``."""
     return -(logits.softmax(dim=1) * targets.clamp_min(floor).log()).sum(dim=1).mean()
