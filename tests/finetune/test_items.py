@@ -16,7 +16,7 @@ from w2s.artifacts import Store
 from w2s.cells import FieldError
 from w2s.datafile import DataFileError
 from w2s.finetune.formatters import BUILTIN, find_formatter
-from w2s.finetune.items import PARTS, Columns, draw_items, items
+from w2s.finetune.items import PARTS, Columns, draw_items, items, truth
 from w2s.finetune.labels import as_labels, flip, mix, part_ids, temper, truth_labels, truth_of
 from w2s.finetune.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.tasks import TaskData
@@ -185,10 +185,11 @@ def data_folder(monkeypatch):
 @pytest.fixture
 def drawn(named, tmp_path):
     store = Store(tmp_path / "store")
-    sizes = {"n_labeled": 50, "n_transfer": 60, "n_validation": 20, "n_test": None}
-    call = items(task=named, columns=asdict(Columns()), **sizes, balance=True, seed=0)
-    store.ensure(call)
-    return store, call
+    sizes = {"labeled": 50, "transfer": 60, "validation": 20, "test": None}
+    given = {"task": named, "columns": asdict(Columns()), "sizes": sizes, "balance": True, "seed": 0}
+    store.ensure(items(**given))
+    store.ensure(truth(**given))
+    return store, items(**given), truth(**given)
 
 
 def predictions(folder: Path, ids, values) -> Path:
@@ -198,11 +199,12 @@ def predictions(folder: Path, ids, values) -> Path:
 
 
 def test_truth_and_predictions_become_labels_by_id(drawn, tmp_path):
-    store, call = drawn
+    store, call, true = drawn
     place = store.get(call)
+    assert "truth" not in "".join(read_table(place, "items").column_names)
     ids = part_ids(place, "transfer")
-    truth = probabilities(read_table(store.ensure(truth_labels(items=call, part="transfer", classes=2)), "labels"))
-    assert np.array_equal(truth.argmax(axis=1), truth_of(place, ids))
+    given = store.ensure(truth_labels(items=call, truth=true, part="transfer", classes=2))
+    assert np.array_equal(probabilities(read_table(given, "labels")).argmax(axis=1), truth_of(store.get(true), ids))
     values = np.random.default_rng(0).dirichlet([1, 1], size=len(ids))
     order = np.random.default_rng(1).permutation(len(ids))
     scrambled = predictions(tmp_path / "p", [ids[k] for k in order], values[order])
@@ -210,9 +212,9 @@ def test_truth_and_predictions_become_labels_by_id(drawn, tmp_path):
 
     work = Work(tmp_path / "out", tmp_path)
     work.folder.mkdir()
-    as_labels.function(work, predictions=scrambled, items=place, part="transfer", hard=False)
+    as_labels.function(work, predictions=scrambled, items=place, parts=("transfer",), hard=False)
     assert np.array_equal(probabilities(read_table(work.folder, "labels")), values)
-    as_labels.function(work, predictions=scrambled, items=place, part="transfer", hard=True)
+    as_labels.function(work, predictions=scrambled, items=place, parts=("transfer",), hard=True)
     assert np.array_equal(probabilities(read_table(work.folder, "labels")), np.eye(2)[values.argmax(axis=1)])
 
 
@@ -232,19 +234,18 @@ def run(function, tmp_path, **arguments):
 
 
 def test_random_flips_keep_everything_but_the_structure(drawn, tmp_path):
-    store, call = drawn
-    place = store.get(call)
-    ids = part_ids(place, "transfer")
-    truth = truth_of(place, ids)
+    store, call, answers = drawn
+    ids = part_ids(store.get(call), "transfer")
+    true = truth_of(store.get(answers), ids)
     values = np.random.default_rng(0).dirichlet([1, 1], size=len(ids))
-    table = run(flip, tmp_path, labels=labelled(tmp_path / "l", ids, values), items=place, seed=3)
+    table = run(flip, tmp_path, labels=labelled(tmp_path / "l", ids, values), truth=store.get(answers), seed=3)
     found = probabilities(table)
     assert table["item_id"].to_pylist() == ids
     assert not np.array_equal(found, values)
     for k in (0, 1):  # confusion, prior and confidences of every true class
-        assert np.array_equal(np.sort(found[truth == k], axis=0), np.sort(values[truth == k], axis=0))
-    moved = np.asarray(permutation(stream("flip", "0", seed=3), int((truth == 0).sum()), NUMPY))
-    assert np.array_equal(found[truth == 0], values[truth == 0][moved])
+        assert np.array_equal(np.sort(found[true == k], axis=0), np.sort(values[true == k], axis=0))
+    moved = np.asarray(permutation(stream("flip", "0", seed=3), int((true == 0).sum()), NUMPY))
+    assert np.array_equal(found[true == 0], values[true == 0][moved])
 
 
 def test_temperature_and_mixtures(tmp_path):

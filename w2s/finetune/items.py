@@ -1,7 +1,7 @@
 """One set of items per task, seed and sizes, the same for every model: who is labelled, who is transferred, who is tested.
 
 Groups (one passage, one question) are shuffled by seed and never torn: labelled items come from the front, transfer and
-validation items from the back. The test part does not depend on the seed. Truth lies in a table of its own, keyed by item id.
+validation items from the back. The test part does not depend on the seed. Truth is an artifact of its own, keyed by item id.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from w2s.finetune.formatters import Example, Formatter, row_digest
 from w2s.finetune.tables import write_table
 from w2s.finetune.tasks import TaskData, formatter_of, read_rows
 
-__all__ = ["PARTS", "Columns", "draw_items", "items"]
+__all__ = ["PARTS", "Columns", "draw_items", "items", "truth"]
 
 PARTS = ("labeled", "transfer", "validation", "test")
 """``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
@@ -49,40 +49,50 @@ def items(
     work: Work,
     *,
     task: TaskData,
-    columns: dict[str, str | None],
-    n_labeled: int,
-    n_transfer: int,
-    n_validation: int,
-    n_test: int | None,
+    columns: Mapping[str, str | None],
+    sizes: Mapping[str, int | None],
     balance: bool,
     seed: int,
 ) -> None:
-    """Write ``items.arrow`` (item_id, text, pair, group, part), ``truth.arrow`` (item_id, truth) and ``counts.json``."""
-    sizes = {"labeled": n_labeled, "transfer": n_transfer, "validation": n_validation, "test": n_test}
+    """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
+
+    ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
+    """
     parts, classes, counts = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
     rows = [(item, part) for part in PARTS for item in parts[part]]
-    write_table(
-        work.folder,
-        "items",
-        pa.table(
-            {
-                "item_id": pa.array([item.id for item, _ in rows], pa.string()),
-                "text": pa.array([item.example.text for item, _ in rows], pa.string()),
-                "pair": pa.array([item.example.pair for item, _ in rows], pa.string()),
-                "group": pa.array([item.example.group for item, _ in rows], pa.string()),
-                "part": pa.array([part for _, part in rows], pa.string()),
-            }
-        ),
-    )
-    truth = {"item_id": [item.id for item, _ in rows], "truth": [item.example.label for item, _ in rows]}
-    write_table(
-        work.folder, "truth", pa.table({"item_id": pa.array(truth["item_id"]), "truth": pa.array(truth["truth"], pa.int64())})
-    )
+    columns_of = {
+        "item_id": [item.id for item, _ in rows],
+        "text": [item.example.text for item, _ in rows],
+        "pair": [item.example.pair for item, _ in rows],
+        "group": [item.example.group for item, _ in rows],
+        "part": [part for _, part in rows],
+    }
+    write_table(work.folder, "items", pa.table({name: pa.array(values, pa.string()) for name, values in columns_of.items()}))
     (work.folder / "counts.json").write_text(json.dumps({"classes": classes, **counts}, indent=1))
 
 
+@artifact(version=1, name="w2s.truth")
+def truth(
+    work: Work,
+    *,
+    task: TaskData,
+    columns: Mapping[str, str | None],
+    sizes: Mapping[str, int | None],
+    balance: bool,
+    seed: int,
+) -> None:
+    """Write ``truth.arrow`` (item_id, truth) of the same items.
+
+    A value of its own: a training can read the truth only if this is among its inputs, which a plan shows.
+    """
+    parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
+    drawn = [item for part in PARTS for item in parts[part]]
+    ids, labels = [item.id for item in drawn], [item.example.label for item in drawn]
+    write_table(work.folder, "truth", pa.table({"item_id": pa.array(ids, pa.string()), "truth": pa.array(labels, pa.int64())}))
+
+
 def draw_items(
-    task: TaskData, columns: Columns, sizes: dict[str, int | None], *, balance: bool, seed: int
+    task: TaskData, columns: Columns, sizes: Mapping[str, int | None], *, balance: bool, seed: int
 ) -> tuple[dict[str, list[Item]], list[str], dict[str, Any]]:
     """Return the items of every part, the class names, and how many rows were dropped and why.
 

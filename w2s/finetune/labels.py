@@ -23,29 +23,29 @@ def part_ids(items: Path, part: str) -> list[str]:
     return list(table.filter(pc.equal(table["part"], part))["item_id"].to_pylist())
 
 
-def truth_of(items: Path, ids: list[str]) -> npt.NDArray[np.int64]:
+def truth_of(truth: Path, ids: list[str]) -> npt.NDArray[np.int64]:
     """True classes of some items."""
-    return np.asarray(join(ids, read_table(items, "truth"))["truth"].to_numpy(), dtype=np.int64)
+    return np.asarray(join(ids, read_table(truth, "truth"))["truth"].to_numpy(), dtype=np.int64)
 
 
 @artifact(version=1, name="w2s.truth_labels")
-def truth_labels(work: Work, *, items: Path, part: str, classes: int) -> None:
+def truth_labels(work: Work, *, items: Path, truth: Path, part: str, classes: int) -> None:
     """One-hot truth of a part."""
     ids = part_ids(items, part)
-    write_table(work.folder, "labels", probability_table(ids, np.eye(classes)[truth_of(items, ids)]))
+    write_table(work.folder, "labels", probability_table(ids, np.eye(classes)[truth_of(truth, ids)]))
 
 
 @artifact(version=1, name="w2s.as_labels")
-def as_labels(work: Work, *, predictions: Path, items: Path, part: str, hard: bool) -> None:
-    """Predictions of a part as labels: as they are, or one-hot at the most probable class (the first of equals)."""
-    ids = part_ids(items, part)
+def as_labels(work: Work, *, predictions: Path, items: Path, parts: tuple[str, ...], hard: bool) -> None:
+    """Predictions of some parts as labels: as they are, or one-hot at the most probable class (the first of equals)."""
+    ids = [name for part in parts for name in part_ids(items, part)]
     values = probabilities(join(ids, read_table(predictions, "predictions")))
     write_table(work.folder, "labels", probability_table(ids, harden(values) if hard else values))
 
 
 @artifact(version=1, name="w2s.temper")
 def temper(work: Work, *, labels: Path, temperature: float) -> None:
-    """Labels at another temperature: p^(1/T), normalised. T > 1 softens, T -> 0 hardens."""
+    """Labels at another temperature: p^(1/T), normalised. T > 1 softens, T = 0 is one-hot at the most probable class."""
     table = read_table(labels, "labels")
     write_table(work.folder, "labels", probability_table(table["item_id"], tempered(probabilities(table), temperature)))
 
@@ -60,7 +60,7 @@ def mix(work: Work, *, labels: tuple[Path, ...], weights: tuple[float, ...]) -> 
 
 
 @artifact(version=1, name="w2s.flip")
-def flip(work: Work, *, labels: Path, items: Path, seed: int) -> None:
+def flip(work: Work, *, labels: Path, truth: Path, seed: int) -> None:
     """Labels with the same errors at random places: the rows are permuted within every true class.
 
     Accuracy, confusion matrix, class prior and confidences stay exactly as they were; only the structure of the errors, what a
@@ -68,8 +68,8 @@ def flip(work: Work, *, labels: Path, items: Path, seed: int) -> None:
     """
     table = read_table(labels, "labels")
     ids = table["item_id"].to_pylist()
-    values, truth = probabilities(table), truth_of(items, ids)
-    write_table(work.folder, "labels", probability_table(ids, shuffled_within(values, truth, seed)))
+    values = shuffled_within(probabilities(table), truth_of(truth, ids), seed)
+    write_table(work.folder, "labels", probability_table(ids, values))
 
 
 def harden(values: Matrix) -> Matrix:
@@ -78,7 +78,9 @@ def harden(values: Matrix) -> Matrix:
 
 
 def tempered(values: Matrix, temperature: float) -> Matrix:
-    """Rows proportional to p^(1/T), computed from logarithms shifted by the largest."""
+    """Rows proportional to p^(1/T), computed from logarithms shifted by the largest; one-hot at T = 0."""
+    if temperature == 0.0:
+        return harden(values)
     with np.errstate(divide="ignore"):
         logs = np.log(values) / temperature
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
