@@ -30,8 +30,8 @@ class Method:
     """What a method asks for.
 
     ``ensemble`` weak models of different seeds are averaged; their probabilities are brought to ``temperature``; ``loss`` with
-    ``options`` trains the student; it ``stop``s at the ``end``, where it agrees best with weak validation labels (``legal``), or
-    where it is best by the truth of the validation items (``oracle``: an upper limit, not a method).
+    ``options`` trains the student. It stops at the ``end``, where it agrees best with weak validation labels (``legal``), or
+    where it is best by the truth of the validation items (``oracle``: an upper limit, no method).
     """
 
     loss: str = "xent"

