@@ -7,9 +7,9 @@ A study of your own subclasses :class:`Study`, names its :class:`~w2s.cells.Cell
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,20 @@ from w2s.cells import Cell
 from w2s.claims import Claim
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
 
+    from w2s.artifacts import Call, Store
     from w2s_kernels import Backend
 
-__all__ = ["Cost", "Figure", "Rule", "Study"]
+__all__ = ["Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
 
 Rows = Mapping[str, npt.NDArray[Any]]
+Kind = Literal["gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "elementwise", "other"]
+"""Kinds of work that a machine does at rates of their own."""
+_ORDER = 128.0
+"""Order assumed where a study says nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,31 @@ class Cost:
 
     flops: float
     bytes: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Work that a block does once for many of its cells. A block lists a piece once per order; ``plan`` adds them by name.
+
+    Attributes
+    ----------
+    name : what is computed, without sizes: "eigendecomposition of the student's Gram".
+    kind : which of the machine's rates it runs at.
+    count : how many of them the block computes.
+    flops : nominal operations of all of them together, from :mod:`w2s_kernels.flops`.
+    serves : fields whose values share one of them: one more value of such a field costs none more.
+    why : the reason, in a few words: "every ridge and time is a filter of one spectrum".
+    order : order d of the matrices (or length of the vectors), on which the rate depends.
+
+    """
+
+    name: str
+    kind: Kind
+    count: float
+    flops: float
+    serves: tuple[str, ...]
+    why: str
+    order: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +118,18 @@ class Study(ABC):
     example: ClassVar[Mapping[str, Any]] = {}
     summary: ClassVar[str] = ""
 
+    def __init__(self, store: Store | None = None) -> None:
+        """Build a solver; ``store`` holds the finished artifacts that :meth:`needs` names."""
+        self.store = store
+
+    def needs(self, block: Block) -> Sequence[Call]:  # noqa: ARG002
+        """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
+        return ()
+
+    def curves(self, block: Block) -> pa.Table | None:  # noqa: ARG002
+        """Return diagnostics by step for the wanted cells, a long table with ``cell_id``; None by default."""
+        return None
+
     def check(self, block: Block) -> None:  # noqa: ARG002
         """Look at what a rule between fields cannot see, for instance inside data files.
 
@@ -106,7 +149,15 @@ class Study(ABC):
 
     @abstractmethod
     def cost(self, block: Block) -> Cost:
-        """Nominal work of solving the block."""
+        """Nominal work of solving the block: what decides how a grid is cut."""
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """List what the cells of the block share, for ``plan`` to show and to predict a time from; it decides nothing.
+
+        The default is one piece of kind "other" with the operations of :meth:`cost`. A study that gives its pieces should
+        make ``cost(block).flops`` their sum, so that there is one account of its work.
+        """
+        return (Piece("solving", "other", 1.0, self.cost(block).flops, (), "", _ORDER),)
 
     @abstractmethod
     def solve(self, block: Block, backend: Backend) -> Rows:
