@@ -114,7 +114,7 @@ def data() -> None:
 @app.command()
 @_guarded
 def plan(grid: GridFile) -> None:
-    """Show cells, blocks, what is shared and the nominal cost; run nothing."""
+    """Show cells, blocks, what is shared, the nominal cost and the predicted time; run nothing."""
     from sweeper.describe import print_plan
     from sweeper.plan import make_plan
     from sweeper.reader import load_grid
@@ -157,7 +157,7 @@ def launch(
 @app.command()
 @_guarded
 def status(run: RunPath) -> None:
-    """Show done, failed and pending cells, the rate, and the first error."""
+    """Show done, failed and pending cells, the rate, predicted against actual time, and the first error."""
     from sweeper.status import print_status, run_status
 
     print_status(run_status(run))
@@ -179,8 +179,28 @@ def rerun(
 
 @app.command()
 @_guarded
+def verify(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
+) -> None:
+    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some untestable."""
+    from sweeper.verdicts import print_verdicts, verdicts_json
+    from sweeper.verify import exit_code
+    from sweeper.verify import verify as verify_runs
+
+    found = verify_runs(runs, partial=partial)
+    if as_json:
+        typer.echo(verdicts_json(found, partial=partial))
+    for verification in found if not as_json else []:
+        print_verdicts(verification)
+    raise typer.Exit(exit_code(found))
+
+
+@app.command()
+@_guarded
 def report(run: RunPath) -> None:
-    """Print the summary with intervals and draw the study's figures into RUN/report."""
+    """Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."""
     from sweeper.report import make_report
 
     make_report(run)
@@ -200,11 +220,13 @@ def bench(
 
 @app.command()
 @_guarded
-def doctor() -> None:
+def doctor(
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
+) -> None:
     """Show versions, BLAS, threads, GPU and Ray; say what is missing and how to get it."""
-    from sweeper.doctor import print_doctor
+    from sweeper import doctor as room
 
-    print_doctor()
+    room.calibrate() if calibrate else room.print_doctor()
 
 
 if __name__ == "__main__":

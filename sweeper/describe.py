@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sweeper.conditions import show
 from sweeper.errors import Exit, GridError
+from sweeper.forecast import Forecast, cpus_in_use, make_forecast
 from sweeper.plan import Plan
 from sweeper.run import Outcome
 from w2s.cells import FieldSpec, cell_fields
@@ -136,7 +137,7 @@ def _licences(folder: Path) -> dict[str, str]:
 
 
 def print_plan(plan: Plan) -> None:
-    """Axes, cells, blocks, what is shared, nominal cost."""
+    """Axes, cells, blocks, what is shared, nominal cost, predicted time."""
     out, grid = console(), plan.grid
     out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
     for k, cut in enumerate(plan.cuts):
@@ -157,6 +158,31 @@ def print_plan(plan: Plan) -> None:
         out.print(f"  {cut.count:,} blocks of up to {size} each")
     waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
+    print_forecast(plan, make_forecast(plan))
+
+
+def print_forecast(plan: Plan, forecast: Forecast) -> None:
+    """Print what is computed once for many cells, its nominal cost and its predicted time."""
+    out, varied = console(), plan.grid.axes()
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  piece of work", no_wrap=True)
+    for name in ("size", "how many", "GFLOP", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("one serves all values of", "because"):
+        table.add_column(name)
+    for line in forecast.lines:
+        shared = ", ".join(name for name in varied if name in line.serves) or "-"
+        numbers = (line.size, f"{line.count:,.0f}", f"{line.flops / 1e9:,.3g}", f"{line.seconds:,.2f}")
+        table.add_row(f"  {line.name}", *numbers, shared, line.why)
+    table.add_row("  rows and their identities", "", f"{plan.cells:,}", "", f"{forecast.rows:,.2f}", "-", "")
+    table.add_row("  writing parts", "", f"{plan.block_count:,}", "", f"{forecast.writing:,.2f}", "-", "")
+    out.print(table)
+    out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast)}; {forecast.remark}")
+
+
+def _wall(plan: Plan, forecast: Forecast) -> str:
+    cpus = cpus_in_use(plan)
+    return "" if cpus is None else f", {forecast.seconds / cpus:,.1f} s on {cpus} CPU{'s' if cpus > 1 else ''}"
 
 
 def print_outcome(outcome: Outcome) -> None:

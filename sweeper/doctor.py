@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from sweeper.cpus import usable_cpus
 from sweeper.provenance import package_version
+from sweeper.rates import load_rates, measure, save_rates
 from w2s.datafile import data_folders
 
-__all__ = ["Finding", "examine", "print_doctor"]
+__all__ = ["Finding", "calibrate", "examine", "print_doctor"]
 
 _REQUIRED = ("numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "typer", "ray", "matplotlib", "scikit-learn")
 _EXTRAS = {
@@ -42,6 +43,7 @@ def examine() -> Iterator[Finding]:
     yield from _backends()
     yield from _ray()
     yield _data()
+    yield _rates()
 
 
 def _packages() -> Iterator[Finding]:
@@ -95,6 +97,23 @@ def _data() -> Finding:
     return Finding(
         "W2S_DATA", ", ".join(map(str, folders)), ok=not missing, remedy=f"no such folder: {missing}" if missing else ""
     )
+
+
+def _rates() -> Finding:
+    rates, remark = load_rates()
+    if not rates.date:
+        return Finding("rates", remark.partition(";")[0] if ";" in remark else "none", remedy="w2s-sweep doctor --calibrate")
+    return Finding("rates", f"{remark}, {rates.backend} kernels")
+
+
+def calibrate() -> None:
+    """Measure how fast this machine is at each kind of work, print and keep it; ``plan`` and ``status`` predict from it."""
+    from sweeper.describe import console
+
+    out = console()
+    out.print("GFLOP/s on one thread at orders d; takes a few seconds")
+    rates = measure(out.print)
+    out.print(f"written to {save_rates(rates)}")
 
 
 def print_doctor() -> None:

@@ -2,6 +2,7 @@
 
 The cut is a pure function of the grid, the study's version and this planner's version, from nominal operations and bytes,
 never from a measured time: the same grid gives the same blocks, and so the same bits, on any machine and after any kill.
+Predicted seconds (:mod:`sweeper.forecast`) are read from a plan and never go into one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from w2s.study import Cost, Study
 
 __all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan"]
 
-PLANNER_VERSION = 1
+PLANNER_VERSION = 2
 MAX_FLOPS = 2e10
 MAX_BYTES = 2**30
 ROW_BYTES = 2**10
@@ -31,6 +32,11 @@ ROW_BYTES = 2**10
 MIN_BLOCKS = 64
 MIN_FLOPS = 2e8
 """Below this much work a block is not cut further for the sake of parallelism: it would be all overhead."""
+MAX_WASTE = 0.2
+"""A cut may add this share of the operations: what cells have in common is computed in every block."""
+SAMPLES = 64
+"""Blocks of a sub-grid whose pieces are looked at to describe all of them."""
+_MAX_LOOK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,25 @@ class Cut:
             mask = self.part.mask(block)
             if mask is None or mask.any():
                 yield block.with_mask(None if mask is None else np.ascontiguousarray(mask))
+
+    def sample(self) -> Iterator[tuple[float, Block]]:
+        """At most :data:`SAMPLES` blocks that stand for all, each with the number of blocks that it stands for.
+
+        Blocks that differ in their seeds alone cost the same; along other axes evenly spread ones stand for their
+        neighbours. Blocks without a wanted cell are left out, in a cut of many cells by their share.
+        """
+        axes = self.part.block.axes
+        ranges = [range(0, len(a), c) for a, c in zip(axes, self.chunks, strict=True)]
+        most = _sample_sizes([1 if a.names == ("seed",) else len(r) for a, r in zip(axes, ranges, strict=True)])
+        picked = [_picked(r, len(a), m) for a, r, m in zip(axes, ranges, most, strict=True)]
+        looks = math.prod(self.chunks) * math.prod(map(len, picked)) <= _MAX_LOOK
+        share = 1.0 if looks else self.part.wanted / self.part.block.size
+        for choice in itertools.product(*picked):
+            chunks = [a[s : s + c] for a, (_, s), c in zip(axes, choice, self.chunks, strict=True)]
+            block = Block(self.part.block.fixed, tuple(chunks))
+            mask = self.part.mask(block) if looks else None
+            if mask is None or mask.any():
+                yield share * math.prod(weight for weight, _ in choice), block.with_mask(mask)
 
 
 @dataclass(frozen=True)
@@ -100,8 +125,8 @@ def cut_part(study: Study, part: SubGrid) -> Cut:
     """Choose chunk sizes: axes that share nothing are cut first, then shared ones, the cheapest first.
 
     A block ends under :data:`MAX_FLOPS` and :data:`MAX_BYTES`, unless what remains is one shared piece that a further cut
-    would only compute twice. Where that leaves fewer than :data:`MIN_BLOCKS` blocks, axes
-    that share nothing are cut further while a block keeps at least :data:`MIN_FLOPS`.
+    would only compute twice. Where that leaves fewer than :data:`MIN_BLOCKS` blocks, axes that share nothing are cut
+    further while all of that adds at most a fifth (:data:`MAX_WASTE`) and leaves a block :data:`MIN_FLOPS`.
     """
     axes = part.block.axes
     chunks = [len(axis) for axis in axes]
@@ -117,23 +142,53 @@ def cut_part(study: Study, part: SubGrid) -> Cut:
     for k in (*free, *shared):
         while chunks[k] > 1 and (cost.flops > MAX_FLOPS or cost.bytes > MAX_BYTES):
             smaller, less = halved(k)
-            if k in shared and not _pays(cost, less):
+            if k in shared and not _pays(cost, less, smaller[k] / chunks[k]):
                 break
             chunks, cost = smaller, less
+    whole, size, blocks = cost.flops, math.prod(chunks), _count(axes, chunks)
     for k in free:
         while chunks[k] > 1 and _count(axes, chunks) < MIN_BLOCKS:
             smaller, less = halved(k)
-            if less.flops < MIN_FLOPS:
+            again = _shared(whole, less.flops, math.prod(smaller) / size) * (_count(axes, smaller) / blocks - 1.0)
+            if less.flops < MIN_FLOPS or again > MAX_WASTE * whole:
                 break
             chunks, cost = smaller, less
     return Cut(part, tuple(chunks), cost)
 
 
-def _pays(cost: Cost, less: Cost) -> bool:
-    """Whether halving a shared axis makes the limiting cost a quarter smaller (otherwise the shared piece is what costs)."""
+def _sample_sizes(counts: list[int]) -> list[int]:
+    """Thin the longest axes until the product of the counts is within :data:`SAMPLES`."""
+    sizes = list(counts)
+    while math.prod(sizes) > SAMPLES:
+        longest = max(range(len(sizes)), key=lambda k: sizes[k])
+        sizes[longest] = math.ceil(sizes[longest] / 2)
+    return sizes
+
+
+def _picked(starts: range, length: int, most: int) -> list[tuple[float, int]]:
+    """Choose ``most`` of an axis's chunks, the middle of each run of neighbours, with the number of whole chunks of the run."""
+    runs = np.array_split(np.asarray(starts), most)
+    ends = [int(run[0]) for run in runs[1:]] + [length]
+    picked = []
+    for run, end in zip(runs, ends, strict=True):
+        middle = int(run[(len(run) - 1) // 2])
+        picked.append(((end - int(run[0])) / (min(middle + starts.step, length) - middle), middle))
+    return picked
+
+
+def _pays(cost: Cost, less: Cost, part: float) -> bool:
+    """Whether cutting a shared axis to a ``part`` is worth what is then computed twice.
+
+    Memory is a hard limit, so there a quarter less is enough; operations are not, so there little may be added.
+    """
     if cost.bytes > MAX_BYTES:
         return less.bytes <= 0.75 * cost.bytes
-    return less.flops <= 0.75 * cost.flops
+    return _shared(cost.flops, less.flops, part) <= MAX_WASTE * cost.flops
+
+
+def _shared(whole: float, less: float, part: float) -> float:
+    """Operations of a block that stay in each of its parts, when a ``part`` of it (below 1) costs ``less``."""
+    return max(0.0, (less - part * whole) / (1.0 - part))
 
 
 def _share_rank(study: Study, names: tuple[str, ...]) -> int | None:

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweeper.errors import RunError
+from sweeper.errors import GridError, RunError
+from sweeper.forecast import make_forecast
 from sweeper.grid import Grid
-from sweeper.plan import block_key, make_plan
+from sweeper.plan import Plan, block_key, make_plan
 from sweeper.resolve import differences, extends, read_resolved
 from sweeper.store import RunFolder
 from sweeper.work import one_thread, solve_rows
@@ -27,7 +28,11 @@ __all__ = ["Comparison", "RunStatus", "print_existing", "print_rerun", "print_st
 
 @dataclass
 class RunStatus:
-    """Counts of a run; done + failed + pending is the number of cells of its grid."""
+    """Counts of a run; done + failed + pending is the number of cells of its grid.
+
+    ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
+    the same share of the grid, None where nothing can be said.
+    """
 
     run: Path
     study: str
@@ -37,8 +42,11 @@ class RunStatus:
     outside: int
     statuses: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    predicted: float | None = None
+    rates: str = ""
     first_error: str | None = None
     running: bool = False
+    damaged: int = 0
 
     @property
     def pending(self) -> int:
@@ -50,7 +58,8 @@ def run_status(run: Path) -> RunStatus:
     """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them."""
     folder = RunFolder.existing(run)
     grid = read_resolved(folder.read_grid() or {}, folder.path)
-    parts = [part for part in folder.parts() if part.version == grid.study.version]
+    sound, damaged = folder.sound_parts()
+    parts = [part for part in sound if part.version == grid.study.version]
     plan = make_plan(grid)
     keys = {block_key(grid.study, block) for block in plan.blocks()}
     statuses: Counter[str] = Counter()
@@ -61,6 +70,7 @@ def run_status(run: Path) -> RunStatus:
     else:
         statuses, outside = _count_rows(grid, folder)
     failed = statuses["failed"]
+    predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
     return RunStatus(
         run=folder.path,
         study=grid.study.name,
@@ -70,9 +80,25 @@ def run_status(run: Path) -> RunStatus:
         outside=outside,
         statuses=dict(statuses),
         seconds=sum(part.seconds for part in parts),
+        predicted=predicted,
+        rates=rates,
         first_error=_first_error(folder) if failed else None,
         running=folder.is_locked(),
+        damaged=len(damaged),
     )
+
+
+def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
+    """Predicted core seconds of solving a share of a plan, and where the rates come from.
+
+    Made anew from the stored grid: a run needs to remember nothing, and one that was launched before the machine was
+    calibrated has a prediction too. A study whose account of its work is broken has none.
+    """
+    try:
+        forecast = make_forecast(plan)
+    except GridError:
+        return None, ""
+    return share * forecast.solving, forecast.remark
 
 
 def _count_rows(grid: Grid, folder: RunFolder) -> tuple[Counter[str], int]:
@@ -80,7 +106,7 @@ def _count_rows(grid: Grid, folder: RunFolder) -> tuple[Counter[str], int]:
     wanted = np.sort(np.concatenate([_wanted_ids(grid, block) for block in make_plan(grid).blocks()]))
     statuses: Counter[str] = Counter()
     outside = 0
-    for part in folder.parts():
+    for part in folder.sound_parts()[0]:
         if part.version != grid.study.version:
             continue
         table = pq.read_table(part.path, columns=["cell_id", "status"])
@@ -98,7 +124,7 @@ def _wanted_ids(grid: Grid, block: Block) -> np.ndarray[Any, Any]:
 
 
 def _first_error(folder: RunFolder) -> str | None:
-    for part in folder.parts():
+    for part in folder.sound_parts()[0]:
         if part.failed:
             table = pq.read_table(part.path, columns=["cell_id", "status", "message"])
             row = table.filter(pc.equal(table["status"], "failed")).slice(0, 1).to_pylist()[0]
@@ -119,8 +145,15 @@ def print_status(status: RunStatus) -> None:
             out.print(f"  {count:,} of them {name}")
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
+    if status.damaged:
+        parts = "1 damaged part" if status.damaged == 1 else f"{status.damaged:,} damaged parts"
+        out.print(f"{parts}: the next launch sets aside what cannot be read and computes those cells again")
     if status.done and status.seconds:
         out.print(f"{status.seconds:,.1f} s of solving, {status.done / status.seconds:,.0f} cells a second and worker")
+    if status.predicted and status.seconds:
+        ratio = status.predicted / status.seconds
+        times = f"predicted {status.predicted:,.1f} core seconds, actual {status.seconds:,.1f}"
+        out.print(f"{times}, ratio {ratio:.2f}; {status.rates}")
     if status.first_error:
         out.print(f"first error: {status.first_error}")
     if status.running:

@@ -14,6 +14,8 @@ import pytest
 
 from sweeper import launch, load_grid
 from sweeper.describe import starting_grid
+from sweeper.report import make_report
+from sweeper.verify import exit_code, verify
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -52,6 +54,19 @@ def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
     best = w2s.best(noisy, over="shrink", by=["d"])
     assert 0 < best["shrink"].iloc[0] < 0.5  # about |f*|^2 / (|f*|^2 + d sigma^2 / n) = 1/6
     assert best["pgr_low"].iloc[0] > 0
+
+
+def test_the_claim_and_the_figure_of_the_manual(tmp_path: Path) -> None:
+    manual = ROOT / "docs" / "studies.md"
+    (tmp_path / "my_study.py").write_text("\n\n".join(code_blocks(manual, "python")))
+    (tmp_path / "my_grid.yaml").write_text(named_block(manual, "my_grid.yaml"))
+    run = launch(tmp_path / "my_grid.yaml", executor="inline").run
+    (verification,) = verify([run])
+    assert [judged.verdict.outcome for judged in verification.judged] == ["holds"]
+    assert [path.name for path in make_report(run)] == ["summary.csv", "gain.png", "index.html"]
+    calm = {"study": "my_study.py:MyStudy", "axes": {"shrink": [0, 0.5]}, "fixed": {"d": 10, "n_labeled": 100}, "seeds": 8}
+    run = launch(load_grid(calm, tmp_path), out=tmp_path / "calm", executor="inline").run
+    assert exit_code(verify([run])) == 4  # no teacher is that noisy
 
 
 def test_the_table_of_ones_own_of_the_manual_runs(tmp_path: Path) -> None:

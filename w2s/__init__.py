@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from w2s.cells import Cell, FieldError, field
     from w2s.claims import Claim, Verdict
     from w2s.datafile import DataFile
-    from w2s.study import Cost, Figure, Rule, Study
+    from w2s.study import Cost, Figure, Piece, Rule, Study
     from w2s.summary import best, contrast, load, summarize
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "FieldError",
     "Figure",
     "Group",
+    "Piece",
     "Rule",
     "Study",
     "Verdict",
@@ -43,6 +44,7 @@ _HOME = {
     "FieldError": "w2s.cells",
     "Figure": "w2s.study",
     "Group": "w2s.block",
+    "Piece": "w2s.study",
     "Rule": "w2s.study",
     "Study": "w2s.study",
     "Verdict": "w2s.claims",

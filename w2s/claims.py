@@ -6,11 +6,13 @@ resamples seeds, never rows; :func:`over_seeds` and the verdict builders below a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,6 +21,8 @@ __all__ = ["Claim", "Outcome", "Verdict", "above", "below", "decide", "missing",
 
 Outcome = Literal["holds", "fails", "unresolved", "untestable"]
 Thresholds = Mapping[str, float]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 LEVEL = 0.99
 """Two-sided coverage of a claim's interval, unless its test says otherwise."""
@@ -74,7 +78,12 @@ class Claim:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an expected failure without a reason."""
+        """Refuse what cannot be decided: a threshold that is no number, an expected failure without a reason."""
+        for name, value in self.thresholds.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(f"claim {self.id!r}: threshold {name!r} must be a finite number, got {value!r}")
+        if self.expected not in ("holds", "fails_at_this_scale"):
+            raise ValueError(f"claim {self.id!r}: expected is 'holds' or 'fails_at_this_scale', not {self.expected!r}")
         if self.expected != "holds" and not self.reason:
             raise ValueError(f"claim {self.id!r} is expected to fail: say why in `reason`")
 
@@ -96,57 +105,92 @@ def decide(claim: Claim, table: DataFrame, thresholds: Thresholds | None = None)
 
 def missing(claim: Claim, table: DataFrame) -> str:
     """What a table lacks for a claim, in words; empty when nothing."""
+    if not len(table):
+        return "the table has no rows"
     for name, count in claim.needs.items():
         found = int(table[name].nunique()) if name in table else 0
         if found < count:
-            values = "no values" if not found else f"{found} value{'s' if found > 1 else ''}"
-            return f"needs {count} or more values of {name}, the table has {values}"
+            asked = f"{count} or more values" if count > 1 else "values"
+            return f"needs {asked} of {name}, the table has {found or 'none'}"
     return ""
 
 
 def over_seeds(
     table: DataFrame, statistic: Callable[[DataFrame], float], *, level: float = LEVEL, resamples: int = 1000
 ) -> tuple[float, tuple[float, float], int]:
-    """Value, percentile interval and number of seeds of any statistic of a table, whole seeds resampled.
+    """Value, interval and number of seeds of any statistic of a table, whole seeds resampled.
 
-    Deterministic: the draws depend on the number of seeds alone. With one seed the interval is infinite. Resampled values that
-    are not finite count as lying beyond both ends. Cost: ``resamples`` evaluations, so summarise large tables per seed first.
+    ``statistic`` is called on the table and on ``resamples`` tables of as many seeds, drawn with replacement. A seed that is
+    drawn twice comes under two numbers, of the parity it had, so a statistic may group by seed, or choose on even seeds and
+    report on odd ones; where it has no value it returns NaN.
+
+    The interval is the hull of two: the percentile interval, its tails set to those of Student's law with n - 1 degrees of
+    freedom, and value +- t se with the resampled standard error se. The first follows skew but cannot reach beyond n seeds: a
+    percentile interval covers the mean of a normal in .50, .86, .96 of the cases at n = 2, 4, 10 where .99 is asked, the hull
+    in .99. A statistic that is the same for every seed has no width: by identity, or because there are few seeds (then ask for
+    them in ``needs``). Resampled values that are not finite count as lying beyond both ends. With one seed the interval is
+    infinite. Deterministic: the draws depend on the number of seeds alone.
+
+    Cost: ``resamples`` evaluations and copies of the table, so summarise large tables per seed first.
 
     Source: B. Efron, Ann. Statist. 7 (1979) 1-26; clusters resampled as in A. C. Davison and D. V. Hinkley, Bootstrap Methods
-    and their Application (1997), section 3.8.
+    and their Application (1997), section 3.8; tails after T. C. Hesterberg, Am. Stat. 69 (2015) 371-386.
     """
-    groups = [np.asarray(rows) for rows in table.groupby("seed", sort=True).indices.values()]
     value = float(statistic(table))
+    groups = [(int(cast("int", seed)), np.asarray(rows)) for seed, rows in table.groupby("seed", sort=True).indices.items()]
     if len(groups) < 2:
         return value, (-np.inf, np.inf), len(groups)
     generator = np.random.Generator(np.random.Philox(key=[0xC1A1, len(groups)]))
-    drawn = np.empty(resamples)
-    for r in range(resamples):
-        chosen = generator.integers(len(groups), size=len(groups))
-        drawn[r] = statistic(table.iloc[np.concatenate([groups[k] for k in chosen])])
-    tail = (1.0 - level) / 2.0
-    low = np.quantile(np.where(np.isfinite(drawn), drawn, -np.inf), tail, method="lower")
-    high = np.quantile(np.where(np.isfinite(drawn), drawn, np.inf), 1.0 - tail, method="higher")
-    return value, (float(low), float(high)), len(groups)
+    drawn = np.array(
+        [statistic(_picked(table, groups, generator.integers(len(groups), size=len(groups)))) for _ in range(resamples)],
+        dtype=np.float64,
+    )
+    return value, _interval(value, drawn, len(groups), level), len(groups)
+
+
+def _picked(table: DataFrame, groups: list[tuple[int, IntArray]], chosen: IntArray) -> DataFrame:
+    """Rows of the chosen groups, every choice a seed of its own with the parity of the seed it was."""
+    picked = table.iloc[np.concatenate([groups[k][1] for k in chosen])]
+    seeds = [2 * place + groups[k][0] % 2 for place, k in enumerate(chosen)]
+    picked["seed"] = np.repeat(seeds, [len(groups[k][1]) for k in chosen])
+    return picked
+
+
+def _interval(value: float, drawn: FloatArray, seeds: int, level: float) -> tuple[float, float]:
+    from w2s.summary.intervals import t_quantile
+
+    finite = np.isfinite(drawn)
+    if not (math.isfinite(value) and finite.any()):
+        return -math.inf, math.inf
+    reach = float(t_quantile(seeds, level)) * math.sqrt(seeds / (seeds - 1))
+    tail = 0.5 * math.erfc(reach / math.sqrt(2.0))
+    low = float(np.quantile(np.where(finite, drawn, -np.inf), tail, method="lower"))
+    high = float(np.quantile(np.where(finite, drawn, np.inf), 1.0 - tail, method="higher"))
+    # Copies of one number have no spread, but the deviations from their rounded mean do.
+    half = reach * float(np.std(drawn[finite])) if np.ptp(drawn[finite]) > 0 else 0.0
+    return min(low, value - half), max(high, value + half)
 
 
 def above(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
     """``name`` is above ``threshold``: holds or fails where the whole interval says so, else unresolved."""
-    low, high = interval
+    low, high = _usable(value, interval)
     outcome: Outcome = "holds" if low > threshold else "fails" if high < threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"above {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def below(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
     """``name`` is below ``threshold``: holds or fails where the whole interval says so, else unresolved."""
-    low, high = interval
+    low, high = _usable(value, interval)
     outcome: Outcome = "holds" if high < threshold else "fails" if low > threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"below {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def within(name: str, value: float, interval: tuple[float, float], bounds: tuple[float, float], seeds: int) -> Verdict:
-    """``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside."""
-    (low, high), (least, most) = interval, bounds
+    """``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside.
+
+    The verdict's ``threshold`` is the bound nearer to the value.
+    """
+    (low, high), (least, most) = _usable(value, interval), bounds
     outcome: Outcome = "holds" if least <= low and high <= most else "fails" if high < least or low > most else "unresolved"
     nearest = least if abs(value - least) <= abs(value - most) else most
     says = _line(name, value, interval, f"in [{least:.4g}, {most:.4g}]", seeds)
@@ -158,8 +202,12 @@ def untestable(why: str) -> Verdict:
     return Verdict("untestable", why)
 
 
+def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval that decides nothing where the value is not finite or the ends are no interval (NaN, or crossed)."""
+    return interval if math.isfinite(value) and interval[0] <= interval[1] else (-math.inf, math.inf)
+
+
 def _line(name: str, value: float, interval: tuple[float, float], asked: str, seeds: int) -> str:
     low, high = interval
-    if low == high == value:
-        return f"{name} = {value:.4g} (asked: {asked}; {seeds} seeds)"
-    return f"{name} = {value:.4g} [{low:.4g}, {high:.4g}] (asked: {asked}; {seeds} seeds)"
+    spread = "" if low == high == value else f" [{low:.4g}, {high:.4g}]"
+    return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''})"

@@ -20,9 +20,11 @@ COUNT = """
 import sys, time
 from pathlib import Path
 from sweeper import load_grid, make_plan
+from sweeper.forecast import make_forecast
 start = time.perf_counter()
 plan = make_plan(load_grid(sys.argv[1]))
 cells, blocks = plan.cells, sum(1 for _ in plan.blocks()) if plan.block_count < 5000 else plan.block_count
+assert make_forecast(plan).seconds > 0
 seconds = time.perf_counter() - start
 # Not ru_maxrss: that is inherited from the process that forked this one.
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
@@ -113,7 +115,7 @@ KEYS = "import sys\nfrom sweeper import *\nfrom sweeper.plan import block_key\ng
 
 def test_the_cut_is_the_same_in_any_process(bench):
     text = (
-        LARGE["dong2025"].replace("25]", "3]").replace("20]", "4]").replace("seeds: 10", "seeds: 70")
+        LARGE["dong2025"].replace("25]", "3]").replace("20]", "4]").replace("seeds: 10", "seeds: 200")
         + "exclude: [noise == 0]\n"
     )
     grid = bench.grid(text)
@@ -148,6 +150,13 @@ def test_shared_axes_are_cut_last(bench):
     (cut,) = make_plan(load_grid(document, bench.folder)).cuts
     chunks = {axis.names[0]: chunk for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True)}
     assert chunks == {"seed": 1, "x": 1, "n": 3}
+
+
+def test_work_that_all_cells_share_is_not_cut_for_the_sake_of_many_blocks(bench):
+    document = {"study": "accounts.py:Shared", "axes": {"x": [1, 2, 3, 4]}, "seeds": 40}
+    (cut,) = make_plan(load_grid(document, bench.folder)).cuts
+    assert cut.chunks == (40, 4)
+    assert cut.cost.flops == 1e9
 
 
 @pytest.mark.parametrize("kind", ["linspace", "geomspace", "logspace"])

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from w2s import Cell, field
 from w2s.summary import load, summarize
 
-META = {"study": "dong2025.regression", "version": 2, "fields": ["ridge", "filter"], "axes": ["ridge"], "metrics": ["gain"]}
+META = {"study": "made.up", "version": 2, "fields": ["ridge", "filter"], "axes": ["ridge"], "metrics": ["gain"]}
 
 
 def write(path, columns, meta=META):
@@ -85,3 +86,38 @@ def test_tuple_axes_can_be_grouped(tmp_path):
     out = summarize(frame.assign(gain=[1.0, 3.0, 5.0]), by=["sizes", "nested"], metrics="gain")
     assert out["sizes"].tolist() == [(1, 2), (1, 2), None]
     assert out["gain"].tolist() == [1.0, 3.0, 5.0]
+
+
+class LateCell(Cell):
+    kind: str = field("plain", description="there from the start")
+    late: int = field(7, description="added later", since=2)
+    only: float | None = field(0.5, description="added later, for waves", since=2, when={"kind": ["wave"]})
+    below: str = field("x", description="below it", since=2, when={"only": [0.5]})
+    none: str | None = field(None, description="added later, without a value", since=2)
+    sizes: tuple[int, ...] = field((1, 2), description="a list", since=2)
+
+
+def test_later_fields_of_old_rows_have_their_default(tmp_path):
+    write(tmp_path / "a.parquet", {"kind": ["plain", "wave"], "seed": [0, 0]}, {"fields": ["kind"]})
+    write(tmp_path / "b.parquet", {"kind": ["wave"], "seed": [1], "late": [8], "only": [None]}, {"fields": ["kind", "late"]})
+    frame = load(tmp_path, cell=LateCell)
+    assert frame["late"].tolist() == [7, 7, 8]
+    np.testing.assert_array_equal(frame["only"], [np.nan, 0.5, np.nan])
+    assert frame["below"].isna().tolist() == [True, False, True]
+    assert frame["none"].isna().all()
+    assert set(frame["sizes"]) == {"[1, 2]"}
+    assert frame.attrs["w2s"]["fields"] == ["kind", "late", "none", "sizes", "only", "below"]
+    assert "only" in load(tmp_path)
+    assert "below" not in load(tmp_path)
+
+
+def test_a_registered_study_is_found_by_its_name(tmp_path, monkeypatch):
+    import w2s.studies
+
+    late = type("Late", (), {"Cell": LateCell})
+    monkeypatch.setattr(w2s.studies, "study_names", lambda: ["late"])
+    monkeypatch.setattr(w2s.studies, "find_study", lambda name: late)
+    write(tmp_path / "a.parquet", {"kind": ["plain"], "seed": [0]}, {"study": "late"})
+    assert load(tmp_path)["late"].tolist() == [7]
+    write(tmp_path / "a.parquet", {"kind": ["plain"], "seed": [0]}, {"study": "unknown"})
+    assert "late" not in load(tmp_path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -15,13 +16,18 @@ from pathlib import Path
 from types import ModuleType
 
 from w2s.cells import Cell, cell_fields, nearest
-from w2s.study import Study
+from w2s.claims import Claim
+from w2s.study import Figure, Study
 
 __all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
     "probe.table": "w2s.studies.probe_table:ProbeTable",
     "dong2025.regression": "w2s.studies.dong2025:Regression",
+    "dong2025.features": "w2s.studies.dong_features:Features",
+    "charikar2024.synthetic": "w2s.studies.charikar2024:Synthetic",
+    "charikar2024.molecules": "w2s.studies.charikar_molecules:Molecules",
+    "medvedev2025.random_features": "w2s.studies.medvedev2025:RandomFeatures",
 }
 
 
@@ -111,6 +117,25 @@ def checked(study: object) -> type[Study]:
 
     if problem := schema_problem(study):
         raise StudyError(f"{label}: {problem}")
+    if problem := _claims_problem(study):
+        raise StudyError(f"{label}: {problem}")
     if getattr(study, "__abstractmethods__", None):
         raise StudyError(f"{label}: must define {', '.join(sorted(study.__abstractmethods__))}")
     return study
+
+
+def _claims_problem(study: type[Study]) -> str | None:
+    """Why a study's claims or figures cannot be tested, drawn and named; None when they can."""
+    for what, kind in (("claims", Claim), ("figures", Figure)):
+        given = getattr(study, what)
+        if not isinstance(given, (tuple, list)):
+            return f"{what} must be a tuple of w2s.{kind.__name__}, not {given!r}"
+        for item in given:
+            if not isinstance(item, kind):
+                return f"{what} must hold w2s.{kind.__name__} only, not {item!r}"
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", item.id):
+                return f"{what}: the id {item.id!r} names a file or a line of a table; use letters, digits and _ . -"
+        ids = [item.id for item in given]
+        if twice := next((name for name in ids if ids.count(name) > 1), None):
+            return f"{what}: the id {twice!r} stands twice"
+    return None

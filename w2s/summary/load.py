@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s.summary.later import later_fields, with_later_fields
+from w2s.summary.metadata import merge_metadata, read_metadata
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-METADATA_KEY = b"w2s"
-_LISTS = ("fields", "axes", "metrics")
+    from w2s.cells import Cell
 
 
-def load(run: str | os.PathLike[str]) -> pd.DataFrame:
+def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
     """Rows of a run as a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
     starts with "." are parts still being written and are skipped, so a run can be read while it works. Nulls of numeric
     columns become NaN. Rows come in the order of the file names.
+
+    Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
+    `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
+    and a study that is not registered (one in a file) leaves such rows null.
 
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
     a Parquet file or when parts of different studies or study versions are mixed.
@@ -29,10 +35,23 @@ def load(run: str | os.PathLike[str]) -> pd.DataFrame:
     parts = _parts(Path(run))
     with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
         tables = list(pool.map(_read, parts))
-    metadata = _merge([_metadata(table, part) for table, part in zip(tables, parts, strict=True)], parts)
+    metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
+    cell = cell or _registered(metadata.get("study"))
+    if cell is not None:
+        tables = [with_later_fields(table, cell) for table in tables]
+        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *later_fields(cell)]))
     frame = _to_frame(tables)
     frame.attrs["w2s"] = metadata
     return frame
+
+
+def _registered(name: Any) -> type[Cell] | None:
+    """Return the cell type of the registered study of that name; None where it is not registered or cannot be imported."""
+    studies: Any = importlib.import_module("w2s.studies")  # by name: studies read tables, so they import this room
+    try:
+        return studies.find_study(name).Cell if name in studies.study_names() else None
+    except (ImportError, studies.StudyError):
+        return None
 
 
 def _parts(path: Path) -> list[Path]:
@@ -60,36 +79,6 @@ def _read(part: Path) -> pa.Table:
         return pq.ParquetFile(part).read(use_threads=False)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{part} is not a Parquet file: {error}") from error
-
-
-def _metadata(table: pa.Table, part: Path) -> dict[str, Any]:
-    raw = (table.schema.metadata or {}).get(METADATA_KEY)
-    if raw is None:
-        return {}
-    content = json.loads(raw)
-    if not isinstance(content, dict):
-        raise ValueError(f"{part}: schema metadata {METADATA_KEY.decode()!r} must be a JSON object, got {raw[:60]!r}")
-    return content
-
-
-def _merge(contents: list[dict[str, Any]], parts: list[Path]) -> dict[str, Any]:
-    """One description of all parts: lists are united in order, other keys are those of the first part that has them."""
-    merged: dict[str, Any] = {}
-    origin: dict[str, Path] = {}
-    for content, part in zip(contents, parts, strict=True):
-        for key in ("study", "version"):
-            if key in merged and key in content and merged[key] != content[key]:
-                raise ValueError(
-                    f"mixed tables: {key} is {merged[key]!r} in {origin[key]} and {content[key]!r} in {part}; load them "
-                    "one by one"
-                )
-        for key, value in content.items():
-            origin.setdefault(key, part)
-            if key in _LISTS:
-                merged[key] = list(dict.fromkeys([*merged.get(key, []), *value]))
-            else:
-                merged.setdefault(key, value)
-    return merged
 
 
 def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:

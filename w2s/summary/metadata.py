@@ -1,0 +1,47 @@
+"""What a table says about itself: one JSON document in the metadata of its schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["METADATA_KEY", "merge_metadata", "read_metadata"]
+
+METADATA_KEY = b"w2s"
+_LISTS = ("fields", "axes", "metrics")
+
+
+def read_metadata(schema: pa.Schema, part: Path) -> dict[str, Any]:
+    """Return the document in a schema's metadata; empty where there is none, ValueError where it is no JSON object."""
+    raw = (schema.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        return {}
+    content = json.loads(raw)
+    if not isinstance(content, dict):
+        raise ValueError(f"{part}: schema metadata {METADATA_KEY.decode()!r} must be a JSON object, got {raw[:60]!r}")
+    return content
+
+
+def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> dict[str, Any]:
+    """One description of all parts: lists are united in order, other keys are those of the first part that has them."""
+    merged: dict[str, Any] = {}
+    origin: dict[str, Path] = {}
+    for content, part in zip(contents, parts, strict=True):
+        for key in ("study", "version"):
+            if key in merged and key in content and merged[key] != content[key]:
+                raise ValueError(
+                    f"mixed tables: {key} is {merged[key]!r} in {origin[key]} and {content[key]!r} in {part}; load them "
+                    "one by one"
+                )
+        for key, value in content.items():
+            origin.setdefault(key, part)
+            if key in _LISTS:
+                merged[key] = list(dict.fromkeys([*merged.get(key, []), *value]))
+            else:
+                merged.setdefault(key, value)
+    return merged
