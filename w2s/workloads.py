@@ -21,7 +21,7 @@ Matrix = npt.NDArray[np.float64]
 Sample = tuple[Callable[[], object], float]
 
 NORMAL_FLOPS = 100.0
-"""Nominal operations of one normal: half a Philox block of ten rounds, half a logarithm, root, sine and cosine."""
+"""Nominal operations of one normal: a quarter of a Threefry block of twenty rounds, half a logarithm, root, sine and cosine."""
 
 _FILTERS, _LABELS = 20, 16
 

@@ -3,8 +3,9 @@
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
 from .filtered import filtered_products
+from .filtered_risk import filtered_risks
 from .filters import Filters, concat, flow, ridge, steps, truncation
-from .moments import CHUNK, gram, prefix_grams
+from .moments import CHUNK, gram, prefix_grams, streamed_grams
 from .risk import distance, joint_risk, risk
 from .small import solve_quadratic, solve_spd
 from .spectral import (
@@ -38,6 +39,7 @@ __all__ = [
     "factor_rows",
     "filter_coords",
     "filtered_products",
+    "filtered_risks",
     "flow",
     "gram",
     "joint_risk",
@@ -53,6 +55,7 @@ __all__ = [
     "solve_spd",
     "steps",
     "stream",
+    "streamed_grams",
     "truncation",
     "uniforms",
     "wishart",

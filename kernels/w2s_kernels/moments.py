@@ -1,23 +1,30 @@
-"""Second-moment sums over the sample axis, at one or many sample counts.
+"""Second-moment sums over the sample axis, at one or many sample counts, of rows in memory or of rows made on the way.
 
-One rule of summation for all of them: rows are added in chunks of `CHUNK`, counted from row 0, each chunk one GEMM.
-G(n) is the sum at the last chunk border plus the remainder, so its bits depend on the first n rows alone, never on
-how many rows follow or which other counts are asked.
+One rule of summation for all of them: rows are added in chunks of `CHUNK`, counted from row 0. G(n) is the sum at the last
+chunk border plus the remainder, so its bits depend on the first n rows alone, never on how many rows follow, which other
+counts are asked, or whether all rows are there at once.
+
+Wide symmetric sums on the CPU stay in one triangle inside BLAS (dsyrk) and are mirrored once a count: what a product per
+chunk, its mirror image and its addition to the sum cost on top is a fifth at width 1024.
 """
 
 from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .backend import Array, Backend, require_finite, resolve
 from .items import transpose_matmul
 
-CHUNK = 1024
+CHUNK = 384  # long enough for the full rate of BLAS; what a count costs beyond its neighbours is half of it on average
+_WIDE = 256  # columns from which one triangle is faster
+_MIRROR = 64  # columns mirrored at a time
+
+Chunks: TypeAlias = Iterator[tuple[Array, Array]]
 
 
 def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Array:
@@ -41,7 +48,8 @@ def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Ar
     ValueError : non-finite values (how many, where first), or shapes that do not match.
     """
     X, Z, xp = _enter(X, Z, backend)
-    return _sums(X, Z, [X.shape[-2]], xp)[0]
+    n = X.shape[-2]
+    return _sums(_chunks(X, Z, n), [n], xp)[..., 0, :, :]
 
 
 def prefix_grams(X: Array, counts: Sequence[int] | Array, Z: Array | None = None, backend: Backend | None = None) -> Array:
@@ -56,33 +64,97 @@ def prefix_grams(X: Array, counts: Sequence[int] | Array, Z: Array | None = None
 
     Returns
     -------
-    (..., len(counts), p, q) float64. Cost: one GEMM over max(counts) rows, plus less than CHUNK rows a count.
+    (..., len(counts), p, q) float64. Cost: one product over max(counts) rows, plus less than CHUNK rows a count.
 
     Raises
     ------
     ValueError : as in `gram`, or counts that are not strictly increasing within 1..N.
     """
     X, Z, xp = _enter(X, Z, backend)
-    return xp.stack(_sums(X, Z, _checked(counts, X.shape[-2]), xp), axis=-3)
+    checked = _checked(counts, X.shape[-2])
+    return _sums(_chunks(X, Z, checked[-1]), checked, xp)
 
 
-def _sums(X: Array, Z: Array, counts: list[int], xp: Any) -> list[Array]:
-    border, total, sums = 0, None, []
-    for n in counts:
-        while border + CHUNK <= n:
-            total = _add(total, _block(X, Z, border, border + CHUNK, xp))
-            border += CHUNK
-        sums.append(total if n == border else _add(total, _block(X, Z, border, n, xp)))
+def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[int] | Array, backend: Backend) -> Array:
+    """Sums G(n) = sum_{i < n} x_i x_i' of rows that are made a chunk at a time, never all at once.
+
+    Parameters
+    ----------
+    rows :
+        rows((start, stop)) gives the rows start ... stop - 1, (..., stop - start, p) real, as the random streams do.
+        Called once a chunk, in order, and not beyond the largest count.
+    counts :
+        strictly increasing integers from 1 on.
+
+    Returns
+    -------
+    (..., len(counts), p, p) float64, equal to `prefix_grams` of all the rows bit for bit. Memory: one chunk of rows.
+
+    Raises
+    ------
+    ValueError : as in `prefix_grams`; the place of a non-finite value counts from its chunk's first row.
+    """
+    checked = _checked(counts, None)
+    made = (_operand(rows(ends), f"rows {ends}", backend) for ends in _borders(checked[-1]))
+    return _sums(((X, X) for X in made), checked, backend.xp)
+
+
+def _sums(chunks: Chunks, counts: list[int], xp: Any) -> Array:
+    """(..., len(counts), p, q); each sum is made where it stays, and the place of the last holds the running one."""
+    start, earlier = 0, counts[:-1]
+    for X, Z in chunks:
+        if start == 0:
+            sums = xp.empty((*X.shape[:-2], len(counts), X.shape[-1], Z.shape[-1]))
+            total = sums[..., -1, :, :]
+            total[...] = 0.0
+        for place, n in enumerate(earlier):
+            if start < n < start + CHUNK:
+                sums[..., place, :, :] = total
+                part = X[..., : n - start, :]
+                _add(sums[..., place, :, :], part, part if Z is X else Z[..., : n - start, :], xp)
+        _add(total, X, Z, xp)
+        start += CHUNK
+        if start in earlier:
+            sums[..., earlier.index(start), :, :] = total
+    _mirror(sums, Z is X, xp)
     return sums
 
 
-def _block(X: Array, Z: Array, start: int, stop: int, xp: Any) -> Array:
-    left = X[..., start:stop, :]
-    return transpose_matmul(left, left if Z is X else Z[..., start:stop, :], xp)
+def _add(total: Array, X: Array, Z: Array, xp: Any) -> None:
+    """Add X'Z to `total` in place; of a symmetric sum that `_triangular` picks, its upper triangle only."""
+    if not _triangular(total, Z is X, xp):
+        total += transpose_matmul(X, Z, xp)
+        return
+    from scipy.linalg.blas import dsyrk
+
+    for i in np.ndindex(total.shape[:-2]):
+        dsyrk(1.0, X[i].T, beta=1.0, c=total[i].T, lower=1, overwrite_c=1)  # transposed: BLAS counts along columns
 
 
-def _add(total: Array | None, block: Array) -> Array:
-    return block if total is None else total + block
+def _mirror(sums: Array, symmetric: bool, xp: Any) -> None:
+    """Fill in the lower triangle where only the upper one was summed, in place."""
+    if not _triangular(sums, symmetric, xp):
+        return
+    width = sums.shape[-1]
+    for start in range(0, width, _MIRROR):
+        stop = min(start + _MIRROR, width)
+        sums[..., stop:, start:stop] = np.swapaxes(sums[..., start:stop, stop:], -1, -2)
+        upper = np.triu(sums[..., start:stop, start:stop])
+        sums[..., start:stop, start:stop] = upper + np.swapaxes(np.triu(upper, 1), -1, -2)
+
+
+def _triangular(total: Array, symmetric: bool, xp: Any) -> bool:
+    return symmetric and xp is np and total.shape[-1] >= _WIDE
+
+
+def _chunks(X: Array, Z: Array, n: int) -> Chunks:
+    for start, stop in _borders(n):
+        left = X[..., start:stop, :]
+        yield left, left if Z is X else Z[..., start:stop, :]
+
+
+def _borders(n: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
 
 
 def _enter(X: Array, Z: Array | None, backend: Backend | None) -> tuple[Array, Array, Any]:
@@ -106,9 +178,9 @@ def _operand(a: Array, name: str, backend: Backend) -> Array:
     return a
 
 
-def _checked(counts: Sequence[int] | Array, limit: int) -> list[int]:
+def _checked(counts: Sequence[int] | Array, limit: int | None) -> list[int]:
     checked = [operator.index(n) for n in np.asarray(counts).tolist()]
     increasing = all(a < b for a, b in itertools.pairwise(checked))
-    if not checked or not increasing or checked[0] < 1 or checked[-1] > limit:
-        raise ValueError(f"counts must increase strictly within 1..{limit}, got {checked}")
+    if not checked or not increasing or checked[0] < 1 or (limit is not None and checked[-1] > limit):
+        raise ValueError(f"counts must increase strictly within 1..{'' if limit is None else limit}, got {checked}")
     return checked

@@ -5,7 +5,9 @@ Everything here takes one item, NumPy arrays, float64.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,24 +73,41 @@ def spd_reference(A: Floats, B: Floats) -> tuple[Floats, Floats]:
     return x.astype(np.float64), np.sum(y * y, axis=0).astype(np.float64)
 
 
-def philox_reference(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...]:
-    """Philox4x32-10 in Python integers: four words from four counter words and two key words."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(10):
-        high0, low0 = divmod(c0 * 0xD2511F53, 2**32)
-        high1, low1 = divmod(c2 * 0xCD9E8D57, 2**32)
-        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
-    return c0, c1, c2, c3
+def threefry_reference(counter: tuple[int, ...], key: tuple[int, ...]) -> tuple[int, ...]:
+    """Threefry-4x64-20 in Python integers, from the paper's description: four words from four and a key of four."""
+    rotations = ((14, 16), (52, 57), (23, 40), (5, 37), (25, 33), (46, 12), (58, 22), (32, 32))
+    keys = (*key, functools.reduce(operator.xor, key, 0x1BD11BDAA9FC1A22))
+    x = [(c + k) % 2**64 for c, k in zip(counter, key, strict=True)]
+    for step in range(20):
+        for pair, rotation in zip((0, 2), rotations[step % 8], strict=True):
+            x[pair] = (x[pair] + x[pair + 1]) % 2**64
+            x[pair + 1] = (x[pair + 1] << rotation | x[pair + 1] >> (64 - rotation)) % 2**64 ^ x[pair]
+        x[1], x[3] = x[3], x[1]
+        if step % 4 == 3:
+            injected = step // 4 + 1
+            x = [(x[i] + keys[(injected + i) % 5] + injected * (i == 3)) % 2**64 for i in range(4)]
+    return tuple(x)
+
+
+def word_reference(stream: Any, row: int, col: int) -> int:
+    """The 64 bits of one element of a stream."""
+    return threefry_reference((col // 4, row, 0, 0), stream.key)[col % 4]
+
+
+def uniform_reference(stream: Any, row: int, col: int) -> float:
+    """One uniform of a stream."""
+    return (2 * (word_reference(stream, row, col) >> 12) + 1) / 2**53
 
 
 def normal_reference(stream: Any, row: int, col: int) -> float:
     """One standard normal of a stream by Box-Muller with the library's log, cos and sin."""
-    w = philox_reference((col // 2, row, *stream.upper), stream.key)
-    u, v = (max((high >> 5) * 2**26 + (low >> 6), 0.5) / 2**53 for high, low in (w[:2], w[2:]))
-    wave = math.sin if col % 2 else math.cos
-    return math.sqrt(-2.0 * math.log(u)) * wave(2.0 * math.pi * v)
+    even = col - col % 2
+    radius = math.sqrt(-2.0 * math.log(uniform_reference(stream, row, even)))
+    word = word_reference(stream, row, even + 1)
+    angle = (math.pi / 2) * (uniform_reference(stream, row, even + 1) - 0.5)
+    cosine, sine = math.cos(angle) * (-1) ** (word % 2), math.sin(angle)
+    first, second = (sine, cosine) if word & 2 else (cosine, sine)
+    return radius * (second if col % 2 else first)
 
 
 def nested_reference(X: Floats, y: Floats, width: int, lam: float) -> Floats:
@@ -123,7 +142,6 @@ def wishart_reference(stream: Any, n: int, d: int) -> Floats:
 
     R = np.zeros((d, d))
     for i in range(min(n, d)):
-        w = philox_reference((i // 2, 2**32 - 1, *stream.upper), stream.key)[2 * (i % 2) : 2 * (i % 2) + 2]
-        R[i, i] = math.sqrt(chi2.ppf(max((w[0] >> 5) * 2**26 + (w[1] >> 6), 0.5) / 2**53, n - i))
+        R[i, i] = math.sqrt(chi2.ppf(uniform_reference(stream, 2**32 - 1, i), n - i))
         R[i, i + 1 :] = [normal_reference(stream, i, j) for j in range(i + 1, d)]
     return R

@@ -1,146 +1,131 @@
-"""Compiled streams: the arithmetic of `streams` and `elementary`, word for word, written straight into the output."""
+"""Compiled streams: the arithmetic of `threefry` and `elementary` itself, compiled, and written straight into the output.
+
+Work goes in tiles of blocks that may cross rows, so narrow arrays fill the vector registers like wide ones. Division as in
+NumPy, without a branch for a zero divisor, is what lets the compiler turn the loops into vector instructions.
+"""
 
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
+from numba.extending import overload, register_jitable
 
 from .backend import Array
-from .elementary import COS, HALF_PI, LN2_HIGH, LN2_LOW, LOG, MANTISSA_BITS, ONE_BITS, SIN, SQRT_HALF_BITS
+from .elementary import bits, box_muller, cos_sin_quarter, either, minus_two_log, number, unit
+from .streams import LANES
+from .threefry import four_rounds, mix, threefry
 
-LOG_SHIFT = ONE_BITS - SQRT_HALF_BITS
-TILE = 256  # blocks a step: plain loops over small tiles are what the compiler turns into vector instructions
-ROWS = 16  # rows a task: scratch is made once for them
+TILE = 256  # blocks a step: the scratch of 24 KiB stays in the nearest cache
+TASK = 16 * LANES * TILE  # values a task: scratch is made once for them
+ZERO = np.uint64(0)
+WORDS, UNIFORMS, NORMALS = range(3)
+
+# Numba's cache on disk notices edits of this file, not of those two: after one there, touch this file.
+for _function in (mix, four_rounds, threefry, unit, minus_two_log, cos_sin_quarter, box_muller):
+    register_jitable(error_model="numpy", forceinline=True)(_function)
+overload(number)(lambda word: lambda word: np.uint64(word).view(np.float64))  # noqa: ARG005
+overload(either)(lambda condition, yes, no: lambda condition, yes, no: yes if condition else no)  # noqa: ARG005
+overload(bits)(lambda x: lambda x: np.float64(x).view(np.uint64))  # noqa: ARG005
 
 
 @njit(cache=True)
-def _philox(lanes: Array, first: int, count: int, row: int, ident: Array) -> None:
-    """Philox4x32-10 for the column blocks first ... first + count - 1 of one row; lanes is uint32 (4, TILE)."""
+def _counters(at: Array, start: int, count: int, first: int, blocks: int, row0: int) -> None:
+    """Column block and row of `count` blocks from the `start`-th on, row after row; at is uint64 (2, TILE)."""
+    row, block = row0 + start // blocks, start % blocks
     for b in range(count):
-        c0, c1, c2, c3 = np.uint32(first + b), np.uint32(row), ident[2], ident[3]
-        k0, k1 = ident[0], ident[1]
-        for _ in range(10):
-            p0 = np.uint64(c0) * np.uint64(0xD2511F53)
-            p1 = np.uint64(c2) * np.uint64(0xCD9E8D57)
-            c0 = np.uint32(np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0)
-            c1 = np.uint32(p1)
-            c2 = np.uint32(np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1)
-            c3 = np.uint32(p0)
-            k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
-            k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
-        lanes[0, b], lanes[1, b], lanes[2, b], lanes[3, b] = c0, c1, c2, c3
+        at[0, b], at[1, b] = np.uint64(first + block), np.uint64(row)
+        block += 1
+        if block == blocks:
+            row, block = row + 1, 0
 
 
-@njit(cache=True)
-def _uniform(pair: Array, lanes: Array, count: int) -> None:
-    """53-bit uniforms in (0, 1) from two words each; pair is float64 (2, TILE)."""
-    for lane in range(2):
+@njit(cache=True, error_model="numpy")
+def _words(lanes: Array, at: Array, count: int, key: Array) -> None:
+    """Words of `count` blocks; lanes is uint64 (LANES, TILE)."""
+    words = key[0], key[1], key[2], key[3]
+    for b in range(count):
+        lanes[0, b], lanes[1, b], lanes[2, b], lanes[3, b] = threefry((at[0, b], at[1, b], ZERO, ZERO), words)
+
+
+@register_jitable(forceinline=True)
+def _put(values: Array, b: int, v0: int, v1: int, v2: int, v3: int) -> None:
+    values[LANES * b], values[LANES * b + 1], values[LANES * b + 2], values[LANES * b + 3] = v0, v1, v2, v3
+
+
+@njit(cache=True, error_model="numpy")
+def _draws(values: Array, lanes: Array, count: int, kind: int) -> None:
+    """What is made of the words, block after block, as bits; values is uint64 (LANES * TILE,)."""
+    if kind == NORMALS:
         for b in range(count):
-            high = np.int64(lanes[2 * lane, b] >> np.uint32(5))
-            low = np.int64(lanes[2 * lane + 1, b] >> np.uint32(6))
-            pair[lane, b] = max(np.float64(high << 26 | low), 0.5) * 2.0**-53
+            z0, z1 = box_muller(lanes[0, b], lanes[1, b])
+            z2, z3 = box_muller(lanes[2, b], lanes[3, b])
+            _put(values, b, bits(z0), bits(z1), bits(z2), bits(z3))
+    elif kind == UNIFORMS:
+        for b in range(count):
+            u0, u1, u2, u3 = unit(lanes[0, b]), unit(lanes[1, b]), unit(lanes[2, b]), unit(lanes[3, b])
+            _put(values, b, bits(u0), bits(u1), bits(u2), bits(u3))
+    else:
+        for b in range(count):
+            _put(values, b, lanes[0, b], lanes[1, b], lanes[2, b], lanes[3, b])
 
 
 @njit(cache=True)
-def _log(x: float) -> float:
-    bits = np.float64(x).view(np.int64) + np.int64(LOG_SHIFT)
-    k = np.float64((bits >> 52) - 1023)
-    f = np.int64((bits & np.int64(MANTISSA_BITS)) + np.int64(SQRT_HALF_BITS)).view(np.float64) - 1.0
-    s = f / (2.0 + f)
-    z = s * s
-    w = z * z
-    odd = z * (LOG[0] + w * (LOG[2] + w * (LOG[4] + w * LOG[6])))
-    even = w * (LOG[1] + w * (LOG[3] + w * LOG[5]))
-    half = 0.5 * f * f
-    return k * LN2_HIGH - ((half - (s * (half + (odd + even)) + k * LN2_LOW)) - f)
+def _write(out: Array, values: Array, start: int, count: int, blocks: int, skip: int) -> None:
+    """Copy the draws of `count` blocks from the `start`-th on to their places; column 0 is draw `skip` of a row's first."""
+    row, origin, first, cols = start // blocks, LANES * (start % blocks) - skip, 0, out.shape[1]
+    while first < LANES * count:
+        left, right = max(origin, 0), min(cols, origin + LANES * count - first)
+        target, source = out[row, left:right], values[first + left - origin : first + right - origin]
+        for j in range(target.size):  # from 0: no index can be negative, so the compiler sees a plain copy
+            target[j] = source[j]
+        first += LANES * blocks - skip - origin
+        row, origin = row + 1, -skip
 
 
 @njit(cache=True)
-def _box_muller(pair: Array, count: int) -> None:
-    """In place (u, v) -> sqrt(-2 log u) (cos 2 pi v, sin 2 pi v)."""
-    for b in range(count):
-        v = pair[1, b]
-        quarter = np.floor(4.0 * v + 0.5)
-        y = (4.0 * v - quarter) * HALF_PI
-        z = y * y
-        sine = y + (z * y) * (SIN[0] + z * (SIN[1] + z * (SIN[2] + z * (SIN[3] + z * (SIN[4] + z * SIN[5])))))
-        tail = z * (z * (COS[0] + z * (COS[1] + z * (COS[2] + z * (COS[3] + z * (COS[4] + z * COS[5]))))))
-        half = 0.5 * z
-        w = 1.0 - half
-        cosine = w + (((1.0 - w) - half) + tail)
-        turn = np.int64(quarter)
-        swapped = (turn & 1) == 1
-        radius = np.sqrt(-2.0 * _log(pair[0, b]))
-        cos_part = (sine if swapped else cosine) * np.float64(1 - 2 * (((turn + 1) >> 1) & 1))
-        sin_part = (cosine if swapped else sine) * np.float64(1 - 2 * ((turn >> 1) & 1))
-        pair[0, b] = radius * cos_part
-        pair[1, b] = radius * sin_part
-
-
-@njit(cache=True)
-def _scatter(out: Array, lanes: Array, skip: int) -> None:
-    """out[i] = value i + skip of the interleaved lanes."""
-    width = lanes.shape[0]
-    for lane in range(width):
-        start = (lane + width - skip) % width
-        block = (start + skip) // width
-        for i in range(start, out.shape[0], width):
-            out[i] = lanes[lane, block]
-            block += 1
-
-
-@njit(cache=True)
-def _words(out: Array, row: int, col0: int, ident: Array, lanes: Array) -> None:
-    cols, at = out.shape[0], 0
-    while at < cols:
-        block, skip = (col0 + at) // 4, (col0 + at) % 4
-        size = min(cols - at, 4 * TILE - skip)
-        _philox(lanes, block, (size + skip + 3) // 4, row, ident)
-        _scatter(out[at : at + size], lanes, skip)
-        at += size
-
-
-@njit(cache=True)
-def _doubles(out: Array, row: int, col0: int, ident: Array, lanes: Array, pair: Array, gaussian: bool) -> None:
-    cols, at = out.shape[0], 0
-    while at < cols:
-        block, skip = (col0 + at) // 2, (col0 + at) % 2
-        size = min(cols - at, 2 * TILE - skip)
-        count = (size + skip + 1) // 2
-        _philox(lanes, block, count, row, ident)
-        _uniform(pair, lanes, count)
-        if gaussian:
-            _box_muller(pair, count)
-        _scatter(out[at : at + size], pair, skip)
-        at += size
+def _rows(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    """Fill uint64 `out` (rows, cols) on one thread; arguments as in `words`."""
+    first = col0 // LANES
+    blocks, skip = (col0 + out.shape[1] + LANES - 1) // LANES - first, col0 - first * LANES
+    at, lanes = np.empty((2, TILE), np.uint64), np.empty((LANES, TILE), np.uint64)
+    values = np.empty(LANES * TILE, np.uint64)
+    total = out.shape[0] * blocks
+    for start in range(0, total, TILE):
+        count = min(TILE, total - start)
+        _counters(at, start, count, first, blocks, row0)
+        _words(lanes, at, count, key)
+        _draws(values, lanes, count, kind)
+        _write(out, values, start, count, blocks, skip)
 
 
 @njit(cache=True, parallel=True)
-def words(out: Array, row0: int, col0: int, ident: Array) -> None:
-    """Fill uint32 `out` (rows, cols) from row `row0` and column `col0`; ident is uint32 (k0, k1, c2, c3)."""
-    rows = out.shape[0]
-    for chunk in prange((rows + ROWS - 1) // ROWS):
-        lanes = np.empty((4, TILE), np.uint32)
-        for i in range(chunk * ROWS, min(rows, (chunk + 1) * ROWS)):
-            _words(out[i], row0 + i, col0, ident, lanes)
+def _tasks(out: Array, row0: int, col0: int, key: Array, kind: int, height: int) -> None:
+    for task in prange((out.shape[0] + height - 1) // height):
+        top = task * height
+        _rows(out[top : top + height], row0 + top, col0, key, kind)
 
 
-@njit(cache=True, parallel=True)
-def _fill_doubles(out: Array, row0: int, col0: int, ident: Array, gaussian: bool) -> None:
-    rows = out.shape[0]
-    for chunk in prange((rows + ROWS - 1) // ROWS):
-        lanes = np.empty((4, TILE), np.uint32)
-        pair = np.empty((2, TILE), np.float64)
-        for i in range(chunk * ROWS, min(rows, (chunk + 1) * ROWS)):
-            _doubles(out[i], row0 + i, col0, ident, lanes, pair, gaussian)
+def _fill(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    """Tasks of `TASK` values in whole rows; a single one does not wake the other threads."""
+    rows, cols = out.shape
+    height = max(1, TASK // cols)
+    if rows <= height:
+        _rows(out, row0, col0, key, kind)
+    else:
+        _tasks(out, row0, col0, key, kind, height)
 
 
-def uniforms(out: Array, row0: int, col0: int, ident: Array) -> None:
+def words(out: Array, row0: int, col0: int, key: Array) -> None:
+    """Fill uint64 `out` (rows, cols) from row `row0` and column `col0`; key is uint64 (4,)."""
+    _fill(out, row0, col0, key, WORDS)
+
+
+def uniforms(out: Array, row0: int, col0: int, key: Array) -> None:
     """Fill float64 `out` (rows, cols) with uniforms in (0, 1); arguments as in `words`."""
-    _fill_doubles(out, row0, col0, ident, False)
+    _fill(out.view(np.uint64), row0, col0, key, UNIFORMS)
 
 
-def normals(out: Array, row0: int, col0: int, ident: Array) -> None:
+def normals(out: Array, row0: int, col0: int, key: Array) -> None:
     """Fill float64 `out` (rows, cols) with standard normals; arguments as in `words`."""
-    _fill_doubles(out, row0, col0, ident, True)
+    _fill(out.view(np.uint64), row0, col0, key, NORMALS)

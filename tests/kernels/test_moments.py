@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import FAMILIES, close, make
 
-from w2s_kernels import CHUNK, NUMPY, Backend, gram, prefix_grams
+from w2s_kernels import CHUNK, NUMPY, Backend, gram, normals, prefix_grams, stream, streamed_grams
+from w2s_kernels.backend import Array
 from w2s_kernels.reference import gram_reference
 
 
@@ -58,6 +59,44 @@ def test_item_in_a_batch_is_the_item_alone(backend: Backend) -> None:
     for i in np.ndindex(2, 2):
         alone = backend.to_numpy(prefix_grams(X[i], [9, 1100, 1500], Z[i], backend))
         np.testing.assert_array_equal(batch[i], alone)
+
+
+@pytest.mark.parametrize("width", [255, 256, 300])
+def test_narrow_and_wide_sums_keep_the_same_rules(width: int, backend: Backend) -> None:
+    """Around the width from which only one triangle is summed: value, symmetry, prefixes and items of a batch."""
+    X = rows(2 * (CHUNK + 40), width).reshape(2, CHUNK + 40, width)
+    counts = [7, CHUNK, CHUNK + 40]
+    batch = backend.to_numpy(prefix_grams(X, counts, backend=backend))
+    for item, sums in zip(X, batch, strict=True):
+        for n, got in zip(counts, sums, strict=True):
+            close(got, item[:n].T @ item[:n], 1e-13)
+            np.testing.assert_array_equal(got, got.T)
+            np.testing.assert_array_equal(got, backend.to_numpy(gram(item[:n], backend=backend)))
+
+
+@pytest.mark.parametrize("width", [5, 260])
+@pytest.mark.parametrize("counts", [[3], [CHUNK], [1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 300]])
+def test_streamed_rows_give_the_bits_of_rows_in_memory(counts: list[int], width: int, backend: Backend) -> None:
+    role, asked = stream("moments", seed=0), []
+
+    def made(ends: tuple[int, int]) -> Array:
+        asked.append(ends)
+        return normals(role, ends, width, backend)
+
+    got = backend.to_numpy(streamed_grams(made, counts, backend))
+    whole = normals(role, counts[-1], width, backend)
+    np.testing.assert_array_equal(got, backend.to_numpy(prefix_grams(whole, counts, backend=backend)))
+    assert [start for start, _ in asked] == list(range(0, counts[-1], CHUNK))
+    assert asked[-1][1] == counts[-1]
+
+
+def test_streamed_rows_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"rows \(768, 774\) has 6 non-finite"):
+        streamed_grams(
+            lambda ends: np.full((ends[1] - ends[0], 1), np.nan if ends[0] == 2 * CHUNK else 1.0), [2 * CHUNK + 6], NUMPY
+        )
+    with pytest.raises(ValueError, match="increase strictly"):
+        streamed_grams(lambda ends: np.ones((ends[1] - ends[0], 1)), [5, 5], NUMPY)
 
 
 def test_strides_do_not_change_bits() -> None:

@@ -10,39 +10,43 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s_kernels import NUMPY, Backend, Stream, choose, normals, permutation, stream, uniforms, words
-from w2s_kernels.elementary import cos_sin_turns, log
-from w2s_kernels.reference import normal_reference, philox_reference
-from w2s_kernels.streams import philox
+from w2s_kernels.elementary import box_muller, cos_sin_quarter, minus_two_log, unit
+from w2s_kernels.reference import normal_reference, threefry_reference, uniform_reference
+from w2s_kernels.threefry import threefry
 
-KNOWN = [
-    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
-    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    (
-        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
-        (0xA4093822, 0x299F31D0),
-        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
-    ),
+ONES = (2**64 - 1,) * 4
+PI = (0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0, 0x082EFA98EC4E6C89)
+MORE_PI = (0x452821E638D01377, 0xBE5466CF34E90C6C, 0xBE5466CF34E90C6C, 0xC0AC29B7C97C50DD)
+KNOWN = [  # counter, key, words: the vectors that the authors of the cipher publish with it
+    ((0,) * 4, (0,) * 4, (0x09218EBDE6C85537, 0x55941F5266D86105, 0x4BD25E16282434DC, 0xEE29EC846BD2E40B)),
+    (ONES, ONES, (0x29C24097942BBA1B, 0x0371BBFB0F6F4E11, 0x3C231FFA33F83A1C, 0xCD29113FDE32D168)),
+    (PI, MORE_PI, (0xA7E8FDE591651BD9, 0xBAAFD0C30138319B, 0x84A5C1A729E685B9, 0x901D406CCEBC1BA4)),
 ]
 KINDS = [words, uniforms, normals]
 ROLE = stream("test", "design", seed=3)
 SPANS = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (min(p), max(p)))
 Kind = Callable[..., Any]
-PINNED = Stream(key=(3682330037, 1070309876), upper=(156662700, 1518401338))
+PINNED = Stream((7386109801330172444, 3191967231065948233, 17804445814884734294, 6434265380544027503))
+
+
+def threefry_of(counter: tuple[int, ...], key: tuple[int, ...]) -> tuple[int, ...]:
+    """The cipher on arrays of one element."""
+    c, k = ([np.array([word], dtype=np.uint64) for word in words] for words in (counter, key))
+    return tuple(int(word[0]) for word in threefry((c[0], c[1], c[2], c[3]), (k[0], k[1], k[2], k[3])))
 
 
 @pytest.mark.parametrize(("counter", "key", "want"), KNOWN)
-def test_philox_known_answers(counter: tuple[int, ...], key: tuple[int, int], want: tuple[int, ...]) -> None:
-    lanes = philox(tuple(np.array([c], dtype=np.uint64) for c in counter), key)  # type: ignore[arg-type]
-    assert tuple(int(lane[0]) for lane in lanes) == want
-    assert philox_reference(counter, key) == want
+def test_threefry_known_answers(counter: tuple[int, ...], key: tuple[int, ...], want: tuple[int, ...]) -> None:
+    assert threefry_of(counter, key) == want
+    assert threefry_reference(counter, key) == want
 
 
 def test_layout_of_the_counter(backend: Backend) -> None:
-    """Column j is lane j % 4 of block j // 4, in the counter (block, row, upper words)."""
+    """Column j is word j % 4 of block j // 4, in the counter (block, row, 0, 0)."""
     got = backend.to_numpy(words(ROLE, (5, 8), (0, 12), backend))
-    want = [[w for b in range(3) for w in philox_reference((b, i, *ROLE.upper), ROLE.key)] for i in range(5, 8)]
-    assert got.dtype == np.uint32
-    np.testing.assert_array_equal(got, want)
+    want = [[w for b in range(3) for w in threefry_reference((b, i, 0, 0), ROLE.key)] for i in range(5, 8)]
+    assert got.dtype == np.uint64
+    np.testing.assert_array_equal(got, np.array(want, dtype=np.uint64))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,29 +79,51 @@ def test_slices_across_the_tiles_of_both_backends(backend: Backend) -> None:
     np.testing.assert_array_equal(part, whole[70:140, 511:1200])
 
 
-def test_normals_against_the_library_functions() -> None:
-    got = normals(ROLE, 40, 50, NUMPY)
-    want = np.array([[normal_reference(ROLE, i, j) for j in range(50)] for i in range(40)])
-    # pi/2 enters once, rounded; where the wave crosses zero that is an absolute error of the angle, not a relative one
-    np.testing.assert_allclose(got, want, rtol=4 * np.finfo(float).eps, atol=8 * np.finfo(float).eps)
+def test_draws_against_the_library_functions() -> None:
+    """Uniforms to the bit, normals to a few roundings, of which the reference's angle has one."""
+    rows, cols = range(40), range(50)
+    np.testing.assert_array_equal(uniforms(ROLE, 40, 50, NUMPY), [[uniform_reference(ROLE, i, j) for j in cols] for i in rows])
+    want = np.array([[normal_reference(ROLE, i, j) for j in cols] for i in rows])
+    np.testing.assert_allclose(normals(ROLE, 40, 50, NUMPY), want, rtol=8 * np.finfo(float).eps)
 
 
 def test_elementary_functions_within_two_ulp() -> None:
     rng = np.random.default_rng(0)
     u = np.concatenate([rng.random(20000), 2.0 ** -rng.integers(1, 54, 2000), 1 - 2.0 ** -rng.integers(1, 54, 2000)])
-    exact = np.array([math.log(x) for x in u])
-    assert np.max(np.abs(log(u, np) - exact) / np.spacing(np.abs(exact))) <= 2
-    # Angles below an eighth of a turn: there the reference's own rounding of 2 pi v is relative.
-    v = rng.random(20000) / 8
-    cosine, sine = cos_sin_turns(v, np)
-    assert np.max(np.abs(sine / np.sin(2 * np.pi * v) - 1)) <= 4 * np.finfo(float).eps
-    assert np.max(np.abs(cosine / np.cos(2 * np.pi * v) - 1)) <= 4 * np.finfo(float).eps
+    exact = np.array([-2 * math.log(x) for x in u])
+    assert np.max(np.abs(minus_two_log(u) - exact) / np.spacing(exact)) <= 2.5  # half a unit is the library's rounding
+    x = np.concatenate([rng.random(20000) - 0.5, [0.5, -0.5], 2.0 ** -rng.integers(2, 53, 2000)])
+    cosine, sine = cos_sin_quarter(x)
+    assert np.max(np.abs(cosine / np.cos(np.pi / 2 * x) - 1)) <= 3 * np.finfo(float).eps
+    assert np.max(np.abs(sine / np.sin(np.pi / 2 * x) - 1)) <= 3 * np.finfo(float).eps
 
 
-def test_quarter_turns_are_exact() -> None:
-    cosine, sine = cos_sin_turns(np.array([0.0, 0.25, 0.5, 0.75]), np)
-    np.testing.assert_array_equal(cosine, [1.0, 0.0, -1.0, 0.0])
-    np.testing.assert_array_equal(sine, [0.0, 1.0, 0.0, -1.0])
+@pytest.mark.parametrize(("word", "u"), [(0, 2.0**-53), (2**64 - 1, 1 - 2.0**-53), (2**63, 0.5 + 2.0**-53)])
+def test_uniforms_are_exact_and_inside_the_open_interval(word: int, u: float) -> None:
+    assert float(unit(np.array([word], dtype=np.uint64))[0]) == u
+
+
+def test_the_two_ends_of_the_normals() -> None:
+    """The largest radius is beyond eight standard deviations, the smallest is above 0, and all four quarters are there."""
+    ends = np.array([0, 2**64 - 1], dtype=np.uint64)
+    cosine, sine = box_muller(ends, np.full(2, 2**63, dtype=np.uint64))
+    np.testing.assert_allclose(np.hypot(cosine, sine), [math.sqrt(106 * math.log(2)), 2.0**-26], rtol=1e-15)
+    quarters = np.array([2**63 + quarter for quarter in range(4)], dtype=np.uint64)
+    cosine, sine = box_muller(np.zeros(4, dtype=np.uint64), quarters)
+    angle = np.arctan2(sine, cosine) / (np.pi / 2)
+    np.testing.assert_allclose(angle, [0, 2, 1, -1], atol=1e-15)
+
+
+def test_tails_and_centre_of_normals(backend: Backend) -> None:
+    """Counts beyond 1, 2, ... 5 standard deviations of 4e6 draws, and Kolmogorov's distance of them all."""
+    from scipy import stats
+
+    z = backend.to_numpy(normals(stream("tails", seed=0), 2000, 2000, backend)).ravel()
+    for level in range(1, 6):
+        expected = z.size * stats.norm.sf(level)
+        for count in (np.sum(z > level), np.sum(z < -level)):
+            assert abs(count - expected) < 4.5 * math.sqrt(expected)
+    assert stats.kstest(z, "norm").pvalue > 1e-4
 
 
 def test_moments_of_normals(backend: Backend) -> None:
@@ -141,6 +167,31 @@ def test_names_seeds_and_order_matter() -> None:
 def test_identity_is_pinned() -> None:
     """The hash is part of every stored result: a change here is a change of all random numbers."""
     assert stream("weak", "design", seed=0) == PINNED
+
+
+def test_draws_are_pinned(backend: Backend) -> None:
+    """Bits of a few draws far inside a stream: whoever changes them changes every stored result."""
+    got = backend.to_numpy(normals(PINNED, (10**6, 10**6 + 1), (5, 9), backend))[0]
+    assert [z.hex() for z in got.tolist()] == [
+        "0x1.676e894aebde4p-1",
+        "0x1.81a9d43b95de9p+0",
+        "0x1.86d6eb2043c76p-1",
+        "0x1.bf249cb3e9bc8p-1",
+    ]
+
+
+def test_every_bit_of_a_word_is_fair_and_alone() -> None:
+    """Frequency of each bit, and its agreement with each other bit, with the next word and with the row below."""
+    w = words(stream("bits", seed=0), 200, 200, NUMPY)
+    bits = ((w[..., None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64) - 0.5
+    flat = 2 * bits.reshape(-1, 64)
+    correlation = flat.T @ flat / math.sqrt(len(flat))
+    np.fill_diagonal(correlation, 0.0)
+    assert np.max(np.abs(flat.sum(axis=0))) / math.sqrt(len(flat)) < 5
+    assert np.max(np.abs(correlation)) < 5.5  # of 2016 pairs
+    for a, b in ((bits[:, 1:], bits[:, :-1]), (bits[1:], bits[:-1])):
+        n = a.size // 64
+        assert np.max(np.abs(4 * np.einsum("ijk,ijk->k", a, b))) / math.sqrt(n) < 5
 
 
 def test_streams_are_uncorrelated() -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from w2s_kernels import Backend, streams, wishart
 
-__all__ = ["GEOMETRY", "Geometry", "latent_factor", "latent_sample"]
+__all__ = ["GEOMETRY", "Geometry", "latent_factor", "latent_grams", "latent_sample"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -121,10 +121,10 @@ class Geometry:
         return None
 
 
-def latent_sample(role: str, seed: int, n: int, d_strong: int, d_weak: int, backend: Backend) -> Matrix:
+def latent_sample(role: str, seed: int, n: streams.Span, d_strong: int, d_weak: int, backend: Backend) -> Matrix:
     """Latent coordinates and label noise of ``n`` rows: (n, d_strong + d_weak + 2) in the order [s, e, t, noise].
 
-    Rows and widths are nested: the same role and seed give the same numbers whatever the sizes.
+    ``n`` may be a pair (first, last): those rows of the same sample. Rows and widths are nested: the same role and seed give the same numbers whatever the sizes.
     """
     pieces = [
         streams.normals(streams.stream(role, name, seed=seed), n, width, backend)
@@ -140,7 +140,20 @@ def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak
     Drawn directly, at a cost that does not depend on n (see :mod:`w2s_kernels.wishart`); not triangular after the columns are
     put in order. The draws are nested in the weak width and belong to one strong width, which is part of their name.
     """
-    stream = streams.stream(role, "wishart", str(d_strong), seed=seed)
-    factors = wishart.factor(stream, counts, d_strong + d_weak + 2, backend)
-    order = np.concatenate([np.arange(d_strong), d_strong + 2 + np.arange(d_weak), d_strong + np.arange(2)])
-    return np.ascontiguousarray(backend.to_numpy(factors)[..., order])
+    factors = wishart.factor(_wishart_stream(role, seed, d_strong), counts, d_strong + d_weak + 2, backend)
+    return np.ascontiguousarray(backend.to_numpy(factors)[..., _latent_order(d_strong, d_weak)])
+
+
+def latent_grams(role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend) -> Matrix:
+    """Sums over rows R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count."""
+    stream, size = _wishart_stream(role, seed, d_strong), d_strong + d_weak + 2
+    return backend.to_numpy(wishart.gram(stream, counts, size, backend, _latent_order(d_strong, d_weak).tolist()))
+
+
+def _wishart_stream(role: str, seed: int, d_strong: int) -> streams.Stream:
+    return streams.stream(role, "wishart", str(d_strong), seed=seed)
+
+
+def _latent_order(d_strong: int, d_weak: int) -> npt.NDArray[np.int64]:
+    """Columns of the factor, drawn as [s, t, noise, e] so that weak widths are nested, in the order of the sample."""
+    return np.concatenate([np.arange(d_strong), d_strong + 2 + np.arange(d_weak), d_strong + np.arange(2)])
