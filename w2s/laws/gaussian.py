@@ -124,7 +124,8 @@ class Geometry:
 def latent_sample(role: str, seed: int, n: streams.Span, d_strong: int, d_weak: int, backend: Backend) -> Matrix:
     """Latent coordinates and label noise of ``n`` rows: (n, d_strong + d_weak + 2) in the order [s, e, t, noise].
 
-    ``n`` may be a pair (first, last): those rows of the same sample. Rows and widths are nested: the same role and seed give the same numbers whatever the sizes.
+    ``n`` may be a pair (start, stop): those rows of the same sample. Rows and widths are nested: the same role and seed give
+    the same numbers whatever the sizes.
     """
     pieces = [
         streams.normals(streams.stream(role, name, seed=seed), n, width, backend)
