@@ -135,6 +135,8 @@ def launch(
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray cluster")] = None,
     on_error: Annotated[OnError | None, typer.Option(help="what a failed cell does to the rest")] = None,
+    store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which truth could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows that are not in this grid")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start RUN-2 when RUN holds another grid")] = False,
 ) -> None:
@@ -144,7 +146,9 @@ def launch(
     from sweeper.run import launch as run_grid
 
     options = {"executor": executor, "backend": backend, "on_error": on_error}
-    named = {name: str(value) for name, value in options.items() if value is not None}
+    named: dict[str, Any] = {name: str(value) for name, value in options.items() if value is not None}
+    named |= {"store": str(store.absolute())} if store is not None else {}
+    named |= {"blind": True} if blind else {}
     outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), address=address, cpus=cpus, **named)
     try:
         print_outcome(outcome)
@@ -227,6 +231,33 @@ def doctor(
     from sweeper import doctor as room
 
     room.calibrate() if calibrate else room.print_doctor()
+
+
+store_app = typer.Typer(help="Look at a store of artifacts, and free its disk.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(store_app, name="store")
+
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of a store, .w2s-store say", show_default=False)]
+
+
+@store_app.command("list")
+@_guarded
+def store_list(store: StorePath) -> None:
+    """Show the artifacts of a store by function, and the runs that use them."""
+    from sweeper.artifacts import print_store
+
+    print_store(store)
+
+
+@store_app.command("gc")
+@_guarded
+def store_gc(
+    store: StorePath,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
+) -> None:
+    """Remove artifacts that no existing run uses. What is being computed is left alone."""
+    from sweeper.artifacts import collect_garbage
+
+    collect_garbage(store, dry_run=dry_run)
 
 
 if __name__ == "__main__":

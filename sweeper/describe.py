@@ -11,11 +11,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from sweeper.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.conditions import show
 from sweeper.errors import Exit, GridError
 from sweeper.forecast import Forecast, cpus_in_use, make_forecast
 from sweeper.plan import Plan
 from sweeper.run import Outcome
+from w2s.artifacts import Store
 from w2s.cells import FieldSpec, cell_fields
 from w2s.datafile import BUILTIN, DataFile, data_folders
 from w2s.studies import StudyError, find_study, study_names
@@ -158,7 +160,26 @@ def print_plan(plan: Plan) -> None:
         out.print(f"  {cut.count:,} blocks of up to {size} each")
     waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
-    print_forecast(plan, make_forecast(plan))
+    if has_artifacts(grid.study):
+        print_artifacts(plan)
+    else:
+        print_forecast(plan, make_forecast(plan))
+
+
+def print_artifacts(plan: Plan) -> None:
+    """Print what has to be trained or computed once before rows can be joined, and what sharing saves."""
+    place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
+    lines = artifact_lines(plan, Store(place))
+    out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  artifact", no_wrap=True)
+    for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        numbers = (f"{line.distinct - line.stored:,}", f"{line.stored:,}", f"{line.unshared:,}", f"{line.flops / 1e12:,.3g}")
+        table.add_row(f"  {line.function}", *numbers)
+    out.print(table)
+    distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
+    out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
 
 
 def print_forecast(plan: Plan, forecast: Forecast) -> None:
@@ -191,7 +212,8 @@ def print_outcome(outcome: Outcome) -> None:
     if not outcome.computed and not outcome.failed and outcome.exit == Exit.DONE:
         out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {short(outcome.run)}")
         return
-    parts = [f"{outcome.computed:,} cells computed"]
+    parts = [f"{outcome.artifacts:,} artifacts made"] if outcome.artifacts else []
+    parts += [f"{outcome.computed:,} cells computed"]
     parts += [f"{outcome.found:,} found"] if outcome.found else []
     parts += [f"{outcome.failed:,} FAILED"] if outcome.failed else []
     parts += [f"{outcome.pending:,} pending"] if outcome.pending else []

@@ -33,6 +33,8 @@ class Compute(BaseModel):
     backend: Literal["auto", "numpy", "numba", "cupy"] = "auto"
     cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; default: those this process may use")
     on_error: Literal["stop", "continue", "stop-if-all-alike"] = "stop-if-all-alike"
+    store: str | None = Field(None, description="folder of artifacts; default: .w2s-store beside the run folder")
+    blind: bool = Field(False, description="refuse grids in which truth could reach a student")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from sweeper.making import ArtifactReceipt
     from sweeper.work import Receipt
 
 __all__ = ["Progress"]
@@ -78,6 +79,11 @@ class Progress:
             left = (self._total - self._done) / max(rate, 1e-9)
             self.note(f"{self._done:,} of {self._total:,} cells, {rate:,.0f}/s, about {left:,.0f} s left{failed}")
 
+    def made(self, receipt: ArtifactReceipt, done: int, total: int) -> None:
+        """Account for one artifact."""
+        if receipt.error is None:
+            self.note(f"artifact {done} of {total}: {receipt.function} {receipt.key[:8]}, {receipt.seconds:.1f} s")
+
 
 class _Silent(Progress):
     def note(self, text: str) -> None:  # noqa: ARG002
@@ -90,4 +96,7 @@ class _Silent(Progress):
         yield
 
     def advance(self, receipt: Receipt) -> None:  # noqa: ARG002
+        return
+
+    def made(self, receipt: ArtifactReceipt, done: int, total: int) -> None:  # noqa: ARG002
         return

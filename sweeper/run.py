@@ -9,22 +9,26 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sweeper.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.errors import Exit, GridError, RunError
 from sweeper.executors import make_executor
 from sweeper.grid import Compute, Grid
+from sweeper.making import ArtifactReceipt
 from sweeper.plan import Plan, make_plan
 from sweeper.progress import Progress
 from sweeper.provenance import run_metadata
 from sweeper.reader import load_grid
 from sweeper.resolve import differences, extends, read_resolved, resolved_grid
+from sweeper.schedule import Schedule
 from sweeper.store import RunFolder
-from sweeper.todo import find_todo
+from sweeper.todo import Todo, find_todo
 from sweeper.work import Job, Receipt
+from w2s.artifacts import Store
 from w2s.rows import table_schema
 from w2s_kernels import choose
 
@@ -43,6 +47,7 @@ class Outcome:
     found: int = 0
     computed: int = 0
     failed: int = 0
+    artifacts: int = 0
     exit: Exit = Exit.DONE
     first_error: str | None = None
     stopped: str | None = None
@@ -72,7 +77,8 @@ def launch(
     keep : the grid shrank or changed, and rows outside it may stay in the folder.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid.
     progress : where to report; none by default.
-    compute : ``executor``, ``address``, ``backend``, ``cpus``, ``on_error``; they override the grid's ``compute:``.
+    compute : ``executor``, ``address``, ``backend``, ``cpus``, ``on_error``, ``store``, ``blind``; they override the grid's
+        ``compute:``.
 
     Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
     same call goes on.
@@ -107,6 +113,8 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
     todo = find_todo(plan, folder)
+    for place in todo.damaged:
+        report.note(f"a damaged part is set aside in {place}; its cells are computed again")
     outcome = Outcome(folder.path, plan.cells, found=todo.found)
     if not todo.blocks:
         return outcome
@@ -115,16 +123,19 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
-    executor = make_executor(settings, report)
+    schedule, job = _schedule(plan, job, todo, settings, report)
+    gpus = any(call.artifact.gpus > 0 for call in schedule.by_key.values())
+    executor = make_executor(settings, report, gpus=gpus)
     with _signals_as_interrupt():
         try:
             with executor, report.running(total=plan.cells, done=todo.found):
                 where = executor.describe()
-                folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where)
-                receipts = executor.run(job, [block for block, _ in todo.blocks])
+                more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
+                folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where, **more)
+                receipts = executor.run(job, schedule)
                 # Closed before the executor is left: what is in flight must be cancelled while there is a cluster.
                 with contextlib.closing(receipts):
-                    _collect(receipts, settings, outcome, folder, report)
+                    _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
@@ -132,7 +143,36 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     return outcome
 
 
-def _collect(receipts: Generator[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
+def _schedule(plan: Plan, job: Job, todo: Todo, settings: Compute, report: Progress) -> tuple[Schedule, Job]:
+    """What can run when; for a study with artifacts also the store, which learns what this run uses."""
+    study, blocks = plan.grid.study, [block for block, _ in todo.blocks]
+    if not has_artifacts(study):
+        return Schedule(blocks, lambda _block: (), lambda _call: True), job
+    if settings.blind:
+        check_blind(plan)
+    place = store_folder(plan.grid, settings, job.run)
+    store = Store(place)
+    store.register(job.run, [call.key for call in used_calls(plan)])
+    schedule = Schedule(blocks, study().needs, store.has)
+    report.note(f"{schedule.missing} artifacts to make, in {place}")
+    return schedule, replace(job, store=place)
+
+
+def _blocks_only(
+    receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
+) -> Iterator[Receipt]:
+    """Account for artifacts and pass blocks on."""
+    for receipt in receipts:
+        if isinstance(receipt, Receipt):
+            yield receipt
+            continue
+        outcome.artifacts += receipt.error is None
+        content = {"key": receipt.key, "function": receipt.function, "seconds": round(receipt.seconds, 3)}
+        folder.event("artifact", **content, **({} if receipt.error is None else {"error": receipt.error}))
+        report.made(receipt, outcome.artifacts, schedule.missing)
+
+
+def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
     """Account for every receipt."""
     errors: list[str] = []
     for receipt in receipts:

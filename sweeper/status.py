@@ -18,6 +18,7 @@ from sweeper.plan import Plan, block_key, make_plan
 from sweeper.resolve import differences, extends, read_resolved
 from sweeper.store import RunFolder
 from sweeper.work import one_thread, solve_rows
+from w2s.artifacts import Store
 from w2s.block import Block
 from w2s.identity import cell_ids, hex_ids
 from w2s.rows import PROVENANCE
@@ -209,12 +210,18 @@ def rerun_cell(run: Path, cell: str, backend: str) -> Comparison:
     stored = _find_row(folder, cell)
     block = _cell_block(grid, stored["cell_id"])
     with one_thread():
-        again = solve_rows(grid.study, block, choose(backend)).to_pylist()[0]
+        again = solve_rows(grid.study, block, choose(backend), _store(folder)).to_pylist()[0]
     fields = {name: stored[name] for name in block.names if stored.get(name) is not None}
     names = ("weak_error", "student_error")
     scale = max([abs(again[name]) for name in names if again[name] is not None] or [1.0])
     condition = again["condition"] or 1.0
     return Comparison(stored["cell_id"], fields, stored, again, max(1e-9, 50 * np.finfo(float).eps * condition) * scale)
+
+
+def _store(folder: RunFolder) -> Store | None:
+    """The artifact store that the last launch used, if it used one."""
+    places = [event["store"] for event in folder.events() if event.get("event") == "launch" and "store" in event]
+    return Store(Path(places[-1])) if places else None
 
 
 def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
     RUN/grid.yaml               the resolved grid: every value written out, defaults included
     RUN/results/part-*.parquet  one file per block, written whole under a name derived from the block
+    RUN/curves/part-*.parquet   diagnostics by step, for studies that have them
     RUN/events.jsonl            what happened when
     RUN/report/                 pictures and summary
-    RUN/superseded/             rows of an earlier version of the study
+    RUN/superseded/             rows of an earlier version of the study, and damaged parts
 
-What is done is what the parts say; there is no other state to lose. Nothing here is ever unpickled.
+What is done is what the parts say; there is no other state to lose. Nothing here is ever unpickled. A file is flushed to the
+disk before its rename: after a power cut a part is whole or not there. The rename itself may get lost, and with it one block.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ import fcntl
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +29,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from sweeper.errors import RunError, StoreError
+from sweeper.partfile import BLOCK, DamagedPartError, Part, flush, read_part, unreadable, write_rows
 from sweeper.yamlfile import dump_yaml
 
-__all__ = ["Part", "RunFolder"]
+__all__ = ["RunFolder"]
 
-_BLOCK = b"w2s.block"
 _EMPTY = "part-0000-schema"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part file, as its footer tells it."""
-
-    path: Path
-    key: str
-    study: str
-    version: int
-    rows: int
-    statuses: Mapping[str, int]
-    seconds: float
-
-    @property
-    def failed(self) -> int:
-        """Rows with status ``failed``: they are tried again by the next launch."""
-        return int(self.statuses.get("failed", 0))
 
 
 class RunFolder:
@@ -104,11 +87,22 @@ class RunFolder:
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
         """Store the resolved grid (whole or not at all)."""
-        self._replace(self.path / "grid.yaml", dump_yaml(resolved).encode())
+        content = dump_yaml(resolved).encode()
+        self._replace(self.path / "grid.yaml", lambda temporary: temporary.write_bytes(content))
 
     def parts(self) -> list[Part]:
-        """Read every part's footer. Raises :class:`RunError` for a file that is no part of a run."""
-        return [read_part(path) for path in sorted(self.results.glob("part-*.parquet")) if path.stem != _EMPTY]
+        """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
+        return [read_part(path) for path in self._files()]
+
+    def sound_parts(self) -> tuple[list[Part], list[Path]]:
+        """Parts whose footer can be read, and the files where it cannot. Raises :class:`RunError` for a foreign file."""
+        sound, damaged = [], []
+        for path in self._files():
+            try:
+                sound.append(read_part(path))
+            except DamagedPartError:
+                damaged.append(path)
+        return sound, damaged
 
     def part_path(self, key: str) -> Path:
         """Return the place of a block's part."""
@@ -116,8 +110,17 @@ class RunFolder:
 
     def write_part(self, key: str, table: pa.Table, block: Mapping[str, Any]) -> None:
         """Write the rows of one block: a temporary file, then a rename. Writing twice is harmless."""
-        metadata = {**(table.schema.metadata or {}), _BLOCK: json.dumps({"key": key, **block}).encode()}
+        metadata = {**(table.schema.metadata or {}), BLOCK: json.dumps({"key": key, **block}).encode()}
         self._write(table.replace_schema_metadata(metadata), self.part_path(key))
+
+    def write_curves(self, key: str, table: pa.Table) -> None:
+        """Write a block's diagnostics by step, whole, under the name of its part."""
+        place = self.path / "curves"
+        try:
+            place.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot write in {place}: {error.strerror}") from None
+        self._replace(place / f"part-{key}.parquet", lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
@@ -128,19 +131,25 @@ class RunFolder:
 
     def supersede(self, part: Part) -> None:
         """Set aside a part made by another version of the study."""
-        place = self.path / "superseded" / f"version-{part.version}"
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            part.path.replace(place / part.path.name)
-        except OSError as error:
-            raise StoreError(f"cannot move {part.path} to {place}: {error.strerror}") from None
+        self._move(part.path, self.path / "superseded" / f"version-{part.version}" / part.path.name)
+
+    def set_aside(self, damaged: Path) -> Path:
+        """Move a damaged part to ``superseded/``, with ``.damaged`` behind its name; returns where it lies."""
+        place = self.path / "superseded" / f"{damaged.name}.damaged"
+        number = 1
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{damaged.name}.{number}.damaged")
+        self._move(damaged, place)
+        self.event("damaged", part=damaged.name, moved=str(place.relative_to(self.path)))
+        return place
 
     def read(self, part: Part, columns: list[str] | None = None) -> pa.Table:
-        """Rows of a part. Raises :class:`RunError` for a file that is damaged behind its footer."""
+        """Rows of a part. Raises :class:`DamagedPartError` for a file that is damaged behind its footer."""
         try:
             return pq.read_table(part.path, columns=columns)
         except (OSError, pa.ArrowException) as error:
-            raise RunError(f"{part.path} is damaged ({error}); move it away and launch again") from None
+            raise unreadable(part.path, error) from None
 
     def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
         """Identities of all rows in some parts, as S32."""
@@ -197,24 +206,29 @@ class RunFolder:
                 fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
+    def _files(self) -> list[Path]:
+        return [path for path in sorted(self.results.glob("part-*.parquet")) if path.stem != _EMPTY]
+
+    def _move(self, path: Path, place: Path) -> None:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+        except OSError as error:
+            raise StoreError(f"cannot move {path} to {place.parent}: {error.strerror}") from None
+
     def _write(self, table: pa.Table, path: Path) -> None:
+        self._replace(path, lambda temporary: write_rows(table, temporary))
+
+    def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Write a file under a temporary name, wait until it is on the disk, then rename it."""
         temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
         try:
-            pq.write_table(table, temporary, compression="zstd")
+            write(temporary)
+            flush(temporary)
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
-
-    def _replace(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _has_schema(path: Path, schema: pa.Schema) -> bool:
@@ -224,20 +238,3 @@ def _has_schema(path: Path, schema: pa.Schema) -> bool:
     except (OSError, pa.ArrowException):
         return False
     return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))
-
-
-def read_part(path: Path) -> Part:
-    """Read one part's footer."""
-    try:
-        footer = json.loads(pq.read_schema(path).metadata[_BLOCK])
-        return Part(
-            path=path,
-            key=footer["key"],
-            study=footer["study"],
-            version=footer["version"],
-            rows=sum(footer["statuses"].values()),
-            statuses=footer["statuses"],
-            seconds=footer["seconds"],
-        )
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-        raise RunError(f"{path} is not a part of a run; move it away and launch again") from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweeper.partfile import DamagedPartError, Part
 from sweeper.plan import Plan, block_key
-from sweeper.store import Part, RunFolder
+from sweeper.store import RunFolder
 from w2s.block import Block
 from w2s.identity import cell_ids, hex_ids
 
@@ -20,14 +22,28 @@ Ids = npt.NDArray[np.bytes_]
 
 @dataclass(frozen=True)
 class Todo:
-    """Blocks to compute, and how many cells of the grid already have a row."""
+    """Blocks to compute, how many cells of the grid already have a row, and where damaged parts were moved to."""
 
     blocks: list[tuple[Block, str]]
     found: int
+    damaged: tuple[Path, ...] = ()
 
 
 def find_todo(plan: Plan, folder: RunFolder) -> Todo:
     """Compare a plan with a folder, and put the folder in order.
+
+    Damaged parts are set aside; damage behind a footer shows where rows have to be read, and then the comparison starts anew.
+    """
+    aside = [folder.set_aside(path) for path in folder.sound_parts()[1]]
+    while True:
+        try:
+            return replace(_compare(plan, folder), damaged=tuple(aside))
+        except DamagedPartError as error:
+            aside.append(folder.set_aside(error.path))
+
+
+def _compare(plan: Plan, folder: RunFolder) -> Todo:
+    """Find what is left, given that every part can be read.
 
     Parts of another study version are set aside. A part whose key is planned and which holds all wanted cells of its block
     is done; one with failed rows is computed again under its name. Other parts (of an earlier cut of the grid) lose failed

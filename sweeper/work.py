@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from sweeper.plan import block_key
 from sweeper.store import RunFolder
+from w2s.artifacts import Store
 from w2s.block import Block
 from w2s.rows import failed_rows, rows_table
 from w2s.studies import find_study
@@ -43,13 +44,14 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a worker needs besides the block: where the study is, where rows go, which kernels to use."""
+    """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use."""
 
     study: str
     base: Path
     run: Path
     backend: str
     metadata: Mapping[bytes, bytes]
+    store: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,14 @@ def solve_block(job: Job, block: Block) -> Receipt:
     start = time.perf_counter()
     try:
         with one_thread():
-            table = solve_rows(study, block, backend)
+            store = None if job.store is None else Store(job.store)
+            table = solve_rows(study, block, backend, store)
+            curves = study(store).curves(block) if store is not None else None
     except Exception as problem:
         error = "".join(traceback.format_exception_only(problem)).strip()
         return record_failure(job, block, error, time.perf_counter() - start)
+    if curves is not None:
+        RunFolder(job.run).write_curves(block_key(study, block), curves)
     return _record(job, study, block, table, time.perf_counter() - start)
 
 
@@ -101,10 +107,10 @@ def _record(
     return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
 
 
-def solve_rows(study: type[Study], block: Block, backend: Backend) -> pa.Table:
-    """Solve a block in this process and return its rows."""
+def solve_rows(study: type[Study], block: Block, backend: Backend, store: Store | None = None) -> pa.Table:
+    """Solve a block in this process, with the artifacts it needs in ``store``, and return its rows."""
     start = time.perf_counter()
-    solved = study().solve(block, backend)
+    solved = (study() if store is None else study(store)).solve(block, backend)
     return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start))
 
 
@@ -116,7 +122,6 @@ def _provenance(backend: str, seconds: float) -> dict[str, Any]:
 def one_thread() -> Iterator[None]:
     """Hold BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
     import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
-    from threadpoolctl import threadpool_limits
 
     with contextlib.suppress(ImportError):
         # Now, and limited by its setter: it reads its variable again at every compilation and refuses a change.
@@ -132,7 +137,7 @@ def one_thread() -> Iterator[None]:
     if torch:
         torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
+        with _loaded_libraries(len(sys.modules)).limit(limits=1):
             yield
     finally:
         for name, value in environment.items():
@@ -144,6 +149,14 @@ def one_thread() -> Iterator[None]:
             numba.set_num_threads(before)
         if torch:
             torch.set_num_threads(before_torch)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_libraries(modules: int) -> Any:  # noqa: ARG001
+    """Thread controls of the libraries in this process; looked for again, at 2 ms, only when a module has been imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @functools.cache

@@ -126,6 +126,10 @@ class Study(ABC):
         """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
         return ()
 
+    def unblind(self, block: Block) -> str:  # noqa: ARG002
+        """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``."""
+        return ""
+
     def curves(self, block: Block) -> pa.Table | None:  # noqa: ARG002
         """Return diagnostics by step for the wanted cells, a long table with ``cell_id``; None by default."""
         return None

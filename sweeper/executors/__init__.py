@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from sweeper.grid import Compute
-from w2s.block import Block
 
 if TYPE_CHECKING:
+    from sweeper.making import ArtifactReceipt
     from sweeper.progress import Progress
+    from sweeper.schedule import Schedule
     from sweeper.work import Job, Receipt
 
 __all__ = ["Executor", "make_executor"]
 
 
 class Executor(AbstractContextManager["Executor"], Protocol):
-    """Solves blocks somewhere. Entering it takes what it needs (a cluster, say), leaving it gives that back."""
+    """Makes artifacts and solves blocks somewhere. Entering it takes what it needs (a cluster, say), leaving gives it back."""
 
-    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
-        """Yield one receipt per block, in any order. The parts are written by then."""
+    def run(self, job: Job, schedule: Schedule) -> Generator[Receipt | ArtifactReceipt]:
+        """Make the calls of a schedule, solve its blocks, and yield one receipt for each, in any order.
+
+        What a receipt tells is on disk by then.
+        """
 
     def describe(self) -> str:
         """Say in a few words where blocks are solved."""
 
 
-def make_executor(settings: Compute, report: Progress) -> Executor:
-    """Build the executor that a grid's ``compute:`` or the command line asks for."""
+def make_executor(settings: Compute, report: Progress, *, gpus: bool = False) -> Executor:
+    """Build the executor that ``compute:`` or the command line asks for; ``gpus``: artifacts use one where there is any."""
     if settings.executor == "inline":
         from sweeper.executors.inline import InlineExecutor
 
@@ -37,4 +41,4 @@ def make_executor(settings: Compute, report: Progress) -> Executor:
     prepare_ray_environment(settings.address)
     from sweeper.executors.ray import RayExecutor
 
-    return RayExecutor(settings, report)
+    return RayExecutor(settings, report, gpus=gpus)

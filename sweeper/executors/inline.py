@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from types import TracebackType
 
+from sweeper.making import ArtifactReceipt, make_artifact
+from sweeper.schedule import Schedule
 from sweeper.work import Job, Receipt, record_failure, solve_block
 from w2s.block import Block
 
@@ -20,15 +22,28 @@ class InlineExecutor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
-        """Yield a receipt as each block is done."""
-        for block in blocks:
-            try:
-                receipt = solve_block(job, block)
-            except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
-                receipt = record_failure(job, block, f"SystemExit: {problem}")
-            yield receipt
+    def run(self, job: Job, schedule: Schedule) -> Generator[Receipt | ArtifactReceipt]:
+        """Yield a receipt as each block or artifact is done; a block comes as soon as its artifacts are there."""
+        while schedule.blocks or schedule.calls:
+            if schedule.blocks:
+                yield _solved(job, schedule.blocks.popleft())
+                continue
+            key = schedule.calls.popleft()
+            made = make_artifact(job, schedule.owner[key], key)
+            yield made
+            if made.error is None:
+                schedule.succeeded(key)
+            else:
+                for block in schedule.failed(key, made.error):
+                    yield record_failure(job, block, made.error)
 
     def describe(self) -> str:
         """Say where blocks are solved."""
         return "inline"
+
+
+def _solved(job: Job, block: Block) -> Receipt:
+    try:
+        return solve_block(job, block)
+    except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
+        return record_failure(job, block, f"SystemExit: {problem}")

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -21,8 +22,10 @@ import ray.exceptions
 from sweeper.cpus import usable_cpus
 from sweeper.errors import RunError, StoreError, UserError
 from sweeper.grid import Compute
+from sweeper.making import ArtifactReceipt, make_artifact
 from sweeper.metrics import RayMetrics
 from sweeper.progress import Progress
+from sweeper.schedule import Schedule
 from sweeper.work import THREAD_VARIABLES, Job, Receipt, record_failure, solve_block
 from w2s.block import Block
 
@@ -42,9 +45,10 @@ def solve_batch(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
 class RayExecutor:
     """Solves blocks as tasks of one CPU (and one GPU with the CuPy backend) each."""
 
-    def __init__(self, settings: Compute, report: Progress) -> None:
+    def __init__(self, settings: Compute, report: Progress, *, gpus: bool = False) -> None:
         self.settings, self.report = settings, report
-        self.slots = 1
+        self.slots, self.has_gpus = 1, False
+        self._takes_gpus = gpus or settings.backend == "cupy"
 
     def __enter__(self) -> RayExecutor:
         try:
@@ -59,7 +63,8 @@ class RayExecutor:
                 "run without Ray: --executor inline; see what is wrong: w2s-sweep doctor"
             ) from None
         resources = ray.cluster_resources()
-        self.slots = max(1, int(resources.get("GPU" if self._wants_gpu else "CPU", 1)))
+        self.has_gpus = self._takes_gpus and resources.get("GPU", 0) > 0
+        self.slots = max(1, int(resources.get("GPU" if self.settings.backend == "cupy" else "CPU", 1)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -69,24 +74,25 @@ class RayExecutor:
         """Say where blocks are solved."""
         return f"ray {self.settings.address or 'local'}, {self.slots} slots"
 
-    def run(self, job: Job, blocks: Sequence[Block]) -> Generator[Receipt]:
+    def run(self, job: Job, schedule: Schedule) -> Generator[Receipt | ArtifactReceipt]:
         """Yield receipts as tasks end. A task whose worker dies is tried again; then its cells become ``failed`` rows."""
         metrics = RayMetrics()
-        waiting = deque(blocks)
-        flying: dict[Any, tuple[list[Block], int]] = {}
-        retry: deque[tuple[list[Block], int]] = deque()
+        flying: dict[Any, _Task] = {}
+        retry: deque[_Task] = deque()
         pace = _Pace()
         try:
-            while waiting or flying or retry:
-                while (waiting or retry) and len(flying) < 2 * self.slots:
-                    batch, attempt = retry.popleft() if retry else (pace.pack(waiting, self.slots), 1)
-                    flying[self._submit(job, batch)] = (batch, attempt)
+            while schedule.blocks or schedule.calls or flying or retry:
+                while len(flying) < 2 * self.slots and (task := _next(schedule, retry, pace, self.slots)) is not None:
+                    flying[self._submit(job, schedule, task)] = task
                 ready, _ = ray.wait(list(flying), num_returns=1, timeout=1.0)
                 for reference in ready:
-                    batch, attempt = flying.pop(reference)
-                    for receipt in self._receipts(reference, job, batch, attempt, retry):
+                    task = flying.pop(reference)
+                    if task.call is not None:
+                        yield from self._made(reference, job, schedule, task, retry)
+                        continue
+                    for receipt in self._receipts(reference, job, task, retry):
                         pace.learn(receipt.seconds)
-                        metrics.record(receipt, sum(b.wanted for b in batch) / sum(b.size for b in batch))
+                        metrics.record(receipt, sum(b.wanted for b in task.blocks) / sum(b.size for b in task.blocks))
                         yield receipt
         finally:
             if self.settings.address:
@@ -96,42 +102,54 @@ class RayExecutor:
                     ray.cancel(reference)
             metrics.flush()
 
-    def _submit(self, job: Job, batch: list[Block]) -> Any:
+    def _submit(self, job: Job, schedule: Schedule, task: _Task) -> Any:
+        if task.call is not None:
+            artifact = schedule.by_key[task.call].artifact
+            gpus = artifact.gpus if self.has_gpus else 0
+            remote = ray.remote(make_artifact).options(
+                name=f"{artifact.name} {task.call[:8]}",
+                num_cpus=artifact.cpus,
+                num_gpus=gpus,
+                max_retries=0,
+                runtime_env=_worker_environment(gpu=gpus > 0),
+            )
+            return remote.remote(job, schedule.owner[task.call], task.call)
+        batch = task.blocks
         label = f"{job.study} {len(batch)} block{'s' if len(batch) > 1 else ''} of {batch[0].wanted} cells"
-        task = ray.remote(solve_batch).options(
-            name=label, num_cpus=1, num_gpus=1 if self._wants_gpu else 0, max_retries=0, runtime_env=self._worker_environment()
+        gpu = self.settings.backend == "cupy"
+        remote = ray.remote(solve_batch).options(
+            name=label, num_cpus=1, num_gpus=1 if gpu else 0, max_retries=0, runtime_env=_worker_environment(gpu=gpu)
         )
-        return task.remote(job, batch)
+        return remote.remote(job, batch)
 
-    def _receipts(
-        self, reference: Any, job: Job, batch: list[Block], attempt: int, retry: deque[tuple[list[Block], int]]
-    ) -> list[Receipt]:
-        try:
-            return list(ray.get(reference))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, StoreError):
-                raise StoreError(str(error.cause)) from None
-            problem = f"{type(error.cause).__name__}: {error.cause}"
-        except ray.exceptions.OutOfMemoryError as error:
-            problem = f"the worker ran out of memory: {str(error).splitlines()[0]}"
-        except ray.exceptions.RayError as error:
-            problem = f"the worker died: {type(error).__name__}"
-        if attempt < _ATTEMPTS:
+    def _receipts(self, reference: Any, job: Job, task: _Task, retry: deque[_Task]) -> list[Receipt]:
+        result, problem = _outcome(reference)
+        if problem is None:
+            return list(result)
+        if task.attempt < _ATTEMPTS:
             # One block a task from now on: a block that kills its worker must not take others with it.
-            retry.extend(([block], attempt + 1) for block in batch)
+            retry.extend(_Task((block,), None, task.attempt + 1) for block in task.blocks)
             return []
-        return [record_failure(job, block, f"{problem} ({attempt} attempts)") for block in batch]
+        return [record_failure(job, block, f"{problem} ({task.attempt} attempts)") for block in task.blocks]
 
-    @property
-    def _wants_gpu(self) -> bool:
-        return self.settings.backend == "cupy"
-
-    def _worker_environment(self) -> dict[str, Any]:
-        """Threads are set before any library is imported; a CPU task sees no GPU, a GPU task sees the one Ray gives it."""
-        variables = dict.fromkeys(THREAD_VARIABLES, "1")
-        if not self._wants_gpu:
-            variables["CUDA_VISIBLE_DEVICES"] = ""
-        return {"env_vars": variables}
+    def _made(
+        self, reference: Any, job: Job, schedule: Schedule, task: _Task, retry: deque[_Task]
+    ) -> Generator[Receipt | ArtifactReceipt]:
+        """Account for an artifact: free what waited for it, or close what can never be solved without it."""
+        assert task.call is not None
+        made, problem = _outcome(reference)
+        if problem is not None and task.attempt < _ATTEMPTS:
+            retry.append(_Task((), task.call, task.attempt + 1))
+            return
+        if problem is not None:
+            call = schedule.by_key[task.call]
+            made = ArtifactReceipt(task.call, call.artifact.name, 0.0, f"{call!r}: {problem} ({task.attempt} attempts)")
+        yield made
+        if made.error is None:
+            schedule.succeeded(task.call)
+            return
+        for block in schedule.failed(task.call, made.error):
+            yield record_failure(job, block, made.error)
 
     def _connect(self) -> None:
         if self.settings.address:
@@ -142,7 +160,7 @@ class RayExecutor:
         cpus = self.settings.cpus or usable_cpus()
         context = ray.init(
             num_cpus=cpus,
-            num_gpus=None if self._wants_gpu else 0,
+            num_gpus=None if self._takes_gpus else 0,
             include_dashboard=True,
             dashboard_host="127.0.0.1",
             object_store_memory=256 * 2**20,
@@ -150,6 +168,46 @@ class RayExecutor:
             log_to_driver=False,
         )
         self.report.note(f"local Ray cluster with {cpus} CPU{'s' if cpus > 1 else ''}; {_dashboard(context)}")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one Ray task does: some blocks, or one artifact call."""
+
+    blocks: tuple[Block, ...]
+    call: str | None
+    attempt: int = 1
+
+
+def _next(schedule: Schedule, retry: deque[_Task], pace: _Pace, slots: int) -> _Task | None:
+    """What to submit now: what failed by its worker's death, then artifacts (others wait for them), then blocks."""
+    if retry:
+        return retry.popleft()
+    if schedule.calls:
+        return _Task((), schedule.calls.popleft())
+    return _Task(tuple(pace.pack(schedule.blocks, slots)), None) if schedule.blocks else None
+
+
+def _outcome(reference: Any) -> tuple[Any, str | None]:
+    """A task's result, or why there is none; an unwritable folder is raised."""
+    try:
+        return ray.get(reference), None
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, StoreError):
+            raise StoreError(str(error.cause)) from None
+        return None, f"{type(error.cause).__name__}: {error.cause}"
+    except ray.exceptions.OutOfMemoryError as error:
+        return None, f"the worker ran out of memory: {str(error).splitlines()[0]}"
+    except ray.exceptions.RayError as error:
+        return None, f"the worker died: {type(error).__name__}"
+
+
+def _worker_environment(*, gpu: bool) -> dict[str, Any]:
+    """Threads are set before any library is imported; a CPU task sees no GPU, a GPU task sees the one Ray gives it."""
+    variables = dict.fromkeys(THREAD_VARIABLES, "1")
+    if not gpu:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return {"env_vars": variables}
 
 
 def _knock(address: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from w2s.artifacts import ArtifactError, Call, Store, Work, artifact, in_order, shared_by
+from w2s.artifacts import ArtifactError, Call, Store, Work, artifact, in_order
 from w2s.datafile import DataFile
 
 
@@ -76,7 +76,6 @@ def test_order_puts_inputs_first_and_each_call_once():
     place = {call.key: k for k, call in enumerate(order)}
     for call in order:
         assert all(place[needed.key] < place[call.key] for needed in call.inputs)
-    assert shared_by([top, middle[0]])[leaves[1].key] == 3  # under both middles of top, and under the second wish
 
 
 def test_a_chain_of_ten_thousand_calls_is_no_recursion():

@@ -1,7 +1,7 @@
 """Artifacts: costly intermediates with an identity of their own, such as trained models, their predictions, features."""
 
 from w2s.artifacts.call import Artifact, Call, artifact
-from w2s.artifacts.graph import in_order, shared_by
+from w2s.artifacts.graph import in_order
 from w2s.artifacts.store import ArtifactError, Store, Work
 
-__all__ = ["Artifact", "ArtifactError", "Call", "Store", "Work", "artifact", "in_order", "shared_by"]
+__all__ = ["Artifact", "ArtifactError", "Call", "Store", "Work", "artifact", "in_order"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 from w2s.artifacts.call import Call
 
-__all__ = ["in_order", "shared_by"]
+__all__ = ["in_order"]
 
 
 def in_order(calls: Iterable[Call], finished: Callable[[Call], bool] | None = None) -> list[Call]:
@@ -28,15 +27,3 @@ def in_order(calls: Iterable[Call], finished: Callable[[Call], bool] | None = No
                 stack.append((call, True))
                 stack += [(needed, False) for needed in reversed(call.inputs)]
     return list(found.values())
-
-
-def shared_by(calls: Iterable[Call]) -> Counter[str]:
-    """For every key, how often a script that shares nothing would compute it: once per call that needs it, at every depth."""
-    ordered = in_order(calls)
-    times: Counter[str] = Counter()
-    for call in calls:
-        times[call.key] += 1
-    for call in reversed(ordered):
-        for needed in call.inputs:
-            times[needed.key] += times[call.key]
-    return times

@@ -4,6 +4,7 @@
     STORE/<2 digits>/<key>/...              its files (safetensors, Arrow, JSON)
     STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints)
     STORE/leases/<key>                      held while a process computes
+    STORE/runs/<hash>.json                  which keys a run uses
 
 A lease is a lock of the operating system, freed when its holder ends in whatever way, so there are no stale ones to break.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -97,10 +99,33 @@ class Store:
             self.compute(needed, note)
         return self.get(call)
 
+    def register(self, run: Path, keys: Iterable[str]) -> None:
+        """Note which values a run uses, so that :meth:`in_use` knows them; a later note of the same run replaces it."""
+        place = self.path / "runs"
+        place.mkdir(parents=True, exist_ok=True)
+        name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+        partial = place / f".{name}-{secrets.token_hex(4)}"
+        partial.write_text(json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}), encoding="utf-8")
+        partial.replace(place / f"{name}.json")
+
+    def in_use(self) -> dict[str, set[str]]:
+        """Keys by run folder, of the runs that still exist."""
+        found = {}
+        for note in sorted((self.path / "runs").glob("*.json")):
+            content = json.loads(note.read_text(encoding="utf-8"))
+            if (Path(content["run"]) / "grid.yaml").is_file():
+                found[content["run"]] = set(content["keys"])
+        return found
+
     def keys(self) -> Iterator[str]:
         """Keys of all finished values."""
         for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
             yield manifest.parent.name
+
+    def manifests(self) -> Iterator[dict[str, Any]]:
+        """What is recorded about every finished value, with its ``key``."""
+        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
+            yield {"key": manifest.parent.name, **json.loads(manifest.read_text(encoding="utf-8"))}
 
     def remove_others(self, keep: set[str]) -> tuple[int, int]:
         """Remove finished values and scratch whose key is not in ``keep``; return how many, and their bytes.

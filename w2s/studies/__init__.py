@@ -28,6 +28,9 @@ BUILTIN: Mapping[str, str] = {
     "charikar2024.synthetic": "w2s.studies.charikar2024:Synthetic",
     "charikar2024.molecules": "w2s.studies.charikar_molecules:Molecules",
     "medvedev2025.random_features": "w2s.studies.medvedev2025:RandomFeatures",
+    "predictions": "w2s.studies.predictions:PredictionStudy",
+    "burns2023.text": "w2s.studies.burns2023:Text",
+    "burns2023.probes": "w2s.studies.burns_probes:Probes",
 }
 
 

@@ -121,6 +121,19 @@ class Text(Study):
         """The calls of every wanted cell."""
         return [call for cell in block.cells() for call in self._graph(cell).needs]
 
+    def unblind(self, block: Block) -> str:
+        """Truth may reach a student through its teacher's labelled items alone; the oracle and the control look at more."""
+        for cell in block.cells():
+            graph = self._graph(cell)
+            if graph.method.stop == "oracle":
+                return f"method {cell['method']!r} stops by the truth of the validation items"
+            if graph.control is not None:
+                return "control: flip permutes labels by the truth of the transfer items"
+            for call in in_order([graph.trainings["student"]]):
+                if call.artifact.name == "w2s.truth_labels" and call.arguments["part"] != "labeled":
+                    return f"the student's labels are made with the truth of {call.arguments['part']} items"
+        return ""
+
     def cost(self, block: Block) -> Cost:
         """Nominal operations of the distinct trainings and predictions of the block."""
         calls = in_order(self.needs(block.with_mask(None)))

@@ -1,0 +1,111 @@
+"""One part as a file: how rows are laid down, how the file is made durable, and what its footer tells."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sweeper.errors import RunError
+
+__all__ = ["BLOCK", "DamagedPartError", "Part", "flush", "read_part", "unreadable", "write_rows"]
+
+BLOCK = b"w2s.block"
+"""Metadata key under which a part says which block it holds."""
+_LOOK = 512
+
+
+class DamagedPartError(RunError):
+    """A part that cannot be read; the next launch sets it aside and computes its cells again."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and compute its cells anew")
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part file, as its footer tells it."""
+
+    path: Path
+    key: str
+    study: str
+    version: int
+    rows: int
+    statuses: Mapping[str, int]
+    seconds: float
+
+    @property
+    def failed(self) -> int:
+        """Rows with status ``failed``: they are tried again by the next launch."""
+        return int(self.statuses.get("failed", 0))
+
+
+def unreadable(path: Path, error: Exception) -> RunError:
+    """Complaint about a part that gave ``error``: damaged, unless it was the system that refused to read it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
+    return DamagedPartError(path, str(error).splitlines()[0])
+
+
+def read_part(path: Path) -> Part:
+    """Read one part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a file that is no part."""
+    try:
+        metadata = pq.read_schema(path).metadata
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from None
+    try:
+        footer = json.loads(metadata[BLOCK])
+        return Part(
+            path=path,
+            key=footer["key"],
+            study=footer["study"],
+            version=footer["version"],
+            rows=sum(footer["statuses"].values()),
+            statuses=footer["statuses"],
+            seconds=footer["seconds"],
+        )
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
+
+
+def write_rows(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet. Raises OSError."""
+    pq.write_table(table, path, **_layout(table))
+
+
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk; without it a rename may survive a power cut that the content does not."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _layout(table: pa.Table) -> dict[str, Any]:
+    """How columns are laid down: a dictionary where values repeat, compression where they do not, ranges of numbers only.
+
+    A dictionary of numbers that are all different costs more than writing them, and what is left after one that fits is
+    a few bytes that no compressor makes smaller in less time than they take to write.
+    """
+    repeated = [name for name in table.column_names if _repeats(name, table[name])]
+    return {
+        "use_dictionary": repeated,
+        "compression": {name: "none" if name in repeated else "zstd" for name in table.column_names},
+        "write_statistics": [field.name for field in table.schema if field.type in (pa.int64(), pa.float64())],
+    }
+
+
+def _repeats(name: str, column: pa.ChunkedArray) -> bool:
+    if name == "cell_id" or column.type != pa.float64():
+        return name != "cell_id"
+    head = column.slice(0, _LOOK)
+    return bool(2 * pc.count_distinct(head).as_py() <= len(head))
