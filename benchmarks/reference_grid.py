@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _timing import verdict
 from threadpoolctl import threadpool_limits
 
 from sweeper import launch, load_grid
@@ -155,7 +156,9 @@ def main() -> None:
         )
     results = {"cells per second": 1 / base} | {name: quartiles[name][1] / base for name in ("scikit-learn", "batched")}
     for name, bar in BARS.items():
-        print(f"  {name}: {results[name]:,.0f}, bar {bar:,.0f}: {'met' if results[name] >= bar else 'MISSED'}")
+        unit = "per second" if name == "cells per second" else "x"
+        verdict(f"reference grid: {name}", results[name], bar, unit=unit, at_least=True)
+    assert worst <= 1e-9, f"one cell in a hundred differs by {worst:.1e}"
     if options.json:
         options.json.write_text(json.dumps({"results": results, "worst": worst, "seconds": seconds}, indent=1))
 

@@ -131,17 +131,17 @@ class FieldSpec:
             return rest[0] if len(rest) == 1 else self.annotation
         return self.annotation
 
-    @property
+    @functools.cached_property
     def is_file(self) -> bool:
         """Whether values are data files, hashed by content."""
         return isinstance(self.core, type) and issubclass(self.core, Content)
 
-    @property
+    @functools.cached_property
     def choices(self) -> tuple[Any, ...]:
         """Allowed values of a Literal field, else empty."""
         return typing.get_args(self.core) if typing.get_origin(self.core) is typing.Literal else ()
 
-    @property
+    @functools.cached_property
     def kind(self) -> str:
         """Storage class: ``integer``, ``number``, ``boolean``, ``literal``, ``text`` or ``json``."""
         if self.choices:
@@ -225,12 +225,19 @@ def value_digest(name: str, value: Any) -> tuple[int, int]:
     Numbers are canonical (an integer-valued float hashes as that integer), files hash by content, so the digest does not
     depend on how a grid happens to spell a value. Cell identities are sums of these digests modulo 2**64 per word.
     """
+    return _scalar_digest(name, value) if type(value) in _SCALARS else _digest(name, value)
+
+
+_SCALARS = (int, float, str, bool)
+
+
+@functools.lru_cache(maxsize=65536, typed=True)  # equal values of different types, True and 1, are different values
+def _scalar_digest(name: str, value: Any) -> tuple[int, int]:
+    return _digest(name, value)
+
+
+def _digest(name: str, value: Any) -> tuple[int, int]:
     text = json.dumps([name, canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return _text_digest(text)
-
-
-@functools.lru_cache(maxsize=65536)
-def _text_digest(text: str) -> tuple[int, int]:
     raw = hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-cell").digest()
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 

@@ -1,13 +1,14 @@
 """Weak, student, strong and ceiling models as linear probes on fixed features.
 
-Two helpers, for two kinds of study. :class:`RowProbe` works on rows of data: it factors the training rows once and serves any
-targets (true labels, soft or hard weak labels) and any filters. :class:`MomentProbe` works on second moments: the student's
-right-hand side comes from the cross Gram with the weak features, so weak labels are never formed. Helpers, not a cage: a study
-may solve its cells in any way it likes.
+Helpers for two kinds of study. :class:`RowProbe` works on rows of data: it factors the training rows once and serves any
+targets (true labels, soft or hard weak labels) and any filters; :class:`MixedProbe` does so for ridges in mixed precision.
+:class:`MomentProbe` works on second moments: the student's right-hand side comes from the cross Gram with the weak features,
+so weak labels are never formed. Helpers, not a cage: a study may solve its cells in any way it likes.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 import w2s_kernels as kernels
+from w2s.solver_choice import choose_solver, mixed_solver
 from w2s_kernels import Backend, Filters, Spectrum
+from w2s_kernels.refine import RefinedFactor
 
-__all__ = ["FILTER_FIELDS", "LABEL_RULES", "MomentProbe", "Prediction", "RowProbe", "filters_of", "hard_labels"]
+__all__ = [
+    "FILTER_FIELDS",
+    "LABEL_RULES",
+    "MixedProbe",
+    "MomentProbe",
+    "Prediction",
+    "RowProbe",
+    "filters_of",
+    "hard_labels",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -66,17 +78,14 @@ class Prediction:
         return np.ascontiguousarray(np.moveaxis(scores, 1, 0)) + self.offset
 
 
-class RowProbe:
-    """Linear probes on one set of training rows: one singular value decomposition, any targets, any filters.
+class _Prepared:
+    """Training rows after ``preprocess``, and the same done to other rows.
 
-    The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. With
-    ``preprocess`` ``center`` features and targets are centred on these rows (an unpenalised intercept); ``standardise``
-    also divides features by their standard deviation on these rows, leaving constant ones at zero, on other rows too.
-    Directions that the rows do not span carry no weight, whatever the filter.
+    With ``center`` features and targets are centred on the training rows (an unpenalised intercept); ``standardise`` also
+    divides features by their standard deviation on these rows, leaving constant ones at zero, on other rows too.
     """
 
-    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, features: Matrix, preprocess: str) -> None:
         self.center = preprocess in ("center", "standardise")
         self.mean = features.mean(axis=0) if self.center else np.zeros(features.shape[1])
         self.scale, tiny = np.ones(features.shape[1]), np.zeros(features.shape[1], dtype=bool)
@@ -85,10 +94,28 @@ class RowProbe:
             tiny = deviation <= 1e-12 * np.max(np.abs(features), axis=0)
             self.scale = np.where(tiny, np.inf, deviation)
         self.constant = int(np.sum(tiny))
-        prepared = (features - self.mean) / self.scale
-        self.spectrum, left = kernels.factor_rows(backend.asarray(prepared), backend)
-        self.left = left
         self.rows, self.width = features.shape
+
+    def prepared(self, features: Matrix) -> Matrix:
+        """Features (m, d) of other rows in the units of the fit."""
+        return np.asarray((features - self.mean) / self.scale)
+
+    def offset(self, targets: Matrix) -> Matrix:
+        """Intercept (k,) of targets (n, k)."""
+        return np.asarray(targets.mean(axis=0) if self.center else np.zeros(targets.shape[1]))
+
+
+class RowProbe(_Prepared):
+    """Linear probes on one set of training rows: one singular value decomposition, any targets, any filters.
+
+    The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. Directions that
+    the rows do not span carry no weight, whatever the filter.
+    """
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        super().__init__(features, preprocess)
+        self.backend = backend
+        self.spectrum, self.left = kernels.factor_rows(backend.asarray(self.prepared(features)), backend)
 
     @property
     def rank(self) -> int:
@@ -100,9 +127,13 @@ class RowProbe:
         """Whether least squares without regularisation has one solution."""
         return bool(self.rank == self.width)
 
+    def solvers(self, filters: Filters) -> list[str]:
+        """Name of what solved each filter, as the ``solver`` column shows it."""
+        return [choose_solver(self.width, self.rows, strengths=1, rows=True).name] * len(filters)
+
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit every filter to targets (n, k)."""
-        offset = targets.mean(axis=0) if self.center else np.zeros(targets.shape[1])
+        offset = self.offset(targets)
         coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
         # What rounding left in unspanned directions would become coefficients of size eps/lambda.
         coords[self.rank :] = 0.0
@@ -111,12 +142,77 @@ class RowProbe:
 
     def basis(self, features: Matrix) -> Matrix:
         """Coordinates of other rows in the right singular vectors: (m, d) -> (m, r)."""
-        vectors = self.backend.to_numpy(self.spectrum.vectors)
-        return np.asarray(((features - self.mean) / self.scale) @ vectors)
+        return np.asarray(self.prepared(features) @ self.backend.to_numpy(self.spectrum.vectors))
 
     def condition(self, filters: Filters) -> Matrix:
         """Condition number of the system solved by each filter: (L,)."""
         return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
+
+
+class MixedProbe(_Prepared):
+    """Ridges > 0 on one set of training rows in mixed precision: a float32 Cholesky factor for each, refined.
+
+    The system is that of the second moments, or of the rows' products where there are fewer rows than features; it squares the
+    condition number of the rows, and a strength for which refinement does not converge is left to :class:`RowProbe`. No
+    singular values are computed: the rank is unknown (nan).
+    """
+
+    rank = np.nan
+    full_rank = False
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        super().__init__(features, preprocess)
+        self.backend, self._exact = backend, functools.cache(lambda: RowProbe(features, preprocess, backend))
+        self._rows = self.prepared(features)
+        self._dual = self.rows < self.width
+        self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
+        self._factors: dict[float, RefinedFactor] = {}
+        self._found: dict[float, tuple[int, bool]] = {}
+        self._conditions: dict[float, float] = {}
+
+    def solvers(self, filters: Filters) -> list[str]:
+        """As :class:`RowProbe`; of the latest fit."""
+        found = (self._found[strength] for strength in filters.value)
+        exact = "dual svd" if self._dual else "svd"
+        return [mixed_solver(steps, None if converged else exact) for steps, converged in found]
+
+    def fit(self, targets: Matrix, filters: Filters) -> Prediction:
+        """As :class:`RowProbe`, coordinates being coefficients of the prepared features."""
+        offset = self.offset(targets)
+        coords = np.empty((len(filters), self.width, targets.shape[1]))
+        for at, strength in enumerate(filters.value):
+            coords[at] = self._solve(float(strength), targets - offset)
+            if not self._found[strength][1]:
+                exact = self._exact()
+                vectors = self.backend.to_numpy(exact.spectrum.vectors)
+                coords[at] = vectors @ exact.fit(targets, filters[at]).coords[0]
+        return Prediction(coords, offset)
+
+    def _solve(self, strength: float, targets: Matrix) -> Matrix:
+        """Coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
+        if strength not in self._factors:
+            self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
+        rhs = (targets if self._dual else self._rows.T @ targets) / self.rows
+        found = self._factors[strength].solve(self.backend.asarray(rhs))
+        solution, steps, converged = (self.backend.to_numpy(part) for part in found)
+        self._found[strength] = int(steps), bool(converged)
+        return np.asarray(self._rows.T @ solution if self._dual else solution)
+
+    def basis(self, features: Matrix) -> Matrix:
+        """Features (m, d) in the units of the fit."""
+        return self.prepared(features)
+
+    def condition(self, filters: Filters) -> Matrix:
+        """As :class:`RowProbe`; of the latest fit, and estimated where it was refined."""
+        return np.array([self._condition(float(filters.value[at]), filters[at]) for at in range(len(filters))])
+
+    def _condition(self, strength: float, one: Filters) -> float:
+        if not self._found[strength][1]:
+            return float(self._exact().condition(one)[0])
+        if strength not in self._conditions:
+            estimate = self._factors[strength].condition([self._gram.shape[-1]])
+            self._conditions[strength] = float(self.backend.to_numpy(estimate)[0])
+        return self._conditions[strength]
 
 
 class MomentProbe:

@@ -6,6 +6,7 @@ and where cells that nobody asked for are dropped.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -75,6 +76,7 @@ def field_type(spec: FieldSpec) -> pa.DataType:
     return kinds.get(spec.kind, pa.string())
 
 
+@functools.lru_cache(maxsize=64)
 def table_schema(study: type[Study]) -> pa.Schema:
     """Schema of a study's table: identity, every cell field, results, provenance."""
     columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
@@ -191,7 +193,7 @@ def _result_column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
-    return pa.array([value], type=kind).take(pa.array(np.zeros(count, dtype=np.int32)))
+    return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
 
 
 def _fixed_width_strings(ids: npt.NDArray[np.bytes_]) -> pa.Array:
@@ -209,8 +211,10 @@ def _field_column(name: str, spec: FieldSpec, block: Block, keep: Any, count: in
         return _constant(None, count, kind)
     levels = pa.array([_plain(value, spec) for value in block.axes[position].column(name)], type=kind)
     shape = [-1 if k == position else 1 for k in range(len(block.axes))]
-    codes = np.broadcast_to(np.arange(len(levels), dtype=np.int32).reshape(shape), block.shape).reshape(-1)[keep]
-    return levels.take(pa.array(codes))
+    plain = levels.null_count == 0 and pa.types.is_primitive(kind) and not pa.types.is_boolean(kind)
+    spread = levels.to_numpy() if plain else np.arange(len(levels), dtype=np.int32)
+    values = pa.array(np.broadcast_to(spread.reshape(shape), block.shape).reshape(-1)[keep])
+    return values if plain else levels.take(values)
 
 
 def _plain(value: Any, spec: FieldSpec) -> Any:

@@ -7,13 +7,18 @@ vector is formed. The sums are of differences, so a small distance keeps its dig
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Backend
+from .filters import Filters
+from .spectral import Spectrum, flat, response
 
-__all__ = ["filtered_products"]
+__all__ = ["filter_products", "filtered_products"]
+
+_COMPILED = {"numba": ".filtered_numba", "cupy": ".responses_cupy"}
 
 
 def filtered_products(response: Array, coords: Array, first: Array, second: Array, backend: Backend) -> Array:
@@ -30,16 +35,43 @@ def filtered_products(response: Array, coords: Array, first: Array, second: Arra
 
     Returns
     -------
-    (3, S, T, L) float64. Cost 8 S T L r flops; no temporary of that size on "numba".
+    (3, S, T, L) float64. Cost 8 S T L r flops; no temporary of that size on "numba" and "cupy".
     """
-    if backend.name == "numba":
-        from . import filtered_numba
+    if backend.name == "numpy":
+        return reference(response, coords, first, second, np)
+    out = backend.xp.empty((3, response.shape[0], coords.shape[1], response.shape[1]))
+    compiled = importlib.import_module(_COMPILED[backend.name], __package__)
+    compiled.products(out, *_arrays(backend, response, coords, first, second))
+    return out
 
-        arrays = [np.ascontiguousarray(a, dtype=np.float64) for a in (response, coords, first, second)]
-        out = np.empty((3, response.shape[0], coords.shape[1], response.shape[1]))
-        filtered_numba.products(out, *arrays)
-        return out
-    return reference(response, coords, first, second, backend.xp)
+
+def filter_products(
+    spectrum: Spectrum, filters: Filters, coords: Array, first: Array, second: Array, backend: Backend
+) -> Array:
+    """`filtered_products(response(spectrum, filters, backend), ...)`, (3, S, T, L), without the responses on "cupy".
+
+    Parameters
+    ----------
+    spectrum :
+        of S items: values (S, r), rank (S,).
+    filters :
+        L filters.
+    coords, first, second, backend :
+        as in `filtered_products`.
+    """
+    if backend.name != "cupy":
+        return filtered_products(response(spectrum, filters, backend), coords, first, second, backend)
+    from . import responses_cupy
+
+    items, sides, _ = coords.shape
+    out = backend.xp.empty((3, items, sides, len(filters)))
+    responses_cupy.filter_products(out, *flat(spectrum, filters, backend), *_arrays(backend, coords, first, second))
+    return out
+
+
+def _arrays(backend: Backend, *arrays: Array) -> list[Array]:
+    """Contiguous float64 arrays where the backend computes."""
+    return [backend.xp.ascontiguousarray(backend.asarray(a)) for a in arrays]
 
 
 def reference(response: Array, coords: Array, first: Array, second: Array, xp: Any) -> Array:

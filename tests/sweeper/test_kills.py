@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import launch
 from sweeper.errors import RunError
+from sweeper.partfile import DamagedPartError, read_part, unreadable
+from sweeper.status import run_status
+from sweeper.store import RunFolder
 
 pytestmark = pytest.mark.fault
 GRID = TOY_GRID.replace("seeds: 2", "seeds: 6")
@@ -193,33 +197,64 @@ def test_a_folder_that_may_not_be_written(bench):
     assert launch(bench.folder / "grid.yaml", executor="inline").found == 16
 
 
-def test_a_part_that_is_none(bench):
+def test_a_damaged_part_is_set_aside_and_computed_again(bench):
     run = launch(bench.grid(), executor="inline").run
+    before = table(run)
     path = run / "results" / sorted(part_files(run))[0]
     whole = path.read_bytes()
-    for content in (b"", b"PAR1", whole[: len(whole) // 2], b"\x00" * len(whole)):
+    for number, content in enumerate((b"", b"PAR1", whole[: len(whole) // 2], b"\x00" * len(whole)), start=1):
         path.write_bytes(content)
-        with pytest.raises(RunError, match=f"{path} is not a part of a run; move it away and launch again"):
-            launch(bench.folder / "grid.yaml", executor="inline")
-        done = bench.sweep("launch", "grid.yaml", "--executor", "inline")
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "Traceback" not in done.stderr
-    path.unlink()
-    outcome = launch(bench.folder / "grid.yaml", executor="inline")
-    assert (outcome.found, outcome.computed) == (14, 2)
+        assert (run_status(run).done, run_status(run).damaged) == (14, 1)
+        outcome = launch(bench.folder / "grid.yaml", executor="inline")
+        assert (outcome.found, outcome.computed, outcome.exit) == (14, 2, 0)
+        aside = [file for file in (run / "superseded").iterdir() if file.read_bytes() == content]
+        assert (len(aside), aside[0].suffix, len(events(run, "damaged"))) == (1, ".damaged", number)
+        assert events(run, "damaged")[-1]["part"] == path.name
+        assert table(run).equals(before)
+    path.write_bytes(whole[:100])
+    assert "1 damaged part:" in bench.sweep("status", "runs/grid").stdout
+    done = bench.sweep("launch", "grid.yaml", "--executor", "inline")
+    assert (done.returncode, (done.stdout + done.stderr).count("a damaged part is set aside")) == (0, 1)
     (run / "results" / "part-0000-schema.parquet").write_bytes(b"")
     assert launch(bench.folder / "grid.yaml", executor="inline").found == 16
     assert len(pq.read_table(run / "results")) == 16
 
 
 def test_a_part_damaged_behind_its_footer(bench):
+    """Where the rows of a part are needed, its damage shows, and its cells are computed again."""
     run = launch(bench.grid(), executor="inline").run
     path = run / "results" / sorted(part_files(run))[0]
     whole = bytearray(path.read_bytes())
     whole[4:64] = b"\xff" * 60
     path.write_bytes(whole)
-    with pytest.raises(RunError, match=f"{path} is damaged"):
-        launch(bench.grid(TOY_GRID.replace("[10, 20]", "[10, 15, 20]")), executor="inline")
+    outcome = launch(bench.grid(TOY_GRID.replace("[10, 20]", "[10, 15, 20]")), executor="inline")
+    assert (outcome.found, outcome.computed, outcome.exit) == (14, 10, 0)
+    assert [event["part"] for event in events(run, "damaged")] == [path.name]
+    assert len(pq.read_table(run / "results")) == 24
+
+
+def test_a_part_that_may_not_be_read_is_not_taken_for_damaged(tmp_path):
+    path = tmp_path / "part-0.parquet"
+    with pytest.raises(RunError, match=r"part-0\.parquet cannot be read: No such file"):
+        read_part(path)
+    assert not isinstance(unreadable(path, PermissionError(13, "Permission denied")), DamagedPartError)
+
+
+def test_a_part_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """Nothing but a rename follows the flush, and the flush sees the whole file."""
+    folder, seen = RunFolder(tmp_path), []
+    folder.prepare()
+
+    def fsync(descriptor):
+        names = [path.name for path in folder.results.iterdir()]
+        seen.append((names, os.fstat(descriptor).st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.write_part("a", pa.table({"cell_id": ["0" * 32], "x": [1.0]}), {})
+    (names, size), final = seen[0], folder.part_path("a")
+    assert len(seen) == 1
+    assert [name.startswith(".tmp-") for name in names] == [True]
+    assert final.stat().st_size == size
 
 
 def test_a_foreign_file_among_the_results(bench):

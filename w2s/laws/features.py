@@ -38,7 +38,8 @@ def feature_matrix(
 
     Parameters
     ----------
-    name : ``inputs``, ``relu``, ``of_strong``, ``means:K``, ``columns:PATTERN``, ``morgan`` or ``descriptors``.
+    name : ``inputs``, ``relu``, ``of_strong``, ``means:K``, ``columns:PATTERN``, ``morgan``, ``morgan:K``, ``descriptors`` or
+        ``encoder:MODEL:LAYER`` (``/K`` behind it: the first K coordinates).
     width : d, for the maps in :data:`WIDE`; a narrower map is a prefix of a wider one with the same role and seed.
     role : ``weak`` or ``strong``: names the random stream.
     strong : the strong features, needed by ``of_strong``.
@@ -63,6 +64,12 @@ def check_features(name: str, table: Table) -> None:
         from w2s.laws import molecules
 
         molecules.check(table)
+        if kind == "morgan" and argument:
+            _fold_count(argument)
+    elif kind == "encoder":
+        from w2s.laws import text
+
+        text.check(table, argument)
 
 
 def _inputs(request: _Request) -> Matrix:
@@ -101,13 +108,20 @@ def _columns(request: _Request) -> Matrix:
 def _morgan(request: _Request) -> Matrix:
     from w2s.laws import molecules
 
-    return molecules.morgan(request.table)
+    bits = molecules.morgan(request.table)
+    return molecules.folded(bits, _fold_count(request.argument)) if request.argument else bits
 
 
 def _descriptors(request: _Request) -> Matrix:
     from w2s.laws import molecules
 
     return molecules.descriptors(request.table)
+
+
+def _encoder(request: _Request) -> Matrix:
+    from w2s.laws import text
+
+    return text.encoded(request.table, request.argument)
 
 
 def _width(request: _Request) -> int:
@@ -120,6 +134,14 @@ def _group_count(argument: str, table: Table) -> int:
     columns = table.inputs.shape[1]
     if not argument.isdecimal() or not 1 <= int(argument) <= columns or columns % int(argument):
         raise FieldError(f"features 'means:{argument}': write means:K with K a divisor of the {columns} input columns")
+    return int(argument)
+
+
+def _fold_count(argument: str) -> int:
+    from w2s.laws import molecules
+
+    if not argument.isdecimal() or not 1 <= int(argument) <= molecules.BITS:
+        raise FieldError(f"features 'morgan:{argument}': write morgan:K with K of the {molecules.BITS} bits, or morgan for all")
     return int(argument)
 
 
@@ -138,6 +160,7 @@ FEATURES: Mapping[str, Callable[[_Request], Matrix]] = {
     "columns": _columns,
     "morgan": _morgan,
     "descriptors": _descriptors,
+    "encoder": _encoder,
 }
 
 WIDE = ("relu", "of_strong")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from w2s.cells import FieldError
 from w2s.laws.table import Table
 
-__all__ = ["check", "descriptors", "morgan"]
+__all__ = ["BITS", "check", "descriptors", "folded", "morgan"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -39,6 +39,13 @@ def check(table: Table) -> None:
 def morgan(table: Table) -> Matrix:
     """Morgan fingerprints of radius 2 folded to 2048 bits: (rows, 2048), 0 or 1."""
     return _cached(f"morgan-{BITS}-{RADIUS}", table, _morgan)
+
+
+def folded(bits: Matrix, count: int) -> Matrix:
+    """Fingerprints (rows, b) folded to ``count`` bits: bit j is set where some bit with number j modulo ``count`` is."""
+    rows, width = bits.shape
+    padded = np.pad(bits, ((0, 0), (0, -width % count)))
+    return np.asarray(padded.reshape(rows, -1, count).max(axis=1))
 
 
 def descriptors(table: Table) -> Matrix:

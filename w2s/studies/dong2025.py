@@ -6,21 +6,24 @@ population's (``evaluate: fresh``) or in the sample's own second moments, never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s import metrics
-from w2s.block import Block
+from w2s.block import Block, Group
 from w2s.cells import FieldError, field
 from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.probe import FILTER_FIELDS
+from w2s.solver_choice import LEAST_RIDGE
+from w2s.studies.dong_claims import CLAIMS
+from w2s.studies.dong_cost import TEACHER, VIEW, block_bytes, block_pieces
 from w2s.studies.dong_figures import FIGURES
 from w2s.studies.dong_solver import RESULTS, Draws, Family, families
-from w2s.studies.fields import FilterCell, asked_levels, occurring
-from w2s.study import Cost, Rule, Study
+from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
+from w2s.study import Cost, Piece, Rule, Study
 from w2s.theory import dong2025 as theory
 from w2s_kernels import Backend
 
@@ -28,8 +31,6 @@ __all__ = ["Regression"]
 
 Matrix = npt.NDArray[np.float64]
 
-TEACHER = ("n_labeled", "ridge_weak")
-VIEW = ("evaluate", "risk", "ceiling")
 _MODELS = ("weak", "student", "strong", "ceiling")
 
 
@@ -102,9 +103,16 @@ class Regression(Study):
             lambda overlap, weak, strong: overlap <= np.minimum(weak, strong),
             "d_overlap must not exceed d_weak or d_strong",
         ),
+        NEEDS_SPECTRUM,
+        Rule(
+            ("precision", "n_transfer", "d_strong", "ridge"),
+            lambda precision, n, d, ridge: (precision != "mixed") | (n > d) | (ridge >= LEAST_RIDGE),
+            f"precision: mixed needs n_transfer > d_strong or a ridge of at least {LEAST_RIDGE:g}",
+        ),
     )
 
     figures = FIGURES
+    claims = CLAIMS
     example: ClassVar[Mapping[str, Any]] = {
         "d_weak": 100,
         "d_strong": 50,
@@ -122,36 +130,42 @@ class Regression(Study):
                 raise FieldError(problem)
 
     def cost(self, block: Block) -> Cost:
-        """Grams of the latent coordinates; a Cholesky factor per teacher count and an eigendecomposition per student sample."""
-        size = max(block.values("d_weak")) + max(block.values("d_strong")) + 2.0
-        strong, weak = float(max(block.values("d_strong"))), float(max(block.values("d_weak")))
-        geometries = block.group(*GEOMETRY, "noise", "design")
-        seeds, nests = len(block.values("seed")), len(families(geometries.levels))
-        teachers, transfers, filters = (len(block.group(*names)) for names in (TEACHER, ("n_transfer",), FILTER_FIELDS))
-        counts = len(block.values("n_labeled")) + transfers
-        rows = max(block.values("n_labeled")) + max(block.values("n_transfer"))
-        gram = 2.0 * size**2 * (rows if "rows" in block.values("design") else counts * size)
-        fits = nests * (teachers * (weak**3 / 3 + 4 * weak**2 * len(geometries)) + 12 * strong**3 * counts)
-        students = len(geometries) * teachers * transfers * (2 * strong * size + 10 * strong * filters)
-        held = 8.0 * (rows * size + seeds * (counts * size**2 + len(geometries) * teachers * (size + 4 * filters * transfers)))
-        return Cost(seeds * (gram + fits + students * len(block.group(*VIEW))), held)
+        """Sum of the pieces; bytes of the rows of one seed and the second moments of all."""
+        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """Grams of the latent coordinates, one factor per teacher sample, one spectrum per student sample, and sums."""
+        return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: second moments once per seed, then all geometries, sample counts and filters from them."""
         seeds, geometries, teachers = block.group("seed"), block.group(*GEOMETRY, "noise", "design"), block.group(*TEACHER)
         transfers, filters, views = block.group("n_transfer"), block.group(*FILTER_FIELDS), block.group(*VIEW)
-        groups = (seeds, geometries, teachers, transfers, filters, views)
+        precisions = block.group("precision")
+        groups = (seeds, geometries, teachers, transfers, filters, views, precisions)
         out = {name: np.full(tuple(len(group) for group in groups), np.nan) for name in RESULTS}
-        draws = Draws(block, backend)
-        for nested in families(geometries.levels, occurring(block, geometries)):
-            family = Family(nested, draws.of(nested), filters.levels, backend)
-            for (n, v), columns in family.solve(teachers.levels, transfers.values("n_transfer"), views.levels):
-                for name, values in columns.items():
-                    out[name][:, nested.places, :, n, :, v] = np.moveaxis(values, 1, 0)
+        out["solver"] = np.full(out["condition"].shape, None, dtype=object)
+        draws, counts = Draws(block, backend), transfers.values("n_transfer")
+        for p, f in _filters_of(block, precisions, filters):
+            for nested in families(geometries.levels, occurring(block, geometries)):
+                levels = [filters.levels[place] for place in f]
+                family = Family(nested, draws.of(nested), levels, backend, precisions.levels[p]["precision"])
+                at = np.ix_(np.arange(len(seeds)), np.array(nested.places), np.arange(len(teachers)), f)
+                for (n, v), columns in family.solve(teachers.levels, counts, views.levels):
+                    for name, values in columns.items():
+                        out[name][:, :, :, n, :, v, p][at] = values
         columns = {name: block.gather(table, *groups) for name, table in out.items()}
         columns["opr"] = metrics.opr(columns["strong_error"], columns["student_error"])
-        columns["solver"] = np.full((1,) * len(block.axes), "cholesky+eigh", dtype=object)
         return columns | _theory(block)
+
+
+def _filters_of(block: Block, precisions: Group, filters: Group) -> list[tuple[int, npt.NDArray[np.int64]]]:
+    """For each precision in the block, the places of the filters that some cell asks it of.
+
+    Of the whole block: the filters decide the solver, and cells that a mask leaves must keep their bits.
+    """
+    asked = occurring(block.with_mask(None), precisions, filters)
+    return [(p, np.flatnonzero(places)) for p, places in enumerate(asked) if places.any()]
 
 
 def _theory(block: Block) -> dict[str, npt.NDArray[Any]]:

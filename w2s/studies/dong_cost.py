@@ -50,7 +50,7 @@ class _Sizes:
         self.teachers = block.group(*TEACHER).levels
         self.labeled, self.transfer = block.values("n_labeled"), block.values("n_transfer")
         filters, precisions = block.group(*FILTER_FIELDS), block.group("precision")
-        asked = occurring(block, precisions, filters)
+        asked = occurring(block.with_mask(None), precisions, filters)
         self.filters = {
             level["precision"]: [filters.levels[k] for k in range(len(filters)) if asked[p, k]]
             for p, level in enumerate(precisions.levels)

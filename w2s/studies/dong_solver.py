@@ -2,7 +2,8 @@
 
 Latent coordinates z = [s, e, t, noise] (see :mod:`w2s.laws.gaussian`); every model and every goal is a vector over z. What is
 shared: second moments of z per seed and sample count; one Cholesky factor of the weak Gram for all nested weak widths; one
-eigendecomposition of the student's Gram for all teachers and filters. What is left for a cell is a sum over d_strong numbers.
+eigendecomposition of the student's Gram for all teachers and filters, or a Cholesky factor for each where filters are few
+ridges (:mod:`w2s.solver_choice`). What is left for a cell is a sum over d_strong numbers.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.block import Block
-from w2s.laws.gaussian import GEOMETRY, Geometry, latent_factor, latent_sample
-from w2s.probe import MomentProbe, filters_of
-from w2s_kernels import Backend, Filters, filtered_products, joint_risk, nested, prefix_grams, ridge
+from w2s.laws.gaussian import GEOMETRY, Geometry, latent_grams, latent_sample
+from w2s.probe import filters_of
+from w2s.solver_choice import choose_solver, count_filters, mixed_solver, solver_pair
+from w2s.studies.dong_students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
+from w2s.studies.dong_teachers import Fit, Teachers
+from w2s_kernels import Backend, nested, prefix_grams, ridge
 
 __all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
 
@@ -88,13 +92,12 @@ class Moments:
         for role, numbers in counts.items():
             ordered = sorted(set(numbers))
             per_seed = [self._of_seed(design, role, seed, ordered, backend) for seed in seeds]
-            stacked = np.stack(per_seed, axis=1)
+            stacked = np.stack(per_seed, axis=1) if len(seeds) > 1 else per_seed[0][:, None]
             self._sums |= {(role, count): stacked[n] for n, count in enumerate(ordered)}
 
     def _of_seed(self, design: str, role: str, seed: int, counts: list[int], backend: Backend) -> Matrix:
         if design == "wishart":
-            factors = latent_factor(role, seed, counts, *self.widths, backend)
-            return np.stack([factor.T @ factor for factor in factors])
+            return latent_grams(role, seed, counts, *self.widths, backend)
         rows = latent_sample(role, seed, counts[-1], *self.widths, backend)
         return backend.to_numpy(prefix_grams(rows, counts, backend=backend))
 
@@ -111,8 +114,11 @@ class Moments:
 class Family:
     """All cells of some geometries with nested weak features. D = d_strong + d_weak + 2 is the length of z."""
 
-    def __init__(self, nest: Nested, moments: Moments, filters: Sequence[Level], backend: Backend) -> None:
+    def __init__(
+        self, nest: Nested, moments: Moments, filters: Sequence[Level], backend: Backend, precision: str = "float64"
+    ) -> None:
         self.moments, self.backend, self.filters = moments, backend, filters_of(filters)
+        self.levels, self.mixed = filters, precision == "mixed"
         self.d_strong, self.d_weak = nest.d_strong, nest.d_weak
         self.widths = [geometry.d_weak for geometry in nest.geometries]
         self.targets = np.stack([self._spread(geometry) for geometry in nest.geometries])
@@ -121,7 +127,7 @@ class Family:
         cosines = max(nest.geometries, key=lambda geometry: geometry.d_weak).cosines
         self.cosines = np.pad(cosines, (0, self.d_weak - len(cosines)))
         self._unique_labels, self._label_of = np.unique(self.labels, axis=0, return_inverse=True)
-        self._students: dict[tuple[str, int, int], _Student] = {}
+        self._students: dict[tuple[str, int, int], Student] = {}
         self._baselines: dict[tuple[int, float], Matrix] = {}
 
     def _spread(self, geometry: Geometry) -> Matrix:
@@ -135,18 +141,22 @@ class Family:
         self, teachers: Sequence[Level], transfers: Sequence[int], views: Sequence[Level]
     ) -> Iterator[tuple[tuple[int, int], dict[str, Matrix]]]:
         """Yield, for every transfer count and view, results (seeds, members, teachers, filters) by name."""
-        fits = [self._teacher(level["n_labeled"], level["ridge_weak"]) for level in teachers]
-        weak = np.stack([vectors for vectors, _ in fits], axis=2)
-        conditions = np.stack([numbers for _, numbers in fits], axis=2)
+        fits = self._teachers(teachers)
+        weak = np.stack([vectors for vectors, _, _ in fits], axis=2)
+        conditions = np.stack([fit.condition for _, fit, _ in fits], axis=2)[..., None]
         for n, count in enumerate(transfers):
-            student = self._student("transfer", 0, count)
-            condition = np.maximum(conditions[..., None], student.probe.condition(self.filters)[:, None, None, :])
+            student = self._student("transfer", 0, count, len(self.widths) * len(teachers))
+            condition: Matrix | None = None
             for v, view in enumerate(views):
                 results = self._errors(student, weak, teachers, count, view)
-                yield (n, v), results | {"condition": condition}
+                if condition is None:  # only now, as a factor that did not converge has been replaced
+                    condition = np.maximum(conditions, student.condition(self.filters)[:, None, None, :])
+                results["condition"] = condition
+                results["solver"] = self._names(fits, student, results.pop("steps"))
+                yield (n, v), results
 
     def _errors(
-        self, student: _Student, weak: Matrix, teachers: Sequence[Level], n_transfer: int, view: Level
+        self, student: Student, weak: Matrix, teachers: Sequence[Level], n_transfer: int, view: Level
     ) -> dict[str, Matrix]:
         """Results but for the condition, (seeds, members, teachers, filters) or with a last axis of one."""
         goals = self.targets if view["risk"] == "excess" else self.labels
@@ -154,21 +164,32 @@ class Family:
         for places in self._alike(teachers, view):
             level = teachers[places[0]]
             second = self._evaluation(view["evaluate"], level["n_labeled"], student)
-            joined = view["ceiling"] == "labeled+transfer"
-            ceiling = self._student("joined", level["n_labeled"], n_transfer) if joined else student
             chosen = np.ascontiguousarray(weak[:, :, places])
             seeds, members, count, size = chosen.shape
             flat = chosen.reshape(seeds, members * count, size)
             errors = student.errors(self.filters, flat, np.repeat(goals, count, axis=0), second)
             part = {name: values.reshape(seeds, members, count, -1) for name, values in errors.items()}
+            # A copy: the ceiling may be fitted by the same student.
+            part["steps"] = np.tile(student.steps[:, None, None, :], (1, members, count, 1))
             part["weak_error"] = quadratic(flat - np.repeat(goals, count, axis=0), second).reshape(seeds, members, count, 1)
             strong = [quadratic(self._strong(teachers[t]) - goals, second) for t in places]
             part["strong_error"] = np.stack(strong, axis=2)[..., None]
+            joined = view["ceiling"] == "labeled+transfer"
+            ceiling = self._student("joined", level["n_labeled"], n_transfer, members) if joined else student
             above = ceiling.errors(self.filters, self._labels_of(student), goals, second)["student_error"]
             part["ceiling_error"] = np.repeat(above[:, :, None], count, axis=2)
             parts.append((places, part))
         order = np.argsort(np.concatenate([places for places, _ in parts]))
         return {name: np.concatenate([part[name] for _, part in parts], axis=2)[:, :, order] for name in parts[0][1]}
+
+    def _names(self, fits: Sequence[tuple[Matrix, Fit, str]], student: Student, steps: Matrix) -> npt.NDArray[Any]:
+        """Names of the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
+        if not self.mixed:
+            return np.array([solver_pair(name, student.solver) for _, _, name in fits], dtype=object)[:, None]
+        both = np.maximum(steps, np.stack([fit.steps for _, fit, _ in fits], axis=2)[..., None])  # nan where either failed
+        codes = np.where(np.isnan(both), -1, both).astype(np.int64)
+        names = [*(mixed_solver(step, None) for step in range(codes.max(initial=0) + 1)), mixed_solver(0, "cholesky")]
+        return np.array(names, dtype=object)[codes]
 
     def _alike(self, teachers: Sequence[Level], view: Level) -> list[list[int]]:
         """Teachers that are evaluated on the same moments and have the same ceiling, by position."""
@@ -179,10 +200,10 @@ class Family:
             groups.setdefault(level["n_labeled"], []).append(place)
         return list(groups.values())
 
-    def _labels_of(self, student: _Student) -> Matrix:
+    def _labels_of(self, student: Student) -> Matrix:
         return np.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
 
-    def _evaluation(self, evaluate: str, n_labeled: int, student: _Student) -> Matrix | None:
+    def _evaluation(self, evaluate: str, n_labeled: int, student: Student) -> Matrix | None:
         """Second moments of the inputs that errors are measured on; None for the population."""
         if evaluate == "fresh":
             return None
@@ -206,20 +227,23 @@ class Family:
         vectors[..., self.d_strong : self.d_strong + self.d_weak] = theta * np.sqrt(1.0 - self.cosines**2)
         return vectors
 
-    def _teacher(self, n_labeled: int, ridge_weak: float) -> tuple[Matrix, Matrix]:
-        """Weak models of all members: vectors over z (seeds, members, D) and condition numbers (seeds, members).
-
-        One Cholesky factor of the widest Gram; every narrower width is a column of one triangular solve.
-        """
-        rows = self._weak_rows(self._sums("labeled", n_labeled) / n_labeled)
-        gram = np.ascontiguousarray(self._weak_rows(np.swapaxes(rows, -1, -2)))
-        factor, _ = nested.cholesky_gram(gram, ridge_weak, self.backend)
-        z = nested.forward(factor, np.ascontiguousarray(rows @ self._unique_labels.T), self.backend)
+    def _teachers(self, teachers: Sequence[Level]) -> list[tuple[Matrix, Fit, str]]:
+        """Weak models of all members for each teacher: vectors over z (seeds, members, D), their fit, and its solver."""
         widths, place = np.unique(self.widths, return_inverse=True)
-        theta = self.backend.to_numpy(nested.coefficients(factor, z, widths.tolist(), self.backend))
-        conditions = self.backend.to_numpy(nested.condition(factor, widths.tolist()))
         place, column = place.reshape(-1), self._label_of.reshape(-1)
-        return self._weak_vectors(theta[:, place, :, column].swapaxes(0, 1)), conditions[:, place]
+        found: dict[int, tuple[Matrix, Fit, str]] = {}
+        for count in dict.fromkeys(level["n_labeled"] for level in teachers):
+            mine = {at: level["ridge_weak"] for at, level in enumerate(teachers) if level["n_labeled"] == count}
+            rows = self._weak_rows(self._sums("labeled", count))
+            rows /= count
+            gram = np.ascontiguousarray(self._weak_rows(np.swapaxes(rows, -1, -2)))
+            rhs = np.ascontiguousarray(rows @ self._unique_labels.T)
+            shared = Teachers(gram, rhs, count, widths.tolist(), list(mine.values()), self.mixed, self.backend)
+            for at, strength in mine.items():
+                fit = shared.fit(strength)
+                vectors = self._weak_vectors(fit.theta[:, place, :, column].swapaxes(0, 1))
+                found[at] = vectors, Fit(fit.theta, fit.condition[:, place], fit.steps[:, place]), shared.solver
+        return [found[at] for at in range(len(teachers))]
 
     def _strong(self, level: Level) -> Matrix:
         """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D); kept.
@@ -228,9 +252,8 @@ class Family:
         """
         key = (level["n_labeled"], level["ridge_weak"])
         if key not in self._baselines and key[0] <= self.d_strong:
-            baseline = _Student(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
-            response = baseline.probe.responses(ridge([key[1]]))
-            self._baselines[key] = baseline.vectors(response * baseline.coordinates(self._labels_of(baseline)))
+            baseline = SpectralStudent(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
+            self._baselines[key] = baseline.fit(ridge([key[1]]), self._labels_of(baseline))
         if key not in self._baselines:
             rows = self._sums("labeled", key[0])[:, : self.d_strong] / key[0]
             gram = np.ascontiguousarray(rows[..., : self.d_strong])
@@ -241,77 +264,23 @@ class Family:
             self._baselines[key] = np.pad(theta.swapaxes(-1, -2), ((0, 0), (0, 0), (0, beyond)))
         return self._baselines[key]
 
-    def _student(self, role: str, n_labeled: int, n_transfer: int) -> _Student:
-        """Strong features on the transfer rows, or on labelled and transfer rows (``joined``); kept."""
+    def _student(self, role: str, n_labeled: int, n_transfer: int, fits: int) -> Student:
+        """Strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels; kept."""
         key = (role, n_labeled, n_transfer)
         if key not in self._students:
             sums = self._sums("transfer", n_transfer)
             if role == "joined":
                 sums = sums + self._sums("labeled", n_labeled)
-            self._students[key] = _Student(sums / (n_labeled + n_transfer), self.d_strong, self.backend)
+            self._students[key] = self._made(sums / (n_labeled + n_transfer), n_labeled + n_transfer, fits)
         return self._students[key]
 
-
-class _Student:
-    """Strong features on one sample: the eigendecomposition V S V' of their Gram and its product with all moments."""
-
-    def __init__(self, second: Matrix, d_strong: int, backend: Backend) -> None:
-        self.second, self.d_strong, self.backend = second, d_strong, backend
-        self.probe = MomentProbe(np.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
-        self.basis = backend.to_numpy(self.probe.spectrum.vectors)
-        image = np.ascontiguousarray(np.swapaxes(self.basis, -1, -2)) @ np.ascontiguousarray(second[:, :d_strong, :])
-        # What rounding leaves in directions that the rows do not span would become coefficients of size eps/lambda.
-        spanned = np.arange(d_strong) < backend.to_numpy(self.probe.spectrum.rank)[:, None]
-        self.image = np.where(spanned[..., None], image, 0.0)
-
-    def coordinates(self, vectors: Matrix) -> Matrix:
-        """V'E[s z']v, the coordinates of a fit to labels v'z: (seeds, T, D) to (seeds, T, d_strong)."""
-        return np.asarray(np.ascontiguousarray(vectors) @ np.swapaxes(self.image, -1, -2))
-
-    def rotate(self, vectors: Matrix) -> Matrix:
-        """V' of the strong part of vectors over z: (seeds, T, D) to (seeds, T, d_strong)."""
-        return np.asarray(np.ascontiguousarray(vectors[..., : self.d_strong]) @ self.basis)
-
-    def vectors(self, coords: Matrix) -> Matrix:
-        """Coefficients from coordinates, as vectors over z: (seeds, T, d_strong) to (seeds, T, D)."""
-        theta = coords @ np.swapaxes(self.basis, -1, -2)
-        return np.pad(theta, ((0, 0), (0, 0), (0, self.second.shape[-1] - self.d_strong)))
-
-    def errors(self, filters: Filters, labels: Matrix, goals: Matrix, second: Matrix | None) -> dict[str, Matrix]:
-        """Errors of the students of T labels against T goals: ``student_error``, ``misfit``, ``gain``, each (seeds, T, L).
-
-        ``labels`` (seeds, T, D) and ``goals`` (T, D) are vectors over z; ``second`` (seeds, D, D) holds the moments of the
-        inputs that errors are measured on, None for the population.
-        """
-        if second is None:
-            return self._fresh_errors(filters, labels, np.broadcast_to(goals, labels.shape))
-        return self._sample_errors(filters, labels, goals, second)
-
-    def _fresh_errors(self, filters: Filters, labels: Matrix, goals: Matrix) -> dict[str, Matrix]:
-        """Sums in the eigenbasis: a student has a strong part only, what a goal has beyond it is added as power."""
-        response, coords = self.probe.responses(filters), self.coordinates(labels)
-        sums = filtered_products(response, coords, self.rotate(goals), self.rotate(labels), self.backend)
-        beyond_goal, beyond_label = goals[..., self.d_strong :], labels[..., self.d_strong :]
-        misfit = sums[1] + np.sum(beyond_label**2, axis=-1)[..., None]
-        cross = sums[2] - np.sum(beyond_label * beyond_goal, axis=-1)[..., None]
-        student_error = sums[0] + np.sum(beyond_goal**2, axis=-1)[..., None]
-        return {"student_error": student_error, "misfit": misfit, "gain": misfit + 2.0 * cross}
-
-    def _sample_errors(self, filters: Filters, labels: Matrix, goals: Matrix, second: Matrix) -> dict[str, Matrix]:
-        """Quadratic forms of explicit differences."""
-        response, coords = self.probe.responses(filters), self.coordinates(labels)
-        errors = {name: np.empty((*labels.shape[:2], len(filters))) for name in ("student_error", "misfit", "gain")}
-        for t in range(labels.shape[1]):
-            fitted = self.vectors(response * coords[:, t, None, :])
-            to_goal, to_label = fitted - goals[t], labels[:, t, None, :] - fitted
-            errors["student_error"][:, t] = quadratic(to_goal, second)
-            errors["misfit"][:, t] = quadratic(to_label, second)
-            errors["gain"][:, t] = errors["misfit"][:, t] + 2.0 * np.sum((to_label @ second) * to_goal, axis=-1)
-        return errors
-
-
-def quadratic(difference: Matrix, second: Matrix | None) -> Matrix:
-    """E (v'z)^2 for vectors (seeds, T, D): (seeds, T). The population's second moment of z is the identity."""
-    if second is None:
-        return np.asarray(np.sum(difference * difference, axis=-1))
-    return np.asarray(joint_risk(np.ascontiguousarray(difference)[..., None], second)[..., 0])
+    def _made(self, second: Matrix, n: int, fits: int) -> Student:
+        if self.mixed:
+            return MixedStudent(second, self.d_strong, self.filters, self.backend)
+        factors, spectral = count_filters(self.levels, self.d_strong, n)
+        chosen = choose_solver(self.d_strong, n, strengths=factors, spectral=spectral, rhs=fits)
+        if chosen.name == "cholesky":
+            student = FactorStudent(second, self.d_strong, self.filters, self.backend)
+            if student.complete:
+                return student
+        return SpectralStudent(second, self.d_strong, self.backend)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from w2s.block import Block, Group
 from w2s.cells import Cell, field
+from w2s.study import Rule
 
-__all__ = ["FilterCell", "asked_levels", "occurring"]
+__all__ = ["NEEDS_SPECTRUM", "FilterCell", "asked_levels", "occurring"]
 
 
 class FilterCell(Cell):
@@ -37,6 +38,16 @@ class FilterCell(Cell):
     step_size: float = field(
         0.1, description="step size of gradient descent", unit="1 / feature power", when={"filter": ["steps"]}, gt=0
     )
+    precision: Literal["float64", "mixed"] = field(
+        "float64", description="factors in float64, or in float32 with refinement to float64 residuals", since=2
+    )
+
+
+NEEDS_SPECTRUM = Rule(
+    ("precision", "filter"),
+    lambda precision, filter: (precision != "mixed") | (filter == "ridge"),
+    "precision: mixed needs filter: ridge; flow and steps need the spectrum, which is computed in float64",
+)
 
 
 def occurring(block: Block, *groups: Group) -> npt.NDArray[np.bool_]:

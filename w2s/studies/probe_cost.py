@@ -46,7 +46,7 @@ class _Sizes:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.teachers, filters, precisions = len(block.group(*TEACHER)), block.group(*FILTER), block.group("precision")
-        asked = occurring(block, precisions, filters).sum(axis=1)
+        asked = occurring(block.with_mask(None), precisions, filters).sum(axis=1)
         self.filters = {level["precision"]: int(n) for level, n in zip(precisions.levels, asked, strict=True)}
         self.designs = block.group(*_SHAPE)
         self.repeats = len(block.group(*STUDENT)) / len(self.designs)

@@ -16,12 +16,14 @@ import numpy.typing as npt
 from w2s import metrics
 from w2s.laws.features import feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
-from w2s.probe import LABEL_RULES, RowProbe, filters_of
+from w2s.probe import LABEL_RULES, MixedProbe, RowProbe, filters_of
+from w2s.solver_choice import solver_pair
 from w2s_kernels import Backend, Filters, ridge
 
 __all__ = ["TUNING_RIDGES", "Design"]
 
 Matrix = npt.NDArray[np.float64]
+Probe = RowProbe | MixedProbe
 
 TUNING_RIDGES = 10.0 ** np.arange(-8.0, 2.5, 0.5)
 """Ridge strengths among which ``ceiling_tuning: best_on_validation`` chooses."""
@@ -32,8 +34,9 @@ class _Teacher:
     """A fitted weak model: its outputs on every row, and how its system was."""
 
     scores: Matrix
-    rank: int
+    rank: float
     condition: float
+    solver: str
     messages: list[str] = field(default_factory=list)
     singular: bool = False
 
@@ -42,15 +45,15 @@ class Design:
     """Everything that the cells of one student design share: rows, strong features, their factorisation, test basis."""
 
     def __init__(self, cell: Mapping[str, Any], backend: Backend) -> None:
-        self.cell, self.backend = cell, backend
+        self.cell, self.backend, self.mixed = cell, backend, cell["precision"] == "mixed"
         self.table: Table = load_table(cell["data"], cell["target"], cell["task"])
         self.strong = feature_matrix(
             cell["strong_features"], self.table, width=cell["d_strong"], role="strong", seed=cell["seed"], backend=backend
         )
         self._teachers: dict[tuple[Any, ...], _Teacher] = {}
-        self._weak: tuple[tuple[Any, ...], RowProbe, Matrix] | None = None
+        self._weak: tuple[tuple[Any, ...], Probe, Matrix] | None = None
         self._anchors: dict[tuple[Any, ...], tuple[Matrix, Matrix]] = {}
-        self._probes: dict[tuple[str, int], RowProbe] = {}
+        self._probes: dict[tuple[str, int], Probe] = {}
 
     def rows(self, n_labeled: int) -> Rows:
         """Row numbers of the four samples when the teacher has ``n_labeled`` labels."""
@@ -72,6 +75,7 @@ class Design:
         scores = student.at(probe.basis(self.strong[where]))
         truth, weak = self.table.targets[where], teacher.scores[where]
         size = len(levels)
+        solvers = np.array([solver_pair(teacher.solver, name) for name in probe.solvers(filters)], dtype=object)
         out: dict[str, npt.NDArray[Any]] = {
             "weak_error": np.broadcast_to(metrics.squared_error(weak, truth), size),
             "student_error": metrics.squared_error(scores, truth),
@@ -81,6 +85,7 @@ class Design:
             "weak_rank": np.full(size, teacher.rank),
             "student_rank": np.full(size, probe.rank),
             "n_evaluated": np.full(size, len(where)),
+            "solver": solvers,
         }
         out["gain"] = out["misfit"] + metrics.cross_term(scores, weak, truth)
         for name in ("strong", "ceiling"):
@@ -90,6 +95,9 @@ class Design:
             out |= self._zero_one(scores, weak, self.table.labels[where])
         if len(rows.validation):
             held_out = student.at(probe.basis(self.strong[rows.validation]))
+            out["weak_validation_error"] = np.broadcast_to(
+                metrics.squared_error(teacher.scores[rows.validation], self.table.targets[rows.validation]), size
+            )
             out["student_validation_error"] = metrics.squared_error(held_out, teacher.scores[rows.validation])
         out["status"] = self._status(teacher, probe, levels)
         messages = [*teacher.messages, *([_constant_note("student", probe)] if probe.constant else [])]
@@ -102,7 +110,7 @@ class Design:
             "disagreement": metrics.disagreement(scores, weak),
         }
 
-    def _status(self, teacher: _Teacher, probe: RowProbe, levels: tuple[Mapping[str, Any], ...]) -> npt.NDArray[Any]:
+    def _status(self, teacher: _Teacher, probe: Probe, levels: tuple[Mapping[str, Any], ...]) -> npt.NDArray[Any]:
         """``singular`` where a fit without regularisation had no unique solution (the minimum-norm one was taken)."""
         endless = np.array([level["ridge"] == 0 or level["time"] == np.inf for level in levels])
         return (teacher.singular | (endless & (not probe.full_rank))).astype(np.int64)
@@ -113,9 +121,10 @@ class Design:
             self._teachers[key] = self._fit_teacher(cell, rows)
         return self._teachers[key]
 
-    def _weak_probe(self, cell: Mapping[str, Any], rows: Rows) -> tuple[RowProbe, Matrix]:
+    def _weak_probe(self, cell: Mapping[str, Any], rows: Rows) -> tuple[Probe, Matrix]:
         """Factored labelled rows, and the basis of all rows: the latest only, as it serves every ``ridge_weak``."""
-        key = (cell["weak_features"], cell["d_weak"], cell["n_labeled"])
+        mixed = self.mixed and cell["ridge_weak"] > 0
+        key = (cell["weak_features"], cell["d_weak"], cell["n_labeled"], mixed)
         if self._weak is None or self._weak[0] != key:
             features = feature_matrix(
                 cell["weak_features"],
@@ -126,7 +135,7 @@ class Design:
                 backend=self.backend,
                 strong=self.strong,
             )
-            probe = RowProbe(features[rows.labeled], self.cell["preprocess"], self.backend)
+            probe = self._made(features[rows.labeled], mixed)
             self._weak = key, probe, probe.basis(features)
         return self._weak[1:]
 
@@ -134,7 +143,7 @@ class Design:
         probe, basis = self._weak_probe(cell, rows)
         filters = ridge([cell["ridge_weak"]])
         scores = probe.fit(self.table.targets[rows.labeled], filters).at(basis)[0]
-        teacher = _Teacher(scores, probe.rank, float(probe.condition(filters)[0]))
+        teacher = _Teacher(scores, probe.rank, float(probe.condition(filters)[0]), probe.solvers(filters)[0])
         if cell["ridge_weak"] == 0 and not probe.full_rank:
             teacher.singular = True
             teacher.messages.append(
@@ -149,10 +158,13 @@ class Design:
                 teacher.singular |= seen == 1
         return teacher
 
-    def _probe(self, role: str, rows: npt.NDArray[np.int64], key: int) -> RowProbe:
+    def _probe(self, role: str, rows: npt.NDArray[np.int64], key: int) -> Probe:
         if (role, key) not in self._probes:
-            self._probes[role, key] = RowProbe(self.strong[rows], self.cell["preprocess"], self.backend)
+            self._probes[role, key] = self._made(self.strong[rows], self.mixed)
         return self._probes[role, key]
+
+    def _made(self, features: Matrix, mixed: bool) -> Probe:
+        return (MixedProbe if mixed else RowProbe)(features, self.cell["preprocess"], self.backend)
 
     def _anchor(
         self, name: str, rows: Rows, where: npt.NDArray[np.int64], levels: tuple[Mapping[str, Any], ...]
@@ -171,7 +183,7 @@ class Design:
 
     def _anchor_errors(
         self,
-        probe: RowProbe,
+        probe: Probe,
         train: npt.NDArray[np.int64],
         validation: npt.NDArray[np.int64],
         where: npt.NDArray[np.int64],
@@ -187,7 +199,7 @@ class Design:
             squared[~tuned], zero_one[~tuned] = self._errors(probe, train, where, same)
         return squared, zero_one
 
-    def _best_ridge(self, probe: RowProbe, train: npt.NDArray[np.int64], validation: npt.NDArray[np.int64]) -> Filters:
+    def _best_ridge(self, probe: Probe, train: npt.NDArray[np.int64], validation: npt.NDArray[np.int64]) -> Filters:
         """Return the ridge with the smallest error against the truth on validation rows (0-1 first for classification)."""
         filters = ridge(TUNING_RIDGES)
         squared, zero_one = self._errors(probe, train, validation, filters)
@@ -195,7 +207,7 @@ class Design:
         return filters[int(np.argmin(score))]
 
     def _errors(
-        self, probe: RowProbe, train: npt.NDArray[np.int64], where: npt.NDArray[np.int64], filters: Filters
+        self, probe: Probe, train: npt.NDArray[np.int64], where: npt.NDArray[np.int64], filters: Filters
     ) -> tuple[Matrix, Matrix]:
         scores = probe.fit(self.table.targets[train], filters).at(probe.basis(self.strong[where]))
         squared = metrics.squared_error(scores, self.table.targets[where])
@@ -204,5 +216,5 @@ class Design:
         return squared, metrics.zero_one_error(scores, self.table.labels[where])
 
 
-def _constant_note(role: str, probe: RowProbe) -> str:
+def _constant_note(role: str, probe: Probe) -> str:
     return f"{role}: {probe.constant} of {probe.width} features are constant on the training rows and carry no weight"

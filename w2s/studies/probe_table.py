@@ -6,7 +6,7 @@ labels of those rows; all are tested on rows that none of them saw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -18,11 +18,11 @@ from w2s.cells import field as cell_field
 from w2s.datafile import DataFile
 from w2s.laws.features import WIDE, check_features
 from w2s.laws.table import load_table, split_rows
-from w2s.probe import FILTER_FIELDS
-from w2s.studies.fields import FilterCell, asked_levels, occurring
+from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
+from w2s.studies.probe_cost import FILTER, STUDENT, TEACHER, block_bytes, block_pieces
 from w2s.studies.probe_figures import FIGURES, digest
 from w2s.studies.probe_solver import Design
-from w2s.study import Cost, Rule, Study
+from w2s.study import Cost, Piece, Rule, Study
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["ProbeTable"]
 
 Matrix = npt.NDArray[np.float64]
-
-DATA = ("data", "target", "task", "split", "n_validation", "n_test", "preprocess", "seed")
-STUDENT = (*DATA, "strong_features", "d_strong", "n_transfer", "evaluate", "ceiling", "risk")
-TEACHER = ("weak_features", "d_weak", "n_labeled", "ridge_weak", "labels")
-FILTER = (*FILTER_FIELDS, "ceiling_tuning")
 
 
 class TableCell(FilterCell):
@@ -88,6 +83,7 @@ class ProbeTable(Study):
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
         "student_validation_error": "double",
+        "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
         "n_evaluated": "int64",
@@ -102,6 +98,12 @@ class ProbeTable(Study):
             ("split", "n_validation", "n_test"),
             lambda split, n_validation, n_test: (split == np.array(None)) | ((n_validation == 0) & (n_test == 0)),
             "with a published split, n_validation and n_test are not set",
+        ),
+        NEEDS_SPECTRUM,
+        Rule(
+            ("precision", "ridge"),
+            lambda precision, ridge: (precision != "mixed") | (ridge > 0),
+            "precision: mixed needs a ridge above zero: the minimum norm needs the singular values",
         ),
     )
     figures = FIGURES
@@ -144,39 +146,37 @@ class ProbeTable(Study):
             raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
 
     def cost(self, block: Block) -> Cost:
-        """One SVD per student design, one per teacher, one GEMM per teacher for all filters."""
-        students, teachers, filters = (len(block.group(*names)) for names in (STUDENT, TEACHER, FILTER))
-        width = max((v for v in (*block.values("d_strong"), *block.values("d_weak")) if v is not None), default=500)
-        transfer, labeled = max(block.values("n_transfer")), block.values("n_labeled")
-        factor = _svd_flops(transfer, width) + sum(_svd_flops(n, width) for n in labeled)
-        rank = min(width, transfer)
-        predict = 20.0 * filters * rank * 500
-        held = 8.0 * (6 * transfer * width + 40 * filters * (500 + rank))
-        return Cost(students * (factor + teachers * (predict + _svd_flops(max(labeled), width) / 20)), held)
+        """Sum of the pieces; bytes of one student design and the outputs of all filters."""
+        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """One SVD per student design, one per weak model, and products for all filters at once."""
+        return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: for each student design all teachers, for each teacher all filters at once."""
         students, teachers, filters = block.group(*STUDENT), block.group(*TEACHER), block.group(*FILTER)
         shape = (len(students), len(teachers), len(filters))
         out = {name: np.full(shape, np.nan) for name in _NUMBERS}
-        out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "weak_rank", "student_rank", "n_evaluated")}
-        messages = np.full(shape, None, dtype=object)
-        wanted = occurring(block, students, teachers)
+        out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "n_evaluated")}
+        out["solver"], messages = (np.full(shape, None, dtype=object) for _ in range(2))
+        # The filters decide the solver: those of the whole block, so that cells that a mask leaves keep their bits.
+        wanted, asked = occurring(block, students, teachers), occurring(block.with_mask(None), students, filters)
         for s, student in enumerate(students.levels):
             if not wanted[s].any():
                 continue
-            design = Design(student, backend)
+            design, places = Design(student, backend), np.flatnonzero(asked[s])
+            levels = tuple(filters.levels[place] for place in places)
             for t in np.flatnonzero(wanted[s]):
-                result, message = design.solve(teachers.levels[t], filters.levels)
+                result, message = design.solve(teachers.levels[t], levels)
                 for name, values in result.items():
-                    out[name][s, t] = values
+                    out[name][s, t, places] = values
                 messages[s, t] = message
         columns = {name: block.gather(table, students, teachers, filters) for name, table in out.items()}
         if "classification" not in block.values("task"):
             columns = {name: values for name, values in columns.items() if name not in _ZERO_ONE}
         columns["status"] = columns["status"].astype(np.int8)
         columns["message"] = block.gather(messages, students, teachers, filters)
-        columns["solver"] = np.full((1,) * len(block.axes), "svd", dtype=object)
         return columns
 
 
@@ -187,12 +187,10 @@ _NUMBERS = (
     "disagreement",
     "weak_power",
     "student_validation_error",
+    "weak_validation_error",
     "condition",
+    "weak_rank",
+    "student_rank",
 )
 
 _ZERO_ONE = tuple(name for name in _NUMBERS if name.endswith("_01") or name == "disagreement")
-
-
-def _svd_flops(rows: int, width: int) -> float:
-    small, large = min(rows, width), max(rows, width)
-    return 6.0 * large * small**2 + 9.0 * small**3

@@ -1,0 +1,115 @@
+"""What a row costs besides its mathematics: planning, identities, the table and its Parquet files.
+
+The launch is timed twice on the same grid: as it is, and with the study's `solve` replaced by its answers from a first pass, so
+that what is left is bookkeeping. Bars: 2 microseconds a cell on the reference grid, and 5 % of the wall time on a grid whose
+cells cost 100 microseconds or more. Both in one process on one thread, in turns; the tables of both must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow.parquet as pq
+from _timing import interleaved, quartiles, spread, verdict
+from threadpoolctl import threadpool_limits
+
+from sweeper import launch
+from w2s.block import Block
+from w2s.rows import PROVENANCE
+from w2s.studies.dong2025 import Regression
+from w2s_kernels import Backend
+
+PER_CELL, SHARE, DEAR = 2.0, 0.05, 100.0
+REFERENCE: Any = Path(__file__).resolve().parent / "reference.yaml"
+ROWS: Any = {
+    "study": "dong2025.regression",
+    "axes": {
+        "d_weak": [64, 128],
+        "n_labeled": [500, 1000],
+        "n_transfer": [8000, 16000],
+        "ridge": {"logspace": [-6, 0, 20]},
+    },
+    "fixed": {"d_strong": 128, "d_overlap": 12, "noise": 0.5, "design": "rows"},
+    "seeds": 32,
+}
+
+
+class Answers:
+    """The study's `solve`, which remembers: once a block has been solved, its answer costs nothing."""
+
+    def __init__(self) -> None:
+        self.solve, self.known = Regression.solve, {}
+
+    def __call__(self, block: Block, backend: Backend) -> dict[str, np.ndarray]:
+        key = repr((block.fixed, block.axes))
+        if key not in self.known:
+            self.known[key] = dict(self.solve(Regression(), block, backend))
+        return self.known[key]
+
+
+def run(grid: Any, out: Path, answers: Answers | None = None) -> int:
+    """Launch into an empty folder and return the number of cells."""
+    shutil.rmtree(out, ignore_errors=True)
+    if answers is None:
+        return launch(grid, executor="inline", out=out).computed
+    with patch.object(Regression, "solve", lambda _study, block, backend: answers(block, backend)):
+        return launch(grid, executor="inline", out=out).computed
+
+
+def rows(run: Path) -> Any:
+    """Rows of a run without provenance, ordered by identity."""
+    return pq.read_table(run / "results").drop_columns(list(PROVENANCE)).sort_by("cell_id").replace_schema_metadata()
+
+
+def measure(name: str, grid: Any, folder: Path, repeats: int) -> dict[str, Any]:
+    answers = Answers()
+    cells = run(grid, folder / "without", answers)
+    sides = {
+        "launch": lambda: run(grid, folder / "whole"),
+        "bookkeeping": lambda: run(grid, folder / "without", answers),
+    }
+    seconds = interleaved(sides, repeats)
+    assert rows(folder / "whole").equals(rows(folder / "without")), "the two launches wrote different tables"
+    files = len(list((folder / "whole" / "results").glob("part-*.parquet"))) - 1
+    print(f"{name}: {cells:,} cells in {files} parts, {repeats} turns")
+    for side, values in seconds.items():
+        part = 1e3 * quartiles(values)[1] / files
+        print(f"  {side:12s} {spread(values, 1e6 / cells)} microseconds a cell, {part:.2f} ms a part")
+    middle = {side: quartiles(values)[1] / cells for side, values in seconds.items()}
+    share = float(np.median(seconds["bookkeeping"] / seconds["launch"]))
+    return {"grid": name, "cells": cells, "parts": files, "seconds a cell": middle, "share": share}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two turns on smaller grids instead of eleven")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    chosen = parser.parse_args()
+    reference, dear, repeats = REFERENCE, ROWS, 11
+    if chosen.quick:
+        dear, repeats = ROWS | {"seeds": 2}, 2
+        reference = dear | {"fixed": {**ROWS["fixed"], "design": "wishart"}}
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
+        cheap = measure("reference grid", reference, Path(folder) / "reference", repeats)
+        costly = measure("rows of 16,000", dear, Path(folder) / "rows", repeats)
+    cost = 1e6 * (costly["seconds a cell"]["launch"] - costly["seconds a cell"]["bookkeeping"])
+    verdicts = [
+        verdict(
+            "reference grid: bookkeeping", 1e6 * cheap["seconds a cell"]["bookkeeping"], PER_CELL, unit="microseconds a cell"
+        ),
+        verdict("a grid of dear cells: solving", cost, DEAR, unit="microseconds a cell", at_least=True),
+        verdict("a grid of dear cells: bookkeeping in the wall time", 100 * costly["share"], 100 * SHARE, unit="%"),
+    ]
+    if chosen.json:
+        chosen.json.write_text(json.dumps({"grids": [cheap, costly], "verdicts": verdicts}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

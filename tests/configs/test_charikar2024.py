@@ -1,0 +1,104 @@
+"""The grids of Charikar et al. 2024: what they hold, and that the small ones decide every claim of their study as expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import w2s
+from sweeper import launch, load_grid
+from sweeper.report import make_report
+from w2s.claims import decide
+from w2s.datafile import data_folders
+from w2s.studies import find_study
+from w2s.studies.charikar_panels import PANELS, panel
+
+CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "charikar2024"
+FIGURES = {
+    "fig2a": "realizable",
+    "fig2b": "pretrained",
+    "fig2c": "perturbed",
+    "fig3a": "pretrained_swapped",
+    "fig3b": "perturbed_swapped",
+    "fig3c": "low_sample",
+}
+NEEDS_PRETRAINING = {
+    "realizable_median",
+    "realizable_correlation",
+    "pretrained_correlation",
+    "pretrained_slope",
+    "pretrained_swapped_slope",
+    "low_sample_reverses",
+    "nonconvex_heads_follow",
+}
+
+
+def launched(name: str, folder: Path) -> Path:
+    document: dict[str, Any] = yaml.safe_load((CONFIGS / "small" / f"{name}.yaml").read_text())
+    out = folder / name
+    assert launch({**document, "out": str(out)}, executor="inline").exit == 0
+    return out
+
+
+def outcomes(run: Path) -> dict[str, tuple[str, str]]:
+    """Outcome and numbers of every claim of a run's study."""
+    table = w2s.load(run)
+    found = {claim.id: decide(claim, table) for claim in find_study(table["study"].iloc[0]).claims}
+    return {name: (verdict.outcome, verdict.says) for name, verdict in found.items()}
+
+
+@pytest.mark.parametrize(("name", "wanted"), FIGURES.items())
+def test_a_grid_is_the_figure_it_names(name: str, wanted: str) -> None:
+    grid = load_grid(CONFIGS / f"{name}.yaml")
+    axes = grid.axes()
+    assert len(axes["task"]) == 100
+    assert axes["evaluate"] == ["fresh", "transfer"]
+    cell = next(iter(grid.parts[0].block.cells()))
+    assert (cell["sampling"], cell["head"], cell["n_labeled"], cell["n_transfer"], cell["n_test"]) == (
+        *("per_task", "least_squares"),
+        *(2000, 2000, 2000),
+    )
+    assert panel(pd.DataFrame([cell])).tolist() == [wanted]
+    assert wanted in PANELS
+
+
+def test_the_selection_grid_has_eight_weak_models_and_rows_to_score_them() -> None:
+    for path, field in (("selection.yaml", "depth_weak"), ("small/perturbed.yaml", "sigma_weak")):
+        parts = load_grid(CONFIGS / path).parts
+        ladders = [part.block for part in parts if 0 not in part.block.values("n_validation")]
+        assert [len(block.values(field)) for block in ladders] == [8]
+        assert all(len(block.values("seed")) >= 40 for block in ladders)
+
+
+@pytest.mark.grid
+def test_perturbed_representations_decide_what_needs_no_pretraining(tmp_path: Path) -> None:
+    run = launched("perturbed", tmp_path)
+    found = outcomes(run)
+    assert {name for name, (outcome, _) in found.items() if outcome == "untestable"} == NEEDS_PRETRAINING
+    wrong = {name: said for name, said in found.items() if name not in NEEDS_PRETRAINING and said[0] != "holds"}
+    assert not wrong
+    table = w2s.load(run)
+    drawn = {figure.id for figure in find_study("charikar2024.synthetic").figures if figure.draw(table) is not None}
+    assert drawn == {"gain_misfit", "selection"}
+
+
+@pytest.mark.slow
+def test_one_launch_decides_every_synthetic_claim(tmp_path: Path) -> None:
+    run = launched("synthetic", tmp_path)
+    assert not {name: said for name, said in outcomes(run).items() if said[0] != "holds"}
+    assert {"gain_misfit.png", "heads.png", "selection.png"} <= {path.name for path in make_report(run)}
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_molecules_decide_every_claim(tmp_path: Path) -> None:
+    pytest.importorskip("rdkit", reason="needs RDKit: pip install 'w2s-sweep[molecules]'")
+    if not any((folder / "molecules" / "esol.csv").exists() for folder in data_folders()):
+        pytest.skip("needs molecules/esol.csv in a folder named in W2S_DATA")
+    run = launched("molecules", tmp_path)
+    assert not {name: said for name, said in outcomes(run).items() if said[0] != "holds"}
+    assert {"gain_misfit.png", "selection.png"} <= {path.name for path in make_report(run)}
