@@ -113,8 +113,12 @@ def data() -> None:
 
 @app.command()
 @_guarded
-def plan(grid: GridFile) -> None:
-    """Show cells, blocks, what is shared, the nominal cost and the predicted time; run nothing."""
+def plan(
+    grid: GridFile,
+    resolve: Annotated[str | None, typer.Option(help="METRIC=HALF_WIDTH: seeds that this takes, judged from a pilot")] = None,
+    pilot: Annotated[int, typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch")] = 8,
+) -> None:
+    """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""
     from sweeper.describe import print_plan
     from sweeper.plan import make_plan
     from sweeper.reader import load_grid
@@ -123,6 +127,13 @@ def plan(grid: GridFile) -> None:
     checked = make_plan(load_grid(grid))
     print_plan(checked)
     print_existing(checked.grid)
+    if resolve is not None:
+        from sweeper.pilot import parse_target, print_needed, run_pilot
+        from sweeper.progress import Progress
+
+        metric, half_width = parse_target(resolve)
+        table = run_pilot(checked.grid, pilot, metric, half_width, Progress())
+        print_needed(checked.grid, table, metric, half_width)
 
 
 @app.command()

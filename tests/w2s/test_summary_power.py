@@ -1,0 +1,72 @@
+"""Seeds needed: the number does what it promises, and nothing is promised where the gap is unresolved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from w2s.summary.intervals import mean_interval
+from w2s.summary.power import seeds_needed
+
+
+def table(seeds, *, spread=1.0, gap=5.0, seed=0):
+    generator = np.random.default_rng(seed)
+    rows = []
+    for scale in (1.0, 2.0):
+        weak = gap + 1 + 0.01 * generator.standard_normal(seeds)
+        student = weak - 2 + scale * spread * generator.standard_normal(seeds)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "seed": range(seeds),
+                    "scale": scale,
+                    "weak_error": weak,
+                    "student_error": student,
+                    "ceiling_error": 1.0,
+                    "status": "ok",
+                }
+            )
+        )
+    frame = pd.concat(rows, ignore_index=True)
+    frame["gain"] = frame["weak_error"] - frame["student_error"]
+    return frame
+
+
+def test_the_number_of_seeds_gives_the_width():
+    pilot = seeds_needed(table(200), "student_error", 0.1).set_index("scale")
+    assert pilot["half_width"].loc[2.0] / pilot["half_width"].loc[1.0] == pytest.approx(2.0, rel=0.25)
+    for scale in (1.0, 2.0):
+        needed = int(pilot["needed"].loc[scale])
+        widths = []
+        for seed in range(40):
+            sample = scale * np.random.default_rng(seed).standard_normal(needed)
+            interval = mean_interval(sample)
+            widths.append(float(interval.high - interval.low) / 2)
+        assert np.mean(widths) == pytest.approx(0.1, rel=0.2)
+
+
+def test_a_pilot_that_is_precise_enough_needs_no_more():
+    found = seeds_needed(table(50), "student_error", 100.0)
+    assert (found["needed"] == 2).all()
+
+
+def test_ratios_scale_like_means_once_the_gap_is_resolved():
+    found = seeds_needed(table(100), "pgr", 0.01).set_index("scale")
+    more = seeds_needed(table(400), "pgr", 0.01).set_index("scale")
+    assert (found["status"] == "ok").all()
+    assert float(found["needed"].loc[1.0]) == pytest.approx(float(more["needed"].loc[1.0]), rel=0.5)
+
+
+def test_an_unresolved_gap_has_no_number():
+    frame = table(8, gap=0.0)
+    found = seeds_needed(frame, "pgr", 0.05)
+    assert found["needed"].isna().any()
+    assert set(found.loc[found["needed"].isna(), "status"]) <= {"gap_unresolved", "gap_nonpositive"}
+
+
+def test_one_seed_and_bad_widths():
+    assert seeds_needed(table(1), "student_error", 0.1)["needed"].isna().all()
+    for width in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="above 0"):
+            seeds_needed(table(4), "student_error", width)
