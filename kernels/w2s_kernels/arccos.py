@@ -25,7 +25,7 @@ SERIES = tuple((-1.0) ** n * 2.0 * (n + 1) / math.factorial(2 * n + 3) for n in 
 SERIES_BELOW = 0.25
 """Angle below which the series is used: there its rest is below 1e-16 of it, and the closed form loses six bits."""
 
-_TILES = {"numpy": (256, 512), "numba": (256, 512), "cupy": (4096, 4096)}  # temporaries stay in cache, or fill the device
+_TILE = 256, 512  # temporaries stay in cache
 
 
 def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
@@ -38,7 +38,7 @@ def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
     v :
         (n, d); None stands for `u`, gives a matrix that is symmetric to the bit, and half the work.
     backend :
-        "numba" replaces the elementwise part by one compiled pass; "cupy" computes on the device.
+        "numba" replaces the elementwise part by one compiled pass, "cupy" by one kernel, in place.
 
     Returns
     -------
@@ -55,14 +55,18 @@ def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"u and v must have the same number of columns, got {left.shape} and {right.shape}")
     d = left.shape[1]
-    out = xp.empty((len(left), len(right)))
     lengths = left_length / (2.0 * math.pi * d), right_length
-    for rows, columns in _tiles(out.shape, backend, mirrored=v is None):
+    if backend.name == "cupy":
+        from . import arccos_cupy
+
+        out = xp.ascontiguousarray(left @ right.T)
+        arccos_cupy.fill(out, *lengths, mirrored=v is None)
+        return _with_diagonal(out, left_length, d, xp) if v is None else out
+    out = xp.empty((len(left), len(right)))
+    for rows, columns in _tiles(out.shape, mirrored=v is None):
         cosines = left[rows] @ right[columns].T
         _fill(out, cosines, rows, columns, lengths, backend, mirrored=v is None)
-    if v is None:
-        out[xp.arange(len(left)), xp.arange(len(left))] = left_length * left_length / (2.0 * d)
-    return out
+    return _with_diagonal(out, left_length, d, xp) if v is None else out
 
 
 def linear_gram(u: Array, v: Array | None = None, *, scales: Array, backend: Backend) -> Array:
@@ -99,9 +103,15 @@ def _directions(rows: Array, name: str, backend: Backend) -> tuple[Array, Array]
     return xp.ascontiguousarray(rows / xp.where(length > 0, length, 1.0)[:, None]), length
 
 
-def _tiles(shape: tuple[int, int], backend: Backend, *, mirrored: bool) -> Iterator[tuple[slice, slice]]:
+def _with_diagonal(out: Array, length: Array, d: int, xp: Any) -> Array:
+    at = xp.arange(len(out))
+    out[at, at] = length * length / (2.0 * d)
+    return out
+
+
+def _tiles(shape: tuple[int, int], *, mirrored: bool) -> Iterator[tuple[slice, slice]]:
     """Row and column ranges that cover the matrix, or its upper triangle."""
-    height, width = _TILES[backend.name]
+    height, width = _TILE
     for top in range(0, shape[0], height):
         bottom = min(top + height, shape[0])
         for first in range(top if mirrored else 0, shape[1], width):

@@ -125,6 +125,11 @@ def _add(total: Array, X: Array, Z: Array, xp: Any) -> None:
     if not _triangular(total, Z is X, xp):
         total += transpose_matmul(X, Z, xp)
         return
+    if xp is not np:
+        from . import gram_cupy
+
+        gram_cupy.add(total, X)
+        return
     from scipy.linalg.blas import dsyrk
 
     for i in np.ndindex(total.shape[:-2]):
@@ -144,7 +149,7 @@ def _mirror(sums: Array, symmetric: bool, xp: Any) -> None:
 
 
 def _triangular(total: Array, symmetric: bool, xp: Any) -> bool:
-    return symmetric and xp is np and total.shape[-1] >= _WIDE
+    return symmetric and (xp is not np or total.shape[-1] >= _WIDE)
 
 
 def _chunks(X: Array, Z: Array, n: int) -> Chunks:

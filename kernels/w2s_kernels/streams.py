@@ -14,6 +14,7 @@ passes it once in 1e17 draws.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,10 +117,9 @@ def _generate(
     out = backend.xp.empty(shape, dtype=dtype)
     if out.size == 0:
         return out
-    if backend.name == "numba":
-        from . import streams_numba
-
-        getattr(streams_numba, kind)(out, row0, col0, np.array(stream.key, dtype=np.uint64))
+    if backend.name != "numpy":
+        compiled = importlib.import_module(f".streams_{backend.name}", __package__)
+        getattr(compiled, kind)(out, row0, col0, np.array(stream.key, dtype=np.uint64))
         return out
     first, last = col0 // LANES, (col1 + LANES - 1) // LANES
     shift = col0 - first * LANES

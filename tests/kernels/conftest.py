@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from cuda_build import Nvrtc, Shim
 from problems import BACKENDS
 
-from w2s_kernels import Backend, BackendError, choose
+from w2s_kernels import Backend, BackendError, arccos_cupy, choose, responses_cupy, streams_cupy
 
 
 @pytest.fixture(params=BACKENDS)
@@ -15,3 +16,32 @@ def backend(request: pytest.FixtureRequest) -> Backend:
         return choose(request.param)
     except BackendError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def device() -> Backend:
+    """The CUDA backend; skips where none answers."""
+    try:
+        return choose("cupy")
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def nvrtc() -> Nvrtc:
+    """NVIDIA's run-time compiler."""
+    return Nvrtc()
+
+
+@pytest.fixture(scope="session")
+def _shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
+    return Shim(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def shim(_shim: Shim, monkeypatch: pytest.MonkeyPatch) -> Shim:
+    """CUDA kernels run on the CPU; use the backend `cuda_build.STAND_IN`."""
+    for module in (streams_cupy, arccos_cupy, responses_cupy):
+        monkeypatch.setattr(module, "kernel", _shim.kernel)
+    _shim.launches = 0
+    return _shim

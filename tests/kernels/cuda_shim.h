@@ -7,6 +7,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -110,7 +111,20 @@ inline void launch(int blocks, int threads, int seed, std::function<void()> kern
     }
 }
 
+// Launch a kernel; 1 if threads of a warp met different barriers.
+inline int attempt(int blocks, int threads, int seed, std::function<void()> kernel)
+{
+    try {
+        launch(blocks, threads, seed, std::move(kernel));
+    } catch (const std::exception&) {
+        return 1;
+    }
+    return 0;
+}
+
 }  // namespace shim
 
+inline double __longlong_as_double(long long bits) { return std::bit_cast<double>(bits); }
+inline long long __double_as_longlong(double x) { return std::bit_cast<long long>(x); }
 inline void __syncwarp() { shim::pause(shim::State::at_warp); }
 inline void __syncthreads() { shim::pause(shim::State::at_block); }

@@ -1,9 +1,8 @@
-"""The CUDA source without a device: compiled by NVRTC, and executed on the CPU through `cuda_shim.h`."""
+"""The CUDA kernel of small systems without a device, executed on the CPU through `cuda_shim.h`."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cuda_build import Nvrtc
 from numpy.typing import NDArray
 from problems import Floats
 from test_small import EPS, indefinite, judge, problem, same
 
-from w2s_kernels import choose, solve_quadratic
-from w2s_kernels.small_cupy import KERNEL, SOURCE, compile_options, launch_plan
+from w2s_kernels import Backend, solve_quadratic
+from w2s_kernels.small_cupy import SOURCE, compile_options, launch_plan
 
 DRIVER = """
 #include "cuda_shim.h"
@@ -116,57 +116,17 @@ def test_launch_plan_fits_a_block(d: int) -> None:
     assert shared <= 48 * 1024
 
 
-@pytest.fixture(scope="module")
-def nvrtc() -> ctypes.CDLL:
-    """NVIDIA's run-time compiler from its wheel; it needs neither a driver nor a device."""
-    found = importlib.util.find_spec("nvidia")
-    roots = [Path(p) for p in found.submodule_search_locations or []] if found else []
-    libraries = sorted(library for root in roots for library in root.glob("*/lib/libnvrtc.so.*"))
-    if not libraries:
-        pytest.skip("NVRTC is missing: pip install 'nvidia-cuda-nvrtc>=13,<14' 'nvidia-cuda-runtime>=13,<14'")
-    return ctypes.CDLL(str(libraries[0]))
-
-
-def compiled(nvrtc: ctypes.CDLL, source: str, options: list[str]) -> tuple[bool, str]:
-    """Whether the source compiles to machine code, and the log."""
-    program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"small.cu", 0, None, None) == 0
-    arguments = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-    status = nvrtc.nvrtcCompileProgram(program, len(options), arguments)
-    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetProgramLog(program, log)
-    if status == 0:
-        assert nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size)) == 0
-        assert size.value > 0
-    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return status == 0, log.value.decode()
-
-
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("d", [1, 8, 13, 32, 64])
-def test_source_compiles_for_devices(nvrtc: ctypes.CDLL, d: int, architecture: str) -> None:
-    options = [*compile_options(d), f"-arch={architecture}", "--ptxas-options=-v"]
-    done, log = compiled(nvrtc, SOURCE.read_text(), options)
-    assert done, log
-    assert KERNEL in log
-    assert "0 bytes spill stores" in log
-    assert "0 bytes stack frame" in log  # arrays of a thread live in registers
-
-
-def test_errors_of_the_source_are_reported(nvrtc: ctypes.CDLL) -> None:
-    done, log = compiled(nvrtc, SOURCE.read_text(), ["-DDIM=9", "-DGROUP=8", "-DITEMS=16"])
+def test_errors_of_the_source_are_reported(nvrtc: Nvrtc) -> None:
+    done, log, _ = nvrtc.compile(SOURCE.read_text(), ["-DDIM=9", "-DGROUP=8", "-DITEMS=16"])
     assert not done
     assert "one thread a row" in log
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("d", ORDERS)
-def test_device_has_the_bits_of_the_compiled_cpu_version(d: int) -> None:
-    pytest.importorskip("cupy", reason="CuPy is missing: the CUDA source cannot run on a device")
+def test_device_has_the_bits_of_the_compiled_cpu_version(d: int, device: Backend) -> None:
     from w2s_kernels import small_numba
 
     A, B = problem(100, d, 19, 1e4)
-    device = choose("cupy")
     got = solve_quadratic(device.asarray(A), device.asarray(B), device)
     same(tuple(device.to_numpy(a) for a in got), small_numba.solve(A, B))

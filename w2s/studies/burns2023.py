@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,15 @@ from w2s.finetune.tables import join, probabilities, read_table
 from w2s.finetune.tasks import TaskData, formatter_of
 from w2s.identity import cell_ids, hex_ids
 from w2s.scores import SCORE_COLUMNS, scores
+from w2s.studies.burns_figures import FIGURES
 from w2s.studies.burns_graph import CellGraph, cell_graph
 from w2s.study import Cost, Rule, Study
+from w2s.summary import summarize
+from w2s.summary.text import readable
 from w2s_kernels import Backend
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Text"]
 
@@ -96,6 +102,7 @@ class Text(Study):
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
     )
+    figures = FIGURES
     example: ClassVar[Mapping[str, Any]] = {
         "task": "sentence_polarity",
         "weak_model": "minilm-l6:1",
@@ -116,6 +123,11 @@ class Text(Study):
                 "test": level["n_test"] or None
             }
             draw_items(level["task"], columns, sizes, balance=level["balance"], seed=block.values("seed")[0])
+
+    def digest(self, table: DataFrame) -> DataFrame:
+        """Accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
+        summary = summarize(table, metrics=list(_DIGEST))
+        return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:
         """The calls of every wanted cell."""
@@ -230,6 +242,7 @@ class Text(Study):
         return self.store
 
 
+_DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 _NOTHING = dict.fromkeys(("weak_error", "student_error", "ceiling_error", "misfit"), float("nan"))
 
 
