@@ -52,6 +52,21 @@ class OnError(StrEnum):
     all_alike = "stop-if-all-alike"
 
 
+class PredictionKind(StrEnum):
+    """What models predict in a file of predictions."""
+
+    class_ = "class"
+    probability = "probability"
+    value = "value"
+
+
+class ImportSource(StrEnum):
+    """Code bases whose result folders can be read."""
+
+    openai_w2s = "openai-w2s"
+    eleuther = "eleuther"
+
+
 def main() -> None:
     """Entry point of ``w2s-sweep``."""
     app()
@@ -219,6 +234,36 @@ def report(run: RunPath) -> None:
     from sweeper.report import make_report
 
     make_report(run)
+
+
+@app.command()
+@_guarded
+def score(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
+    ],
+    kind: Annotated[PredictionKind, typer.Option(help="what the models predict")] = PredictionKind.probability,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
+) -> None:
+    """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
+    from sweeper.score import print_scores
+    from sweeper.score import score as score_file
+
+    print_scores(score_file(file, str(kind), by))
+
+
+@app.command("import")
+@_guarded
+def import_folder(
+    source: Annotated[ImportSource, typer.Argument(help="code base that wrote the folder", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
+) -> None:
+    """Read the results of another code base into a table; no pickle is opened."""
+    from sweeper.importing import import_results
+
+    import_results(str(source), folder, out, overwrite=overwrite)
 
 
 @app.command()

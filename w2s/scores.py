@@ -12,15 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s import metrics
+from w2s.item_intervals import ratio_bounds, resampled_means
 
-__all__ = ["SCORE_COLUMNS", "brier", "calibration_error", "cross_entropy", "divergence", "pgr_interval", "scores"]
+__all__ = [
+    "SCORE_COLUMNS",
+    "brier",
+    "calibration_error",
+    "cross_entropy",
+    "divergence",
+    "divergences",
+    "pgr_interval",
+    "scores",
+    "surprisal",
+]
 
+Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
 
 FLOOR = 1e-12
 BINS = 10
-RESAMPLES = 1000
 
 SCORE_COLUMNS: Mapping[str, str] = {
     "agreement": "double",
@@ -39,15 +50,25 @@ SCORE_COLUMNS: Mapping[str, str] = {
 """Columns that :func:`scores` adds to the common ones."""
 
 
+def surprisal(probabilities: Matrix, truth: Classes) -> Vector:
+    """-log p(true class) of every item, (n,), in nats."""
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], FLOOR)))
+
+
 def cross_entropy(probabilities: Matrix, truth: Classes) -> float:
     """Mean of -log p(true class), in nats."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], FLOOR)).mean())
+    return float(surprisal(probabilities, truth).mean())
+
+
+def divergences(first: Matrix, second: Matrix) -> Vector:
+    """KL(first || second) of every item, (n,), in nats."""
+    a, b = np.maximum(first, FLOOR), np.maximum(second, FLOOR)
+    return np.asarray((first * (np.log(a) - np.log(b))).sum(axis=1))
 
 
 def divergence(first: Matrix, second: Matrix) -> float:
     """Mean KL(first || second) over items, in nats: zero only where the two agree."""
-    a, b = np.maximum(first, FLOOR), np.maximum(second, FLOOR)
-    return float((first * (np.log(a) - np.log(b))).sum(axis=1).mean())
+    return float(divergences(first, second).mean())
 
 
 def brier(probabilities: Matrix, truth: Classes) -> float:
@@ -71,21 +92,12 @@ def pgr_interval(
 ) -> tuple[float, float]:
     """Interval of the PGR on accuracy under resampling of items, all three models together: its anchors are noisy too.
 
-    Inputs say which items each model gets right, (n,). Bounds are NaN when the resampled gap is not positive in more than
-    (1 - level) / 2 of the resamples. Deterministic: the draws depend on the number of items alone.
+    Inputs say which items each model gets right, (n,). Bounds are NaN where the items do not resolve the gap between weak
+    model and ceiling (:func:`w2s.item_intervals.ratio_bounds`). Deterministic: the draws depend on the number of items alone.
     """
-    n = len(weak)
-    generator = np.random.Generator(np.random.Philox(key=[0x17E5, n]))
-    draws = generator.multinomial(n, np.full(n, 1.0 / n), size=RESAMPLES).astype(np.float64)
-    gain = draws @ (student.astype(np.float64) - weak)
-    gap = draws @ (ceiling.astype(np.float64) - weak)
-    tail = (1.0 - level) / 2.0
-    if np.mean(gap <= 0) > tail:
-        return float("nan"), float("nan")
-    beyond = np.where(gain < 0, -np.inf, np.inf)
-    ratio = np.divide(gain, gap, out=beyond, where=gap > 0)
-    low, high = np.quantile(ratio, [tail, 1.0 - tail], method="closest_observation")
-    return float(low), float(high)
+    base = weak.astype(np.float64)
+    gain, gap = resampled_means(np.column_stack([student - base, ceiling - base])).T
+    return ratio_bounds(gain, gap, level)
 
 
 def scores(

@@ -93,7 +93,7 @@ def test_control_capacity_alone_gives_no_gain(rows: pd.DataFrame) -> None:
 def test_the_report_draws_and_prints_intervals(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = make_report(run)
     text = capsys.readouterr().out
-    assert {path.name for path in written} == {"summary.csv", "regularisation.png", "weak_models.png"}
+    assert {path.name for path in written} == {"summary.csv", "regularisation.png", "weak_models.png", "index.html"}
     assert all(path.stat().st_size > 1000 for path in written)
     assert re.search(r"100 +120 +hard .* 0\.\d\d \[0\.\d\d, 0\.\d\d\]", text)
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from w2s.cells import FieldError
 from w2s.datafile import Content, DataFileError, content_sha256, data_folders
 from w2s.finetune.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
+from w2s.tablefile import read_table_file
 
 __all__ = ["TaskData", "formatter_of", "read_rows"]
 
@@ -87,28 +88,8 @@ def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict
 
 
 def _read(task: TaskData, split: str) -> pa.Table:
-    return _read_file(task.path if not task.has_test_part else _split(task.path, split))
-
-
-@functools.lru_cache(maxsize=4)
-def _read_file(path: Path) -> pa.Table:
-    import pyarrow.csv
-    import pyarrow.json
-    import pyarrow.parquet as pq
-
-    try:
-        if path.suffix == ".parquet":
-            return pq.read_table(path)
-        if ".csv" in path.suffixes:
-            return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
-        with pa.input_stream(str(path), compression="detect") as stream:
-            return pyarrow.json.read_json(
-                stream,
-                read_options=pyarrow.json.ReadOptions(block_size=1 << 26),
-                parse_options=pyarrow.json.ParseOptions(newlines_in_values=False),
-            )
-    except (OSError, ValueError, EOFError, pa.ArrowException) as error:
-        raise FieldError(f"{path.name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
+    path = _split(task.path, split) if task.has_test_part else task.path
+    return read_table_file(path.name, path)
 
 
 def _folder_of(name: str) -> Path:

@@ -55,7 +55,7 @@ class Rows:
 
 
 def load_table(file: DataFile, target: str | None, task: str) -> Table:
-    """Read a CSV (gzip too), Parquet or npz file, or the built-in ``digits``; cached per content, target and task.
+    """Read a CSV or JSON lines (gzip too), Parquet or npz file, or the built-in ``digits``; cached per content, target, task.
 
     Numeric columns other than the target are inputs, in file order. An npz file holds ``x`` (rows, p) and ``y`` (rows,).
     Raises :class:`w2s.cells.FieldError` for a file that cannot be read, a missing target, values that are not finite,
@@ -102,8 +102,13 @@ def _read(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
             import pyarrow.csv
 
             table = pyarrow.csv.read_csv(path)
+        elif path.name.endswith((".jsonl", ".jsonl.gz")):
+            import pyarrow.json
+
+            # A line must fit into one block, and a text can be long.
+            table = pyarrow.json.read_json(path, read_options=pyarrow.json.ReadOptions(block_size=1 << 24))
         else:
-            raise FieldError(f"{name}: unknown kind of file; known: .csv, .csv.gz, .parquet, .npz")
+            raise FieldError(f"{name}: unknown kind of file; known: .csv, .csv.gz, .jsonl, .jsonl.gz, .parquet, .npz")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise FieldError(f"{name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
     if table.num_rows == 0:

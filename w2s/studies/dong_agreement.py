@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Thresholds, Verdict, untestable, within
+from w2s.claims import Outcome, Thresholds, Verdict, untestable, within
 from w2s.summary import columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["AGREEMENT", "CALIBRATION", "Formula", "agreement", "calibration", "cell_means", "plain"]
+__all__ = ["AGREEMENT", "CALIBRATION", "MODELS", "Formula", "agreement", "calibration", "cell_means", "plain"]
 
 Values = npt.NDArray[np.float64]
 
@@ -89,8 +89,8 @@ def agreement(name: str, table: DataFrame, formulas: list[Formula], limits: Thre
         f"largest |{name} - formula| = {largest:.3g} se in {len(right)} cells (asked: at most {bound:g}); "
         f"wrong formula at least {least:.3g} se off in {len(wrong)} cells"
     )
-    outcome = "fails" if largest > bound or least <= bound else "holds" if len(wrong) else "unresolved"
-    return Verdict(outcome, says, largest, (largest, largest), bound, int(table["seed"].nunique()))  # type: ignore[arg-type]
+    outcome: Outcome = "fails" if largest > bound or least <= bound else "holds" if len(wrong) else "unresolved"
+    return Verdict(outcome, says, largest, (largest, largest), bound, int(table["seed"].nunique()))
 
 
 def _distances(formula: Formula, table: DataFrame, limits: Thresholds) -> tuple[Values, Values]:

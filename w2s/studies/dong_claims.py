@@ -1,21 +1,20 @@
 """What the paper says of the four models' risks and of their ratios, as tests on a table.
 
-Risks are compared with formulas (:mod:`w2s.studies.dong_agreement`). Ratios are ratios of means over seeds, their intervals from
-whole seeds resampled; a claim about several settings is about the worst of them. Where a peak is looked for, even seeds say
-where it is and odd seeds how high.
+Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong_agreement`); ratios are followed along counts, overlap
+and noise (:mod:`w2s.studies.dong_lines`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable
+from w2s.claims import Claim, Thresholds, Verdict, below, untestable
 from w2s.studies.dong_agreement import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
-from w2s.summary import columns
+from w2s.studies.dong_lines import gain, hump, log_opr, pgr, steps
 from w2s.theory import dong2025 as theory
 
 if TYPE_CHECKING:
@@ -105,145 +104,13 @@ def _bias(model: str) -> Test:
 def _calibrated(which: int) -> Test:
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         found = calibration(plain(table), limits)
-        return found[which] if found else untestable(f"needs {limits['draws']:g} independent draws of {limits['seeds']:g} seeds each")
+        return (
+            found[which]
+            if found
+            else untestable(f"needs {limits['draws']:g} independent draws of {limits['seeds']:g} seeds each")
+        )
 
     return test
-
-
-class _Line:
-    """Errors (seeds, levels, models) along one axis, everything else held."""
-
-    def __init__(self, rows: DataFrame, axis: str) -> None:
-        ordered = rows.sort_values(["seed", axis])
-        self.levels = ordered[axis].unique()
-        self.fields = ordered.iloc[0]
-        self.whole = len(ordered) == len(self.levels) * ordered["seed"].nunique()
-        self.seeds = tuple(ordered["seed"].unique())
-        values = ordered[[f"{model}_error" for model in MODELS]].to_numpy(float)
-        self.errors = values.reshape(len(self.seeds), -1, 4) if self.whole else values
-
-
-def _lines(table: DataFrame, axis: str, least: int) -> list[_Line]:
-    """Lines of fresh risks along an axis with ``least`` levels or more, all levels on the same seeds."""
-    rows = plain(table)
-    rows = rows[(rows["evaluate"] == "fresh") & (rows["ceiling"] == "labeled+transfer")]
-    others = [name for name in columns.cell_fields(rows) if name != axis]
-    codes, _ = columns.group_codes(rows, others)
-    found = [_Line(rows.iloc[np.flatnonzero(codes == code)], axis) for code in np.unique(codes)]
-    return [line for line in found if line.whole and len(line.levels) >= least and len(line.seeds) > 1]
-
-
-Means = Mapping[str, Values]
-
-
-def _means(errors: Values) -> Means:
-    return dict(zip(MODELS, errors.mean(axis=0).T, strict=True))
-
-
-def _pgr(means: Means) -> Values:
-    return np.asarray((means["weak"] - means["student"]) / (means["weak"] - means["ceiling"]))
-
-
-def _log_opr(means: Means) -> Values:
-    return np.asarray(np.log(means["strong"] / means["student"]))
-
-
-def _gain(means: Means) -> Values:
-    return np.asarray(means["weak"] - means["student"])
-
-
-def _least(lines: list[_Line], of: Callable[[_Line, Values, Values], float]) -> list[tuple[float, tuple[float, float], int]]:
-    """Least value of ``of(line, errors, parity)`` over lines, with intervals; lines of one set of seeds go together."""
-    import pandas as pd
-
-    found = []
-    for seeds in dict.fromkeys(line.seeds for line in lines):
-        together = [line for line in lines if line.seeds == seeds]
-
-        def worst(part: DataFrame, together: list[_Line] = together) -> float:
-            at, parity = part["at"].to_numpy(), part["seed"].to_numpy() % 2
-            return min(of(line, line.errors[at], parity) for line in together)
-
-        found.append(over_seeds(pd.DataFrame({"seed": seeds, "at": np.arange(len(seeds))}), worst))
-    return found
-
-
-def _worst(verdicts: list[Verdict], nothing: str) -> Verdict:
-    ranks = ("fails", "unresolved", "holds")
-    return min(verdicts, key=lambda verdict: ranks.index(verdict.outcome)) if verdicts else untestable(nothing)
-
-
-def _steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "") -> Test:
-    """``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names."""
-
-    def test(table: DataFrame, limits: Thresholds) -> Verdict:
-        lines = [line for line in _lines(table, axis, 2) if _KEPT[kept](line, limits)]
-        sign = 1.0 if rises else -1.0
-        found = _least(lines, lambda _line, errors, _parity: float(np.min(sign * np.diff(of(_means(errors))))))
-        where = f"{len(lines)} lines{say}"
-        verdicts = [
-            above(f"least step of {name} along {axis}, {where}", value, interval, limits["least"], seeds)
-            if rises
-            else below(
-                f"largest step of {name} along {axis}, {where}", -value, (-interval[1], -interval[0]), limits["most"], seeds
-            )
-            for value, interval, seeds in found
-        ]
-        return _worst(verdicts, f"no line along {axis} has two levels{say}")
-
-    return test
-
-
-def _hump(name: str, of: Callable[[Means], Values], kept: str, say: str) -> Test:
-    """``of`` is higher at its inner peak, chosen on even seeds, than at both ends of the line."""
-
-    def over_both_ends(_line: _Line, errors: Values, parity: Values) -> float:
-        even, odd = parity == 0, parity == 1
-        if not (even.any() and odd.any()):
-            return float("nan")
-        peak, values = 1 + int(np.argmax(of(_means(errors[even]))[1:-1])), of(_means(errors[odd]))
-        return float(values[peak] - max(values[0], values[-1]))
-
-    def test(table: DataFrame, limits: Thresholds) -> Verdict:
-        lines = [line for line in _lines(table, "n_labeled", 5) if _KEPT[kept](line, limits)]
-        verdicts = [
-            above(f"least {name}, peak - higher end, {len(lines)} lines {say}", value, interval, limits["least"], seeds)
-            for value, interval, seeds in _least(lines, over_both_ends)
-        ]
-        return _worst(verdicts, f"no line along n_labeled {say}")
-
-    return test
-
-
-def _reaches(line: _Line, limits: Thresholds) -> bool:
-    """Whether the labelled counts span from close to d_weak to far beyond, with some bias in the weak features."""
-    fields = line.fields
-    near, far = fields["d_weak"] * limits["near"], fields["d_weak"] * limits["far"]
-    return bool(line.levels[0] <= near and line.levels[-1] >= far and fields["rho_weak"] * fields["signal"] > 0)
-
-
-def _small_bias(line: _Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below the variance of a ceiling of the transfer rows alone."""
-    fields = line.fields
-    bias = fields["rho_weak"] * fields["signal"]
-    return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_strong"] / fields["n_transfer"])
-
-
-def _variance_first(line: _Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below sigma^2 d_sw/d_w, about the student's variance at n = 2 d_w: else there is no rise."""
-    fields = line.fields
-    bias = fields["rho_weak"] * fields["signal"]
-    return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_overlap"] / fields["d_weak"])
-
-
-_KEPT: Mapping[str, Callable[[_Line, Thresholds], bool]] = {
-    "": lambda _line, _limits: True,
-    "variance_first": _variance_first,
-    "many_transfers": lambda line, limits: bool(line.fields["n_transfer"] >= limits["times"] * line.fields["d_strong"]),
-    "small_bias": _small_bias,
-    "few_labels": lambda line, limits: bool(line.fields["n_labeled"] <= limits["times"] * line.fields["d_weak"]),
-    "many_labels": lambda line, limits: bool(line.fields["n_labeled"] >= limits["times"] * line.fields["d_weak"]),
-}
 
 
 def _same_features(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -264,7 +131,7 @@ _SPAN = {"least": 0.0, "near": 1.5, "far": 20.0}
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "student_in_sample",
-        "variance of the student on its own inputs: sigma^2/(n - d_w - 1) (d_sw + (d_s/N)(d_w - d_sw)), not with d_s/(N - d_s - 1)",
+        "on its own inputs the student's variance is sigma^2/(n - d_w - 1) (d_sw + (d_s/N)(d_w - d_sw))",
         "Theorem 1, variance",
         _variance("transfer", "student"),
         _SHAPE,
@@ -305,8 +172,22 @@ CLAIMS: tuple[Claim, ...] = (
         )
         for model in MODELS
     ),
-    Claim("z_scores_spread", "simulated means scatter about the closed forms as their standard errors say", "all formulas", _calibrated(0), _SHAPE, CALIBRATION),
-    Claim("z_scores_mean", "simulated means have no common deviation from the closed forms", "all formulas", _calibrated(1), _SHAPE, CALIBRATION),
+    Claim(
+        "z_scores_spread",
+        "simulated means scatter about the closed forms as their standard errors say",
+        "all formulas",
+        _calibrated(0),
+        _SHAPE,
+        CALIBRATION,
+    ),
+    Claim(
+        "z_scores_mean",
+        "simulated means have no common deviation from the closed forms",
+        "all formulas",
+        _calibrated(1),
+        _SHAPE,
+        CALIBRATION,
+    ),
     Claim(
         "same_features",
         "a student with its teacher's features is its teacher on its own inputs",
@@ -319,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
         "less_overlap_more_pgr",
         "the smaller the correlation dimension, the larger PGR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
-        _steps("PGR", "d_overlap", _pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        steps("PGR", "d_overlap", pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
         _SHAPE | {"d_overlap": 2},
         {"most": 0.0, "times": 3.0},
     ),
@@ -327,7 +208,7 @@ CLAIMS: tuple[Claim, ...] = (
         "less_overlap_more_opr",
         "the smaller the correlation dimension, the larger OPR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
-        _steps("log OPR", "d_overlap", _log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        steps("log OPR", "d_overlap", log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
         _SHAPE | {"d_overlap": 2},
         {"most": 0.0, "times": 3.0},
     ),
@@ -335,7 +216,7 @@ CLAIMS: tuple[Claim, ...] = (
         "opr_hump",
         "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters",
         "scaling in n",
-        _hump("log OPR", _log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
+        hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
         _SHAPE | {"n_labeled": 5},
         _SPAN,
     ),
@@ -343,7 +224,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_hump",
         "so does PGR where the weak features' bias is below the ceiling's variance",
         "scaling in n",
-        _hump("PGR", _pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
+        hump("PGR", pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
         _SHAPE | {"n_labeled": 5},
         _SPAN,
     ),
@@ -351,7 +232,7 @@ CLAIMS: tuple[Claim, ...] = (
         "opr_rises_with_transfer",
         "OPR rises with the transfer count",
         "scaling in N",
-        _steps("log OPR", "n_transfer", _log_opr, rises=True),
+        steps("log OPR", "n_transfer", log_opr, rises=True),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0},
     ),
@@ -359,7 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_rises_with_transfer",
         "PGR rises with the transfer count, where labels are few",
         "scaling in N",
-        _steps("PGR", "n_transfer", _pgr, rises=True, kept="few_labels", say=" of few labels"),
+        steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0, "times": 2.0},
     ),
@@ -367,7 +248,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_rises_with_transfer_at_many_labels",
         "PGR rises with the transfer count, where labels are many",
         "scaling in N",
-        _steps("PGR", "n_transfer", _pgr, rises=True, kept="many_labels", say=" of many labels"),
+        steps("PGR", "n_transfer", pgr, rises=True, kept="many_labels", say=" of many labels"),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0, "times": 4.0},
         expected="fails_at_this_scale",
@@ -380,7 +261,7 @@ CLAIMS: tuple[Claim, ...] = (
         "noise_raises_gain",
         "the more label noise, the larger the student's gain",
         "label-noise sweep",
-        _steps("gain", "noise", _gain, rises=True),
+        steps("gain", "noise", gain, rises=True),
         _SHAPE | {"noise": 2},
         {"least": 0.0},
     ),

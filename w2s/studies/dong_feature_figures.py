@@ -30,8 +30,9 @@ def _models(table: DataFrame) -> tuple[DataFrame, str]:
     """Rows of the setting with most weak models, with their names in ``model``, and what is held in it."""
     others = settings(table, ("weak_features", "d_weak"))
     setting, keys = group_codes(table, others)
-    width = table["d_weak"].map(lambda d: "" if not d == d else f" {value_text(d)}").fillna("")
-    named = table.assign(model=table["weak_features"].astype(str) + width.astype(str), setting=setting)
+    widths = table["d_weak"].astype(object).where(table["d_weak"].notna(), None)
+    names = [f if d is None else f"{f} {value_text(d)}" for f, d in zip(table["weak_features"], widths, strict=True)]
+    named = table.assign(model=names, setting=setting)
     counts = named.groupby("setting")["model"].nunique()
     chosen = int(counts.to_numpy().argmax())
     held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]

@@ -1,0 +1,164 @@
+"""Results of EleutherAI/w2s and EleutherAI/weak-to-strong.
+
+w2s              RUN/TASK/w2s (or s2s-K) and SHARED/TASK/{weak,strong}, each with results.json and config.json. Students and
+                 ceilings are trained on the same rows (``transfer``). Test predictions are not saved: a summary table.
+weak-to-strong   run folders as in openai/weak-to-strong, and in each the Arrow data set ``eval_results_final`` with the
+                 probabilities of every test item: a file of predictions. A ceiling takes the first rows of the shuffled task,
+                 out of both halves (``mixed``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2s.importers.files import FolderError, Imported, number, read_json, read_saved, summary_row
+from w2s.importers.simple_runs import SimpleRun, Trio, find_runs, find_trios, trio_row
+
+__all__ = ["read_eleuther"]
+
+_ROLES = ("weak", "student", "ceiling")
+_NAMED = {"ds_name", "model_size", "weak_model_size", "weak_model", "weak_labels_path", "loss", "seed"}
+_PROBES = {"probe_relabel": "relabelled", "probe_filter": "filtered"}
+
+
+def read_eleuther(folder: Path) -> Imported:
+    """Read the results folder of either code base; :class:`FolderError` when no finished run is in it."""
+    runs, skipped = find_runs(folder, "n_train_docs")
+    trios, lonely = find_trios(runs, folder)
+    tables, rows = [], []
+    swept = _swept_settings(trios)
+    for trio in trios:
+        table, problem = _predictions(trio, folder, swept)
+        rows.append(trio_row(trio, folder, _ceiling_rows(trio), None if table is None else table.num_rows))
+        tables += [] if table is None else [table]
+        lonely += [] if problem is None else [problem]
+    found, damaged = _nested_rows(folder)
+    skipped = [*skipped, *lonely, *damaged]
+    if not rows and not found:
+        expected = "RUN/TASK/w2s/results.json with SHARED/TASK/{weak,strong}, or run folders with results_summary.json"
+        seen = f"; skipped: {'; '.join(skipped[:5])}" if skipped else ""
+        raise FolderError(f"{folder} holds no weak-to-strong result of EleutherAI's code: expected {expected}{seen}")
+    return Imported(rows + found, pa.concat_tables(tables) if tables else None, skipped)
+
+
+def _predictions(trio: Trio, folder: Path, swept: Sequence[str]) -> tuple[pa.Table | None, str | None]:
+    """P(class 1) of the three models for every test item, joined by id, and what could not be joined."""
+    run = str(trio.student.folder.relative_to(folder))
+    try:
+        parts = [_test_items(run) for run in (trio.weak, trio.student, trio.ceiling)]
+    except FolderError as error:
+        return None, f"{run}: no predictions per item: {error}"
+    common = [item for item in parts[0] if all(item in part for part in parts[1:])]
+    if any(part[item][0] != parts[0][item][0] for part in parts[1:] for item in common):
+        return None, f"{run}: no predictions per item: the runs disagree about the truth"
+    if not common:
+        return None, f"{run}: no predictions per item: the runs share no test item"
+    columns: dict[str, Any] = {"item_id": common, "truth": [parts[0][item][0] for item in common]}
+    columns |= {role: [part[item][1] for item in common] for role, part in zip(_ROLES, parts, strict=True)}
+    columns |= {"seed": [trio.student.get("seed")] * len(common), "group": [_group(trio, swept)] * len(common)}
+    lost = max(len(part) for part in parts) - len(common)
+    return pa.table(columns), f"{run}: {lost} test items that not all three models have" if lost else None
+
+
+def _group(trio: Trio, swept: Sequence[str]) -> str:
+    """Name of a comparison without its seed: task, models, loss, and the settings that differ within the folder."""
+    student = trio.student
+    settings = "".join(f", {name} {student.get(name)}" for name in swept)
+    models = f"{trio.weak.get('model_size')} > {student.get('model_size')}"
+    return f"{student.folder.parent.name}: {student.get('ds_name')}, {models}, {student.get('loss')}{settings}"
+
+
+def _swept_settings(trios: Sequence[Trio]) -> list[str]:
+    """Settings of the students that take several values, beyond those that every name holds."""
+    names = {name for trio in trios for name in trio.student.config} - _NAMED
+    return sorted(name for name in names if len({str(trio.student.get(name)) for trio in trios}) > 1)
+
+
+def _ceiling_rows(trio: Trio) -> str:
+    """Rows of the ceiling: a model that also labels is trained on the first half only."""
+    return "labeled" if trio.ceiling.get("n_inference_docs") else "mixed"
+
+
+def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
+    """Truth and P(class 1) by id. Ids are hashes of texts: one that stands twice cannot be joined and is left out."""
+    table = read_saved(run.folder / "eval_results_final", ["id", "hard_label", "soft_pred"])
+    counts = pc.value_counts(table["id"]).to_pylist()
+    once = {entry["values"] for entry in counts if entry["counts"] == 1}
+    rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+    return {item: (int(truth), float(pair[1])) for item, truth, pair in rows if item in once}
+
+
+def _nested_rows(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of EleutherAI/w2s: every student below the folder, anchored in its shared folder."""
+    rows, skipped = [], []
+    places = sorted({path.parent for name in ("results.json", "config.json") for path in folder.rglob(name)})
+    for place in places:
+        if place.name != "w2s" and not place.name.startswith("s2s-"):
+            continue
+        try:
+            rows.append(_nested_row(place, str(place.relative_to(folder))))
+        except FolderError as error:
+            skipped.append(f"{place.relative_to(folder)}: {error}")
+    return rows, skipped
+
+
+def _nested_row(place: Path, run: str) -> dict[str, Any]:
+    config = _settings(place)
+    root = [*place.parents][len(Path(config["dataset"]).parts) + 1 :][:1]
+    anchors = Path(*root) / str(config.get("shared_folder")) / config["dataset"]
+    if not root or not anchors.is_dir():
+        raise FolderError(f"no shared folder {config.get('shared_folder')!r} with its weak model and ceiling")
+    for role, model in (("weak", "weak_model_name"), ("strong", "strong_model_name")):
+        other = _settings(anchors / role)
+        if (other["dataset"], other[model]) != (config["dataset"], config[model]):
+            raise FolderError(f"the shared folder holds another {role} model: {other[model]}, not {config[model]}")
+    results = {"weak": _results(anchors / "weak"), "student": _results(place), "ceiling": _results(anchors / "strong")}
+    return summary_row(
+        {role: number(found, "eval_accuracy", "results.json") for role, found in results.items()},
+        {role: number(found, "eval_auroc", "results.json") for role, found in results.items()},
+        dataset=config["dataset"],
+        weak_size=config["weak_model_name"],
+        strong_size=config["strong_model_name"],
+        method=_method(place.name, config),
+        loss=config.get("loss_name"),
+        seed=(config.get("train_args") or {}).get("seed", 0),
+        n_items_at_most=config.get("n_test"),
+        ceiling="transfer",
+        run=run,
+        **_label_share(anchors / "weak" / "predictions" / "train"),
+    )
+
+
+def _label_share(folder: Path) -> dict[str, Any]:
+    """Accuracy of the weak labels on the student's rows, where the weak model's predictions were kept."""
+    try:
+        table = read_saved(folder, ["gt_labels", "soft_pred"])
+    except FolderError:
+        return {}
+    truth, weak = (table[name].to_numpy() > 0.5 for name in table.column_names)
+    return {"label_accuracy": float((truth == weak).mean()), "n_labels": len(truth)} if len(truth) else {}
+
+
+def _settings(place: Path) -> dict[str, Any]:
+    config = read_json(place / "config.json")
+    if missing := [name for name in ("dataset", "weak_model_name", "strong_model_name") if name not in config]:
+        raise FolderError(f"{place.name}/config.json names no {missing[0]}")
+    return config
+
+
+def _results(place: Path) -> dict[str, Any]:
+    try:
+        return read_json(place / "results.json")
+    except FolderError as error:
+        raise FolderError(f"half-written: {place.name}: {error}") from None
+
+
+def _method(stage: str, config: Mapping[str, Any]) -> str:
+    """Say what was done to the weak labels: w2s, s2s-1, w2s filtered by topo."""
+    done = [f" {word} by {config.get('probe_name')}" for name, word in _PROBES.items() if config.get(name)]
+    return stage + "".join(done)

@@ -1,0 +1,158 @@
+"""Predictions made elsewhere: the full row, with intervals over items, from a file of what each model predicted.
+
+No model is trained here. A file has one row per item (and seed, and group): its id, the truth, and what the weak model, the
+student and the ceiling predict for it. See ``docs/studies/predictions.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.block import Block
+from w2s.cells import Cell, FieldError, field
+from w2s.datafile import DataFile
+from w2s.item_intervals import RESAMPLES
+from w2s.prediction_rows import ROW_COLUMNS, class_row, probability_row, value_row
+from w2s.studies.fields import asked_levels, occurring
+from w2s.studies.prediction_columns import OPTIONAL, ColumnNames
+from w2s.studies.prediction_file import Kind, Predictions, load_predictions
+from w2s.study import Cost, Study
+from w2s_kernels import Backend
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["PredictionStudy", "prediction_digest"]
+
+_NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
+    role: f"{role}_column" for role in ("weak", "student", "ceiling", *OPTIONAL)
+}
+_FILE = ("file", "kind", *_NAMES.values())
+_SHOWN = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr", "pgr_01", "agreement_wrong")
+_TERMS = 24.0  # columns that are resampled
+_NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
+
+
+class PredictionCell(Cell):
+    """One comparison: the items of one seed and group of a file."""
+
+    file: DataFile = field(description="CSV, JSON lines (gzip too), Parquet or Arrow file with one row per item")
+    kind: Kind = field(
+        description="what models predict: a class, class probabilities (one number: of class 1), or a real value"
+    )
+    group: str | None = field(None, description="value of the group column whose rows are taken; null: all rows")
+    item_column: str = field("item_id", description="column of item ids, unique within seed and group")
+    truth_column: str = field("truth", description="column of true classes or values")
+    weak_column: str = field(
+        "weak", description="column of the weak model's predictions; NAME_0, NAME_1, ... for several numbers"
+    )
+    student_column: str = field("student", description="column of the student's predictions")
+    ceiling_column: str = field("ceiling", description="column of the ceiling's predictions")
+    strong_column: str = field(
+        OPTIONAL["strong"], description="column of the strong baseline's predictions, where there is one"
+    )
+    seed_column: str = field(OPTIONAL["seed"], description="column of seeds, where there is one; else all rows are seed 0")
+    group_column: str = field(OPTIONAL["group"], description="column of groups (tasks, for instance), where there is one")
+
+
+class PredictionStudy(Study):
+    """Weak, student and ceiling compared on the predictions in a file."""
+
+    name = "predictions"
+    version = 1
+    Cell = PredictionCell
+    summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
+    classifies = True
+    columns: ClassVar[Mapping[str, str]] = ROW_COLUMNS
+    example: ClassVar[Mapping[str, Any]] = {"file": "mine.csv", "kind": "probability"}
+
+    def digest(self, table: DataFrame) -> DataFrame:
+        """One line per file and group: intervals over seeds where there are several, over items otherwise."""
+        return prediction_digest(table)
+
+    def check(self, block: Block) -> None:
+        """Read every file and look for the rows of every seed and group."""
+        for level in asked_levels(block, *_FILE, "group", "seed"):
+            _rows_of(level)
+
+    def cost(self, block: Block) -> Cost:
+        """Operations of the resampling; bytes of the file's columns and of the drawn items."""
+        counts = [_count(level) for level in asked_levels(block, *_FILE)]
+        items = block.size * sum(counts) / max(len(counts), 1)
+        return Cost(flops=items * RESAMPLES * (2 * _TERMS + 20), bytes=64e6 + 8 * _TERMS * max(counts, default=1))
+
+    def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
+        """Score each distinct combination of file, kind, columns, seed and group once."""
+        group = block.group(*_FILE, "group", "seed")
+        wanted = occurring(block, group)
+        rows = [_row(level) if asked else _NOTHING for level, asked in zip(group.levels, wanted, strict=True)]
+        found = {name: _column([row.get(name) for row in rows]) for name in dict.fromkeys(n for row in rows for n in row)}
+        if set(block.values("kind")) == {"value"}:
+            found = {name: values for name, values in found.items() if not name.endswith("_01")}
+        return {name: np.broadcast_to(values[group.codes], block.shape) for name, values in found.items()}
+
+
+_NOTHING: Mapping[str, Any] = dict.fromkeys(("weak_error", "student_error", "ceiling_error", "misfit"), float("nan"))
+
+
+def _file_of(level: Mapping[str, Any]) -> Predictions:
+    names = ColumnNames(**{role: level[name] for role, name in _NAMES.items()})
+    return load_predictions(level["file"], level["kind"], names)
+
+
+def _count(level: Mapping[str, Any]) -> int:
+    """Items of a file; a usual number where the file has gone since its rows were made."""
+    try:
+        return len(_file_of(level))
+    except (FieldError, OSError):
+        return 10_000
+
+
+def _rows_of(level: Mapping[str, Any]) -> Predictions:
+    return _file_of(level).of(level["seed"], level["group"])
+
+
+def _row(level: Mapping[str, Any]) -> dict[str, Any]:
+    rows = _rows_of(level)
+    scorers: Mapping[str, Callable[..., Mapping[str, Any]]]
+    scorers = {"class": class_row, "probability": probability_row, "value": value_row}
+    row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
+    unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
+    return row | ({"message": _NO_GAP} if unresolved else {})
+
+
+def _column(values: list[Any]) -> npt.NDArray[Any]:
+    if any(isinstance(value, str) for value in values):
+        return np.array(values, dtype=object)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> DataFrame:
+    """Mean over seeds with intervals; a group with one seed shows its interval over items. ``over`` says which.
+
+    ``by`` names the columns that make a group, by default every field that varies. Ratios over seeds are ratios of means with
+    Fieller's interval, as in :func:`w2s.summarize`.
+    """
+    from w2s.summary import summarize
+    from w2s.summary.columns import RATIOS
+    from w2s.summary.text import readable
+
+    metrics = [name for name in _SHOWN if name in table.columns and table[name].notna().any()]
+    summary = summarize(table, by=by, metrics=metrics)
+    keys = list(summary.attrs["w2s_summary"]["by"])
+    single = summary["seeds"] == 1
+    first = table.drop_duplicates(keys) if keys else table.iloc[:1]
+    rows = summary[keys].merge(first, on=keys, how="left") if keys else first.reset_index(drop=True)
+    for name in metrics:
+        for side in ("low", "high"):
+            summary[f"{name}_{side}"] = np.where(single, rows[f"{name}_{side}"], summary[f"{name}_{side}"])
+        if name in RATIOS:
+            unresolved = single & (summary[f"{name}_status"] == "one_seed") & summary[f"{name}_low"].isna()
+            summary.loc[unresolved, f"{name}_status"] = "gap_unresolved"
+    lines = readable(summary, keys, metrics)
+    lines.insert(len(keys), "over", ["items" if one else f"{n} seeds" for one, n in zip(single, summary["seeds"], strict=True)])
+    return lines
