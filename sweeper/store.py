@@ -115,12 +115,8 @@ class RunFolder:
 
     def write_curves(self, key: str, table: pa.Table) -> None:
         """Write a block's diagnostics by step, whole, under the name of its part."""
-        place = self.path / "curves"
-        try:
-            place.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot write in {place}: {error.strerror}") from None
-        self._replace(place / f"part-{key}.parquet", lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+        place = self.path / "curves" / f"part-{key}.parquet"
+        self._replace(place, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
@@ -223,6 +219,7 @@ class RunFolder:
         """Write a file under a temporary name, wait until it is on the disk, then rename it."""
         temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write(temporary)
             flush(temporary)
             temporary.replace(path)

@@ -36,7 +36,7 @@ Matrix = npt.NDArray[np.float64]
 class TableCell(FilterCell):
     """One point of a probe study on a table."""
 
-    data: DataFile = cell_field(description="digits, data:FOLDER/FILE, or a path: CSV, Parquet or npz")
+    data: DataFile = cell_field(description="digits, data:FOLDER/FILE, or a path: CSV, JSON lines, Parquet or npz")
     target: str | None = cell_field(None, description="column to predict; default: y (digits: digit)")
     task: Literal["regression", "classification"] = cell_field("regression", description="how targets are read")
     split: str | None = cell_field(None, description="text column with published train, valid and test rows")
