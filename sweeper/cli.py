@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from sweeper.cli_store import store_app
+from sweeper.guard import guarded, mute_output
 
 __all__ = ["app", "main"]
 
@@ -72,35 +72,8 @@ def main() -> None:
     app()
 
 
-def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Show a user error as one message with its exit code; end quietly on an interrupt or a closed pipe."""
-
-    @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> Any:
-        from sweeper.errors import Exit, UserError
-
-        try:
-            return command(*arguments, **options)
-        except UserError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(int(error.code)) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(int(Exit.INTERRUPTED)) from None
-        except BrokenPipeError:
-            _mute_output()
-            raise typer.Exit(0) from None
-
-    return run
-
-
-def _mute_output() -> None:
-    """Send what is still to be printed nowhere: the reader of a pipe has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @app.command()
-@_guarded
+@guarded
 def studies() -> None:
     """List the studies and their fields."""
     from sweeper.describe import print_studies
@@ -109,7 +82,7 @@ def studies() -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
     """Print a commented grid to start from."""
     from sweeper.describe import starting_grid
@@ -118,7 +91,7 @@ def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a st
 
 
 @app.command()
-@_guarded
+@guarded
 def data() -> None:
     """List the data sets found through W2S_DATA, with licence and sha256."""
     from sweeper.describe import print_data
@@ -127,7 +100,7 @@ def data() -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def plan(
     grid: GridFile,
     resolve: Annotated[str | None, typer.Option(help="METRIC=HALF_WIDTH: seeds that this takes, judged from a pilot")] = None,
@@ -152,7 +125,7 @@ def plan(
 
 
 @app.command()
-@_guarded
+@guarded
 def launch(
     grid: GridFile,
     out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
@@ -180,12 +153,12 @@ def launch(
         print_outcome(outcome)
         sys.stdout.flush()
     except BrokenPipeError:
-        _mute_output()
+        mute_output()
     raise typer.Exit(int(outcome.exit))
 
 
 @app.command()
-@_guarded
+@guarded
 def status(run: RunPath) -> None:
     """Show done, failed and pending cells, the rate, predicted against actual time, and the first error."""
     from sweeper.status import print_status, run_status
@@ -194,7 +167,7 @@ def status(run: RunPath) -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def rerun(
     run: RunPath,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
@@ -208,7 +181,7 @@ def rerun(
 
 
 @app.command()
-@_guarded
+@guarded
 def verify(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
@@ -228,7 +201,7 @@ def verify(
 
 
 @app.command()
-@_guarded
+@guarded
 def report(run: RunPath) -> None:
     """Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."""
     from sweeper.report import make_report
@@ -237,7 +210,7 @@ def report(run: RunPath) -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def score(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
@@ -253,7 +226,7 @@ def score(
 
 
 @app.command("import")
-@_guarded
+@guarded
 def import_folder(
     source: Annotated[ImportSource, typer.Argument(help="code base that wrote the folder", show_default=False)],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
@@ -267,7 +240,7 @@ def import_folder(
 
 
 @app.command()
-@_guarded
+@guarded
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
@@ -279,7 +252,7 @@ def bench(
 
 
 @app.command()
-@_guarded
+@guarded
 def doctor(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
 ) -> None:
@@ -289,31 +262,7 @@ def doctor(
     room.calibrate() if calibrate else room.print_doctor()
 
 
-store_app = typer.Typer(help="Look at a store of artifacts, and free its disk.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(store_app, name="store")
-
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of a store, .w2s-store say", show_default=False)]
-
-
-@store_app.command("list")
-@_guarded
-def store_list(store: StorePath) -> None:
-    """Show the artifacts of a store by function, and the runs that use them."""
-    from sweeper.artifacts import print_store
-
-    print_store(store)
-
-
-@store_app.command("gc")
-@_guarded
-def store_gc(
-    store: StorePath,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
-) -> None:
-    """Remove artifacts that no existing run uses. What is being computed is left alone."""
-    from sweeper.artifacts import collect_garbage
-
-    collect_garbage(store, dry_run=dry_run)
 
 
 if __name__ == "__main__":
