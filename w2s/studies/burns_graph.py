@@ -16,6 +16,7 @@ from w2s.finetune.labels import as_labels, flip, mix, temper, truth_labels
 from w2s.finetune.methods import Method, parse_method
 from w2s.finetune.models import ModelFolder
 from w2s.finetune.train import predict, train
+from w2s.studies.text_tasks import drawn
 
 __all__ = ["CellGraph", "cell_graph"]
 
@@ -51,15 +52,7 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
 class _Builder:
     def __init__(self, cell: Mapping[str, Any], classes: int) -> None:
         self.cell, self.classes, self.method = cell, classes, parse_method(cell["method"])
-        drawn = {
-            "task": cell["task"],
-            "columns": {name: cell[f"{name}_column"] for name in ("text", "label", "pair", "group")},
-            "sizes": {part: cell[f"n_{part}"] for part in ("labeled", "transfer", "validation")}
-            | {"test": cell["n_test"] or None},
-            "balance": cell["balance"],
-            "seed": cell["seed"],
-        }
-        self.items, self.truth = items(**drawn), truth(**drawn)
+        self.items, self.truth = items(**drawn(cell)), truth(**drawn(cell))
 
     def graph(self) -> CellGraph:
         weak_model, student_model, chain = (self.cell[name] for name in ("weak_model", "student_model", "chain"))

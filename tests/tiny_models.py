@@ -1,0 +1,55 @@
+"""A small random BERT as a folder, and a task of words that a bag of tokens tells apart: finetune tests without any download."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
+
+
+def tiny_bert(place: Path, *, layers: int = 3, width: int = 16, seed: int = 0) -> Path:
+    """Write a BERT with random weights; its tokens are letters."""
+    import torch
+    import transformers
+
+    place.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = transformers.BertConfig(
+            vocab_size=len(WORDS),
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=2 * width,
+            max_position_embeddings=64,
+        )
+        transformers.BertModel(config).save_pretrained(place)
+    (place / "vocab.txt").write_text("\n".join(WORDS))
+    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
+    return place
+
+
+def letter_rows(count: int, seed: int) -> list[dict[str, object]]:
+    """Texts of letters; class 1 has more letters of the first half of the alphabet, with noise."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(count):
+        label = int(rng.integers(2))
+        early = rng.random(int(rng.integers(4, 12))) < (0.65 if label else 0.35)
+        letters = [chr(ord("a") + int(rng.integers(13)) + (0 if first else 13)) for first in early]
+        rows.append({"text": " ".join(letters), "label": label})
+    return rows
+
+
+def letter_task(folder: Path, *, train: int = 900, test: int = 300, name: str = "sentence_polarity") -> Path:
+    """Write the task under a known name into a folder for ``W2S_DATA``; return that folder."""
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    for split, count, seed in (("train", train, 1), ("test", test, 2)):
+        with gzip.open(place / f"{split}.jsonl.gz", "wt") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in letter_rows(count, seed))
+    return folder

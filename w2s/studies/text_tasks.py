@@ -1,0 +1,107 @@
+"""What studies on text tasks share: the fields that name items, the calls that draw them, rows to columns, the flip control."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s import metrics
+from w2s.block import Block
+from w2s.cells import Cell, field
+from w2s.finetune.items import PARTS, Columns, draw_items
+from w2s.finetune.tasks import TaskData, formatter_of
+
+__all__ = ["TaskCell", "check_draws", "class_count", "columns_of", "drawn", "flip_columns", "one_class_message", "stacked"]
+
+Matrix = npt.NDArray[np.float64]
+
+_NAMES = ("text", "label", "pair", "group")
+
+
+class TaskCell(Cell):
+    """A text task and how many of its items have which part."""
+
+    task: TaskData = field(description="a known task, a CSV, JSONL or Parquet file of your own, or hub:NAME@REVISION")
+    text_column: str = field("text", description="in a file of your own: the text")
+    pair_column: str | None = field(None, description="in a file of your own: a second text")
+    label_column: str = field("label", description="in a file of your own: the class")
+    group_column: str | None = field(None, description="in a file of your own: rows with one value stay in one part")
+    n_labeled: int = field(1000, description="items with true labels, for the weak model", unit="items", ge=2)
+    n_transfer: int = field(1000, description="items that the weak model labels", unit="items", ge=2)
+    n_test: int = field(0, description="test items; 0: all", unit="items", ge=0)
+    balance: bool = field(True, description="the same number of items of each class in every part")
+
+
+def columns_of(cell: Mapping[str, Any]) -> dict[str, str | None]:
+    """Column names of a file of one's own, as the items' calls take them."""
+    return {name: cell[f"{name}_column"] for name in _NAMES}
+
+
+def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the calls ``items`` and ``truth`` of a cell."""
+    return {
+        "task": cell["task"],
+        "columns": columns_of(cell),
+        "sizes": _sizes(cell),
+        "balance": cell["balance"],
+        "seed": cell["seed"],
+    }
+
+
+def check_draws(block: Block) -> None:
+    """Raise :class:`w2s.cells.FieldError` for parts that a task has too few items for."""
+    names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation")
+    for level in block.group(*(name for name in names if name in block.names)).levels:
+        seed = block.values("seed")[0]
+        draw_items(level["task"], Columns(**columns_of(level)), _sizes(level), balance=level["balance"], seed=seed)  # type: ignore[arg-type]
+
+
+def class_count(cell: Mapping[str, Any]) -> int:
+    """Number of classes: the formatter's, or the distinct labels of a file of one's own."""
+    return _class_count(cell["task"], tuple(columns_of(cell).items()))
+
+
+def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Error and PGR of the student that learned from the same errors at random items."""
+    error = float(np.mean(flipped.argmax(axis=1) != truth))
+    value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
+    return {"student_flip_error_01": error, "pgr_flip_01": float(value)}
+
+
+def one_class_message(**models: Matrix) -> dict[str, str]:
+    """Name the models that predict the same class everywhere, if there are any."""
+    constant = [name for name, values in models.items() if len(np.unique(values.argmax(axis=1))) == 1]
+    return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}
+
+
+def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:
+    """Columns in the block's shape from one mapping per cell, in cell order; None for a cell that is not wanted.
+
+    A column without any value is left out.
+    """
+    names = dict.fromkeys(name for row in rows if row for name, value in row.items() if value is not None)
+    return {name: _column([row.get(name) if row else None for row in rows]).reshape(block.shape) for name in names}
+
+
+@functools.lru_cache(maxsize=256)
+def _class_count(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> int:
+    if task.has_test_part:
+        return len(formatter_of(task, "", "", None, None).classes)
+    return len(draw_items(task, Columns(**dict(columns)), dict.fromkeys(PARTS, 0), balance=False, seed=0)[1])  # type: ignore[arg-type]
+
+
+def _sizes(cell: Mapping[str, Any]) -> dict[str, int | None]:
+    parts = {part: cell.get(f"n_{part}", 0) for part in ("labeled", "transfer", "validation")}
+    return parts | {"test": cell["n_test"] or None}
+
+
+def _column(values: list[Any]) -> npt.NDArray[Any]:
+    if any(isinstance(value, str) for value in values):
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        return column
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
