@@ -124,7 +124,7 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
         settings = settings.model_copy(update={"backend": backend.name})
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
     schedule, job = _schedule(plan, job, todo, settings, report)
-    gpus = any(call.artifact.gpus > 0 for call in schedule.by_key.values())
+    gpus = any(call.gpus > 0 for call in schedule.by_key.values())
     executor = make_executor(settings, report, gpus=gpus)
     with _signals_as_interrupt():
         try:

@@ -104,11 +104,11 @@ class RayExecutor:
 
     def _submit(self, job: Job, schedule: Schedule, task: _Task) -> Any:
         if task.call is not None:
-            artifact = schedule.by_key[task.call].artifact
-            gpus = artifact.gpus if self.has_gpus else 0
+            call = schedule.by_key[task.call]
+            gpus, cpus = _room(call.gpus if self.has_gpus else 0, call.cpus)
             remote = ray.remote(make_artifact).options(
-                name=f"{artifact.name} {task.call[:8]}",
-                num_cpus=artifact.cpus,
+                name=f"{call.artifact.name} {task.call[:8]}",
+                num_cpus=cpus,
                 num_gpus=gpus,
                 max_retries=0,
                 runtime_env=_worker_environment(gpu=gpus > 0),
@@ -186,6 +186,15 @@ def _next(schedule: Schedule, retry: deque[_Task], pace: _Pace, slots: int) -> _
     if schedule.calls:
         return _Task((), schedule.calls.popleft())
     return _Task(tuple(pace.pack(schedule.blocks, slots)), None) if schedule.blocks else None
+
+
+def _room(gpus: float, cpus: float) -> tuple[float, float]:
+    """GPUs and CPUs as wanted, or as many as the node has that comes nearest.
+
+    Ray would wait for ever for a node that is not there; the call itself can say what it lacks.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return max((min(gpus, node.get("GPU", 0.0)), min(cpus, node.get("CPU", 0.0))) for node in nodes)
 
 
 def _outcome(reference: Any) -> tuple[Any, str | None]:

@@ -25,6 +25,10 @@ from w2s.cells import canonical
 __all__ = ["Artifact", "Call", "artifact"]
 
 
+Share = float | Callable[..., float]
+"""How much of a machine a call occupies: a number, or a function of the call's keyword arguments."""
+
+
 @dataclass(frozen=True, eq=False)
 class Artifact:
     """A function whose results are kept. Calling it with keywords makes a :class:`Call`."""
@@ -33,8 +37,8 @@ class Artifact:
     name: str
     version: int
     cost: Callable[..., float] | None
-    cpus: float
-    gpus: float
+    cpus: Share
+    gpus: Share
 
     def __call__(self, **arguments: Any) -> Call:
         """Make a call, with defaults filled in. Raises TypeError for arguments that the function does not have."""
@@ -45,7 +49,7 @@ class Artifact:
 
 
 def artifact(
-    *, version: int, name: str | None = None, cost: Callable[..., float] | None = None, cpus: float = 1, gpus: float = 0
+    *, version: int, name: str | None = None, cost: Callable[..., float] | None = None, cpus: Share = 1, gpus: Share = 0
 ) -> Callable[[Callable[..., None]], Artifact]:
     """Declare an artifact function.
 
@@ -54,7 +58,8 @@ def artifact(
     version : raise it when the function's results change.
     name : its identity, by default module and name.
     cost : nominal floating-point operations from the same keyword arguments, for ``plan`` and for the order of work.
-    cpus, gpus : what one call occupies on a cluster; ``gpus`` may be a fraction, and counts only where there are any.
+    cpus, gpus : what one call occupies on a cluster, or functions of the same keyword arguments that say so; ``gpus`` may be
+        a fraction, and counts only where there are any.
 
     The function takes a :class:`w2s.artifacts.Work` first, then keyword-only arguments; calls among them arrive as the folders
     of their finished values. It writes safetensors, Arrow or JSON files into ``work.folder`` and returns nothing.
@@ -94,6 +99,19 @@ class Call:
     def flops(self) -> float:
         """Nominal operations of this call alone; zero where its function names no cost."""
         return float(self.artifact.cost(**self.arguments)) if self.artifact.cost else 0.0
+
+    @property
+    def cpus(self) -> float:
+        """Processor cores that the call occupies."""
+        return self._share(self.artifact.cpus)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that the call occupies, where there are any."""
+        return self._share(self.artifact.gpus)
+
+    def _share(self, share: Share) -> float:
+        return float(share(**self.arguments) if callable(share) else share)
 
     def with_folders(self, place: Callable[[Call], Path]) -> dict[str, Any]:
         """The arguments with every call replaced by the folder of its value."""

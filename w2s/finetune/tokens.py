@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,23 +34,27 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    @property
+    @functools.cached_property
     def lengths(self) -> Index:
         """Tokens per item."""
         return np.array([len(ids) for ids in self.tokens], dtype=np.int64)
+
+    @functools.cached_property
+    def _flat(self) -> tuple[Index, Index]:
+        """All tokens in one row, and where each item begins."""
+        ends = np.cumsum(self.lengths)
+        return np.fromiter(itertools.chain.from_iterable(self.tokens), np.int64, count=int(ends[-1])), ends - self.lengths
 
     def batch(self, rows: Sequence[int] | Index) -> tuple[Tensor, Tensor]:
         """Input ids and attention mask (B, T) of some items, padded on the right to the longest of them."""
         import torch
 
-        chosen = [self.tokens[int(k)] for k in rows]
-        width = max(map(len, chosen))
-        ids = torch.full((len(chosen), width), self.padding, dtype=torch.long)
-        mask = torch.zeros((len(chosen), width), dtype=torch.long)
-        for k, row in enumerate(chosen):
-            ids[k, : len(row)] = torch.tensor(row)
-            mask[k, : len(row)] = 1
-        return ids, mask
+        (flat, starts), chosen = self._flat, np.asarray(rows, dtype=np.int64)
+        places = np.arange(self.lengths[chosen].max())
+        mask = places < self.lengths[chosen, None]
+        ids = np.full(mask.shape, self.padding, dtype=np.int64)
+        ids[mask] = flat[(starts[chosen, None] + places)[mask]]
+        return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
 def encode(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None], max_length: int) -> Encoded:

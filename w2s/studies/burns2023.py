@@ -63,6 +63,7 @@ class TextCell(TaskCell):
     weight_decay: float = field(0.0, description="of AdamW, on matrices", ge=0)
     max_length: int = field(64, description="longer texts are cut here, and counted", unit="tokens", ge=4)
     evaluate_every: int = field(0, description="steps between the student's evaluations; 0: none", unit="steps", ge=0)
+    shards: int = field(1, description="devices that one training is spread over; changes the last bits", ge=1)
     control: Literal["none", "flip"] = field("none", description="flip: train also on the same errors at random items")
 
 

@@ -119,6 +119,7 @@ class _Builder:
             rows=cell["n_labeled" if part == "labeled" else "n_transfer"],
             max_length=cell["max_length"],
             seed=cell["seed"] * 1000 + member,
+            shards=cell["shards"],
         )
 
     def predicted(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
