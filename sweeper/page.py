@@ -32,12 +32,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Content:
-    """What the page shows. ``digest`` holds text; ``claims`` is None for a study that makes none."""
+    """What the page shows. ``digest`` holds text; ``claims`` is None for a study that makes none.
+
+    ``undrawn`` says which figures could not be drawn, and why.
+    """
 
     run: RunTable
     summary: str
     digest: DataFrame
     pictures: tuple[Picture, ...]
+    undrawn: tuple[str, ...]
     claims: Verification | None
     grid: str
     provenance: Mapping[str, str]
@@ -48,7 +52,7 @@ def page(content: Content) -> str:
     status = content.run.status
     sections = [
         _section("claims", "Claims", _claims(content.claims)),
-        _section("figures", "Figures", "".join(_figure(picture, status.study) for picture in content.pictures)),
+        _section("figures", "Figures", _figures(content)),
         _section("digest", "Digest", _digest(content.digest)),
         _section("grid", "Grid", _grid(content.grid)),
         _section("provenance", "Provenance", _table(("what", "which"), content.provenance.items(), headed_rows=True)),
@@ -114,6 +118,11 @@ def _badge(judged: Judged) -> str:
     if judged.as_expected:
         return "good"
     return {"unresolved": "open", "untestable": "open" if judged.broken else "none"}.get(judged.verdict.outcome, "bad")
+
+
+def _figures(content: Content) -> str:
+    drawn = "".join(_figure(picture, content.run.status.study) for picture in content.pictures)
+    return "".join(_p(line, "warning") for line in content.undrawn) + drawn
 
 
 def _figure(picture: Picture, study: str) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
@@ -77,8 +77,16 @@ def read_part(path: Path) -> Part:
 
 
 def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet. Raises OSError."""
-    pq.write_table(table, path, **_layout(table))
+    """Write a table as Parquet, in one piece: a part is small, and its columns would be a hundred writes. Raises OSError.
+
+    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would stand there once more.
+    """
+    buffer = pa.BufferOutputStream()
+    bare = table.replace_schema_metadata()
+    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, **_layout(table)) as writer:
+        writer.write_table(bare)
+        writer.add_key_value_metadata(table.schema.metadata or {})
+    path.write_bytes(buffer.getvalue())
 
 
 def flush(path: Path) -> None:
@@ -96,16 +104,17 @@ def _layout(table: pa.Table) -> dict[str, Any]:
     A dictionary of numbers that are all different costs more than writing them, and what is left after one that fits is
     a few bytes that no compressor makes smaller in less time than they take to write.
     """
-    repeated = [name for name in table.column_names if _repeats(name, table[name])]
+    columns = zip(table.column_names, table.schema.types, table.columns, strict=True)
+    repeats = {name: _repeats(name, kind, column) for name, kind, column in columns}
     return {
-        "use_dictionary": repeated,
-        "compression": {name: "none" if name in repeated else "zstd" for name in table.column_names},
+        "use_dictionary": [name for name, repeated in repeats.items() if repeated],
+        "compression": {name: "none" if repeated else "zstd" for name, repeated in repeats.items()},
         "write_statistics": [field.name for field in table.schema if field.type in (pa.int64(), pa.float64())],
     }
 
 
-def _repeats(name: str, column: pa.ChunkedArray) -> bool:
-    if name == "cell_id" or column.type != pa.float64():
+def _repeats(name: str, kind: pa.DataType, column: pa.ChunkedArray) -> bool:
+    if name == "cell_id" or kind != pa.float64():
         return name != "cell_id"
-    head = column.slice(0, _LOOK)
-    return bool(2 * pc.count_distinct(head).as_py() <= len(head))
+    head = column.slice(0, _LOOK).to_numpy()
+    return 2 * len(np.unique(head)) <= len(head)

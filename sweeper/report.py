@@ -14,6 +14,7 @@ from sweeper.table import RunTable, read_run
 from sweeper.verdicts import print_verdicts
 from sweeper.verify import judge
 from sweeper.yamlfile import dump_yaml
+from w2s.summary.columns import usable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,6 +42,8 @@ def make_report(run: Path) -> list[Path]:
     content = _content(table)
     written = _write(table, content)
     _print_digest(content.digest)
+    for line in content.undrawn:
+        out.print(line, style="yellow")
     if content.claims is not None:
         print_verdicts(content.claims)
     for path in written:
@@ -54,27 +57,37 @@ def _content(table: RunTable) -> Content:
     digest = study.digest(rows)
     text = digest.map(_cell)
     text.attrs["caption"] = digest.attrs.get("caption", "")
+    pictures, undrawn = _draw(table)
     return Content(
         run=table,
         summary=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
         digest=text,
-        pictures=_draw(table),
+        pictures=pictures,
+        undrawn=undrawn,
         claims=judge([table]) if study.claims or table.origin.get("claims") else None,
         grid=dump_yaml(RunFolder(table.path).read_grid() or {}),
         provenance=_provenance(table),
     )
 
 
-def _draw(table: RunTable) -> tuple[Picture, ...]:
-    """Draw the study's figures, those left out for which the table lacks the axes."""
-    pictures = []
-    for figure in table.grid.study.figures:
-        canvas = figure.draw(table.rows)
-        if canvas is not None:
-            buffer = io.BytesIO()
-            canvas.savefig(buffer, format="png")
-            pictures.append(Picture(figure.id, figure.title, buffer.getvalue()))
-    return tuple(pictures)
+def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """Draw the study's figures from the rows that have numbers, those left out for which the table lacks the axes.
+
+    Also returns a line for each figure that could not be drawn.
+    """
+    rows = table.rows[usable(table.rows)]
+    pictures, undrawn = [], []
+    for figure in table.grid.study.figures if len(rows) else ():
+        buffer = io.BytesIO()
+        try:
+            canvas = figure.draw(rows)
+            if canvas is not None:
+                canvas.savefig(buffer, format="png")
+                pictures.append(Picture(figure.id, figure.title, buffer.getvalue()))
+        except Exception as error:
+            # One broken figure must not keep the others, the table and the claims from being shown.
+            undrawn.append(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}")
+    return tuple(pictures), tuple(undrawn)
 
 
 def _provenance(table: RunTable) -> dict[str, str]:

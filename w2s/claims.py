@@ -7,7 +7,7 @@ resamples seeds, never rows; :func:`over_seeds` and the verdict builders below a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Claim", "Outcome", "Verdict", "above", "below", "decide", "missing", "over_seeds", "untestable", "within"]
+__all__ = ["Claim", "Outcome", "Verdict", "above", "below", "decide", "missing", "over_seeds", "untestable", "within", "worst"]
 
 Outcome = Literal["holds", "fails", "unresolved", "untestable"]
 Thresholds = Mapping[str, float]
@@ -200,6 +200,26 @@ def within(name: str, value: float, interval: tuple[float, float], bounds: tuple
 def untestable(why: str) -> Verdict:
     """Nothing in the table decides the claim; ``why`` says what is missing."""
     return Verdict("untestable", why)
+
+
+def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
+    """Verdict on a claim about several settings: that of the worst of them; untestable for ``nothing`` where there are none.
+
+    A fail is worse than an unresolved verdict, and that than one that holds. Of fails the one farthest from its threshold
+    counts, of others the one that comes nearest to it. An untestable setting leaves the whole claim untestable.
+    """
+    if not verdicts:
+        return untestable(nothing)
+    return min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
+
+
+_RANKS: tuple[Outcome, ...] = ("untestable", "fails", "unresolved", "holds")
+
+
+def _lead(verdict: Verdict) -> float:
+    """How far an interval stays on the right side of its threshold; negative on the wrong one."""
+    distance = min((abs(end - verdict.threshold) for end in verdict.interval or ()), default=0.0)
+    return -distance if verdict.outcome == "fails" else distance
 
 
 def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ so weak labels are never formed. Helpers, not a cage: a study may solve its cell
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,12 +41,13 @@ FILTER_FIELDS = ("filter", "ridge", "time", "steps", "step_size")
 
 def filters_of(levels: Sequence[Mapping[str, Any]]) -> Filters:
     """Kernel filters from cells' ``filter``, ``ridge``, ``time``, ``steps`` and ``step_size`` (null where inactive)."""
-    make: Mapping[str, Callable[[Mapping[str, Any]], Filters]] = {
-        "ridge": lambda cell: kernels.ridge([cell["ridge"]]),
-        "flow": lambda cell: kernels.flow([cell["time"]]),
-        "steps": lambda cell: kernels.steps([cell["steps"]], cell["step_size"]),
+    make: Mapping[str, Callable[[list[Mapping[str, Any]]], Filters]] = {
+        "ridge": lambda cells: kernels.ridge([cell["ridge"] for cell in cells]),
+        "flow": lambda cells: kernels.flow([cell["time"] for cell in cells]),
+        "steps": lambda cells: kernels.steps([cell["steps"] for cell in cells], [cell["step_size"] for cell in cells]),
     }
-    return kernels.concat(*(make[level["filter"]](level) for level in levels))
+    alike = itertools.groupby(levels, key=lambda level: level["filter"])
+    return kernels.concat(*(make[name](list(cells)) for name, cells in alike))
 
 
 def soft_labels(scores: Matrix) -> Matrix:

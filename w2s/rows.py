@@ -105,8 +105,8 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     """
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
-    keep = slice(None) if block.mask is None else block.mask.reshape(-1)
-    flat = {name: _flatten(name, np.asarray(array), block)[keep] for name, array in solved.items()}
+    keep, shape = slice(None) if block.mask is None else block.mask.reshape(-1), block.shape
+    flat = {name: _flatten(name, np.asarray(array), shape)[keep] for name, array in solved.items()}
     complete = _complete(study, flat)
     ids = hex_ids(cell_ids(study, block)[keep])
     columns: dict[str, pa.Array] = {
@@ -135,12 +135,11 @@ def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapp
     return rows_table(study, block, solved, provenance)
 
 
-def _flatten(name: str, array: npt.NDArray[Any], block: Block) -> npt.NDArray[Any]:
+def _flatten(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     try:
-        return np.broadcast_to(array, block.shape).reshape(-1)
+        return np.broadcast_to(array, shape).reshape(-1)
     except ValueError:
-        shape = np.shape(array)
-        raise ValueError(f"column {name!r} has shape {shape}, the block has shape {block.shape}") from None
+        raise ValueError(f"column {name!r} has shape {np.shape(array)}, the block has shape {shape}") from None
 
 
 def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -193,6 +192,12 @@ def _result_column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    return _repeated(value + 0.0 if isinstance(value, float) else value, count, kind)  # -0.0 is 0.0
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    """Column of one value: most blocks of a run are of one size and share these."""
     return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
 
 

@@ -82,7 +82,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes."""
+    """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes.
+
+    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``.
+    """
 
     id: str
     title: str

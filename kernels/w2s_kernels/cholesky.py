@@ -91,15 +91,21 @@ def usable(R: Array) -> Array:
     """How many leading columns of R (..., d, d) have nonzero finite pivots, (...) int64: the largest width to ask for."""
     xp = namespace(R)
     pivots = xp.abs(xp.diagonal(R, axis1=-2, axis2=-1))
-    return xp.sum(xp.cumprod(((pivots > 0) & (pivots < np.inf)).astype(np.int64), axis=-1), axis=-1)
+    good = (pivots > 0) & (pivots < np.inf)
+    if bool(good.all()):
+        return xp.full(good.shape[:-1], good.shape[-1])
+    return xp.sum(xp.cumprod(good.astype(np.int64), axis=-1), axis=-1)
 
 
 def condition(R: Array, widths: Sequence[int] | Array) -> Array:
     """Ratio of the largest to the smallest R_ii^2, i < w, (..., W): a lower bound of the condition of each Gram."""
     xp = namespace(R)
     pivots = xp.diagonal(R, axis1=-2, axis2=-1) ** 2
-    leading = [pivots[..., :w] for w in checked_widths(widths, R.shape[-1])]
+    last = np.array(checked_widths(widths, R.shape[-1])) - 1
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if xp is np:  # CuPy accumulates sums and products only
+            return (np.maximum.accumulate(pivots, axis=-1) / np.minimum.accumulate(pivots, axis=-1))[..., last]
+        leading = [pivots[..., : w + 1] for w in last.tolist()]
         return xp.stack([xp.max(part, axis=-1) / xp.min(part, axis=-1) for part in leading], axis=-1)
 
 

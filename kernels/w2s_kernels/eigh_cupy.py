@@ -17,7 +17,7 @@ import numpy as np
 from . import cusolver_cupy, items
 from .backend import Array
 from .batching import device_free_bytes, in_batches, release_device_memory
-from .spectral import EPS, RESIDUAL_FACTOR
+from .repair import EPS, RESIDUAL_FACTOR
 
 __all__ = ["correct", "eigh", "ladder", "solve"]
 

@@ -9,11 +9,9 @@ Scales: each matrix is multiplied by a power of two before LAPACK sees it and ba
 
 from __future__ import annotations
 
-import functools
 import importlib
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from . import responses
 from .backend import Array, Backend, namespace, require_finite
 from .filters import FLOW, RIDGE, TRUNCATION, Filters, concat, flow, ridge, steps, truncation
 from .items import eigh, matmul, svd, transpose_matmul
-from .threefry import threefry
+from .repair import EPS, repaired
 
 __all__ = [
     "Filters",
@@ -41,11 +39,8 @@ __all__ = [
     "truncation",
 ]
 
-EPS = float(np.finfo(np.float64).eps)
 GRAM_RANK_FACTOR = 8.0  # a Gram summed over chunks carries a few eps of its own, also when d is 1 or 2
-RESIDUAL_FACTOR = 64.0
 _EXACT = 1000  # powers of two with such exponents, and their inverses, are normal numbers
-PROBES = 8  # sign vectors through which a residual is looked at
 ASYMMETRY = 1e-10
 
 
@@ -86,7 +81,7 @@ def factor_gram(gram: Array, backend: Backend) -> Spectrum:
     gram :
         (..., d, d) symmetric positive semidefinite, d >= 1.
     backend :
-        where to compute; "numpy" and "numba" share LAPACK and its bits.
+        where to compute; "numba" takes the last step of LAPACK's eigensolver itself, on vectors that "numpy" shares.
 
     Returns
     -------
@@ -98,14 +93,11 @@ def factor_gram(gram: Array, backend: Backend) -> Spectrum:
     numpy.linalg.LinAlgError : the residual G V - V S, seen through sign vectors, stays above 64 d eps s_max even after the SVD.
     """
     xp = backend.xp
-    G, exponent = _scaled(_entered(gram, "gram", backend), "gram", xp)
+    G, exponent = _symmetric(_entered(gram, "gram", backend), backend)
     d = G.shape[-1]
-    if G.shape[-2] != d:
-        raise ValueError(f"gram must have shape (..., d, d), got {G.shape}")
-    G = _symmetric(G, xp)
     values, vectors = _eigh(G, backend)
     values, vectors = xp.ascontiguousarray(values[..., ::-1]), xp.ascontiguousarray(vectors[..., ::-1])
-    values, vectors, bad = _repaired(G, values, vectors, xp)
+    values, vectors, bad = repaired(G, values, vectors, xp)
     clamped = xp.count_nonzero(values < 0, axis=-1)
     values = xp.maximum(values, 0.0)
     cutoff = GRAM_RANK_FACTOR * d * EPS * values[..., 0]
@@ -159,12 +151,13 @@ def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:
     -------
     (..., L, r) float64.
     """
-    if backend.name == "numpy" or len(filters) == 0:
-        empty = backend.xp.empty((*spectrum.values.shape[:-1], 0, spectrum.values.shape[-1]))
-        return responses.reference(spectrum.values, spectrum.rank, filters, backend.xp) if len(filters) else empty
+    if backend.name != "cupy" or len(filters) == 0:
+        return responses.reference(spectrum.values, spectrum.rank, filters, backend.xp)
+    from . import responses_cupy
+
     lead, r = spectrum.values.shape[:-1], spectrum.values.shape[-1]
     out = backend.xp.empty((_size(lead), len(filters), r))
-    _compiled(backend).response(out, *flat(spectrum, filters, backend))
+    responses_cupy.response(out, *flat(spectrum, filters, backend))
     return out.reshape(*lead, len(filters), r)
 
 
@@ -175,13 +168,15 @@ def apply_filters(response: Array, coords: Array) -> Array:
 
 
 def filter_coords(spectrum: Spectrum, filters: Filters, coords: Array, backend: Backend) -> Array:
-    """`apply_filters(response(spectrum, filters, backend), coords)`, (..., L, r, k), in one pass where compiled."""
-    if backend.name == "numpy":
+    """`apply_filters(response(spectrum, filters, backend), coords)`, (..., L, r, k), in one pass on "cupy"."""
+    if backend.name != "cupy":
         return apply_filters(response(spectrum, filters, backend), coords)
+    from . import responses_cupy
+
     xp, lead, (r, k) = backend.xp, spectrum.values.shape[:-1], coords.shape[-2:]
     starts = xp.ascontiguousarray(backend.asarray(coords)).reshape(_size(lead), r, k)
     out = xp.empty((_size(lead), len(filters), r, k))
-    _compiled(backend).filter_coords(out, *flat(spectrum, filters, backend), starts)
+    responses_cupy.filter_coords(out, *flat(spectrum, filters, backend), starts)
     return out.reshape(*lead, len(filters), r, k)
 
 
@@ -245,51 +240,24 @@ def _spectrum(
     return Spectrum(values, vectors, rank, xp.asarray(cutoff), clamped, solver, bad)
 
 
-def _symmetric(G: Array, xp: Any) -> Array:
-    """The mean of G and its transpose, which is G itself where they are equal; ValueError where they are far apart."""
+def _symmetric(gram: Array, backend: Backend) -> tuple[Array, Array]:
+    """`_scaled` and the mean with its transpose, which is the matrix itself where they are equal."""
+    xp, d = backend.xp, gram.shape[-1]
+    if gram.shape[-2] != d:
+        raise ValueError(f"gram must have shape (..., d, d), got {gram.shape}")
+    if backend.name == "numba":
+        from . import spectral_numba as compiled
+
+        out, exponent = np.empty_like(gram), np.empty(gram.shape[:-2], dtype=np.int64)
+        if compiled.scaled(out.reshape(-1, d, d), exponent.reshape(-1), gram.reshape(-1, d, d)):
+            return out, exponent
+    G, exponent = _scaled(gram, "gram", xp)
     flipped = xp.swapaxes(G, -1, -2)
-    if bool(xp.all(G == flipped)):
-        return G
+    if bool(xp.all(flipped == G)):
+        return G, exponent
     if bool(xp.any(xp.abs(G - flipped) > ASYMMETRY)):
         raise ValueError("gram must be symmetric: |G - G'| exceeds 1e-10 of its largest entry")
-    return xp.ascontiguousarray(0.5 * (G + flipped))
-
-
-def _is_bad(G: Array, values: Array, vectors: Array, xp: Any) -> Array:
-    """Residual check, (...): true where max |R Z| is above 64 d eps s_max for R = G V - V S, or not a number.
-
-    Z holds fixed random signs. An entry of R hides only if the others of its row cancel it for every column of Z, and
-    rounding adds up to a multiple of sqrt(d), far below the bound. 6 PROBES d^2 flops in place of 2 d^3.
-    """
-    signs = xp.asarray(_signs(G.shape[-1]))
-    weighted = values[..., None] * signs
-    images = matmul(vectors, xp.concatenate([xp.broadcast_to(signs, weighted.shape), weighted], axis=-1), xp)
-    applied, scaled = xp.ascontiguousarray(images[..., :PROBES]), images[..., PROBES:]
-    residual = xp.max(xp.abs(matmul(G, applied, xp) - scaled), axis=(-2, -1))
-    return ~(residual <= RESIDUAL_FACTOR * G.shape[-1] * EPS * xp.max(xp.abs(values), axis=-1))
-
-
-@functools.lru_cache(maxsize=64)
-def _signs(d: int) -> Array:
-    """Fixed random signs (d, PROBES)."""
-    none = np.zeros(d, dtype=np.uint64)
-    word = threefry((np.arange(d, dtype=np.uint64), none, none, none), (np.uint64(0),) * 4)[0]
-    bits = (word[:, None] >> np.arange(PROBES, dtype=np.uint64)) & np.uint64(1)
-    return 1.0 - 2.0 * bits.astype(np.float64)
-
-
-def _repaired(G: Array, values: Array, vectors: Array, xp: Any) -> tuple[Array, Array, Array]:
-    """Replace the items that fail the residual check by their SVD, whose left vectors are the eigenvectors."""
-    bad = xp.asarray(_is_bad(G, values, vectors, xp))
-    if not bool(xp.any(bad)):
-        return values, vectors, bad
-    left, sigma, right = svd(G, xp)
-    sign = xp.where(xp.sum(xp.swapaxes(left, -1, -2) * right, axis=-1) < 0, -1.0, 1.0)
-    values = xp.where(bad[..., None], sign * sigma, values)
-    vectors = xp.ascontiguousarray(xp.where(bad[..., None, None], left, vectors))
-    if bool(xp.any(_is_bad(G, values, vectors, xp))):
-        raise np.linalg.LinAlgError("neither the symmetric eigensolver nor the SVD reached a small residual")
-    return values, vectors, bad
+    return xp.ascontiguousarray(0.5 * (G + flipped)), exponent
 
 
 def flat(spectrum: Spectrum, filters: Filters, backend: Backend) -> tuple[Array, ...]:
@@ -301,17 +269,11 @@ def flat(spectrum: Spectrum, filters: Filters, backend: Backend) -> tuple[Array,
     return values, rank, kind, backend.asarray(filters.value), backend.asarray(filters.step)
 
 
-def _compiled(backend: Backend) -> ModuleType:
-    return importlib.import_module(f".responses_{backend.name}", __package__)
-
-
 def _eigh(G: Array, backend: Backend) -> tuple[Array, Array]:
-    """Item by item in LAPACK, or on the device many at once, each one checked."""
-    if backend.name != "cupy":
+    """Item by item in LAPACK, with a compiled last step, or on the device many at once, each one checked."""
+    if backend.name == "numpy":
         return eigh(G, backend.xp)
-    from . import eigh_cupy
-
-    return eigh_cupy.eigh(G)
+    return cast("tuple[Array, Array]", importlib.import_module(f".eigh_{backend.name}", __package__).eigh(G))
 
 
 def _size(lead: tuple[int, ...]) -> int:

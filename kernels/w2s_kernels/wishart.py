@@ -110,9 +110,15 @@ def gram(
     out = xp.empty((len(checked), d, d))
     at = xp.arange(d)
     for item, n, diagonal in zip(out, checked, diagonals, strict=True):
+        product = shared if n >= d else matmul(rows[:n].T, rows[:n], xp)
+        if backend.name == "numba":
+            from . import wishart_numba
+
+            wishart_numba.fill(item, diagonal[order], order, beside, product)
+            continue
         item[...] = np.take(diagonal, first, mode="clip") if xp is np else diagonal[first]
         item *= beside
-        item += shared if n >= d else matmul(rows[:n].T, rows[:n], xp)
+        item += product
         item[at, at] += diagonal[order] ** 2
     return out
 
@@ -256,6 +262,6 @@ def _counts(counts: Sequence[int] | Array) -> list[int]:
 
 def _columns(columns: Sequence[int] | Array, d: int) -> list[int]:
     chosen = [operator.index(c) for c in np.asarray(columns).tolist()]
-    if not chosen or len(set(chosen)) < len(chosen) or not all(0 <= c < d for c in chosen):
+    if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0 or max(chosen) >= d:
         raise ValueError(f"columns must be distinct, at least one, each in 0..{d - 1}, got {chosen}")
     return chosen

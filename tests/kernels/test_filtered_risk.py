@@ -49,7 +49,9 @@ def test_an_item_in_a_batch_has_the_bits_it_has_alone(backend: Backend) -> None:
     def risks(part: slice) -> np.ndarray:
         spectrum = factor_gram(gram[part], backend)
         factors = response(spectrum, FILTERS, backend)
-        return backend.to_numpy(filtered_risks(spectrum, factors, spectrum.project(rhs[part]), goals[part], second[part], backend))
+        return backend.to_numpy(
+            filtered_risks(spectrum, factors, spectrum.project(rhs[part]), goals[part], second[part], backend)
+        )
 
     assert (risks(slice(None))[1] == risks(slice(1, 2))[0]).all()
 

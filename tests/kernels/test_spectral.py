@@ -226,7 +226,7 @@ def test_no_convergence_is_repaired_item_by_item(monkeypatch: pytest.MonkeyPatch
     G = gram(np.random.default_rng(0).standard_normal((2, 50, 6))) / 50
     want = factor_gram(G, NUMPY)
     honest = np.linalg.eigh
-    first = module._scaled(G, np)[0][0]
+    first = module._scaled(G, "gram", np)[0][0]
 
     def stubborn(a: Any) -> Any:
         if a.ndim > 2 or not np.array_equal(a, first):

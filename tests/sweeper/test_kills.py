@@ -155,7 +155,7 @@ def mounted(folder, options):
 
 def test_the_disk_is_full_half_way(bench, undisturbed):
     disk = bench.folder / "disk"
-    mounted(disk, "size=256k")
+    mounted(disk, "size=160k")
     try:
         done = bench.sweep("launch", "grid.yaml", "--executor", "inline", "--out", disk / "run")
         assert done.returncode == 1

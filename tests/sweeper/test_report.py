@@ -162,6 +162,29 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def test_a_figure_that_raises_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path)
+    file = tmp_path / "claimed.py"
+    file.write_text(
+        file.read_text().replace('Figure("never", "Never", lambda table: None)', 'Figure("bad", "Bad", lambda table: 1 / 0)')
+    )
+    written = [path.name for path in make_report(run)]
+    assert written == ["summary.csv", "gain.png", "index.html"]
+    said = "figure bad could not be drawn: ZeroDivisionError: division by zero"
+    assert said in capsys.readouterr().out
+    page = Outline((run / "report" / "index.html").read_text())
+    assert said in page.text("p")
+    assert len(page.all("figure")) == 1
+
+
+def test_figures_are_drawn_from_rows_with_numbers(tmp_path: Path) -> None:
+    """Claimed draws what it gets: a null among the values would be a point at nowhere, or an axis without an end."""
+    run = make_run(tmp_path)
+    file = tmp_path / "claimed.py"
+    file.write_text(file.read_text().replace("def draw(table):", 'def draw(table):\n    assert set(table["status"]) == {"ok"}'))
+    assert "gain.png" in [path.name for path in make_report(run)]
+
+
 def test_a_study_without_claims_has_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(STUDIES / "toy.py", tmp_path)
     grid = {"study": "toy.py:Toy", "axes": {"x": [1, 2], "n": [10, 20]}, "seeds": 3}

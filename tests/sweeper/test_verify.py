@@ -243,6 +243,44 @@ def test_runs_that_disagree_are_refused(lab: Lab) -> None:
     assert f"claim 'ratio': threshold limit was 0.5 when {first} was launched and 0.25 when {second} was" in done.output
 
 
+def test_runs_that_expected_something_else_are_refused(lab: Lab) -> None:
+    lab.claims("wrong")
+    first = lab.launch()
+    lab.edit('"Table 3", wrong)', '"Table 3", wrong, expected="fails_at_this_scale", reason="so it came")')
+    second = lab.launch("second", seeds=[20, 21])
+    done = sweep(first, second)
+    assert done.exit_code == 2
+    assert f"the expected outcome was holds when {first} was launched and fails_at_this_scale when {second} was" in done.output
+
+
+def test_a_failed_row_does_not_hide_the_same_cell_of_another_run(lab: Lab) -> None:
+    failed = lab.launch(axes={"x": [1, 2], "fails": [True]})
+    lab.edit("np.where(fails.astype(bool), 4, 0)", "np.where(fails.astype(bool), 0, 0)")
+    solved = lab.launch("solved", axes={"x": [1, 2], "fails": [True]})
+    for order in ([failed, solved], [solved, failed]):
+        (found,) = verify(order, partial=True)
+        assert found.rows == 24
+        assert found.repeated > 0  # the first launch stopped: all its cells failed alike
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ('Verdict("holds", "so it is", float("nan"))', "ValueError: the test says holds with a statistic of nan"),
+        ('Verdict("perhaps", "who knows", 1.0)', "not a Verdict"),
+        ("True", "TypeError: the test returned True, not a Verdict"),
+    ],
+)
+def test_a_test_that_returns_no_verdict_is_broken(lab: Lab, returned: str, says: str) -> None:
+    lab.edit('return below("student / weak", value, interval, thresholds["limit"], seeds)', f"return {returned}")
+    lab.edit("import above, below, over_seeds, within", "import Verdict, above, over_seeds, within")
+    run = lab.launch()
+    judged = by_id(run)["ratio"]
+    assert judged.broken
+    assert says in judged.verdict.says
+    assert sweep(run).exit_code == 1
+
+
 def test_versions_are_not_mixed(lab: Lab) -> None:
     newer = Lab(lab.folder / "newer")
     newer.edit("version = 1", "version = 2")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from w2s import Cell, Claim, Figure, Study, Verdict
-from w2s.claims import above, below, decide, missing, over_seeds, untestable, within
+from w2s.claims import above, below, decide, missing, over_seeds, untestable, within, worst
 from w2s.studies import StudyError, checked, find_study, study_names
 
 INF = math.inf
@@ -67,6 +67,19 @@ def test_a_verdict_says_its_numbers() -> None:
     assert above("gain", 2.0, (1.5, 2.5), 1.0, 7).says == "gain = 2 [1.5, 2.5] (asked: above 1; 7 seeds)"
     assert below("gain", 2.0, (2.0, 2.0), 1.0, 1).says == "gain = 2 (asked: below 1; 1 seed)"
     assert within("gain", 2.0, (1.0, 3.0), (1.5, 9.0), 7).says == "gain = 2 [1, 3] (asked: in [1.5, 9]; 7 seeds)"
+
+
+def test_the_worst_of_several_settings_decides() -> None:
+    close, safe = above("close", 2.0, (1.1, 2.9), 1.0, 7), above("safe", 5.0, (4.0, 6.0), 1.0, 7)
+    wide = above("wide", 0.9, (-50.0, 52.0), 1.0, 7)
+    bad, worse = above("bad", 0.8, (0.7, 0.9), 1.0, 7), above("worse", 0.0, (-0.1, 0.1), 1.0, 7)
+    assert worst([safe, close], "nothing") is close
+    assert worst([safe, wide, close], "nothing") is wide
+    assert worst([wide, bad, safe, worse], "nothing") is worse  # an unresolved setting hides no failed one
+    assert worst([bad, untestable("no rows")], "nothing").outcome == "untestable"
+    assert worst([], "nothing") == untestable("nothing")
+    inside, edge = within("inside", 1.5, (1.4, 1.6), (1.0, 2.0), 7), within("edge", 1.9, (1.85, 1.95), (1.0, 2.0), 7)
+    assert worst([inside, edge], "nothing") is edge
 
 
 @pytest.mark.parametrize("seeds", [3, 12])

@@ -170,9 +170,90 @@ def test_too_few_draws_decide_nothing_about_the_rule() -> None:
     assert decide(claim, table[table["sigma_weak"] < 8]).outcome == "untestable"
 
 
+def test_the_third_best_weak_model_is_no_hit() -> None:
+    claim = next(claim for claim in Synthetic.claims if claim.id == "selection_rule")
+    rows = ladder(True)
+    error = rows["sigma_weak"].astype(float)
+    for place, outcome in ((2.0, "holds"), (3.0, "fails")):
+        chosen = rows.assign(student_error=error, selection_score=(error - place).abs())
+        assert decide(claim, chosen).outcome == outcome
+
+
 def test_one_seed_leaves_a_slope_unresolved() -> None:
     claim = next(claim for claim in Synthetic.claims if claim.id == "perturbed_slope")
     assert decide(claim, scatter(0.85, seeds=1, **PERTURBED)).outcome == "unresolved"
+
+
+def few(slope: float, **cell: Any) -> pd.DataFrame:
+    return scatter(slope, seeds=3, tasks=6, **cell).assign(cross_term=9.0, student_error=9.0)
+
+
+def panel_with(slope: float, **cell: Any) -> list[pd.DataFrame]:
+    """Rows of a panel that its claims must not look at."""
+    return [few(slope, **cell, **OWN), few(slope, **cell, head="descent"), few(slope, **cell, n_validation=200)]
+
+
+OTHERS: Mapping[str, Callable[[], list[pd.DataFrame]]] = {
+    "in_sample_identity": lambda: [few(0.8, **PERTURBED), few(0.8, **PERTURBED, **OWN, head="descent")],
+    "realizable_gain_is_misfit_in_sample": lambda: [few(0.5, **PERTURBED, **OWN), few(0.5, **EXACT), few(0.5, **CONE)],
+    "gap_within_band": lambda: [few(0.5, **EXACT, **OWN).assign(epsilon=1e-30), few(0.5, **PERTURBED).assign(epsilon=1e-30)],
+    "student_never_worse": lambda: [few(0.5, **EXACT), few(0.5, **PERTURBED, **OWN), few(0.5, **EXACT, **OWN, head="sparse")],
+    "realizable_median": lambda: panel_with(-5.0, **REALIZABLE),
+    "realizable_correlation": lambda: panel_with(-5.0, **REALIZABLE),
+    "pretrained_correlation": lambda: [*panel_with(-5.0, **PRETRAINED), few(-5.0, **SCARCE)],
+    "pretrained_slope": lambda: [*panel_with(-5.0, **PRETRAINED), few(-5.0, **SCARCE)],
+    "perturbed_slope": lambda: [*panel_with(-5.0, **PERTURBED), few(-5.0, **SWAPPED)],
+    "low_sample_reverses": lambda: [*panel_with(5.0, **SCARCE), few(5.0, **PRETRAINED)],
+    "convex_gain_exceeds_misfit": lambda: [
+        few(0.5, **PERTURBED, **OWN, head="nonnegative"),
+        few(0.5, **EXACT, head="nonnegative"),
+    ],
+    "convex_inequality_is_strict": lambda: [few(0.5, **PERTURBED, **OWN, head="nonnegative"), few(0.5, **EXACT, **OWN)],
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_rows_of_other_kinds_do_not_count(name: str) -> None:
+    claim = next(claim for claim in Synthetic.claims if claim.id == name)
+    rows = SYNTHETIC[name][0]()
+    alone = decide(claim, rows)
+    together = decide(claim, pd.concat([rows, *OTHERS[name]()], ignore_index=True))
+    assert (together.outcome, together.statistic, together.seeds) == ("holds", alone.statistic, alone.seeds)
+
+
+def test_slopes_go_through_the_origin() -> None:
+    claim = next(claim for claim in Synthetic.claims if claim.id == "perturbed_slope")
+    rows = scatter(0.85, 0.0, **PERTURBED)
+    lifted = decide(claim, rows.assign(gain=rows["gain"] + 0.3))
+    assert lifted.statistic is not None
+    assert lifted.statistic > 1.2
+
+
+def test_heads_that_fail_are_not_hidden_by_heads_that_cannot_be_told() -> None:
+    claim = next(claim for claim in Synthetic.claims if claim.id == "nonconvex_heads_follow")
+    unsure = scatter(0.8, 0.6, seeds=2, tasks=4, head="sparse", **PERTURBED)
+    rows = heads(False)
+    both = pd.concat([rows[rows["head"] != "sparse"], unsure], ignore_index=True)
+    assert decide(claim, pd.concat([heads(True).query("head != 'sparse'"), unsure], ignore_index=True)).outcome == "unresolved"
+    assert decide(claim, both).outcome == "fails"
+
+
+def test_rows_without_numbers_decide_nothing() -> None:
+    """A pretraining that diverged leaves nulls: the other seeds decide, and where there are none the claim is untestable."""
+    for name in ("realizable_median", "realizable_correlation"):
+        claim = next(claim for claim in Synthetic.claims if claim.id == name)
+        rows = scatter(0.98, **REALIZABLE)
+        lost = rows["seed"].isin([0, 1])
+        rows.loc[lost, ["gain", "misfit", "weak_error", "student_error"]] = np.nan
+        found = decide(claim, rows.assign(status=np.where(lost, "nonfinite", "ok")))
+        assert (found.outcome, found.seeds) == ("holds", 8)
+        assert decide(claim, rows[lost]).outcome == "untestable"
+    for name in ("student_never_worse", "realizable_gain_is_misfit_in_sample"):
+        claim = next(claim for claim in Synthetic.claims if claim.id == name)
+        rows = scatter(1.0, 0.0, **EXACT, **OWN)
+        rows.loc[rows["seed"] == 3, ["gain", "misfit", "weak_error", "student_error"]] = np.nan
+        assert (decide(claim, rows).outcome, decide(claim, rows).seeds) == ("holds", 9)
+        assert decide(claim, rows[rows["seed"] == 3]).outcome == "untestable"
 
 
 def test_panels_are_the_figures_of_the_paper() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from w2s.claims import Claim, Verdict, decide
 from w2s.studies.medvedev2025 import RandomFeatures
+from w2s.studies.medvedev_curves import Curves
 from w2s.theory import medvedev2025 as theory
 
 CLAIMS = {claim.id: claim for claim in RandomFeatures.claims}
@@ -154,6 +155,40 @@ def test_the_worst_setting_decides() -> None:
 
 def test_one_seed_decides_nothing_about_means() -> None:
     assert verdict("exponent", table(lambda loss: loss**1.9, seeds=1)).outcome == "unresolved"
+
+
+def test_the_bound_is_exact_up_to_rounding() -> None:
+    on_it = table(lambda loss: loss)
+    on_it = on_it.assign(student_error=on_it["lower_bound_theory"])
+    assert verdict("lower_bound", on_it).outcome == "holds"
+    assert verdict("lower_bound", changed(on_it, "student_error", -2e-9)).outcome == "fails"
+
+
+def test_only_the_papers_linear_network_has_the_quadratic_rate() -> None:
+    others = [linear(1.9).assign(d=77), linear(1.9).assign(decay=0.3), linear(1.9, widths=(16,))]
+    found = verdict("quadratic_rate", pd.concat([linear(1.2), *others]))
+    assert found.outcome == "holds"
+    assert found.statistic == verdict("quadratic_rate", linear(1.2)).statistic
+
+
+def test_errors_are_averaged_before_the_best_time_is_taken() -> None:
+    """Two seeds, each best at a time of its own: the best mean is .5, the mean of the best .1; logarithms come last."""
+    student = np.array([[[0.1, 0.9]], [[0.9, 0.1]]])
+    curves = Curves([16.0], [0, 1], np.array([[0.2], [0.8]]), student)
+    seen: list[tuple[float, float]] = []
+    curves.statistic(lambda weak, best: seen.append((float(weak[0]), float(best[0]))) or 0.0)
+    assert seen[0] == pytest.approx((0.5, 0.5))
+
+
+def test_errors_that_cannot_be_decide_no_exponent(capfd: pytest.CaptureFixture[str]) -> None:
+    """Negative errors come from a mistake; the fit says nothing then, LAPACK not either, and other claims fail."""
+    for name in ("exponent", "exponent_above_proved"):
+        assert verdict(name, table(lambda loss: -(loss**2))).outcome == "unresolved"
+        assert verdict(name, table(lambda loss: loss**2, weak=lambda width: -1.0 / width)).outcome == "unresolved"
+    assert capfd.readouterr() == ("", "")
+    assert verdict("lower_bound", table(lambda loss: -(loss**2))).outcome == "fails"
+    impossible = CASES["lower_bound_attained"][0].assign(weak_error=-0.1)
+    assert verdict("lower_bound_attained", impossible).outcome == "untestable"
 
 
 def test_ridge_students_count_for_the_bound_and_not_for_stopping() -> None:

@@ -94,6 +94,20 @@ def test_perturbation_is_normal_on_weights_and_nothing_on_biases() -> None:
     same(perturbed(truth.take(7), "weak", [7], 0.05, NUMBA), moved.take(7))
 
 
+def test_perturbations_of_two_roles_have_nothing_in_common() -> None:
+    truth = truths(range(20))
+    noise = [
+        np.concatenate(
+            [(a - b).ravel() for a, b in zip(perturbed(truth, role, range(20), 1.0, NUMBA).weights, truth.weights, strict=True)]
+        )
+        for role in ("weak", "strong")
+    ]
+    assert abs(np.mean(noise[0] * noise[1])) < 4.5 / np.sqrt(noise[0].size)
+    layers = perturbed(truth, "weak", range(20), 1.0, NUMBA)
+    first, second = (layers.weights[k] - truth.weights[k] for k in (1, 2))
+    assert abs(np.mean(first * second)) < 4.5 / np.sqrt(first.size)
+
+
 def test_pretraining_on_enough_tasks_learns_the_truths_outputs() -> None:
     """16 tasks or more see every direction of 16 outputs; a network of the truth's own shape can then have them all."""
     truth, x = truths(), inputs()

@@ -246,6 +246,17 @@ def test_other_cells_of_a_block_do_not_matter() -> None:
                 assert alone[name] == pytest.approx(row[name], rel=1e-7, abs=1e-9 * row["label_power"]), name
 
 
+def test_a_sparse_head_has_the_condition_and_status_of_its_own_features() -> None:
+    fixed = SMALL | {"head": "sparse", "sparsity": 2, "sampling": "per_seed", "depth_truth": 6, "evaluate": "transfer"}
+    together = solve(STUDY, axes={"task": list(range(6))}, seeds=12, **fixed)
+    alone = pd.concat([solve(STUDY, seeds=12, **fixed, task=number) for number in range(6)])
+    both = together.merge(alone, on="cell_id", suffixes=("", "_alone"))
+    assert len(both) == len(together)
+    assert (both["status"] == both["status_alone"]).all()
+    np.testing.assert_allclose(both["condition"], both["condition_alone"], rtol=1e-9)
+    assert both.groupby("seed")["condition"].nunique().max() > 1
+
+
 def test_a_ladder_of_weak_models_has_one_student_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[tuple[str, int]] = []
     original = charikar_networks.pretrained
@@ -267,6 +278,26 @@ def test_the_three_samples_are_different() -> None:
     assert row["weak_error"] != own["weak_error"]
     assert row["selection_score"] == own["selection_score"]
     assert row["selection_score"] != row["weak_error"] - row["misfit"]
+
+
+def test_the_score_is_known_without_the_students_error() -> None:
+    """weak_error - misfit on validation rows, written out; the rows of the errors are others."""
+    seed, number = 4, 1
+    fixed = SMALL | {"sigma_weak": 0.2, "sigma_strong": 0.03, "n_validation": 50, "sampling": "per_seed", "task": number}
+    row = one(STUDY, seeds=[seed], **fixed)
+    truth = mlp.random_network("truth", [seed], depth=3, width=6, inputs=4, backend=NUMPY)
+    weak, strong = (mlp.perturbed(truth, role, [seed], s, NUMPY) for role, s in (("weak", 0.2), ("strong", 0.03)))
+    x = {
+        role: 500.0 * streams.normals(streams.stream("charikar2024", "inputs", role, seed=seed), count, 4, NUMPY)
+        for role, count in (COUNTS | {"validation": 50}).items()
+    }
+    y = {role: forward(truth, inputs) @ task("least_squares", seed, number) for role, inputs in x.items()}
+    features = {role: forward(weak, inputs) for role, inputs in x.items()}
+    labels = {r: head("least_squares", features["labeled"], y["labeled"], features[r]) for r in ("transfer", "validation")}
+    student = head("least_squares", forward(strong, x["transfer"]), labels["transfer"], forward(strong, x["validation"]))
+    score = np.mean((labels["validation"] - y["validation"]) ** 2) - np.mean((student - labels["validation"]) ** 2)
+    assert row["selection_score"] == pytest.approx(score, rel=1e-7)
+    assert abs(score - np.mean((student - y["validation"]) ** 2)) > 1e-3 * abs(score)
 
 
 def test_dead_units_are_reported_and_survived() -> None:
@@ -304,6 +335,12 @@ def test_cost_counts_a_pretraining_once_for_all_tasks() -> None:
         grid = load_grid({"study": STUDY, "axes": axes, "fixed": {"representation": "pretrained", "sampling": "per_seed"}})
         return grid.study().cost(grid.parts[0].block).flops
 
+    def held(**fixed: Any) -> float:
+        grid = load_grid({"study": STUDY, "fixed": {"representation": "pretrained", "n_labeled": 50} | fixed, "seeds": [0]})
+        return grid.study().cost(grid.parts[0].block).bytes
+
+    assert held(pretrain_samples=10**7) > 10 * 10**7 * 8 * 8  # the inputs of ten tasks alone
+    assert held(representation="perturbed") < 1e8
     # A layer costs 6 w^2 per row and epoch: 300 epochs of 20,000 rows, 10 layers.
     assert cost(task=[0]) == pytest.approx(6.0 * 16**2 * 300 * 20_000 * 10, rel=0.02)
     assert cost(task=list(range(50))) < 1.05 * cost(task=[0])

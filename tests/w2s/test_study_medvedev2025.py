@@ -120,6 +120,21 @@ def test_a_linear_student_with_more_features_than_inputs() -> None:
     assert row["ceiling_error"] == 0
 
 
+def test_the_two_level_form_stands_beside_infinite_linear_students() -> None:
+    d, decay, times, ridges = 27, 0.5, [0.0, 0.7, 3.0, INF], [0.0, 0.02, 1.5]
+    axes = {"filter": ["flow", "ridge"], "time": times, "ridge": ridges}
+    rows = solve(STUDY, axes=axes, seeds=3, model="linear", student="infinite", d=d, d_weak=9, decay=decay)
+    for row in rows.to_dict("records"):
+        levels, loss = (1.0, d**-decay), row["weak_error"]
+        signal, tail = (
+            level / (level + row["ridge"]) if row["filter"] == "ridge" else 1.0 - math.exp(-row["time"] * level)
+            for level in levels
+        )
+        wanted = (1 - signal * (1 - loss)) ** 2 + tail**2 * loss * (1 - loss)
+        assert row["student_error_theory"] == pytest.approx(wanted, abs=1e-14)
+        assert row["student_error"] == pytest.approx(wanted, abs=1e-13)
+
+
 @pytest.mark.parametrize("filter_", ["flow", "ridge"])
 @pytest.mark.parametrize("quadratic", [0.0, 0.6])
 def test_the_infinite_student_on_a_circle_of_inputs(filter_: str, quadratic: float) -> None:

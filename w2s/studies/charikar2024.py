@@ -65,16 +65,21 @@ class SyntheticCell(Cell):
         10, description="tasks of the pretraining (T)", unit="tasks", when={"representation": TRAINED}, ge=1
     )
     pretrain_samples: int = field(
-        2000, description="rows of each pretraining task (N_r)", unit="rows", when={"representation": TRAINED}, ge=1
+        2000,
+        description="rows of each pretraining task (N_r)",
+        unit="rows",
+        when={"representation": TRAINED},
+        ge=1,
+        le=2**32 - 1,
     )
     epochs: int = field(300, description="passes over the pretraining rows", when={"representation": TRAINED}, ge=0)
     learning_rate: float = field(0.001, description="Adam's, in pretraining", when={"representation": TRAINED}, gt=0)
     batch: int = field(256, description="rows of a pretraining step", unit="rows", when={"representation": TRAINED}, ge=1)
-    n_labeled: int = field(2000, description="rows with true labels, for the weak head", unit="rows", ge=2)
-    n_transfer: int = field(2000, description="rows that the weak model labels", unit="rows", ge=2)
-    n_test: int = field(2000, description="rows on which errors are measured", unit="rows", ge=2)
+    n_labeled: int = field(2000, description="rows with true labels, for the weak head", unit="rows", ge=2, le=2**32 - 1)
+    n_transfer: int = field(2000, description="rows that the weak model labels", unit="rows", ge=2, le=2**32 - 1)
+    n_test: int = field(2000, description="rows on which errors are measured", unit="rows", ge=2, le=2**32 - 1)
     n_validation: int = field(
-        0, description="rows of their own for selection_score; 0: the rows of the errors", unit="rows", ge=0
+        0, description="rows of their own for selection_score; 0: the rows of the errors", unit="rows", ge=0, le=2**32 - 1
     )
     sampling: Literal["per_task", "per_seed"] = field(
         "per_task", description="inputs drawn for every task, or once for all tasks of a seed, which costs one factorisation"
@@ -149,7 +154,8 @@ class Synthetic(Study):
         heads = sum(_head(level, rows, width, layers) for level in block.group(*HEAD).levels)
         views = len(block.values("evaluate"))
         work = networks * sizes * (designs * sample + tasks * (heads + views * flops.gemm(rows, width, 4)))
-        return Cost(seeds * (pretraining + work), 8.0 * rows * (3 * width + 12 * tasks))
+        kept = seeds * max((recipe.rows for recipe in made), default=0.0) * (max(block.values("inputs")) + 3 * width)
+        return Cost(seeds * (pretraining + work), 8.0 * (rows * (3 * width + 12 * tasks) + kept))
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: networks of all seeds together, then for each seed the tasks that share inputs at once."""

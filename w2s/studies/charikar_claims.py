@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, within
+from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, within, worst
 from w2s.selection import select
 from w2s.studies.charikar_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.theory.charikar2024 import gap_bound
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 __all__ = ["CLAIMS"]
 
@@ -53,12 +51,13 @@ def _scatter(name: str, statistic: str, decide: Decide, *thresholds: str) -> Cal
     return test
 
 
-def _worst(name: str, rows: DataFrame, values: Any, decide: Decide, threshold: float) -> Verdict:
-    """Verdict on the largest (``below``) or least (``above``) of exact values, one per row: no interval."""
-    if not len(rows):
+def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide, threshold: float) -> Verdict:
+    """Verdict on the largest (``below``) or least (``above``) of exact values, one per row that has numbers: no interval."""
+    values = values.dropna()
+    if not len(values):
         return untestable("no cell of this kind is evaluated on the student's own rows")
-    value = float(np.max(values) if decide is below else np.min(values))
-    return decide(name, value, (value, value), threshold, int(rows["seed"].nunique()))
+    value = float(values.max() if decide is below else values.min())
+    return decide(name, value, (value, value), threshold, int(rows.loc[values.index, "seed"].nunique()))
 
 
 def _own_sample(table: DataFrame, head: str) -> DataFrame:
@@ -68,25 +67,25 @@ def _own_sample(table: DataFrame, head: str) -> DataFrame:
 def _identity(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table, "least_squares")
     error = (rows["gain"] - rows["misfit"] - rows["cross_term"]).abs() / rows["weak_error"]
-    return _worst("largest |gain - misfit - cross_term| / weak_error", rows, error, below, frozen["error"])
+    return _worst_row("largest |gain - misfit - cross_term| / weak_error", rows, error, below, frozen["error"])
 
 
 def _realizable_identity(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "least_squares")
     error = (rows["gain"] - rows["misfit"]).abs() / rows["weak_error"]
-    return _worst("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
+    return _worst_row("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
 
 
 def _band(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[~is_realizable(table)], "least_squares")
     excess = (rows["gain"] - rows["misfit"]).abs() / gap_bound(rows["misfit"], rows["epsilon"])
-    return _worst("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
+    return _worst_row("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
 
 
 def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
     own = table[is_realizable(table) & (table["evaluate"] == "transfer").to_numpy()]
     rows = own[own["head"].isin(["least_squares", "nonnegative"])]
-    return _worst(
+    return _worst_row(
         "largest student_error / weak_error", rows, rows["student_error"] / rows["weak_error"], below, frozen["ratio"]
     )
 
@@ -94,7 +93,7 @@ def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
 def _cone(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "nonnegative")
     surplus = (rows["gain"] - rows["misfit"]) / rows["weak_error"]
-    return _worst("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
+    return _worst_row("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
 
 
 def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -131,7 +130,7 @@ def _nonconvex(table: DataFrame, frozen: Thresholds) -> Verdict:
                 seeds,
             )
         )
-    return min(verdicts, key=lambda verdict: verdict.interval[0] if verdict.interval else -np.inf)
+    return worst(verdicts, "")
 
 
 def _selection(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -236,7 +235,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "convex_gain_exceeds_misfit",
-        "For a convex class that is no subspace the gain is at least the misfit on the student's own sample.",
+        "For a convex class that holds the target and is no subspace gain is at least misfit on the student's own sample.",
         "Theorem 1",
         _cone,
         thresholds={"surplus": -1e-9},

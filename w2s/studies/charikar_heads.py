@@ -29,12 +29,15 @@ RELU_ITERATIONS = 200
 
 @dataclass(frozen=True)
 class Fitted:
-    """Heads of T tasks on one representation: ``predict`` maps features (m, d) to outputs (m, T)."""
+    """Heads of T tasks on one representation: ``predict`` maps features (m, d) to outputs (m, T).
+
+    ``condition`` of the fitted system and whether its solution is ``unique``: (T,), or one for all tasks.
+    """
 
     predict: Predict
     rank: int
-    condition: float
-    unique: bool
+    condition: float | Matrix
+    unique: bool | npt.NDArray[np.bool_]
 
 
 class Design:
@@ -130,7 +133,7 @@ def _sparse(head: Level, design: Design, targets: Matrix) -> Fitted:
     for t, s in enumerate(best):
         coefficients[subsets[s], t] = right[s].T @ (inverse[s] * coords[s, :, t])
     widest = [float(values[s][kept[s]].max(initial=1.0) / values[s][kept[s]].min(initial=np.inf)) for s in best]
-    return Fitted(_affine(probe, coefficients, targets.mean(axis=0)), probe.rank, max(widest), bool(kept[best].all()))
+    return Fitted(_affine(probe, coefficients, targets.mean(axis=0)), probe.rank, np.array(widest), kept[best].all(axis=1))
 
 
 def _relu(head: Level, design: Design, targets: Matrix) -> Fitted:  # noqa: ARG001

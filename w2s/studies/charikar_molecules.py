@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from w2s import figures
 from w2s.block import Block
-from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable
+from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, worst
 from w2s.selection import select
 from w2s.studies.charikar_figures import scatter_panel, selection_canvas
 from w2s.studies.probe_table import ProbeTable
@@ -69,15 +69,12 @@ def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float]) -> tuple[
 def _worst_table(
     table: DataFrame, name: str, statistic: Callable[[Means], float], decide: Callable[..., Verdict], threshold: float
 ) -> Verdict:
-    """Test every table by itself, intervals over seeds; the one farthest on the wrong side speaks for all."""
+    """Test every table by itself, intervals over seeds; the worst one speaks for all."""
     verdicts: list[Verdict] = []
     for data, rows in _ladder(table).groupby("data"):
         value, interval, seeds = _over_ladder(rows, statistic)
         verdicts.append(decide(f"{name}, {_short(data)}", value, interval, threshold, seeds))
-    if not verdicts:
-        return untestable("no table has eight weak models")
-    sign, end = (1, 0) if decide is above else (-1, 1)
-    return min(verdicts, key=lambda verdict: sign * verdict.interval[end] if verdict.interval else -np.inf)
+    return worst(verdicts, "no table has eight weak models")
 
 
 def _distance(means: Means) -> float:

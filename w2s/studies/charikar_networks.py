@@ -44,7 +44,13 @@ class Recipe:
         if "epochs" not in given:
             return 0.0
         _, width, _ = self.shape
-        return 3.0 * flops.gemm(given["tasks"] * given["samples"], width, width, given["epochs"] * given["depth"])
+        return 3.0 * flops.gemm(self.rows, width, width, given["epochs"] * given["depth"])
+
+    @property
+    def rows(self) -> float:
+        """Rows that one seed's network is trained on; none where nothing is trained."""
+        given = dict(self.settings)
+        return float(given["tasks"] * given["samples"]) if "tasks" in given else 0.0
 
 
 def recipes(level: Level) -> tuple[Recipe, Recipe, Recipe]:

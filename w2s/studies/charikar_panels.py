@@ -81,12 +81,12 @@ STATISTICS: Mapping[str, Callable[[Any, Any], float]] = {
 
 
 def per_seed(rows: DataFrame, name: str) -> DataFrame:
-    """A statistic of the scatter of every seed: columns ``seed`` and ``value``."""
+    """A statistic of the scatter of every seed: columns ``seed`` and ``value``. Rows without numbers are left out."""
     import pandas as pd
 
     found = [
         (seed, STATISTICS[name](part["gain"].to_numpy(float), part["misfit"].to_numpy(float)))
-        for seed, part in rows.groupby("seed")
+        for seed, part in rows.dropna(subset=["gain", "misfit"]).groupby("seed")
         if len(part) > 1
     ]
     return pd.DataFrame(found, columns=["seed", "value"])

@@ -97,8 +97,9 @@ class Trial:
             "ceiling": self._fit(head, "strong", "transfer", truth["transfer"]),
         }
         inside = _error(anchors["ceiling"].predict(self.samples["transfer"]), truth["transfer"])
-        fixed: dict[str, Any] = {"epsilon": inside, "condition": max(weak.fitted.condition, student.fitted.condition)}
-        fixed |= {"status": int(not (weak.fitted.unique and student.fitted.unique))}
+        condition = np.maximum(weak.fitted.condition, student.fitted.condition)
+        unique = np.logical_and(weak.fitted.unique, student.fitted.unique)
+        fixed: dict[str, Any] = {"epsilon": inside, "condition": condition, "status": np.where(unique, 0, 1)}
         fixed |= {"weak_rank": weak.fitted.rank, "student_rank": student.fitted.rank}
         found = []
         for view in views:

@@ -28,6 +28,7 @@ __all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
 Matrix = npt.NDArray[np.float64]
 Level = Mapping[str, Any]
 
+_TOGETHER = 2**22  # numbers in Grams that are factored in one call: 32 MiB
 RESULTS = ("weak_error", "student_error", "strong_error", "ceiling_error", "misfit", "gain", "condition")
 
 
@@ -87,7 +88,7 @@ class Moments:
     def __init__(
         self, design: str, seeds: Sequence[int], counts: Mapping[str, Sequence[int]], widths: tuple[int, int], backend: Backend
     ) -> None:
-        self.widths = widths
+        self.widths, self.seeds = widths, seeds
         self._sums: dict[tuple[str, int], Matrix] = {}
         for role, numbers in counts.items():
             ordered = sorted(set(numbers))
@@ -142,6 +143,7 @@ class Family:
     ) -> Iterator[tuple[tuple[int, int], dict[str, Matrix]]]:
         """Yield, for every transfer count and view, results (seeds, members, teachers, filters) by name."""
         fits = self._teachers(teachers)
+        self._fit_baselines(teachers)
         weak = np.stack([vectors for vectors, _, _ in fits], axis=2)
         conditions = np.stack([fit.condition for _, fit, _ in fits], axis=2)[..., None]
         for n, count in enumerate(transfers):
@@ -214,10 +216,18 @@ class Family:
 
     def _weak_rows(self, sums: Matrix) -> Matrix:
         """A_w M for the weak map A_w and M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
-        c, pairs = self.cosines[:, None], min(self.d_weak, self.d_strong)
+        c = self.cosines[:, None]
+        shared = np.count_nonzero(self.cosines)  # they descend
         rows = np.sqrt(1.0 - c**2) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
-        rows[..., :pairs, :] += c[:pairs] * sums[..., :pairs, :]
+        rows[..., :shared, :] += c[:shared] * sums[..., :shared, :]
         return np.asarray(rows)
+
+    def _weak_columns(self, rows: Matrix) -> Matrix:
+        """M A_w' of M (..., m, D): (..., m, d_weak)."""
+        c, shared = self.cosines, np.count_nonzero(self.cosines)
+        columns = rows[..., self.d_strong : self.d_strong + self.d_weak] * np.sqrt(1.0 - c**2)
+        columns[..., :shared] += rows[..., :shared] * c[:shared]
+        return np.asarray(columns)
 
     def _weak_vectors(self, theta: Matrix) -> Matrix:
         """A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
@@ -236,7 +246,7 @@ class Family:
             mine = {at: level["ridge_weak"] for at, level in enumerate(teachers) if level["n_labeled"] == count}
             rows = self._weak_rows(self._sums("labeled", count))
             rows /= count
-            gram = np.ascontiguousarray(self._weak_rows(np.swapaxes(rows, -1, -2)))
+            gram = self._weak_columns(rows)
             rhs = np.ascontiguousarray(rows @ self._unique_labels.T)
             shared = Teachers(gram, rhs, count, widths.tolist(), list(mine.values()), self.mixed, self.backend)
             for at, strength in mine.items():
@@ -246,23 +256,36 @@ class Family:
         return [found[at] for at in range(len(teachers))]
 
     def _strong(self, level: Level) -> Matrix:
-        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D); kept.
+        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D)."""
+        return self._baselines[level["n_labeled"], level["ridge_weak"]]
+
+    def _fit_baselines(self, teachers: Sequence[Level]) -> None:
+        """Fit strong features on the labelled rows of every teacher.
 
         The minimum-norm fit where there are no more rows than features and no ridge.
         """
-        key = (level["n_labeled"], level["ridge_weak"])
-        if key not in self._baselines and key[0] <= self.d_strong:
-            baseline = SpectralStudent(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
-            self._baselines[key] = baseline.fit(ridge([key[1]]), self._labels_of(baseline))
-        if key not in self._baselines:
-            rows = self._sums("labeled", key[0])[:, : self.d_strong] / key[0]
-            gram = np.ascontiguousarray(rows[..., : self.d_strong])
-            factor, _ = nested.cholesky_gram(gram, key[1], self.backend)
-            z = nested.forward(factor, np.ascontiguousarray(rows @ self.labels.T), self.backend)
-            theta = self.backend.to_numpy(nested.coefficients(factor, z, [self.d_strong], self.backend))[:, 0]
-            beyond = self.labels.shape[1] - self.d_strong
-            self._baselines[key] = np.pad(theta.swapaxes(-1, -2), ((0, 0), (0, 0), (0, beyond)))
-        return self._baselines[key]
+        keys = list(dict.fromkeys((level["n_labeled"], level["ridge_weak"]) for level in teachers))
+        for key in keys:
+            if key[0] <= self.d_strong:
+                baseline = SpectralStudent(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
+                self._baselines[key] = baseline.fit(ridge([key[1]]), self._labels_of(baseline))
+        left = [key for key in keys if key[0] > self.d_strong]
+        together = max(1, _TOGETHER // (len(self.moments.seeds) * self.d_strong**2))
+        for first in range(0, len(left), together):
+            self._factored_baselines(left[first : first + together])
+
+    def _factored_baselines(self, keys: list[tuple[int, float]]) -> None:
+        """Fit some labelled samples and ridge strengths by Cholesky factors, all in one call."""
+        rows = [self._sums("labeled", count)[:, : self.d_strong] / count for count, _ in keys]
+        gram = np.stack([part[..., : self.d_strong] for part in rows])
+        rhs = np.stack([part @ self.labels.T for part in rows])
+        strengths = np.broadcast_to(np.array([strength for _, strength in keys])[:, None], gram.shape[:2])
+        factor, _ = nested.cholesky_gram(gram, strengths, self.backend)
+        z = nested.forward(factor, rhs, self.backend)
+        theta = self.backend.to_numpy(nested.coefficients(factor, z, [self.d_strong], self.backend))[:, :, 0]
+        vectors = np.zeros((*theta.shape[:2], *self.labels.shape))
+        vectors[..., : self.d_strong] = theta.swapaxes(-1, -2)
+        self._baselines |= dict(zip(keys, vectors, strict=True))
 
     def _student(self, role: str, n_labeled: int, n_transfer: int, fits: int) -> Student:
         """Strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels; kept."""

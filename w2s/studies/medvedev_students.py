@@ -96,7 +96,7 @@ def world_of(level: Mapping[str, Any], backend: Backend) -> World:
 def top_degree(d: int) -> int:
     """Degree up to which an infinite ReLU student is resolved; what a teacher has beyond learns at the pace of the next one.
 
-    Beyond it lies less than 1e-3 of a feature's power, 1e-5 below d = 9, and nothing of that is learnt before time 1e9 in
+    Beyond it lies less than 1e-3 of a feature's power, 2e-5 below d = 10, and nothing of that is learnt before time 1e9 in
     d >= 3 (1e15 in d = 16).
     """
     return max(24, 2 * (200 // d))

@@ -16,6 +16,7 @@ With f* = s'z_s + rest = u'z_w + rest, C = E z_s z_w' and V = (sigma^2 + rho_w)/
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def fresh_variance_student(
     return noise**2 / (n_labeled - d_weak - 1) * (d_overlap + share * (d_weak - d_overlap))
 
 
+@functools.lru_cache(maxsize=1024)
 def target_products(geometry: Geometry) -> tuple[float, float, float, float]:
     """Products |u|^2, |Cu|^2, |s - Cu|^2 and u'C's of the target's coefficients on weak (u) and strong (s) features."""
     weak, strong, target = geometry.weak_map(), geometry.strong_map(), geometry.target()
