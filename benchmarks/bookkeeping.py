@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from sweeper import launch
 from w2s.block import Block
 from w2s.rows import PROVENANCE
-from w2s.studies.dong2025 import Regression
+from w2s.studies.dong2025.regression import Regression
 from w2s_kernels import Backend
 
 PER_CELL, SHARE, DEAR = 2.0, 0.05, 100.0

@@ -25,7 +25,7 @@ from _timing import quartiles, spread, verdict
 
 from sweeper.yamlfile import dump_yaml, read_yaml
 from w2s.block import Axis, Block
-from w2s.studies.dong2025 import Regression
+from w2s.studies.dong2025.regression import Regression
 from w2s_kernels import choose
 
 GRID = Path(__file__).resolve().parent / "million.yaml"

@@ -11,7 +11,7 @@ from sweeper.describe import console, short
 from sweeper.errors import StoreError, UserError
 from w2s.importers import IMPORTERS, FolderError, Imported
 from w2s.importers.files import summary_table
-from w2s.prediction_groups import prediction_grid
+from w2s.studies.predictions.groups import prediction_grid
 
 __all__ = ["import_results"]
 

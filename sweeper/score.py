@@ -11,10 +11,10 @@ from sweeper.reader import load_grid
 from sweeper.work import one_thread, solve_rows
 from w2s.cells import FieldError, cell_fields
 from w2s.datafile import DataFile, DataFileError
-from w2s.prediction_groups import prediction_grid
-from w2s.studies.prediction_columns import ColumnNames
-from w2s.studies.prediction_file import Kind, load_predictions
-from w2s.studies.predictions import prediction_digest
+from w2s.studies.predictions.columns import ColumnNames
+from w2s.studies.predictions.file import Kind, load_predictions
+from w2s.studies.predictions.groups import prediction_grid
+from w2s.studies.predictions.study import prediction_digest
 from w2s_kernels import NUMPY
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from sweeper.report import make_report
 from w2s.claims import decide
 from w2s.datafile import data_folders
 from w2s.studies import find_study
-from w2s.studies.charikar_panels import PANELS, panel
+from w2s.studies.charikar2024.panels import PANELS, panel
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "charikar2024"
 FIGURES = {

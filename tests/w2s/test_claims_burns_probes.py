@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from w2s.claims import Claim, decide
-from w2s.studies.burns_probe_claims import CLAIMS as ALL
-from w2s.studies.burns_probe_curves import by_task, is_nested
-from w2s.studies.burns_probe_figures import FIGURES
+from w2s.studies.burns2023.probe_claims import CLAIMS as ALL
+from w2s.studies.burns2023.probe_curves import by_task, is_nested
+from w2s.studies.burns2023.probe_figures import FIGURES
 
 CLAIMS: dict[str, Claim] = {claim.id: claim for claim in ALL}
 STRENGTHS = (0.001, 0.01, 0.1)

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from w2s.claims import decide
-from w2s.studies.charikar2024 import Synthetic
-from w2s.studies.charikar_molecules import Molecules
-from w2s.studies.charikar_panels import PANELS, panel
+from w2s.studies.charikar2024.molecules import Molecules
+from w2s.studies.charikar2024.panels import PANELS, panel
+from w2s.studies.charikar2024.synthetic import Synthetic
 
 DEFAULTS: dict[str, Any] = {
     "representation": "perturbed",

@@ -13,8 +13,8 @@ import pytest
 
 from w2s.claims import Claim, Verdict, decide
 from w2s.laws.gaussian import GEOMETRY, Geometry
-from w2s.studies.dong2025 import Regression
-from w2s.studies.dong_features import Features
+from w2s.studies.dong2025.features import Features
+from w2s.studies.dong2025.regression import Regression
 from w2s.theory import dong2025 as theory
 
 MODELS = ("weak", "student", "strong", "ceiling")

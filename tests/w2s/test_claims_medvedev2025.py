@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from w2s.claims import Claim, Verdict, decide
-from w2s.studies.medvedev2025 import RandomFeatures
-from w2s.studies.medvedev_curves import Curves
+from w2s.studies.medvedev2025.curves import Curves
+from w2s.studies.medvedev2025.random_features import RandomFeatures
 from w2s.theory import medvedev2025 as theory
 
 CLAIMS = {claim.id: claim for claim in RandomFeatures.claims}

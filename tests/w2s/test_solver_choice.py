@@ -14,8 +14,9 @@ from sweeper.work import solve_rows
 from w2s.identity import cell_ids
 from w2s.probe import MixedProbe, RowProbe
 from w2s.solver_choice import LEAST_RIDGE, Choice, choose_solver, count_filters, mixed_solver, solver_pair
-from w2s.studies import dong_solver, dong_teachers
-from w2s.studies.dong_students import FactorStudent, MixedStudent, SpectralStudent
+from w2s.studies.dong2025 import solver as dong_solver
+from w2s.studies.dong2025 import teachers as dong_teachers
+from w2s.studies.dong2025.students import FactorStudent, MixedStudent, SpectralStudent
 from w2s_kernels import NUMPY, ridge
 
 STUDY, TABLE = "dong2025.regression", "probe.table"

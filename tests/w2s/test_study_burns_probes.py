@@ -30,9 +30,9 @@ from w2s.finetune.labels import part_ids, truth_of
 from w2s.finetune.models import ModelFolder
 from w2s.finetune.probe import HEADS
 from w2s.scores import cross_entropy
-from w2s.studies.burns_probe_solver import probe_graph, treated
-from w2s.studies.burns_probes import Probes
-from w2s.studies.text_tasks import drawn
+from w2s.studies.burns2023.probe_solver import probe_graph, treated
+from w2s.studies.burns2023.probes import Probes
+from w2s.studies.burns2023.tasks import drawn
 
 PROVENANCE = {"backend": "numpy", "blas": "", "dtype": "float64", "threads": 1, "elapsed_s": 0.0}
 SIZES = {"n_labeled": 100, "n_transfer": 120, "max_length": 32}

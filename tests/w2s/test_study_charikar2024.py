@@ -15,8 +15,9 @@ from solving import one, solve
 
 from sweeper import GridError, load_grid
 from w2s.laws import mlp
-from w2s.studies import charikar_networks, charikar_solver
-from w2s.studies.charikar_heads import Design, fit
+from w2s.studies.charikar2024 import networks as charikar_networks
+from w2s.studies.charikar2024 import solver as charikar_solver
+from w2s.studies.charikar2024.heads import Design, fit
 from w2s.theory.charikar2024 import gap_bound, projection_gap
 from w2s_kernels import NUMPY, streams
 

@@ -17,7 +17,7 @@ from w2s.datafile import DataFile
 from w2s.laws import load_table, molecules, split_rows
 from w2s.laws.features import check_features, feature_matrix
 from w2s.studies import find_study
-from w2s.studies.charikar_molecules import Molecules
+from w2s.studies.charikar2024.molecules import Molecules
 from w2s_kernels import NUMPY
 
 STUDY = "charikar2024.molecules"

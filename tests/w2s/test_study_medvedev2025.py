@@ -18,7 +18,7 @@ import w2s
 from sweeper import GridError, launch, load_grid
 from sweeper.work import solve_rows
 from w2s.laws import relu_features as law
-from w2s.studies.medvedev2025 import RandomFeatures
+from w2s.studies.medvedev2025.random_features import RandomFeatures
 from w2s.theory import medvedev2025 as theory
 from w2s_kernels import NUMPY, choose
 

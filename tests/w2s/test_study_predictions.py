@@ -19,9 +19,9 @@ from sweeper import GridError, launch, load_grid
 from sweeper.errors import UserError
 from sweeper.score import print_scores, score
 from w2s.item_intervals import INTERVAL_COLUMNS, ratio_bounds, resampled_means
-from w2s.prediction_rows import class_row, probability_row, value_row
 from w2s.rows import PROVENANCE
 from w2s.scores import scores
+from w2s.studies.predictions.rows import class_row, probability_row, value_row
 
 STUDY = "predictions"
 SIDES = ("low", "high")

@@ -19,8 +19,8 @@ from sweeper import GridError, load_grid
 from sweeper.work import solve_rows
 from w2s.datafile import DataFile
 from w2s.laws import feature_matrix, load_table, split_rows
-from w2s.studies import probe_solver
-from w2s.studies.probe_solver import TUNING_RIDGES
+from w2s.studies.probe import solver as probe_solver
+from w2s.studies.probe.solver import TUNING_RIDGES
 from w2s_kernels import NUMPY
 
 Matrix = npt.NDArray[np.float64]

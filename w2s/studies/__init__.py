@@ -22,15 +22,15 @@ from w2s.study import Figure, Study
 __all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
-    "probe.table": "w2s.studies.probe_table:ProbeTable",
-    "dong2025.regression": "w2s.studies.dong2025:Regression",
-    "dong2025.features": "w2s.studies.dong_features:Features",
-    "charikar2024.synthetic": "w2s.studies.charikar2024:Synthetic",
-    "charikar2024.molecules": "w2s.studies.charikar_molecules:Molecules",
-    "medvedev2025.random_features": "w2s.studies.medvedev2025:RandomFeatures",
-    "predictions": "w2s.studies.predictions:PredictionStudy",
-    "burns2023.text": "w2s.studies.burns2023:Text",
-    "burns2023.probes": "w2s.studies.burns_probes:Probes",
+    "probe.table": "w2s.studies.probe.table:ProbeTable",
+    "dong2025.regression": "w2s.studies.dong2025.regression:Regression",
+    "dong2025.features": "w2s.studies.dong2025.features:Features",
+    "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic:Synthetic",
+    "charikar2024.molecules": "w2s.studies.charikar2024.molecules:Molecules",
+    "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features:RandomFeatures",
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "burns2023.text": "w2s.studies.burns2023.text:Text",
+    "burns2023.probes": "w2s.studies.burns2023.probes:Probes",
 }
 
 

@@ -25,9 +25,9 @@ from w2s.finetune.models import ModelChain, ModelFolder
 from w2s.finetune.tables import join, probabilities, read_table
 from w2s.identity import cell_ids, hex_ids
 from w2s.scores import SCORE_COLUMNS, scores
-from w2s.studies.burns_figures import FIGURES
-from w2s.studies.burns_graph import CellGraph, cell_graph
-from w2s.studies.text_tasks import TaskCell, check_draws, class_count, flip_columns, one_class_message, stacked
+from w2s.studies.burns2023.figures import FIGURES
+from w2s.studies.burns2023.graph import CellGraph, cell_graph
+from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, flip_columns, one_class_message, stacked
 from w2s.study import Cost, Rule, Study
 from w2s.summary import summarize
 from w2s.summary.text import readable

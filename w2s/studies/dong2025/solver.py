@@ -19,8 +19,8 @@ from w2s.block import Block
 from w2s.laws.gaussian import GEOMETRY, Geometry, latent_grams, latent_sample
 from w2s.probe import filters_of
 from w2s.solver_choice import choose_solver, count_filters, mixed_solver, solver_pair
-from w2s.studies.dong_students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
-from w2s.studies.dong_teachers import Fit, Teachers
+from w2s.studies.dong2025.students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
+from w2s.studies.dong2025.teachers import Fit, Teachers
 from w2s_kernels import Backend, nested, prefix_grams, ridge
 
 __all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]

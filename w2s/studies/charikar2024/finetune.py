@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.laws.mlp import Network
-from w2s.studies.charikar_heads import Design, Fitted
+from w2s.studies.charikar2024.heads import Design, Fitted
 from w2s_kernels import Stream, ridge
 from w2s_kernels.descent import descend
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s import figures
 from w2s.selection import select
-from w2s.studies.charikar_panels import PANELS, ladder, panel, per_seed
+from w2s.studies.charikar2024.panels import PANELS, ladder, panel, per_seed
 from w2s.study import Figure
 from w2s.summary.text import value_text
 from w2s.theory.charikar2024 import gap_bound

@@ -1,7 +1,7 @@
 """What the paper says of the four models' risks and of their ratios, as tests on a table.
 
-Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong_agreement`); ratios are followed along counts, overlap
-and noise (:mod:`w2s.studies.dong_lines`).
+Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong2025.agreement`); ratios are followed along counts,
+overlap and noise (:mod:`w2s.studies.dong2025.lines`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims import Claim, Thresholds, Verdict, below, untestable
-from w2s.studies.dong_agreement import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
-from w2s.studies.dong_lines import gain, hump, log_opr, pgr, steps
+from w2s.studies.dong2025.agreement import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
+from w2s.studies.dong2025.lines import gain, hump, log_opr, pgr, steps
 from w2s.theory import dong2025 as theory
 
 if TYPE_CHECKING:

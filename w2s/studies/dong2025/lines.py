@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims import Thresholds, Verdict, above, below, over_seeds, untestable
-from w2s.studies.dong_agreement import MODELS, plain
+from w2s.studies.dong2025.agreement import MODELS, plain
 from w2s.summary import columns
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from w2s.finetune.features import depth_and_width
 from w2s.finetune.methods import Method, parse_method
 from w2s.finetune.models import ModelFolder
 from w2s.scores import SCORE_COLUMNS
-from w2s.studies.burns_probe_claims import CLAIMS
-from w2s.studies.burns_probe_figures import FIGURES
-from w2s.studies.burns_probe_solver import ProbeSolver, probe_graph
-from w2s.studies.text_tasks import TaskCell, check_draws, class_count, stacked
+from w2s.studies.burns2023.probe_claims import CLAIMS
+from w2s.studies.burns2023.probe_figures import FIGURES
+from w2s.studies.burns2023.probe_solver import ProbeSolver, probe_graph
+from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, stacked
 from w2s.study import Cost, Study
 from w2s.summary import summarize
 from w2s.summary.text import readable

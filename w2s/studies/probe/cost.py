@@ -1,6 +1,6 @@
 """What a block of the probe study computes: distinct pieces of work, with their nominal operations.
 
-The account follows :mod:`w2s.studies.probe_solver` step by step. It never opens a data file, so a plan can be made where the
+The account follows :mod:`w2s.studies.probe.solver` step by step. It never opens a data file, so a plan can be made where the
 data are not: a table has the rows that the cells name, and where it would say more (inputs, classes), usual numbers stand.
 """
 

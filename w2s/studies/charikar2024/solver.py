@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from w2s import metrics
 from w2s.laws.mlp import Network
-from w2s.studies.charikar_finetune import finetuned
-from w2s.studies.charikar_heads import Design, Fitted, fit, tasks
-from w2s.studies.charikar_networks import Networks
+from w2s.studies.charikar2024.finetune import finetuned
+from w2s.studies.charikar2024.heads import Design, Fitted, fit, tasks
+from w2s.studies.charikar2024.networks import Networks
 from w2s.theory.charikar2024 import projection_gap
 from w2s_kernels import Backend, streams
 

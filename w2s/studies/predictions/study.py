@@ -16,10 +16,10 @@ from w2s.block import Block
 from w2s.cells import Cell, FieldError, field
 from w2s.datafile import DataFile
 from w2s.item_intervals import RESAMPLES
-from w2s.prediction_rows import ROW_COLUMNS, class_row, probability_row, value_row
 from w2s.studies.fields import asked_levels, occurring
-from w2s.studies.prediction_columns import OPTIONAL, ColumnNames
-from w2s.studies.prediction_file import Kind, Predictions, load_predictions
+from w2s.studies.predictions.columns import OPTIONAL, ColumnNames
+from w2s.studies.predictions.file import Kind, Predictions, load_predictions
+from w2s.studies.predictions.rows import ROW_COLUMNS, class_row, probability_row, value_row
 from w2s.study import Cost, Study
 from w2s_kernels import Backend
 

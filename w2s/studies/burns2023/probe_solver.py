@@ -21,7 +21,7 @@ from w2s.finetune.models import ModelFolder
 from w2s.finetune.probe import HEADS, Head, Probe, probe
 from w2s.finetune.tables import join, probabilities, read_table
 from w2s.scores import scores
-from w2s.studies.text_tasks import columns_of, drawn, flip_columns, one_class_message
+from w2s.studies.burns2023.tasks import columns_of, drawn, flip_columns, one_class_message
 from w2s_kernels import Backend
 
 __all__ = ["ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]

@@ -18,10 +18,10 @@ from w2s.cells import FieldError, field
 from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.probe import FILTER_FIELDS
 from w2s.solver_choice import LEAST_RIDGE
-from w2s.studies.dong_claims import CLAIMS
-from w2s.studies.dong_cost import TEACHER, VIEW, block_bytes, block_pieces
-from w2s.studies.dong_figures import FIGURES
-from w2s.studies.dong_solver import RESULTS, Draws, Family, families
+from w2s.studies.dong2025.claims import CLAIMS
+from w2s.studies.dong2025.cost import TEACHER, VIEW, block_bytes, block_pieces
+from w2s.studies.dong2025.figures import FIGURES
+from w2s.studies.dong2025.solver import RESULTS, Draws, Family, families
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
 from w2s.study import Cost, Piece, Rule, Study
 from w2s.theory import dong2025 as theory

@@ -1,6 +1,6 @@
 """Dong et al. 2025 on real features: linear probes on a table, with the intrinsic dimensions of what they see.
 
-The probe study (:mod:`w2s.studies.probe_table`) with more columns: how many directions hold 99 % of the energy of the weak and
+The probe study (:mod:`w2s.studies.probe.table`) with more columns: how many directions hold 99 % of the energy of the weak and
 the strong features, and in how many they agree (:mod:`w2s.dimensions`), over all rows of the table, labels unseen.
 """
 
@@ -19,9 +19,9 @@ from w2s.claims import Claim, Thresholds, Verdict, above, over_seeds, untestable
 from w2s.dimensions import Overlap, Principal, projected_overlap, sample_overlap
 from w2s.laws.features import feature_matrix
 from w2s.laws.table import load_table
-from w2s.studies.dong_feature_figures import FIGURES
+from w2s.studies.dong2025.feature_figures import FIGURES
 from w2s.studies.fields import occurring
-from w2s.studies.probe_table import ProbeTable
+from w2s.studies.probe.table import ProbeTable
 from w2s.summary import columns
 from w2s_kernels import Backend
 

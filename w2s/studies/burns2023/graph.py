@@ -16,7 +16,7 @@ from w2s.finetune.labels import as_labels, flip, mix, temper, truth_labels
 from w2s.finetune.methods import Method, parse_method
 from w2s.finetune.models import ModelFolder
 from w2s.finetune.train import predict, train
-from w2s.studies.text_tasks import drawn
+from w2s.studies.burns2023.tasks import drawn
 
 __all__ = ["CellGraph", "cell_graph"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, within, worst
 from w2s.selection import select
-from w2s.studies.charikar_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
+from w2s.studies.charikar2024.panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.theory.charikar2024 import gap_bound
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from w2s import figures
 from w2s.block import Block
 from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, worst
 from w2s.selection import select
-from w2s.studies.charikar_figures import scatter_panel, selection_canvas
-from w2s.studies.probe_table import ProbeTable
+from w2s.studies.charikar2024.figures import scatter_panel, selection_canvas
+from w2s.studies.probe.table import ProbeTable
 from w2s.study import Figure
 from w2s.summary.text import value_text
 from w2s_kernels import Backend

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from w2s.block import Block, Group
 from w2s.cells import Cell, FieldError, field
-from w2s.studies.charikar_claims import CLAIMS
-from w2s.studies.charikar_figures import FIGURES
-from w2s.studies.charikar_networks import NETWORKS, Networks, Representations, recipes
-from w2s.studies.charikar_solver import NUMBERS, Trial
+from w2s.studies.charikar2024.claims import CLAIMS
+from w2s.studies.charikar2024.figures import FIGURES
+from w2s.studies.charikar2024.networks import NETWORKS, Networks, Representations, recipes
+from w2s.studies.charikar2024.solver import NUMBERS, Trial
 from w2s.studies.fields import asked_levels, occurring
 from w2s.study import Cost, Rule, Study
 from w2s_kernels import Backend, flops

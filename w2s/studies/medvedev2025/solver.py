@@ -1,7 +1,7 @@
 """The arithmetic of the random feature study: teachers once per world and seed, then all filters of each student.
 
 A filter phi makes the student sum_i phi(s_i) p_i psi_i of a teacher with coordinates p_i = <f_w, psi_i>, so one pass over sums
-of differences serves finite and infinite students alike (see :mod:`w2s.studies.medvedev_students`).
+of differences serves finite and infinite students alike (see :mod:`w2s.studies.medvedev2025.students`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.laws.relu_features import degree_weights
-from w2s.studies.medvedev_students import Student, Teachers, World, least_squares
+from w2s.studies.medvedev2025.students import Student, Teachers, World, least_squares
 from w2s_kernels import Backend, Filters, condition, filtered_products, nested, response
 
 __all__ = ["fit_teachers", "results", "student_errors", "student_of"]

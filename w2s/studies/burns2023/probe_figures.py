@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s import figures
-from w2s.studies.burns_probe_curves import Setting, by_task, is_nested
+from w2s.studies.burns2023.probe_curves import Setting, by_task, is_nested
 from w2s.study import Figure
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from w2s.datafile import DataFile
 from w2s.laws.features import WIDE, check_features
 from w2s.laws.table import load_table, split_rows
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
-from w2s.studies.probe_cost import FILTER, STUDENT, TEACHER, block_bytes, block_pieces
-from w2s.studies.probe_figures import FIGURES, digest
-from w2s.studies.probe_solver import Design
+from w2s.studies.probe.cost import FILTER, STUDENT, TEACHER, block_bytes, block_pieces
+from w2s.studies.probe.figures import FIGURES, digest
+from w2s.studies.probe.solver import Design
 from w2s.study import Cost, Piece, Rule, Study
 from w2s_kernels import Backend
 

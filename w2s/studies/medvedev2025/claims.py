@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.studies.medvedev_curves import curves_of, groups, stopped
+from w2s.studies.medvedev2025.curves import curves_of, groups, stopped
 from w2s.theory import medvedev2025 as theory
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What a block of the regression study computes: distinct pieces of work, with their nominal operations.
 
-The account follows :mod:`w2s.studies.dong_solver` step by step, and asks the same function which solver a sample gets, so that
-what ``plan`` says and what ``solve`` does cannot differ. D = d_strong + d_weak + 2 is the number of latent coordinates.
+The account follows :mod:`w2s.studies.dong2025.solver` step by step, and asks the same function which solver a sample gets, so
+that what ``plan`` says and what ``solve`` does cannot differ. D = d_strong + d_weak + 2 is the number of latent coordinates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from w2s.block import Block
 from w2s.laws.gaussian import GEOMETRY
 from w2s.probe import FILTER_FIELDS
 from w2s.solver_choice import Choice, choose_solver, count_filters
-from w2s.studies.dong_solver import Nested, families
+from w2s.studies.dong2025.solver import Nested, families
 from w2s.studies.fields import occurring
 from w2s.study import Kind, Piece
 from w2s.workloads import NORMAL_FLOPS

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from w2s.block import Block
 from w2s.cells import Cell, field
 from w2s.probe import filters_of
-from w2s.studies import medvedev_solver as solver
 from w2s.studies.fields import occurring
-from w2s.studies.medvedev_claims import CLAIMS
-from w2s.studies.medvedev_figures import FIGURES
-from w2s.studies.medvedev_students import top_degree, world_of
+from w2s.studies.medvedev2025 import solver
+from w2s.studies.medvedev2025.claims import CLAIMS
+from w2s.studies.medvedev2025.figures import FIGURES
+from w2s.studies.medvedev2025.students import top_degree, world_of
 from w2s.study import Cost, Kind, Piece, Rule, Study
 from w2s.theory import medvedev2025 as theory
 from w2s_kernels import Backend, flops

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims import Claim, Thresholds, Verdict, above, untestable, within
-from w2s.studies.burns_probe_curves import Setting, by_task, is_nested, median_over
+from w2s.studies.burns2023.probe_curves import Setting, by_task, is_nested, median_over
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from w2s.cells import FieldError
 from w2s.datafile import DataFile, content_sha256
-from w2s.studies.prediction_columns import ColumnNames, Reader
+from w2s.studies.predictions.columns import ColumnNames, Reader
 from w2s.tablefile import read_table_file
 
 __all__ = ["Kind", "Predictions", "load_predictions"]

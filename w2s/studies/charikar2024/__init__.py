@@ -1,0 +1,1 @@
+"""Charikar, Pabbaraju and Shiragur 2024: gain and misfit (arXiv 2405.15116)."""
