@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,13 +146,24 @@ def test_training_all_layers_starts_at_the_least_squares_student() -> None:
     fixed = SMALL | {"sigma_weak": 0.2, "sigma_strong": 0.03, "sampling": "per_seed"}
     axes = {"task": [0, 1, 2], "evaluate": ["fresh", "transfer"]}
     plain = solve(STUDY, axes=axes, **fixed)
-    still = solve(STUDY, axes=axes, **fixed, head="all_layers", head_epochs=0)
+    still = solve(STUDY, axes=axes, **fixed, head="all_layers", head_epochs=0, head_batch=40)
     for name in ("weak_error", "student_error", "strong_error", "ceiling_error", "misfit", "gain"):
         np.testing.assert_allclose(still[name], plain[name], rtol=1e-8)
     axes["evaluate"] = ["transfer"]
-    moved = solve(STUDY, axes=axes, **fixed, head="all_layers", head_epochs=30, head_batch=80)
+    moved = solve(STUDY, axes=axes, **fixed, head="all_layers", head_epochs=150, head_batch=40)
     own = plain[plain["evaluate"] == "transfer"]
     assert (moved["epsilon"].to_numpy() < 0.9 * own["epsilon"].to_numpy()).all()
+
+
+def test_a_batch_of_the_whole_sample_is_refused() -> None:
+    fixed = SMALL | {"representation": "perturbed", "head": "all_layers"}
+    for batch, fine in ((59, True), (60, False), (256, False)):
+        grid = {"study": "charikar2024.synthetic", "fixed": fixed | {"head_batch": batch}, "axes": {"task": [0, 1]}}
+        if fine:
+            assert load_grid(grid, Path()).cells == 2
+        else:
+            with pytest.raises(GridError, match="head_batch must be below n_labeled and n_transfer"):
+                load_grid(grid, Path())
 
 
 def test_a_task_trained_alone_is_the_one_trained_in_company() -> None:

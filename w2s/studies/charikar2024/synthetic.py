@@ -127,6 +127,12 @@ class Synthetic(Study):
             lambda n, transfer, width: np.minimum(n, transfer) > width + 1,
             "n_labeled and n_transfer must exceed width + 1: a head has that many coefficients",
         ),
+        # The start is where the whole sample's gradient is zero: Adam would turn its rounding into steps of full length.
+        Rule(
+            ("head_batch", "n_labeled", "n_transfer"),
+            lambda batch, n, transfer: ~(batch >= np.minimum(n, transfer)),
+            "head_batch must be below n_labeled and n_transfer: training starts at the whole sample's optimum of the head",
+        ),
     )
     figures = FIGURES
     claims = CLAIMS
