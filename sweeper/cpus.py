@@ -1,11 +1,11 @@
-"""How many CPUs this process may use."""
+"""How many CPUs this process may use, and how much memory the machine has."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["usable_cpus"]
+__all__ = ["physical_memory", "usable_cpus"]
 
 
 def usable_cpus() -> int:
@@ -24,3 +24,8 @@ def _cgroup_quota() -> float | None:
     except (OSError, ValueError):
         return None
     return None if quota == "max" else float(quota) / float(period)
+
+
+def physical_memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sweeper.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.conditions import show
+from sweeper.cpus import physical_memory
 from sweeper.errors import Exit, GridError
 from sweeper.forecast import Forecast, cpus_in_use, make_forecast
 from sweeper.plan import Plan
@@ -158,6 +159,8 @@ def print_plan(plan: Plan) -> None:
         out.print(table)
         size = f"{cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB"
         out.print(f"  {cut.count:,} blocks of up to {size} each")
+        if cut.cost.bytes > (memory := physical_memory()):
+            out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
     waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
     if has_artifacts(grid.study):

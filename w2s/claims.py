@@ -205,15 +205,15 @@ def untestable(why: str) -> Verdict:
 def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
     """Verdict on a claim about several settings: that of the worst of them; untestable for ``nothing`` where there are none.
 
-    A fail is worse than an unresolved verdict, and that than one that holds. Of fails the one farthest from its threshold
-    counts, of others the one that comes nearest to it. An untestable setting leaves the whole claim untestable.
+    A fail is worse than an unresolved verdict, that than an untestable one, and that than one that holds. Of fails the one
+    farthest from its threshold counts, of others the one that comes nearest to it.
     """
     if not verdicts:
         return untestable(nothing)
     return min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
 
 
-_RANKS: tuple[Outcome, ...] = ("untestable", "fails", "unresolved", "holds")
+_RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")
 
 
 def _lead(verdict: Verdict) -> float:

@@ -178,3 +178,14 @@ def test_generated_values_have_twelve_digits_and_keep_them(kind):
     assert expand_values({"linspace": [0, 0.3, 4]}) == [0.0, 0.1, 0.2, 0.3]
     assert expand_values({"logspace": [-3, 0, 4]}) == [0.001, 0.01, 0.1, 1.0]
     assert expand_values({"geomspace": [300, 16384, 3], "round": True}) == [300, 2217, 16384]
+
+
+def test_a_block_beyond_the_machines_memory_is_said(tmp_path, capsys, monkeypatch):
+    from sweeper import describe
+
+    monkeypatch.setattr(describe, "physical_memory", lambda: 8 * 2**30)
+    fixed = {"student": "finite", "d": 32, "d_weak": 16, "time": 1.0}
+    for width, said in ((64, False), (65_536, True)):
+        grid = {"study": "medvedev2025.random_features", "fixed": fixed | {"d_strong": width}}
+        describe.print_plan(make_plan(load_grid(grid, tmp_path)))
+        assert ("takes more memory than this machine has (8 GiB)" in capsys.readouterr().out) == said

@@ -76,7 +76,8 @@ def test_the_worst_of_several_settings_decides() -> None:
     assert worst([safe, close], "nothing") is close
     assert worst([safe, wide, close], "nothing") is wide
     assert worst([wide, bad, safe, worse], "nothing") is worse  # an unresolved setting hides no failed one
-    assert worst([bad, untestable("no rows")], "nothing").outcome == "untestable"
+    assert worst([bad, untestable("no rows")], "nothing") is bad  # nor does one without rows
+    assert worst([safe, untestable("no rows")], "nothing").outcome == "untestable"
     assert worst([], "nothing") == untestable("nothing")
     inside, edge = within("inside", 1.5, (1.4, 1.6), (1.0, 2.0), 7), within("edge", 1.9, (1.85, 1.95), (1.0, 2.0), 7)
     assert worst([inside, edge], "nothing") is edge

@@ -7,13 +7,13 @@ its settings; the worst task decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Claim, Thresholds, Verdict, above, untestable, within
+from w2s.claims import Claim, Thresholds, Verdict, above, within, worst
 from w2s.studies.burns2023.probe_curves import Setting, by_task, is_nested, median_over
 
 if TYPE_CHECKING:
@@ -54,16 +54,6 @@ def _ends(gap: float) -> Statistic:
     return difference
 
 
-def _worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
-    """The worst verdict; of equal ones that nearest to its threshold."""
-    ranks = ("fails", "unresolved", "holds")
-
-    def place(verdict: Verdict) -> tuple[int, float]:
-        return ranks.index(verdict.outcome), abs((verdict.statistic or 0.0) - verdict.threshold)
-
-    return min(verdicts, key=place) if verdicts else untestable(nothing)
-
-
 def _over_tasks(
     table: DataFrame, keep: Callable[[Setting], bool], statistic: Statistic, name: str, decide: Any, asked: Any
 ) -> Verdict:
@@ -74,7 +64,7 @@ def _over_tasks(
         if kept:
             value, interval, seeds = median_over(kept, statistic)
             found.append(decide(f"{name}, {task}, median of {len(kept)} settings", value, interval, asked, seeds))
-    return _worst(found, "no setting has the gap, or the control, that is asked for")
+    return worst(found, "no setting has the gap, or the control, that is asked for")
 
 
 def _has_gap(gap: float) -> Callable[[Setting], bool]:
