@@ -267,8 +267,8 @@ def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
         module.load_state_dict(weights, strict=False)
         save(Path(job["folder"]), module, base, training.whole_shape)
         write_results(Path(job["folder"]), trainer, ids, said)
+    # The group is not taken down: a rank whose peer has gone meanwhile may abort in it. The process ends right after this.
     dist.barrier()
-    dist.destroy_process_group()
 
 
 def learn_loss(name: str, source: str) -> None:
