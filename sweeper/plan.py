@@ -24,14 +24,16 @@ from w2s.study import Cost, Study
 
 __all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan"]
 
-PLANNER_VERSION = 2
+PLANNER_VERSION = 3
 MAX_FLOPS = 2e10
 MAX_BYTES = 2**30
 ROW_BYTES = 2**10
 """Memory that one row of the table takes while its part is made; it bounds the rows of a block whose cells cost nothing."""
 MIN_BLOCKS = 64
-MIN_FLOPS = 2e8
-"""Below this much work a block is not cut further for the sake of parallelism: it would be all overhead."""
+MIN_FLOPS = 4e9
+"""Below this much work, some 0.2 s, a block is not cut further for the sake of parallelism: its part costs 5 ms."""
+ROW_FLOPS = 3e4
+"""What a row of the table is counted as in that: a microsecond."""
 MAX_WASTE = 0.2
 """A cut may add this share of the operations: what cells have in common is computed in every block."""
 SAMPLES = 64
@@ -126,7 +128,8 @@ def cut_part(study: Study, part: SubGrid) -> Cut:
 
     A block ends under :data:`MAX_FLOPS` and :data:`MAX_BYTES`, unless what remains is one shared piece that a further cut
     would only compute twice. Where that leaves fewer than :data:`MIN_BLOCKS` blocks, axes that share nothing are cut
-    further while all of that adds at most a fifth (:data:`MAX_WASTE`) and leaves a block :data:`MIN_FLOPS`.
+    further while all of that adds at most a fifth (:data:`MAX_WASTE`) and leaves a block :data:`MIN_FLOPS`, its rows
+    counted (:data:`ROW_FLOPS`).
     """
     axes = part.block.axes
     chunks = [len(axis) for axis in axes]
@@ -150,7 +153,7 @@ def cut_part(study: Study, part: SubGrid) -> Cut:
         while chunks[k] > 1 and _count(axes, chunks) < MIN_BLOCKS:
             smaller, less = halved(k)
             again = _shared(whole, less.flops, math.prod(smaller) / size) * (_count(axes, smaller) / blocks - 1.0)
-            if less.flops < MIN_FLOPS or again > MAX_WASTE * whole:
+            if less.flops + ROW_FLOPS * math.prod(smaller) < MIN_FLOPS or again > MAX_WASTE * whole:
                 break
             chunks, cost = smaller, less
     return Cut(part, tuple(chunks), cost)

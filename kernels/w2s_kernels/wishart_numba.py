@@ -1,21 +1,28 @@
-"""Compiled part of `wishart.gram`: what a count adds to the product that all share, in one pass."""
+"""Compiled part of `wishart.gram`: what counts add to the product that they share, in one pass over it."""
 
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .backend import Array
 
 
 @njit(cache=True)
-def fill(out: Array, diagonal: Array, order: Array, beside: Array, product: Array) -> None:
-    """Fill out (d, d) with D_k T_kl + (T'T)_ij, k = min(order_i, order_j), and D^2 on the diagonal.
+def complete(out: Array, places: Array, diagonals: Array, order: Array, both: Array, product: Array) -> None:
+    """Fill out[place] (d, d) for every place with D_k (T + T')_kl + (T'T)_kl, k <= l, and D^2 more on the diagonal.
 
-    `diagonal` (d,) is D in the order of the columns, `beside` is T + T' with its columns in that order, `product` T'T.
+    k and l are the smaller and the larger of order_i and order_j. `diagonals` (counts, d) are D in the order of the columns,
+    `both` is T + T' and `product` T'T, with the columns as they were drawn.
     """
-    for i in range(len(out)):
-        own, place = diagonal[i], order[i]
-        for j in range(len(out)):
-            out[i, j] = (own if place < order[j] else diagonal[j]) * beside[i, j] + product[i, j]
-        out[i, i] += own * own
+    d = len(order)
+    beside, shared = np.empty(d), np.empty(d)
+    for i in range(d):
+        for j in range(d):
+            beside[j], shared[j] = both[order[i], order[j]], product[order[i], order[j]]
+        for place in places:
+            row, diagonal, own = out[place, i], diagonals[place], diagonals[place, i]
+            for j in range(d):
+                row[j] = (own if order[i] < order[j] else diagonal[j]) * beside[j] + shared[j]
+            row[i] += own * own

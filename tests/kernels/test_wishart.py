@@ -56,6 +56,25 @@ def test_quantiles_meet_where_the_method_changes() -> None:
     assert np.abs(np.diff(x, 2, axis=0)).max() < 1e-6
 
 
+@pytest.mark.parametrize("df", [64, 72, 150, 300, 2000])
+def test_quantiles_of_even_degrees_have_the_tails_of_a_poisson_law(df: int) -> None:
+    """P(chi2_2a > 2h) = P(Poisson(h) < a), a sum of positive terms."""
+    for u, x in zip(LEVELS, wishart.chi_square(LEVELS, float(df)), strict=True):
+        h, a = float(x) / 2, df // 2
+        counts = range(a) if u > 0.5 else range(a, a + 400 + int(4 * h))
+        tail = math.fsum(math.exp(k * math.log(h) - h - math.lgamma(k + 1)) for k in counts)
+        assert abs(tail / (1 - u if u > 0.5 else u) - 1) < 3e-12
+
+
+def test_one_step_reaches_what_the_inverse_function_gives() -> None:
+    """Where a step is taken, where it is refused as too large (far tails at few degrees), and below the first degree with one."""
+    from scipy.special import gammaincinv
+
+    df = np.array([63.0, 64.0, 71.0, 150.0, 1024.0, 16384.0, 99999.0])
+    u = np.concatenate([LEVELS, np.linspace(1e-3, 1 - 1e-3, 501)])[:, None]
+    np.testing.assert_allclose(wishart.chi_square(u, df), 2 * gammaincinv(df / 2, u), rtol=1e-14)
+
+
 def test_expansion_converges_at_its_order() -> None:
     """What is left out is z-even of order n^-3 and z-odd of order n^-7/2: one wrong coefficient would leave a lower one."""
     from scipy.special import gammaincinv, ndtr, ndtri

@@ -68,7 +68,7 @@ class Claimed(Study):
     figures = (Figure("gain", "Gain & <b>errors</b>", draw), Figure("never", "Never", lambda table: None))
 
     def cost(self, block):
-        return Cost(3e8 * block.size, 64.0 * block.size)
+        return Cost(6e9 * block.size, 64.0 * block.size)
 
     def solve(self, block, backend):
         x, seed, fails = block.column("x"), block.column("seed"), block.column("fails")

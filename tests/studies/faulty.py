@@ -50,7 +50,7 @@ class Faulty(Study):
     Cell = FaultyCell
 
     def cost(self, block):
-        return Cost(3e8 * block.size, 1.0)
+        return Cost(6e9 * block.size, 1.0)
 
     def solve(self, block, backend):
         fault = block.one("fault")

@@ -38,7 +38,7 @@ class Toy(Study):
     rules = (Rule(("x", "n"), lambda x, n: x <= n + 1000, "x must not exceed n + 1000"),)
 
     def cost(self, block):
-        return Cost(3e8 * block.size, 64.0 * block.size)
+        return Cost(6e9 * block.size, 64.0 * block.size)
 
     def solve(self, block, backend):
         misbehave(block)

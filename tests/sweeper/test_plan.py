@@ -115,7 +115,7 @@ KEYS = "import sys\nfrom sweeper import *\nfrom sweeper.plan import block_key\ng
 
 def test_the_cut_is_the_same_in_any_process(bench):
     text = (
-        LARGE["dong2025"].replace("25]", "3]").replace("20]", "4]").replace("seeds: 10", "seeds: 200")
+        LARGE["dong2025"].replace("25]", "3]").replace("20]", "4]").replace("seeds: 10", "seeds: 500")
         + "exclude: [noise == 0]\n"
     )
     grid = bench.grid(text)

@@ -145,10 +145,20 @@ def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak
     return np.ascontiguousarray(backend.to_numpy(factors)[..., _latent_order(d_strong, d_weak)])
 
 
-def latent_grams(role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend) -> Matrix:
-    """Sums over rows R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count."""
-    stream, size = _wishart_stream(role, seed, d_strong), d_strong + d_weak + 2
-    return backend.to_numpy(wishart.gram(stream, counts, size, backend, _latent_order(d_strong, d_weak).tolist()))
+def latent_grams(
+    role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend, out: Matrix | None = None
+) -> Matrix:
+    """Sums over rows R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count.
+
+    They are written to ``out`` where one is given.
+    """
+    stream, order = _wishart_stream(role, seed, d_strong), _latent_order(d_strong, d_weak)
+    there = out if backend.xp is np else None
+    grams = backend.to_numpy(wishart.gram(stream, counts, len(order), backend, order, there))
+    if out is None or there is not None:
+        return grams
+    out[...] = grams
+    return out
 
 
 def _wishart_stream(role: str, seed: int, d_strong: int) -> streams.Stream:

@@ -92,15 +92,14 @@ class Moments:
         self._sums: dict[tuple[str, int], Matrix] = {}
         for role, numbers in counts.items():
             ordered = sorted(set(numbers))
-            per_seed = [self._of_seed(design, role, seed, ordered, backend) for seed in seeds]
-            stacked = np.stack(per_seed, axis=1) if len(seeds) > 1 else per_seed[0][:, None]
-            self._sums |= {(role, count): stacked[n] for n, count in enumerate(ordered)}
-
-    def _of_seed(self, design: str, role: str, seed: int, counts: list[int], backend: Backend) -> Matrix:
-        if design == "wishart":
-            return latent_grams(role, seed, counts, *self.widths, backend)
-        rows = latent_sample(role, seed, counts[-1], *self.widths, backend)
-        return backend.to_numpy(prefix_grams(rows, counts, backend=backend))
+            sums = np.empty((len(ordered), len(seeds), *(sum(widths) + 2,) * 2))
+            for at, seed in enumerate(seeds):
+                if design == "wishart":
+                    latent_grams(role, seed, ordered, *widths, backend, sums[:, at])
+                    continue
+                rows = latent_sample(role, seed, ordered[-1], *widths, backend)
+                sums[:, at] = backend.to_numpy(prefix_grams(rows, ordered, backend=backend))
+            self._sums |= {(role, count): sums[n] for n, count in enumerate(ordered)}
 
     def __call__(self, role: str, count: int, d_strong: int, d_weak: int) -> Matrix:
         """Sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
