@@ -1,12 +1,54 @@
-"""How benchmarks take turns, and how they say whether a claim holds."""
+"""What benchmarks share: their options, one thread, turns, and how they say whether a claim holds."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from w2s_kernels import Backend, choose
+
+Quartiles = tuple[float, float, float]
+
+
+def options(description: str | None, quick: str) -> argparse.ArgumentParser:
+    """`--quick`, with what it leaves out, and `--json FILE`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    return parser
+
+
+def save(place: Path | None, numbers: Any) -> None:
+    """Write the numbers where `--json` asks for them."""
+    if place is not None:
+        place.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def one_thread_backend(name: str = "auto") -> Backend:
+    """A backend whose compiled code has one thread; BLAS is limited by its caller."""
+    backend = choose(name)
+    if backend.name == "numba":
+        import numba
+
+        numba.set_num_threads(1)
+    return backend
+
+
+def available(peers: Iterable[str]) -> list[str]:
+    """Peers that are installed, Torch on one thread."""
+    try:
+        import torch
+    except ImportError:
+        print("torch is not installed: numpy is the only peer")
+        return [name for name in peers if name != "torch"]
+    torch.set_num_threads(1)
+    return list(peers)
 
 
 def seconds_of(call: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -29,7 +71,7 @@ def interleaved(
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def quartiles(values: Any) -> tuple[float, float, float]:
+def quartiles(values: Any) -> Quartiles:
     """Lower quartile, median, upper quartile."""
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     return float(low), float(middle), float(high)
@@ -39,6 +81,12 @@ def spread(values: Any, scale: float = 1.0) -> str:
     """Median and quartiles as text."""
     low, middle, high = (scale * value for value in quartiles(values))
     return f"{middle:9.3f} [{low:.3f}, {high:.3f}]"
+
+
+def show_sides(spent: Mapping[str, Quartiles], notes: Mapping[str, str], scale: float = 1e3, unit: str = "ms") -> None:
+    """Print a line for every side: median and quartiles, and what is noted beside them."""
+    for name, (low, middle, high) in spent.items():
+        print(f"  {name:15s} {scale * middle:9.3f} {unit}  [{scale * low:.3f}, {scale * high:.3f}]   {notes[name]}")
 
 
 def verdict(claim: str, measured: float, bar: float, *, unit: str = "x", at_least: bool = False) -> dict[str, Any]:

@@ -9,8 +9,6 @@ wall time: the difference is waiting for the disk (a part is flushed before its 
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
-from _timing import quartiles, spread, verdict
+from _timing import options, quartiles, save, spread, verdict
 from threadpoolctl import threadpool_limits
 
 from sweeper import launch
@@ -100,10 +98,7 @@ def measure(name: str, grid: Any, folder: Path, repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two turns on smaller grids instead of eleven")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "two turns on smaller grids instead of eleven").parse_args()
     reference, dear, repeats = REFERENCE, ROWS, 11
     if chosen.quick:
         dear, repeats = ROWS | {"seeds": 2}, 2
@@ -119,8 +114,7 @@ def main() -> None:
         verdict("a grid of dear cells: solving", cost, DEAR, unit="microseconds a cell", at_least=True),
         verdict("a grid of dear cells: bookkeeping in the wall time", 100 * costly["share"], 100 * SHARE, unit="%"),
     ]
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"grids": [cheap, costly], "verdicts": verdicts}, indent=1) + "\n")
+    save(chosen.json, {"grids": [cheap, costly], "verdicts": verdicts})
 
 
 if __name__ == "__main__":

@@ -8,15 +8,12 @@ in one process. Bar: times as fast as Torch. Rates count 6 flops a weight, sampl
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, quartiles, spread, verdict
+from _timing import available, interleaved, one_thread_backend, options, quartiles, save, spread, verdict
 from threadpoolctl import threadpool_limits
 
 from w2s_kernels import NUMPY, choose, normals, stream
@@ -73,18 +70,8 @@ def torch_network(given: dict[str, Any], b: int, epochs: int) -> list[float]:
     return losses
 
 
-def available_peers() -> list[str]:
-    try:
-        import torch
-    except ImportError:
-        print("torch is not installed: numpy is the only peer")
-        return ["numpy"]
-    torch.set_num_threads(1)
-    return ["torch", "numpy"]
-
-
 def measure(depth: int, items: int, samples: int, epochs: int, repeats: int, peers: list[str]) -> dict[str, Any]:
-    given, numba = problem(depth, items, samples), choose("numba")
+    given, numba = problem(depth, items, samples), one_thread_backend("numba")
     how = {"epochs": epochs, "batch": BATCH, "learning_rate": RATE}
     kept: dict[str, np.ndarray] = {}
     sides = {
@@ -121,21 +108,14 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="2 epochs instead of 10")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
-    import numba
-
-    numba.set_num_threads(1)
+    chosen = options(__doc__, "2 epochs instead of 10").parse_args()
     results = []
     with threadpool_limits(1):
-        peers = available_peers()
+        peers = available(["torch", "numpy"])
         for depth in (2, 5, 8):
             results.append(measure(depth, 2, 2000, 2 if chosen.quick else 10, 5, peers))
             show(results[-1])
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    save(chosen.json, results)
 
 
 if __name__ == "__main__":

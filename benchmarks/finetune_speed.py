@@ -10,20 +10,17 @@ released loop are the same up to rounding. Bars: 1.5 x the released loop, 1.0 x 
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _timing import quartiles, verdict
+from _timing import options, quartiles, save, verdict
 
 from w2s.cells import FieldError
 from w2s.datafile import DataFileError
@@ -227,12 +224,10 @@ def show(model: str, found: dict[str, Any], *, bars: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one layer, 96 texts, one turn, no bars")
+    parser = options(__doc__, "one layer, 96 texts, one turn, no bars")
     parser.add_argument("--model", help="default: minilm-l6, with --quick its first layer")
     parser.add_argument("--texts", type=int, help="a multiple of 32; default 512, with --quick 96")
     parser.add_argument("--repeats", type=int, help="measured turns; default 5, with --quick 1")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     chosen = parser.parse_args()
     model = chosen.model or ("minilm-l6:1" if chosen.quick else "minilm-l6")
     torch.set_num_threads(1)
@@ -242,8 +237,7 @@ def main() -> None:
         sys.exit(print(f"skipped: {missing}"))
     found = measure(task, chosen.repeats or (1 if chosen.quick else 5))
     show(model, found, bars=not chosen.quick)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+    save(chosen.json, found)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,17 @@ both too.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.linalg.lapack  # here, for its BLAS has to be loaded to be limited to one thread
-from _timing import interleaved, quartiles, spread, verdict
+from _timing import interleaved, one_thread_backend, options, quartiles, save, show_sides, verdict
 from threadpoolctl import threadpool_limits
 
 from w2s_kernels import (
     Backend,
-    choose,
     coefficients,
     concat,
     factor_gram,
@@ -70,16 +66,9 @@ def sides(d: int, k: int, backend: Backend) -> dict[str, Callable[[], Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="d = 64, no bar")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "d = 64, no bar").parse_args()
     d, k, repeats = (64, 8, 11) if chosen.quick else (256, 8, 41)
-    backend = choose("auto")
-    if backend.name == "numba":
-        import numba
-
-        numba.set_num_threads(1)
+    backend = one_thread_backend()
     with threadpool_limits(1):
         calls = sides(d, k, backend)
         explicit = calls.pop("coefficients")  # apart: its 25 MB would empty the caches for whoever comes next
@@ -87,17 +76,16 @@ def main() -> None:
         others = interleaved({"coefficients": explicit, "eigh": calls["eigh"]}, repeats, time.process_time)
     print(f"d = {d}, {len(FILTERS)} filters, {k} right-hand sides, {backend.name}, {repeats} turns")
     base = seconds["eigh"]
-    for name, values in seconds.items():
-        print(f"  {name:13s} {spread(values, 1e3)} ms   x {np.median(values / base):.3f}")
-    ratio = float(np.median(others["coefficients"] / others["eigh"]))
-    print(f"  coefficients  {spread(others['coefficients'], 1e3)} ms   x {ratio:.3f}")
+    ratios = {name: float(np.median(values / base)) for name, values in seconds.items()}
+    ratios["coefficients"] = float(np.median(others["coefficients"] / others["eigh"]))
+    numbers = {name: quartiles(values) for name, values in seconds.items()}
+    shown = numbers | {"coefficients": quartiles(others["coefficients"])}
+    show_sides(shown, {name: f"x {ratio:.3f}" for name, ratio in ratios.items()})
     for name in ("dsyevd", "factor"):
         print(f"  filters against {name}: {np.median(seconds['filters'] / seconds[name]):.3f} x")
-    ratio = float(np.median(seconds["filters"] / base))
+    ratio = ratios["filters"]
     verdicts = [] if chosen.quick else [verdict("100 filters and their risks / eigh alone", ratio, BAR)]
-    numbers = {name: quartiles(values) for name, values in seconds.items()}
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"d": d, "seconds": numbers, "ratio": ratio, "verdicts": verdicts}, indent=1) + "\n")
+    save(chosen.json, {"d": d, "seconds": numbers, "ratio": ratio, "verdicts": verdicts})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ identities, and one cell in ten thousand solved again alone.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from _timing import quartiles, spread, verdict
+from _timing import options, quartiles, save, spread, verdict
 
 from sweeper.yamlfile import dump_yaml, read_yaml
 from w2s.block import Axis, Block
@@ -74,10 +73,7 @@ def measure(grid: Path, repeats: int, every: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one launch of two seeds: 20 000 cells")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "one launch of two seeds: 20 000 cells").parse_args()
     with tempfile.TemporaryDirectory() as folder:
         grid = GRID
         if chosen.quick:
@@ -93,8 +89,7 @@ def main() -> None:
         verdict("a million cells, two cores, Ray", quartiles(seconds)[1], SECONDS, unit="s"),
         verdict("a million cells: driver's memory", max(peaks), GIBIBYTES, unit="GiB"),
     ]
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result | {"verdicts": verdicts}, indent=1) + "\n")
+    save(chosen.json, result | {"verdicts": verdicts})
 
 
 if __name__ == "__main__":

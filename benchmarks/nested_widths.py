@@ -6,14 +6,11 @@ Both sides run in one process, A B A B ..., on one BLAS thread. Bars: 1.25 with 
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, verdict
+from _timing import interleaved, options, quartiles, save, show_sides, verdict
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf
 from threadpoolctl import threadpool_limits
@@ -54,16 +51,15 @@ def sides(d: int, k: int, widths: list[int]) -> dict[str, Callable[[], Any]]:
 def measure(d: int, count: int, k: int, repeats: int) -> dict[str, Any]:
     widths = [d * (i + 1) // count for i in range(count)]
     seconds = interleaved(sides(d, k, widths), repeats)
-    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]).tolist() for name, values in seconds.items()}
-    base = quartiles["largest alone"][1]
-    ratios = {name: values[1] / base for name, values in quartiles.items()}
-    return {"d": d, "widths": count, "k": k, "repeats": repeats, "seconds": quartiles, "ratio": ratios}
+    spent = {name: quartiles(values) for name, values in seconds.items()}
+    base = spent["largest alone"][1]
+    ratios = {name: values[1] / base for name, values in spent.items()}
+    return {"d": d, "widths": count, "k": k, "repeats": repeats, "seconds": spent, "ratio": ratios}
 
 
 def show(result: dict[str, Any], bar: float | None) -> None:
     print(f"d = {result['d']}, {result['widths']} widths, {result['k']} right-hand sides, {result['repeats']} runs each")
-    for name, (low, middle, high) in result["seconds"].items():
-        print(f"  {name:14s} {1e3 * middle:8.2f} ms  [{1e3 * low:.2f}, {1e3 * high:.2f}]   x {result['ratio'][name]:.3f}")
+    show_sides(result["seconds"], {name: f"x {ratio:.3f}" for name, ratio in result["ratio"].items()})
     if bar is not None:
         verdict(
             f"{result['widths']} widths / the largest alone, {result['k']} right-hand sides", result["ratio"]["all widths"], bar
@@ -71,17 +67,13 @@ def show(result: dict[str, Any], bar: float | None) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="d = 256, 8 widths, no bars")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "d = 256, 8 widths, no bars").parse_args()
     d, count, repeats = (256, 8, 11) if chosen.quick else (1024, 32, 21)
     with threadpool_limits(1):
         results = [measure(d, count, k, repeats) for k in BARS]
     for result in results:
         show(result, None if chosen.quick else BARS[result["k"]])
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    save(chosen.json, results)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,14 @@ can be cut anywhere and has the same bits on every backend.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, verdict
+from _timing import interleaved, one_thread_backend, options, quartiles, save, show_sides, verdict
 from threadpoolctl import threadpool_limits
 
-from w2s_kernels import Backend, choose, normals, stream, uniforms, words
+from w2s_kernels import Backend, normals, stream, uniforms, words
 
 BAR = 3.0
 JUDGED = (2000, 1000)
@@ -44,7 +41,7 @@ def measure(shape: tuple[int, int], backend: Backend, repeats: int) -> dict[str,
     """Million values a second by side (quartiles), and the ratio of medians to NumPy."""
     seconds = interleaved(sides(*shape, backend), repeats)
     size = shape[0] * shape[1]
-    rate = {name: (size / 1e6 / np.quantile(values, [0.75, 0.5, 0.25])).tolist() for name, values in seconds.items()}
+    rate = {name: quartiles(size / 1e6 / values) for name, values in seconds.items()}
     ratio = {name: values[1] / rate[NUMPY][1] for name, values in rate.items()}
     return {"shape": shape, "backend": backend.name, "repeats": repeats, "million_a_second": rate, "ratio": ratio}
 
@@ -52,28 +49,20 @@ def measure(shape: tuple[int, int], backend: Backend, repeats: int) -> dict[str,
 def show(result: dict[str, Any]) -> None:
     rows, cols = result["shape"]
     print(f"{rows} x {cols}, {result['backend']}, {result['repeats']} runs each")
-    for name, (low, middle, high) in result["million_a_second"].items():
-        print(f"  {name:15s} {middle:7.0f} million/s  [{low:.0f}, {high:.0f}]   x {result['ratio'][name]:.2f}")
+    notes = {name: f"x {ratio:.2f}" for name, ratio in result["ratio"].items()}
+    show_sides(result["million_a_second"], notes, 1.0, "million/s")
     if result["shape"] == JUDGED:
         verdict(f"normals a second / NumPy's Philox, {rows} x {cols}", result["ratio"][OURS], BAR, at_least=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer runs, one shape")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
-    backend = choose("auto")
-    if backend.name == "numba":
-        import numba
-
-        numba.set_num_threads(1)
+    chosen = options(__doc__, "fewer runs, one shape").parse_args()
+    backend = one_thread_backend()
     with threadpool_limits(1):
         results = [measure(shape, backend, 11 if chosen.quick else 41) for shape in (SHAPES[:1] if chosen.quick else SHAPES)]
     for result in results:
         show(result)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    save(chosen.json, results)
 
 
 if __name__ == "__main__":

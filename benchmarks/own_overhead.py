@@ -13,9 +13,7 @@ quantiles, sums over filters, identities, rows and Parquet are on our side alone
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, quartiles, seconds_of, spread, verdict
+from _timing import interleaved, options, quartiles, save, seconds_of, spread, verdict
 from reference_grid import GRID, check, ours
 from scipy.linalg.lapack import dpotrf, dtrtrs
 from threadpoolctl import threadpool_limits
@@ -107,10 +105,7 @@ def measure(out: Path, repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="three turns instead of eleven")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "three turns instead of eleven").parse_args()
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
         result = measure(Path(folder) / "run", 3 if chosen.quick else 11)
     seconds, cells = result["seconds"], result["cells"]
@@ -123,8 +118,7 @@ def main() -> None:
     ratios = {how: float(np.median(np.divide(seconds["launch"], seconds[how]))) for how in ("needed", "made")}
     print(f"  launch / calls needed: {ratios['needed']:.2f} x, launch / calls made: {ratios['made']:.2f} x")
     verdicts = [verdict("reference grid: launch / LAPACK and BLAS of its distinct pieces", ratios["needed"], BAR)]
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result | {"ratios": ratios, "verdicts": verdicts}, indent=1) + "\n")
+    save(chosen.json, result | {"ratios": ratios, "verdicts": verdicts})
 
 
 if __name__ == "__main__":

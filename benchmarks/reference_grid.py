@@ -8,9 +8,7 @@ one BLAS thread and take turns. In the same run one cell in a hundred is checked
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import shutil
 import tempfile
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import verdict
+from _timing import options, quartiles, save, show_sides, verdict
 from threadpoolctl import threadpool_limits
 
 from sweeper import launch, load_grid
@@ -116,11 +114,8 @@ def check(out: Path, grid: Any, every: int = 100) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions and fewer sampled cells")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    repeats, sampled = (3, 6) if options.quick else (11, 24)
+    asked = options(__doc__, "fewer repetitions and fewer sampled cells").parse_args()
+    repeats, sampled = (3, 6) if asked.quick else (11, 24)
     grid = load_grid(GRID)
     axes, cells = grid.axes(), grid.cells
     fixed = grid.parts[0].block.fixed
@@ -147,20 +142,16 @@ def main() -> None:
                 batched_peer(rows, *combination, ridges)
             seconds["batched"].append((time.perf_counter() - start) / (len(chosen) * len(rows) * len(ridges)))
         worst = check(out, grid)
-    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]) for name, values in seconds.items()}
-    base = quartiles["ours"][1]
+    spent = {name: quartiles(values) for name, values in seconds.items()}
+    base = spent["ours"][1]
     print(f"{cells:,} cells, {repeats} turns; one cell in a hundred against plain NumPy: {worst:.1e} of the larger error")
-    for name, (low, middle, high) in quartiles.items():
-        print(
-            f"  {name:14s} {1e6 * middle:10.2f} microseconds a cell [{1e6 * low:.2f}, {1e6 * high:.2f}]  x {middle / base:9.1f}"
-        )
-    results = {"cells per second": 1 / base} | {name: quartiles[name][1] / base for name in ("scikit-learn", "batched")}
+    show_sides(spent, {name: f"x {values[1] / base:.1f}" for name, values in spent.items()}, 1e6, "microseconds a cell")
+    results = {"cells per second": 1 / base} | {name: spent[name][1] / base for name in ("scikit-learn", "batched")}
     for name, bar in BARS.items():
         unit = "per second" if name == "cells per second" else "x"
         verdict(f"reference grid: {name}", results[name], bar, unit=unit, at_least=True)
     assert worst <= 1e-9, f"one cell in a hundred differs by {worst:.1e}"
-    if options.json:
-        options.json.write_text(json.dumps({"results": results, "worst": worst, "seconds": seconds}, indent=1))
+    save(asked.json, {"results": results, "worst": worst, "seconds": seconds})
 
 
 if __name__ == "__main__":

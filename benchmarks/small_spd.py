@@ -7,19 +7,16 @@ the measurement. Bars: times as fast as the better peer. Rates count d^3 / 3 + 2
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, quartiles, seconds_of, verdict
+from _timing import available, interleaved, one_thread_backend, options, quartiles, save, seconds_of, verdict
 from threadpoolctl import threadpool_limits
 
-from w2s_kernels import choose, solve_spd
+from w2s_kernels import solve_spd
 from w2s_kernels.reference import spd_reference
 
 BARS = {8: 5.0, 16: 5.0, 32: 4.0, 64: 3.0}
@@ -49,16 +46,6 @@ def torch_solve(A: np.ndarray, B: np.ndarray, chunk: int) -> np.ndarray:
 PEERS = {"numpy": numpy_solve, "torch": torch_solve}
 
 
-def available_peers() -> list[str]:
-    try:
-        import torch
-    except ImportError:
-        print("torch is not installed: numpy is the only peer")
-        return ["numpy"]
-    torch.set_num_threads(1)
-    return list(PEERS)
-
-
 def tuned(name: str, A: np.ndarray, B: np.ndarray) -> tuple[int, Call]:
     """The peer with the chunk that was fastest in the better of two runs."""
     calls = {chunk: functools.partial(PEERS[name], A, B, chunk) for chunk in (*CHUNKS, len(A))}
@@ -83,7 +70,7 @@ def relative_error(A: np.ndarray, B: np.ndarray, x: np.ndarray) -> float:
 
 def measure(d: int, k: int, items: int, repeats: int, peers: list[str]) -> dict[str, Any]:
     A, B = problem(items, d, k)
-    backend = choose("numba")
+    backend = one_thread_backend("numba")
     error = relative_error(A, B, solve_spd(A, B, backend)[0])
     chosen = {name: tuned(name, A, B) for name in peers}
     square = np.random.default_rng(0).standard_normal((GEMM, GEMM))
@@ -126,24 +113,17 @@ def table(results: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="2000 items instead of 10000")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    chosen = parser.parse_args()
+    chosen = options(__doc__, "2000 items instead of 10000").parse_args()
     items = 2_000 if chosen.quick else 10_000
-    import numba
-
-    numba.set_num_threads(1)
     with threadpool_limits(1):
-        peers = available_peers()
+        peers = available(PEERS)
         results = []
         for d in BARS:
             for k in COLUMNS:
                 results.append(measure(d, k, items, 11 if chosen.quick else 15, peers))
                 show(results[-1])
     table(results)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    save(chosen.json, results)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from sweeper.provenance import package_version
 from sweeper.store import RunFolder
 from w2s.block import Axis, Block
 from w2s.cells import Cell, field
+from w2s.laws.cache import cache_folder
 from w2s.rows import rows_table
 from w2s.study import Cost, Kind, Piece, Rows, Study
 from w2s.workloads import KINDS, NORMAL_FLOPS, workload
@@ -147,8 +148,7 @@ def save_rates(rates: Rates) -> Path:
 
 def rates_path() -> Path:
     """Return the place of ``rates.json`` in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "w2s-sweep" / "rates.json"
+    return cache_folder("rates.json")
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 
 
-def tiny_bert(place: Path, *, layers: int = 3, width: int = 16, seed: int = 0) -> Path:
-    """Write a BERT with random weights; its tokens are letters."""
+def tiny_bert(
+    place: Path, *, layers: int = 3, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS, length: int = 64
+) -> Path:
+    """Write a BERT with random weights for texts of at most ``length`` tokens, which are letters unless ``words`` says more."""
     import torch
     import transformers
 
@@ -20,16 +23,16 @@ def tiny_bert(place: Path, *, layers: int = 3, width: int = 16, seed: int = 0) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = transformers.BertConfig(
-            vocab_size=len(WORDS),
+            vocab_size=len(words),
             hidden_size=width,
             num_hidden_layers=layers,
             num_attention_heads=2,
             intermediate_size=2 * width,
-            max_position_embeddings=64,
+            max_position_embeddings=length,
         )
         transformers.BertModel(config).save_pretrained(place)
-    (place / "vocab.txt").write_text("\n".join(WORDS))
-    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
+    (place / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=length).save_pretrained(place)
     return place
 
 

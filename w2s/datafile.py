@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ class DataFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(ABC):
     """Files whose content is part of a cell's identity.
 
     ``name`` is what the grid wrote, ``path`` where it was found, ``sha256`` its content (64 hex digits). Two values with the
@@ -44,9 +45,9 @@ class Content:
         return self.name
 
     @classmethod
+    @abstractmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the place of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
-        raise NotImplementedError
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:  # noqa: ARG003

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "band", "canvas", "panels"]
+__all__ = ["COLORS", "band", "beside", "canvas", "few_digits", "heading", "level", "panels"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette, told apart by readers with any colour vision."""
@@ -45,3 +45,23 @@ def band(
     order = np.argsort(x)
     ax.plot(x[order], y[order], color=color, linewidth=1.6, **line)
     ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.18, linewidth=0)
+
+
+def level(ax: Axes, value: float) -> None:
+    """Draw the horizontal line that a curve is read against."""
+    ax.axhline(value, color="#000000", linewidth=0.9)
+
+
+def beside(ax: Axes) -> None:
+    """Put the legend on the right of the axes."""
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def heading(figure: Figure, title: str, note: str) -> None:
+    """Write the title, and under it what is shown and held."""
+    figure.suptitle(f"{title}\n{note}", fontsize=10, x=0.01, ha="left")
+
+
+def few_digits(value: float) -> str:
+    """Label of a minor tick of a logarithmic axis: those at 2 and 5 only."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import functools
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
 from w2s.cells import FieldError
 
-__all__ = ["TABLE_ENDINGS", "read_arrow", "read_table_file"]
+__all__ = ["TABLE_ENDINGS", "named_errors", "read_arrow", "read_table_file"]
 
-TABLE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".arrow", ".feather")
+TABLE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".pq", ".arrow", ".feather")
 _FILE_MAGIC = b"ARROW1"
 _LINE_BYTES = 1 << 26  # a line of JSON must fit into one block, and a text can be long
 
 
-def read_table_file(name: str, path: Path) -> pa.Table:
+def read_table_file(name: str, path: Path, *, also: tuple[str, ...] = ()) -> pa.Table:
     """Read a table by the ending of its file name; cached per path, time and size.
 
-    ``name`` is what the user wrote, for messages. Raises :class:`w2s.cells.FieldError` for an unknown ending, a file that
-    cannot be read, has no rows, or names a column twice.
+    ``name`` is what the user wrote, and ``also`` are endings that the caller reads by itself: both for messages. Raises
+    :class:`w2s.cells.FieldError` for an unknown ending, a file that cannot be read, has no rows, or names a column twice.
     """
     if not path.name.endswith(TABLE_ENDINGS):
-        raise FieldError(f"{name}: unknown kind of file; known: {', '.join(TABLE_ENDINGS)}")
-    try:
+        raise FieldError(f"{name}: unknown kind of file; known: {', '.join(TABLE_ENDINGS + also)}")
+    with named_errors(name):
         stat = path.stat()
         table = _read(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, ValueError, EOFError, pa.ArrowException) as error:
-        raise FieldError(f"{name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
     if table.num_rows == 0:
         raise FieldError(f"{name}: the file has no rows")
     if twice := sorted({column for column in table.column_names if table.column_names.count(column) > 1}):
         raise FieldError(f"{name}: the column {twice[0]!r} stands twice")
     return table
+
+
+@contextmanager
+def named_errors(name: str) -> Iterator[None]:
+    """Turn what reading a file may raise into a :class:`FieldError` of one line that names the file."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise FieldError(f"{name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
 
 
 def read_arrow(path: Path) -> pa.Table:
@@ -51,11 +61,11 @@ def _read(path: Path, _mtime: int, _size: int) -> pa.Table:
     import pyarrow.json
     import pyarrow.parquet as pq
 
-    if path.suffix == ".parquet":
+    if path.suffix in (".parquet", ".pq"):
         return pq.read_table(path)
     if path.suffix in (".arrow", ".feather"):
         return read_arrow(path)
-    if ".csv" in path.suffixes:
+    if path.name.endswith((".csv", ".csv.gz")):
         return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
     with pa.input_stream(str(path), compression="detect") as stream:
         return pyarrow.json.read_json(

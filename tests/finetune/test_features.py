@@ -19,6 +19,7 @@ pytest.importorskip("transformers", reason="finetunes need transformers: pip ins
 
 from safetensors.numpy import load_file  # noqa: E402
 
+from w2s.finetune import encode  # noqa: E402
 from w2s.finetune import features as module  # noqa: E402
 from w2s.finetune.features import depth_and_width, features, read_features  # noqa: E402
 from w2s.finetune.models import ModelFolder, Shape, build, load_tokenizer  # noqa: E402
@@ -104,7 +105,7 @@ def test_two_passes_have_the_same_bits_and_all_layers_those_of_one(bert, drawn, 
 
 
 def test_a_killed_pass_goes_on_with_the_same_bits(bert, drawn, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_TOKENS", 128)
+    monkeypatch.setattr(encode, "_TOKENS", 128)
     monkeypatch.setattr(module, "_SAVE_SECONDS", 0.0)
     whole = load_file(
         Store(tmp_path / "whole").ensure(features(base=bert, items=drawn, layers=(1, 3))) / "features.safetensors"
@@ -130,7 +131,7 @@ def test_a_killed_pass_goes_on_with_the_same_bits(bert, drawn, store, tmp_path, 
 def test_memory_is_that_of_a_batch(bert, drawn, store, monkeypatch):
     held = []
     put = module._Target.put
-    monkeypatch.setattr(module, "_TOKENS", 128)
+    monkeypatch.setattr(encode, "_TOKENS", 128)
     monkeypatch.setattr(
         module._Target, "put", lambda self, rows, states: (held.append(sum(s.nbytes for s in states)), put(self, rows, states))
     )
@@ -151,7 +152,7 @@ def test_layers_that_are_not_there_are_refused(bert, drawn, store):
 
 
 def test_a_note_says_where_a_long_pass_is(bert, drawn, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_TOKENS", 128)
+    monkeypatch.setattr(encode, "_TOKENS", 128)
     monkeypatch.setattr(module, "_SAVE_SECONDS", 0.0)
     said: list[str] = []
     folder = store.ensure(drawn)

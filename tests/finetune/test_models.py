@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tiny_models
 
 from w2s.cells import FieldError
 from w2s.datafile import DataFileError
@@ -17,26 +18,13 @@ from w2s.finetune.classifier import last_token, pooled  # noqa: E402
 from w2s.finetune.models import ModelFolder, Shape, build, load_tokenizer, reload, save  # noqa: E402
 from w2s.finetune.tokens import encode, evaluation_batches, training_batches  # noqa: E402
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "yes", "no", "good", "bad", "film"]
+WORDS = [*tiny_models.WORDS, "yes", "no", "good", "bad", "film"]
 
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
     """A small random BERT with four layers, as a folder."""
-    place = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    transformers.BertModel(config).save_pretrained(place)
-    (place / "vocab.txt").write_text("\n".join(WORDS))
-    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
-    return place
+    return tiny_models.tiny_bert(tmp_path_factory.mktemp("bert"), layers=4, words=WORDS)
 
 
 @pytest.fixture(scope="module")

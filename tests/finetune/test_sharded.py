@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import tiny_bert
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
-transformers = pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
+pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
     pytest.skip("this build of torch has no gloo", allow_module_level=True)
 
@@ -34,26 +35,11 @@ from w2s.finetune.tasks import TaskData  # noqa: E402
 from w2s.finetune.train import predict, train  # noqa: E402
 from w2s.finetune.training import Training, operations_per_token  # noqa: E402
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
-
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
-    """A small random BERT with three layers, as a folder."""
-    place = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    )
-    transformers.BertModel(config).save_pretrained(place)
-    (place / "vocab.txt").write_text("\n".join(WORDS))
-    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=32).save_pretrained(place)
-    return ModelFolder.find(str(place))
+    """A small random BERT with three layers."""
+    return ModelFolder.find(str(tiny_bert(tmp_path_factory.mktemp("bert"), length=32)))
 
 
 @pytest.fixture(scope="module")

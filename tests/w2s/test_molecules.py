@@ -16,6 +16,7 @@ from w2s import load
 from w2s.cells import FieldError
 from w2s.datafile import DataFile, data_folders
 from w2s.laws import Table, load_table, molecules
+from w2s.laws.cache import forget
 from w2s.laws.features import check_features, feature_matrix
 from w2s_kernels import NUMPY
 
@@ -29,9 +30,9 @@ SMILES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN(CC)CC", "O=C(O)c1ccccc1O", "ClC(Cl)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of its own, and nothing remembered in this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    molecules._stored.cache_clear()
+    forget()
     yield tmp_path / "cache" / "w2s-sweep" / "features"
-    molecules._stored.cache_clear()
+    forget()
 
 
 def table(folder: Path, words: list[str] = SMILES, column: str = "smiles") -> Table:
@@ -75,13 +76,13 @@ def test_features_are_computed_once(tmp_path: Path, cache: Path, name: str, monk
     some = table(tmp_path)
     first = features(name, some)
     (stored,) = cache.iterdir()
-    molecules._stored.cache_clear()
+    forget()
     monkeypatch.setattr(molecules, "_parsed", lambda _: pytest.fail("computed again"))
     np.testing.assert_array_equal(features(name, some), first)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for damage in (b"", b"not an array", stored.read_bytes()[:200]):
-        molecules._stored.cache_clear()
+        forget()
         stored.write_bytes(damage)
         np.testing.assert_array_equal(features(name, some), first)
         assert list(cache.iterdir()) == [stored]
@@ -135,7 +136,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     out = tmp_path_factory.mktemp("molecules")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(out / "cache"))
-        molecules._stored.cache_clear()
+        forget()
         assert launch(document, executor="inline", out=out / "run").exit == 0
     rows = load(out / "run")
     names = {f"{model}_rmse": np.sqrt(rows[f"{model}_error"]) for model in ("weak", "student", "ceiling")}

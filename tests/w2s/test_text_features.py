@@ -11,7 +11,7 @@ import pytest
 
 from w2s.cells import FieldError
 from w2s.datafile import DataFile
-from w2s.laws.cache import cache_folder, cached
+from w2s.laws.cache import cache_folder, cached, forget
 from w2s.laws.features import check_features, feature_matrix
 from w2s.laws.table import Table, load_table
 from w2s_kernels import NUMPY
@@ -76,8 +76,11 @@ def test_arrays_are_computed_once_and_a_broken_file_again(tmp_path: Path, monkey
 
     for _ in range(2):
         assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
+    forget()
+    assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert len(calls) == 1
-    (stored,) = cache_folder().glob("*.npy")
+    (stored,) = cache_folder("features").glob("*.npy")
+    forget()
     stored.write_bytes(b"broken")
     assert cached("key", compute)[1, 2] == 5
     assert cached("other", compute)[1, 2] == 5

@@ -10,7 +10,7 @@ import functools
 import json
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from w2s.finetune.train import parameter_count, read_texts
 __all__ = ["depth_and_width", "features", "read_features"]
 
 _FILE = "features.safetensors"
-_TOKENS = 4096
 _SAVE_SECONDS = 20.0
 
 
@@ -46,16 +45,22 @@ def features(
     ``features.json`` counts items, tokens and texts that were cut. On one thread, with batches that are a function of the
     texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
     """
+    from w2s.finetune.encode import pass_batches, pooled_states
     from w2s.finetune.loop import device_for
 
     depth, width = depth_and_width(base)
     if strange := [layer for layer in layers if not 0 <= layer <= depth]:
         raise FieldError(f"model {base.name}: has layers 0..{depth}, not {strange[0]}")
     ids, texts, _ = read_texts(base, items, max_length)
-    module: Any = build(base, Shape(classes=2, tuning="head_only", pooling=pooling), seed=0)  # type: ignore[arg-type]
-    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), width) for layer in sorted(set(layers))})
-    for rows, states in _states(module.to(device_for()), texts, sorted(set(layers)), target.done, work):
+    shape = Shape(classes=2, tuning="head_only", pooling=pooling)  # type: ignore[arg-type]
+    module: Any = build(base, shape, seed=0).to(device_for())
+    asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
+    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), width) for layer in asked})
+    for rows, states in pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling):
         target.put(rows, states)
+        if time.monotonic() - said > _SAVE_SECONDS:
+            work.note(f"features: batch {target.done} of {len(batches)}")
+            said = time.monotonic()
     target.finish(work.folder / _FILE)
     write_table(work.folder, "ids", pa.table({"item_id": pa.array(ids, pa.string())}))
     content = {"items": len(ids), "tokens": int(texts.lengths.sum()), "cut_items": texts.cut}
@@ -84,31 +89,6 @@ def depth_and_width(base: ModelFolder) -> tuple[int, int]:
     if depth is None or width is None:
         raise FieldError(f"model {base.name}: its config.json tells no number of layers or width")
     return (depth if base.layers is None else min(depth, base.layers)), width
-
-
-def _states(module: Any, texts: Any, layers: Sequence[int], done: int, work: Work) -> Iterator[tuple[Any, Any]]:
-    """Rows and their pooled states (layers, rows, d), batch by batch; the first ``done`` batches are left out."""
-    import torch
-
-    from w2s.finetune.classifier import pooled
-    from w2s.finetune.tokens import evaluation_batches
-
-    device = next(module.parameters()).device
-    batches = list(evaluation_batches(texts.lengths, _TOKENS))
-    threads, said = torch.get_num_threads(), time.monotonic()
-    torch.set_num_threads(1)
-    try:
-        for count, rows in enumerate(batches[done:], start=done):
-            ids, mask = (tensor.to(device) for tensor in texts.batch(rows))
-            with torch.inference_mode():
-                hidden = module.backbone(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-                states = [pooled(hidden[layer], mask, module.pooling).cpu().numpy() for layer in layers]
-            yield rows, states
-            if time.monotonic() - said > _SAVE_SECONDS:
-                work.note(f"features: batch {count + 1} of {len(batches)}")
-                said = time.monotonic()
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Target:

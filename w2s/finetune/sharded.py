@@ -35,8 +35,7 @@ from w2s.finetune.loop import Matrix, Trainer, device_for, probabilities_of
 from w2s.finetune.losses import find_loss, loss_names
 from w2s.finetune.models import ModelFolder, save
 from w2s.finetune.ranks import OUT_OF_MEMORY, RankError, end_with_parent, run_ranks
-from w2s.finetune.recipe import Recipe
-from w2s.finetune.tokens import Encoded, Index, evaluation_batches
+from w2s.finetune.tokens import Index, evaluation_batches
 from w2s.finetune.training import Training, account, write_results
 
 __all__ = ["ShardedTrainer", "join_ranks", "learn_loss", "shard", "train_sharded"]
@@ -127,24 +126,16 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
 
 
 class ShardedTrainer(Trainer):
-    """A :class:`Trainer` over all ranks of a mesh; all call the same methods in the same order."""
+    """A :class:`Trainer` over all ranks of a mesh; all call the same methods in the same order.
 
-    def __init__(
-        self,
-        module: nn.Module,
-        texts: Encoded,
-        rows: Sequence[int],
-        targets: Tensor,
-        recipe: Recipe,
-        seed: int,
-        *,
-        mesh: DeviceMesh,
-        **more: Any,
-    ) -> None:
+    It takes the arguments of a Trainer, and the ``mesh``.
+    """
+
+    def __init__(self, module: nn.Module, *given: Any, mesh: DeviceMesh, **named: Any) -> None:
         self.mesh, self.rank = mesh, mesh.get_rank()
-        super().__init__(shard(module, mesh), texts, rows, targets, recipe, seed, **more)
+        super().__init__(shard(module, mesh), *given, **named)
         self.devices = mesh.size()
-        self.asked = self.micro = min(self.micro, -(-recipe.batch // self.devices))
+        self.asked = self.micro = min(self.micro, -(-self.recipe.batch // self.devices))
 
     def held_weights(self) -> int:
         """Weights in the memory of a rank between steps; the most of any rank."""

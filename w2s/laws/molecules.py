@@ -5,17 +5,14 @@ Computed once per file content and RDKit version, and kept as plain arrays in th
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.cells import FieldError
+from w2s.laws.cache import cached
 from w2s.laws.table import Table
 
 __all__ = ["BITS", "check", "descriptors", "folded", "morgan"]
@@ -97,40 +94,4 @@ def _descriptors(table: Table) -> Matrix:
 def _cached(kind: str, table: Table, compute: Callable[[Table], Matrix]) -> Matrix:
     import rdkit
 
-    key = hashlib.blake2b(f"{kind} {table.sha256} {rdkit.__version__}".encode(), digest_size=16).hexdigest()
-    return _stored(key, _Hashed(key, table), compute)
-
-
-class _Hashed:
-    """A table that stands for its key in the in-process cache."""
-
-    def __init__(self, key: str, table: Table) -> None:
-        self.key, self.table = key, table
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hashed) and other.key == self.key
-
-
-@functools.lru_cache(maxsize=8)
-def _stored(key: str, hashed: _Hashed, compute: Callable[[Table], Matrix]) -> Matrix:
-    path = _cache_folder() / f"{key}.npy"
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError, EOFError):
-        values = compute(hashed.table)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        np.save(temporary, values, allow_pickle=False)
-        temporary.replace(path)
-    except OSError:
-        return values
-    return values
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "w2s-sweep" / "features"
+    return cached(f"{kind} {table.sha256} {rdkit.__version__}", lambda: compute(table))

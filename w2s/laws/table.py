@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from w2s.cells import FieldError, nearest
 from w2s.datafile import DataFile, content_sha256
+from w2s.tablefile import named_errors, read_table_file
 from w2s_kernels import Backend, streams
 
 __all__ = ["Rows", "Table", "load_table", "split_rows"]
@@ -55,9 +55,10 @@ class Rows:
 
 
 def load_table(file: DataFile, target: str | None, task: str) -> Table:
-    """Read a CSV or JSON lines (gzip too), Parquet or npz file, or the built-in ``digits``; cached per content, target, task.
+    """Read a table file, an npz file or the built-in ``digits``; cached per content, target, task.
 
-    Numeric columns other than the target are inputs, in file order. An npz file holds ``x`` (rows, p) and ``y`` (rows,).
+    Numeric columns other than the target are inputs, in file order. Table files are those of :mod:`w2s.tablefile`; an npz
+    file holds ``x`` (rows, p) and ``y`` (rows,).
     Raises :class:`w2s.cells.FieldError` for a file that cannot be read, a missing target, values that are not finite,
     or a classification with one class.
     """
@@ -91,31 +92,10 @@ def _digits(path: str) -> dict[str, npt.NDArray[Any]]:
 
 
 def _read(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        if path.suffix == ".npz":
+    if path.suffix == ".npz":
+        with named_errors(name):
             return _read_npz(path)
-        if path.suffix in (".parquet", ".pq"):
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(path)
-        elif path.name.endswith((".csv", ".csv.gz")):
-            import pyarrow.csv
-
-            table = pyarrow.csv.read_csv(path)
-        elif path.name.endswith((".jsonl", ".jsonl.gz")):
-            import pyarrow.json
-
-            # A line must fit into one block, and a text can be long.
-            table = pyarrow.json.read_json(path, read_options=pyarrow.json.ReadOptions(block_size=1 << 24))
-        else:
-            raise FieldError(f"{name}: unknown kind of file; known: .csv, .csv.gz, .jsonl, .jsonl.gz, .parquet, .npz")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
-        raise FieldError(f"{name}: cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from None
-    if table.num_rows == 0:
-        raise FieldError(f"{name}: the file has no rows")
-    twice = {column for column in table.column_names if table.column_names.count(column) > 1}
-    if twice:
-        raise FieldError(f"{name}: the column {min(twice)!r} stands twice")
+    table = read_table_file(name, path, also=(".npz",))
     return {column: _to_numpy(name, column, table[column]) for column in table.column_names}
 
 

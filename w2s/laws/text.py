@@ -10,7 +10,6 @@ user's cache folder. A name must mean the same model everywhere: a packaged mode
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def check(table: Table, argument: str) -> None:
 def encoded(table: Table, argument: str) -> Matrix:
     """Mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
     model, layer, first = _parsed(argument)
-    layers = _states(model, _Texts(table))
+    layers = _states(model, table)
     return np.asarray(layers[layer][:, :first], dtype=np.float64)
 
 
@@ -79,21 +78,7 @@ def _found(name: str) -> ModelFolder:
         raise FieldError(str(error)) from None
 
 
-class _Texts:
-    """A table that stands for its content in the in-process cache."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    def __hash__(self) -> int:
-        return hash(self.table.sha256)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Texts) and other.table.sha256 == self.table.sha256
-
-
-@functools.lru_cache(maxsize=4)
-def _states(name: str, texts: _Texts) -> npt.NDArray[np.float32]:
+def _states(name: str, table: Table) -> npt.NDArray[np.float32]:
     """Hidden states (layers + 1, rows, d) of all texts."""
     import torch
     import transformers
@@ -101,6 +86,6 @@ def _states(name: str, texts: _Texts) -> npt.NDArray[np.float32]:
     from w2s.finetune.encode import MAX_LENGTH, hidden_means
 
     model = _found(name)
-    parts = (model.sha256, texts.table.sha256, MAX_LENGTH, torch.__version__, transformers.__version__)
+    parts = (model.sha256, table.sha256, MAX_LENGTH, torch.__version__, transformers.__version__)
     key = " ".join(map(str, ("encoder-1", *parts)))
-    return cached(key, lambda: hidden_means(model, _texts(texts.table)))
+    return cached(key, lambda: hidden_means(model, _texts(table)))

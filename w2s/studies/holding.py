@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from w2s.summary.columns import cell_fields
+import numpy as np
+
+from w2s.summary.columns import cell_fields, group_codes
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["hold", "settings"]
+__all__ = ["fullest", "hold", "settings"]
 
 
 def settings(table: DataFrame, shown: Collection[str]) -> list[str]:
     """Cell fields of a table besides the seed and those that a figure shows."""
     return [name for name in cell_fields(table) if name != "seed" and name not in shown]
+
+
+def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
+    """Rows of the setting of all other fields in which the shown ones take most values, and what is held in it."""
+    others = settings(table, shown)
+    if not len(table):
+        return table, ""
+    setting, keys = group_codes(table, others)
+    seen = table.assign(setting=setting).drop_duplicates(["setting", *shown])["setting"]
+    chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
+    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]
+    return table[setting == chosen], ", ".join(held)
 
 
 def hold(table: DataFrame, name: str) -> tuple[DataFrame, str]:

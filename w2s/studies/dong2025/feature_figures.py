@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s import figures
-from w2s.studies.holding import settings
+from w2s.studies.holding import fullest
 from w2s.study import Figure
 from w2s.summary import summarize
-from w2s.summary.columns import group_codes
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
@@ -28,17 +27,12 @@ _WAYS = {
 
 def _models(table: DataFrame) -> tuple[DataFrame, str]:
     """Rows of the setting with most weak models, with their names in ``model``, and what is held in it."""
-    others = settings(table, ("weak_features", "d_weak"))
-    setting, keys = group_codes(table, others)
-    widths = table["d_weak"].astype(object).where(table["d_weak"].notna(), None)
-    names = [f if d is None else f"{f} {value_text(d)}" for f, d in zip(table["weak_features"], widths, strict=True)]
-    named = table.assign(model=names, setting=setting)
-    counts = named.groupby("setting")["model"].nunique()
-    chosen = int(counts.to_numpy().argmax())
-    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]
-    rows = named[named["setting"] == chosen].drop(columns="setting")
-    rows.attrs = table.attrs
-    return rows, ", ".join(held)
+    rows, held = fullest(table, ("weak_features", "d_weak"))
+    widths = rows["d_weak"].astype(object).where(rows["d_weak"].notna(), None)
+    names = [f if d is None else f"{f} {value_text(d)}" for f, d in zip(rows["weak_features"], widths, strict=True)]
+    named = rows.assign(model=names)
+    named.attrs = table.attrs
+    return named, held
 
 
 def draw_order(table: DataFrame) -> Canvas | None:
@@ -55,13 +49,13 @@ def draw_order(table: DataFrame) -> Canvas | None:
         axes[1, k].set_xlabel("1 - d_sw / d_w", fontsize=9)
     axes[0, 0].set_ylabel("PGR", fontsize=9)
     axes[1, 0].set_ylabel("OPR", fontsize=9)
-    axes[0, 2].legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figures.beside(axes[0, 2])
     _title(figure, "PGR and OPR against the part of the weak dimensions that the student does not share", rows, held)
     return figure
 
 
 def _points(ax: Any, rows: DataFrame, apart: Any, metric: str) -> None:
-    ax.axhline(1 if metric == "opr" else 0, color="#000000", linewidth=0.9)
+    figures.level(ax, 1 if metric == "opr" else 0)
     for k, (model, part) in enumerate(rows.groupby("model")):
         found = summarize(part, by=["model"], metrics=[metric]).iloc[0]
         value = float(found[metric])
@@ -96,19 +90,19 @@ def draw_dimensions(table: DataFrame) -> Canvas | None:
     ax.set_yticks(places, names, fontsize=8)
     ax.set(xscale="log")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else "")
+    ax.xaxis.set_minor_formatter(lambda x, _: figures.few_digits(x))
     ax.tick_params(axis="x", which="minor", labelsize=8)
     ax.set_xlabel("dimensions at 99 % of the energy", fontsize=9)
-    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figures.beside(ax)
     strong = rows[["d_strong_99", "d_strong_99_centred"]].mean()
     text = f"strong features: d_s = {strong.iloc[0]:.3g}, centred {strong.iloc[1]:.3g}"
-    figure.suptitle(f"intrinsic and correlation dimensions of the weak features\n{text}", fontsize=10, x=0.01, ha="left")
+    figures.heading(figure, "intrinsic and correlation dimensions of the weak features", text)
     return figure
 
 
 def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
     note = f"ratios of means over {rows['seed'].nunique()} seeds, bars: 95 % intervals" + (f";  {held}" if held else "")
-    figure.suptitle(f"{title}\n{note}", fontsize=10, x=0.01, ha="left")
+    figures.heading(figure, title, note)
 
 
 FIGURES: tuple[Figure, ...] = (

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s import figures
-from w2s.studies.holding import settings
+from w2s.studies.holding import fullest
 from w2s.study import Figure
 from w2s.summary import summarize
-from w2s.summary.columns import group_codes
 from w2s.summary.text import value_text
 from w2s.theory import dong2025 as theory
 
@@ -44,7 +43,7 @@ def draw_noise(table: DataFrame) -> Canvas | None:
 
 
 def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | None:
-    rows, held = _largest(table, (*_SHOWN, axis))
+    rows, held = fullest(table, (*_SHOWN, axis))
     if not len(rows) or rows[axis].nunique() < 3:
         return None
     columns = sorted(rows["rho_weak"].unique())[:4]
@@ -57,13 +56,13 @@ def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | Non
         axes[-1, k].set_xlabel(axis, fontsize=9)
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         ax.set_ylabel(_NAMES[metric], fontsize=9)
-    _legend(axes[0, -1])
+    figures.beside(axes[0, -1])
     _title(figure, f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form", rows, held)
     return figure
 
 
 def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
-    ax.axhline(1 if metric == "opr" else 0, color="#000000", linewidth=0.9)
+    figures.level(ax, 1 if metric == "opr" else 0)
     for color, overlap in zip(figures.COLORS, sorted(part["d_overlap"].unique()), strict=False):
         rows = part[part["d_overlap"] == overlap]
         summary = summarize(rows, by=[axis], metrics=[metric, f"{metric}_theory"])
@@ -84,7 +83,7 @@ def draw_parts(table: DataFrame) -> Canvas | None:
         return None
     figure = figures.canvas(11.0, 3.6)
     axes = figures.panels(figure, 1, 4, sharex=True, sharey=True)[0]
-    chosen = {name: _largest(part, ("n_labeled",)) for name, part in parts.items()}
+    chosen = {name: fullest(part, ("n_labeled",)) for name, part in parts.items()}
     for ax, model in zip(axes, _MODELS, strict=True):
         for color, (name, (rows, _)) in zip(figures.COLORS, chosen.items(), strict=False):
             metric = f"{model}_error"
@@ -97,7 +96,7 @@ def draw_parts(table: DataFrame) -> Canvas | None:
         ax.set_title(model, fontsize=10)
         ax.set_xlabel("n_labeled", fontsize=9)
     axes[0].set_ylabel("excess risk, fresh inputs", fontsize=9)
-    _legend(axes[-1])
+    figures.beside(axes[-1])
     rows, held = chosen["both"]
     _title(figure, "bias and variance of the four models; dashed: closed form", rows, held)
     return figure
@@ -128,30 +127,14 @@ def draw_variances(table: DataFrame) -> Canvas | None:
     ax.invert_yaxis()
     ax.set_ylabel("d_w, d_s, d_sw, n, N, noise", fontsize=9)
     ax.set_xlabel("variance of the student / its in-sample formula", fontsize=9)
-    _legend(ax)
+    figures.beside(ax)
     _title(figure, "variance of the student, on its own and on fresh inputs", rows, "")
     return figure
 
 
-def _largest(table: DataFrame, shown: tuple[str, ...]) -> tuple[DataFrame, str]:
-    """Rows of the setting of all other fields in which the shown ones take most values, and what is held in it."""
-    others = settings(table, shown)
-    if not len(table):
-        return table, ""
-    setting, keys = group_codes(table, others)
-    seen = table.assign(setting=setting).drop_duplicates(["setting", *shown])["setting"]
-    chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
-    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]
-    return table[setting == chosen], ", ".join(held)
-
-
-def _legend(ax: Any) -> None:
-    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-
-
 def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
     note = f"means over {rows['seed'].nunique()} seeds, bands: 95 % intervals" + (f";  {held}" if held else "")
-    figure.suptitle(f"{title}\n{note}", fontsize=10, x=0.01, ha="left")
+    figures.heading(figure, title, note)
 
 
 FIGURES: tuple[Figure, ...] = (

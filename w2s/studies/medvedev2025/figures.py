@@ -46,7 +46,7 @@ def draw_times(table: DataFrame) -> Canvas | None:
             figures.band(ax, line["time_scaled"], line["loss_ratio"], low, high, color=color, label=label)
         ax.set_title(f"{column} = {value_text(value)}", fontsize=10)
         _ratio_axes(ax, "time x eigenvalue of the linear part")
-    axes[-1].legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figures.beside(axes[-1])
     return figure
 
 
@@ -127,7 +127,7 @@ def draw_filters(table: DataFrame) -> Canvas | None:
             label = f"d_weak = {value_text(width)}, {name}"
             ax.plot(x, line["student_error"] / line["weak_error"], color=color, linestyle=style, linewidth=1.6, label=label)
     _ratio_axes(ax, "time, or 1 / ridge, x eigenvalue of the linear part")
-    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figures.beside(ax)
     _title(figure, "loss ratio by gradient flow and by ridge", rows, held)
     return figure
 
@@ -187,12 +187,12 @@ def _guides(ax: Axes, loss: Any) -> None:
 
 
 def _ratio_axes(ax: Axes, label: str) -> None:
-    ax.axhline(1.0, color="#000000", linewidth=0.9)
+    figures.level(ax, 1.0)
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(top=3.0)
     ax.yaxis.set_major_formatter("{x:g}")
     few = ax.get_ylim()[0] > 0.02
-    ax.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if few and f"{y:e}"[0] in "25" else "")
+    ax.yaxis.set_minor_formatter(lambda y, _: figures.few_digits(y) if few else "")
     ax.tick_params(which="minor", labelsize=8, labelcolor="#555555")
     ax.set_xlabel(label, fontsize=9)
 
@@ -207,7 +207,7 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
 
 def _title(figure: Canvas, title: str, rows: DataFrame, *notes: str) -> None:
     said = "; ".join(note for note in (f"{rows['seed'].nunique()} seeds", *notes) if note)
-    figure.suptitle(f"{title}\n{said}", fontsize=10, x=0.01, ha="left")
+    figures.heading(figure, title, said)
 
 
 FIGURES: tuple[Figure, ...] = (
