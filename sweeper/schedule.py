@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -23,7 +24,7 @@ class Schedule:
     Attributes
     ----------
     blocks : blocks that can be solved now.
-    calls : keys of calls that can be made now, inputs first, those of early blocks first.
+    calls : a heap of the calls that can be made now, by rank and key: those of early blocks first, so that rows come early.
     owner : for each call a block that needs it, from which a worker derives the call again.
 
     """
@@ -32,9 +33,10 @@ class Schedule:
         self, blocks: Sequence[Block], needs: Callable[[Block], Iterable[Call]], finished: Callable[[Call], bool]
     ) -> None:
         self.blocks: deque[Block] = deque()
-        self.calls: deque[str] = deque()
+        self.calls: list[tuple[int, str]] = []
         self.owner: dict[str, Block] = {}
         self.by_key: dict[str, Call] = {}
+        self._rank: dict[str, int] = {}
         self._needed_by: dict[str, list[str]] = {}
         self._open_inputs: dict[str, int] = {}
         self._blocks_of: dict[str, list[int]] = {}
@@ -62,13 +64,20 @@ class Schedule:
     def _add(self, call: Call, block: Block, done: Callable[[Call], bool]) -> None:
         if call.key in self.by_key:
             return
-        self.by_key[call.key], self.owner[call.key] = call, block
+        self.by_key[call.key], self.owner[call.key], self._rank[call.key] = call, block, len(self._rank)
         inputs = [needed.key for needed in call.inputs if not done(needed)]
         self._open_inputs[call.key] = len(inputs)
         for key in inputs:
             self._needed_by.setdefault(key, []).append(call.key)
         if not inputs:
-            self.calls.append(call.key)
+            self._ready(call.key)
+
+    def _ready(self, key: str) -> None:
+        heapq.heappush(self.calls, (self._rank[key], key))
+
+    def next_call(self) -> str:
+        """Take the key of the call that the earliest block waits for. IndexError when there is none."""
+        return heapq.heappop(self.calls)[1]
 
     @property
     def missing(self) -> int:
@@ -80,7 +89,7 @@ class Schedule:
         for waiting in self._needed_by.get(key, ()):
             self._open_inputs[waiting] -= 1
             if self._open_inputs[waiting] == 0 and waiting not in self._errors:
-                self.calls.append(waiting)
+                self._ready(waiting)
         for place in self._blocks_of.get(key, ()):
             self._open_calls[place] -= 1
             if self._open_calls[place] == 0 and place not in self._closed:

@@ -28,7 +28,7 @@ class InlineExecutor:
             if schedule.blocks:
                 yield _solved(job, schedule.blocks.popleft())
                 continue
-            key = schedule.calls.popleft()
+            key = schedule.next_call()
             made = make_artifact(job, schedule.owner[key], key)
             yield made
             if made.error is None:

@@ -180,12 +180,12 @@ class _Task:
 
 
 def _next(schedule: Schedule, retry: deque[_Task], pace: _Pace, slots: int) -> _Task | None:
-    """What to submit now: what failed by its worker's death, then artifacts (others wait for them), then blocks."""
+    """What to submit now: what failed by its worker's death, then blocks that can be solved (rows come early), then artifacts."""
     if retry:
         return retry.popleft()
-    if schedule.calls:
-        return _Task((), schedule.calls.popleft())
-    return _Task(tuple(pace.pack(schedule.blocks, slots)), None) if schedule.blocks else None
+    if schedule.blocks:
+        return _Task(tuple(pace.pack(schedule.blocks, slots)), None)
+    return _Task((), schedule.next_call()) if schedule.calls else None
 
 
 def _room(gpus: float, cpus: float) -> tuple[float, float]:

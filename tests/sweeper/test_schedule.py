@@ -39,7 +39,7 @@ def run_all(schedule, broken=()):
         while schedule.blocks:
             solved.append(number(schedule.blocks.popleft()))
         if schedule.calls:
-            key = schedule.calls.popleft()
+            key = schedule.next_call()
             made.append(key)
             if key in broken:
                 lost += [number(b) for b in schedule.failed(key, "no luck")]
@@ -59,6 +59,15 @@ def test_each_call_once_and_inputs_first():
     assert solved[0] == 2
     assert sorted(solved) == [0, 1, 2]
     assert lost == []
+
+
+def test_rows_come_early():
+    """Seed after seed: what the first block needs is made before anything that only later blocks need."""
+    chains = {k: [join(parts=[join(parts=[leaf(name=k)]), leaf(name=100 + k)])] for k in range(6)}
+    schedule = Schedule([block(k) for k in range(6)], lambda b: chains[number(b)], lambda call: False)
+    made, solved, _ = run_all(schedule)
+    assert made == [call.key for k in range(6) for call in in_order(chains[k])]
+    assert solved == list(range(6))
 
 
 def test_finished_values_are_not_made_again():
