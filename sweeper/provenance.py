@@ -34,6 +34,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "fields": list(cell_fields(grid.study.Cell)),
         "axes": list(grid.axes()),
         "metrics": [name for name, kind in metric_columns(grid.study).items() if kind in ("double", "int64")],
+        "pgr": dict(grid.study.pgr),
         "planner": PLANNER_VERSION,
         "package": package_version("w2s-sweep"),
         "python": platform.python_version(),

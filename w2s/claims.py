@@ -1,7 +1,8 @@
 """Claims: sentences of a paper as statistical tests on a finished table, each of which can fail.
 
 A claim is tested with thresholds that were frozen when its run was launched. Cells with one seed share draws, so a test
-resamples seeds, never rows; :func:`over_seeds` and the verdict builders below are all that most claims need.
+resamples seeds, never rows: :func:`over_means`, :func:`over_seeds` (:mod:`w2s.seed_intervals`) and the verdict builders below
+are all that most claims need.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
+from w2s.seed_intervals import over_means, over_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Claim", "Outcome", "Verdict", "above", "below", "decide", "missing", "over_seeds", "untestable", "within", "worst"]
+__all__ = [
+    "Claim",
+    "Outcome",
+    "Verdict",
+    "above",
+    "below",
+    "decide",
+    "missing",
+    "over_means",
+    "over_seeds",
+    "untestable",
+    "within",
+    "worst",
+]
 
 Outcome = Literal["holds", "fails", "unresolved", "untestable"]
 Thresholds = Mapping[str, float]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-LEVEL = 0.99
-"""Two-sided coverage of a claim's interval, unless its test says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -113,62 +121,6 @@ def missing(claim: Claim, table: DataFrame) -> str:
             asked = f"{count} or more values" if count > 1 else "values"
             return f"needs {asked} of {name}, the table has {found or 'none'}"
     return ""
-
-
-def over_seeds(
-    table: DataFrame, statistic: Callable[[DataFrame], float], *, level: float = LEVEL, resamples: int = 1000
-) -> tuple[float, tuple[float, float], int]:
-    """Value, interval and number of seeds of any statistic of a table, whole seeds resampled.
-
-    ``statistic`` is called on the table and on ``resamples`` tables of as many seeds, drawn with replacement. A seed that is
-    drawn twice comes under two numbers, of the parity it had, so a statistic may group by seed, or choose on even seeds and
-    report on odd ones; where it has no value it returns NaN.
-
-    The interval is the hull of two: the percentile interval, its tails set to those of Student's law with n - 1 degrees of
-    freedom, and value +- t se with the resampled standard error se. The first follows skew but cannot reach beyond n seeds: a
-    percentile interval covers the mean of a normal in .50, .86, .96 of the cases at n = 2, 4, 10 where .99 is asked, the hull
-    in .99. A statistic that is the same for every seed has no width: by identity, or because there are few seeds (then ask for
-    them in ``needs``). Resampled values that are not finite count as lying beyond both ends. With one seed the interval is
-    infinite. Deterministic: the draws depend on the number of seeds alone.
-
-    Cost: ``resamples`` evaluations and copies of the table, so summarise large tables per seed first.
-
-    Source: B. Efron, Ann. Statist. 7 (1979) 1-26; clusters resampled as in A. C. Davison and D. V. Hinkley, Bootstrap Methods
-    and their Application (1997), section 3.8; tails after T. C. Hesterberg, Am. Stat. 69 (2015) 371-386.
-    """
-    value = float(statistic(table))
-    groups = [(int(cast("int", seed)), np.asarray(rows)) for seed, rows in table.groupby("seed", sort=True).indices.items()]
-    if len(groups) < 2:
-        return value, (-np.inf, np.inf), len(groups)
-    generator = np.random.Generator(np.random.Philox(key=[0xC1A1, len(groups)]))
-    drawn = np.array(
-        [statistic(_picked(table, groups, generator.integers(len(groups), size=len(groups)))) for _ in range(resamples)],
-        dtype=np.float64,
-    )
-    return value, _interval(value, drawn, len(groups), level), len(groups)
-
-
-def _picked(table: DataFrame, groups: list[tuple[int, IntArray]], chosen: IntArray) -> DataFrame:
-    """Rows of the chosen groups, every choice a seed of its own with the parity of the seed it was."""
-    picked = table.iloc[np.concatenate([groups[k][1] for k in chosen])]
-    seeds = [2 * place + groups[k][0] % 2 for place, k in enumerate(chosen)]
-    picked["seed"] = np.repeat(seeds, [len(groups[k][1]) for k in chosen])
-    return picked
-
-
-def _interval(value: float, drawn: FloatArray, seeds: int, level: float) -> tuple[float, float]:
-    from w2s.summary.intervals import t_quantile
-
-    finite = np.isfinite(drawn)
-    if not (math.isfinite(value) and finite.any()):
-        return -math.inf, math.inf
-    reach = float(t_quantile(seeds, level)) * math.sqrt(seeds / (seeds - 1))
-    tail = 0.5 * math.erfc(reach / math.sqrt(2.0))
-    low = float(np.quantile(np.where(finite, drawn, -np.inf), tail, method="lower"))
-    high = float(np.quantile(np.where(finite, drawn, np.inf), 1.0 - tail, method="higher"))
-    # Copies of one number have no spread, but the deviations from their rounded mean do.
-    half = reach * float(np.std(drawn[finite])) if np.ptp(drawn[finite]) > 0 else 0.0
-    return min(low, value - half), max(high, value + half)
 
 
 def above(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:

@@ -102,6 +102,7 @@ class Study(ABC):
     Cell : the cell type.
     shares : fields whose cells share work, dearest to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
+    pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
     rules : conditions between fields, checked for the whole grid before anything runs.
     figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
@@ -114,6 +115,7 @@ class Study(ABC):
     Cell: ClassVar[type[Cell]]
     shares: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[Mapping[str, str]] = {}
+    pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
     rules: ClassVar[tuple[Rule, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()

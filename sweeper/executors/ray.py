@@ -180,7 +180,7 @@ class _Task:
 
 
 def _next(schedule: Schedule, retry: deque[_Task], pace: _Pace, slots: int) -> _Task | None:
-    """What to submit now: what failed by its worker's death, then blocks that can be solved (rows come early), then artifacts."""
+    """What to submit now: what failed by its worker's death, then blocks (rows come early), then artifacts."""
     if retry:
         return retry.popleft()
     if schedule.blocks:

@@ -25,6 +25,7 @@ from sweeper.artifacts import artifact_lines
 from sweeper.errors import Exit, GridError
 from sweeper.plan import make_plan
 from sweeper.reader import load_grid
+from sweeper.verify import verify
 from w2s.artifacts import Store
 
 
@@ -110,6 +111,22 @@ def test_every_method_gives_a_full_row(place):
     last = curves.sort_values("step").groupby("cell_id")["test_accuracy"].last()
     naive = rows.set_index("method").loc["naive"]
     assert last[naive["cell_id"]] == pytest.approx(1 - naive["student_error_01"])
+
+
+def test_the_claims_are_decided_on_a_finished_run(place):
+    methods = ["naive", "confidence", "naive + stop(legal)", "naive + stop(oracle)"]
+    path = grid(place, "claims", axes={"method": methods}, seeds=2, n_validation=40, evaluate_every=3, control="flip", epochs=1)
+    assert launch(path, out=place / "runs" / "claims").exit == Exit.DONE
+    (found,) = verify([place / "runs" / "claims"])
+    assert (found.study, found.rows, found.seeds) == ("burns2023.text", 8, 2)
+    verdicts = {judged.claim.id: judged.verdict for judged in found.judged}
+    assert not [judged.claim.id for judged in found.judged if judged.broken]
+    assert all(judged.frozen == judged.claim.thresholds for judged in found.judged)
+    assert verdicts["gap"].seeds == 2
+    naive = w2s.load(place / "runs" / "claims").query("method == 'naive'")
+    gap = naive["weak_error_01"].mean() - naive["ceiling_error_01"].mean()
+    assert verdicts["gap"].statistic == pytest.approx(gap, abs=1e-12)
+    assert verdicts["bootstrapping"].outcome == "untestable"  # no chain in the grid
 
 
 def test_a_ladder_trains_each_model_once(place):

@@ -147,6 +147,7 @@ def test_a_value_that_lacks_seeds_does_not_win_on_the_easy_ones():
         ({"over": "rige"}, "no column 'rige' \\(the axis to choose over\\); nearest: ridge"),
         ({"metric": "student_eror"}, "nearest: student_error"),
         ({"metric": "pgr"}, "better when larger"),
+        ({"metric": "pgr_flip_01"}, "better when larger"),
         ({"using": "luck"}, "allowed: truth, weak_validation"),
         ({"how": "max"}, "allowed: mean_then_min, min_then_mean"),
         ({"select_seeds": "prime"}, "allowed: 'even', 'odd', 'all'"),

@@ -82,6 +82,15 @@ def test_pgr_contrast_is_the_difference_of_ratios_of_means():
         assert row["low"] < row["difference"] < row["high"]
 
 
+def test_pgr_of_another_student_is_compared_as_a_ratio_of_means():
+    df = table(groups=1, seeds=30)
+    renamed = df.rename(columns=lambda name: f"{name}_01" if name.endswith("_error") else name)
+    renamed = renamed.rename(columns={"student_error_01": "student_flip_error_01"}).assign(pgr_flip_01=0.0)
+    plain, flipped = contrast(df, A, B, metric="pgr").loc[0], contrast(renamed, A, B, metric="pgr_flip_01").loc[0]
+    names = ["difference", "low", "high", "p_value", "status"]
+    assert flipped[names].tolist() == plain[names].tolist()
+
+
 def test_pgr_contrast_coverage():
     """Anchors are shared by a and b: 2 000 groups of 40 seeds, true difference -0.2, standard error 0.005."""
     df = table(groups=2000, seeds=40, effect=0.0)

@@ -76,6 +76,47 @@ def test_pgr_is_the_ratio_of_means_not_the_mean_of_ratios():
     assert out["pgr_gap"] == pytest.approx(1.1 / 3)
 
 
+def flipped(own="pgr_flip_01", student="student_flip_error_01"):
+    """Eight seeds of which the last has no gap; the column holds the PGR of every seed, as rows do."""
+    gap = np.array([0.10, 0.22, 0.15, 0.18, 0.13, 0.20, 0.16, -0.01])
+    df = pd.DataFrame({"seed": range(8), "weak_error_01": 0.3 + gap / 4, "ceiling_error_01": 0.3 - 3 * gap / 4})
+    share = np.array([0.8, 0.7, 0.9, 0.6, 0.7, 0.8, 0.9, 3.0])
+    df["student_error_01"], df[student] = df["weak_error_01"] - 0.5 * gap, df["weak_error_01"] - share * gap
+    df[own] = np.where(gap > 0, share, np.nan)
+    return df
+
+
+def test_pgr_of_another_student_is_a_ratio_of_means_too():
+    df = flipped()
+    out = summarize(df).loc[0]
+    weak, ceiling, student = (df[name] for name in ("weak_error_01", "ceiling_error_01", "student_flip_error_01"))
+    exact = fieller(weak - student, weak - ceiling)
+    assert out["pgr_flip_01"] == pytest.approx(float((weak - student).sum() / (weak - ceiling).sum()))
+    np.testing.assert_allclose(out[["pgr_flip_01_low", "pgr_flip_01_high"]].tolist(), [exact.low, exact.high])
+    assert (out["pgr_flip_01_seeds"], out["pgr_flip_01_mean_of_ratios_seeds"]) == (8, 7)
+    assert out["pgr_flip_01_gap"] == pytest.approx(out["pgr_01_gap"])
+    assert out["pgr_flip_01_mean_of_ratios"] == pytest.approx(5.4 / 7)
+    # The gain that is stored is that of the student, not of another one.
+    assert summarize(df.assign(gain_01=0.0)).loc[0, "pgr_flip_01"] == pytest.approx(out["pgr_flip_01"])
+    without = summarize(df.assign(student_flip_error_01=np.nan, pgr_flip_01=np.nan))
+    assert "pgr_flip_01" not in without  # a grid without the control
+    assert "pgr_01" in without
+
+
+def test_a_study_declares_a_pgr_of_its_own():
+    named, plain = flipped(), flipped("pgr_mine_01", "student_mine_error_01")
+    declared = plain.copy()
+    declared.attrs["w2s"] = {"fields": [], "metrics": ["pgr_mine_01"], "pgr": {"pgr_mine_01": "student_mine_error_01"}}
+    wanted, found = summarize(named).loc[0], summarize(declared).loc[0]
+    suffixes = ("", "_low", "_high", "_status", "_gap", "_mean_of_ratios")
+    assert [found[f"pgr_mine_01{end}"] for end in suffixes] == [wanted[f"pgr_flip_01{end}"] for end in suffixes]
+    mean = summarize(plain, by=[], metrics="pgr_mine_01").loc[0]  # undeclared, it is a number like any other
+    assert mean["pgr_mine_01"] == pytest.approx(5.4 / 7)
+    assert "pgr_mine_01_gap" not in mean
+    with pytest.raises(ValueError, match="no column 'student_mine_error_01' \\(for pgr_mine_01\\)"):
+        summarize(declared.drop(columns="student_mine_error_01"), metrics="pgr_mine_01")
+
+
 def test_stored_gain_is_preferred_to_the_difference():
     df = pd.DataFrame({"seed": [0, 1], "weak_error": 1.0, "student_error": 1.0, "gain": [1e-18, 3e-18], "ceiling_error": 0.5})
     assert summarize(df, metrics="pgr").loc[0, "pgr"] == pytest.approx(4e-18, rel=1e-12)

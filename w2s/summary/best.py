@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 How = Literal["mean_then_min", "min_then_mean"]
 Using = Literal["truth", "weak_validation"]
 Seeds = str | Sequence[int]
-LARGER_IS_BETTER = ("gain", "gain_01", "pgr", "pgr_01", "opr", "opr_01")
+GAINS = ("gain", "gain_01")
 
 
 def best(
@@ -188,7 +188,7 @@ def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: s
     if using == "weak_validation":
         columns.need(df, ["student_validation_error"], "using='weak_validation' minimises it; the study must store it")
         return "student_validation_error"
-    if metric in LARGER_IS_BETTER:
+    if metric in GAINS or metric in columns.ratios(df):
         raise ValueError(f"metric={metric!r} is better when larger, but best minimises; choose on an error")
     columns.need(df, [metric], "the metric to minimise")
     return metric

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,12 +49,32 @@ class Ratio(NamedTuple):
     stored_top: str | None = None  # preferred when present: solvers compute it without cancellation
 
 
-RATIOS = {
-    "pgr": Ratio(("weak_error", "student_error"), ("weak_error", "ceiling_error"), "gap", "gain"),
-    "pgr_01": Ratio(("weak_error_01", "student_error_01"), ("weak_error_01", "ceiling_error_01"), "gap", "gain_01"),
+PGR: Mapping[str, str] = {
+    "pgr": "student_error",
+    "pgr_01": "student_error_01",
+    "pgr_flip_01": "student_flip_error_01",
+}
+"""PGR column -> the error of the student that it is about; anchors end in ``_01`` where that error does."""
+
+
+def _pgr(student: str) -> Ratio:
+    """PGR of any student: (weak_error - student) / (weak_error - ceiling_error)."""
+    suffix = "_01" if student.endswith("_01") else ""
+    weak, ceiling = f"weak_error{suffix}", f"ceiling_error{suffix}"
+    return Ratio((weak, student), (weak, ceiling), "gap", f"gain{suffix}" if student == f"student_error{suffix}" else None)
+
+
+RATIOS: Mapping[str, Ratio] = {
+    **{name: _pgr(student) for name, student in PGR.items()},
     "opr": Ratio(("strong_error",), ("student_error",), "student"),
     "opr_01": Ratio(("strong_error_01",), ("student_error_01",), "student"),
 }
+
+
+def ratios(df: pd.DataFrame) -> Mapping[str, Ratio]:
+    """Metrics of a frame that are quotients of means: the known ones, and what its metadata declare as ``pgr``, as in `PGR`."""
+    own = df.attrs.get("w2s", {}).get("pgr", {})
+    return {**RATIOS, **{str(name): _pgr(str(student)) for name, student in own.items()}}
 
 
 def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
@@ -82,7 +102,8 @@ def cell_fields(df: pd.DataFrame) -> list[str]:
 
 
 def _is_result(name: str) -> bool:
-    return name in IDENTITY or name in PROVENANCE or name in METRICS or name in RATIOS or name.endswith(("_theory", "_status"))
+    known = (*IDENTITY, *PROVENANCE, *METRICS, *RATIOS, *PGR.values())
+    return name in known or name.endswith(("_theory", "_status"))
 
 
 def varying(df: pd.DataFrame, names: Iterable[str]) -> list[str]:
@@ -114,7 +135,7 @@ def usable(df: pd.DataFrame) -> BoolArray:
 
 def ratio_columns(df: pd.DataFrame, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns behind the top and the bottom of a ratio metric in this frame."""
-    ratio = RATIOS[name]
+    ratio = ratios(df)[name]
     stored = ratio.stored_top is not None and ratio.stored_top in df.columns
     return ((ratio.stored_top,) if stored and ratio.stored_top else ratio.top), ratio.bottom
 

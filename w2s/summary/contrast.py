@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.summary import columns
-from w2s.summary.columns import RATIOS, SEED, BoolArray, FloatArray, IntArray
+from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import fieller_by, group_mean, holm, paired_interval_by
 from w2s.summary.summarize import group_keys
 
@@ -38,7 +38,7 @@ def contrast(
     pair : str
         Column whose values are the pairs, the unit of the interval.
     metric : str
-        Column to compare. "pgr" and "opr" compare ratios of means: every seed enters with its linearised value
+        Column to compare. PGR and OPR are compared as ratios of means: every seed enters with its linearised value
         R + (num - R den) / mean(den), so that the noise of both anchors, and what a and b share of it, is inside.
     by : name or names
         Group columns. None takes the cell fields that vary among the matching rows, without the keys of a and b.
@@ -70,7 +70,8 @@ def contrast(
     group, names = columns.group_codes(rows, keys)
     parts, entered = _values(rows, metric)
     pairs = _Pairs.of(group, columns.seed_codes(rows, pair), first, entered, parts)
-    values_a, values_b, status = _linearised(pairs, metric, len(names), level)
+    ratio = columns.ratios(rows).get(metric)
+    values_a, values_b, status = _linearised(pairs, ratio.bottom_name if ratio else "", len(names), level)
     test = paired_interval_by(values_a - values_b, pairs.group, len(names), level)
     ok = status == "ok"
     columns_out: dict[str, npt.NDArray[Any]] = {
@@ -115,7 +116,7 @@ class _Pairs(NamedTuple):
 
 def _values(rows: pd.DataFrame, metric: str) -> tuple[list[FloatArray], BoolArray]:
     """The metric of every row (top and bottom for a ratio) and the rows that enter."""
-    if metric in RATIOS:
+    if metric in columns.ratios(rows):
         parts = list(columns.ratio_parts(rows, metric))
     else:
         columns.need(rows, [metric], "the metric to compare")
@@ -123,8 +124,8 @@ def _values(rows: pd.DataFrame, metric: str) -> tuple[list[FloatArray], BoolArra
     return parts, columns.usable(rows) & np.logical_and.reduce([np.isfinite(part) for part in parts])
 
 
-def _linearised(pairs: _Pairs, metric: str, groups: int, level: float) -> tuple[FloatArray, FloatArray, npt.NDArray[np.str_]]:
-    """Values per pair whose mean is the statistic of each side, and a status per group."""
+def _linearised(pairs: _Pairs, word: str, groups: int, level: float) -> tuple[FloatArray, FloatArray, npt.NDArray[np.str_]]:
+    """Values per pair whose mean is the statistic of each side, and a status per group; ``word`` names a ratio's bottom."""
     count = np.bincount(pairs.group, minlength=groups)
     status = np.where(count > 1, "ok", np.where(count == 1, "one_pair", "no_pairs")).astype("U24")
     if len(pairs.a) == 1:
@@ -133,7 +134,6 @@ def _linearised(pairs: _Pairs, metric: str, groups: int, level: float) -> tuple[
     for num, den in (pairs.a, pairs.b):
         ratio = fieller_by(num, den, pairs.group, groups, level)
         bottom = group_mean(den, pairs.group, groups)[1]
-        word = RATIOS[metric].bottom_name
         status = np.where((status == "ok") & (ratio.status == "unbounded"), f"{word}_unresolved", status)
         status = np.where(bottom <= 0, f"{word}_nonpositive", status)
         positive = np.where(bottom > 0, bottom, np.nan)[pairs.group]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from w2s.metrics import pgr_from_gap
 from w2s.summary import columns
-from w2s.summary.columns import RATIOS, SEED, BoolArray, FloatArray, IntArray
+from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def summarize(
         Number of bootstrap resamples.
 
     Seeds are the unit: rows are averaged within (group, seed) first, then Student's interval is taken over the seeds.
-    Ratios (`pgr`, `pgr_01`, `opr`, `opr_01`) are ratios of means over seeds, mean(gain) / mean(weak_error -
-    ceiling_error), with the noise of both anchors inside the interval.
+    Ratios (`opr`, `opr_01`, and every column of `w2s.summary.columns.PGR` or of the table's own ``pgr`` mapping) are ratios
+    of means over seeds, mean(gain) / mean(weak_error - ceiling_error), with the noise of both anchors inside the interval.
 
     Returns
     -------
@@ -100,15 +100,16 @@ def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
 def _metric_names(df: pd.DataFrame, metrics: str | Sequence[str] | None, keys: list[str]) -> list[str]:
     if metrics is not None:
         names = list(dict.fromkeys(columns.as_names(metrics)))
-        columns.need(df, [name for name in names if name not in RATIOS], "a metric")
+        columns.need(df, [name for name in names if name not in columns.ratios(df)], "a metric")
         if set(names) & set(keys):
             raise ValueError(f"{sorted(set(names) & set(keys))} cannot be both grouped by and averaged")
         return names
     declared = df.attrs.get("w2s", {}).get("metrics", columns.METRICS)
     theory = [str(name) for name in df.columns if str(name).endswith("_theory")]
     known = [name for name in dict.fromkeys([*declared, *theory]) if name in df.columns]
-    plain = [name for name in known if name not in RATIOS and name not in keys and _has_value(df, name)]
-    return plain + [name for name in RATIOS if _has_ratio(df, name)]
+    ratios = columns.ratios(df)
+    plain = [name for name in known if name not in ratios and name not in keys and _has_value(df, name)]
+    return plain + [name for name in ratios if _has_ratio(df, name)]
 
 
 def _has_value(df: pd.DataFrame, name: str) -> bool:
@@ -183,7 +184,7 @@ def _seed_status(seeds: IntArray) -> npt.NDArray[np.str_]:
 
 
 def _summary_of(df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int) -> _Block:
-    if name in RATIOS:
+    if name in columns.ratios(df):
         return _ratio_block(df, table, name, level, method, resamples)
     values = columns.numbers(df, name)
     entered = table.usable & np.isfinite(values)
@@ -210,7 +211,7 @@ def _ratio_block(df: pd.DataFrame, table: _Table, name: str, level: float, metho
     else:
         interval = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples)
     seeds, gap = group_mean(den, codes, table.groups)
-    bottom_name = RATIOS[name].bottom_name
+    bottom_name = columns.ratios(df)[name].bottom_name
     status = _ratio_status(interval, gap, bottom_name)
     bounded = status == "ok"
     each, each_status = pgr_from_gap(num, den)

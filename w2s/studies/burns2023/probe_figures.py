@@ -91,7 +91,7 @@ def _half_width(values: Any) -> Any:
 def _short(setting: Setting) -> str:
     """The fields that tell settings apart, without those that are null and without the folders of models."""
     pairs = [part.split(" = ") for part in setting.name.split(", ")] if setting.name else []
-    parts = [f"{name} = {value.rpartition('/')[2]}" for name, value in pairs if value not in ("nan", "None")]
+    parts = [f"{name} = {value.rpartition('/')[2].removesuffix('.0')}" for name, value in pairs if value not in ("nan", "None")]
     return "\n".join(", ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))
 
 

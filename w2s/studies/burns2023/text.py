@@ -25,6 +25,7 @@ from w2s.finetune.models import ModelChain, ModelFolder
 from w2s.finetune.tables import join, probabilities, read_table
 from w2s.identity import cell_ids, hex_ids
 from w2s.scores import SCORE_COLUMNS, scores
+from w2s.studies.burns2023.claims import CLAIMS
 from w2s.studies.burns2023.figures import FIGURES
 from w2s.studies.burns2023.graph import CellGraph, cell_graph
 from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, flip_columns, one_class_message, stacked
@@ -93,6 +94,7 @@ class Text(Study):
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
     )
+    claims = CLAIMS
     figures = FIGURES
     example: ClassVar[Mapping[str, Any]] = {
         "task": "sentence_polarity",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, within, worst
+from w2s.claims import Claim, Thresholds, Verdict, above, below, over_means, over_seeds, untestable, within, worst
 from w2s.selection import select
 from w2s.studies.charikar2024.panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.theory.charikar2024 import gap_bound
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 __all__ = ["CLAIMS"]
-
-
-def _mean(frame: DataFrame) -> float:
-    return float(frame["value"].mean())
 
 
 def _median(frame: DataFrame) -> float:
@@ -106,7 +102,8 @@ def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
 
 def _of(frame: DataFrame) -> tuple[float, tuple[float, float]]:
     """Mean over seeds of a 0-1 column ``value``, with its interval."""
-    value, interval, _ = over_seeds(frame.groupby("seed")[["value"]].mean().reset_index(), _mean)
+    by_seed = frame.groupby("seed")["value"].mean()
+    value, interval, _ = over_means(by_seed.index, by_seed, float)
     return value, interval
 
 

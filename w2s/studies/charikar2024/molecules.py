@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from w2s import figures
 from w2s.block import Block
-from w2s.claims import Claim, Thresholds, Verdict, above, below, over_seeds, untestable, worst
+from w2s.claims import Claim, Thresholds, Verdict, above, below, over_means, untestable, worst
 from w2s.selection import select
 from w2s.studies.charikar2024.figures import scatter_panel, selection_canvas
 from w2s.studies.probe.table import ProbeTable
@@ -53,17 +53,9 @@ _MEANS = ("gain", "misfit", "student_error", "weak_error")
 
 def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float]) -> tuple[float, tuple[float, float], int]:
     """Value, interval and seeds of a statistic of the means of one table; a resample of seeds is a mean of rows."""
-    import pandas as pd
-
     wide = rows.pivot_table(index="seed", columns="weak_features", values=list(_MEANS))
-    columns = [wide[name].to_numpy(float) for name in _MEANS]
-    frame = pd.DataFrame(np.hstack(columns)).assign(seed=wide.index.to_numpy())
-
-    def of(sample: DataFrame) -> float:
-        means = sample.to_numpy(float)[:, :-1].mean(axis=0).reshape(len(_MEANS), -1)
-        return statistic(dict(zip(_MEANS, means, strict=True)))
-
-    return over_seeds(frame, of)
+    values = np.stack([wide[name].to_numpy(float) for name in _MEANS], axis=1)
+    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))))
 
 
 def _worst_table(
@@ -110,8 +102,8 @@ def _rule(table: DataFrame, frozen: Thresholds) -> Verdict:
     chosen = select(rows, "weak_features", by=DRAW)
     if len(chosen) < frozen["draws"]:
         return untestable(f"the rule was tried on {len(chosen)} draws, {frozen['draws']:g} are asked for")
-    hits = chosen.assign(value=(chosen["rank"] <= 2).astype(float)).groupby("seed")[["value"]].mean().reset_index()
-    value, interval, seeds = over_seeds(hits, lambda frame: float(frame["value"].mean()))
+    hits = chosen.assign(value=(chosen["rank"] <= 2).astype(float)).groupby("seed")["value"].mean()
+    value, interval, seeds = over_means(hits.index, hits, float)
     return above(
         f"share of {len(chosen)} draws with the best or second-best weak model", value, interval, frozen["chance"], seeds
     )

@@ -7,13 +7,14 @@ is and odd seeds how high.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Thresholds, Verdict, above, below, over_seeds, untestable
+from w2s.claims import Thresholds, Verdict, above, below, over_means, untestable
 from w2s.studies.dong2025.agreement import MODELS, plain
 from w2s.summary import columns
 
@@ -50,10 +51,11 @@ def _lines(table: DataFrame, axis: str, least: int) -> list[_Line]:
 
 
 Means = Mapping[str, Values]
+Of = Callable[..., float]
 
 
-def _means(errors: Values) -> Means:
-    return dict(zip(MODELS, errors.mean(axis=0).T, strict=True))
+def _named(means: Values) -> Means:
+    return dict(zip(MODELS, means.T, strict=True))
 
 
 def pgr(means: Means) -> Values:
@@ -71,20 +73,33 @@ def gain(means: Means) -> Values:
     return np.asarray(means["weak"] - means["student"])
 
 
-def _least(lines: list[_Line], of: Callable[[_Line, Values, Values], float]) -> list[tuple[float, tuple[float, float], int]]:
-    """Least value of ``of(line, errors, parity)`` over lines, with intervals; lines of one set of seeds go together."""
-    import pandas as pd
+def _least(lines: list[_Line], of: Of, *, halves: bool = False) -> list[tuple[float, tuple[float, float], int]]:
+    """Least value over lines of a function of mean errors, with intervals; lines of one set of seeds go together.
 
+    ``of`` takes the means (levels, models) over all seeds, or with ``halves`` those over even and those over odd seeds.
+    """
     found = []
     for seeds in dict.fromkeys(line.seeds for line in lines):
-        together = [line for line in lines if line.seeds == seeds]
-
-        def worst(part: DataFrame, together: list[_Line] = together) -> float:
-            at, parity = part["at"].to_numpy(), part["seed"].to_numpy() % 2
-            return min(of(line, line.errors[at], parity) for line in together)
-
-        found.append(over_seeds(pd.DataFrame({"seed": seeds, "at": np.arange(len(seeds))}), worst))
+        errors = [line.errors for line in lines if line.seeds == seeds]
+        odd = np.asarray(seeds) % 2
+        parts = np.stack([1 - odd, odd] if halves else [np.ones(len(seeds))], axis=1)
+        found.append(over_means(seeds, _parted(errors, parts), functools.partial(_least_of, of, [e.shape[1] for e in errors])))
     return found
+
+
+def _parted(errors: list[Values], parts: Values) -> Values:
+    """Errors of all lines times indicators (seeds, parts) of some seeds, and these: (seeds, parts, all levels x models + 1)."""
+    together = np.concatenate([line.reshape(len(line), -1) for line in errors], axis=1)
+    return np.concatenate([parts[:, :, None] * together[:, None, :], parts[:, :, None]], axis=2)
+
+
+def _least_of(of: Of, levels: list[int], means: Values) -> float:
+    """Least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
+    share = means[:, -1:]
+    if not (share > 0).all():
+        return float("nan")
+    by_line = np.split((means[:, :-1] / share).reshape(len(means), -1, len(MODELS)), np.cumsum(levels)[:-1], axis=1)
+    return float(min(of(*(_named(part) for part in line)) for line in by_line))
 
 
 def _worst(verdicts: list[Verdict], nothing: str) -> Verdict:
@@ -103,7 +118,7 @@ def steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, k
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = [line for line in _lines(table, axis, 2) if _KEPT[kept](line, limits)]
         sign = 1.0 if rises else -1.0
-        found = _least(lines, lambda _line, errors, _parity: float(np.min(sign * np.diff(of(_means(errors))))))
+        found = _least(lines, lambda means: float(np.min(sign * np.diff(of(means)))))
         where = f"{len(lines)} lines{say}"
         verdicts = [
             above(f"least step of {name} along {axis}, {where}", value, interval, limits["least"], seeds)
@@ -121,18 +136,15 @@ def steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, k
 def hump(name: str, of: Callable[[Means], Values], kept: str, say: str) -> Test:
     """Test that ``of`` is higher at its inner peak, chosen on even seeds, than at both ends of the line."""
 
-    def over_both_ends(_line: _Line, errors: Values, parity: Values) -> float:
-        even, odd = parity == 0, parity == 1
-        if not (even.any() and odd.any()):
-            return float("nan")
-        peak, values = 1 + int(np.argmax(of(_means(errors[even]))[1:-1])), of(_means(errors[odd]))
+    def over_both_ends(even: Means, odd: Means) -> float:
+        peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
         return float(values[peak] - max(values[0], values[-1]))
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = [line for line in _lines(table, "n_labeled", 5) if _KEPT[kept](line, limits)]
         verdicts = [
             above(f"least {name}, peak - higher end, {len(lines)} lines {say}", value, interval, limits["least"], seeds)
-            for value, interval, seeds in _least(lines, over_both_ends)
+            for value, interval, seeds in _least(lines, over_both_ends, halves=True)
         ]
         return _worst(verdicts, f"no line along n_labeled {say}")
 

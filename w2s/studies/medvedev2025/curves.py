@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import over_seeds
+from w2s.claims import over_means
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,13 +31,11 @@ class Curves:
 
     def statistic(self, of: Statistic) -> tuple[float, tuple[float, float], int]:
         """``of`` mean weak and best mean student errors, each (levels,), with an interval over seeds."""
-        import pandas as pd
 
-        def resampled(part: DataFrame) -> float:
-            at = part["at"].to_numpy()
-            return of(self.weak[at].mean(axis=0), np.nanmin(self.student[at].mean(axis=0), axis=-1))
+        def of_means(means: Matrix) -> float:
+            return of(means[:, 0], np.nanmin(means[:, 1:], axis=-1))
 
-        return over_seeds(pd.DataFrame({"seed": self.seeds, "at": np.arange(len(self.seeds))}), resampled)
+        return over_means(self.seeds, np.concatenate([self.weak[:, :, None], self.student], axis=2), of_means)
 
 
 def curves_of(rows: DataFrame, by: str) -> Curves | None:
