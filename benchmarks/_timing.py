@@ -51,7 +51,7 @@ def available(peers: Iterable[str]) -> list[str]:
     return list(peers)
 
 
-def seconds_of(call: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds_of(call: Callable[[], Any], clock: Callable[[], Any] = time.perf_counter) -> Any:
     """Seconds of one call, of the clock on the wall or of `time.process_time`, which other processes hardly disturb."""
     start = clock()
     call()
@@ -59,16 +59,21 @@ def seconds_of(call: Callable[[], Any], clock: Callable[[], float] = time.perf_c
 
 
 def interleaved(
-    sides: dict[str, Callable[[], Any]], repeats: int, clock: Callable[[], float] = time.perf_counter
+    sides: dict[str, Callable[[], Any]], repeats: int, clock: Callable[[], Any] = time.perf_counter
 ) -> dict[str, np.ndarray]:
     """Seconds of every run of every side, taken in turns; one unmeasured turn first."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[str, list[Any]] = {name: [] for name in sides}
     for turn in range(repeats + 1):
         for name, call in sides.items():
             spent = seconds_of(call, clock)
             if turn:
                 seconds[name].append(spent)
     return {name: np.array(values) for name, values in seconds.items()}
+
+
+def both_clocks() -> Any:
+    """Seconds on the wall and of this process, for `interleaved`, whose arrays then have two columns."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def quartiles(values: Any) -> Quartiles:

@@ -13,6 +13,7 @@ import numpy as np
 from _timing import interleaved, one_thread_backend, options, quartiles, save, show_sides, verdict
 from threadpoolctl import threadpool_limits
 
+from w2s_kernels import NUMPY as NUMPY_BACKEND
 from w2s_kernels import Backend, normals, stream, uniforms, words
 
 BAR = 3.0
@@ -39,6 +40,8 @@ def sides(rows: int, cols: int, backend: Backend) -> dict[str, Callable[[], Any]
 
 def measure(shape: tuple[int, int], backend: Backend, repeats: int) -> dict[str, Any]:
     """Million values a second by side (quartiles), and the ratio of medians to NumPy."""
+    role = stream("benchmark", "normals", seed=0)
+    np.testing.assert_array_equal(backend.to_numpy(normals(role, *shape, backend)), normals(role, *shape, NUMPY_BACKEND))
     seconds = interleaved(sides(*shape, backend), repeats)
     size = shape[0] * shape[1]
     rate = {name: quartiles(size / 1e6 / values) for name, values in seconds.items()}

@@ -60,12 +60,11 @@ def problem(items: int, d: int, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def relative_error(A: np.ndarray, B: np.ndarray, x: np.ndarray) -> float:
-    """Largest error over 32 items, in the largest entry of each column."""
-    errors = []
-    for i in range(0, len(A), max(1, len(A) // 32)):
-        want = spd_reference(A[i], B[i])[0]
-        errors.append(np.max(np.abs(x[i] - want).max(axis=0) / np.abs(want).max(axis=0)))
-    return float(max(errors))
+    """Largest error in the largest entry of each column: of all items against NumPy, of some against the reference."""
+    want = np.linalg.solve(A, B)
+    for i in range(0, len(A), 313):  # odd: items of every SIMD lane
+        want[i] = spd_reference(A[i], B[i])[0]
+    return float(np.max(np.abs(x - want).max(axis=1) / np.abs(want).max(axis=1)))
 
 
 def measure(d: int, k: int, items: int, repeats: int, peers: list[str]) -> dict[str, Any]:
@@ -104,12 +103,13 @@ def show(result: dict[str, Any]) -> None:
         print(f"  {name:6s}{middle:9.2f} ms  [{low:.2f}, {high:.2f}]{chunk}")
 
 
-def table(results: list[dict[str, Any]]) -> None:
+def table(results: list[dict[str, Any]], *, bars: bool) -> None:
     print()
     for r in results:
         assert r["error"] <= 1e-12, f"d = {r['d']}: error {r['error']:.0e}"
         claim = f"d = {r['d']}, k = {r['k']}: the better peer / ours ({r['gflops']:.1f} GF/s, GEMM {r['gemm_gflops']:.1f})"
-        verdict(claim, r["ratio"], r["bar"], at_least=True)
+        if bars:
+            verdict(claim, r["ratio"], r["bar"], at_least=True)
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def main() -> None:
             for k in COLUMNS:
                 results.append(measure(d, k, items, 11 if chosen.quick else 15, peers))
                 show(results[-1])
-    table(results)
+    table(results, bars=not chosen.quick and len(peers) == len(PEERS))
     save(chosen.json, results)
 
 

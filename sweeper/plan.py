@@ -33,7 +33,7 @@ MIN_BLOCKS = 64
 MIN_FLOPS = 4e9
 """Below this much work, some 0.2 s, a block is not cut further for the sake of parallelism: its part costs 5 ms."""
 ROW_FLOPS = 3e4
-"""What a row of the table is counted as in that: a microsecond."""
+"""What a row of the table is counted as in that: one to two microseconds."""
 MAX_WASTE = 0.2
 """A cut may add this share of the operations: what cells have in common is computed in every block."""
 SAMPLES = 64

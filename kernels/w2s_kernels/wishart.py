@@ -63,10 +63,7 @@ def factor(stream: Stream, counts: Sequence[int] | Array, d: int, backend: Backe
     ValueError : no counts, a count or a width out of range.
     """
     checked = _counts(counts)
-    d = operator.index(d)
-    if not 1 <= d < LIMIT - 1:
-        raise ValueError(f"d must be at least 1, got {d}")
-    xp = backend.xp
+    d, xp = _width(d), backend.xp
     R = xp.zeros((len(checked), d, d))
     _fill_strict_triangle(R[0], stream, backend)
     R[1:] = R[0]
@@ -104,14 +101,17 @@ def gram(
     (len(counts), d, d) float64, symmetric to the bit. Cost d^2/2 normals and d^3/3 once (as much more for each n < d), d
     quantiles and 3 d^2 a count. ValueError as :func:`factor`, and for columns that are no permutation.
     """
-    checked, xp = _counts(counts), backend.xp
+    checked, xp, d = _counts(counts), backend.xp, _width(d)
     order = xp.asarray(_columns(range(d) if columns is None else columns, d))
     if len(order) < d:
         raise ValueError(f"columns must be a permutation of 0 .. {d - 1}, got {len(order)} of them")
     T = xp.zeros((d, d))
     _fill_strict_triangle(T, stream, backend)
     diagonals = xp.asarray(_diagonals(stream, checked, d, backend))
-    out = xp.empty((len(checked), d, d)) if out is None else out
+    shape = (len(checked), d, d)
+    if out is not None and (out.shape != shape or out.dtype != np.float64):
+        raise ValueError(f"out must be {shape} float64, got {out.shape} {out.dtype}")
+    out = xp.empty(shape) if out is None else out
     both, shared = T + T.T, _triangle_gram(T, xp) if max(checked) >= d else None
     full = [at for at, n in enumerate(checked) if n >= d]
     for places in ([full] if full else []) + [[at] for at, n in enumerate(checked) if n < d]:
@@ -170,7 +170,7 @@ def chi_square(u: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
         return _cornish_fisher(ndtri(u), df)
     out = _cornish_fisher(ndtri(u), np.maximum(df, _STEP_FROM))
     u, df = np.broadcast_to(u, out.shape), np.broadcast_to(df, out.shape)
-    left = df < EXPANSION_FROM
+    left = np.array(df < EXPANSION_FROM)
     steps = left & (df >= _STEP_FROM)
     out[steps], good = _halley(out[steps], u[steps], df[steps])
     left[steps] = ~good
@@ -301,6 +301,13 @@ def _counts(counts: Sequence[int] | Array) -> list[int]:
     if not checked or not all(1 <= n <= MAX_COUNT for n in checked):
         raise ValueError(f"counts must be integers from 1 to 2**53, at least one, got {checked}")
     return checked
+
+
+def _width(d: int) -> int:
+    d = operator.index(d)
+    if not 1 <= d < LIMIT - 1:
+        raise ValueError(f"d must be at least 1, got {d}")
+    return d
 
 
 def _columns(columns: Sequence[int] | Array, d: int) -> list[int]:

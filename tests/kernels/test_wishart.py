@@ -72,7 +72,9 @@ def test_one_step_reaches_what_the_inverse_function_gives() -> None:
 
     df = np.array([63.0, 64.0, 71.0, 150.0, 1024.0, 16384.0, 99999.0])
     u = np.concatenate([LEVELS, np.linspace(1e-3, 1 - 1e-3, 501)])[:, None]
-    np.testing.assert_allclose(wishart.chi_square(u, df), 2 * gammaincinv(df / 2, u), rtol=1e-14)
+    found = wishart.chi_square(u, df)
+    np.testing.assert_allclose(found, 2 * gammaincinv(df / 2, u), rtol=1e-14)
+    assert all(wishart.chi_square(float(u[k, 0]), degrees) == found[k, at] for k in (0, 9) for at, degrees in enumerate(df))
 
 
 def test_expansion_converges_at_its_order() -> None:

@@ -41,3 +41,24 @@ def test_columns_must_be_a_permutation() -> None:
         wishart.gram(STREAM, [50], 4, NUMPY, [0, 1, 1, 2])
     with pytest.raises(ValueError, match="columns must be a permutation"):
         wishart.gram(STREAM, [50], 4, NUMPY, [0, 1, 2])
+
+
+def test_a_result_goes_where_it_is_wanted(backend: Backend) -> None:
+    if backend.xp is not np:
+        pytest.skip("views of host memory")
+    whole = np.full((3, 2, 9, 9), 7.0)
+    place = whole[:, 1]
+    assert wishart.gram(STREAM, [4, 30, 50], 9, backend, out=place) is place
+    np.testing.assert_array_equal(place, wishart.gram(STREAM, [4, 30, 50], 9, backend))
+    assert (whole[:, 0] == 7.0).all()
+
+
+@pytest.mark.parametrize("out", [np.empty((1, 9, 9)), np.empty((3, 9, 9), dtype=np.float32)])
+def test_a_place_that_does_not_fit_is_refused(out: np.ndarray, backend: Backend) -> None:
+    with pytest.raises(ValueError, match="float64"):
+        wishart.gram(STREAM, [4, 30, 50], 9, backend, out=out)
+
+
+def test_no_columns() -> None:
+    with pytest.raises(ValueError, match="d must be at least 1"):
+        wishart.gram(STREAM, [4], 0, NUMPY)
