@@ -82,8 +82,13 @@ def _cells(block: Block) -> Iterator[Block]:
 
 
 def check_blind(plan: Plan) -> None:
-    """Refuse a grid in which truth could reach a student; raises :class:`GridError` with the reason."""
+    """Refuse a grid in which truth could reach a student; raises :class:`GridError` with the reason.
+
+    A study with artifacts that has no ``unblind`` of its own says nothing, and is refused too.
+    """
     study = plan.grid.study()
+    if has_artifacts(type(study)) and type(study).unblind is Study.unblind:
+        raise GridError(f"blind: {study.name} has artifacts and no method unblind that says whether truth can reach a student")
     for block in plan.blocks():
         problem = study.unblind(block)
         if problem:
@@ -109,14 +114,14 @@ def collect_garbage(path: Path, *, dry_run: bool) -> None:
     from sweeper.describe import console
 
     store = _existing(path)
-    used = set[str]().union(*store.in_use().values())
     if dry_run:
+        used = set[str]().union(*store.in_use().values())
         unused = [manifest for manifest in store.manifests() if manifest["key"] not in used]
         size = sum(sum(manifest["files"].values()) for manifest in unused)
         console().print(f"{len(unused):,} artifacts, {size / 2**20:,.1f} MiB, would be removed; {len(used):,} are in use")
         return
-    count, size = store.remove_others(used)
-    console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(used):,} are in use")
+    count, size = store.remove_unused()
+    console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(list(store.keys())):,} are left")
 
 
 def _existing(path: Path) -> Store:

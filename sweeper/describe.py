@@ -18,6 +18,7 @@ from sweeper.errors import Exit, GridError
 from sweeper.forecast import Forecast, cpus_in_use, make_forecast
 from sweeper.plan import Plan
 from sweeper.run import Outcome
+from sweeper.status import is_predicted
 from w2s.artifacts import Store
 from w2s.cells import FieldSpec, cell_fields
 from w2s.datafile import BUILTIN, DataFile, data_folders
@@ -165,7 +166,8 @@ def print_plan(plan: Plan) -> None:
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
     if has_artifacts(grid.study):
         print_artifacts(plan)
-    else:
+        out.print("how long it takes to make artifacts is not predicted")
+    if is_predicted(grid.study):
         print_forecast(plan, make_forecast(plan))
 
 

@@ -7,6 +7,7 @@ any node, and nothing has to be serialised.
 from __future__ import annotations
 
 import errno
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from w2s.studies import find_study
 
 __all__ = ["ArtifactReceipt", "make_artifact"]
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] 
             raise StoreError(f"cannot write in the artifact store {job.store}: {problem.strerror}") from None
         return _receipt(call, start, problem)
     except Exception as problem:
+        if f"(os error {errno.ENOSPC})" in str(problem):  # safetensors has an error of its own for a full disk
+            raise StoreError(f"cannot write in the artifact store {job.store}: {os.strerror(errno.ENOSPC)}") from None
         return _receipt(call, start, problem)
     return _receipt(call, start, None)
 

@@ -19,6 +19,8 @@ from sweeper.run import launch
 from sweeper.store import RunFolder
 from sweeper.table import read_run
 from w2s.block import Block
+from w2s.cells import nearest
+from w2s.rows import table_schema
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,6 +56,9 @@ def run_pilot(grid: Grid, count: int, metric: str, half_width: float, progress: 
 
     if count < 2:
         raise GridError("--pilot needs 2 seeds or more: one has no spread")
+    known = [*table_schema(grid.study).names, "opr", "opr_01"]
+    if metric not in known:  # said before the pilot runs, not after
+        raise GridError(f"--resolve: no metric {metric!r}{nearest(metric, known)}")
     pilot = first_seeds(grid, count)
     if not _holds(grid.out, pilot):
         outcome = launch(pilot, progress=progress)

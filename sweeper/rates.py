@@ -106,6 +106,8 @@ BUILT_IN = Rates(
         "eigh": _table(0.3, 1.5, 5.0, 10.0),
         "svd": _table(0.2, 3.0, 8.0, 14.0),
         "qr": _table(0.5, 3.0, 6.0, 10.0),
+        "descent": _table(25.0, 30.0, 33.0, 15.0),
+        "logistic": _table(0.1, 0.4, 1.2, 1.5),
         "elementwise": _table(1.0, 3.0, 4.0, 4.0),
         "other": _table(1.0, 3.0, 4.0, 4.0),
     },

@@ -83,8 +83,8 @@ class _GridReader:
             try:
                 self.study().check(part.asked())
             except FieldError as error:
-                line = self.lines.get(self.place_of(error.field, place)) if error.field else part.line
-                raise GridError(str(error), self.file, line) from None
+                line = self.lines.get(self.place_of(error.field, place)) if error.field else None
+                raise GridError(str(error), self.file, line or part.line) from None
             except Exception as error:
                 message = f"{self.study.name}.check raised {type(error).__name__}: {error}"
                 raise GridError(message, self.file, part.line) from error

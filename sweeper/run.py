@@ -10,12 +10,12 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sweeper.artifacts import check_blind, has_artifacts, store_folder, used_calls
-from sweeper.errors import Exit, GridError, RunError
+from sweeper.errors import Exit, GridError, RunError, StoreError
 from sweeper.executors import make_executor
 from sweeper.grid import Compute, Grid
 from sweeper.making import ArtifactReceipt
@@ -106,6 +106,8 @@ def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
 
 def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
     grid = plan.grid
+    if settings.blind:
+        check_blind(plan)
     _compare(grid, folder, keep)
     resolved = resolved_grid(grid, folder.path)
     metadata = run_metadata(grid, resolved)
@@ -116,14 +118,15 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     for place in todo.damaged:
         report.note(f"a damaged part is set aside in {place}; its cells are computed again")
     outcome = Outcome(folder.path, plan.cells, found=todo.found)
+    store = _store(plan, settings, folder.path.resolve(), todo)
     if not todo.blocks:
         return outcome
     if settings.backend == "auto":
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
-    job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata)
-    schedule, job = _schedule(plan, job, todo, settings, report)
+    job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata, store)
+    schedule = _schedule(plan, job, todo, report)
     gpus = any(call.gpus > 0 for call in schedule.by_key.values())
     executor = make_executor(settings, report, gpus=gpus)
     with _signals_as_interrupt():
@@ -143,19 +146,31 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     return outcome
 
 
-def _schedule(plan: Plan, job: Job, todo: Todo, settings: Compute, report: Progress) -> tuple[Schedule, Job]:
-    """What can run when; for a study with artifacts also the store, which learns what this run uses."""
-    study, blocks = plan.grid.study, [block for block, _ in todo.blocks]
-    if not has_artifacts(study):
-        return Schedule(blocks, lambda _block: (), lambda _call: True), job
-    if settings.blind:
-        check_blind(plan)
-    place = store_folder(plan.grid, settings, job.run)
-    store = Store(place)
-    store.register(job.run, [call.key for call in used_calls(plan)])
-    schedule = Schedule(blocks, study().needs, store.has)
-    report.note(f"{schedule.missing} artifacts to make, in {place}")
-    return schedule, replace(job, store=place)
+def _store(plan: Plan, settings: Compute, run: Path, todo: Todo) -> Path | None:
+    """The store of a study with artifacts, which learns what this run uses; None where nothing is to do and there is none.
+
+    A finished run registers too: it may have been moved here, and the store only knows where it was.
+    """
+    if not has_artifacts(plan.grid.study):
+        return None
+    place = store_folder(plan.grid, settings, run)
+    if not todo.blocks and not place.is_dir():
+        return None
+    try:
+        Store(place).register(run, [call.key for call in used_calls(plan)])
+    except OSError as problem:
+        raise StoreError(f"cannot write in the artifact store {place}: {problem.strerror}") from None
+    return place
+
+
+def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
+    """What can run when."""
+    blocks = [block for block, _ in todo.blocks]
+    if job.store is None:
+        return Schedule(blocks, lambda _block: (), lambda _call: True)
+    schedule = Schedule(blocks, plan.grid.study().needs, Store(job.store).has)
+    report.note(f"{schedule.missing} artifacts to make, in {job.store}")
+    return schedule
 
 
 def _blocks_only(

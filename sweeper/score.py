@@ -38,7 +38,7 @@ def score(file: Path, kind: str, by: str | None = None) -> DataFrame:
     except (FieldError, DataFileError) as error:
         raise UserError(str(error)) from None
     if by is not None and found.groups is None:
-        raise UserError(f"{file}: no column {by!r}")
+        raise UserError(found.no_groups or f"{file}: no column {by!r}")
     grid = prediction_grid(file.name, kind, found.seeds, found.groups if by else None, names.group)
     checked = load_grid(grid, file.resolve().parent)
     with one_thread():

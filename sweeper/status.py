@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sweeper.artifacts import has_artifacts
 from sweeper.errors import GridError, RunError
 from sweeper.forecast import make_forecast
 from sweeper.grid import Grid
@@ -22,9 +23,19 @@ from w2s.artifacts import Store
 from w2s.block import Block
 from w2s.identity import cell_ids, hex_ids
 from w2s.rows import PROVENANCE
+from w2s.study import Study
 from w2s_kernels import choose
 
-__all__ = ["Comparison", "RunStatus", "print_existing", "print_rerun", "print_status", "rerun_cell", "run_status"]
+__all__ = [
+    "Comparison",
+    "RunStatus",
+    "is_predicted",
+    "print_existing",
+    "print_rerun",
+    "print_status",
+    "rerun_cell",
+    "run_status",
+]
 
 
 @dataclass
@@ -32,7 +43,7 @@ class RunStatus:
     """Counts of a run; done + failed + pending is the number of cells of its grid.
 
     ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
-    the same share of the grid, None where nothing can be said.
+    the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
     """
 
     run: Path
@@ -45,6 +56,8 @@ class RunStatus:
     seconds: float = 0.0
     predicted: float | None = None
     rates: str = ""
+    artifacts: int = 0
+    artifact_seconds: float = 0.0
     first_error: str | None = None
     running: bool = False
     damaged: int = 0
@@ -72,6 +85,7 @@ def run_status(run: Path) -> RunStatus:
         statuses, outside = _count_rows(grid, folder)
     failed = statuses["failed"]
     predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
+    made = [event["seconds"] for event in folder.events() if event.get("event") == "artifact" and "error" not in event]
     return RunStatus(
         run=folder.path,
         study=grid.study.name,
@@ -83,10 +97,17 @@ def run_status(run: Path) -> RunStatus:
         seconds=sum(part.seconds for part in parts),
         predicted=predicted,
         rates=rates,
+        artifacts=len(made),
+        artifact_seconds=sum(made),
         first_error=_first_error(folder) if failed else None,
         running=folder.is_locked(),
         damaged=len(damaged),
     )
+
+
+def is_predicted(study: type[Study]) -> bool:
+    """Whether there are seconds to predict: without pieces, the cost of a study with artifacts stands for these."""
+    return study.pieces is not Study.pieces or not has_artifacts(study)
 
 
 def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
@@ -95,6 +116,8 @@ def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
     Made anew from the stored grid: a run needs to remember nothing, and one that was launched before the machine was
     calibrated has a prediction too. A study whose account of its work is broken has none.
     """
+    if not is_predicted(plan.grid.study):
+        return None, ""
     try:
         forecast = make_forecast(plan)
     except GridError:
@@ -149,6 +172,8 @@ def print_status(status: RunStatus) -> None:
     if status.damaged:
         parts = "1 damaged part" if status.damaged == 1 else f"{status.damaged:,} damaged parts"
         out.print(f"{parts}: the next launch sets aside what cannot be read and computes those cells again")
+    if status.artifacts:
+        out.print(f"{status.artifacts:,} artifacts made in {status.artifact_seconds:,.1f} s")
     if status.done and status.seconds:
         out.print(f"{status.seconds:,.1f} s of solving, {status.done / status.seconds:,.0f} cells a second and worker")
     if status.predicted and status.seconds:
@@ -188,6 +213,7 @@ class Comparison:
     stored: dict[str, Any]
     again: dict[str, Any]
     tolerance: float
+    store: Path | None = None
 
     def verdict(self, name: str) -> str:
         """``same bits``, ``within tolerance`` or ``differs``."""
@@ -209,13 +235,15 @@ def rerun_cell(run: Path, cell: str, backend: str) -> Comparison:
     grid = read_resolved(folder.read_grid() or {}, folder.path, check_files=True)
     stored = _find_row(folder, cell)
     block = _cell_block(grid, stored["cell_id"])
+    store = _store(folder)
     with one_thread():
-        again = solve_rows(grid.study, block, choose(backend), _store(folder)).to_pylist()[0]
+        again = solve_rows(grid.study, block, choose(backend), store).to_pylist()[0]
     fields = {name: stored[name] for name in block.names if stored.get(name) is not None}
     names = ("weak_error", "student_error")
     scale = max([abs(again[name]) for name in names if again[name] is not None] or [1.0])
     condition = again["condition"] or 1.0
-    return Comparison(stored["cell_id"], fields, stored, again, max(1e-9, 50 * np.finfo(float).eps * condition) * scale)
+    tolerance = max(1e-9, 50 * np.finfo(float).eps * condition) * scale
+    return Comparison(stored["cell_id"], fields, stored, again, tolerance, None if store is None else store.path)
 
 
 def _store(folder: RunFolder) -> Store | None:
@@ -261,6 +289,8 @@ def print_rerun(comparison: Comparison) -> bool:
     out = console()
     out.print(f"cell {comparison.cell_id}")
     out.print(", ".join(f"{name} = {show(value)}" for name, value in comparison.fields.items()))
+    if comparison.store is not None:
+        out.print(f"artifacts (trained models, predictions) were read from {comparison.store}, not made again")
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for name in ("result", "stored", "again", ""):
         table.add_column(name)

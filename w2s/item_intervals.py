@@ -34,9 +34,12 @@ INTERVAL_COLUMNS: Mapping[str, str] = {
 def resampled_means(terms: Matrix) -> Matrix:
     """Means of the terms (n, m) over n items drawn with replacement: (RESAMPLES, m).
 
-    Deterministic: the draws depend on n alone, so equal items give equal intervals. Cost O(RESAMPLES n m); memory 64 MB.
+    Deterministic: the draws depend on n alone, so equal items give equal intervals. One item says nothing about others: all is
+    NaN. Cost O(RESAMPLES n m); memory 64 MB.
     """
     n = len(terms)
+    if n == 1:
+        return np.full((RESAMPLES, terms.shape[1]), np.nan)
     generator = np.random.Generator(np.random.Philox(key=[0x17E5, n]))
     means = np.empty((RESAMPLES, terms.shape[1]))
     batch = max(1, min(RESAMPLES, _HELD // n))

@@ -81,6 +81,8 @@ def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -
 
     Source: M. P. Naeini, G. F. Cooper and M. Hauskrecht, AAAI 2015.
     """
+    if not np.isfinite(probabilities).all():
+        return float("nan")
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(place, weights=right - confidence, minlength=bins)
@@ -100,11 +102,21 @@ def pgr_interval(
     return ratio_bounds(gain, gap, level)
 
 
+_COMPARED = ("misfit", "misfit_squared", "disagreement", "agreement", "agreement_right", "agreement_wrong")
+
+
 def scores(
     truth: Classes, weak: Matrix, student: Matrix, ceiling: Matrix, strong: Matrix | None = None
 ) -> dict[str, float | int]:
     """All result columns of one cell, by name. ``strong`` (the strong baseline) may be missing."""
     models = {"weak": weak, "student": student, "ceiling": ceiling} | ({} if strong is None else {"strong": strong})
+    if wild := [name for name, values in models.items() if not np.isfinite(values).all()]:
+        # The largest of NaNs is class 0: an error rate of such a model would be a number that means nothing.
+        given = {name: values for name, values in models.items() if name not in wild}
+        known = {f"{name}_error": cross_entropy(values, truth) for name, values in given.items()}
+        known |= {f"{name}_error_01": float(np.mean(values.argmax(axis=1) != truth)) for name, values in given.items()}
+        names = [f"{name}_error{suffix}" for name in wild for suffix in ("", "_01")]
+        return {**dict.fromkeys((*names, *_COMPARED), float("nan")), **known, "n_items": len(truth)}
     right = {name: values.argmax(axis=1) == truth for name, values in models.items()}
     same = weak.argmax(axis=1) == student.argmax(axis=1)
     row: dict[str, float | int] = {f"{name}_error": cross_entropy(values, truth) for name, values in models.items()}

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
 
 Rows = Mapping[str, npt.NDArray[Any]]
-Kind = Literal["gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "elementwise", "other"]
+Kind = Literal[
+    "gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "descent", "logistic", "elementwise", "other"
+]
 """Kinds of work that a machine does at rates of their own."""
 _ORDER = 128.0
 """Order assumed where a study says nothing."""
@@ -132,7 +134,10 @@ class Study(ABC):
         return ()
 
     def unblind(self, block: Block) -> str:  # noqa: ARG002
-        """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``."""
+        """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.
+
+        A study with artifacts has to say it: without a method of its own its grids are refused.
+        """
         return ""
 
     def curves(self, block: Block) -> pa.Table | None:  # noqa: ARG002

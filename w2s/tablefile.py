@@ -66,7 +66,10 @@ def _read(path: Path, _mtime: int, _size: int) -> pa.Table:
     if path.suffix in (".arrow", ".feather"):
         return read_arrow(path)
     if path.name.endswith((".csv", ".csv.gz")):
-        return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
+        table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
+        if wrong := [column.name for column in table.schema if pa.types.is_binary(column.type)]:
+            raise ValueError(f"column {wrong[0]!r} is not UTF-8")
+        return table
     with pa.input_stream(str(path), compression="detect") as stream:
         return pyarrow.json.read_json(
             stream,

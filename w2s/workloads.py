@@ -14,8 +14,9 @@ import numpy.typing as npt
 from w2s.probe import MomentProbe, RowProbe
 from w2s.study import Kind
 from w2s_kernels import Backend, filtered_products, flops, nested, normals, stream
+from w2s_kernels.descent import descend
 
-__all__ = ["KINDS", "NORMAL_FLOPS", "workload"]
+__all__ = ["CALLS", "KINDS", "MOVED", "NORMAL_FLOPS", "TURN", "workload"]
 
 Matrix = npt.NDArray[np.float64]
 Sample = tuple[Callable[[], object], float]
@@ -23,7 +24,17 @@ Sample = tuple[Callable[[], object], float]
 NORMAL_FLOPS = 100.0
 """Nominal operations of one normal: a quarter of a Threefry block of twenty rounds, half a logarithm, root, sine and cosine."""
 
+MOVED = 20.0
+"""Nominal operations that writing one number of an array counts as: it takes about as long."""
+
+CALLS = 5e5
+"""Nominal operations that the array calls of one step count as: they take about as long, however small the arrays."""
+
+TURN = 3000.0
+"""Nominal operations on one row of a training step besides the products: its turn in the order, its gathering, its error."""
+
 _FILTERS, _LABELS = 20, 16
+_LAYERS, _MINIBATCH, _PASSED = 3, 256, 2048
 
 
 def workload(kind: Kind, order: int, backend: Backend) -> Sample:
@@ -89,6 +100,32 @@ def _normals(order: int, backend: Backend) -> Sample:
     return lambda: normals(named, rows, order, backend), NORMAL_FLOPS * rows * order
 
 
+def _descent(order: int, backend: Backend) -> Sample:
+    """One epoch of a network of three layers, ``order`` units each, in minibatches of 256 rows."""
+    rows = max(_MINIBATCH, 2**15 // order)
+    draws = np.random.default_rng(0)
+    weights = [draws.standard_normal((1, order, order)) / order for _ in range(_LAYERS)]
+    biases, inputs = [np.zeros((1, order)) for _ in range(_LAYERS)], draws.standard_normal((rows, order))
+    heads, tasks, targets = np.ones((1, 1, order)), np.zeros(rows, dtype=np.int64), inputs.sum(axis=1)
+    sequence = [stream("calibration", "order", seed=0)]
+
+    def train() -> object:
+        return descend(weights, biases, inputs, heads, tasks, targets, sequence, epochs=1, batch=_MINIBATCH, backend=backend)
+
+    return train, 3.0 * (flops.gemm(rows, order, order, _LAYERS) + flops.gemm(rows, order, 1)) + TURN * rows
+
+
+def _logistic(order: int, backend: Backend) -> Sample:
+    """A logistic fit of 2048 rows: each iteration passes over them forth and back."""
+    from w2s.finetune.probe import Logistic
+
+    rows = np.random.default_rng(0).standard_normal((_PASSED, order))
+    share = 1.0 / (1.0 + np.exp(-rows.sum(axis=1) / np.sqrt(order)))
+    targets, head = np.stack([1.0 - share, share], axis=1), Logistic(rows, "center", backend)
+    iterations = float(head.fit(targets, 0.01).account["iterations"])
+    return lambda: head.fit(targets, 0.01), iterations * flops.gemm(_PASSED, order, 2)
+
+
 def _elementwise(order: int, backend: Backend) -> Sample:
     """Errors of filtered estimators in one eigenbasis: the work of most cells."""
     response = np.ones((1, _FILTERS, order))
@@ -105,6 +142,8 @@ KINDS: Mapping[Kind, Callable[[int, Backend], Sample]] = {
     "svd": _svd,
     "qr": _qr,
     "normals": _normals,
+    "descent": _descent,
+    "logistic": _logistic,
     "elementwise": _elementwise,
     "other": _elementwise,
 }

@@ -35,7 +35,7 @@ def make_executor(settings: Compute, report: Progress, *, gpus: bool = False) ->
     if settings.executor == "inline":
         from sweeper.executors.inline import InlineExecutor
 
-        return InlineExecutor()
+        return InlineExecutor(report)
     from sweeper.executors.environment import prepare_ray_environment
 
     prepare_ray_environment(settings.address)

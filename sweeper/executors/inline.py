@@ -6,6 +6,7 @@ from collections.abc import Generator
 from types import TracebackType
 
 from sweeper.making import ArtifactReceipt, make_artifact
+from sweeper.progress import Progress
 from sweeper.schedule import Schedule
 from sweeper.work import Job, Receipt, record_failure, solve_block
 from w2s.block import Block
@@ -15,6 +16,9 @@ __all__ = ["InlineExecutor"]
 
 class InlineExecutor:
     """One process, one thread, in plan order."""
+
+    def __init__(self, report: Progress | None = None) -> None:
+        self.report = report or Progress.silent()
 
     def __enter__(self) -> InlineExecutor:
         return self
@@ -29,7 +33,7 @@ class InlineExecutor:
                 yield _solved(job, schedule.blocks.popleft())
                 continue
             key = schedule.next_call()
-            made = make_artifact(job, schedule.owner[key], key)
+            made = make_artifact(job, schedule.owner[key], key, self.report.note)
             yield made
             if made.error is None:
                 schedule.succeeded(key)

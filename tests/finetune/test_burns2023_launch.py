@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -21,12 +22,14 @@ from tiny_models import letter_rows, tiny_bert
 
 import w2s
 from sweeper import launch
-from sweeper.artifacts import artifact_lines
+from sweeper.artifacts import artifact_lines, used_calls
 from sweeper.errors import Exit, GridError
 from sweeper.plan import make_plan
 from sweeper.reader import load_grid
 from sweeper.verify import verify
-from w2s.artifacts import Store
+from w2s.artifacts import Call, Store
+from w2s.finetune import losses
+from w2s.studies.burns2023.tasks import one_class_message
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +111,13 @@ def test_every_method_gives_a_full_row(place):
     curves = pd.read_parquet(place / "runs" / "methods" / "curves")
     assert set(curves["cell_id"]) == set(rows["cell_id"])
     assert curves.groupby("cell_id")["test_accuracy"].count().min() >= 4
+    steps = curves.groupby("cell_id")["step"]
+    assert (steps.min().unique(), steps.max().unique()) == (1, 12)
+    assert set(rows["stopped_at"]) <= set(curves.loc[curves["test_accuracy"].notna(), "step"])
     last = curves.sort_values("step").groupby("cell_id")["test_accuracy"].last()
     naive = rows.set_index("method").loc["naive"]
     assert last[naive["cell_id"]] == pytest.approx(1 - naive["student_error_01"])
+    assert naive["stopped_at"] == 12
 
 
 def test_the_claims_are_decided_on_a_finished_run(place):
@@ -127,6 +134,12 @@ def test_the_claims_are_decided_on_a_finished_run(place):
     gap = naive["weak_error_01"].mean() - naive["ceiling_error_01"].mean()
     assert verdicts["gap"].statistic == pytest.approx(gap, abs=1e-12)
     assert verdicts["bootstrapping"].outcome == "untestable"  # no chain in the grid
+
+
+def test_a_model_of_nans_predicts_no_class():
+    wild, same = np.full((3, 2), np.nan), np.eye(2)[[1, 1, 1]]
+    assert one_class_message(weak=wild, ceiling=wild) == {}
+    assert one_class_message(weak=wild, ceiling=same) == {"message": "ceiling model predicts one class only"}
 
 
 def test_a_ladder_trains_each_model_once(place):
@@ -167,6 +180,35 @@ def test_blind(place):
         launch(grid(place, "flipped", control="flip"), out=place / "runs" / "flipped", blind=True)
 
 
+OWN_LOSS = """
+from w2s.finetune.losses import cross_entropy, loss
+
+@loss("test_halved")
+def halved(logits, targets, progress):
+    return {share} * cross_entropy(logits, targets).mean()
+"""
+
+
+def test_a_loss_of_ones_own_that_has_changed_is_trained_again(place, tmp_path):
+    def students(name: str, **fixed) -> dict[str, Call]:
+        plan = make_plan(load_grid(grid(place, name, **fixed)))
+        found = {call.key: call for call in used_calls(plan) if call.artifact.name == "w2s.train"}
+        return {key: call for key, call in found.items() if "stop" in call.arguments["recipe"]}
+
+    keys = []
+    try:
+        for share in (0.5, 0.5, 0.25):
+            (tmp_path / "own.py").write_text(OWN_LOSS.format(share=share))
+            runpy.run_path(str(tmp_path / "own.py"))
+            keys += students("own", method="test_halved")
+        assert launch(grid(place, "own", method="test_halved"), out=place / "runs" / "own").exit == Exit.DONE
+    finally:
+        losses._REGISTERED.pop("test_halved", None)
+    assert keys[0] == keys[1] != keys[2]
+    (naive,) = students("own", method="naive").values()
+    assert "loss_code" not in naive.arguments["recipe"]
+
+
 @pytest.mark.parametrize(
     ("fixed", "complaint"),
     [
@@ -176,6 +218,7 @@ def test_blind(place):
         ({"weak_model": "nothing"}, "no config.json"),
         ({"label_column": "kinds"}, "no column 'kinds'"),
         ({"task": "none.csv"}, "no such file"),
+        ({"seeds": [2**63 - 1]}, "seeds of this study go from 0 to 9223372036854774"),
     ],
 )
 def test_complaints_before_anything_runs(place, fixed, complaint):

@@ -15,7 +15,7 @@ import pytest
 from w2s.artifacts import Store
 from w2s.cells import FieldError
 from w2s.datafile import DataFileError
-from w2s.finetune.formatters import BUILTIN, find_formatter
+from w2s.finetune.formatters import BUILTIN, columns_formatter, find_formatter
 from w2s.finetune.items import PARTS, Columns, draw_items, items, truth
 from w2s.finetune.labels import as_labels, flip, mix, part_ids, temper, truth_labels, truth_of
 from w2s.finetune.tables import join, probabilities, probability_table, read_table, write_table
@@ -97,6 +97,19 @@ def test_what_is_dropped_is_counted(tmp_path):
     path.write_text("text,label\n" + "".join(f"a {k},{k % 2}\n" for k in range(60)) + "a 1,1\n  ,0\nb,\n")
     _, _, counts = draw(TaskData.find("mine.csv", tmp_path), labeled=10, transfer=10, validation=4, test=6)
     assert counts["dropped"] == {"duplicate": 1, "empty": 1, "no_label": 1}
+
+
+@pytest.mark.parametrize("label", [None, float("nan"), "", " "])
+def test_an_empty_cell_is_no_class(label):
+    assert columns_formatter("text", "label", None, None).read({"text": "a", "label": label}).label is None
+
+
+def test_a_missing_text_is_no_word_and_a_missing_group_is_none():
+    read = columns_formatter("text", "label", "pair", "group").read
+    first = read({"text": None, "label": 1, "pair": None, "group": None})
+    second = read({"text": "b", "label": 1, "pair": "c", "group": None})
+    assert (first.text, first.pair) == ("", "")
+    assert first.group != second.group
 
 
 def test_too_few_items_one_class_and_missing_columns_are_told(tmp_path, named):

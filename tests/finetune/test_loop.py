@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
+from w2s.finetune.checkpoint import latest_step, write_step  # noqa: E402
 from w2s.finetune.loop import Recipe, Trainer, learning_rate, predict_rows  # noqa: E402
 from w2s.finetune.tokens import Encoded  # noqa: E402
 
@@ -162,3 +163,29 @@ def test_predictions_come_in_the_order_asked():
     for k, row in enumerate(rows):
         assert together[k] == pytest.approx(predict_rows(module, texts, [row])[0], abs=1e-7)
     assert together.sum(axis=1) == pytest.approx(np.ones(4))
+
+
+@pytest.mark.parametrize("damaged", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, damaged, earlier):
+    recipe, notes = Recipe(epochs=2, batch=16), []
+    whole = trained(recipe)
+    trained(recipe, checkpoint=tmp_path, stop_after=3)
+    copied = (tmp_path / "step-3").rename(tmp_path / "kept")
+    trained(recipe, checkpoint=tmp_path, stop_after=9)
+    if earlier:
+        copied.rename(tmp_path / "step-3")
+    path = tmp_path / "step-9" / damaged
+    path.write_bytes(path.read_bytes()[:10] if earlier else b"")
+    resumed = trained(recipe, checkpoint=tmp_path, note=notes.append)
+    assert notes == (["resumed at step 3 of 14"] if earlier else [])
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.curve == whole.curve
+
+
+def test_a_step_takes_the_place_of_one_that_cannot_be_read(tmp_path):
+    write_step(tmp_path, 9, {"a": torch.ones(2)}, {"tokens": 1})
+    (tmp_path / "step-9" / "state.json").write_text("")
+    assert latest_step(tmp_path) is None
+    write_step(tmp_path, 9, {"a": torch.ones(2)}, {"tokens": 2})
+    assert latest_step(tmp_path) == (tmp_path / "step-9" / "state.safetensors", {"step": 9, "tokens": 2})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import EntryPoint
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s.cells import FieldError
-from w2s.finetune import losses
+from w2s.finetune import losses, plugins
+from w2s.finetune.formatters import find_formatter
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
@@ -155,3 +157,66 @@ def test_a_loss_of_ones_own_is_a_registered_function():
 
     assert value("test_brier") == pytest.approx(float(((LOGITS.exp() - WEAK) ** 2).sum(dim=1).mean()))
     del losses._REGISTERED["test_brier"]
+
+
+def constant(logits, targets, progress):
+    return torch.ones(())
+
+
+def by_row(logits, targets, progress):
+    return losses.cross_entropy(logits, targets)
+
+
+def number(logits, targets, progress):
+    return 0.5
+
+
+def infinite(logits, targets, progress):
+    return (logits / 0.0).sum()
+
+
+def late_trouble(logits, targets, progress):
+    return losses.cross_entropy(logits, targets).mean() * (1.0 if progress == 0 else math.nan)
+
+
+@pytest.mark.parametrize(
+    ("function", "complaint"),
+    [
+        (constant, "raised RuntimeError"),
+        (by_row, r"gave a Tensor of shape \(2,\), not a scalar"),
+        (number, "gave a float, not a scalar"),
+        (infinite, "gave (nan|inf)"),
+        (late_trouble, "gave nan, or a gradient that is not finite, at progress 0.5"),
+    ],
+)
+def test_a_loss_of_ones_own_is_tried_before_anything_is_trained(monkeypatch, function, complaint):
+    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    losses.loss("mine")(function)
+    with pytest.raises(FieldError, match=f"loss 'mine', tried on two rows of 3 classes, {complaint}"):
+        losses.check_loss("mine", {}, 3)
+
+
+def test_a_loss_that_can_train_passes(monkeypatch):
+    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    losses.loss("mine", scale=2.0)(lambda logits, targets, progress, scale: scale * by_row(logits, targets, progress).mean())
+    losses.check_loss("mine", {"scale": 0.5}, 2)
+    with pytest.raises(FieldError, match="raised TypeError"):
+        losses.check_loss("mine", {"scale": "abc"}, 2)
+
+
+def test_where_there_is_no_torch_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    losses.loss("mine")(constant)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    losses.check_loss("mine", {}, 2)
+
+
+@pytest.mark.parametrize(
+    ("group", "find"), [("w2s_sweep.losses", losses.find_loss), ("w2s_sweep.formatters", find_formatter)], ids=["loss", "task"]
+)
+def test_a_broken_entry_point_is_named(monkeypatch, group, find):
+    point = EntryPoint("broken", "nowhere_to_be_found:thing", group)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    expected = rf"entry point 'broken' of {group} \(nowhere_to_be_found:thing\) cannot be loaded: ModuleNotFoundError"
+    with pytest.raises(FieldError, match=expected):
+        find("broken")

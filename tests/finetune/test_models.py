@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from w2s.datafile import DataFileError
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 transformers = pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
+import safetensors.torch  # noqa: E402
+
 from w2s.finetune.classifier import last_token, pooled  # noqa: E402
 from w2s.finetune.models import ModelFolder, Shape, build, load_tokenizer, reload, save  # noqa: E402
 from w2s.finetune.tokens import encode, evaluation_batches, training_batches  # noqa: E402
+from w2s.finetune.train import check_model  # noqa: E402
 
 WORDS = [*tiny_models.WORDS, "yes", "no", "good", "bad", "film"]
 
@@ -152,8 +156,6 @@ def test_pickled_weights_missing_folders_and_other_bases_are_refused(tmp_path, b
 
 
 def test_identity_follows_weights_and_not_the_folders_name(bert, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(bert, copy)
     assert ModelFolder.find(str(copy)) == ModelFolder.find(str(bert))
@@ -162,6 +164,65 @@ def test_identity_follows_weights_and_not_the_folders_name(bert, tmp_path):
         module.embeddings.word_embeddings.weight[0, 0] += 1.0
     module.save_pretrained(copy)
     assert ModelFolder.find(str(copy)) != ModelFolder.find(str(bert))
+
+
+@pytest.mark.parametrize("name", ["special_tokens_map.json", "added_tokens.json"])
+def test_what_changes_token_ids_changes_the_identity(bert, tmp_path, name):
+    copy = shutil.copytree(bert, tmp_path / "copy")
+    (copy / name).write_text('{"unk_token": "good"}')
+    assert ModelFolder.find(str(copy)) != ModelFolder.find(str(bert))
+
+
+def test_damaged_and_incomplete_models_are_told(bert, tmp_path):
+    copy = shutil.copytree(bert, tmp_path / "copy")
+    base = ModelFolder.find(str(copy))
+    check_model(base)
+    with pytest.raises(FieldError, match="has 4 layers, not 9"):
+        check_model(ModelFolder.find(f"{copy}:9"))
+    whole = (copy / "model.safetensors").read_bytes()
+    for content, complaint in ((whole[:-5], "is cut short"), (whole[:200], "or is damaged"), (b"", "or is damaged")):
+        (copy / "model.safetensors").write_bytes(content)
+        with pytest.raises(FieldError, match=complaint):
+            check_model(base)
+    tensors = safetensors.torch.load(whole)
+    del tensors["encoder.layer.0.output.dense.weight"]
+    safetensors.torch.save_file(tensors, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(FieldError, match=r"lack 1 weights, the first is .*encoder\.layer\.0\.output\.dense\.weight"):
+        build(base, Shape(2), 0)
+    for path in [*copy.glob("tokenizer*"), *copy.glob("vocab*")]:
+        path.unlink()
+    with pytest.raises(DataFileError, match="has no tokenizer"):
+        ModelFolder.find(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "positions"),
+    [
+        ("bert", {"max_position_embeddings": 20}, 20),
+        ("bert", {"max_position_embeddings": 20, "model_type": "roberta"}, 19),
+        ("gpt", {"n_positions": 12}, 12),
+    ],
+)
+def test_texts_are_cut_at_the_positions_that_a_model_has(name, change, positions, tmp_path, request):
+    copy = shutil.copytree(request.getfixturevalue(name), tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text()) | change
+    said = json.loads((copy / "tokenizer_config.json").read_text())
+    said.pop("model_max_length")
+    (copy / "tokenizer_config.json").write_text(json.dumps(said))
+    (copy / "config.json").write_text(json.dumps(config))
+    tokenizer = load_tokenizer(ModelFolder.find(str(copy)))
+    found = encode(tokenizer, ["a " * 40, "a b"], [None] * 2, max_length=64)
+    assert found.lengths.tolist() == [positions, 4]
+    assert found.cut == 1
+
+
+def test_a_tokenizer_with_more_tokens_than_the_embedding_is_refused(bert, tmp_path):
+    copy = shutil.copytree(bert, tmp_path / "copy")
+    tokenizer = transformers.BertTokenizerFast.from_pretrained(copy)
+    tokenizer.add_tokens(["one", "more"])
+    tokenizer.save_pretrained(copy)
+    with pytest.raises(FieldError, match=f"ids up to {len(WORDS) + 1}, its embedding only {len(WORDS)} rows"):
+        load_tokenizer(ModelFolder.find(str(copy)))
 
 
 def test_encoding_cuts_and_counts(bert):

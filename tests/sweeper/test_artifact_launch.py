@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +17,11 @@ import pytest
 import yaml
 
 from sweeper import launch
-from sweeper.artifacts import artifact_lines
-from sweeper.errors import Exit, GridError
+from sweeper.artifacts import artifact_lines, check_blind
+from sweeper.errors import Exit, GridError, StoreError
 from sweeper.plan import make_plan
 from sweeper.reader import load_grid
+from sweeper.status import print_rerun, rerun_cell
 from w2s.artifacts import Store
 
 STUDY = f"{Path(__file__).parent.parent / 'studies' / 'chained.py'}:Chained"
@@ -94,6 +97,14 @@ def test_blind_refuses_what_could_leak(tmp_path):
     assert launch(grid(tmp_path, weak=(99,)), out=tmp_path / "runs" / "b").exit == Exit.DONE
 
 
+def test_blind_refuses_a_study_that_does_not_say(tmp_path, monkeypatch):
+    plan = make_plan(load_grid(grid(tmp_path)))
+    check_blind(plan)
+    monkeypatch.delattr(plan.grid.study, "unblind")
+    with pytest.raises(GridError, match=r"test\.chained has artifacts and no method unblind"):
+        check_blind(plan)
+
+
 def test_the_store_can_be_elsewhere_and_knows_its_runs(tmp_path):
     path = grid(tmp_path, store="models")
     launch(path, out=tmp_path / "runs" / "a")
@@ -102,6 +113,44 @@ def test_the_store_can_be_elsewhere_and_knows_its_runs(tmp_path):
     used = store.in_use()
     assert {Path(run).name: len(keys) for run, keys in used.items()} == {"a": 8, "b": 8}
     assert len(set().union(*used.values())) == len(list(store.keys())) == 12
+
+
+def test_a_finished_run_that_has_moved_registers_when_it_is_launched_again(tmp_path):
+    path, store = grid(tmp_path), Store(tmp_path / "runs" / ".w2s-store")
+    launch(path, out=tmp_path / "runs" / "a")
+    shutil.move(tmp_path / "runs" / "a", tmp_path / "runs" / "b")
+    assert store.in_use() == {}
+    assert launch(path, out=tmp_path / "runs" / "b").artifacts == 0
+    assert {Path(run).name: len(keys) for run, keys in store.in_use().items()} == {"b": 8}
+    assert store.remove_unused()[0] == 0
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "runs" / "b", tmp_path / "elsewhere" / "b")
+    assert launch(path, out=tmp_path / "elsewhere" / "b").exit == Exit.DONE
+    assert not (tmp_path / "elsewhere" / ".w2s-store").exists()  # nothing to do, and no store here: none is made
+
+
+def test_a_cell_solved_again_says_that_its_artifacts_are_those_of_the_store(tmp_path, capsys):
+    run = launch(grid(tmp_path), out=tmp_path / "runs" / "a").run
+    assert print_rerun(rerun_cell(run, table(run)["cell_id"][0], "numpy"))
+    shown = "".join(capsys.readouterr().out.split())  # lines may be folded
+    assert f"werereadfrom{tmp_path}/runs/.w2s-store,notmadeagain" in shown
+    assert set(made(tmp_path).values()) == {1}
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "runs").write_text("in the way")
+    with pytest.raises(StoreError, match=r"cannot write in the artifact store .*models"):
+        launch(grid(tmp_path, store="models"), out=tmp_path / "runs" / "a")
+    problems = [PermissionError(errno.EACCES, "Permission denied"), RuntimeError("I/O error: No space left (os error 28)")]
+    for problem in problems:
+
+        def fail(_self, _call, _note, problem=problem):
+            raise problem
+
+        monkeypatch.setattr(Store, "compute", fail)
+        with pytest.raises(StoreError, match=r"cannot write in the artifact store .*(Permission denied|No space left)"):
+            launch(grid(tmp_path), out=tmp_path / "runs" / "b")
 
 
 @pytest.mark.fault

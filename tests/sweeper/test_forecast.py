@@ -35,6 +35,14 @@ DIGITS = {
 }
 
 
+HEADS = {
+    "study": "charikar2024.synthetic",
+    "axes": {"task": [0, 1, 2], "depth_weak": [1, 2, 3], "evaluate": ["fresh", "transfer"], "head": ["descent", "relu"]},
+    "fixed": {"representation": "pretrained", "epochs": 40, "sampling": "per_seed"},
+    "seeds": 5,
+}
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -50,7 +58,7 @@ def added_up(plan):
     return found
 
 
-@pytest.mark.parametrize("document", [DONG, DIGITS], ids=["dong2025", "digits"])
+@pytest.mark.parametrize("document", [DONG, DIGITS, HEADS], ids=["dong2025", "digits", "charikar2024"])
 def test_pieces_add_up_over_the_blocks(bench, document):
     plan = make_plan(load_grid(document, bench.folder))
     forecast = make_forecast(plan, BUILT_IN)

@@ -166,6 +166,35 @@ def test_the_older_script(tmp_path: Path) -> None:
     assert not (tmp_path / "opened").exists()
 
 
+def change(place: Path, **settings: Any) -> None:
+    (place / "config.json").write_text(json.dumps(json.loads((place / "config.json").read_text()) | settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"weak_model": "gpt2"}, "weak_model is 'gpt2', not the settings of a run"),
+        ({"weak_model": ["gpt2"]}, "weak_model is ['gpt2'], not the settings of a run"),
+        ({"weak_model": {"model_size": ["gpt2"]}}, "weak_model names no ds_name and model_size"),
+        ({"weak_model": {"loss": "xent"}}, "weak_model names no ds_name and model_size"),
+        ({"loss": ["a"]}, "loss is ['a'], not a text"),
+        ({"weak_model_size": 5}, "weak_model_size is 5, not a text"),
+        ({"seed": "zero"}, "seed is 'zero', not a whole number"),
+        ({"seed": 2**63}, "seed is 9223372036854775808, not a whole number"),
+        ({"n_test_docs": "many"}, "n_test_docs is 'many', not a whole number"),
+        ({"n_test_docs": 1e30}, "n_test_docs is 1e+30, not a whole number"),
+    ],
+)
+def test_a_run_with_odd_settings_is_skipped_alone(
+    openai_folder: Path, tmp_path: Path, settings: Mapping[str, Any], why: str
+) -> None:
+    change(openai_folder / "default" / "l=xent-ms=gpt2-xl-s=0-wms=gpt2", **settings)
+    code, text = run_import("openai-w2s", openai_folder, "--out", tmp_path / "table.csv")
+    assert code == 0, text
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 3
+    assert f"skipped default/l=xent-ms=gpt2-xl-s=0-wms=gpt2: half-written or no run: config.json: {why}" in text
+
+
 # ---------------------------------------------------------------- EleutherAI/weak-to-strong
 
 
@@ -285,6 +314,27 @@ def test_nested_results(nested_folder: Path, tmp_path: Path) -> None:
     assert len(alone.runs) == 2
 
 
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"dataset": 5}, "w2s/config.json: dataset is 5, not a text"),
+        ({"strong_model_name": None}, "w2s/config.json names no strong_model_name"),
+        ({"train_args": [1]}, "config.json: train_args is [1], not settings"),
+        ({"train_args": {"seed": "a"}}, "config.json: train_args: seed is 'a', not a whole number"),
+        ({"n_test": 1e30}, "config.json: n_test is 1e+30, not a whole number"),
+        ({"loss_name": {}}, "config.json: loss_name is {}, not a text"),
+    ],
+)
+def test_nested_results_with_odd_settings_are_skipped_alone(
+    nested_folder: Path, tmp_path: Path, settings: Mapping[str, Any], why: str
+) -> None:
+    change(nested_folder / "my_run" / "boolq" / "w2s", **settings)
+    code, text = run_import("eleuther", nested_folder, "--out", tmp_path / "table.csv")
+    assert code == 0, text
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 2
+    assert f"skipped my_run/boolq/w2s: {why}" in text
+
+
 # ---------------------------------------------------------------- folders that are none of these
 
 
@@ -312,6 +362,24 @@ def test_nothing_is_overwritten_unasked(openai_folder: Path, tmp_path: Path) -> 
     assert run_import("openai-w2s", openai_folder, "--out", tmp_path / "table.txt")[0] == 2
 
 
+def test_a_table_that_cannot_be_written_leaves_the_old_one(
+    openai_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.csv
+
+    def full_disk(table: pa.Table, place: Path) -> None:
+        Path(place).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "table.csv").write_text("mine")
+    monkeypatch.setattr(pyarrow.csv, "write_csv", full_disk)
+    code, text = run_import("openai-w2s", openai_folder, "--out", tmp_path / "out" / "table.csv", "--overwrite")
+    assert code == 1
+    assert "cannot be written" in text
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {"table.csv": "mine"}
+
+
 def test_saved_data_sets(tmp_path: Path) -> None:
     save(tmp_path / "own", {"id": list("abc"), "x": [1, 2, 3]}, shards=2)
     assert read_saved(tmp_path / "own", ["x"])["x"].to_pylist() == [1, 2, 3]
@@ -320,6 +388,10 @@ def test_saved_data_sets(tmp_path: Path) -> None:
     (tmp_path / "own" / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../secret.arrow"}]}))
     with pytest.raises(FolderError, match="no data files of its own"):
         read_saved(tmp_path / "own", ["x"])
+    for listed in (5, ["data.arrow"], None):
+        (tmp_path / "own" / "state.json").write_text(json.dumps({"_data_files": listed}))
+        with pytest.raises(FolderError, match="no data files of its own"):
+            read_saved(tmp_path / "own", ["x"])
     (tmp_path / "own" / "state.json").write_text(json.dumps({"_indices_data_files": [{}], "_data_files": [{}]}))
     with pytest.raises(FolderError, match="index of rows"):
         read_saved(tmp_path / "own", ["x"])

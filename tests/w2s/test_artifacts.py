@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_a_finished_value_hides_what_only_it_needed(tmp_path):
     store = Store(tmp_path)
     call = total(parts=[number(value=2)])
     store.ensure(call)
-    assert store.remove_others({call.key})[0] == 1  # the number goes
+    assert store.remove_unused({call.key})[0] == 1  # the number goes
     assert store.missing([call]) == []
 
 
@@ -150,7 +151,7 @@ def test_a_killed_computation_leaves_its_lease_free_and_its_scratch_there(tmp_pa
     while not (log.exists() and (store.path / "scratch" / call.key / "checkpoint.json").exists()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert store.remove_others(set()) == (0, 0)  # in use: left alone
+    assert store.remove_unused() == (0, 0)  # in use: left alone
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     assert not store.has(call)
@@ -172,7 +173,7 @@ def test_removing_others_keeps_what_is_listed(tmp_path):
     kept, gone = number(value=1), number(value=2)
     store.ensure(kept)
     store.ensure(gone)
-    count, size = store.remove_others({kept.key})
+    count, size = store.remove_unused({kept.key})
     assert count == 1
     assert size > 0
     assert list(store.keys()) == [kept.key]
@@ -181,3 +182,49 @@ def test_removing_others_keeps_what_is_listed(tmp_path):
 def test_cost_is_of_the_call_alone():
     assert number(value=3).flops == 30.0
     assert total(parts=[number(value=3)]).flops == 0.0
+
+
+@pytest.mark.parametrize("gone", ["value.json", "artifact.json"])
+def test_a_value_of_which_a_file_is_gone_is_made_again(tmp_path, gone):
+    store, call = Store(tmp_path), number(value=3)
+    (store.ensure(call) / gone).unlink()
+    assert not store.has(call)
+    assert value_of(store.ensure(call)) == 3
+
+
+def test_what_a_killed_process_left_goes_with_the_garbage(tmp_path):
+    store, call = Store(tmp_path), number(value=3)
+    left = store.ensure(call).parent / f".{call.key}-00ff"
+    left.mkdir()
+    assert store.remove_unused({call.key})[0] == 0
+    assert not left.exists()
+    assert store.has(call)
+
+
+def test_a_run_that_registers_during_a_removal_has_what_it_sees(tmp_path, monkeypatch):
+    store, call, run = Store(tmp_path / "store"), number(value=1), tmp_path / "run"
+    run.mkdir()
+    (run / "grid.yaml").write_text("")
+    store.ensure(call)
+    seen: list[bool] = []
+
+    def launch() -> None:
+        store.register(run, [call.key])
+        seen.append(store.has(call))
+
+    launched, in_use = threading.Thread(target=launch), Store.in_use
+
+    def then_launch(self: Store) -> dict[str, set[str]]:
+        found = in_use(self)
+        launched.start()
+        launched.join(0.3)  # it may finish before anything is removed, if nothing holds it back
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "in_use", then_launch)
+        store.remove_unused()
+    launched.join()
+    assert seen == [store.has(call)]
+    store.ensure(call)
+    assert store.remove_unused() == (0, 0)
+    assert store.has(call)

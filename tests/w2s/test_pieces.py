@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, get_args
 
 import pytest
+from accounting import check_account
 from solving import solve
 
 from sweeper import load_grid
 from w2s import Cost, Study
 from w2s.block import Block
-from w2s.cells import cell_fields
 from w2s.studies import find_study
 from w2s.study import Kind
 from w2s.workloads import KINDS, workload
@@ -40,6 +39,25 @@ DIGITS: dict[str, Any] = {
     "ridge": [0.1, 1.0],
     "labels": ["soft"],
 }
+HEADS: dict[str, Any] = {
+    "representation": ["pretrained"],
+    "depth_truth": [3],
+    "depth_weak": [1, 2],
+    "depth_strong": [2, 4],
+    "width": [6],
+    "inputs": [4],
+    "pretrain_tasks": [3],
+    "pretrain_samples": [500],
+    "epochs": [9],
+    "n_labeled": [60, 80],
+    "n_transfer": [80],
+    "n_test": [70],
+    "sampling": ["per_seed"],
+    "task": [0, 1, 5],
+    "head": ["least_squares", "sparse"],
+    "sparsity": [2],
+    "evaluate": ["fresh"],
+}
 MORE: dict[str, dict[str, list[Any]]] = {
     "dong2025.regression": {
         "d_weak": [30, 12, 20],
@@ -59,12 +77,20 @@ MORE: dict[str, dict[str, list[Any]]] = {
         "labels": ["soft", "hard"],
         "ridge_weak": [0.0, 0.1],
     },
+    "charikar2024.synthetic": {
+        "task": [0, 1, 2, 3, 4],
+        "head": ["least_squares", "sparse", "relu", "descent", "nonnegative"],
+        "depth_weak": [1, 2, 3],
+        "depth_strong": [2, 4, 3],
+        "n_labeled": [60, 80, 90],
+        "evaluate": ["fresh", "transfer"],
+    },
 }
 PER_CALL = {"steps of array calls"}
 RIGHT_SIDES = {"weak models", "weak rows of the second moments", "strong baseline"}
 RIGHT_SIDES |= {"outputs of the strong baseline", "outputs of the ceiling"}
 """Pieces that are shared but for a few operations on each right-hand side or filter."""
-GRIDS = {"dong2025.regression": DONG, "probe.table": DIGITS}
+GRIDS = {"dong2025.regression": DONG, "probe.table": DIGITS, "charikar2024.synthetic": HEADS}
 
 
 def block_of(study: str, seeds: int = 2, **changes: Any) -> Block:
@@ -100,34 +126,26 @@ def test_an_account_is_well_formed_and_adds_up(changes: dict[str, Any]) -> None:
     axes = {name: listed for name, listed in grid.items() if len(listed) > 1}
     fixed = {name: listed[0] for name, listed in grid.items() if len(listed) == 1}
     written = {"study": "dong2025.regression", "axes": axes, "fixed": fixed, "seeds": 2}
-    check("dong2025.regression", load_grid(written).parts[0].block)
+    check_account("dong2025.regression", load_grid(written).parts[0].block)
 
 
 def test_an_account_of_a_table_adds_up() -> None:
     tuned = {"ceiling_tuning": ["same", "best_on_validation"], "n_validation": [50]}
     mixed = {"precision": ["float64", "mixed"], "ridge_weak": [0.0, 0.1, 0.2]}
     for changes in ({}, mixed, tuned, {"ceiling": ["transfer", "labeled+transfer"], "evaluate": ["fresh", "labeled"]}):
-        check("probe.table", block_of("probe.table", **changes))
+        check_account("probe.table", block_of("probe.table", **changes))
 
 
-def check(name: str, block: Block) -> None:
-    study = find_study(name)
-    pieces = study().pieces(block)
-    cost = study().cost(block)
-    assert cost.flops == pytest.approx(sum(piece.flops for piece in pieces), rel=1e-12)
-    assert cost.bytes > 0
-    for piece in pieces:
-        assert piece.kind in get_args(Kind)
-        assert piece.count > 0
-        assert piece.flops > 0
-        assert math.isfinite(piece.flops)
-        assert piece.order >= 1
-        assert set(piece.serves) <= set(cell_fields(study.Cell)), piece.name
-        assert bool(piece.serves) == bool(piece.why), piece.name
-    by_name: dict[str, set[Any]] = {}
-    for piece in pieces:
-        by_name.setdefault(piece.name, set()).add((piece.serves, piece.why))
-    assert all(len(told) == 1 for told in by_name.values())
+def test_an_account_of_heads_adds_up() -> None:
+    every = ["least_squares", "descent", "nonnegative", "sparse", "relu", "all_layers"]
+    check_account("charikar2024.synthetic", block_of("charikar2024.synthetic", head=every, head_batch=[32]))
+    check_account(
+        "charikar2024.synthetic", block_of("charikar2024.synthetic", sampling=["per_seed", "per_task"], n_validation=[0, 9])
+    )
+    plain = {"task": [0, 1], "sigma_weak": [0.1, 0.2], "sampling": ["per_task"], "representation": ["perturbed"]}
+    check_account(
+        "charikar2024.synthetic", load_grid({"study": "charikar2024.synthetic", "axes": plain, "seeds": 2}).parts[0].block
+    )
 
 
 @pytest.mark.parametrize(("study", "field"), [(study, field) for study, fields in MORE.items() for field in fields])

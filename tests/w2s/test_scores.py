@@ -48,6 +48,13 @@ def test_extremes_stay_finite():
     assert np.isnan(row["agreement_wrong"])
 
 
+def test_a_model_that_is_not_finite_gives_nan_and_leaves_the_others_alone():
+    row = scores(TRUTH, WEAK, np.full((4, 2), np.nan), CEILING)
+    assert np.isnan([row[name] for name in ("student_error", "student_error_01", "misfit", "agreement")]).all()
+    assert (row["weak_error_01"], row["ceiling_error_01"]) == (0.5, 0.0)
+    assert np.isnan(calibration_error(np.full((4, 2), np.nan), TRUTH))
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(1, 40))
 def test_laws(seed, classes, count):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from accounting import check_account
 from tiny_models import letter_rows, letter_task, tiny_bert
 
 from sweeper import load_grid
@@ -152,6 +153,56 @@ def test_a_cell_has_the_same_bits_in_any_block(place):
         alone = solved(place, seeds=[seed], axes=axes | {"c": [0.1]}, student_layer=1, control="flip").set_index("cell_id")
         alone = alone.drop(columns="elapsed_s")
         pd.testing.assert_frame_equal(together.loc[alone.index], alone, check_exact=True)
+
+
+def counts_of(block):
+    found = {}
+    for piece in Probes().pieces(block):
+        found[piece.name] = found.get(piece.name, 0.0) + piece.count
+    return found
+
+
+def test_the_account_counts_what_is_fitted(place, monkeypatch):
+    axes = {"head": ["logistic", "closed_form"], "c": [0.01, 0.1, 1.0], "ridge": [0.1, 1.0], "weak_layer": [0, 1]}
+    (part,) = grid(place, seeds=2, axes=axes, student_layer=1, control="flip").parts
+    store = Store(place / "store")
+    for call in store.missing(Probes().needs(part.block)):
+        store.compute(call)
+    made, fitted = [], []
+    for name, kind in HEADS.items():
+        start, fit = kind.__init__, kind.fit
+        monkeypatch.setattr(kind, "__init__", lambda self, *a, n=name, f=start: (made.append(n), f(self, *a))[1])
+        monkeypatch.setattr(kind, "fit", lambda self, *a, n=name, f=fit: (fitted.append(n), f(self, *a))[1])
+    Probes(store).solve(part.block, NUMPY)
+    found = counts_of(part.block)
+    assert found["Gram of the student's rows"] + found["Gram of the strong baseline's rows"] == made.count("logistic") == 4
+    assert found["SVD of the student's rows"] + found["SVD of the strong baseline's rows"] == made.count("closed_form") == 4
+    roles = ("students", "controls", "ceilings", "strong baselines")
+    assert [found[f"logistic {role}"] for role in roles] == [12, 12, 6, 6]
+    assert [found[f"{role} in closed form"] for role in roles] == [8, 8, 4, 4]
+    assert (fitted.count("logistic"), fitted.count("closed_form")) == (36, 24)
+    assert found["scores and intervals over items"] == part.block.size
+
+
+def test_an_account_of_probes_adds_up_and_shares_real_fields(place):
+    axes = {"head": ["logistic", "closed_form"], "c": [0.01, 0.1], "weak_layer": [0, 1], "labels": ["soft", "hard"]}
+    (part,) = grid(place, seeds=4, axes=axes, control="flip").parts
+    check_account("burns2023.probes", part.block)
+    whole, one = counts_of(part.block), counts_of(grid(place, seeds=[3], axes=axes, control="flip").parts[0].block)
+    assert whole == pytest.approx({name: 4 * count for name, count in one.items()})
+    more = {name: values for name, values in axes.items() if name != "weak_layer"} | {"weak_layer": [0, 1, 2]}
+    after = counts_of(grid(place, seeds=4, axes=more, control="flip").parts[0].block)
+    shared = {piece.name for piece in Probes().pieces(part.block) if "weak_layer" in piece.serves}
+    assert {name for name in whole if after[name] == whole[name]} == shared
+    assert {"logistic ceilings", "Gram of the student's rows", "strong features read"} <= shared
+
+
+def test_an_account_of_masked_cells_counts_those_that_are_wanted(place):
+    (part,) = grid(place, axes={"c": [0.01, 0.1, 1.0], "weak_layer": [0, 1]}).parts
+    mask = np.zeros(part.block.shape, dtype=bool)
+    mask.reshape(-1)[0] = True
+    found = counts_of(part.block.with_mask(mask))
+    assert (found["logistic students"], found["logistic ceilings"], found["Gram of the student's rows"]) == (1, 1, 1)
 
 
 def test_masked_cells_are_not_solved(place, monkeypatch):

@@ -16,6 +16,7 @@ from solving import one, solve
 
 from sweeper import GridError, load_grid
 from w2s.laws import mlp
+from w2s.studies.charikar2024 import heads as charikar_heads
 from w2s.studies.charikar2024 import networks as charikar_networks
 from w2s.studies.charikar2024 import solver as charikar_solver
 from w2s.studies.charikar2024.heads import Design, fit
@@ -354,7 +355,57 @@ def test_cost_counts_a_pretraining_once_for_all_tasks() -> None:
 
     assert held(pretrain_samples=10**7) > 10 * 10**7 * 8 * 8  # the inputs of ten tasks alone
     assert held(representation="perturbed") < 1e8
-    # A layer costs 6 w^2 per row and epoch: 300 epochs of 20,000 rows, 10 layers.
-    assert cost(task=[0]) == pytest.approx(6.0 * 16**2 * 300 * 20_000 * 10, rel=0.02)
+    # A row of an epoch costs 6 operations a weight, and as much as 3,000 to be fetched: 300 epochs of 20,000 rows. The first
+    # layers read 8 inputs, head and biases are as many weights as one more of these; weak has 2 layers, strong 8.
+    weak, strong = (3_000 + 6 * (16 * 9 + 16 * 16 * (depth - 1)) for depth in (2, 8))
+    assert cost(task=[0]) == pytest.approx(300 * 20_000 * (weak + strong), rel=0.02)
     assert cost(task=list(range(50))) < 1.05 * cost(task=[0])
-    assert cost(depth_weak=[1, 2]) == pytest.approx(1.1 * cost(task=[0]), rel=0.03)
+    assert cost(depth_weak=[1, 2]) == pytest.approx(300 * 20_000 * (2 * weak - 6 * 16 * 16 + strong), rel=0.02)
+
+
+class Count:
+    """Calls of a function that goes on working."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped, self.calls = wrapped, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        return self.wrapped(*args, **kwargs)
+
+
+@pytest.mark.parametrize("sampling", ["per_seed", "per_task"])
+def test_the_account_counts_what_is_computed(sampling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {"depth_weak": [1, 2], "task": [0, 2, 4], "evaluate": ["fresh", "transfer"], "head": ["least_squares", "sparse"]}
+    cell = TRAINED | {"representation": "pretrained", "sparsity": 2, "sampling": sampling, "n_validation": 20}
+    cell = {name: value for name, value in cell.items() if name not in axes}
+    grid = load_grid({"study": STUDY, "axes": axes, "fixed": cell, "seeds": 2})
+    found = {piece.name.removesuffix(", by task"): piece for piece in grid.study().pieces(grid.parts[0].block)}
+    counted = {
+        "SVD of centred features": Count(charikar_heads.RowProbe),
+        "features of the samples": Count(mlp.forward),
+        "inputs of the samples": Count(charikar_solver.Trial._sample),
+        "fits": Count(charikar_solver.fit),
+    }
+    monkeypatch.setattr(charikar_heads, "RowProbe", counted["SVD of centred features"])
+    monkeypatch.setattr(mlp, "forward", counted["features of the samples"])
+    monkeypatch.setattr(charikar_solver.Trial, "_sample", lambda *args: counted["inputs of the samples"](*args))
+    monkeypatch.setattr(charikar_solver, "fit", counted["fits"])
+    rows = solve(STUDY, axes=axes, seeds=2, **cell)
+    counted["features of the samples"].calls -= 3  # the truth's labels of three pretrainings
+    trials = 2 * 2 * (1 if sampling == "per_seed" else 3)
+    assert {name: count.calls for name, count in counted.items()} == {
+        "SVD of centred features": 3 * trials,
+        "features of the samples": 3 * 4 * trials,
+        "inputs of the samples": 4 * trials,
+        "fits": 4 * 2 * trials,
+    }
+    assert all(found[name].count == count.calls for name, count in counted.items() if name != "fits")
+    tasks = 3 if sampling == "per_seed" else 1
+    assert found["targets in the basis of the features"].count == counted["fits"].calls * tasks
+    assert found["errors of the tasks"].count == len(rows)
+    assert found["SVD of subsets of features"].count == 4 * trials * 15  # all pairs of six features
+    assert found["pretraining of the weak network"].count == 4  # two depths, two seeds
+    assert found["pretraining of the strong network"].count == 2
+    # 3 epochs of 150 rows, a layer of 4 inputs, bias and head, three layers of 6 units.
+    assert found["pretraining of the strong network"].flops == 2 * 3 * 150 * (6 * (5 * 6 + 3 * 36) + 3_000)

@@ -10,14 +10,17 @@ import pandas as pd
 import pytest
 from solving import solve
 
-from sweeper import launch
+from sweeper import launch, load_grid
 from sweeper.describe import starting_grid
-from w2s.cells import FieldError
+from w2s.block import Axis, Block
+from w2s.cells import FieldError, cell_fields
 from w2s.datafile import DataFile
 from w2s.laws import load_table, molecules, split_rows
 from w2s.laws.features import check_features, feature_matrix
 from w2s.studies import find_study
 from w2s.studies.charikar2024.molecules import Molecules
+from w2s.studies.probe.table import ProbeTable
+from w2s.workloads import MOVED
 from w2s_kernels import NUMPY
 
 STUDY = "charikar2024.molecules"
@@ -59,6 +62,25 @@ def test_digest_and_pictures_say_what_table_1_says(ladder: pd.DataFrame) -> None
     assert {figure.id for figure in Molecules.figures if figure.draw(ladder) is not None} == {"gain_misfit", "selection"}
     few = ladder[ladder["weak_features"].isin(LADDER[:2])]
     assert not [figure.id for figure in Molecules.figures if figure.draw(few) is not None]
+
+
+def test_the_account_counts_folded_fingerprints() -> None:
+    axes = {"weak_features": ["means:4", "means:8"], "n_labeled": [100, 200], "ridge": [0.01, 0.1]}
+    cell = {name: value for name, value in CELL.items() if name not in axes}
+    plain = load_grid({"study": STUDY, "axes": axes, "fixed": cell, "seeds": 3}).parts[0].block
+    assert Molecules().pieces(plain) == ProbeTable().pieces(plain)
+    folded = Axis.single("weak_features", ["morgan:8", "morgan:24", "means:8"])
+    block = Block(plain.fixed, tuple(folded if axis.names == folded.names else axis for axis in plain.axes))
+    (piece,) = set(Molecules().pieces(block)) - set(ProbeTable().pieces(block))
+    assert piece.count == 3 * 2 * 2  # seeds, widths, labelled counts
+    rows = 3 * 2 * (100 + 200 + 2 * (400 + 150 + 300))
+    assert piece.flops == 2.0 * MOVED * 2048 * rows
+    assert set(piece.serves) <= set(cell_fields(Molecules.Cell))
+    assert Molecules().cost(block).flops == pytest.approx(ProbeTable().cost(block).flops + piece.flops)
+    strong = Block({**plain.fixed, "strong_features": "morgan:96"}, plain.axes)
+    assert {p.name for p in Molecules().pieces(strong)} - {p.name for p in ProbeTable().pieces(strong)} == {
+        "folded fingerprints of the students"
+    }
 
 
 def test_folding_keeps_every_bit() -> None:

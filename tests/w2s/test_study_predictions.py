@@ -235,7 +235,8 @@ def test_resampling_is_plain_and_batches_do_not_show(monkeypatch: pytest.MonkeyP
 def test_weights_of_one_item_do_not_break_a_row() -> None:
     assert class_row(np.array([0]), {m: np.array([1]) for m in ("weak", "student", "ceiling")})["weak_error"] == 1.0
     one_value = value_row(np.ones((1, 1)), {m: np.zeros((1, 1)) for m in ("weak", "student", "ceiling")})
-    assert (one_value["gain_low"], one_value["gain_high"]) == (0.0, 0.0)
+    assert one_value["cross_term"] == 0.0
+    assert np.isnan([one_value["gain_low"], one_value["gain_high"]]).all()
 
 
 # ---------------------------------------------------------------- seeds, groups, grids
@@ -327,6 +328,53 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, frame: pd.DataFrame, 
     path = write(frame, tmp_path / "mine.parquet")
     with pytest.raises(GridError, match=message):
         load_grid({"study": STUDY, "fixed": {"file": path.name, "kind": "probability"} | fixed}, tmp_path)
+
+
+def test_a_missing_column_is_not_taken_for_another_one_that_is_needed(tmp_path: Path) -> None:
+    frame = drawn(0).drop(columns="student")
+    with pytest.raises(UserError, match=r"no column 'student'; its columns") as told:
+        score(write(frame, tmp_path / "mine.csv"), "probability")
+    assert "did you mean" not in str(told.value)
+    with pytest.raises(UserError, match=r"no column 'student' \(did you mean 'studnet'\?\)"):
+        score(write(frame.assign(studnet=frame["weak"]), tmp_path / "mine.csv"), "probability")
+
+
+def test_one_item_has_no_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"item_id": ["a"], "truth": [0], "weak": [0.9], "student": [0.1], "ceiling": [0.1]})
+    rows = score(write(frame, tmp_path / "mine.csv"), "probability")
+    row = rows.iloc[0]
+    assert (row["pgr"], row["n_items"], row["message"]) == (pytest.approx(1.0), 1, "one item: no intervals")
+    assert row[[name for name in rows.columns if name.endswith(("_low", "_high"))]].isna().all()
+    print_scores(rows)
+    text = capsys.readouterr().out
+    assert "1.00 (one_item)" in text
+    assert "[" not in text
+
+
+@pytest.mark.parametrize("some", [0, 5])
+def test_groups_without_a_name_matter_only_to_whom_asks_for_groups(tmp_path: Path, some: int) -> None:
+    frame = drawn(0)
+    plain = score(write(frame, tmp_path / "plain.parquet"), "probability").iloc[0]
+    groups = pd.array(["a"] * some + [None] * (len(frame) - some), dtype="string")
+    path = write(frame.assign(group=groups), tmp_path / "mine.parquet")
+    found = score(path, "probability").iloc[0]
+    columns = [name for name in plain.index if name not in ("cell_id", "file", *PROVENANCE)]
+    pd.testing.assert_series_equal(found[columns], plain[columns], check_names=False)
+    with pytest.raises(UserError, match=r"mine.parquet: column 'group', item .*: no value"):
+        score(path, "probability", "group")
+    with pytest.raises(GridError, match=r"mine.parquet: column 'group', item .*: no value"):
+        load_grid({"study": STUDY, "fixed": {"file": path.name, "kind": "probability", "group": "a"}}, tmp_path)
+    twice = pd.concat([frame.assign(group="a"), frame.assign(group=None)])
+    with pytest.raises(UserError, match="no value"):
+        score(write(twice, tmp_path / "twice.parquet"), "probability")
+
+
+def test_a_seed_below_zero_is_told_with_its_place(tmp_path: Path) -> None:
+    frame = drawn(0)
+    path = write(frame.assign(seed=[0] * 199 + [-1]), tmp_path / "mine.csv")
+    item = frame["item_id"].iloc[-1]
+    with pytest.raises(UserError, match=rf"mine.csv: column 'seed', item '{item}': -1 is no seed: 0 or more"):
+        score(path, "probability")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

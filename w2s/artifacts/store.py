@@ -5,6 +5,7 @@
     STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints)
     STORE/leases/<key>                      held while a process computes
     STORE/runs/<hash>.json                  which keys a run uses
+    STORE/leases/runs                       held while a run is noted, and while what no run uses is removed
 
 A lease is a lock of the operating system, freed when its holder ends in whatever way, so there are no stale ones to break.
 """
@@ -20,7 +21,7 @@ import platform
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from w2s.artifacts.graph import in_order
 __all__ = ["ArtifactError", "Store", "Work"]
 
 _MANIFEST = "artifact.json"
+_RUNS = "runs"
 
 
 class ArtifactError(RuntimeError):
@@ -66,7 +68,12 @@ class Store:
 
     def has(self, call: Call) -> bool:
         """Whether the value is there, whole."""
-        return (self.place(call) / _MANIFEST).is_file()
+        place = self.place(call)
+        try:
+            files = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))["files"]
+            return all((place / name).stat().st_size == size for name, size in files.items())
+        except (OSError, ValueError, KeyError):
+            return False
 
     def get(self, call: Call) -> Path:
         """Return the folder of a finished value; raise :class:`ArtifactError` when there is none."""
@@ -100,18 +107,22 @@ class Store:
         return self.get(call)
 
     def register(self, run: Path, keys: Iterable[str]) -> None:
-        """Note which values a run uses, so that :meth:`in_use` knows them; a later note of the same run replaces it."""
-        place = self.path / "runs"
+        """Note which values a run uses, so that :meth:`in_use` knows them; a later note of the same run replaces it.
+
+        A value that is there afterwards stays: :meth:`remove_unused` is waited for, and then knows this run.
+        """
+        place = self.path / _RUNS
         place.mkdir(parents=True, exist_ok=True)
         name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
         partial = place / f".{name}-{secrets.token_hex(4)}"
         partial.write_text(json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}), encoding="utf-8")
-        partial.replace(place / f"{name}.json")
+        with self._lease_of(_RUNS, wait=True):
+            partial.replace(place / f"{name}.json")
 
     def in_use(self) -> dict[str, set[str]]:
         """Keys by run folder, of the runs that still exist."""
         found = {}
-        for note in sorted((self.path / "runs").glob("*.json")):
+        for note in sorted((self.path / _RUNS).glob("*.json")):
             content = json.loads(note.read_text(encoding="utf-8"))
             if (Path(content["run"]) / "grid.yaml").is_file():
                 found[content["run"]] = set(content["keys"])
@@ -127,20 +138,32 @@ class Store:
         for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
             yield {"key": manifest.parent.name, **json.loads(manifest.read_text(encoding="utf-8"))}
 
-    def remove_others(self, keep: set[str]) -> tuple[int, int]:
-        """Remove finished values and scratch whose key is not in ``keep``; return how many, and their bytes.
+    def remove_unused(self, keep: Collection[str] = ()) -> tuple[int, int]:
+        """Remove finished values and scratch that no existing run uses and whose key is not in ``keep``.
 
-        A value that is being computed is left alone.
+        Returns how many values, and the bytes of all. What is being computed is left alone; a launch that wants to register
+        waits until this is done.
         """
-        count = size = 0
-        for folder in [*self.path.glob("??/*"), *self.path.glob("scratch/*")]:
-            if folder.is_dir() and not folder.name.startswith(".") and folder.name not in keep:
-                with self._lease_of(folder.name, wait=False) as held:
-                    if held:
-                        size += sum(item.stat().st_size for item in _files(folder))
-                        count += folder.parent.name != "scratch"
-                        shutil.rmtree(folder)
-        return count, size
+        with self._lease_of(_RUNS, wait=True):
+            used = set(keep).union(*self.in_use().values())
+            removed = [self._remove(folder, used) for folder in [*self.path.glob("??/*"), *self.path.glob("scratch/*")]]
+        return sum(count for count, _ in removed), sum(size for _, size in removed)
+
+    def _remove(self, folder: Path, used: Collection[str]) -> tuple[int, int]:
+        """Remove the folder of a value, or what a killed process left, unless it is used; return how many values, and bytes."""
+        left = folder.name.startswith(".")  # by a process that was killed
+        key = folder.name[1:].partition("-")[0] if left else folder.name
+        if not folder.is_dir() or (key in used and not left):
+            return 0, 0
+        with self._lease_of(key, wait=False) as held:
+            if not held:
+                return 0, 0
+            size = sum(item.stat().st_size for item in _files(folder))
+            # Renamed first: what is half removed, should this process be killed, must not pass for a value.
+            gone = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+            folder.replace(gone)
+            shutil.rmtree(gone)
+        return int(not left and folder.parent.name != "scratch"), size
 
     def _run(self, call: Call, note: Callable[[str], None]) -> None:
         place = self.place(call)
@@ -148,6 +171,8 @@ class Store:
         for leftover in place.parent.glob(f".{call.key}-*"):
             shutil.rmtree(leftover)
         folder = place.with_name(f".{call.key}-{secrets.token_hex(4)}")
+        if place.exists():  # without its manifest: no value
+            place.replace(place.with_name(f".{call.key}-{secrets.token_hex(4)}"))
         scratch = self.path / "scratch" / call.key
         folder.mkdir()
         scratch.mkdir(parents=True, exist_ok=True)

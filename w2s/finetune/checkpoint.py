@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +24,11 @@ def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: 
     partial.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / _TENSORS)
     (partial / _CONTENT).write_text(json.dumps({"step": step, **content}), encoding="utf-8")
+    for name in (_TENSORS, _CONTENT):
+        with (partial / name).open("rb") as stream:
+            os.fsync(stream.fileno())
+    if place.exists():  # it could not be read, or this step would not have been done again
+        shutil.rmtree(place)
     partial.replace(place)
     for old in folder.glob("step-*"):
         if old != place:
@@ -29,9 +36,12 @@ def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: 
 
 
 def latest_step(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Tensor file and content of the last step that was written whole; None when there is none."""
-    found = list(folder.glob("step-*"))
-    if not found:
-        return None
-    place = max(found, key=lambda item: int(item.name.removeprefix("step-")))
-    return place / _TENSORS, json.loads((place / _CONTENT).read_text(encoding="utf-8"))
+    """Tensor file and content of the last step that can be read; None when there is none."""
+    for place in sorted(folder.glob("step-*"), key=lambda item: int(item.name.removeprefix("step-")), reverse=True):
+        try:
+            content = json.loads((place / _CONTENT).read_text(encoding="utf-8"))
+            with safe_open(place / _TENSORS, framework="pt"):
+                return place / _TENSORS, content
+        except (OSError, ValueError, SafetensorError):
+            continue
+    return None

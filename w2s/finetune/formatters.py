@@ -11,14 +11,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from w2s.cells import FieldError, nearest
+from w2s.finetune.plugins import load_plugin, plugin_names
 
 __all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names"]
 
 Row = Mapping[str, Any]
+_GROUP = "w2s_sweep.formatters"
 
 
 class Example(NamedTuple):
@@ -61,18 +62,17 @@ def find_formatter(name: str) -> Formatter:
     """Return a formatter by name; raise :class:`FieldError` with the nearest name."""
     if name in BUILTIN:
         return BUILTIN[name]
-    for point in entry_points(group="w2s_sweep.formatters"):
-        if point.name == name:
-            found = point.load()
-            if not isinstance(found, Formatter):
-                raise FieldError(f"entry point {name!r} of w2s_sweep.formatters is not a Formatter")
-            return found
+    found = load_plugin(_GROUP, name)
+    if isinstance(found, Formatter):
+        return found
+    if name in plugin_names(_GROUP):
+        raise FieldError(f"entry point {name!r} of {_GROUP} is not a Formatter")
     raise FieldError(f"unknown task {name!r}{nearest(name, formatter_names())}; known: {', '.join(formatter_names())}")
 
 
 def formatter_names() -> list[str]:
     """Names of all formatters."""
-    return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.formatters"))})
+    return sorted({*BUILTIN, *plugin_names(_GROUP)})
 
 
 def columns_formatter(text: str, label: str, pair: str | None, group: str | None) -> Formatter:
@@ -80,10 +80,22 @@ def columns_formatter(text: str, label: str, pair: str | None, group: str | None
     names = tuple(name for name in (text, label, pair, group) if name is not None)
 
     def read(row: Row) -> Example:
-        second = None if pair is None else str(row[pair])
-        return Example(str(row[text]), second, row[label], str(row[group]) if group else f"{row[text]}\n{second}")
+        first, second = _text(row[text]), None if pair is None else _text(row[pair])
+        together = row[group] if group else None
+        own = f"{first}\n{second}"  # a row without a group is a group of its own
+        return Example(first, second, _label(row[label]), own if together in (None, "") else str(together))
 
     return Formatter("columns", (), names, read)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _label(value: Any) -> Any:
+    """The label, None where there is none: null, NaN, or an empty cell of a CSV file."""
+    missing = value is None or value != value or (isinstance(value, str) and not value.strip())
+    return None if missing else value
 
 
 def _sentence(row: Row) -> Example:

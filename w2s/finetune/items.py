@@ -191,6 +191,7 @@ def _take(
                 quota[item.example.label] -= 1
     if len(chosen) < count:
         short = "" if quota is None else f" with {count // len(classes)} of each class"
-        raise FieldError(f"{task}: {count} {part} items{short} are asked for, {len(chosen)} are left; ask for fewer")
+        missing = f"{task}: {count} {part} items{short} are asked for, {len(chosen)} are left; ask for fewer"
+        raise FieldError(missing, f"n_{part}")
     taken.update(item.example.group for item in chosen)
     return chosen

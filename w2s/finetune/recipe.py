@@ -16,6 +16,7 @@ class Recipe:
     Attributes
     ----------
     loss, options : a registered loss and its options.
+    loss_code : digest of its source where it is not of this package; it changes nothing but the recipe's identity.
     epochs, batch : passes over the items, rows per step.
     learning_rate, schedule, warmup : peak rate, ``cosine`` | ``linear`` to zero | ``constant``, share of steps rising to it.
     weight_decay : of AdamW, on matrices alone.
@@ -41,6 +42,7 @@ class Recipe:
     clip: float | None = None
     evaluate_every: int | None = None
     stop: Literal["end", "legal"] = "end"
+    loss_code: str | None = None
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

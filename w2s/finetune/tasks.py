@@ -16,15 +16,23 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from w2s.cells import FieldError
+from w2s.cells import FieldError, nearest
 from w2s.datafile import Content, DataFileError, content_sha256, data_folders
 from w2s.finetune.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
 from w2s.tablefile import read_table_file
 
-__all__ = ["TaskData", "formatter_of", "read_rows"]
+__all__ = ["MissingColumnError", "TaskData", "formatter_of", "read_rows"]
 
 _SPLITS = ("train", "test")
 _ENDINGS = (".jsonl.gz", ".jsonl", ".csv.gz", ".csv", ".parquet")
+
+
+class MissingColumnError(FieldError):
+    """A task's file lacks a column that is asked for."""
+
+    def __init__(self, task: str, column: str, columns: list[str]) -> None:
+        super().__init__(f"{task}: no column {column!r}{nearest(column, columns)}; its columns: {', '.join(columns)}")
+        self.column = column
 
 
 class TaskData(Content):
@@ -82,7 +90,7 @@ def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict
     if table.num_rows == 0:
         raise FieldError(f"{task.name}: the {split} file has no rows")
     if absent := [name for name in formatter.columns if name not in table.column_names]:
-        raise FieldError(f"{task.name}: no column {absent[0]!r}; its columns: {', '.join(table.column_names)}")
+        raise MissingColumnError(task.name, absent[0], table.column_names)
     for batch in table.to_batches():
         yield from batch.to_pylist()
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.importers.files import FolderError, Imported, number, read_json, read_saved, summary_row
+from w2s.importers.files import FolderError, Imported, number, read_json, read_saved, summary_row, whole, word
 from w2s.importers.simple_runs import SimpleRun, Trio, find_runs, find_trios, trio_row
 
 __all__ = ["read_eleuther"]
@@ -125,9 +125,9 @@ def _nested_row(place: Path, run: str) -> dict[str, Any]:
         weak_size=config["weak_model_name"],
         strong_size=config["strong_model_name"],
         method=_method(place.name, config),
-        loss=config.get("loss_name"),
-        seed=(config.get("train_args") or {}).get("seed", 0),
-        n_items_at_most=config.get("n_test"),
+        loss=word(config, "loss_name", "config.json"),
+        seed=_seed(config),
+        n_items_at_most=whole(config, "n_test", "config.json"),
         ceiling="transfer",
         run=run,
         **_label_share(anchors / "weak" / "predictions" / "train"),
@@ -146,9 +146,19 @@ def _label_share(folder: Path) -> dict[str, Any]:
 
 def _settings(place: Path) -> dict[str, Any]:
     config = read_json(place / "config.json")
-    if missing := [name for name in ("dataset", "weak_model_name", "strong_model_name") if name not in config]:
-        raise FolderError(f"{place.name}/config.json names no {missing[0]}")
+    file = f"{place.name}/config.json"
+    for name in ("dataset", "weak_model_name", "strong_model_name"):
+        if word(config, name, file) is None:
+            raise FolderError(f"{file} names no {name}")
     return config
+
+
+def _seed(config: Mapping[str, Any]) -> int | None:
+    """Seed of the trainer, 0 where none is set."""
+    settings = config.get("train_args") or {}
+    if not isinstance(settings, dict):
+        raise FolderError(f"config.json: train_args is {settings!r}, not settings")
+    return whole({"seed": 0} | settings, "seed", "config.json: train_args")
 
 
 def _results(place: Path) -> dict[str, Any]:

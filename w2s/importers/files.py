@@ -24,6 +24,8 @@ __all__ = [
     "read_saved",
     "summary_row",
     "summary_table",
+    "whole",
+    "word",
 ]
 
 
@@ -107,12 +109,31 @@ def number(values: Mapping[str, Any], name: str, file: str) -> float:
     return float(value)
 
 
+def word(values: Mapping[str, Any], name: str, file: str) -> str | None:
+    """Read a text from a JSON object, None where it has none."""
+    value = values.get(name)
+    if not isinstance(value, (str, type(None))):
+        raise FolderError(f"{file}: {name} is {value!r}, not a text")
+    return value
+
+
+def whole(values: Mapping[str, Any], name: str, file: str) -> int | None:
+    """Read a whole number of 64 bits from a JSON object, None where it has none."""
+    value = values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        raise FolderError(f"{file}: {name} is {value!r}, not a whole number")
+    return value
+
+
 def read_saved(folder: Path, columns: Sequence[str]) -> pa.Table:
     """Columns of a data set saved by the ``datasets`` library (``save_to_disk``): Arrow streams listed in ``state.json``."""
     state = read_json(folder / "state.json")
     if state.get("_indices_data_files"):
         raise FolderError(f"{folder.name} was saved with an index of rows, by an old version of datasets: save it again")
-    names = [str(entry.get("filename")) for entry in state.get("_data_files", [])]
+    listed = state.get("_data_files")
+    names = [str(entry.get("filename")) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     if not names or any(Path(name).name != name for name in names):
         raise FolderError(f"{folder.name}/state.json lists no data files of its own")
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s.importers.files import FolderError, label_share, number, read_json, summary_row
+from w2s.importers.files import FolderError, label_share, number, read_json, summary_row, whole, word
 
 __all__ = ["SimpleRun", "Trio", "find_runs", "find_trios", "trio_row"]
 
@@ -109,9 +109,22 @@ def trio_row(trio: Trio, folder: Path, ceiling: str, n_items: int | None = None)
 def _read_run(place: Path) -> SimpleRun:
     accuracy = number(read_json(place / "results_summary.json"), "accuracy", "results_summary.json")
     config = read_json(place / "config.json")
-    if not all(isinstance(config.get(name), str) for name in ("ds_name", "model_size")):
-        raise FolderError("config.json names no ds_name and model_size")
+    _check(config, "config.json")
+    if weak := config.get("weak_model"):
+        if not isinstance(weak, dict):
+            raise FolderError(f"config.json: weak_model is {weak!r}, not the settings of a run")
+        _check({"ds_name": config["ds_name"]} | weak, "config.json: weak_model")
     return SimpleRun(place, config, accuracy)
+
+
+def _check(config: Mapping[str, Any], file: str) -> None:
+    """Refuse settings that are not of the kind that rows and matches are made of."""
+    if not all(isinstance(config.get(name), str) for name in ("ds_name", "model_size")):
+        raise FolderError(f"{file} names no ds_name and model_size")
+    for name in ("loss", "weak_model_size"):
+        word(config, name, file)
+    for name in ("seed", "n_test_docs"):
+        whole(config, name, file)
 
 
 def _match(

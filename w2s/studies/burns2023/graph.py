@@ -6,20 +6,28 @@ baseline of a model is that model's weak training wherever it is a teacher too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from w2s.artifacts import Call
 from w2s.finetune.items import items, truth
 from w2s.finetune.labels import as_labels, flip, mix, temper, truth_labels
+from w2s.finetune.losses import find_loss
 from w2s.finetune.methods import Method, parse_method
 from w2s.finetune.models import ModelFolder
 from w2s.finetune.train import predict, train
 from w2s.studies.burns2023.tasks import drawn
 
-__all__ = ["CellGraph", "cell_graph"]
+__all__ = ["LARGEST_SEED", "CellGraph", "cell_graph"]
 
+_MEMBERS = 1000
+"""Seeds of trainings per seed of a cell: one for each weak model of an ensemble."""
+LARGEST_SEED = 2**63 // _MEMBERS - 1
+"""Of a cell, so that the seeds of its trainings have 63 bits."""
 _EVALUATED = ("validation", "test")
 
 
@@ -108,6 +116,7 @@ class _Builder:
                 "stop": "legal" if method.stop == "legal" else "end",
             }
             recipe["evaluate_every"] = cell["evaluate_every"] or None
+            recipe |= _own_code(find_loss(method.loss).function)
         shape = {"classes": self.classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"]}
         return train(
             base=model,
@@ -118,9 +127,21 @@ class _Builder:
             recipe=recipe,
             rows=cell["n_labeled" if part == "labeled" else "n_transfer"],
             max_length=cell["max_length"],
-            seed=cell["seed"] * 1000 + member,
+            seed=cell["seed"] * _MEMBERS + member,
             shards=cell["shards"],
         )
 
     def predicted(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
         return predict(model=training, base=model, items=self.items, parts=parts, max_length=self.cell["max_length"])
+
+
+@functools.cache
+def _own_code(function: Callable[..., Any]) -> dict[str, str]:
+    """``loss_code``, a digest of the source, for a loss that is not of this package: changed, it is another training."""
+    if function.__module__ == find_loss.__module__:
+        return {}
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):  # compiled, or typed in: known by its name alone
+        return {}
+    return {"loss_code": hashlib.sha256(source.encode()).hexdigest()}

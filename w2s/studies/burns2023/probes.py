@@ -21,10 +21,11 @@ from w2s.finetune.methods import Method, parse_method
 from w2s.finetune.models import ModelFolder
 from w2s.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probe_claims import CLAIMS
+from w2s.studies.burns2023.probe_cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probe_figures import FIGURES
 from w2s.studies.burns2023.probe_solver import ProbeSolver, probe_graph
 from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, stacked
-from w2s.study import Cost, Study
+from w2s.study import Cost, Piece, Study
 from w2s.summary import summarize
 from w2s.summary.text import readable
 from w2s_kernels import Backend
@@ -137,15 +138,21 @@ class Probes(Study):
         """Items, truth, features and the teachers' predictions of every wanted cell."""
         return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
 
+    def unblind(self, block: Block) -> str:
+        """Teachers read the truth of labelled items alone; the control permutes labels by that of transfer items."""
+        flips = any(cell["control"] == "flip" for cell in block.cells())
+        return "control: flip permutes labels by the truth of the transfer items" if flips else ""
+
     def cost(self, block: Block) -> Cost:
-        """Nominal operations: a decomposition per student's features and sample, and gradients per fit, at a nominal width.
+        """Sum of the pieces; bytes of the features of one design.
 
         A stored grid is planned again where its models are not at hand, so nothing here looks at them.
         """
-        designs = len(block.group("task", "student_model", "student_layer", "student_dims", "n_labeled", "n_transfer", "seed"))
-        rows = max(*block.values("n_labeled"), *block.values("n_transfer"))
-        per_cell = 4 * 50 * 4.0 * rows * _WIDTH
-        return Cost(flops=designs * 20.0 * rows * _WIDTH**2 + block.wanted * per_cell, bytes=8e6 + 128.0 * rows * _WIDTH)
+        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """Features and their decompositions once for each draw, anchors for each strength, a fit for each cell."""
+        return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Fit the students, cells with the same features one after another, and compute every column."""
@@ -164,7 +171,6 @@ class Probes(Study):
         return probe_graph(cell, class_count(cell))
 
 
-_WIDTH = 768.0
 _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "pgr_01", "agreement_right", "agreement_wrong")
 
 

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s import metrics
 from w2s.block import Block
-from w2s.cells import Cell, field
+from w2s.cells import Cell, FieldError, field
 from w2s.finetune.items import PARTS, Columns, draw_items
-from w2s.finetune.tasks import TaskData, formatter_of
+from w2s.finetune.tasks import MissingColumnError, TaskData, formatter_of
 
-__all__ = ["TaskCell", "check_draws", "class_count", "columns_of", "drawn", "flip_columns", "one_class_message", "stacked"]
+__all__ = [
+    "TASK_FIELDS",
+    "TaskCell",
+    "about",
+    "check_draws",
+    "class_count",
+    "columns_of",
+    "drawn",
+    "flip_columns",
+    "one_class_message",
+    "stacked",
+]
 
 Matrix = npt.NDArray[np.float64]
 
 _NAMES = ("text", "label", "pair", "group")
+TASK_FIELDS = ("task", *(f"{name}_column" for name in _NAMES))
+"""Fields that say which items there are to draw from."""
+_LOOKED_AT = 200_000  # items of the draws that one check tries: some ten seconds
 
 
 class TaskCell(Cell):
@@ -52,17 +68,34 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def about(name: str) -> Iterator[None]:
+    """Let every :class:`FieldError` say which field it is about: this one, unless it names another."""
+    try:
+        yield
+    except FieldError as error:
+        raise FieldError(str(error), error.field or name) from None
+
+
 def check_draws(block: Block) -> None:
-    """Raise :class:`w2s.cells.FieldError` for parts that a task has too few items for."""
+    """Raise :class:`w2s.cells.FieldError` for parts that a task has too few items for.
+
+    Where groups could use a task up, what is left for the next part depends on the seed: then other seeds are tried too, as
+    many as a bounded number of items allows.
+    """
     names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation")
-    for level in block.group(*(name for name in names if name in block.names)).levels:
-        seed = block.values("seed")[0]
-        draw_items(level["task"], Columns(**columns_of(level)), _sizes(level), balance=level["balance"], seed=seed)  # type: ignore[arg-type]
+    levels = block.group(*(name for name in names if name in block.names)).levels
+    first, *others = block.values("seed")
+    for level in levels:
+        _try_draw(level, first)
+        if others and not (pool := _pool(*_source(level))).suffices(level):
+            for seed in others[: _LOOKED_AT // (pool.items * len(levels))]:
+                _try_draw(level, seed)
 
 
 def class_count(cell: Mapping[str, Any]) -> int:
     """Number of classes: the formatter's, or the distinct labels of a file of one's own."""
-    return _class_count(cell["task"], tuple(columns_of(cell).items()))
+    return _class_count(*_source(cell))
 
 
 def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: npt.NDArray[np.int64]) -> dict[str, float]:
@@ -73,8 +106,9 @@ def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: npt.NDArray[np.
 
 
 def one_class_message(**models: Matrix) -> dict[str, str]:
-    """Name the models that predict the same class everywhere, if there are any."""
-    constant = [name for name, values in models.items() if len(np.unique(values.argmax(axis=1))) == 1]
+    """Name the models that predict the same class everywhere, if there are any; one with a NaN predicts none."""
+    finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
+    constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
     return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}
 
 
@@ -85,6 +119,58 @@ def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str,
     """
     names = dict.fromkeys(name for row in rows if row for name, value in row.items() if value is not None)
     return {name: _column([row.get(name) if row else None for row in rows]).reshape(block.shape) for name in names}
+
+
+class _Pool(NamedTuple):
+    """What a task has outside a test file of its own: items, those of the rarest class, and sizes of groups, largest first."""
+
+    items: int
+    rarest: int
+    groups: list[int]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a group has more than one item."""
+        return max(self.groups, default=1) > 1
+
+    def suffices(self, level: Mapping[str, Any]) -> bool:
+        """Whether every seed finds its items if one does: no groups, or so many that the largest ones use no class up."""
+        if not self.grouped:
+            return True
+        sizes = _sizes(level)
+        if level["task"].has_test_part:
+            sizes["test"] = 0
+        elif sizes["test"] is None:
+            sizes["test"] = self.items // 4
+        asked = sum(size or 0 for size in sizes.values())
+        return asked <= len(self.groups) and sum(self.groups[:asked]) <= (self.rarest if level["balance"] else self.items)
+
+
+@functools.lru_cache(maxsize=64)
+def _pool(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> _Pool:
+    sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": 0}
+    parts, classes, _ = draw_items(task, Columns(**dict(columns)), sizes, balance=False, seed=0)  # type: ignore[arg-type]
+    examples = [item.example for item in parts["labeled"]]
+    labels = Counter(example.label for example in examples)
+    groups = sorted(Counter(example.group for example in examples).values(), reverse=True)
+    return _Pool(len(examples), min(labels[k] for k in range(len(classes))), groups)
+
+
+def _try_draw(level: Mapping[str, Any], seed: int) -> None:
+    with about("task"):
+        try:
+            draw_items(level["task"], Columns(**columns_of(level)), _sizes(level), balance=level["balance"], seed=seed)  # type: ignore[arg-type]
+        except MissingColumnError as error:
+            fields = [f"{role}_column" for role, name in columns_of(level).items() if name == error.column]
+            written = [name for name in fields if TaskCell.model_fields[name].default != error.column]
+            raise FieldError(str(error), *written[:1]) from None
+        except FieldError as error:
+            note = f" (seed {seed}; items of one group stay together, in one part)" if _pool(*_source(level)).grouped else ""
+            raise FieldError(f"{error}{note}", error.field) from None
+
+
+def _source(cell: Mapping[str, Any]) -> tuple[TaskData, tuple[tuple[str, str | None], ...]]:
+    return cell["task"], tuple(columns_of(cell).items())
 
 
 @functools.lru_cache(maxsize=256)

@@ -20,15 +20,27 @@ from w2s.artifacts import Call, Store, in_order
 from w2s.block import Block
 from w2s.cells import FieldError, field
 from w2s.finetune.labels import part_ids, truth_of
+from w2s.finetune.losses import check_loss
 from w2s.finetune.methods import parse_method
 from w2s.finetune.models import ModelChain, ModelFolder
 from w2s.finetune.tables import join, probabilities, read_table
+from w2s.finetune.train import check_model
 from w2s.identity import cell_ids, hex_ids
 from w2s.scores import SCORE_COLUMNS, scores
 from w2s.studies.burns2023.claims import CLAIMS
 from w2s.studies.burns2023.figures import FIGURES
-from w2s.studies.burns2023.graph import CellGraph, cell_graph
-from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, flip_columns, one_class_message, stacked
+from w2s.studies.burns2023.graph import LARGEST_SEED, CellGraph, cell_graph
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    about,
+    check_draws,
+    class_count,
+    flip_columns,
+    one_class_message,
+    stacked,
+)
+from w2s.studies.fields import asked_levels
 from w2s.study import Cost, Rule, Study
 from w2s.summary import summarize
 from w2s.summary.text import readable
@@ -93,6 +105,7 @@ class Text(Study):
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
+        Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
     claims = CLAIMS
     figures = FIGURES
@@ -106,10 +119,17 @@ class Text(Study):
     }
 
     def check(self, block: Block) -> None:
-        """Refuse unknown methods, and parts that the task has too few items for."""
-        for method in block.values("method"):
-            parse_method(method)
+        """Refuse unknown methods, damaged models, parts that the task has too few items for, and losses that cannot train."""
+        methods = {text: parse_method(text) for text in block.values("method")}
+        for name in ("weak_model", "student_model", "chain"):
+            with about(name):
+                for model in block.values(name):
+                    _check_models(model)
         check_draws(block)
+        with about("method"):
+            for level in asked_levels(block, "method", *TASK_FIELDS):
+                method = methods[level["method"]]
+                check_loss(method.loss, method.options, class_count(level))
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
@@ -147,7 +167,10 @@ class Text(Study):
         return stacked([self._row(cell) if keep else None for cell, keep in zip(cells, wanted, strict=True)], block)
 
     def curves(self, block: Block) -> pa.Table | None:
-        """Loss, learning rate and validation agreement by step, and accuracy on the test items where it was evaluated."""
+        """Loss, learning rate and validation agreement by step, and accuracy on the test items where it was evaluated.
+
+        Steps count from 1, as ``stopped_at`` does.
+        """
         ids = [name.decode() for name in hex_ids(cell_ids(type(self), block))]
         wanted = [True] * block.size if block.mask is None else block.mask.reshape(-1).tolist()
         cells = list(block.with_mask(None).cells())
@@ -201,14 +224,15 @@ class Text(Study):
     def _curve(self, cell: Mapping[str, Any], cell_id: str) -> pa.Table:
         graph, store = self._graph(cell), self._finished()
         folder = store.get(graph.trainings["student"])
-        table = read_table(folder, "curve")
+        table = read_table(folder, "curve")  # counts from 0
+        table = table.set_column(0, "step", pa.compute.add(table["step"], 1))
         accuracy: dict[int, float] = {}
         if (folder / "steps.arrow").exists():
             ids = part_ids(store.get(graph.items), "test")
             truth, steps = truth_of(store.get(graph.truth), ids), read_table(folder, "steps")
             for step in np.unique(steps["step"].to_numpy()):
                 rows = join(ids, steps.filter(pa.compute.equal(steps["step"], int(step))))
-                accuracy[int(step) - 1] = float(np.mean(probabilities(rows).argmax(axis=1) == truth))
+                accuracy[int(step)] = float(np.mean(probabilities(rows).argmax(axis=1) == truth))
         values = [accuracy.get(step) for step in table["step"].to_pylist()]
         names = pa.array([cell_id] * table.num_rows, pa.string())
         return table.add_column(0, "cell_id", names).append_column("test_accuracy", pa.array(values, pa.float64()))
@@ -225,6 +249,11 @@ class Text(Study):
 
 _FINETUNE = 1e12
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
+
+
+def _check_models(model: ModelFolder | ModelChain | None) -> None:
+    for one in model.members if isinstance(model, ModelChain) else [] if model is None else [model]:
+        check_model(one)
 
 
 def _stops_early(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ published splits and linear heads are the paper's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,8 +18,9 @@ from w2s.block import Block
 from w2s.claims import Claim, Thresholds, Verdict, above, below, over_means, untestable, worst
 from w2s.selection import select
 from w2s.studies.charikar2024.figures import scatter_panel, selection_canvas
+from w2s.studies.charikar2024.molecule_cost import folding_pieces
 from w2s.studies.probe.table import ProbeTable
-from w2s.study import Figure
+from w2s.study import Figure, Piece
 from w2s.summary.text import value_text
 from w2s_kernels import Backend
 
@@ -207,6 +208,10 @@ class Molecules(ProbeTable):
         "n_test": 400,
         "ridge": 0.01,
     }
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """Add folded fingerprints to the pieces of :class:`ProbeTable`."""
+        return [*super().pieces(block), *folding_pieces(block)]
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Add ``selection_score`` to the columns of :class:`ProbeTable`: weak_error - misfit on validation rows."""

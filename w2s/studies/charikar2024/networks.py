@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2s.laws.mlp import Network, perturbed, pretrained, random_network
+from w2s.workloads import TURN
 from w2s_kernels import Backend, flops
 
 __all__ = ["NETWORKS", "Networks", "Recipe", "Representations", "recipes"]
@@ -38,13 +39,24 @@ class Recipe:
     settings: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def depth(self) -> int:
+        """Layers of the network."""
+        return int(dict(self.settings).get("depth", self.shape[0]))
+
+    @property
+    def truth(self) -> Recipe:
+        """The recipe of the network that this one comes from."""
+        return Recipe("truth", self.shape)
+
+    def step(self, rows: float) -> float:
+        """Nominal operations of one pass of Adam over rows: forward, backward and weight products, one head."""
+        _, width, inputs = self.shape
+        return 3.0 * (flops.gemm(rows, inputs + 1.0, width) + flops.gemm(rows, width, width, self.depth - 1.0)) + TURN * rows
+
+    @property
     def flops(self) -> float:
-        """Nominal operations: forward, backward and weight products of every epoch; none where nothing is trained."""
-        given = dict(self.settings)
-        if "epochs" not in given:
-            return 0.0
-        _, width, _ = self.shape
-        return 3.0 * flops.gemm(self.rows, width, width, given["epochs"] * given["depth"])
+        """Nominal operations of one seed's training; none where nothing is trained."""
+        return self.step(self.rows) * float(dict(self.settings).get("epochs", 0))
 
     @property
     def rows(self) -> float:
@@ -101,7 +113,7 @@ class Representations:
         depth, width, inputs = recipe.shape
         if recipe.role == "truth":
             return random_network("truth", self.seeds, depth=depth, width=width, inputs=inputs, backend=self.backend)
-        truth, settings = self._network(Recipe("truth", recipe.shape)), dict(recipe.settings)
+        truth, settings = self._network(recipe.truth), dict(recipe.settings)
         if "sigma" in settings:
             return perturbed(truth, recipe.role, self.seeds, settings["sigma"], self.backend)
         return pretrained(recipe.role, truth, self.seeds, backend=self.backend, **settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,18 +18,17 @@ import numpy.typing as npt
 from w2s.block import Block, Group
 from w2s.cells import Cell, FieldError, field
 from w2s.studies.charikar2024.claims import CLAIMS
+from w2s.studies.charikar2024.cost import HEAD, SIZES, block_bytes, block_pieces
 from w2s.studies.charikar2024.figures import FIGURES
-from w2s.studies.charikar2024.networks import NETWORKS, Networks, Representations, recipes
+from w2s.studies.charikar2024.networks import NETWORKS, Networks, Representations
 from w2s.studies.charikar2024.solver import NUMBERS, Trial
 from w2s.studies.fields import asked_levels, occurring
-from w2s.study import Cost, Rule, Study
-from w2s_kernels import Backend, flops
+from w2s.study import Cost, Piece, Rule, Study
+from w2s_kernels import Backend
 
 __all__ = ["Synthetic"]
 
 TRAINED = ["realizable", "pretrained"]
-SIZES = ("n_labeled", "n_transfer", "n_test", "n_validation", "sampling")
-HEAD = ("head", "steps", "step_size", "sparsity", "head_epochs", "head_learning_rate", "head_batch")
 MAX_SUBSETS = 20_000
 
 
@@ -148,20 +147,12 @@ class Synthetic(Study):
                 )
 
     def cost(self, block: Block) -> Cost:
-        """Pretraining once per seed; per task one pass of every network over every sample and two factorisations."""
-        seeds, tasks = len(block.values("seed")), len(block.values("task"))
-        width, layers = max(block.values("width")), _layers(block)
-        rows = sum(max(block.values(name)) for name in SIZES[:4])
-        made = {recipe for level in asked_levels(block, *NETWORKS) for recipe in recipes(level)}
-        pretraining = sum(recipe.flops for recipe in made)
-        designs = tasks if "per_task" in block.values("sampling") else 1
-        networks, sizes = len(block.group(*NETWORKS)), len(block.group(*SIZES))
-        sample = flops.gemm(rows, width, width, layers) + 2 * flops.svd(rows / 3, width)
-        heads = sum(_head(level, rows, width, layers) for level in block.group(*HEAD).levels)
-        views = len(block.values("evaluate"))
-        work = networks * sizes * (designs * sample + tasks * (heads + views * flops.gemm(rows, width, 4)))
-        kept = seeds * max((recipe.rows for recipe in made), default=0.0) * (max(block.values("inputs")) + 3 * width)
-        return Cost(seeds * (pretraining + work), 8.0 * (rows * (3 * width + 12 * tasks) + kept))
+        """Sum of the pieces; bytes of one trial and of what every seed is pretrained on."""
+        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """Networks once for each seed; inputs, features and factorisations once for each trial; heads for each task."""
+        return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: networks of all seeds together, then for each seed the tasks that share inputs at once."""
@@ -198,20 +189,3 @@ def _solved(
             for h in np.flatnonzero(wanted[z] & trial.finite):
                 for v, found in enumerate(trial.solve(heads.levels[h], looks)):
                     yield (s, z, h, v, part), found
-
-
-def _layers(block: Block) -> float:
-    """Layers of the three networks together."""
-    depths = (max((d for d in block.values(name) if d is not None), default=5) for name in ("depth_weak", "depth_strong"))
-    return float(max(block.values("depth_truth")) + sum(depths))
-
-
-def _head(level: Mapping[str, Any], rows: float, width: int, layers: float) -> float:
-    """Fitting the four models of one task."""
-    if level["head"] == "sparse":
-        return 4.0 * flops.svd(width, level["sparsity"], math.comb(width, level["sparsity"]))
-    if level["head"] == "relu":
-        return 4.0 * 60 * flops.gemm(rows / 3, width, 2)
-    if level["head"] == "all_layers":
-        return 3.0 * flops.gemm(rows, width, width, level["head_epochs"] * layers)
-    return 4.0 * flops.gemm(rows / 3, width, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,14 @@ class Reader:
         """Whole numbers (n,)."""
         return np.asarray(self.cast(role, self.filled(role, self.column(role)), pa.int64(), "whole numbers"))
 
+    def seeds(self) -> npt.NDArray[np.int64]:
+        """Seeds (n,), 0 or more."""
+        seeds = self.whole("seed")
+        if (bad := seeds < 0).any():
+            row = int(bad.argmax())
+            raise FieldError(f"{self.at('seed', row)}: {seeds[row]} is no seed: 0 or more", self.names.field("seed"))
+        return seeds
+
     def text(self, role: str) -> Array:
         """Names (n,), whatever they are stored as."""
         return self.cast(role, self.filled(role, self.column(role)), pa.string(), "names").astype(str)
@@ -164,7 +172,9 @@ class Reader:
         if name in self.table.column_names:
             return self.table[name]
         known = ", ".join(self.table.column_names[:20])
-        message = f"{self.name}: no column {name!r}{nearest(name, self.table.column_names)}; its columns: {known}"
+        used = {getattr(self.names, other.name) for other in fields(self.names)}
+        free = [column for column in self.table.column_names if column not in used]
+        message = f"{self.name}: no column {name!r}{nearest(name, free)}; its columns: {known}"
         raise FieldError(f"{message}; name yours with {self.names.field(role)}", self.names.field(role))
 
     def filled(self, role: str, column: pa.ChunkedArray | pa.Array) -> pa.Array:

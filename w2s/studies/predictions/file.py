@@ -30,7 +30,8 @@ Array = npt.NDArray[Any]
 class Predictions:
     """Items in order: ``truth`` (n,) classes or (n, k) values; ``models`` maps a model to (n,) classes or an (n, k) matrix.
 
-    ``seeds`` (n,) and ``groups`` (n,) are None in a file without such a column.
+    ``seeds`` (n,) and ``groups`` (n,) are None in a file without such a column. A column of groups that cannot be read, with
+    nulls say, is none either; ``no_groups`` says why, to whom asks for a group.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Predictions:
     models: Mapping[str, Array]
     seeds: npt.NDArray[np.int64] | None
     groups: Array | None
+    no_groups: str = ""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -54,7 +56,7 @@ class Predictions:
             raise FieldError(f"{self.name}: no seed column, so its rows are seed 0; write seeds: 1, not seed {seed}")
         if group is not None:
             if self.groups is None:
-                raise FieldError(f"{self.name}: no group column, so there is no group {group!r}", "group")
+                raise FieldError(self.no_groups or f"{self.name}: no group column, so there is no group {group!r}", "group")
             known = np.unique(self.groups[keep])
             keep &= self.groups == group
             if not keep.any():
@@ -87,11 +89,21 @@ def _load(name: str, path: Path, sha256: str, kind: Kind, names: ColumnNames) ->
     reader = Reader(name, table, names)
     items = reader.text("item_id")
     truth, models = {"class": reader.classes, "probability": reader.probabilities, "value": reader.values}[kind]()
-    seeds = reader.whole("seed") if reader.has("seed") else None
-    groups = reader.text("group") if reader.has("group") else None
-    whole = Predictions(name, items, truth, models, seeds, groups)
+    seeds = reader.seeds() if reader.has("seed") else None
+    groups, problem = _groups(reader)
+    whole = Predictions(name, items, truth, models, seeds, groups, problem)
     order = np.lexsort([items, *(column for column in (groups, seeds) if column is not None)])
     return _unique(whole.take(order))
+
+
+def _groups(reader: Reader) -> tuple[Array | None, str]:
+    """Names of groups where there are any, and what is wrong with them."""
+    if not reader.has("group"):
+        return None, ""
+    try:
+        return reader.text("group"), ""
+    except FieldError as error:
+        return None, str(error)
 
 
 def _unique(rows: Predictions) -> Predictions:
@@ -101,7 +113,7 @@ def _unique(rows: Predictions) -> Predictions:
         place = int(same.argmax())
         named = zip(("item", "group", "seed"), (rows.items, rows.groups, rows.seeds), strict=True)
         where = ", ".join(f"{what} {column[place]}" for what, column in named if column is not None)
-        raise FieldError(f"{rows.name}: {where} stands twice")
+        raise FieldError(rows.no_groups or f"{rows.name}: {where} stands twice")
     return rows
 
 

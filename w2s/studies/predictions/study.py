@@ -34,6 +34,7 @@ _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
 _FILE = ("file", "kind", *_NAMES.values())
 _SHOWN = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr", "pgr_01", "agreement_wrong")
 _TERMS = 24.0  # columns that are resampled
+_ONE_ITEM = "one item: no intervals"
 _NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
 
 
@@ -121,6 +122,8 @@ def _row(level: Mapping[str, Any]) -> dict[str, Any]:
     scorers: Mapping[str, Callable[..., Mapping[str, Any]]]
     scorers = {"class": class_row, "probability": probability_row, "value": value_row}
     row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
+    if row["n_items"] == 1:
+        return row | {"message": _ONE_ITEM}
     unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
     return row | ({"message": _NO_GAP} if unresolved else {})
 
@@ -153,6 +156,9 @@ def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> Data
         if name in RATIOS:
             unresolved = single & (summary[f"{name}_status"] == "one_seed") & summary[f"{name}_low"].isna()
             summary.loc[unresolved, f"{name}_status"] = "gap_unresolved"
+        alone = single & (rows["n_items"].to_numpy() == 1) & summary[name].notna()
+        if alone.any():
+            summary[f"{name}_status"] = np.where(alone, "one_item", summary.get(f"{name}_status", ""))
     lines = readable(summary, keys, metrics)
     lines.insert(len(keys), "over", ["items" if one else f"{n} seeds" for one, n in zip(single, summary["seeds"], strict=True)])
     return lines
