@@ -182,7 +182,7 @@ def _loaded_libraries(modules: int) -> Any:  # noqa: ARG001
 
 @functools.cache
 def blas_name() -> str:
-    """Name and version of the BLAS that NumPy uses, for the ``blas`` column."""
+    """Name and version of the BLAS that NumPy and SciPy use, for the ``blas`` column."""
     import numpy as np  # noqa: F401
     from threadpoolctl import threadpool_info
 
@@ -191,4 +191,4 @@ def blas_name() -> str:
         for lib in threadpool_info()
         if lib["user_api"] == "blas"
     ]
-    return ", ".join(dict.fromkeys(found)) or "unknown"
+    return ", ".join(sorted(set(found))) or "unknown"  # not in the order in which they were loaded

@@ -64,7 +64,7 @@ def alive(pid):
 
 
 IN_ONE_CLUSTER = """
-import os, sys, time, urllib.request
+import os, re, sys, time, urllib.request
 from pathlib import Path
 from sweeper.executors import make_executor
 from sweeper.grid import Compute
@@ -99,7 +99,9 @@ with cluster:
         for node in ray.nodes():
             with urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10) as answer:
                 text += answer.read().decode()
-        if "ray_w2s_cells_done_total" in text and "ray_w2s_cells_failed_total" in text:
+        # Ray exports a few seconds late, and what was counted last comes last.
+        seen = {m[1]: float(m[2]) for m in re.finditer(r"^ray_w2s_(\\w+)\\{.*\\} (\\S+)$", text, re.MULTILINE)}
+        if seen.get("cells_failed_total", 0) >= 4 and seen.get("cells_done_total", 0) >= 16:
             break
         time.sleep(0.5)
     print("\\n".join(line for line in text.splitlines() if line.startswith("ray_w2s_")))
