@@ -151,8 +151,9 @@ def one_thread() -> Iterator[None]:
     environment = {name: os.environ.get(name) for name in later}
     os.environ.update(dict.fromkeys(later, "1"))  # for libraries that a study loads later
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
-    before = numba.get_num_threads() if numba else 0
+    # Torch first: the question starts Numba's threads, which sets Torch's OpenMP library to all cores.
     before_torch = torch.get_num_threads() if torch else 0
+    before = numba.get_num_threads() if numba else 0
     if numba:
         numba.set_num_threads(1)
     if torch:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
 from sweeper import launch
 from sweeper.status import run_status
@@ -75,3 +76,18 @@ with one_thread():
     assert {library["num_threads"] for library in threadpool_info()} == {1}, threadpool_info()
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_torch_keeps_the_threads_that_its_user_gave_it() -> None:
+    """Numba's threads, started by a question about them, set Torch's OpenMP library to all cores."""
+    pytest.importorskip("torch")
+    code = """
+import torch
+torch.set_num_threads(1)
+torch.ones(64, 64) @ torch.ones(64, 64)
+from sweeper.work import one_thread
+with one_thread():
+    assert torch.get_num_threads() == 1
+assert torch.get_num_threads() == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

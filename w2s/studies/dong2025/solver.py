@@ -213,12 +213,12 @@ class Family:
     def _sums(self, role: str, count: int) -> Matrix:
         return self.moments(role, count, self.d_strong, self.d_weak)
 
-    def _weak_rows(self, sums: Matrix) -> Matrix:
-        """A_w M for the weak map A_w and M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
+    def _weak_rows(self, sums: Matrix, count: int) -> Matrix:
+        """A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
         c = self.cosines[:, None]
         shared = np.count_nonzero(self.cosines)  # they descend
-        rows = np.sqrt(1.0 - c**2) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
-        rows[..., :shared, :] += c[:shared] * sums[..., :shared, :]
+        rows = (np.sqrt(1.0 - c**2) / count) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
+        rows[..., :shared, :] += (c[:shared] / count) * sums[..., :shared, :]
         return np.asarray(rows)
 
     def _weak_columns(self, rows: Matrix) -> Matrix:
@@ -243,8 +243,7 @@ class Family:
         found: dict[int, tuple[Matrix, Fit, str]] = {}
         for count in dict.fromkeys(level["n_labeled"] for level in teachers):
             mine = {at: level["ridge_weak"] for at, level in enumerate(teachers) if level["n_labeled"] == count}
-            rows = self._weak_rows(self._sums("labeled", count))
-            rows /= count
+            rows = self._weak_rows(self._sums("labeled", count), count)
             gram = self._weak_columns(rows)
             rhs = np.ascontiguousarray(rows @ self._unique_labels.T)
             shared = Teachers(gram, rhs, count, widths.tolist(), list(mine.values()), self.mixed, self.backend)
