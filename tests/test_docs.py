@@ -16,6 +16,7 @@ from sweeper import launch, load_grid
 from sweeper.describe import starting_grid
 from sweeper.report import make_report
 from sweeper.verify import exit_code, verify
+from sweeper.yamlfile import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -125,3 +126,12 @@ def test_kernels_folder_is_no_package() -> None:
 def test_public_names_exist(package: str) -> None:
     program = f"import {package} as p\nfor n in p.__all__: getattr(p, n)\nassert len(set(p.__all__)) == len(p.__all__)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_commands_of_the_readme_name_the_folders_that_its_launches_make() -> None:
+    commands = re.findall(r"^    \S*w2s-sweep (\w+) (\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    grids = [ROOT / name for command, name in commands if command == "launch"]
+    made = {(grid.parent / read_yaml(grid)[0].get("out", f"runs/{grid.stem}")).resolve() for grid in grids}
+    named = {(ROOT / name).resolve() for command, name in commands if command in ("verify", "report", "status")}
+    assert len(named) >= 2
+    assert named <= made, "a folder that no launch there makes"
