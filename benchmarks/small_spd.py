@@ -1,8 +1,10 @@
 """Batches of small SPD systems: `solve_spd` (numba) against NumPy's `solve` and Torch's `cholesky` + `cholesky_solve`.
 
 Every side runs on one thread in one process, A B C A B C ..., from arrays as they lie in memory to arrays of solutions:
-packing, checks and allocation are part of the time. Each peer gets the chunk of the batch that suits it best, chosen before
-the measurement. Bars: times as fast as the better peer. Rates count d^3 / 3 + 2 d^2 k flops an item; GEMM is 1024 x 1024.
+packing, checks and allocation are part of the time. The process keeps memory that it has freed, as a worker of a sweep does:
+else new pages for the result, zeroed by the system, are a tenth of our time at d = 8. Each peer gets the chunk of the batch
+that suits it best, chosen before the measurement. Bars: times as fast as the better peer. Rates count d^3 / 3 + 2 d^2 k flops
+an item; GEMM is 1024 x 1024.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from _timing import available, interleaved, one_thread_backend, options, quartiles, save, seconds_of, verdict
 from threadpoolctl import threadpool_limits
 
+from sweeper.work import keep_freed_memory
 from w2s_kernels import solve_spd
 from w2s_kernels.reference import spd_reference
 
@@ -115,6 +118,7 @@ def table(results: list[dict[str, Any]], *, bars: bool) -> None:
 def main() -> None:
     chosen = options(__doc__, "2000 items instead of 10000").parse_args()
     items = 2_000 if chosen.quick else 10_000
+    keep_freed_memory()
     with threadpool_limits(1):
         peers = available(PEERS)
         results = []

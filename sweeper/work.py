@@ -29,7 +29,7 @@ from w2s.studies import find_study
 from w2s.study import Study
 from w2s_kernels import Backend, choose
 
-__all__ = ["Job", "Receipt", "one_thread", "record_failure", "solve_block", "solve_rows"]
+__all__ = ["Job", "Receipt", "keep_freed_memory", "one_thread", "record_failure", "solve_block", "solve_rows"]
 
 
 THREAD_VARIABLES = (
@@ -81,7 +81,7 @@ def solve_block(job: Job, block: Block) -> Receipt:
     """
     study = find_study(job.study, job.base)
     backend = choose(job.backend)  # imports Numba, before its threads are limited
-    _keep_freed_memory()
+    keep_freed_memory()
     start = time.perf_counter()
     try:
         with one_thread():
@@ -115,7 +115,7 @@ def _record(
 
 
 @functools.cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let this process keep memory that it has freed, arrays up to 32 MiB and 256 MiB at the end of the heap, from now on.
 
     Arrays of a few MiB come and go all the time in a block; handing their pages back and taking them anew, zeroed, was a
