@@ -104,6 +104,7 @@ def test_every_method_gives_a_full_row(place):
     assert rows[numbers].drop(columns="pgr_flip_01").notna().all().all()
     assert rows["weak_error"].nunique() == 2  # one weak model, and the ensemble
     assert rows["ceiling_error"].nunique() == 1
+    assert (rows[["cut_items", "dropped_items"]] >= 0).all().all()
     selected = rows.set_index("method")["selected_by"]
     assert selected["naive + stop(legal)"] == "agreement with weak labels of the validation items"
     assert "truth" in selected["naive + stop(oracle)"]

@@ -16,7 +16,7 @@ from w2s.artifacts import Store
 from w2s.cells import FieldError
 from w2s.datafile import DataFileError
 from w2s.finetune.formatters import BUILTIN, columns_formatter, find_formatter
-from w2s.finetune.items import PARTS, Columns, draw_items, items, truth
+from w2s.finetune.items import PARTS, Columns, draw_items, dropped_items, items, truth
 from w2s.finetune.labels import as_labels, flip, mix, part_ids, temper, truth_labels, truth_of
 from w2s.finetune.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.tasks import TaskData
@@ -97,6 +97,8 @@ def test_what_is_dropped_is_counted(tmp_path):
     path.write_text("text,label\n" + "".join(f"a {k},{k % 2}\n" for k in range(60)) + "a 1,1\n  ,0\nb,\n")
     _, _, counts = draw(TaskData.find("mine.csv", tmp_path), labeled=10, transfer=10, validation=4, test=6)
     assert counts["dropped"] == {"duplicate": 1, "empty": 1, "no_label": 1}
+    (tmp_path / "counts.json").write_text(json.dumps(counts))
+    assert dropped_items(tmp_path) == 3
 
 
 @pytest.mark.parametrize("label", [None, float("nan"), "", " "])

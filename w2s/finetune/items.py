@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from w2s.finetune.formatters import Example, Formatter, row_digest
 from w2s.finetune.tables import write_table
 from w2s.finetune.tasks import TaskData, formatter_of, read_rows
 
-__all__ = ["PARTS", "Columns", "draw_items", "items", "truth"]
+__all__ = ["PARTS", "Columns", "draw_items", "dropped_items", "items", "truth"]
 
 PARTS = ("labeled", "transfer", "validation", "test")
 """``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
@@ -89,6 +90,12 @@ def truth(
     drawn = [item for part in PARTS for item in parts[part]]
     ids, labels = [item.id for item in drawn], [item.example.label for item in drawn]
     write_table(work.folder, "truth", pa.table({"item_id": pa.array(ids, pa.string()), "truth": pa.array(labels, pa.int64())}))
+
+
+def dropped_items(folder: Path) -> int:
+    """Rows of the task that no part could have: empty, without a label, there twice, or in the test part too."""
+    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    return sum(int(count) for count in counts["dropped"].values())
 
 
 def draw_items(

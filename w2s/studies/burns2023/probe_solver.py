@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.artifacts import Call, Store
 from w2s.finetune.features import depth_and_width, features, read_features
-from w2s.finetune.items import items, truth
+from w2s.finetune.items import dropped_items, items, truth
 from w2s.finetune.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
 from w2s.finetune.methods import parse_method
 from w2s.finetune.models import ModelFolder
@@ -170,6 +170,7 @@ class ProbeSolver:
             "student_iterations": fitted.account.get("iterations"),
             "student_gradient_norm": fitted.account.get("gradient_norm"),
             "cut_items": max(cut),
+            "dropped_items": dropped_items(self.store.get(graph.items)),
         }
 
 

@@ -105,6 +105,7 @@ class Probes(Study):
         "student_iterations": "int64",
         "student_gradient_norm": "double",
         "cut_items": "int64",
+        "dropped_items": "int64",
     }
     claims = CLAIMS
     figures = FIGURES

@@ -19,6 +19,7 @@ import pyarrow as pa
 from w2s.artifacts import Call, Store, in_order
 from w2s.block import Block
 from w2s.cells import FieldError, field
+from w2s.finetune.items import dropped_items
 from w2s.finetune.labels import part_ids, truth_of
 from w2s.finetune.losses import check_loss
 from w2s.finetune.methods import parse_method
@@ -95,6 +96,7 @@ class Text(Study):
         "selected_by": "string",
         "stopped_at": "int64",
         "cut_items": "int64",
+        "dropped_items": "int64",
         "tokens": "int64",
         "train_seconds": "double",
         "peak_bytes": "int64",
@@ -201,6 +203,7 @@ class Text(Study):
             "selected_by": selected,
             "stopped_at": stopped,
             "cut_items": max(account["cut_items"] for account in accounts),
+            "dropped_items": dropped_items(store.get(graph.items)),
             "tokens": self._account(graph, "student")["tokens"],
             "train_seconds": self._account(graph, "student")["seconds"],
             "peak_bytes": max(account["peak_bytes"] for account in accounts),
