@@ -283,6 +283,7 @@ GIVEN = os.environ.get("W2S_DATA", "")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # two tasks through two encoders
 @pytest.mark.data
 @pytest.mark.skipif(not REAL, reason="needs W2S_DATA with sentence_polarity and subjectivity")
 def test_real_encoders_recover_and_imitate_as_measured(tmp_path, monkeypatch):
