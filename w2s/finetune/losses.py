@@ -22,7 +22,7 @@ from w2s.finetune.plugins import load_plugin, plugin_names
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Loss", "check_loss", "coefficient", "find_loss", "loss", "loss_names"]
+__all__ = ["Loss", "check_loss", "coefficient", "find_loss", "is_loss", "loss", "loss_names"]
 
 Function = Callable[..., "Tensor"]
 _REGISTERED: dict[str, Loss] = {}
@@ -73,6 +73,11 @@ def find_loss(name: str) -> Loss:
     if name not in _REGISTERED:
         raise FieldError(f"unknown loss {name!r}{nearest(name, loss_names())}; known: {', '.join(loss_names())}")
     return _REGISTERED[name]
+
+
+def is_loss(name: str) -> bool:
+    """Whether there is such a loss; installed packages are searched only for what is not registered yet."""
+    return name in _REGISTERED or name in plugin_names(_GROUP)
 
 
 def loss_names() -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from w2s.cells import FieldError, nearest
-from w2s.finetune.losses import find_loss, loss_names
+from w2s.finetune.losses import find_loss, is_loss, loss_names
 
 __all__ = ["Method", "parse_method"]
 
@@ -59,8 +59,8 @@ def parse_method(text: str) -> Method:
 
 def _loss(method: Method, word: str, inside: str | None, text: str) -> Method:
     name = "xent" if word == "naive" else word
-    known = (*loss_names(), "naive", *_TREATMENTS)
-    if name not in loss_names():
+    if not is_loss(name):
+        known = (*loss_names(), "naive", *_TREATMENTS)
         raise _wrong(text, f"unknown word {word!r}{nearest(word, known)}; known: {', '.join(known)}")
     options: dict[str, Any] = {}
     for item in (inside or "").split(","):
