@@ -17,7 +17,7 @@ from w2s.solver_choice import Choice, choose_solver, count_filters
 from w2s.studies.dong2025.solver import Nested, families
 from w2s.studies.fields import occurring
 from w2s.study import Kind, Piece
-from w2s.workloads import NORMAL_FLOPS
+from w2s.workloads import CALLS, MOVED, NORMAL_FLOPS
 from w2s_kernels import flops
 
 __all__ = ["block_bytes", "block_pieces"]
@@ -27,14 +27,10 @@ Level = Mapping[str, Any]
 TEACHER = ("n_labeled", "ridge_weak")
 VIEW = ("evaluate", "risk", "ceiling")
 
-MOVED = 20.0
-"""Nominal operations that writing one number of a large array counts as: it takes about as long."""
 QUANTILE = 5000.0
 """Nominal operations of one chi-square quantile."""
-CALLS = 5e5
-"""Nominal operations that the array calls of one step count as: they take about as long, however small the arrays."""
 ITEM = 4e5
-"""The same for one fit from a Cholesky factor: a batch is factored, solved and its condition estimated item by item."""
+"""As ``CALLS``, for one fit from a Cholesky factor: a batch is factored, solved and its condition estimated item by item."""
 
 _TARGET = ("signal", "rho_weak", "rho_strong", "noise")
 _STUDENT = (*FILTER_FIELDS, "ridge_weak", "noise", "signal", "rho_weak", "rho_strong")

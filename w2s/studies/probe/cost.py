@@ -15,6 +15,7 @@ from w2s.probe import FILTER_FIELDS
 from w2s.solver_choice import choose_solver
 from w2s.studies.fields import occurring
 from w2s.study import Kind, Piece
+from w2s.workloads import CALLS
 from w2s_kernels import flops
 
 __all__ = ["FILTER", "STUDENT", "TEACHER", "block_bytes", "block_pieces"]
@@ -30,8 +31,6 @@ TUNED = 21
 """Ridges tried by ``ceiling_tuning: best_on_validation``."""
 PASSES = 12.0
 """Operations on each output of each filter: centring, errors, misfit, gain, the largest of a row."""
-CALLS = 5e5
-"""Nominal operations that the array calls around one fit count as: they take about as long."""
 
 _FITS = (*FILTER_FIELDS, "ceiling_tuning")
 _WHOLE = ("weak_features", "d_weak", "n_labeled", "ridge_weak", "labels", *_FITS)
