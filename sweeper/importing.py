@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -11,7 +9,7 @@ import yaml
 
 from sweeper.describe import console, short
 from sweeper.errors import StoreError, UserError
-from sweeper.partfile import flush
+from w2s.durable import whole
 from w2s.importers import IMPORTERS, FolderError, Imported
 from w2s.importers.files import summary_table
 from w2s.studies.predictions.groups import prediction_grid
@@ -54,27 +52,15 @@ def _write(found: Imported, table: Path, predictions: Path, grid: Path) -> None:
 
     rows = summary_table(found.runs)
     table.parent.mkdir(parents=True, exist_ok=True)
-    with _written(table) as place:
+    with whole(table) as place:
         pq.write_table(rows, place) if table.suffix == ".parquet" else pyarrow.csv.write_csv(rows, place)
     if found.predictions is not None:
-        with _written(predictions) as place:
+        with whole(predictions) as place:
             pq.write_table(found.predictions, place)
         seeds, groups = (found.predictions[name].to_numpy() for name in ("seed", "group"))
         text = yaml.safe_dump(prediction_grid(predictions.name, "probability", seeds, groups.astype(str)), sort_keys=False)
-        with _written(grid) as place:
+        with whole(grid) as place:
             place.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its name when it is complete."""
-    partial = path.with_name(f".{path.name}")
-    try:
-        yield partial
-        flush(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _print(found: Imported, targets: list[Path]) -> None:

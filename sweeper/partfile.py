@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
 
-__all__ = ["BLOCK", "DamagedPartError", "Part", "flush", "read_part", "unreadable", "write_rows"]
+__all__ = ["BLOCK", "DamagedPartError", "Part", "read_part", "unreadable", "write_rows"]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
@@ -87,15 +87,6 @@ def write_rows(table: pa.Table, path: Path) -> None:
         writer.write_table(bare)
         writer.add_key_value_metadata(table.schema.metadata or {})
     path.write_bytes(buffer.getvalue())
-
-
-def flush(path: Path) -> None:
-    """Wait until a file is on the disk; without it a rename may survive a power cut that the content does not."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:

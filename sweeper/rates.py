@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import os
 import platform
 import statistics
 import tempfile
@@ -26,6 +25,7 @@ from sweeper.provenance import package_version
 from sweeper.store import RunFolder
 from w2s.block import Axis, Block
 from w2s.cells import Cell, field
+from w2s.durable import whole
 from w2s.laws.cache import cache_folder
 from w2s.rows import rows_table
 from w2s.study import Cost, Kind, Piece, Rows, Study
@@ -139,10 +139,8 @@ def save_rates(rates: Rates) -> Path:
     """Write the rates whole into the cache folder. Raises :class:`StoreError` where that cannot be written."""
     path = rates_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        temporary.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        with whole(path) as temporary:
+            temporary.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}") from None
     return path

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,8 +28,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from sweeper.errors import RunError, StoreError
-from sweeper.partfile import BLOCK, DamagedPartError, Part, flush, read_part, unreadable, write_rows
+from sweeper.partfile import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
 from sweeper.yamlfile import dump_yaml
+from w2s.durable import whole
 
 __all__ = ["RunFolder"]
 
@@ -216,15 +216,10 @@ class RunFolder:
         self._replace(path, lambda temporary: write_rows(table, temporary))
 
     def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Write a file under a temporary name, wait until it is on the disk, then rename it."""
-        temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
-            flush(temporary)
-            temporary.replace(path)
+            with whole(path) as temporary:
+                write(temporary)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
 

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import secrets
 import shutil
@@ -28,6 +27,7 @@ from typing import Any
 
 from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
+from w2s.durable import flush
 
 __all__ = ["ArtifactError", "Store", "Work"]
 
@@ -203,8 +203,7 @@ class Store:
         }
         (folder / _MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
         for item in _files(folder):
-            with item.open("rb") as stream:
-                os.fsync(stream.fileno())
+            flush(item)
 
     @contextlib.contextmanager
     def _lease(self, call: Call, note: Callable[[str], None]) -> Iterator[None]:

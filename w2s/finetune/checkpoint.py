@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from w2s.durable import flush
 
 __all__ = ["latest_step", "write_step"]
 
@@ -25,8 +26,7 @@ def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: 
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / _TENSORS)
     (partial / _CONTENT).write_text(json.dumps({"step": step, **content}), encoding="utf-8")
     for name in (_TENSORS, _CONTENT):
-        with (partial / name).open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(partial / name)
     if place.exists():  # it could not be read, or this step would not have been done again
         shutil.rmtree(place)
     partial.replace(place)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.durable import whole
+
 __all__ = ["cache_folder", "cached", "forget"]
 
 Array = npt.NDArray[Any]
@@ -47,10 +49,8 @@ def _stored(recipe: _Recipe) -> Array:
     except (OSError, ValueError, EOFError):
         values = recipe.compute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        np.save(temporary, values, allow_pickle=False)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            np.save(temporary, values, allow_pickle=False)
     except OSError:
         return values
     return values
