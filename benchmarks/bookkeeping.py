@@ -21,9 +21,9 @@ from _timing import options, quartiles, save, spread, verdict
 from threadpoolctl import threadpool_limits
 
 from sweeper import launch
-from w2s.block import Block
-from w2s.rows import PROVENANCE
-from w2s.studies.dong2025.regression import Regression
+from w2s.contract.block import Block
+from w2s.contract.rows import PROVENANCE
+from w2s.studies.dong2025.regression.study import Regression
 from w2s_kernels import Backend
 
 PER_CELL, SHARE, DEAR = 2.0, 0.05, 100.0

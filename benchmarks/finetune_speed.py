@@ -25,14 +25,16 @@ import numpy as np
 import torch
 from _timing import options, quartiles, save, verdict
 
-from w2s.cells import FieldError
-from w2s.datafile import DataFileError
-from w2s.finetune.formatters import find_formatter
-from w2s.finetune.loop import Recipe, Trainer
-from w2s.finetune.losses import cross_entropy
-from w2s.finetune.models import ModelFolder, Shape, build, load_tokenizer
-from w2s.finetune.tasks import TaskData, read_rows
-from w2s.finetune.tokens import Encoded, encode, training_batches
+from w2s.errors import FieldError
+from w2s.files.datafile import DataFileError
+from w2s.finetune.data.formatters import find_formatter
+from w2s.finetune.data.tasks import TaskData, read_rows
+from w2s.finetune.data.tokens import Encoded, encode, training_batches
+from w2s.finetune.models.build import Shape, build
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.tokenizer import load_tokenizer
+from w2s.finetune.objectives.losses import cross_entropy
+from w2s.finetune.training.loop import Recipe, Trainer
 
 BATCH, RATE, SEED, LENGTH = 32, 1e-4, 0, 128
 BARS = {"released": 1.5, "hugging face": 1.0}

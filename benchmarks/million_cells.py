@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from _timing import options, quartiles, save, spread, verdict
 
-from sweeper.yamlfile import dump_yaml, read_yaml
-from w2s.block import Axis, Block
-from w2s.studies.dong2025.regression import Regression
+from sweeper.grid.yaml import dump_yaml, read_yaml
+from w2s.contract.block import Axis, Block
+from w2s.studies.dong2025.regression.study import Regression
 from w2s_kernels import choose
 
 GRID = Path(__file__).resolve().parent / "million.yaml"

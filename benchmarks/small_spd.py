@@ -18,7 +18,7 @@ import numpy as np
 from _timing import available, interleaved, one_thread_backend, options, quartiles, save, seconds_of, verdict
 from threadpoolctl import threadpool_limits
 
-from sweeper.work import keep_freed_memory
+from sweeper.worker.threads import keep_freed_memory
 from w2s_kernels import solve_spd
 from w2s_kernels.reference import spd_reference
 

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweeper.errors import Exit, GridError, RunError, UserError
-    from sweeper.grid import Grid
-    from sweeper.plan import Plan, make_plan
-    from sweeper.reader import load_grid
-    from sweeper.run import Outcome, launch
+    from sweeper.grid.model import Grid
+    from sweeper.grid.read import load_grid
+    from sweeper.launching.launch import Outcome, launch
+    from sweeper.plan.cut import Plan, make_plan
 
 __all__ = ["Exit", "Grid", "GridError", "Outcome", "Plan", "RunError", "UserError", "launch", "load_grid", "make_plan"]
 
 _HOME = {
     "Exit": "sweeper.errors",
-    "Grid": "sweeper.grid",
+    "Grid": "sweeper.grid.model",
     "GridError": "sweeper.errors",
-    "Outcome": "sweeper.run",
-    "Plan": "sweeper.plan",
+    "Outcome": "sweeper.launching.launch",
+    "Plan": "sweeper.plan.cut",
     "RunError": "sweeper.errors",
     "UserError": "sweeper.errors",
-    "launch": "sweeper.run",
-    "load_grid": "sweeper.reader",
-    "make_plan": "sweeper.plan",
+    "launch": "sweeper.launching.launch",
+    "load_grid": "sweeper.grid.read",
+    "make_plan": "sweeper.plan.cut",
 }
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.bench import benchmark_files, run_benchmarks
 from sweeper.errors import UserError
+from sweeper.tools.bench import benchmark_files, run_benchmarks
 
 FAST = ("hundred_filters", "nested_widths", "wishart_counts")
 ENVIRONMENT = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -43,7 +43,7 @@ def test_verdicts_are_gathered_and_a_missed_bar_breaks_nothing(
     for name, text in programs.items():
         (tmp_path / f"{name}.py").write_text(text)
     files = {name: tmp_path / f"{name}.py" for name in programs}
-    monkeypatch.setattr("sweeper.bench.benchmark_files", lambda: files)
+    monkeypatch.setattr("sweeper.tools.bench.benchmark_files", lambda: files)
     assert run_benchmarks([], quick=True) == 1
     shown = capfd.readouterr().out
     assert shown.endswith("\n== claims\nPASS    a claim\nMISSED  another\nBROKEN  wrong (exit 3)\n")

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from sweeper import launch, load_grid
-from sweeper.describe import starting_grid
-from sweeper.report import make_report
-from sweeper.verify import exit_code, verify
-from sweeper.yamlfile import read_yaml
+from sweeper.cli.show.catalogue import starting_grid
+from sweeper.grid.yaml import read_yaml
+from sweeper.review.report import make_report
+from sweeper.review.verify import exit_code, verify
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -6,12 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2s.block import Axis, Block, Group
-    from w2s.cells import Cell, FieldError, field
-    from w2s.claims import Claim, Verdict
-    from w2s.datafile import DataFile
-    from w2s.study import Cost, Figure, Piece, Rule, Study
-    from w2s.summary import best, contrast, load, summarize
+    from w2s.claims.claim import Claim, Verdict
+    from w2s.contract.block import Axis, Block, Group
+    from w2s.contract.cells import Cell, field
+    from w2s.contract.study import Cost, Figure, Piece, Rule, Study
+    from w2s.errors import FieldError
+    from w2s.files.datafile import DataFile
+    from w2s.summary import best, contrast, summarize
+    from w2s.tables.load import load
 
 __all__ = [
     "Axis",
@@ -35,23 +37,23 @@ __all__ = [
 ]
 
 _HOME = {
-    "Axis": "w2s.block",
-    "Block": "w2s.block",
-    "Cell": "w2s.cells",
-    "Claim": "w2s.claims",
-    "Cost": "w2s.study",
-    "DataFile": "w2s.datafile",
-    "FieldError": "w2s.cells",
-    "Figure": "w2s.study",
-    "Group": "w2s.block",
-    "Piece": "w2s.study",
-    "Rule": "w2s.study",
-    "Study": "w2s.study",
-    "Verdict": "w2s.claims",
+    "Axis": "w2s.contract.block",
+    "Block": "w2s.contract.block",
+    "Cell": "w2s.contract.cells",
+    "Claim": "w2s.claims.claim",
+    "Cost": "w2s.contract.study",
+    "DataFile": "w2s.files.datafile",
+    "FieldError": "w2s.errors",
+    "Figure": "w2s.contract.study",
+    "Group": "w2s.contract.block",
+    "Piece": "w2s.contract.study",
+    "Rule": "w2s.contract.study",
+    "Study": "w2s.contract.study",
+    "Verdict": "w2s.claims.claim",
     "best": "w2s.summary",
     "contrast": "w2s.summary",
-    "field": "w2s.cells",
-    "load": "w2s.summary",
+    "field": "w2s.contract.cells",
+    "load": "w2s.tables.load",
     "summarize": "w2s.summary",
 }
 

@@ -6,13 +6,13 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from sweeper.grid import Compute
+from sweeper.grid.model import Compute
 
 if TYPE_CHECKING:
-    from sweeper.making import ArtifactReceipt
-    from sweeper.progress import Progress
-    from sweeper.schedule import Schedule
-    from sweeper.work import Job, Receipt
+    from sweeper.launching.progress import Progress
+    from sweeper.launching.schedule import Schedule
+    from sweeper.worker.make import ArtifactReceipt
+    from sweeper.worker.solve import Job, Receipt
 
 __all__ = ["Executor", "make_executor"]
 
@@ -36,9 +36,9 @@ def make_executor(settings: Compute, report: Progress, *, gpus: bool = False) ->
         from sweeper.executors.inline import InlineExecutor
 
         return InlineExecutor(report)
-    from sweeper.executors.environment import prepare_ray_environment
+    from sweeper.executors.ray.environment import prepare_ray_environment
 
     prepare_ray_environment(settings.address)
-    from sweeper.executors.ray import RayExecutor
+    from sweeper.executors.ray.executor import RayExecutor
 
     return RayExecutor(settings, report, gpus=gpus)

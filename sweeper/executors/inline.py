@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from types import TracebackType
 
-from sweeper.making import ArtifactReceipt, make_artifact
-from sweeper.progress import Progress
-from sweeper.schedule import Schedule
-from sweeper.work import Job, Receipt, record_failure, solve_block
-from w2s.block import Block
+from sweeper.launching.progress import Progress
+from sweeper.launching.schedule import Schedule
+from sweeper.worker.make import ArtifactReceipt, make_artifact
+from sweeper.worker.solve import Job, Receipt, record_failure, solve_block
+from w2s.contract.block import Block
 
 __all__ = ["InlineExecutor"]
 

@@ -14,8 +14,8 @@ import yaml
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.report import make_report
-from sweeper.verify import exit_code, verify
+from sweeper.review.report import make_report
+from sweeper.review.verify import exit_code, verify
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "dong2025"
 SYNTHETIC = ("variance", "bias", "scaling_labeled", "scaling_transfer", "noise", "calibration")

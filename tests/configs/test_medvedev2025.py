@@ -12,9 +12,9 @@ import yaml
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.report import make_report
-from w2s.claims import decide
-from w2s.studies.medvedev2025.random_features import RandomFeatures
+from sweeper.review.report import make_report
+from w2s.claims.claim import decide
+from w2s.studies.medvedev2025.random_features.study import RandomFeatures
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "medvedev2025"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from w2s import Cell, Claim, Cost, Figure, Study, field
-from w2s.claims import above, below, over_seeds, within
+from w2s.claims.claim import above, below, over_seeds, within
 
 MADE = ("ratio", "coin", "wrong", "needy", "known", "broken")
 LIMIT = 0.5
@@ -50,7 +50,7 @@ CLAIMS = (
 
 
 def draw(table):
-    from w2s.figures import canvas, panels
+    from w2s.figures.style import canvas, panels
 
     figure = canvas(3, 2)
     panels(figure, 1, 1)[0, 0].plot(table["x"], table["gain"], "o")

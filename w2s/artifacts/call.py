@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s.cells import canonical
+from w2s.files.canonical import canonical
 
 __all__ = ["Artifact", "Call", "artifact"]
 

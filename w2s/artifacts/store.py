@@ -27,7 +27,7 @@ from typing import Any
 
 from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
-from w2s.durable import flush
+from w2s.files.durable import flush
 
 __all__ = ["ArtifactError", "Store", "Work"]
 

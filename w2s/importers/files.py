@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from w2s import metrics
-from w2s.tablefile import read_arrow
+from w2s.files.tablefile import read_arrow
+from w2s.measure import metrics
 
 __all__ = [
     "SUMMARY",

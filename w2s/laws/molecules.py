@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.cells import FieldError
-from w2s.laws.cache import cached
+from w2s.errors import FieldError
+from w2s.files.cache import cached
 from w2s.laws.table import Table
 
 __all__ = ["BITS", "check", "descriptors", "folded", "morgan"]

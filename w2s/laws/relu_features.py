@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from w2s.theory.medvedev2025 import gegenbauer, multiplicity, relu_coefficient
+from w2s.laws.relu_spectrum import gegenbauer, multiplicity, relu_coefficient
 from w2s_kernels import Backend, streams
 from w2s_kernels.backend import Array
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from w2s.cells import FieldError, nearest
-from w2s.datafile import DataFile, content_sha256
-from w2s.tablefile import named_errors, read_table_file
+from w2s.errors import FieldError, nearest
+from w2s.files.datafile import DataFile, content_sha256
+from w2s.files.tablefile import named_errors, read_table_file
 from w2s_kernels import Backend, streams
 
 __all__ = ["Rows", "Table", "load_table", "split_rows"]
@@ -57,9 +57,9 @@ class Rows:
 def load_table(file: DataFile, target: str | None, task: str) -> Table:
     """Read a table file, an npz file or the built-in ``digits``; cached per content, target, task.
 
-    Numeric columns other than the target are inputs, in file order. Table files are those of :mod:`w2s.tablefile`; an npz
+    Numeric columns other than the target are inputs, in file order. Table files are those of :mod:`w2s.files.tablefile`; an npz
     file holds ``x`` (rows, p) and ``y`` (rows,).
-    Raises :class:`w2s.cells.FieldError` for a file that cannot be read, a missing target, values that are not finite,
+    Raises :class:`w2s.errors.FieldError` for a file that cannot be read, a missing target, values that are not finite,
     or a classification with one class.
     """
     return _load(file.name, str(file.path), file.sha256, target, task)

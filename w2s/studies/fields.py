@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from w2s.block import Block, Group
-from w2s.cells import Cell, field
-from w2s.study import Rule
+from w2s.contract.block import Block, Group
+from w2s.contract.cells import Cell, field
+from w2s.contract.study import Rule
 
 __all__ = ["NEEDS_SPECTRUM", "FilterCell", "asked_levels", "occurring"]
 

@@ -6,7 +6,6 @@ counted as independent. Rows that cannot enter are counted in the result, not dr
 
 from w2s.summary.best import best
 from w2s.summary.contrast import contrast
-from w2s.summary.load import load
 from w2s.summary.summarize import summarize
 
-__all__ = ["best", "contrast", "load", "summarize"]
+__all__ = ["best", "contrast", "summarize"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from w2s.metrics import pgr_from_gap
+from w2s.measure.metrics import pgr_from_gap
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by

@@ -1,1 +1,4 @@
-"""Closed-form predictions, one module per paper."""
+"""Closed forms, one module per paper, vectorised and usable without a grid.
+
+Imports laws where a formula needs a geometry or a spectrum; studies and their claims import it.
+"""

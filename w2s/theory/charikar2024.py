@@ -7,7 +7,7 @@ With <a, b> the mean of a b over a sample, P the projection on a linear class of
 So gain = misfit for a target inside the class (their Theorem 1 with equality, because a linear class is a subspace), and by
 Cauchy and Schwarz |gain - misfit| <= 2 sqrt(misfit epsilon) with epsilon = |(I - P) f*|^2 for any target: the constant of the
 O(sqrt(epsilon)) in their Theorem 2, without its sampling terms. For a convex class that is no subspace and holds the target the
-gain is at least the misfit. For any other student only the second form is left: :func:`w2s.metrics.cross_term`.
+gain is at least the misfit. For any other student only the second form is left: :func:`w2s.measure.metrics.cross_term`.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from w2s import metrics
-from w2s.block import Block
-from w2s.cells import Cell, FieldError, field
-from w2s.finetune.items import PARTS, Columns, draw_items
-from w2s.finetune.tasks import MissingColumnError, TaskData, formatter_of
+from w2s.contract.block import Block
+from w2s.contract.cells import Cell, field
+from w2s.errors import FieldError
+from w2s.finetune.data.items import PARTS, Columns, draw_items
+from w2s.finetune.data.tasks import MissingColumnError, TaskData, formatter_of
+from w2s.measure import metrics
 
 __all__ = [
     "TASK_FIELDS",
@@ -78,7 +79,7 @@ def about(name: str) -> Iterator[None]:
 
 
 def check_draws(block: Block) -> None:
-    """Raise :class:`w2s.cells.FieldError` for parts that a task has too few items for.
+    """Raise :class:`w2s.errors.FieldError` for parts that a task has too few items for.
 
     Where groups could use a task up, what is left for the next part depends on the seed: then other seeds are tried too, as
     many as a bounded number of items allows.

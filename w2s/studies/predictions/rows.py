@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from w2s import metrics, scores
-from w2s.item_intervals import INTERVAL_COLUMNS, item_intervals
+from w2s.measure import metrics, scores
+from w2s.measure.item_intervals import INTERVAL_COLUMNS, item_intervals
 
 __all__ = ["ROW_COLUMNS", "class_row", "probability_row", "value_row"]
 
@@ -41,7 +41,7 @@ def class_row(truth: Classes, models: Mapping[str, Classes]) -> Row:
 
 
 def probability_row(truth: Classes, models: Mapping[str, Matrix]) -> Row:
-    """Columns of class probabilities (n, K) against the true classes (n,): all of :func:`w2s.scores.scores`, and intervals."""
+    """Columns of class probabilities (n, K) against the true classes (n,), with intervals over items."""
     row = scores.scores(truth, models["weak"], models["student"], models["ceiling"], models.get("strong"))
     terms = {f"{name}_error": scores.surprisal(values, truth) for name, values in models.items()}
     terms["misfit"] = scores.divergences(models["weak"], models["student"])

@@ -6,33 +6,34 @@ student and the ceiling predict for it. See ``docs/studies/predictions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.block import Block
-from w2s.cells import Cell, FieldError, field
-from w2s.datafile import DataFile
-from w2s.item_intervals import RESAMPLES
+from w2s.contract.block import Block
+from w2s.contract.cells import Cell, field
+from w2s.contract.study import Cost, Study
+from w2s.errors import FieldError
+from w2s.files.datafile import DataFile
+from w2s.measure.item_intervals import RESAMPLES
+from w2s.predictions.columns import OPTIONAL, ColumnNames
+from w2s.predictions.digest import prediction_digest
+from w2s.predictions.file import Kind, Predictions, load_predictions
 from w2s.studies.fields import asked_levels, occurring
-from w2s.studies.predictions.columns import OPTIONAL, ColumnNames
-from w2s.studies.predictions.file import Kind, Predictions, load_predictions
 from w2s.studies.predictions.rows import ROW_COLUMNS, class_row, probability_row, value_row
-from w2s.study import Cost, Study
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["PredictionStudy", "prediction_digest"]
+__all__ = ["PredictionStudy"]
 
 _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
     role: f"{role}_column" for role in ("weak", "student", "ceiling", *OPTIONAL)
 }
 _FILE = ("file", "kind", *_NAMES.values())
-_SHOWN = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr", "pgr_01", "agreement_wrong")
 _TERMS = 24.0  # columns that are resampled
 _ONE_ITEM = "one item: no intervals"
 _NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
@@ -132,33 +133,3 @@ def _column(values: list[Any]) -> npt.NDArray[Any]:
     if any(isinstance(value, str) for value in values):
         return np.array(values, dtype=object)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> DataFrame:
-    """Mean over seeds with intervals; a group with one seed shows its interval over items. ``over`` says which.
-
-    ``by`` names the columns that make a group, by default every field that varies. Ratios over seeds are ratios of means with
-    Fieller's interval, as in :func:`w2s.summarize`.
-    """
-    from w2s.summary import summarize
-    from w2s.summary.columns import RATIOS
-    from w2s.summary.text import readable
-
-    metrics = [name for name in _SHOWN if name in table.columns and table[name].notna().any()]
-    summary = summarize(table, by=by, metrics=metrics)
-    keys = list(summary.attrs["w2s_summary"]["by"])
-    single = summary["seeds"] == 1
-    first = table.drop_duplicates(keys) if keys else table.iloc[:1]
-    rows = summary[keys].merge(first, on=keys, how="left") if keys else first.reset_index(drop=True)
-    for name in metrics:
-        for side in ("low", "high"):
-            summary[f"{name}_{side}"] = np.where(single, rows[f"{name}_{side}"], summary[f"{name}_{side}"])
-        if name in RATIOS:
-            unresolved = single & (summary[f"{name}_status"] == "one_seed") & summary[f"{name}_low"].isna()
-            summary.loc[unresolved, f"{name}_status"] = "gap_unresolved"
-        alone = single & (rows["n_items"].to_numpy() == 1) & summary[name].notna()
-        if alone.any():
-            summary[f"{name}_status"] = np.where(alone, "one_item", summary.get(f"{name}_status", ""))
-    lines = readable(summary, keys, metrics)
-    lines.insert(len(keys), "over", ["items" if one else f"{n} seeds" for one, n in zip(single, summary["seeds"], strict=True)])
-    return lines

@@ -1,0 +1,267 @@
+"""The command line. Nothing heavier than Typer is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sweeper.cli.guard import guarded, mute_output
+from sweeper.cli.store import store_app
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="w2s-sweep",
+    help="Weak-to-strong generalization as a sweep: a grid file becomes a table of gain, misfit and PGR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: three times as fast, and a terminal too narrow for a table stays readable
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
+
+
+class ExecutorName(StrEnum):
+    """Where blocks are solved."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class BackendName(StrEnum):
+    """Which kernels compute."""
+
+    auto = "auto"
+    numpy = "numpy"
+    numba = "numba"
+    cupy = "cupy"
+
+
+class OnError(StrEnum):
+    """What a failed cell does to the rest."""
+
+    stop = "stop"
+    go_on = "continue"
+    all_alike = "stop-if-all-alike"
+
+
+class PredictionKind(StrEnum):
+    """What models predict in a file of predictions."""
+
+    class_ = "class"
+    probability = "probability"
+    value = "value"
+
+
+class ImportSource(StrEnum):
+    """Code bases whose result folders can be read."""
+
+    openai_w2s = "openai-w2s"
+    eleuther = "eleuther"
+
+
+def main() -> None:
+    """Entry point of ``w2s-sweep``."""
+    app()
+
+
+@app.command()
+@guarded
+def studies() -> None:
+    """List the studies and their fields."""
+    from sweeper.cli.show.catalogue import print_studies
+
+    print_studies()
+
+
+@app.command()
+@guarded
+def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
+    """Print a commented grid to start from."""
+    from sweeper.cli.show.catalogue import starting_grid
+
+    typer.echo(starting_grid(study), nl=False)
+
+
+@app.command()
+@guarded
+def data() -> None:
+    """List the data sets found through W2S_DATA, with licence and sha256."""
+    from sweeper.cli.show.catalogue import print_data
+
+    print_data()
+
+
+@app.command()
+@guarded
+def plan(
+    grid: GridFile,
+    resolve: Annotated[str | None, typer.Option(help="METRIC=HALF_WIDTH: seeds that this takes, judged from a pilot")] = None,
+    pilot: Annotated[int, typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch")] = 8,
+) -> None:
+    """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""
+    from sweeper.cli.show.plan import print_plan
+    from sweeper.cli.show.run import print_existing
+    from sweeper.grid.read import load_grid
+    from sweeper.plan.cut import make_plan
+
+    checked = make_plan(load_grid(grid))
+    print_plan(checked)
+    print_existing(checked.grid)
+    if resolve is not None:
+        from sweeper.launching.progress import Progress
+        from sweeper.tools.pilot import parse_target, print_needed, run_pilot
+
+        metric, half_width = parse_target(resolve)
+        table = run_pilot(checked.grid, pilot, metric, half_width, Progress())
+        print_needed(checked.grid, table, metric, half_width)
+
+
+@app.command()
+@guarded
+def launch(
+    grid: GridFile,
+    out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
+    executor: Annotated[ExecutorName | None, typer.Option(help="ray, or inline: this process, without Ray")] = None,
+    address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray cluster")] = None,
+    on_error: Annotated[OnError | None, typer.Option(help="what a failed cell does to the rest")] = None,
+    store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which truth could reach a student")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="keep rows that are not in this grid")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start RUN-2 when RUN holds another grid")] = False,
+) -> None:
+    """Run a grid, or go on with it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
+    from sweeper.cli.show.run import print_outcome
+    from sweeper.launching.launch import launch as run_grid
+    from sweeper.launching.progress import Progress
+
+    options = {"executor": executor, "backend": backend, "on_error": on_error}
+    named: dict[str, Any] = {name: str(value) for name, value in options.items() if value is not None}
+    named |= {"store": str(store.absolute())} if store is not None else {}
+    named |= {"blind": True} if blind else {}
+    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), address=address, cpus=cpus, **named)
+    try:
+        print_outcome(outcome)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        mute_output()
+    raise typer.Exit(int(outcome.exit))
+
+
+@app.command()
+@guarded
+def status(run: RunPath) -> None:
+    """Show done, failed and pending cells, the rate, predicted against actual time, and the first error."""
+    from sweeper.cli.show.run import print_status
+    from sweeper.review.status import run_status
+
+    print_status(run_status(run))
+
+
+@app.command()
+@guarded
+def rerun(
+    run: RunPath,
+    cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
+    backend: Annotated[BackendName, typer.Option(help="kernels to use")] = BackendName.auto,
+) -> None:
+    """Solve one cell again in this process and compare it with its row. Exit code 1 if they differ."""
+    from sweeper.cli.show.run import print_rerun
+    from sweeper.review.rerun import rerun_cell
+
+    same = print_rerun(rerun_cell(run, cell, str(backend)))
+    raise typer.Exit(0 if same else 1)
+
+
+@app.command()
+@guarded
+def verify(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
+) -> None:
+    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some untestable."""
+    from sweeper.review.verdicts import print_verdicts, verdicts_json
+    from sweeper.review.verify import exit_code
+    from sweeper.review.verify import verify as verify_runs
+
+    found = verify_runs(runs, partial=partial)
+    if as_json:
+        typer.echo(verdicts_json(found, partial=partial))
+    for verification in found if not as_json else []:
+        print_verdicts(verification)
+    raise typer.Exit(exit_code(found))
+
+
+@app.command()
+@guarded
+def report(run: RunPath) -> None:
+    """Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."""
+    from sweeper.review.report import make_report
+
+    make_report(run)
+
+
+@app.command()
+@guarded
+def score(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
+    ],
+    kind: Annotated[PredictionKind, typer.Option(help="what the models predict")] = PredictionKind.probability,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
+) -> None:
+    """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
+    from sweeper.tools.score import print_scores
+    from sweeper.tools.score import score as score_file
+
+    print_scores(score_file(file, str(kind), by))
+
+
+@app.command("import")
+@guarded
+def import_folder(
+    source: Annotated[ImportSource, typer.Argument(help="code base that wrote the folder", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
+) -> None:
+    """Read the results of another code base into a table; no pickle is opened."""
+    from sweeper.tools.importing import import_results
+
+    import_results(str(source), folder, out, overwrite=overwrite)
+
+
+@app.command()
+@guarded
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
+) -> None:
+    """Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks."""
+    from sweeper.tools.bench import run_benchmarks
+
+    raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
+
+
+@app.command()
+@guarded
+def doctor(
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
+) -> None:
+    """Show versions, BLAS, threads, GPU and Ray; say what is missing and how to get it."""
+    from sweeper.tools import doctor as room
+
+    room.calibrate() if calibrate else room.print_doctor()
+
+
+app.add_typer(store_app, name="store")

@@ -1,0 +1,86 @@
+"""A plan as people read it: axes, cells, blocks, what is shared, what it takes."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from sweeper.console import console, short
+from sweeper.cpus import physical_memory
+from sweeper.grid.conditions import show
+from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
+from sweeper.plan.cut import Plan
+from sweeper.plan.forecast import Forecast, cpus_in_use, is_predicted, make_forecast
+from w2s.artifacts import Store
+
+__all__ = ["print_artifacts", "print_forecast", "print_plan"]
+
+
+def print_plan(plan: Plan) -> None:
+    """Axes, cells, blocks, what is shared, nominal cost, predicted time."""
+    out, grid = console(), plan.grid
+    out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
+    for k, cut in enumerate(plan.cuts):
+        product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
+        left_out = cut.part.block.size - cut.part.wanted
+        note = f", {left_out:,} left out by exclude" if left_out else ""
+        heading = f"grid {k + 1}: " if len(plan.cuts) > 1 else ""
+        out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for name in ("  axis", "values", "from", "to", "in one block", "shares work"):
+            table.add_column(name)
+        for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True):
+            shared = any(name in grid.study.shares for name in axis.names)
+            first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
+            table.add_row(f"  {', '.join(axis.names)}", str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
+        out.print(table)
+        size = f"{cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB"
+        out.print(f"  {cut.count:,} blocks of up to {size} each")
+        if cut.cost.bytes > (memory := physical_memory()):
+            out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
+    waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
+    out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
+    if has_artifacts(grid.study):
+        print_artifacts(plan)
+        out.print("how long it takes to make artifacts is not predicted")
+    if is_predicted(grid.study):
+        print_forecast(plan, make_forecast(plan))
+
+
+def print_artifacts(plan: Plan) -> None:
+    """Print what has to be trained or computed once before rows can be joined, and what sharing saves."""
+    place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
+    lines = artifact_lines(plan, Store(place))
+    out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  artifact", no_wrap=True)
+    for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        numbers = (f"{line.distinct - line.stored:,}", f"{line.stored:,}", f"{line.unshared:,}", f"{line.flops / 1e12:,.3g}")
+        table.add_row(f"  {line.function}", *numbers)
+    out.print(table)
+    distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
+    out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
+
+
+def print_forecast(plan: Plan, forecast: Forecast) -> None:
+    """Print what is computed once for many cells, its nominal cost and its predicted time."""
+    out, varied = console(), plan.grid.axes()
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  piece of work", no_wrap=True)
+    for name in ("size", "how many", "GFLOP", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("one serves all values of", "because"):
+        table.add_column(name)
+    for line in forecast.lines:
+        shared = ", ".join(name for name in varied if name in line.serves) or "-"
+        numbers = (line.size, f"{line.count:,.0f}", f"{line.flops / 1e9:,.3g}", f"{line.seconds:,.2f}")
+        table.add_row(f"  {line.name}", *numbers, shared, line.why)
+    table.add_row("  rows and their identities", "", f"{plan.cells:,}", "", f"{forecast.rows:,.2f}", "-", "")
+    table.add_row("  writing parts", "", f"{plan.block_count:,}", "", f"{forecast.writing:,.2f}", "-", "")
+    out.print(table)
+    out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast)}; {forecast.remark}")
+
+
+def _wall(plan: Plan, forecast: Forecast) -> str:
+    cpus = cpus_in_use(plan)
+    return "" if cpus is None else f", {forecast.seconds / cpus:,.1f} s on {cpus} CPU{'s' if cpus > 1 else ''}"

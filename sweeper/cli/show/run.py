@@ -1,0 +1,122 @@
+"""What the command line prints of a run: its counts, what a launch would find, a cell solved again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from sweeper.console import console, short
+from sweeper.errors import Exit
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.conditions import show
+from sweeper.grid.model import Grid
+from sweeper.grid.resolved import differences, extends, read_resolved
+from sweeper.launching.launch import Outcome
+from sweeper.review.rerun import Comparison
+from sweeper.review.status import RunStatus, run_status
+from w2s.contract.rows import PROVENANCE
+
+__all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
+
+
+def print_status(status: RunStatus) -> None:
+    """Print counts, rate, first error and what to do next."""
+    from sweeper.console import console
+
+    out = console()
+    share = 100.0 * status.done / status.cells if status.cells else 100.0
+    out.print(f"{status.study} in {status.run}")
+    out.print(f"{status.done:,} done ({share:.1f} %), {status.failed:,} failed, {status.pending:,} pending of {status.cells:,}")
+    for name, count in sorted(status.statuses.items()):
+        if name not in ("ok", "failed"):
+            out.print(f"  {count:,} of them {name}")
+    if status.outside:
+        out.print(f"{status.outside:,} rows in the folder are not in this grid")
+    if status.damaged:
+        parts = "1 damaged part" if status.damaged == 1 else f"{status.damaged:,} damaged parts"
+        out.print(f"{parts}: the next launch sets aside what cannot be read and computes those cells again")
+    if status.artifacts:
+        out.print(f"{status.artifacts:,} artifacts made in {status.artifact_seconds:,.1f} s")
+    if status.done and status.seconds:
+        out.print(f"{status.seconds:,.1f} s of solving, {status.done / status.seconds:,.0f} cells a second and worker")
+    if status.predicted and status.seconds:
+        ratio = status.predicted / status.seconds
+        times = f"predicted {status.predicted:,.1f} core seconds, actual {status.seconds:,.1f}"
+        out.print(f"{times}, ratio {ratio:.2f}; {status.rates}")
+    if status.first_error:
+        out.print(f"first error: {status.first_error}")
+    if status.running:
+        out.print("a launch is at work")
+    elif status.pending or status.failed:
+        out.print("launch the grid again to go on")
+
+
+def print_existing(grid: Grid) -> None:
+    """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
+    from sweeper.console import console, short
+
+    folder = RunFolder(grid.out)
+    stored = folder.read_grid()
+    if stored is None:
+        return
+    before = read_resolved(stored, folder.path)
+    if before.study.name != grid.study.name or not extends(grid, before):
+        changes = "; ".join(differences(grid, before))
+        console().print(f"{short(grid.out)} holds another grid, and a launch would refuse this one: {changes}")
+        return
+    console().print(f"{run_status(grid.out).done:,} of these cells have a row in {short(grid.out)}")
+
+
+def print_rerun(comparison: Comparison) -> bool:
+    """Print a cell's fields and, per result, stored and new value; return whether none differs."""
+    from sweeper.console import console
+
+    out = console()
+    out.print(f"cell {comparison.cell_id}")
+    out.print(", ".join(f"{name} = {show(value)}" for name, value in comparison.fields.items()))
+    if comparison.store is not None:
+        out.print(f"artifacts (trained models, predictions) were read from {comparison.store}, not made again")
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for name in ("result", "stored", "again", ""):
+        table.add_column(name)
+    names = [n for n in comparison.again if n not in (*comparison.fields, *PROVENANCE, "cell_id", "study", "version")]
+    names = [n for n in names if comparison.stored.get(n) is not None or comparison.again[n] is not None]
+    for name in names:
+        values = (comparison.stored.get(name), comparison.again[name])
+        table.add_row(name, *(repr(v) if isinstance(v, float) else str(v) for v in values), comparison.verdict(name))
+    out.print(table)
+    return all(comparison.verdict(name) != "differs" for name in names)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """One paragraph: what was found, computed, failed; where the table is; what to do next."""
+    out = console()
+    if not outcome.computed and not outcome.failed and outcome.exit == Exit.DONE:
+        out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {short(outcome.run)}")
+        return
+    parts = [f"{outcome.artifacts:,} artifacts made"] if outcome.artifacts else []
+    parts += [f"{outcome.computed:,} cells computed"]
+    parts += [f"{outcome.found:,} found"] if outcome.found else []
+    parts += [f"{outcome.failed:,} FAILED"] if outcome.failed else []
+    parts += [f"{outcome.pending:,} pending"] if outcome.pending else []
+    out.print(f"{', '.join(parts)}, of {outcome.cells:,}; table in {short(outcome.run / 'results')}")
+    unusual = {status: count for status, count in outcome.statuses.items() if status not in ("ok", "failed")}
+    if unusual:
+        out.print(_statuses(unusual))
+    if outcome.first_error:
+        out.print(f"first error: {outcome.first_error}")
+    if outcome.stopped:
+        out.print(f"{outcome.stopped}; launch again to go on")
+    if outcome.exit == Exit.DONE:
+        out.print(f"next: w2s-sweep report {short(outcome.run)}")
+
+
+def _statuses(counts: Mapping[str, Any]) -> str:
+    meaning = {
+        "singular": "a fit without regularisation had no unique solution, the minimum-norm one was taken",
+        "ill_conditioned": "condition above 1e12",
+        "nonfinite": "a result was not a number and is null",
+    }
+    return "\n".join(f"  {count:,} rows {status}: {meaning.get(status, '')}" for status, count in counts.items())

@@ -1,0 +1,46 @@
+"""What the commands of ``w2s-sweep store`` print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from sweeper.errors import RunError
+from w2s.artifacts import Store
+
+__all__ = ["collect_garbage", "print_store"]
+
+
+def print_store(path: Path) -> None:
+    """Print the artifacts of a store by function, with their size, and the runs that use them."""
+    from sweeper.console import console
+
+    store, out = _existing(path), console()
+    lines: dict[str, Counter[str]] = {}
+    for manifest in store.manifests():
+        lines.setdefault(manifest["function"], Counter()).update(count=1, bytes=sum(manifest["files"].values()))
+    for function, line in sorted(lines.items()):
+        out.print(f"{line['count']:>7,}  {line['bytes'] / 2**20:>10,.1f} MiB  {function}")
+    for run, keys in store.in_use().items():
+        out.print(f"{len(keys):>7,} used by {run}")
+
+
+def collect_garbage(path: Path, *, dry_run: bool) -> None:
+    """Remove what no existing run uses, or say how much that would be."""
+    from sweeper.console import console
+
+    store = _existing(path)
+    if dry_run:
+        used = set[str]().union(*store.in_use().values())
+        unused = [manifest for manifest in store.manifests() if manifest["key"] not in used]
+        size = sum(sum(manifest["files"].values()) for manifest in unused)
+        console().print(f"{len(unused):,} artifacts, {size / 2**20:,.1f} MiB, would be removed; {len(used):,} are in use")
+        return
+    count, size = store.remove_unused()
+    console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(list(store.keys())):,} are left")
+
+
+def _existing(path: Path) -> Store:
+    if not (path / "runs").is_dir():
+        raise RunError(f"{path} is not a store of artifacts (no folder runs in it)")
+    return Store(path)

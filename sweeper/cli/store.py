@@ -1,0 +1,36 @@
+"""The commands of ``w2s-sweep store``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweeper.cli.guard import guarded
+
+__all__ = ["store_app"]
+
+store_app = typer.Typer(help="Look at a store of artifacts, and free its disk.", no_args_is_help=True, rich_markup_mode=None)
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of a store, .w2s-store say", show_default=False)]
+
+
+@store_app.command("list")
+@guarded
+def store_list(store: StorePath) -> None:
+    """Show the artifacts of a store by function, and the runs that use them."""
+    from sweeper.cli.show.store import print_store
+
+    print_store(store)
+
+
+@store_app.command("gc")
+@guarded
+def store_gc(
+    store: StorePath,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
+) -> None:
+    """Remove artifacts that no existing run uses. What is being computed is left alone."""
+    from sweeper.cli.show.store import collect_garbage
+
+    collect_garbage(store, dry_run=dry_run)

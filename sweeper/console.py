@@ -1,0 +1,28 @@
+"""The terminal: one console, and paths as a person reads them. A leaf: nothing of this package is imported here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+__all__ = ["console", "short"]
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller what a closed pipe means, instead of ending the process with code 1."""
+        raise BrokenPipeError
+
+
+def console() -> Console:
+    """Return a console that neither wraps long paths nor guesses at markup; a pipe or file is as wide as it needs to be."""
+    width = None if sys.stdout.isatty() else 200
+    return _Console(highlight=False, markup=False, soft_wrap=True, width=width)
+
+
+def short(path: Path) -> str:
+    """Write a path relative to the working folder where it lies inside it."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)

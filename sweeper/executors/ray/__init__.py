@@ -1,0 +1,1 @@
+"""Blocks and artifacts as Ray tasks. The only room that imports Ray."""

@@ -1,0 +1,107 @@
+"""What a table says about how it was made: package, commit, library versions, resolved grid, and the claims as they stood."""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.model import Grid
+from sweeper.plan.cut import PLANNER_VERSION
+from w2s.claims.claim import Claim
+from w2s.contract.cells import cell_fields
+from w2s.contract.rows import metric_columns
+
+__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin"]
+
+_LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "torch", "scikit-learn", "rdkit")
+
+
+def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Schema metadata of every part of a run: one JSON document under the key ``w2s``."""
+    content = {
+        "study": grid.study.name,
+        "version": grid.study.version,
+        "fields": list(cell_fields(grid.study.Cell)),
+        "axes": list(grid.axes()),
+        "metrics": [name for name, kind in metric_columns(grid.study).items() if kind in ("double", "int64")],
+        "pgr": dict(grid.study.pgr),
+        "planner": PLANNER_VERSION,
+        "package": package_version("w2s-sweep"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "libraries": {name: found for name in _LIBRARIES if (found := package_version(name))},
+        "grid": resolved,
+        "claims": {claim.id: frozen_claim(claim) for claim in grid.study.claims},
+        **git_state(),
+    }
+    return {b"w2s": json.dumps(content, default=str).encode()}
+
+
+def frozen_claim(claim: Claim) -> dict[str, Any]:
+    """What a run keeps of a claim when it is launched: sentence, place, expectation and the numbers that decide."""
+    return {
+        "says": claim.says,
+        "where": claim.where,
+        "expected": claim.expected,
+        "reason": claim.reason,
+        "thresholds": {name: float(value) for name, value in claim.thresholds.items()},
+    }
+
+
+def run_origin(folder: RunFolder) -> dict[str, Any]:
+    """Metadata of the oldest rows of a run: an extended run keeps what stood when it was launched first.
+
+    Age is when the part was recorded in ``events.jsonl``, which a copied folder keeps; the file's own time where a kill came
+    between part and record. Without any row it is the metadata of the latest launch; empty where none was written.
+    """
+    parts = [part for part in folder.parts() if part.rows]
+    if not parts:
+        return _document(folder.part_path("0000-schema"))
+    recorded = {event.get("key"): float(event["time"]) for event in folder.events() if event.get("event") == "block"}
+    oldest = min(parts, key=lambda part: (recorded.get(part.key) or part.path.stat().st_mtime, part.key))
+    return _document(oldest.path)
+
+
+def _document(part: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((pq.read_schema(part).metadata or {}).get(b"w2s", b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@functools.cache
+def package_version(name: str) -> str | None:
+    """Return the installed version of a distribution, or None."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def git_state() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout this package runs from; both null for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit = _git(root, "rev-parse", "HEAD")
+    changes = _git(root, "status", "--porcelain")
+    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,117 @@
+"""A checked grid: a study, and the products of axes whose cells it names. :func:`sweeper.load_grid` makes one from YAML."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from sweeper.grid.conditions import Condition, excluded, restrict
+from w2s.contract.block import Axis, Block
+from w2s.contract.cells import cell_fields
+from w2s.contract.study import Study
+
+__all__ = ["Compute", "Grid", "SubGrid", "common_cells"]
+
+
+_MAX_MASK = 50_000_000
+
+
+class Compute(BaseModel):
+    """The ``compute:`` section: where and how, never what. It has no part in any cell's identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    executor: Literal["ray", "inline"] = "ray"
+    address: str | None = Field(None, description="address of a running Ray cluster; none starts a local one")
+    backend: Literal["auto", "numpy", "numba", "cupy"] = "auto"
+    cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; default: those this process may use")
+    on_error: Literal["stop", "continue", "stop-if-all-alike"] = "stop-if-all-alike"
+    store: str | None = Field(None, description="folder of artifacts; default: .w2s-store beside the run folder")
+    blind: bool = Field(False, description="refuse grids in which truth could reach a student")
+
+
+@dataclass(frozen=True)
+class SubGrid:
+    """One product of axes of a grid: ``block`` holds all its cells, ``conditions`` leave some of them out."""
+
+    block: Block
+    conditions: tuple[Condition, ...]
+    written: Mapping[str, Any]
+    line: int | None = None
+
+    @functools.cached_property
+    def wanted(self) -> int:
+        """Number of cells, excluded ones not counted. Looks only at the axes that conditions name."""
+        if not self.conditions:
+            return self.block.size
+        part = restrict(self.block, {name for c in self.conditions for name in c.fields})
+        out = excluded(self.conditions, part)
+        kept = part.size - (int(out.sum()) if out is not None else 0)
+        return kept * (self.block.size // part.size)
+
+    def asked(self) -> Block:
+        """Return the whole sub-grid with its mask, or without where that would be too large to hold."""
+        return self.block.with_mask(self.mask(self.block)) if self.block.size <= _MAX_MASK else self.block
+
+    def mask(self, block: Block) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Wanted cells of a block cut from this sub-grid; None when all are."""
+        out = excluded(self.conditions, block)
+        return None if out is None or not out.any() else ~out
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid: a study and the sub-grids whose cells it names."""
+
+    study: type[Study]
+    study_reference: str
+    parts: tuple[SubGrid, ...]
+    compute: Compute
+    out: Path
+    file: Path | None = None
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells."""
+        return sum(part.wanted for part in self.parts)
+
+    def axes(self) -> dict[str, list[Any]]:
+        """Fields that take more than one value anywhere in the grid, with their values."""
+        seen: dict[str, dict[Any, None]] = {}
+        for part in self.parts:
+            for name in part.block.names:
+                seen.setdefault(name, {}).update(dict.fromkeys(part.block.values(name)))
+        values = {name: [v for v in found if v is not None] for name, found in seen.items()}
+        return {name: values[name] for name in cell_fields(self.study.Cell) if len(values.get(name, ())) > 1}
+
+
+def common_cells(first: SubGrid, second: SubGrid) -> int:
+    """Number of cells that two sub-grids have in common. Cost: O(axis values); expands only the overlap, if there is one."""
+    names = first.block.names
+    if math.prod(len(set(first.block.values(n)) & set(second.block.values(n))) for n in names) == 0:
+        return 0
+    axes = []
+    for axis in first.block.axes:
+        kept = tuple(
+            value for value in axis.values if all(v in second.block.values(n) for n, v in zip(axis.names, value, strict=True))
+        )
+        axes.append(Axis(axis.names, kept))
+    overlap = Block(first.block.fixed, tuple(axes))
+    inside = np.ones(overlap.shape, dtype=bool)
+    for axis in second.block.axes:
+        group = overlap.group(*axis.names)
+        known = set(axis.values)
+        inside &= np.array([tuple(level.values()) in known for level in group.levels], dtype=bool)[group.codes]
+    for part in (first, second):
+        mask = part.mask(overlap)
+        if mask is not None:
+            inside &= mask
+    return int(inside.sum())

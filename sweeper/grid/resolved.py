@@ -1,0 +1,84 @@
+"""The resolved grid of a run: how it is stored, and how a new grid compares with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeper.grid.conditions import show
+from sweeper.grid.model import Grid, common_cells
+from sweeper.grid.read import load_grid
+from w2s.files.datafile import Content
+
+__all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
+
+
+def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
+    """Write a grid out in full; it is itself a grid that can be launched from ``run``."""
+    reference = grid.study_reference
+    if ".py" in reference:
+        name, _, attribute = reference.rpartition(":")
+        reference = f"{_relative(grid.folder / name, run)}:{attribute}"
+    return {"study": reference, "grids": [_plain(part.written, run) for part in grid.parts], "out": "."}
+
+
+def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = False) -> Grid:
+    """Read a resolved grid back. ``check_files`` looks for its data files and compares their content."""
+    return load_grid(stored, run, stored=not check_files)
+
+
+def extends(new: Grid, old: Grid) -> bool:
+    """Whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
+    if (new.study.name, new.study.version) != (old.study.name, old.study.version):
+        return False
+    shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)
+    return shared == old.cells
+
+
+def differences(new: Grid, old: Grid) -> list[str]:
+    """One line per field whose values differ between two grids."""
+    if new.study.name != old.study.name:
+        return [f"study: {old.study.name} -> {new.study.name}"]
+    lines = []
+    for name in dict.fromkeys(n for grid in (old, new) for part in grid.parts for n in part.block.names):
+        before, after = _values(old, name), _values(new, name)
+        gone = [v for v in before if v not in after]
+        come = [v for v in after if v not in before]
+        if len(before) == len(after) == 1 and gone:
+            lines.append(f"{name}: {_show(gone[0])} -> {_show(come[0])}")
+        elif gone or come:
+            changes = [f"{sign} {_list(values)}" for sign, values in (("-", gone), ("+", come)) if values]
+            lines.append(f"{name}: {' '.join(changes)}")
+    if not lines:
+        shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)
+        lines.append(f"the combinations differ: {old.cells - shared} stored cells are not in this grid")
+    return lines
+
+
+def _values(grid: Grid, name: str) -> dict[Any, None]:
+    return dict.fromkeys(v for part in grid.parts for v in part.block.values(name) if v is not None)
+
+
+def _show(value: Any) -> str:
+    return f"{value.name} ({value.sha256[:8]})" if isinstance(value, Content) else show(value)
+
+
+def _list(values: list[Any]) -> str:
+    shown = ", ".join(_show(v) for v in values[:8])
+    return f"[{shown}{', ...' if len(values) > 8 else ''}]"
+
+
+def _plain(value: Any, run: Path) -> Any:
+    if isinstance(value, Content):
+        return {"path": value.name if value.keeps_name(value.name) else _relative(value.path, run), "sha256": value.sha256}
+    if isinstance(value, Mapping):
+        return {key: _plain(item, run) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, run) for item in value]
+    return value
+
+
+def _relative(path: Path, run: Path) -> str:
+    return os.path.relpath(path.resolve(), run.resolve())

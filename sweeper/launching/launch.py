@@ -1,0 +1,281 @@
+"""Launching a grid: what is missing is computed, what is there is left alone.
+
+What is to do is a set difference: the planned blocks minus the parts in the run folder. Resuming after a kill, extending an
+axis and running again with nothing to do are the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import Exit, GridError, RunError, StoreError
+from sweeper.executors import make_executor
+from sweeper.folder.provenance import run_metadata
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.model import Compute, Grid
+from sweeper.grid.read import load_grid
+from sweeper.grid.resolved import differences, extends, read_resolved, resolved_grid
+from sweeper.launching.progress import Progress
+from sweeper.launching.schedule import Schedule
+from sweeper.launching.todo import Todo, find_todo
+from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
+from sweeper.plan.cut import Plan, make_plan
+from sweeper.worker.make import ArtifactReceipt
+from sweeper.worker.solve import Job, Receipt
+from w2s.artifacts import Store
+from w2s.contract.rows import table_schema
+from w2s_kernels import choose
+
+__all__ = ["Outcome", "launch"]
+
+_ALIKE = 3
+"""So many failed blocks with one and the same error, and none that worked, end a run under ``stop-if-all-alike``."""
+
+
+@dataclass
+class Outcome:
+    """What a launch did: where the table is, how many cells it computed, found and failed."""
+
+    run: Path
+    cells: int
+    found: int = 0
+    computed: int = 0
+    failed: int = 0
+    artifacts: int = 0
+    exit: Exit = Exit.DONE
+    first_error: str | None = None
+    stopped: str | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> int:
+        """Cells without a row."""
+        return self.cells - self.found - self.computed - self.failed
+
+
+def launch(
+    grid: Grid | Path | str | Mapping[str, Any],
+    *,
+    out: Path | str | None = None,
+    keep: bool = False,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    **compute: Any,
+) -> Outcome:
+    """Run a grid, or go on with it, and return what happened.
+
+    Parameters
+    ----------
+    grid : a grid, a grid file, or a mapping with the keys of one.
+    out : run folder; default ``runs/<grid file stem>`` beside the grid.
+    keep : the grid shrank or changed, and rows outside it may stay in the folder.
+    fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid.
+    progress : where to report; none by default.
+    compute : ``executor``, ``address``, ``backend``, ``cpus``, ``on_error``, ``store``, ``blind``; they override the grid's
+        ``compute:``.
+
+    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
+    same call goes on.
+
+    """
+    checked = grid if isinstance(grid, Grid) else load_grid(grid)
+    settings = _settings(checked.compute, compute)
+    run = Path(out) if out is not None else checked.out
+    if fresh:
+        run = _fresh_folder(checked, run)
+    plan = make_plan(checked)
+    folder = RunFolder(run)
+    report = progress or Progress.silent()
+    with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
+        return _launch_locked(plan, folder, settings, keep, report)
+
+
+def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
+    values = written.model_dump() | {k: v for k, v in given.items() if v is not None}
+    try:
+        return Compute.model_validate(values, strict=True)
+    except ValueError as error:
+        raise GridError(str(error)) from None
+
+
+def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
+    grid = plan.grid
+    if settings.blind:
+        check_blind(plan)
+    _compare(grid, folder, keep)
+    resolved = resolved_grid(grid, folder.path)
+    metadata = run_metadata(grid, resolved)
+    folder.prepare()
+    folder.write_grid(resolved)
+    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    todo = find_todo(plan, folder)
+    for place in todo.damaged:
+        report.note(f"a damaged part is set aside in {place}; its cells are computed again")
+    outcome = Outcome(folder.path, plan.cells, found=todo.found)
+    store = _store(plan, settings, folder.path.resolve(), todo)
+    if not todo.blocks:
+        return outcome
+    if settings.backend == "auto":
+        backend = choose("auto")
+        report.note(f"backend {backend.name}: {backend.reason}")
+        settings = settings.model_copy(update={"backend": backend.name})
+    job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata, store)
+    schedule = _schedule(plan, job, todo, report)
+    gpus = any(call.gpus > 0 for call in schedule.by_key.values())
+    executor = make_executor(settings, report, gpus=gpus)
+    with _signals_as_interrupt():
+        try:
+            with executor, report.running(total=plan.cells, done=todo.found):
+                where = executor.describe()
+                more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
+                folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where, **more)
+                receipts = executor.run(job, schedule)
+                # Closed before the executor is left: what is in flight must be cancelled while there is a cluster.
+                with contextlib.closing(receipts):
+                    _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+        except KeyboardInterrupt:
+            outcome.exit = Exit.INTERRUPTED
+            outcome.stopped = "interrupted"
+    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
+    return outcome
+
+
+def _store(plan: Plan, settings: Compute, run: Path, todo: Todo) -> Path | None:
+    """The store of a study with artifacts, which learns what this run uses; None where nothing is to do and there is none.
+
+    A finished run registers too: it may have been moved here, and the store only knows where it was.
+    """
+    if not has_artifacts(plan.grid.study):
+        return None
+    place = store_folder(plan.grid, settings, run)
+    if not todo.blocks and not place.is_dir():
+        return None
+    try:
+        Store(place).register(run, [call.key for call in used_calls(plan)])
+    except OSError as problem:
+        raise StoreError(f"cannot write in the artifact store {place}: {problem.strerror}") from None
+    return place
+
+
+def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
+    """What can run when."""
+    blocks = [block for block, _ in todo.blocks]
+    if job.store is None:
+        return Schedule(blocks, lambda _block: (), lambda _call: True)
+    schedule = Schedule(blocks, plan.grid.study().needs, Store(job.store).has)
+    report.note(f"{schedule.missing} artifacts to make, in {job.store}")
+    return schedule
+
+
+def _blocks_only(
+    receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
+) -> Iterator[Receipt]:
+    """Account for artifacts and pass blocks on."""
+    for receipt in receipts:
+        if isinstance(receipt, Receipt):
+            yield receipt
+            continue
+        outcome.artifacts += receipt.error is None
+        content = {"key": receipt.key, "function": receipt.function, "seconds": round(receipt.seconds, 3)}
+        folder.event("artifact", **content, **({} if receipt.error is None else {"error": receipt.error}))
+        report.made(receipt, outcome.artifacts, schedule.missing)
+
+
+def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
+    """Account for every receipt."""
+    errors: list[str] = []
+    for receipt in receipts:
+        failed = int(receipt.statuses.get("failed", 0))
+        outcome.failed += failed
+        outcome.computed += receipt.rows - failed
+        for status, count in receipt.statuses.items():
+            outcome.statuses[status] = outcome.statuses.get(status, 0) + count
+        folder.event("block", **_event(receipt))
+        report.advance(receipt)
+        if not failed:
+            continue
+        error = receipt.error or "the study gave cells the status failed"
+        errors.append(error)
+        outcome.exit = Exit.FAILED_CELLS
+        if outcome.first_error is None:
+            outcome.first_error = error
+            report.note(f"first failure{f', cell {receipt.first_cell}' if receipt.first_cell else ''}: {error}")
+        if _gives_up(settings.on_error, errors, outcome):
+            outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
+            return
+
+
+def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
+    if policy == "stop":
+        return True
+    return policy == "stop-if-all-alike" and outcome.computed == 0 and len(errors) >= _ALIKE and len(set(errors)) == 1
+
+
+def _event(receipt: Receipt) -> dict[str, Any]:
+    content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
+    return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
+
+
+def _compare(grid: Grid, folder: RunFolder, keep: bool) -> None:
+    """Refuse a grid that shrank or changed against the one the folder was made with."""
+    stored = folder.read_grid()
+    if stored is None:
+        if folder.has_rows():
+            raise RunError(f"{folder.path} holds results but no grid.yaml; name another folder with --out")
+        return
+    before = _stored_grid(stored, folder.path)
+    if before.study.name == grid.study.name and (keep or extends(grid, before)):
+        return
+    if before.study.name != grid.study.name:
+        raise RunError(f"{folder.path} holds a run of {before.study.name}, not of {grid.study.name}; name another with --out")
+    changes = "\n  ".join(differences(grid, before))
+    raise RunError(
+        f"the grid differs from the one {folder.path} was made with:\n  {changes}\n"
+        "--keep computes what is new and leaves the other rows there; --fresh starts a folder of its own"
+    )
+
+
+def _stored_grid(stored: Mapping[str, Any], run: Path) -> Grid:
+    try:
+        return read_resolved(stored, run)
+    except GridError as error:
+        raise RunError(f"the grid stored in {run} cannot be read by this version: {error}") from None
+
+
+def _fresh_folder(grid: Grid, run: Path) -> Path:
+    """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused or holds a grid which this one extends."""
+    number = 1
+    while True:
+        place = run if number == 1 else run.with_name(f"{run.name}-{number}")
+        stored = RunFolder(place).read_grid()
+        if stored is None:
+            return place
+        with contextlib.suppress(RunError):
+            before = _stored_grid(stored, place)
+            if before.study.name == grid.study.name and extends(grid, before):
+                return place
+        number += 1
+
+
+@contextlib.contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it), also where a shell made us ignore SIGINT."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

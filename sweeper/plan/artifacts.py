@@ -1,0 +1,86 @@
+"""What a grid needs besides its rows: which artifacts, where they lie, and how much sharing saves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sweeper.errors import GridError
+from sweeper.grid.model import Compute, Grid
+from sweeper.plan.cut import Plan
+from w2s.artifacts import Call, Store, in_order
+from w2s.contract.block import Block
+from w2s.contract.study import Study
+
+__all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
+
+
+@dataclass(frozen=True)
+class ArtifactLine:
+    """One artifact function of a plan: distinct calls, calls of a script per cell, calls in the store, nominal operations."""
+
+    function: str
+    distinct: int
+    unshared: int
+    stored: int
+    flops: float
+
+
+def has_artifacts(study: type[Study]) -> bool:
+    """Whether a study names artifacts."""
+    return study.needs is not Study.needs
+
+
+def store_folder(grid: Grid, settings: Compute, run: Path) -> Path:
+    """Return the folder of the store: as the grid says, relative to it, or ``.w2s-store`` beside the run folder."""
+    if settings.store is not None:
+        return (grid.folder / Path(settings.store).expanduser()).resolve()
+    return run.resolve().parent / ".w2s-store"
+
+
+def used_calls(plan: Plan) -> list[Call]:
+    """Every call that the grid's cells use, at any depth, inputs first."""
+    study = plan.grid.study()
+    return in_order([call for block in plan.blocks() for call in study.needs(block)])
+
+
+def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
+    """Count what a plan makes, by function."""
+    study = plan.grid.study()
+    apart: Counter[str] = Counter()
+    calls: dict[str, Call] = {}
+    for block in plan.blocks():
+        for cell in _cells(block):
+            own = {call.key: call for call in in_order(study.needs(cell))}
+            apart.update(own.keys())
+            calls |= own
+    counts: dict[str, Counter[str]] = {}
+    for call in calls.values():
+        line = counts.setdefault(call.artifact.name, Counter())
+        line.update(distinct=1, unshared=apart[call.key], stored=int(store.has(call)), flops=int(call.flops))
+    return [ArtifactLine(name, c["distinct"], c["unshared"], c["stored"], float(c["flops"])) for name, c in counts.items()]
+
+
+def _cells(block: Block) -> Iterator[Block]:
+    """Every wanted cell as a block of its own."""
+    for index in np.ndindex(*block.shape):
+        if block.mask is None or block.mask[index]:
+            yield Block(block.fixed, tuple(axis[k : k + 1] for axis, k in zip(block.axes, index, strict=True)))
+
+
+def check_blind(plan: Plan) -> None:
+    """Refuse a grid in which truth could reach a student; raises :class:`GridError` with the reason.
+
+    A study with artifacts that has no ``unblind`` of its own says nothing, and is refused too.
+    """
+    study = plan.grid.study()
+    if has_artifacts(type(study)) and type(study).unblind is Study.unblind:
+        raise GridError(f"blind: {study.name} has artifacts and no method unblind that says whether truth can reach a student")
+    for block in plan.blocks():
+        problem = study.unblind(block)
+        if problem:
+            raise GridError(f"blind: {problem}")

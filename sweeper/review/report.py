@@ -1,0 +1,143 @@
+"""The report of a run: a digest with intervals and the claims on the terminal; summary, figures and a page in RUN/report."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeper.errors import RunError, StoreError
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.yaml import dump_yaml
+from sweeper.review.page import Content, Picture, page
+from sweeper.review.table import RunTable, read_run
+from sweeper.review.verdicts import print_verdicts
+from sweeper.review.verify import judge
+from w2s.summary.columns import usable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["make_report"]
+
+_MAX_LINES = 60
+
+
+def make_report(run: Path) -> list[Path]:
+    """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
+
+    Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
+    """
+    from sweeper.console import console
+
+    out, table = console(), read_run(run)
+    if not len(table.rows):
+        raise RunError(f"{run} has no rows yet; launch its grid first")
+    status = table.status
+    if table.unfinished:
+        out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
+    if status.outside:
+        out.print(f"{status.outside:,} rows in the folder are not in its grid; they are left out")
+    content = _content(table)
+    written = _write(table, content)
+    _print_digest(content.digest)
+    for line in content.undrawn:
+        out.print(line, style="yellow")
+    if content.claims is not None:
+        print_verdicts(content.claims)
+    for path in written:
+        out.print(f"wrote {path}")
+    return written
+
+
+def _content(table: RunTable) -> Content:
+    """Everything the page shows: digest as text, figures drawn, claims tested, provenance."""
+    study, rows = table.grid.study(), table.rows
+    digest = study.digest(rows)
+    text = digest.map(_cell)
+    text.attrs["caption"] = digest.attrs.get("caption", "")
+    pictures, undrawn = _draw(table)
+    return Content(
+        run=table,
+        summary=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
+        digest=text,
+        pictures=pictures,
+        undrawn=undrawn,
+        claims=judge([table]) if study.claims or table.origin.get("claims") else None,
+        grid=dump_yaml(RunFolder(table.path).read_grid() or {}),
+        provenance=_provenance(table),
+    )
+
+
+def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """Draw the study's figures from the rows that have numbers, those left out for which the table lacks the axes.
+
+    Also returns a line for each figure that could not be drawn.
+    """
+    rows = table.rows[usable(table.rows)]
+    pictures, undrawn = [], []
+    for figure in table.grid.study.figures if len(rows) else ():
+        buffer = io.BytesIO()
+        try:
+            canvas = figure.draw(rows)
+            if canvas is not None:
+                canvas.savefig(buffer, format="png")
+                pictures.append(Picture(figure.id, figure.title, buffer.getvalue()))
+        except Exception as error:
+            # One broken figure must not keep the others, the table and the claims from being shown.
+            undrawn.append(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}")
+    return tuple(pictures), tuple(undrawn)
+
+
+def _provenance(table: RunTable) -> dict[str, str]:
+    """How the rows were made: from the metadata of the oldest ones, the rows themselves and the events."""
+    origin, rows = table.origin, table.rows
+    libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
+    launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
+    times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches]
+    found = {
+        "run folder": str(table.path),
+        "package": f"w2s-sweep {origin.get('package') or 'of unknown version'}",
+        "commit": f"{origin['commit']}{', with changes' if origin.get('dirty') else ''}" if origin.get("commit") else "",
+        "Python": origin.get("python", ""),
+        "machine": origin.get("machine", ""),
+        "libraries": libraries,
+        **{name: ", ".join(sorted(map(str, rows[name].dropna().unique()))) for name in ("backend", "blas", "solver", "dtype")},
+        "executor": ", ".join(dict.fromkeys(str(event.get("executor", "")) for event in launches)),
+        "launched": ", then last ".join(dict.fromkeys([times[0], times[-1]])) if times else "",
+        "seconds of solving": f"{table.status.seconds:,.1f}",
+    }
+    return {name: str(text) for name, text in found.items() if text}
+
+
+def _write(table: RunTable, content: Content) -> list[Path]:
+    import w2s
+
+    place = table.path / "report"
+    written = [place / "summary.csv", *(place / f"{picture.id}.png" for picture in content.pictures), place / "index.html"]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        w2s.summarize(table.rows).to_csv(written[0], index=False)
+        for path, picture in zip(written[1:], content.pictures, strict=False):
+            path.write_bytes(picture.png)
+        written[-1].write_text(page(content), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write in {place}: {error.strerror or error}") from None
+    return written
+
+
+def _print_digest(digest: DataFrame) -> None:
+    from sweeper.console import console
+
+    console().print(digest.head(_MAX_LINES).to_string(index=False, line_width=10_000))
+    if digest.attrs["caption"]:
+        console().print(digest.attrs["caption"])
+    if len(digest) > _MAX_LINES:
+        console().print(f"... {len(digest) - _MAX_LINES:,} more lines in report/index.html")
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,136 @@
+"""How far a run is, and one of its cells solved again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sweeper.errors import GridError
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.model import Grid
+from sweeper.grid.resolved import read_resolved
+from sweeper.plan.cut import Plan, block_key, make_plan
+from sweeper.plan.forecast import is_predicted, make_forecast
+from w2s.contract.block import Block
+from w2s.contract.identity import cell_ids, hex_ids
+
+__all__ = ["RunStatus", "run_status"]
+
+
+@dataclass
+class RunStatus:
+    """Counts of a run; done + failed + pending is the number of cells of its grid.
+
+    ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
+    the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
+    """
+
+    run: Path
+    study: str
+    cells: int
+    done: int
+    failed: int
+    outside: int
+    statuses: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    predicted: float | None = None
+    rates: str = ""
+    artifacts: int = 0
+    artifact_seconds: float = 0.0
+    first_error: str | None = None
+    running: bool = False
+    damaged: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Cells without a row."""
+        return self.cells - self.done - self.failed
+
+
+def run_status(run: Path) -> RunStatus:
+    """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them."""
+    folder = RunFolder.existing(run)
+    grid = read_resolved(folder.read_grid() or {}, folder.path)
+    sound, damaged = folder.sound_parts()
+    parts = [part for part in sound if part.version == grid.study.version]
+    plan = make_plan(grid)
+    keys = {block_key(grid.study, block) for block in plan.blocks()}
+    statuses: Counter[str] = Counter()
+    outside = 0
+    if all(part.key in keys for part in parts):
+        for part in parts:
+            statuses.update(part.statuses)
+    else:
+        statuses, outside = _count_rows(grid, folder)
+    failed = statuses["failed"]
+    predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
+    made = [event["seconds"] for event in folder.events() if event.get("event") == "artifact" and "error" not in event]
+    return RunStatus(
+        run=folder.path,
+        study=grid.study.name,
+        cells=plan.cells,
+        done=sum(statuses.values()) - failed,
+        failed=failed,
+        outside=outside,
+        statuses=dict(statuses),
+        seconds=sum(part.seconds for part in parts),
+        predicted=predicted,
+        rates=rates,
+        artifacts=len(made),
+        artifact_seconds=sum(made),
+        first_error=_first_error(folder) if failed else None,
+        running=folder.is_locked(),
+        damaged=len(damaged),
+    )
+
+
+def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
+    """Predicted core seconds of solving a share of a plan, and where the rates come from.
+
+    Made anew from the stored grid: a run needs to remember nothing, and one that was launched before the machine was
+    calibrated has a prediction too. A study whose account of its work is broken has none.
+    """
+    if not is_predicted(plan.grid.study):
+        return None, ""
+    try:
+        forecast = make_forecast(plan)
+    except GridError:
+        return None, ""
+    return share * forecast.solving, forecast.remark
+
+
+def _count_rows(grid: Grid, folder: RunFolder) -> tuple[Counter[str], int]:
+    """Count rows by status, those outside the grid apart."""
+    wanted = np.sort(np.concatenate([_wanted_ids(grid, block) for block in make_plan(grid).blocks()]))
+    statuses: Counter[str] = Counter()
+    outside = 0
+    for part in folder.sound_parts()[0]:
+        if part.version != grid.study.version:
+            continue
+        table = pq.read_table(part.path, columns=["cell_id", "status"])
+        ids = np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32")
+        place = np.minimum(np.searchsorted(wanted, ids), wanted.size - 1)
+        inside = wanted[place] == ids
+        outside += int((~inside).sum())
+        statuses.update(np.array(table["status"].to_pylist(), dtype=object)[inside].tolist())
+    return statuses, outside
+
+
+def _wanted_ids(grid: Grid, block: Block) -> np.ndarray[Any, Any]:
+    ids = hex_ids(cell_ids(grid.study, block))
+    return ids if block.mask is None else ids[block.mask.reshape(-1)]
+
+
+def _first_error(folder: RunFolder) -> str | None:
+    for part in folder.sound_parts()[0]:
+        if part.failed:
+            table = pq.read_table(part.path, columns=["cell_id", "status", "message"])
+            row = table.filter(pc.equal(table["status"], "failed")).slice(0, 1).to_pylist()[0]
+            return f"cell {row['cell_id']}: {row['message']}"
+    return None

@@ -1,0 +1,81 @@
+"""The rows of a run that belong to its grid: what is tested, summarised and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeper.errors import RunError
+from sweeper.folder.provenance import run_origin
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.model import Grid
+from sweeper.grid.resolved import read_resolved
+from sweeper.plan.cut import make_plan
+from sweeper.review.status import RunStatus, run_status
+from w2s.contract.identity import cell_ids, hex_ids
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["RunTable", "read_run"]
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """A run as people read it: counts, grid, the rows of the grid's cells (failed ones too), and the oldest rows' metadata."""
+
+    status: RunStatus
+    grid: Grid
+    rows: DataFrame
+    origin: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """Return the run folder."""
+        return self.status.run
+
+    @property
+    def unfinished(self) -> str:
+        """What is pending or failed, in words; empty for a finished run."""
+        counts = {"pending": self.status.pending, "failed": self.status.failed}
+        return " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def read_run(path: Path) -> RunTable:
+    """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
+
+    Raises :class:`RunError` for a folder that is no run, or whose rows another version of the study made.
+    """
+    import w2s
+
+    folder = RunFolder.existing(path)
+    grid = read_resolved(folder.read_grid() or {}, folder.path)
+    study = grid.study
+    for part in folder.parts():
+        if part.version != study.version:
+            raise RunError(
+                f"{path} holds rows of version {part.version} of {study.name}, which is at version {study.version} here: "
+                "launch its grid again to compute them anew"
+            )
+    status = run_status(folder.path)
+    try:
+        rows = w2s.load(folder.path, cell=study.Cell)
+    except (FileNotFoundError, ValueError) as error:
+        raise RunError(str(error)) from None
+    if status.outside:
+        rows = rows[rows["cell_id"].isin(_wanted(grid).astype(str))]
+    return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))
+
+
+def _wanted(grid: Grid) -> npt.NDArray[np.bytes_]:
+    """Identities of every cell of a grid."""
+    blocks = []
+    for block in make_plan(grid).blocks():
+        ids = hex_ids(cell_ids(grid.study, block))
+        blocks.append(ids if block.mask is None else ids[block.mask.reshape(-1)])
+    return np.concatenate(blocks) if blocks else np.empty(0, dtype="S32")

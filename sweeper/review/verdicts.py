@@ -1,0 +1,141 @@
+"""Verdicts for people, as a table, and for programs, as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sweeper.review.table import RunTable
+from sweeper.review.verify import Judged, Verification, exit_code
+
+__all__ = ["explained", "print_verdicts", "remarks", "summary_text", "verdict_text", "verdicts_json"]
+
+_STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow", "untestable": "dim"}
+
+
+def verdict_text(judged: Judged) -> str:
+    """``holds``, ``fails as expected``, ``holds, expected to fail``, ...: the outcome against what was expected."""
+    outcome = judged.verdict.outcome
+    if judged.broken:
+        return "test is broken"
+    if judged.claim.expected == "holds" or outcome == "untestable":
+        return outcome
+    return "fails as expected" if judged.as_expected else f"{outcome}, expected to fail"
+
+
+def summary_text(found: Verification) -> str:
+    """``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
+    others: dict[str, int] = {}
+    for judged in found.judged:
+        if not judged.as_expected:
+            others[verdict_text(judged)] = others.get(verdict_text(judged), 0) + 1
+    expected = sum(judged.as_expected for judged in found.judged)
+    parts = [f"{expected} of {len(found.judged)} claims as expected", *(f"{count} {what}" for what, count in others.items())]
+    return ", ".join(parts)
+
+
+def remarks(found: Verification) -> list[str]:
+    """What a reader has to know about the rows: unfinished runs, rows left out."""
+    lines = []
+    for run in found.runs:
+        if run.unfinished:
+            lines.append(f"PARTIAL: of {run.status.cells:,} cells of {run.path} {run.unfinished}; tested without them")
+        if run.status.outside:
+            lines.append(f"{run.status.outside:,} rows in {run.path} are not in its grid; tested without them")
+    if found.repeated:
+        lines.append(f"{found.repeated:,} rows of cells that stand in more than one run; tested once")
+    return lines
+
+
+def print_verdicts(found: Verification) -> None:
+    """Print one line per claim, then what has changed since the launch and why failures were expected."""
+    from sweeper.console import console, short
+
+    out = console()
+    where = ", ".join(short(run.path) for run in found.runs)
+    out.print(f"claims of {found.study}, version {found.version}, on {found.rows:,} rows, {found.seeds:,} seeds: {where}")
+    for line in remarks(found):
+        out.print(line, style="yellow")
+    out.print(_table(found))
+    for judged in found.judged:
+        for note in explained(judged):
+            out.print(f"  {judged.claim.id}: {note}")
+    out.print(summary_text(found))
+
+
+def _table(found: Verification) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading in ("claim", "verdict", "numbers", "place"):
+        table.add_column(heading, overflow="fold")
+    for judged in found.judged:
+        style = "green" if judged.as_expected else _STYLES.get(judged.verdict.outcome, "")
+        claim = judged.claim
+        table.add_row(claim.id, Text(verdict_text(judged), style=style), Text(judged.verdict.says), Text(claim.where))
+    return table
+
+
+def explained(judged: Judged) -> list[str]:
+    """Explain a verdict: the sentence where it is not the expected one, why a failure was expected, what has changed."""
+    lines = [] if judged.as_expected else [f'"{judged.claim.says}"']
+    lines += [f"expected to fail: {judged.claim.reason}"] if judged.claim.reason else []
+    return [*lines, *judged.notes]
+
+
+def verdicts_json(found: Sequence[Verification], *, partial: bool) -> str:
+    """One document: every study with its runs and claims, and the exit code. Numbers that are not finite are null."""
+    content = {
+        "exit": exit_code(found),
+        "partial": partial,
+        "runs": [str(run.path) for verification in found for run in verification.runs],
+        "studies": [_study(verification) for verification in found],
+    }
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _study(found: Verification) -> dict[str, Any]:
+    return {
+        "study": found.study,
+        "version": found.version,
+        "rows": found.rows,
+        "seeds": found.seeds,
+        "repeated": found.repeated,
+        "runs": [_run(run) for run in found.runs],
+        "claims": [_claim(judged) for judged in found.judged],
+    }
+
+
+def _run(run: RunTable) -> dict[str, Any]:
+    counts = {name: getattr(run.status, name) for name in ("cells", "done", "failed", "pending", "outside")}
+    return {"path": str(run.path), **counts}
+
+
+def _claim(judged: Judged) -> dict[str, Any]:
+    claim, verdict = judged.claim, judged.verdict
+    interval = None if verdict.interval is None else [_number(end) for end in verdict.interval]
+    return {
+        "id": claim.id,
+        "says": claim.says,
+        "where": claim.where,
+        "outcome": verdict.outcome,
+        "expected": claim.expected,
+        "as_expected": judged.as_expected,
+        "reason": claim.reason or None,
+        "statistic": _number(verdict.statistic),
+        "interval": interval,
+        "threshold": _number(verdict.threshold),
+        "thresholds": {name: _number(value) for name, value in judged.thresholds.items()},
+        "frozen": None if judged.frozen is None else {name: _number(value) for name, value in judged.frozen.items()},
+        "seeds": int(verdict.seeds),
+        "line": verdict.says,
+        "notes": list(judged.notes),
+        "broken": judged.broken,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,131 @@
+"""What this machine has for a sweep, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sweeper.cpus import usable_cpus
+from sweeper.folder.provenance import package_version
+from sweeper.plan.rates import load_rates, save_rates
+from sweeper.tools.calibrate import measure
+from w2s.files.datafile import data_folders
+
+__all__ = ["Finding", "calibrate", "examine", "print_doctor"]
+
+_REQUIRED = ("numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "typer", "ray", "matplotlib", "scikit-learn")
+_EXTRAS = {
+    "torch": "pip install 'w2s-sweep[llm]'  (finetunes)",
+    "transformers": "pip install 'w2s-sweep[llm]'  (finetunes)",
+    "rdkit": "pip install 'w2s-sweep[molecules]'  (molecule features)",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: ``ok`` is None for plain information."""
+
+    topic: str
+    text: str
+    ok: bool | None = None
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything a launch depends on. Starts nothing and writes nothing."""
+    yield Finding("python", f"{platform.python_version()} at {sys.executable}")
+    yield Finding("w2s-sweep", package_version("w2s-sweep") or "not installed", ok=package_version("w2s-sweep") is not None)
+    yield from _packages()
+    yield from _threads()
+    yield from _backends()
+    yield from _ray()
+    yield _data()
+    yield _rates()
+
+
+def _packages() -> Iterator[Finding]:
+    for name in _REQUIRED:
+        found = package_version(name)
+        yield Finding(name, found or "missing", ok=found is not None, remedy="" if found else "pip install w2s-sweep")
+    for name, remedy in _EXTRAS.items():
+        found = package_version(name)
+        yield Finding(name, found or "not installed (optional)", remedy="" if found else remedy)
+
+
+def _threads() -> Iterator[Finding]:
+    from threadpoolctl import threadpool_info
+
+    import w2s_kernels  # noqa: F401  loads NumPy and with it its BLAS
+
+    yield Finding("cpus", f"{usable_cpus()} usable of {os.cpu_count()} (affinity and control group)")
+    for library in threadpool_info():
+        text = f"{library['internal_api']} {library['version']}, {library['num_threads']} threads now, 1 inside a block"
+        yield Finding("blas" if library["user_api"] == "blas" else library["user_api"], text)
+
+
+def _backends() -> Iterator[Finding]:
+    from w2s_kernels import BackendError, choose
+
+    for name in ("numpy", "numba", "cupy"):
+        try:
+            yield Finding(f"backend {name}", choose(name).reason, ok=True)
+        except BackendError as error:
+            yield Finding(f"backend {name}", str(error), ok=None if name == "cupy" else False)
+    automatic = choose("auto")
+    yield Finding("backend auto", f"{automatic.name}: {automatic.reason}")
+
+
+def _ray() -> Iterator[Finding]:
+    if importlib.util.find_spec("ray") is None:
+        yield Finding("ray", "not importable", ok=False, remedy="pip install 'ray[default]', or launch with --executor inline")
+        return
+    mode = os.environ.get("RAY_AUTH_MODE")
+    token = f"as RAY_AUTH_MODE={mode} says" if mode else "by a random token, in memory alone"
+    yield Finding("ray cluster", f"launch starts one for itself, on 127.0.0.1, guarded {token}")
+    if importlib.util.find_spec("aiohttp") is None:
+        yield Finding("ray dashboard", "missing", ok=False, remedy="pip install 'ray[default]'")
+
+
+def _data() -> Finding:
+    folders = data_folders()
+    if not folders:
+        return Finding("W2S_DATA", "not set (only built-in data)", remedy="export W2S_DATA=/path/to/data")
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    return Finding(
+        "W2S_DATA", ", ".join(map(str, folders)), ok=not missing, remedy=f"no such folder: {missing}" if missing else ""
+    )
+
+
+def _rates() -> Finding:
+    rates, remark = load_rates()
+    if not rates.date:
+        return Finding("rates", remark.partition(";")[0] if ";" in remark else "none", remedy="w2s-sweep doctor --calibrate")
+    return Finding("rates", f"{remark}, {rates.backend} kernels")
+
+
+def calibrate() -> None:
+    """Measure how fast this machine is at each kind of work, print and keep it; ``plan`` and ``status`` predict from it."""
+    from sweeper.console import console
+
+    out = console()
+    out.print("GFLOP/s on one thread at orders d; takes a few seconds")
+    rates = measure(out.print)
+    out.print(f"written to {save_rates(rates)}")
+
+
+def print_doctor() -> None:
+    """Print every finding, those that need attention marked with ``!``."""
+    from sweeper.console import console
+
+    out = console()
+    troubles = 0
+    for finding in examine():
+        mark = "!" if finding.ok is False else " "
+        troubles += finding.ok is False
+        remedy = f"   -> {finding.remedy}" if finding.remedy else ""
+        out.print(f"{mark} {finding.topic:<14} {finding.text}{remedy}")
+    out.print("all is well" if not troubles else f"{troubles} to mend, marked with !")

@@ -1,0 +1,68 @@
+"""What a worker does with one artifact call: find it, make it on one thread, return a receipt.
+
+Calls do not travel: a worker derives them from the block that needs them, so a function in a study file of one's own works on
+any node, and nothing has to be serialised.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sweeper.errors import StoreError
+from sweeper.worker.solve import Job
+from sweeper.worker.threads import one_thread
+from w2s.artifacts import Call, Store, in_order
+from w2s.contract.block import Block
+from w2s.studies.registry import find_study
+
+__all__ = ["ArtifactReceipt", "make_artifact"]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@dataclass(frozen=True)
+class ArtifactReceipt:
+    """What a worker returns for one call."""
+
+    key: str
+    function: str
+    seconds: float
+    error: str | None
+
+
+def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] = lambda _text: None) -> ArtifactReceipt:
+    """Make the call with this key among those that ``block`` needs; its inputs are finished.
+
+    An exception of the function becomes the receipt's error; only a store that cannot be written raises (:class:`StoreError`).
+    """
+    assert job.store is not None
+    call = _find(job, block, key)
+    start = time.perf_counter()
+    try:
+        with one_thread():
+            Store(job.store).compute(call, note)
+    except OSError as problem:
+        if problem.errno in _NO_ROOM:
+            raise StoreError(f"cannot write in the artifact store {job.store}: {problem.strerror}") from None
+        return _receipt(call, start, problem)
+    except Exception as problem:
+        if f"(os error {errno.ENOSPC})" in str(problem):  # safetensors has an error of its own for a full disk
+            raise StoreError(f"cannot write in the artifact store {job.store}: {os.strerror(errno.ENOSPC)}") from None
+        return _receipt(call, start, problem)
+    return _receipt(call, start, None)
+
+
+def _find(job: Job, block: Block, key: str) -> Call:
+    study = find_study(job.study, job.base)
+    return next(call for call in in_order(study().needs(block)) if call.key == key)
+
+
+def _receipt(call: Call, start: float, problem: Exception | None) -> ArtifactReceipt:
+    error = None if problem is None else "".join(traceback.format_exception_only(problem)).strip()
+    where = f"{call.artifact.name} ({call.key[:8]}): " if error else ""
+    return ArtifactReceipt(call.key, call.artifact.name, time.perf_counter() - start, f"{where}{error}" if error else None)

@@ -1,0 +1,105 @@
+"""What a worker does with one block: set the threads, solve, write the part, return a receipt.
+
+Rows never travel through the scheduler: the worker writes them itself and hands back a few numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sweeper.folder.run_folder import RunFolder
+from sweeper.plan.cut import block_key
+from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
+from w2s.artifacts import Store
+from w2s.contract.block import Block
+from w2s.contract.rows import failed_rows, rows_table
+from w2s.contract.study import Study
+from w2s.studies.registry import find_study
+from w2s_kernels import Backend, choose
+
+__all__ = ["Job", "Receipt", "record_failure", "solve_block", "solve_rows"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use."""
+
+    study: str
+    base: Path
+    run: Path
+    backend: str
+    metadata: Mapping[bytes, bytes]
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a worker returns for one block."""
+
+    key: str
+    rows: int
+    statuses: Mapping[str, int]
+    seconds: float
+    error: str | None
+    first_cell: str | None
+    pid: int
+
+
+def solve_block(job: Job, block: Block) -> Receipt:
+    """Solve a block and write its part.
+
+    An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
+    (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
+    """
+    study = find_study(job.study, job.base)
+    backend = choose(job.backend)  # imports Numba, before its threads are limited
+    keep_freed_memory()
+    start = time.perf_counter()
+    try:
+        with one_thread():
+            store = None if job.store is None else Store(job.store)
+            table = solve_rows(study, block, backend, store)
+            curves = study(store).curves(block) if store is not None else None
+    except Exception as problem:
+        error = "".join(traceback.format_exception_only(problem)).strip()
+        return record_failure(job, block, error, time.perf_counter() - start)
+    if curves is not None:
+        RunFolder(job.run).write_curves(block_key(study, block), curves)
+    return _record(job, study, block, table, time.perf_counter() - start)
+
+
+def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> Receipt:
+    """Write a block's cells as ``failed`` rows with the error as their message."""
+    study = find_study(job.study, job.base)
+    table = failed_rows(study, block, error, _provenance(job.backend, seconds))
+    return _record(job, study, block, table, seconds, error=error)
+
+
+def _record(
+    job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, *, error: str | None = None
+) -> Receipt:
+    key = block_key(study, block)
+    statuses = {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
+    footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
+    RunFolder(job.run).write_part(key, table.replace_schema_metadata(job.metadata), footer)
+    first = None if error is None else table["cell_id"][0].as_py()
+    return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
+
+
+def solve_rows(study: type[Study], block: Block, backend: Backend, store: Store | None = None) -> pa.Table:
+    """Solve a block in this process, with the artifacts it needs in ``store``, and return its rows."""
+    start = time.perf_counter()
+    solved = (study() if store is None else study(store)).solve(block, backend)
+    return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start))
+
+
+def _provenance(backend: str, seconds: float) -> dict[str, Any]:
+    return {"backend": backend, "blas": blas_name(), "dtype": "float64", "threads": 1, "elapsed_s": seconds}

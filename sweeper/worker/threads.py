@@ -1,0 +1,99 @@
+"""One thread for everything a worker computes with, whatever library it comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["THREAD_VARIABLES", "blas_name", "keep_freed_memory", "one_thread"]
+
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+_KEPT = 2**28
+_LARGEST = 2**25  # the most that the GNU library accepts
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of its mallopt
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Let this process keep memory that it has freed, arrays up to 32 MiB and 256 MiB at the end of the heap, from now on.
+
+    Arrays of a few MiB come and go all the time in a block; handing their pages back and taking them anew, zeroed, was a
+    tenth of the time of cheap cells. Where the C library cannot be told so, or has been told by the user, nothing is done.
+    """
+    told = any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"))
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" and not told else None
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
+    import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
+
+    with contextlib.suppress(ImportError):
+        # Now, and limited by its setter: it reads its variable again at every compilation and refuses a change.
+        importlib.import_module("numba")
+    later = [name for name in THREAD_VARIABLES if name != "NUMBA_NUM_THREADS"]
+    environment = {name: os.environ.get(name) for name in later}
+    os.environ.update(dict.fromkeys(later, "1"))  # for libraries that a study loads later
+    numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
+    # Torch first: the question starts Numba's threads, which sets Torch's OpenMP library to all cores.
+    before_torch = torch.get_num_threads() if torch else 0
+    before = numba.get_num_threads() if numba else 0
+    if numba:
+        numba.set_num_threads(1)
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with _loaded_libraries(len(sys.modules)).limit(limits=1):
+            yield
+    finally:
+        for name, value in environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if numba:
+            numba.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before_torch)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_libraries(modules: int) -> Any:  # noqa: ARG001
+    """Thread controls of the libraries in this process; looked for again, at 2 ms, only when a module has been imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@functools.cache
+def blas_name() -> str:
+    """Name and version of the BLAS that NumPy and SciPy use, for the ``blas`` column."""
+    import numpy as np  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    found = [
+        f"{lib['internal_api']} {lib['version']} {lib.get('architecture', '')}".strip()
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas"
+    ]
+    return ", ".join(sorted(set(found))) or "unknown"  # not in the order in which they were loaded

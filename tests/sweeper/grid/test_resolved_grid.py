@@ -1,0 +1,170 @@
+"""The resolved grid: written out in full, read back with the same identities, whoever reads it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sweeper import launch, load_grid
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.resolved import differences, extends, read_resolved, resolved_grid
+from sweeper.grid.yaml import read_yaml
+from sweeper.plan.cut import make_plan
+from w2s.contract.identity import cell_ids
+
+WORDS = [
+    "1e3",
+    "1.5",
+    "yes",
+    "on",
+    "null",
+    "~",
+    "true",
+    "0o7",
+    "12:30:00",
+    "1_000",
+    "=",
+    "<<",
+    "- a",
+    "a: b",
+    "#",
+    "",
+    " ",
+    "é",
+    "\n",
+    "\t",
+    "0x1F",
+    ".5",
+    "1.",
+]
+number = st.floats(allow_nan=False, allow_infinity=False, max_value=1000).map(lambda v: v + 0.0)
+word = st.one_of(st.sampled_from(WORDS), st.text(max_size=4))
+
+
+def axis(values):
+    return st.lists(values, min_size=1, max_size=4, unique=True)
+
+
+@st.composite
+def documents(draw):
+    document = {"study": "toy.py:Toy", "axes": {"x": draw(axis(number))}, "fixed": {}}
+    document["seeds"] = draw(st.one_of(st.integers(1, 4), axis(st.integers(0, 2**63 - 1))))
+    if draw(st.booleans()):
+        document["axes"]["label"] = draw(axis(word))
+    else:
+        labels = draw(axis(word))
+        document["zip"] = {
+            "label": labels,
+            "n": draw(st.lists(st.integers(1, 10**9), min_size=len(labels), max_size=len(labels))),
+        }
+        if len(labels) < 1:
+            del document["zip"]
+    if draw(st.booleans()):
+        document["axes"] |= {
+            "kind": ["plain", "wave"],
+            "shape": draw(st.permutations(["sine", "saw"])),
+            "depth": draw(axis(number.map(abs))),
+        }
+    if draw(st.booleans()):
+        document["fixed"]["tag"] = draw(st.one_of(st.none(), word))
+    if draw(st.booleans()):
+        document["fixed"]["flag"] = draw(st.booleans())
+    x = document["axes"]["x"]
+    if len(x) > 1 and draw(st.booleans()):
+        document["exclude"] = [{"x": [draw(st.sampled_from(x))], "seed": draw(st.integers(0, 3))}, "seed == 1 and x > 0"]
+    return document
+
+
+def ids(grid):
+    """Identities of the wanted cells in plan order."""
+    found = []
+    for block in make_plan(grid).blocks():
+        all_ids = cell_ids(grid.study, block)
+        found.append(all_ids if block.mask is None else all_ids[block.mask.reshape(-1)])
+    return np.concatenate(found)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(documents())
+def test_a_resolved_grid_keeps_every_identity(bench, document):
+    try:
+        grid = load_grid(document, bench.folder)
+    except Exception as error:
+        assert re.search("leaves no cell|not so for|has no effect", str(error)), error  # noqa: PT017
+        return
+    run = bench.folder / "runs" / "it"
+    folder = RunFolder(run)
+    folder.write_grid(resolved_grid(grid, run))
+    stored = read_resolved(folder.read_grid(), run)
+    np.testing.assert_array_equal(ids(stored), ids(grid))
+    document_again, _ = read_yaml(run / "grid.yaml")
+    np.testing.assert_array_equal(ids(load_grid(document_again, run)), ids(grid))
+    assert extends(grid, stored)
+    assert extends(stored, grid)
+    assert grid.cells == stored.cells
+    again = resolved_grid(stored, run)
+    assert again == resolved_grid(grid, run)
+    assert yaml.safe_load(yaml.safe_dump(again)) == again
+
+
+def toy(bench, **sections):
+    return load_grid({"study": "toy.py:Toy"} | sections, bench.folder)
+
+
+def test_extends_and_differences(bench):
+    old = toy(bench, axes={"x": [1, 2], "n": [10, 20]}, seeds=2)
+    assert extends(toy(bench, axes={"n": [20, 5, 10], "x": [0, 1, 2]}, seeds=[1, 0, 9]), old), "order does not matter"
+    split = toy(bench, seeds=2, grids=[{"axes": {"x": [1], "n": [10, 20]}}, {"axes": {"x": [2], "n": [20, 10]}}])
+    assert extends(split, old)
+    assert extends(old, split)
+    zipped = toy(bench, zip={"x": [1, 1, 2, 2], "n": [10, 20, 10, 20]}, seeds=2)
+    assert extends(zipped, old)
+    assert extends(old, zipped)
+    corner = toy(bench, axes={"x": [1, 2], "n": [10, 20]}, seeds=2, exclude=["x == 2 and n == 20"])
+    assert extends(old, corner)
+    assert not extends(corner, old)
+    assert differences(corner, old) == ["the combinations differ: 2 stored cells are not in this grid"]
+    other = toy(bench, axes={"x": [1, 3], "n": [10, 20, 30]}, fixed={"label": "b"}, seeds=1)
+    assert not extends(other, old)
+    assert sorted(differences(other, old)) == ["label: a -> b", "n: + [30]", "seed: - [1]", "x: - [2] + [3]"]
+
+
+def test_differences_of_long_axes_are_quick_and_short(bench):
+    first = toy(bench, fixed={"x": 1}, seeds=100_000)
+    second = toy(bench, fixed={"x": 1}, seeds=list(range(5, 100_005)))
+    (line,) = differences(second, first)
+    assert line.startswith("seed: - [0, 1, 2, 3, 4] + [100000, 100001")
+    assert len(line) < 120
+
+
+def test_data_files_are_stored_relative_to_the_run_and_known_by_content(bench):
+    import shutil
+
+    data = bench.folder / "data"
+    data.mkdir()
+    rows = "\n".join(f"{k % 7},{k % 5},{k % 3}" for k in range(200))
+    for name in ("a.csv", "b.csv"):
+        (data / name).write_text(f"u,v,y\n{rows}\n{'1,1,1' if name[0] == 'b' else '2,2,2'}\n")
+    text = """\
+study: probe.table
+axes:
+  data: [data/a.csv, data/b.csv]
+  n_labeled: [20, 30]
+fixed: {n_transfer: 50, n_test: 40, d_weak: 4, d_strong: 8, ridge: 0.01}
+exclude:
+  - {data: data/b.csv, n_labeled: 30}
+"""
+    outcome = launch(bench.grid(text), executor="inline", backend="numpy")
+    assert outcome.computed == 3
+    assert launch(bench.folder / "grid.yaml", executor="inline").computed == 0
+    shutil.move(data, bench.folder / "moved")
+    renamed = bench.grid(text.replace("data/", "moved/"))
+    assert launch(renamed, executor="inline").computed == 0, "the content is the same, wherever it lies"
+    (bench.folder / "moved" / "a.csv").write_text(f"u,v,y\n{rows}\n3,3,3\n")
+    with pytest.raises(Exception, match=r"data: - \[.*a\.csv"):
+        launch(renamed, executor="inline")

@@ -1,0 +1,164 @@
+"""Functions of means over seeds: the numbers of the general path from the same draws, in little memory."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from w2s.claims import seed_intervals
+from w2s.claims.seed_intervals import over_means, over_seeds
+
+INF = math.inf
+COLUMNS = ["weak", "student", "ceiling"]
+Matrix = np.ndarray
+
+
+def errors(seeds: int, key: int = 0) -> tuple[Matrix, Matrix]:
+    """Seeds in no order and errors (seeds, 3) of three models with shared noise."""
+    rng = np.random.Generator(np.random.Philox(key=[seeds, key]))
+    shared = 0.05 * rng.standard_normal((seeds, 1))
+    return rng.permutation(3 * seeds)[:seeds], np.array([0.4, 0.3, 0.2]) + shared + 0.02 * rng.standard_normal((seeds, 3))
+
+
+def general(seeds: Matrix, values: Matrix, statistic: Callable[[Matrix], float], **options: int):
+    frame = pd.DataFrame(values, columns=COLUMNS).assign(seed=seeds)
+    return over_seeds(frame, lambda rows: statistic(rows[COLUMNS].to_numpy().mean(axis=0)), **options)
+
+
+def recovered(means: Matrix) -> float:
+    return float((means[0] - means[1]) / (means[0] - means[2]))
+
+
+STATISTICS: dict[str, Callable[[Matrix], float]] = {
+    "mean": lambda means: float(means[1]),
+    "ratio": recovered,
+    "log": lambda means: float(np.log(means[0] / means[1])),
+    "worst": lambda means: float(np.min(np.diff(means))),
+    "median": lambda means: float(np.median(means**2)),
+    "sometimes undefined": lambda means: float(means[1]) if means[1] < 0.31 else math.nan,
+}
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 8, 301])
+@pytest.mark.parametrize("name", STATISTICS)
+def test_it_is_the_general_path(name: str, seeds: int) -> None:
+    places, values = errors(seeds)
+    slow = general(places, values, STATISTICS[name], resamples=200)
+    fast = over_means(places, values, STATISTICS[name], resamples=200)
+    assert fast[2] == slow[2] == seeds
+    np.testing.assert_allclose([fast[0], *fast[1]], [slow[0], *slow[1]], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("held", [1, 700, 2**21])
+def test_pieces_do_not_change_it(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, values = errors(97)
+    slow = general(places, values, recovered, resamples=150)
+    monkeypatch.setattr(seed_intervals, "_BLOCK", held)
+    fast = over_means(places, values, recovered, resamples=150)
+    np.testing.assert_allclose([fast[0], *fast[1]], [slow[0], *slow[1]], rtol=1e-12, atol=0)
+
+
+def test_the_draws_are_a_function_of_the_number_of_seeds() -> None:
+    """By hand: places from one stream, a resample after the other, in the order of the seeds."""
+    places, values = errors(50)
+    generator = np.random.Generator(np.random.Philox(key=[0xC1A1, 50]))
+    ordered = values[np.argsort(places), 1]
+    drawn = [float(ordered[generator.integers(50, size=50)].mean()) for _ in range(1000)]
+    low, high = over_means(places, values[:, 1], float)[1]
+    reach = 2.679952  # t(49) at 99 %
+    half = reach * math.sqrt(50 / 49) * float(np.std(drawn))
+    centre = float(values[:, 1].mean())
+    assert low == pytest.approx(min(centre - half, sorted(drawn)[3]), abs=1e-7)
+    assert high == pytest.approx(max(centre + half, sorted(drawn)[-4]), abs=1e-7)
+
+
+def test_rows_of_a_drawn_seed_come_whole_and_under_new_numbers() -> None:
+    """The general path against tables put together by hand, seeds of unequal numbers of rows in any order."""
+    rng = np.random.Generator(np.random.Philox(key=12))
+    table = pd.DataFrame({"seed": rng.choice([3, 4, 8, 11, 20], size=40), "value": rng.standard_normal(40)})
+    seen: list[pd.DataFrame] = []
+
+    def kept(rows: pd.DataFrame) -> float:
+        seen.append(rows)
+        return float(rows["value"].mean())
+
+    assert over_seeds(table, kept, resamples=30)[2] == 5
+    generator = np.random.Generator(np.random.Philox(key=[0xC1A1, 5]))
+    assert seen[0] is table
+    for found in seen[1:]:
+        names = [sorted(set(table["seed"]))[k] for k in generator.integers(5, size=5)]
+        parts = [table[table["seed"] == name].assign(seed=2 * k + name % 2) for k, name in enumerate(names)]
+        pd.testing.assert_frame_equal(found, pd.concat(parts))
+
+
+def test_halves_are_means_of_indicators() -> None:
+    """Chosen on even seeds, reported on odd ones, as a statistic of a table would do it."""
+    places, values = errors(60)
+
+    def of_table(rows: pd.DataFrame) -> float:
+        odd = rows["seed"].to_numpy() % 2 == 1
+        table = rows[COLUMNS].to_numpy()
+        return float(table[odd].mean(axis=0)[int(table[~odd].mean(axis=0).argmin())])
+
+    def of_means(means: Matrix) -> float:
+        even, odd = means[:, :-1] / means[:, -1:]
+        return float(odd[int(even.argmin())])
+
+    parts = np.stack([1 - places % 2, places % 2], axis=1)[:, :, None]
+    fast = over_means(places, np.concatenate([parts * values[:, None, :], parts], axis=2), of_means, resamples=300)
+    slow = over_seeds(pd.DataFrame(values, columns=COLUMNS).assign(seed=places), of_table, resamples=300)
+    np.testing.assert_allclose([fast[0], *fast[1]], [slow[0], *slow[1]], rtol=1e-12, atol=0)
+
+
+def test_missing_entries_are_missing_where_they_are_drawn() -> None:
+    places, values = errors(6)
+    values[2, 1], values[4, 2] = math.nan, math.inf
+    first = over_means(places, values, lambda means: float(means[0]), resamples=100)
+    assert np.isfinite(first[1]).all()
+    assert over_means(places, values, lambda means: float(means[1]), resamples=100)[1] == (-INF, INF)
+
+    seen: list[Matrix] = []
+
+    def kept(means: Matrix) -> float:
+        seen.append(means)
+        return float(means[0])
+
+    over_means(places, values, kept, resamples=100)
+    share = np.isnan(seen[1:]).mean(axis=0)
+    assert np.isnan(seen[0]).tolist() == [False, True, True]
+    assert share[0] == 0
+    assert np.all(np.abs(share[1:] - (1 - (5 / 6) ** 6)) < 0.2)  # 0.665, four standard errors of 100 resamples
+
+
+def test_a_constant_has_no_width() -> None:
+    value, (low, high), _ = over_means(range(9), np.full(9, 0.1), float)
+    assert low == high == value == pytest.approx(0.1)
+    ratio, ends, _ = over_means(range(11), np.tile([0.3, 0.7], (11, 1)), lambda means: float(means[0] / means[1]))
+    assert ends == (ratio, ratio)
+
+
+def test_few_seeds_decide_nothing() -> None:
+    assert over_means([3], [0.5], float) == (0.5, (-INF, INF), 1)
+    value, interval, seeds = over_means([], np.empty((0, 2)), float)
+    assert math.isnan(value)
+    assert (interval, seeds) == ((-INF, INF), 0)
+
+
+@pytest.mark.parametrize(("seeds", "entries"), [([1, 2, 2], 3), ([1, 2, 3], 2)])
+def test_every_seed_has_one_entry(seeds: list[int], entries: int) -> None:
+    with pytest.raises(ValueError, match="one entry per seed"):
+        over_means(seeds, np.zeros(entries), float)
+
+
+def test_many_seeds_take_little_memory() -> None:
+    values = np.random.Generator(np.random.Philox(key=9)).standard_normal((100_000, 4))
+    tracemalloc.start()
+    over_means(np.arange(100_000), values, lambda means: float(means[0]), resamples=60)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 2**20  # counts of all resamples would be 48 MB, their copies of the table 190 MB

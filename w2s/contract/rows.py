@@ -1,0 +1,232 @@
+"""From the arrays of a solved block to rows of the table: one fixed Arrow schema per study.
+
+This is where derived columns are added (through :mod:`w2s.measure.metrics`), where a non-finite number becomes a null with a
+status, and where cells that nobody asked for are dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from w2s.contract.block import Block
+from w2s.contract.cells import FieldSpec, cell_fields
+from w2s.contract.identity import cell_ids, hex_ids
+from w2s.contract.study import Rows, Study
+from w2s.measure import metrics
+
+__all__ = [
+    "ILL_CONDITIONED",
+    "PROVENANCE",
+    "STATUS",
+    "failed_rows",
+    "metric_columns",
+    "rows_table",
+    "schema_problem",
+    "table_schema",
+]
+
+STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
+"""Row statuses, by code. ``singular``: a fit without regularisation had a rank-deficient system and is the minimum-norm one."""
+
+ILL_CONDITIONED = 1e12
+"""Condition number above which a row's numbers are not comparable across backends (status ``ill_conditioned``)."""
+
+_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "pgr")
+_ERRORS_01 = (
+    "weak_error_01",
+    "student_error_01",
+    "strong_error_01",
+    "ceiling_error_01",
+    "gain_01",
+    "disagreement",
+    "pgr_01",
+)
+_REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
+PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+"""Columns that say how a row was made, not what it says: name -> type name."""
+_TYPES: Mapping[str, pa.DataType] = {
+    "double": pa.float64(),
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+}
+
+
+def metric_columns(study: type[Study]) -> dict[str, str]:
+    """Result columns of a study, name -> type name, in table order."""
+    names = {"status": "string", "message": "string"} | dict.fromkeys(_ERRORS, "double") | {"pgr_status": "string"}
+    if study.classifies:
+        names |= dict.fromkeys(_ERRORS_01, "double") | {"pgr_01_status": "string"}
+    return names | dict(study.columns)
+
+
+def field_type(spec: FieldSpec) -> pa.DataType:
+    """Arrow type of a cell field."""
+    if spec.kind == "literal":
+        return pa.int64() if all(type(c) is int for c in spec.choices) else pa.string()
+    kinds = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+    return kinds.get(spec.kind, pa.string())
+
+
+@functools.lru_cache(maxsize=64)
+def table_schema(study: type[Study]) -> pa.Schema:
+    """Schema of a study's table: identity, every cell field, results, provenance."""
+    columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
+    columns += [(name, field_type(spec)) for name, spec in cell_fields(study.Cell).items()]
+    columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | PROVENANCE).items()]
+    return pa.schema([pa.field(name, kind) for name, kind in columns])
+
+
+def schema_problem(study: type[Study]) -> str | None:
+    """Why fields and columns of a study do not make a table; None when they do."""
+    for name, kind in study.columns.items():
+        if kind not in _TYPES:
+            return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
+    columns = {"cell_id", "study", "version", *metric_columns(study), *PROVENANCE}
+    for name in cell_fields(study.Cell):
+        if name in columns:
+            return f"{name!r} is a field of its Cell and a column of every table"
+    return None
+
+
+def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mapping[str, Any]) -> pa.Table:
+    """Rows of the block's wanted cells.
+
+    ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
+    ``threads`` and ``elapsed_s`` of the block. Raises ValueError when a column is unknown, missing or misshapen.
+    """
+    if not isinstance(solved, Mapping):
+        raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
+    keep, shape = slice(None) if block.mask is None else block.mask.reshape(-1), block.shape
+    flat = {name: _flatten(name, np.asarray(array), shape)[keep] for name, array in solved.items()}
+    complete = _complete(study, flat)
+    ids = hex_ids(cell_ids(study, block)[keep])
+    columns: dict[str, pa.Array] = {
+        "cell_id": _fixed_width_strings(ids),
+        "study": _constant(study.name, len(ids), pa.string()),
+        "version": _constant(study.version, len(ids), pa.int64()),
+    }
+    for name, spec in cell_fields(study.Cell).items():
+        columns[name] = _field_column(name, spec, block, keep, len(ids))
+    provenance = dict(provenance) | {"elapsed_s": provenance["elapsed_s"] / max(len(ids), 1)}
+    for name, kind in (metric_columns(study) | PROVENANCE).items():
+        if name in complete:
+            columns[name] = _result_column(complete[name], _TYPES[kind])
+        else:
+            columns[name] = _constant(provenance.get(name), len(ids), _TYPES[kind])
+    return pa.table(columns, schema=table_schema(study))
+
+
+def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
+    """Rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
+    nothing = np.full((1,) * len(block.axes), np.nan)
+    solved = dict.fromkeys(_REQUIRED, nothing) | {
+        "status": np.full_like(nothing, STATUS.index("failed"), dtype=np.int8),
+        "message": np.full_like(nothing, message, dtype=object),
+    }
+    return rows_table(study, block, solved, provenance)
+
+
+def _flatten(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    try:
+        return np.broadcast_to(array, shape).reshape(-1)
+    except ValueError:
+        raise ValueError(f"column {name!r} has shape {np.shape(array)}, the block has shape {shape}") from None
+
+
+def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Add gain, PGR and statuses; turn non-finite numbers into nulls (NaN here) with a status."""
+    known = metric_columns(study) | PROVENANCE
+    if unknown := sorted(set(flat) - set(known)):
+        raise ValueError(f"study {study.name} returned unknown columns: {', '.join(unknown)}")
+    if missing := sorted(set(_REQUIRED) - set(flat)):
+        raise ValueError(f"study {study.name} returned no {', '.join(missing)}")
+    for name, column in flat.items():
+        if known[name] in ("double", "int64") and column.dtype.kind not in "biuf":
+            raise ValueError(f"study {study.name}: column {name!r} holds {column.dtype} values, not numbers")
+    rows = dict(flat)
+    for suffix in ("", "_01") if "weak_error_01" in rows else ("",):
+        weak, student, ceiling = (rows[f"{name}_error{suffix}"] for name in ("weak", "student", "ceiling"))
+        rows.setdefault(f"gain{suffix}", metrics.gain(weak, student))
+        value, status = metrics.pgr(weak, student, ceiling)
+        rows[f"pgr{suffix}"] = value
+        rows[f"pgr{suffix}_status"] = np.asarray(status, dtype=object)
+    rows["status"] = np.array(STATUS, dtype=object)[_status(study, rows)]
+    return {name: _null_nonfinite(column) for name, column in rows.items()}
+
+
+def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int8]:
+    given = rows.get("status", np.zeros(rows["weak_error"].size, dtype=np.int8))
+    for value in np.unique(given):
+        if value not in range(len(STATUS)):
+            raise ValueError(f"study {study.name}: status {value} is not one of 0..{len(STATUS) - 1}")
+    code = np.array(given, dtype=np.int8)
+    if "condition" in rows:
+        ill = rows["condition"] > ILL_CONDITIONED
+        code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
+    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _REQUIRED])
+    numbers = [values for name, values in rows.items() if name != "condition" and np.asarray(values).dtype.kind == "f"]
+    finite &= ~np.logical_or.reduce([np.isinf(values) for values in numbers])
+    code[~finite & (code != STATUS.index("failed"))] = STATUS.index("nonfinite")
+    return code
+
+
+def _null_nonfinite(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if column.dtype.kind != "f":
+        return column
+    finite = np.isfinite(column)
+    return column if finite.all() else np.where(finite, column, np.nan)
+
+
+def _result_column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    if values.dtype.kind in "OU":
+        return pa.array(values, type=kind, from_pandas=True)
+    # Looking for NaN is a tenth of the price of turning them into nulls.
+    return pa.array(np.ascontiguousarray(values), type=kind, from_pandas=bool(np.isnan(values).any()))
+
+
+def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    return _repeated(value + 0.0 if isinstance(value, float) else value, count, kind)  # -0.0 is 0.0
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    """Column of one value: most blocks of a run are of one size and share these."""
+    return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
+
+
+def _fixed_width_strings(ids: npt.NDArray[np.bytes_]) -> pa.Array:
+    width = ids.dtype.itemsize
+    offsets = np.arange(len(ids) + 1, dtype=np.int32) * width
+    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(ids)))
+
+
+def _field_column(name: str, spec: FieldSpec, block: Block, keep: Any, count: int) -> pa.Array:
+    kind = field_type(spec)
+    if name in block.fixed:
+        return _constant(_plain(block.fixed[name], spec), count, kind)
+    position = next((k for k, axis in enumerate(block.axes) if name in axis.names), None)
+    if position is None:
+        return _constant(None, count, kind)
+    levels = pa.array([_plain(value, spec) for value in block.axes[position].column(name)], type=kind)
+    shape = [-1 if k == position else 1 for k in range(len(block.axes))]
+    plain = levels.null_count == 0 and pa.types.is_primitive(kind) and not pa.types.is_boolean(kind)
+    spread = levels.to_numpy() if plain else np.arange(len(levels), dtype=np.int32)
+    values = pa.array(np.broadcast_to(spread.reshape(shape), block.shape).reshape(-1)[keep])
+    return values if plain else levels.take(values)
+
+
+def _plain(value: Any, spec: FieldSpec) -> Any:
+    if value is None or spec.kind not in ("json", "literal", "text"):
+        return value
+    if spec.kind == "json":
+        return json.dumps(value, default=str)
+    return value if isinstance(value, int) and pa.types.is_integer(field_type(spec)) else str(value)

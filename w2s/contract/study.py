@@ -1,0 +1,184 @@
+"""What a study is: a cell type, the arithmetic of a block, and what to draw.
+
+A study of your own subclasses :class:`Study`, names its :class:`~w2s.contract.cells.Cell`, and fills ``solve``. See
+``docs/studies.md`` for an example of forty lines.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.claims.claim import Claim
+from w2s.contract.block import Block
+from w2s.contract.cells import Cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+    from w2s.artifacts import Call, Store
+    from w2s_kernels import Backend
+
+__all__ = ["Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
+
+Rows = Mapping[str, npt.NDArray[Any]]
+Kind = Literal[
+    "gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "descent", "logistic", "elementwise", "other"
+]
+"""Kinds of work that a machine does at rates of their own."""
+_ORDER = 128.0
+"""Order assumed where a study says nothing."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Nominal work of a block: floating-point operations and bytes held at once. Never a measured time."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Work that a block does once for many of its cells. A block lists a piece once per order; ``plan`` adds them by name.
+
+    Attributes
+    ----------
+    name : what is computed, without sizes: "eigendecomposition of the student's Gram".
+    kind : which of the machine's rates it runs at.
+    count : how many of them the block computes.
+    flops : nominal operations of all of them together, from :mod:`w2s_kernels.flops`.
+    serves : fields whose values share one of them: one more value of such a field costs none more.
+    why : the reason, in a few words: "every ridge and time is a filter of one spectrum".
+    order : order d of the matrices (or length of the vectors), on which the rate depends.
+
+    """
+
+    name: str
+    kind: Kind
+    count: float
+    flops: float
+    serves: tuple[str, ...]
+    why: str
+    order: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition between fields that every cell must meet.
+
+    ``test`` receives one array per field (they broadcast against each other; null is NaN) and returns True where all is well.
+    """
+
+    fields: tuple[str, ...]
+    test: Callable[..., npt.NDArray[np.bool_]]
+    says: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes.
+
+    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``.
+    """
+
+    id: str
+    title: str
+    draw: Callable[[DataFrame], Canvas | None]
+
+
+class Study(ABC):
+    """A family of cells that can be solved.
+
+    Attributes
+    ----------
+    name : the study's identity, never its path.
+    version : raise it when the numbers change; rows of another version are set aside.
+    Cell : the cell type.
+    shares : fields whose cells share work, dearest to cut first.
+    columns : extra result columns beyond the common ones, name -> Arrow type name.
+    pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
+    classifies : whether rows carry the 0-1 columns.
+    rules : conditions between fields, checked for the whole grid before anything runs.
+    figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
+    example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
+
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Cell: ClassVar[type[Cell]]
+    shares: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[Mapping[str, str]] = {}
+    pgr: ClassVar[Mapping[str, str]] = {}
+    classifies: ClassVar[bool] = False
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    figures: ClassVar[tuple[Figure, ...]] = ()
+    claims: ClassVar[tuple[Claim, ...]] = ()
+    example: ClassVar[Mapping[str, Any]] = {}
+    summary: ClassVar[str] = ""
+
+    def __init__(self, store: Store | None = None) -> None:
+        """Build a solver; ``store`` holds the finished artifacts that :meth:`needs` names."""
+        self.store = store
+
+    def needs(self, block: Block) -> Sequence[Call]:  # noqa: ARG002
+        """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
+        return ()
+
+    def unblind(self, block: Block) -> str:  # noqa: ARG002
+        """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.
+
+        A study with artifacts has to say it: without a method of its own its grids are refused.
+        """
+        return ""
+
+    def curves(self, block: Block) -> pa.Table | None:  # noqa: ARG002
+        """Return diagnostics by step for the wanted cells, a long table with ``cell_id``; None by default."""
+        return None
+
+    def check(self, block: Block) -> None:  # noqa: ARG002
+        """Look at what a rule between fields cannot see, for instance inside data files.
+
+        Called once per sub-grid with the whole sub-grid as one block, before anything runs. Raise
+        :class:`w2s.errors.FieldError` with a message for the user.
+        """
+        return
+
+    def digest(self, table: DataFrame) -> DataFrame:
+        """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""
+        from w2s.summary import summarize
+        from w2s.summary.text import readable
+
+        metrics = ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"]
+        summary = summarize(table, metrics=metrics)
+        return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)
+
+    @abstractmethod
+    def cost(self, block: Block) -> Cost:
+        """Nominal work of solving the block: what decides how a grid is cut."""
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """List what the cells of the block share, for ``plan`` to show and to predict a time from; it decides nothing.
+
+        The default is one piece of kind "other" with the operations of :meth:`cost`. A study that gives its pieces should
+        make ``cost(block).flops`` their sum, so that there is one account of its work.
+        """
+        return (Piece("solving", "other", 1.0, self.cost(block).flops, (), "", _ORDER),)
+
+    @abstractmethod
+    def solve(self, block: Block, backend: Backend) -> Rows:
+        """Solve every cell of the block.
+
+        Returns arrays that broadcast to ``block.shape``: at least ``weak_error``, ``student_error``, ``ceiling_error`` and
+        ``misfit``; ``strong_error``, ``gain`` (where a difference form is more exact), ``condition``, ``solver``, ``status``,
+        ``message``, 0-1 columns and those of ``columns`` where there are any. :func:`w2s.contract.rows.rows_table` adds the
+        rest. A numerical failure of one cell is a status of that cell, not an exception.
+        """

@@ -1,0 +1,23 @@
+"""Errors that the science raises for a user, and the nearest allowed word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["FieldError", "nearest"]
+
+
+class FieldError(ValueError):
+    """A field name or value that the study does not accept; the message says what is allowed, ``field`` which one it is."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def nearest(word: Any, allowed: Iterable[Any]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string."""
+    match = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""

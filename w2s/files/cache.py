@@ -1,0 +1,66 @@
+"""Arrays that are dear to compute and depend on contents alone, kept in the user's cache folder and in this process.
+
+A folder that cannot be written costs time, never a result; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.files.durable import whole
+
+__all__ = ["cache_folder", "cached", "forget"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How an array is made; two with one place are the same array."""
+
+    path: Path
+    compute: Callable[[], Array] = field(compare=False)
+
+
+def cached(key: str, compute: Callable[[], Array]) -> Array:
+    """Return the array stored under a key, or compute and store it. The key must name everything the array depends on.
+
+    What is stored is mapped into memory, so that a part of it can be used without reading the rest: do not write into it.
+    This process remembers the last eight.
+    """
+    name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return _stored(_Recipe(cache_folder("features") / f"{name}.npy", compute))
+
+
+@functools.lru_cache(maxsize=8)
+def _stored(recipe: _Recipe) -> Array:
+    path = recipe.path
+    try:
+        return np.asarray(np.load(path, allow_pickle=False, mmap_mode="r"))
+    except (OSError, ValueError, EOFError):
+        values = recipe.compute()
+    try:
+        with whole(path) as temporary:
+            np.save(temporary, values, allow_pickle=False)
+    except OSError:
+        return values
+    return values
+
+
+forget = _stored.cache_clear
+"""Forget what this process remembers; files stay."""
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return a place in ``w2s-sweep`` of the user's cache folder: ``XDG_CACHE_HOME``, or ``~/.cache`` where it is not set."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base, "w2s-sweep", *parts)

@@ -1,0 +1,173 @@
+"""From a row of a data set to an example: one text or a pair, a label, and the group that must not be torn apart.
+
+Multiple choice becomes binary as in Burns et al. 2023: the question with its right answer, or with one wrong one, drawn by the
+row's own hash, so that every model and every seed sees the same items. Installed packages add formatters through the
+entry-point group ``w2s_sweep.formatters``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from w2s.errors import FieldError, nearest
+from w2s.plugins import load_plugin, plugin_names
+
+__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names"]
+
+Row = Mapping[str, Any]
+_GROUP = "w2s_sweep.formatters"
+
+
+class Example(NamedTuple):
+    """``text``, and ``pair`` where the task has a second one; equal ``group`` means related.
+
+    ``label`` counts from 0; from a file of one's own it is whatever stands there, and is numbered later.
+    """
+
+    text: str
+    pair: str | None
+    label: Any
+    group: str
+
+
+@dataclass(frozen=True)
+class Formatter:
+    """How a task's rows are read.
+
+    Attributes
+    ----------
+    name : the task.
+    classes : names of the classes, in label order; empty when the file decides.
+    columns : columns a row must have.
+    read : row to example.
+    version : raised when the same row gives another example.
+    hub : name (and configuration) in the hub of ``datasets``; its splits.
+
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    read: Callable[[Row], Example]
+    version: int = 1
+    hub: tuple[str, ...] = ()
+    splits: tuple[str, str] = ("train", "test")
+
+
+def find_formatter(name: str) -> Formatter:
+    """Return a formatter by name; raise :class:`FieldError` with the nearest name."""
+    if name in BUILTIN:
+        return BUILTIN[name]
+    found = load_plugin(_GROUP, name)
+    if isinstance(found, Formatter):
+        return found
+    if name in plugin_names(_GROUP):
+        raise FieldError(f"entry point {name!r} of {_GROUP} is not a Formatter")
+    raise FieldError(f"unknown task {name!r}{nearest(name, formatter_names())}; known: {', '.join(formatter_names())}")
+
+
+def formatter_names() -> list[str]:
+    """Names of all formatters."""
+    return sorted({*BUILTIN, *plugin_names(_GROUP)})
+
+
+def columns_formatter(text: str, label: str, pair: str | None, group: str | None) -> Formatter:
+    """Build the formatter for a file of one's own from the names of its columns; labels are numbered in sorted order."""
+    names = tuple(name for name in (text, label, pair, group) if name is not None)
+
+    def read(row: Row) -> Example:
+        first, second = _text(row[text]), None if pair is None else _text(row[pair])
+        together = row[group] if group else None
+        own = f"{first}\n{second}"  # a row without a group is a group of its own
+        return Example(first, second, _label(row[label]), own if together in (None, "") else str(together))
+
+    return Formatter("columns", (), names, read)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _label(value: Any) -> Any:
+    """The label, None where there is none: null, NaN, or an empty cell of a CSV file."""
+    missing = value is None or value != value or (isinstance(value, str) and not value.strip())
+    return None if missing else value
+
+
+def _sentence(row: Row) -> Example:
+    text = str(row["text"] if "text" in row else row["sentence"]).strip()
+    return Example(text, None, int(row["label"]), text.casefold())
+
+
+def _boolq(row: Row) -> Example:
+    label = row["label"] if "label" in row else row["answer"]
+    return Example(str(row["question"]), str(row["passage"]), int(label), str(row["passage"]))
+
+
+def _cosmos_qa(row: Row) -> Example:
+    answers = row["answers"] if "answers" in row else [row[f"answer{k}"] for k in range(4)]
+    context, question = str(row["context"]), str(row["question"])
+    answer, right = _one_answer(list(answers), int(row["label"]), context + question)
+    return Example(f"{context}\n{question}", answer, right, context)
+
+
+def _piqa(row: Row) -> Example:
+    goal = str(row["goal"])
+    answer, right = _one_answer([row["sol1"], row["sol2"]], int(row["label"]), goal + str(row["sol1"]) + str(row["sol2"]))
+    return Example(goal, answer, right, goal)
+
+
+def _ag_news(row: Row) -> Example:
+    title = str(row.get("title") or "")
+    return Example(f"{title}\n{row['text']}" if title else str(row["text"]), None, int(row["label"]), str(row["text"]))
+
+
+def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int]:
+    """The right answer (label 1) or a wrong one (label 0), by a coin that the question's hash throws."""
+    coin = int.from_bytes(hashlib.blake2b(question.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
+    if coin % 2:
+        return str(answers[right]), 1
+    wrong = [answer for k, answer in enumerate(answers) if k != right]
+    return str(wrong[(coin // 2) % len(wrong)]), 0
+
+
+def row_digest(row: Row) -> str:
+    """128 bits, in hex, of a row's content."""
+    text = json.dumps(row, sort_keys=True, default=str, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-item").hexdigest()
+
+
+_SENTIMENT = ("negative", "positive")
+_NEWS = ("World", "Sports", "Business", "Sci/Tech")
+_OFFICIAL = ("train", "validation")
+BUILTIN: Mapping[str, Formatter] = {
+    formatter.name: formatter
+    for formatter in (
+        Formatter("sentence_polarity", _SENTIMENT, ("text", "label"), _sentence, hub=("rotten_tomatoes",)),
+        Formatter("sst2", _SENTIMENT, ("label",), _sentence, hub=("stanfordnlp/sst2",), splits=_OFFICIAL),
+        Formatter("subjectivity", ("objective", "subjective"), ("text", "label"), _sentence, hub=("SetFit/subj",)),
+        Formatter("pros_cons", ("con", "pro"), ("text", "label"), _sentence),
+        Formatter("boolq", ("no", "yes"), ("question", "passage"), _boolq, hub=("google/boolq",), splits=_OFFICIAL),
+        Formatter(
+            "cosmos_qa",
+            ("wrong", "right"),
+            ("context", "question", "label"),
+            _cosmos_qa,
+            hub=("allenai/cosmos_qa",),
+            splits=_OFFICIAL,
+        ),
+        Formatter(
+            "piqa",
+            ("wrong", "right"),
+            ("goal", "sol1", "sol2", "label"),
+            _piqa,
+            hub=("ybisk/piqa",),
+            splits=_OFFICIAL,
+        ),
+        Formatter("ag_news", _NEWS, ("text", "label"), _ag_news, hub=("fancyzhx/ag_news",)),
+    )
+}

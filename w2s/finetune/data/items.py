@@ -1,0 +1,209 @@
+"""One set of items per task, seed and sizes, the same for every model: who is labelled, who is transferred, who is tested.
+
+Groups (one passage, one question) are shuffled by seed and never torn: labelled items come from the front, transfer and
+validation items from the back. The test part does not depend on the seed. Truth is an artifact of its own, keyed by item id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from w2s.artifacts import Work, artifact
+from w2s.errors import FieldError
+from w2s.finetune.data.formatters import Example, Formatter, row_digest
+from w2s.finetune.data.tables import write_table
+from w2s.finetune.data.tasks import TaskData, formatter_of, read_rows
+
+__all__ = ["PARTS", "Columns", "classes_of", "draw_items", "dropped_items", "items", "truth"]
+
+PARTS = ("labeled", "transfer", "validation", "test")
+"""``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Column names in a file of one's own; a named task does not look at them."""
+
+    text: str = "text"
+    label: str = "label"
+    pair: str | None = None
+    group: str | None = None
+
+
+class Item(NamedTuple):
+    """An example with its identity."""
+
+    id: str
+    example: Example
+
+
+@artifact(version=1, name="w2s.items")
+def items(
+    work: Work,
+    *,
+    task: TaskData,
+    columns: Mapping[str, str | None],
+    sizes: Mapping[str, int | None],
+    balance: bool,
+    seed: int,
+) -> None:
+    """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
+
+    ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
+    """
+    parts, classes, counts = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
+    rows = [(item, part) for part in PARTS for item in parts[part]]
+    columns_of = {
+        "item_id": [item.id for item, _ in rows],
+        "text": [item.example.text for item, _ in rows],
+        "pair": [item.example.pair for item, _ in rows],
+        "group": [item.example.group for item, _ in rows],
+        "part": [part for _, part in rows],
+    }
+    write_table(work.folder, "items", pa.table({name: pa.array(values, pa.string()) for name, values in columns_of.items()}))
+    (work.folder / "counts.json").write_text(json.dumps({"classes": classes, **counts}, indent=1))
+
+
+@artifact(version=1, name="w2s.truth")
+def truth(
+    work: Work,
+    *,
+    task: TaskData,
+    columns: Mapping[str, str | None],
+    sizes: Mapping[str, int | None],
+    balance: bool,
+    seed: int,
+) -> None:
+    """Write ``truth.arrow`` (item_id, truth) of the same items.
+
+    A value of its own: a training can read the truth only if this is among its inputs, which a plan shows.
+    """
+    parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
+    drawn = [item for part in PARTS for item in parts[part]]
+    ids, labels = [item.id for item in drawn], [item.example.label for item in drawn]
+    write_table(work.folder, "truth", pa.table({"item_id": pa.array(ids, pa.string()), "truth": pa.array(labels, pa.int64())}))
+
+
+def dropped_items(folder: Path) -> int:
+    """Rows of the task that no part could have: empty, without a label, there twice, or in the test part too."""
+    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    return sum(int(count) for count in counts["dropped"].values())
+
+
+def draw_items(
+    task: TaskData, columns: Columns, sizes: Mapping[str, int | None], *, balance: bool, seed: int
+) -> tuple[dict[str, list[Item]], list[str], dict[str, Any]]:
+    """Return the items of every part, the class names, and how many rows were dropped and why.
+
+    ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. Raises
+    :class:`FieldError` when there are too few items for a part, or fewer than two classes.
+    """
+    formatter = formatter_of(task, columns.text, columns.label, columns.pair, columns.group)
+    pool, dropped = _read_items(task, "train", formatter)
+    tested, wanted = pool, sizes["test"]
+    if task.has_test_part:
+        tested, dropped_test = _read_items(task, "test", formatter)
+        dropped |= {f"test_{reason}": count for reason, count in dropped_test.items()}
+    elif wanted is None:
+        wanted = len(pool) // 4
+    pool, tested, classes = _numbered(formatter, pool, tested)
+    parts = {"test": _take("test", _by_group(tested, "test"), wanted, classes, set(), balance, task.name)}
+    # With a test file of its own, what stands there too is no training item; without, what was taken is none.
+    closed = {item.example.group for item in (tested if task.has_test_part else parts["test"])}
+    free = [item for item in pool if item.example.group not in closed]
+    dropped |= {"in_test": len(pool) - len(free)} if task.has_test_part else {}
+    order, taken = _by_group(free, f"shuffle-{seed}"), set[str]()
+    parts["labeled"] = _take("labeled", order, sizes["labeled"], classes, taken, balance, task.name)
+    for part in ("transfer", "validation"):
+        parts[part] = _take(part, order[::-1], sizes[part], classes, taken, balance, task.name)
+    return parts, classes, {"dropped": dropped, "available": len(free), "sizes": {part: len(parts[part]) for part in PARTS}}
+
+
+def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[Item], dict[str, int]]:
+    """Read items in file order, without empty texts and without rows that stand twice; say how many were left out."""
+    found: dict[str, Item] = {}
+    dropped: Counter[str] = Counter()
+    seen: set[tuple[str, str | None]] = set()
+    for row in read_rows(task, split, formatter):
+        try:
+            example = formatter.read(row)
+        except (TypeError, ValueError, IndexError):
+            dropped["unreadable"] += 1
+            continue
+        key = (example.text, example.pair)
+        if example.label is None:
+            dropped["no_label"] += 1
+        elif not example.text.strip():
+            dropped["empty"] += 1
+        elif key in seen:
+            dropped["duplicate"] += 1
+        else:
+            seen.add(key)
+            name = row_digest(row)
+            found[name] = Item(name, example)
+    return list(found.values()), dict(dropped)
+
+
+def _numbered(formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
+    """Number the labels of a file of one's own; check those of a known task."""
+    if formatter.classes:
+        strange = [item for part in lists for item in part if not 0 <= item.example.label < len(formatter.classes)]
+        pools = [[item for item in part if 0 <= item.example.label < len(formatter.classes)] for part in lists]
+        if len(strange) == sum(map(len, lists)):
+            raise FieldError(f"{formatter.name}: no row has a label in 0..{len(formatter.classes) - 1}")
+        return pools[0], pools[1], list(formatter.classes)
+    names = sorted({str(item.example.label) for part in lists for item in part})
+    if len(names) < 2:
+        raise FieldError(f"the label column has {len(names)} value(s); classification needs two or more")
+    if len(names) > 100:
+        raise FieldError(f"the label column has {len(names)} different values; is it a class label?")
+    number = {name: k for k, name in enumerate(names)}
+    pools = [[Item(i.id, i.example._replace(label=number[str(i.example.label)])) for i in part] for part in lists]
+    return pools[0], pools[1], names
+
+
+def _by_group(pool: Iterable[Item], name: str) -> list[Item]:
+    """Sort items by a hash of their group, then of themselves: a shuffle that keeps groups together."""
+
+    def rank(text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-order", key=name.encode()[:64]).digest()
+
+    return sorted(pool, key=lambda item: (rank(item.example.group), item.example.group, rank(item.id)))
+
+
+def _take(
+    part: str, order: Sequence[Item], count: int | None, classes: list[str], taken: set[str], balance: bool, task: str
+) -> list[Item]:
+    """Take ``count`` items (None: all) from the front of an order, in balance, whole groups off limits for later parts."""
+    free = [item for item in order if item.example.group not in taken]
+    tally = Counter(item.example.label for item in free)
+    if count is None:
+        count = min(tally[k] for k in range(len(classes))) * len(classes) if balance else len(free)
+    quota = {k: count // len(classes) + (k < count % len(classes)) for k in range(len(classes))} if balance else None
+    chosen: list[Item] = []
+    for item in free:
+        if len(chosen) == count:
+            break
+        if quota is None or quota[item.example.label] > 0:
+            chosen.append(item)
+            if quota is not None:
+                quota[item.example.label] -= 1
+    if len(chosen) < count:
+        short = "" if quota is None else f" with {count // len(classes)} of each class"
+        missing = f"{task}: {count} {part} items{short} are asked for, {len(chosen)} are left; ask for fewer"
+        raise FieldError(missing, f"n_{part}")
+    taken.update(item.example.group for item in chosen)
+    return chosen
+
+
+def classes_of(items: Path) -> list[str]:
+    """Class names of the task."""
+    return list(json.loads((items / "counts.json").read_text(encoding="utf-8"))["classes"])

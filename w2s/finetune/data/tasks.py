@@ -1,0 +1,161 @@
+"""Tasks as cell values: a name that stands for files, or a file of one's own.
+
+sst2                    data:sst2/train.jsonl.gz and test.jsonl.gz in a folder of W2S_DATA
+reviews.csv             CSV, JSON lines (gzip too) or Parquet beside the grid; the cell names its columns
+hub:NAME@REVISION       a data set of the hub, with the formatter that knows its name
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from w2s.errors import FieldError, nearest
+from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.tablefile import read_table_file
+from w2s.finetune.data.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
+
+__all__ = ["MissingColumnError", "TaskData", "formatter_of", "read_rows"]
+
+_SPLITS = ("train", "test")
+_ENDINGS = (".jsonl.gz", ".jsonl", ".csv.gz", ".csv", ".parquet")
+
+
+class MissingColumnError(FieldError):
+    """A task's file lacks a column that is asked for."""
+
+    def __init__(self, task: str, column: str, columns: list[str]) -> None:
+        super().__init__(f"{task}: no column {column!r}{nearest(column, columns)}; its columns: {', '.join(columns)}")
+        self.column = column
+
+
+class TaskData(Content):
+    """The files of a task; equal content and formatter version mean an equal task."""
+
+    what: ClassVar[str] = "task (a known name, a CSV, JSONL or Parquet file beside the grid, or hub:NAME@REVISION)"
+
+    @classmethod
+    def locate(cls, name: str, base: Path) -> Path:
+        """Return the folder or file of a task, or the hub's name as a path."""
+        if name.startswith("hub:"):
+            _hub_parts(name)
+            return Path(name)
+        if name.endswith(_ENDINGS):
+            path = (base / Path(name).expanduser()).resolve()
+            if path.is_file():
+                return path
+            raise DataFileError(f"{name}: no such file {path}")
+        return _folder_of(name)
+
+    @classmethod
+    def digest(cls, name: str, path: Path) -> str:
+        """Hash the files' content, or the hub's commit, with the formatter's name and version."""
+        if name.endswith(_ENDINGS):
+            return content_sha256(path)
+        formatter = find_formatter(_hub_formatter(name) if name.startswith("hub:") else name)
+        parts = [formatter.name, str(formatter.version)]
+        parts += [_hub_commit(name)] if name.startswith("hub:") else [content_sha256(_split(path, s)) for s in _SPLITS]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @classmethod
+    def keeps_name(cls, name: str) -> bool:
+        """Whether the name means the same from any folder."""
+        return not name.endswith(_ENDINGS)
+
+    @property
+    def has_test_part(self) -> bool:
+        """Whether test rows come from a file of their own."""
+        return not self.name.endswith(_ENDINGS)
+
+
+def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group: str | None) -> Formatter:
+    """Return the formatter of a task; the column names matter for a file of one's own."""
+    if task.has_test_part:
+        return find_formatter(_hub_formatter(task.name) if task.name.startswith("hub:") else task.name)
+    return columns_formatter(text, label, pair, group)
+
+
+def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict[str, Any]]:
+    """Rows of ``train`` or ``test`` of a task, in file order.
+
+    Raises :class:`FieldError` for a file that cannot be read, is empty, or lacks a column the formatter needs.
+    """
+    table = _read_hub(task.name, split, formatter) if task.name.startswith("hub:") else _read(task, split)
+    if table.num_rows == 0:
+        raise FieldError(f"{task.name}: the {split} file has no rows")
+    if absent := [name for name in formatter.columns if name not in table.column_names]:
+        raise MissingColumnError(task.name, absent[0], table.column_names)
+    for batch in table.to_batches():
+        yield from batch.to_pylist()
+
+
+def _read(task: TaskData, split: str) -> pa.Table:
+    path = _split(task.path, split) if task.has_test_part else task.path
+    return read_table_file(path.name, path)
+
+
+def _folder_of(name: str) -> Path:
+    find_formatter(name)
+    for folder in data_folders():
+        if (folder / name).is_dir() and all(_has_split(folder / name, split) for split in _SPLITS):
+            return folder / name
+    recipe = "set W2S_DATA to the folder that holds it: export W2S_DATA=/path/to/data"
+    if name in BUILTIN and BUILTIN[name].hub:
+        recipe += f"; or write hub:{BUILTIN[name].hub[0]}@REVISION"
+    searched = ", ".join(map(str, data_folders())) or "nowhere (W2S_DATA is not set)"
+    raise DataFileError(f"task {name}: no folder {name} with train and test files in {searched}; {recipe}")
+
+
+def _has_split(folder: Path, split: str) -> bool:
+    return any((folder / f"{split}{ending}").is_file() for ending in _ENDINGS)
+
+
+def _split(folder: Path, split: str) -> Path:
+    return next(folder / f"{split}{ending}" for ending in _ENDINGS if (folder / f"{split}{ending}").is_file())
+
+
+def _hub_parts(name: str) -> tuple[str, str]:
+    place, _, revision = name.removeprefix("hub:").partition("@")
+    if not place or not revision:
+        raise DataFileError(f"{name!r}: write hub:NAME@REVISION, so that the rows cannot change under a run")
+    _hub_formatter(name)
+    return place, revision
+
+
+def _hub_formatter(name: str) -> str:
+    place = name.removeprefix("hub:").partition("@")[0]
+    for formatter in map(find_formatter, formatter_names()):
+        if formatter.hub[:1] == (place,):
+            return formatter.name
+    known = ", ".join(f.hub[0] for f in map(find_formatter, formatter_names()) if f.hub)
+    raise DataFileError(f"{name}: no formatter knows this data set; known: {known}")
+
+
+@functools.lru_cache(maxsize=64)
+def _hub_commit(name: str) -> str:
+    """The commit that a revision stands for: asked from the hub, or from its local cache when offline."""
+    place, revision = _hub_parts(name)
+    import huggingface_hub
+
+    try:
+        if os.environ.get("HF_HUB_OFFLINE", "0") in ("1", "ON", "YES", "TRUE"):
+            found = huggingface_hub.snapshot_download(place, repo_type="dataset", revision=revision, local_files_only=True)
+            return Path(found).name
+        return str(huggingface_hub.dataset_info(place, revision=revision).sha)
+    except Exception as error:
+        raise DataFileError(f"{name}: the hub does not answer for it: {str(error).splitlines()[0]}") from None
+
+
+def _read_hub(name: str, split: str, formatter: Formatter) -> pa.Table:
+    import datasets
+
+    place, _ = _hub_parts(name)
+    part = formatter.splits[0 if split == "train" else 1]
+    loaded = datasets.load_dataset(place, *formatter.hub[1:], split=part, revision=_hub_commit(name))
+    return loaded.with_format("arrow")[:]

@@ -1,0 +1,4 @@
+"""What models say without being trained: hidden states, predictions, probes on frozen features.
+
+Imported by methods, laws and studies.
+"""

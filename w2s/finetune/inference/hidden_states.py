@@ -1,0 +1,157 @@
+"""Features of a frozen model: pooled hidden states of its layers for all items, from one forward pass.
+
+Layer 0 is the embedding, layer k the output of the k-th block. The file is laid out before the pass and filled batch by batch,
+so memory holds one batch, whatever the number of items and layers; a killed pass goes on where it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import struct
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from w2s.artifacts import Work, artifact
+from w2s.errors import FieldError
+from w2s.finetune.data.tables import read_table, write_table
+from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.models.build import Shape, build
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import parameter_count
+
+__all__ = ["depth_and_width", "features", "read_features"]
+
+_FILE = "features.safetensors"
+_SAVE_SECONDS = 20.0
+
+
+def features_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
+    """2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
+    return 2.0 * parameter_count(base) * 1e4 * max_length / 8
+
+
+@artifact(version=1, name="w2s.features", cost=features_cost, gpus=1)
+def features(
+    work: Work, *, base: ModelFolder, items: Path, layers: tuple[int, ...], pooling: str = "auto", max_length: int = 256
+) -> None:
+    """Write ``features.safetensors`` (``layer_k`` (n, d) float32 for every layer asked for) and ``ids.arrow`` (item_id).
+
+    ``pooling`` is ``mean`` over tokens, ``cls``, ``last`` or ``auto`` as in :class:`w2s.finetune.models.build.Shape`.
+    ``features.json`` counts items, tokens and texts that were cut. On one thread, with batches that are a function of the
+    texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
+    """
+    from w2s.finetune.inference.encode import pass_batches, pooled_states
+    from w2s.finetune.training.loop import device_for
+
+    depth, width = depth_and_width(base)
+    if strange := [layer for layer in layers if not 0 <= layer <= depth]:
+        raise FieldError(f"model {base.name}: has layers 0..{depth}, not {strange[0]}")
+    ids, texts, _ = read_texts(base, items, max_length)
+    shape = Shape(classes=2, tuning="head_only", pooling=pooling)  # type: ignore[arg-type]
+    module: Any = build(base, shape, seed=0).to(device_for())
+    asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
+    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), width) for layer in asked})
+    for rows, states in pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling):
+        target.put(rows, states)
+        if time.monotonic() - said > _SAVE_SECONDS:
+            work.note(f"features: batch {target.done} of {len(batches)}")
+            said = time.monotonic()
+    target.finish(work.folder / _FILE)
+    write_table(work.folder, "ids", pa.table({"item_id": pa.array(ids, pa.string())}))
+    content = {"items": len(ids), "tokens": int(texts.lengths.sum()), "cut_items": texts.cut}
+    (work.folder / "features.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read_features(folder: Path, layer: int, ids: Sequence[str], dims: int | None = None) -> npt.NDArray[np.float64]:
+    """Features (len(ids), d) of one layer, joined by item id; the first ``dims`` of them, or all.
+
+    Raises KeyError for an id without features.
+    """
+    place = _places(folder)
+    absent = [name for name in ids if name not in place]
+    if absent:
+        raise KeyError(f"{len(absent)} of {len(ids)} items have no features, the first is {absent[0]}")
+    rows = np.array([place[name] for name in ids], dtype=np.int64)
+    return np.asarray(_layer(folder, layer)[rows, :dims], dtype=np.float64)
+
+
+@functools.lru_cache(maxsize=256)
+def depth_and_width(base: ModelFolder) -> tuple[int, int]:
+    """Return the number of layers (after a cut to the first K) and the width of the hidden states, from ``config.json``."""
+    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
+    depth = next((int(config[key]) for key in ("num_hidden_layers", "n_layer", "num_layers") if key in config), None)
+    width = next((int(config[key]) for key in ("hidden_size", "n_embd", "d_model", "dim") if key in config), None)
+    if depth is None or width is None:
+        raise FieldError(f"model {base.name}: its config.json tells no number of layers or width")
+    return (depth if base.layers is None else min(depth, base.layers)), width
+
+
+class _Target:
+    """A safetensors file laid out in ``scratch``, filled by rows, and how many batches are in it for good.
+
+    The format: length of the header (8 bytes), the header as JSON, then the tensors one after another.
+    """
+
+    def __init__(self, scratch: Path, shapes: dict[str, tuple[int, int]]) -> None:
+        self.path, self.mark = scratch / _FILE, scratch / "batches"
+        self.done = int(self.mark.read_text()) if self.mark.exists() else 0
+        offsets = np.cumsum([0, *(4 * rows * width for rows, width in shapes.values())]).tolist()
+        header: dict[str, Any] = {
+            name: {"dtype": "F32", "shape": list(shape), "data_offsets": [offsets[k], offsets[k + 1]]}
+            for k, (name, shape) in enumerate(shapes.items())
+        }
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        if not self.done:
+            with self.path.open("wb") as stream:
+                stream.write(struct.pack("<Q", len(text)) + text)
+                stream.truncate(8 + len(text) + offsets[-1])
+        start = 8 + len(text)
+        self.tensors = [
+            np.memmap(self.path, np.float32, "r+", start + offset, shape)
+            for offset, shape in zip(offsets, shapes.values(), strict=False)
+        ]
+        self.saved = time.monotonic()
+
+    def put(self, rows: Any, states: Sequence[npt.NDArray[np.float32]]) -> None:
+        """Write the states of one batch."""
+        for tensor, values in zip(self.tensors, states, strict=True):
+            tensor[rows] = values
+        self.done += 1
+        if time.monotonic() - self.saved > _SAVE_SECONDS:
+            self._save()
+
+    def finish(self, place: Path) -> None:
+        """Move the finished file to its place."""
+        for tensor in self.tensors:
+            tensor.flush()
+        self.tensors = []
+        self.path.replace(place)
+
+    def _save(self) -> None:
+        for tensor in self.tensors:
+            tensor.flush()
+        partial = self.mark.with_suffix(".new")
+        partial.write_text(str(self.done))
+        partial.replace(self.mark)
+        self.saved = time.monotonic()
+
+
+@functools.lru_cache(maxsize=4)
+def _places(folder: Path) -> dict[str, int]:
+    return {name: k for k, name in enumerate(read_table(folder, "ids")["item_id"].to_pylist())}
+
+
+@functools.lru_cache(maxsize=2)
+def _layer(folder: Path, layer: int) -> npt.NDArray[np.float32]:
+    from safetensors import safe_open
+
+    with safe_open(folder / _FILE, framework="np") as stream:
+        return np.asarray(stream.get_tensor(f"layer_{layer}"))

@@ -1,0 +1,32 @@
+"""Class probabilities of a trained model on items: an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from w2s.artifacts import Work, artifact
+from w2s.finetune.data.tables import probability_table, write_table
+from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.models.build import reload
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import parameter_count
+
+__all__ = ["predict", "predict_cost"]
+
+
+def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
+    """2 operations per weight and token over some thousand items: nominal, for plans."""
+    return 2.0 * parameter_count(base) * 2000.0 * max_length / 4
+
+
+@artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
+def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
+    """Class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
+    from w2s.finetune.training.loop import device_for, predict_rows
+
+    ids, texts, where = read_texts(base, items, max_length)
+    rows = [k for k, name in enumerate(where) if name in set(parts)]
+    values = predict_rows(reload(model, base).to(device_for()), texts, rows)
+    write_table(work.folder, "predictions", probability_table([ids[k] for k in rows], values))

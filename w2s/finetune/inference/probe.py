@@ -1,0 +1,79 @@
+"""Linear probes on features: class probabilities from a ridge in closed form, or from logistic regression on soft labels.
+
+Both fit an intercept and scale features on their own training rows. Both are convex and have one solution, so there is no seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import w2s_kernels as kernels
+from w2s.artifacts import Work, artifact
+from w2s.finetune.data.labels import part_ids
+from w2s.finetune.data.tables import probabilities, probability_table, read_table, write_table
+from w2s.finetune.inference.hidden_states import read_features
+from w2s.probes.logistic import CLIP, Head, Logistic, Probe
+from w2s.probes.probe import RowProbe
+from w2s_kernels import NUMPY, Backend
+
+__all__ = ["HEADS", "ClosedForm", "probe"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+@artifact(version=1, name="w2s.probe")
+def probe(
+    work: Work,
+    *,
+    features: Path,
+    items: Path,
+    labels: Path,
+    layer: int,
+    dims: int | None,
+    head: str,
+    strength: float,
+    preprocess: str,
+    parts: tuple[str, ...],
+) -> None:
+    """Fit a probe to all labelled items and predict some parts: ``predictions.arrow`` (item_id, p_0, ...), ``training.json``.
+
+    ``strength`` is the ridge of ``closed_form``, or scikit-learn's C of ``logistic``; ``dims`` the first coordinates used.
+    """
+    given = read_table(labels, "labels")
+    rows = read_features(features, layer, given["item_id"].to_pylist(), dims)
+    fitted = HEADS[head](rows, preprocess, NUMPY).fit(probabilities(given), strength)
+    wanted = [name for part in parts for name in part_ids(items, part)]
+    values = fitted.at(read_features(features, layer, wanted, dims))
+    write_table(work.folder, "predictions", probability_table(wanted, values))
+    account = {"rows": rows.shape[0], "width": rows.shape[1], **fitted.account}
+    (work.folder / "training.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
+
+
+class ClosedForm(Head):
+    """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        self.rows = RowProbe(features, preprocess, backend)
+
+    def fit(self, targets: Matrix, strength: float) -> Probe:
+        """Fit at ridge ``strength``."""
+        filters = kernels.ridge([strength])
+        found = self.rows.fit(targets, filters)
+        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors) @ found.coords[0]
+        account = {"solver": self.rows.solvers(filters)[0], "condition": float(self.rows.condition(filters)[0])}
+        return Probe(self.rows.prepared, slope, found.offset, _clipped, account)
+
+
+def _clipped(outputs: Matrix) -> Matrix:
+    """Outputs (m, K), which sum to 1, cut to at least :data:`CLIP` and normalised."""
+    values = np.maximum(outputs, CLIP)
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+HEADS: Mapping[str, type[Head]] = {"closed_form": ClosedForm, "logistic": Logistic}
+"""Kinds of probes by name."""

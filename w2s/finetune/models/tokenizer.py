@@ -1,0 +1,47 @@
+"""Load a model's tokenizer and check that it fits the model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from w2s.errors import FieldError
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.quiet import quiet
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["load_tokenizer"]
+
+
+_COUNTED_FROM_PADDING = ("roberta", "mpnet", "camembert", "longformer", "data2vec-text")
+"""Kinds of models whose first position is the one behind the padding token's id."""
+
+
+def load_tokenizer(base: ModelFolder) -> Any:
+    """Return the model's fast tokenizer; its ``model_max_length`` is at most the number of positions that the model has.
+
+    Raises :class:`FieldError` for a tokenizer with ids that the model's embedding does not have.
+    """
+    import transformers
+
+    with quiet():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.path, local_files_only=True, trust_remote_code=False)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
+    largest, rows = max(tokenizer.get_vocab().values()), config.get("vocab_size")
+    if rows is not None and largest >= rows:
+        raise FieldError(f"model {base.name}: its tokenizer has ids up to {largest}, its embedding only {rows} rows")
+    tokenizer.model_max_length = int(min(tokenizer.model_max_length, _positions(config, tokenizer.pad_token_id)))
+    return tokenizer
+
+
+def _positions(config: Mapping[str, Any], padding: int | None) -> float:
+    """How many tokens a text may have; infinite where the configuration does not say."""
+    count = config.get("max_position_embeddings") or config.get("n_positions") or math.inf
+    shifted = any(kind in str(config.get("model_type")) for kind in _COUNTED_FROM_PADDING)
+    return float(count) - (padding or 0) - 1 if shifted else float(count)

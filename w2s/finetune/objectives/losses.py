@@ -1,0 +1,249 @@
+"""Losses of a student on weak labels: a registered function of about ten lines each.
+
+    @loss("mine", strength=0.5)
+    def mine(logits, targets, progress, strength): ...
+
+``logits`` (B, K) carry the gradient, ``targets`` (B, K) are weak probabilities, ``progress`` in [0, 1] is the share of steps
+done. The result is the mean over the whole batch: the loop never hands over a part of it, because thresholds are taken over the
+batch. Packages add losses through the entry-point group ``w2s_sweep.losses``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from w2s.errors import FieldError, nearest
+from w2s.finetune.objectives.options import Number, OneOf
+from w2s.plugins import load_plugin, plugin_names
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "Loss",
+    "Number",
+    "OneOf",
+    "check_loss",
+    "coefficient",
+    "cross_entropy",
+    "find_loss",
+    "is_loss",
+    "loss",
+    "loss_names",
+]
+
+Function = Callable[..., "Tensor"]
+_REGISTERED: dict[str, Loss] = {}
+_GROUP = "w2s_sweep.losses"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss by name with the options it knows and their defaults; ``allowed`` are values of those that say so.
+
+    ``separable``: a mean over rows of which each depends on its own logits alone, so a batch can be done in pieces.
+    """
+
+    name: str
+    function: Function
+    options: Mapping[str, Any] = field(default_factory=dict)
+    separable: bool = False
+    allowed: Mapping[str, OneOf | Number] = field(default_factory=dict)
+
+    def with_options(self, given: Mapping[str, Any]) -> Callable[[Tensor, Tensor, float], Tensor]:
+        """Bind options; raise :class:`FieldError` for one the loss does not have, or a value that it cannot have."""
+        for name, value in given.items():
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise FieldError(f"loss {self.name!r} has no option {name!r}{nearest(name, self.options)}; known: {known}")
+            if name in self.allowed and (problem := self.allowed[name].problem(value)):
+                raise FieldError(f"loss {self.name!r}: {name} {value!r} {problem}")
+        bound = {**self.options, **given}
+        return lambda logits, targets, progress: self.function(logits, targets, progress, **bound)
+
+
+def loss(name: str, *, separable: bool = False, **options: Any) -> Callable[[Function], Function]:
+    """Register a loss under a name, with the defaults of its options, or a :class:`OneOf` or :class:`Number` that has one."""
+    allowed = {key: value for key, value in options.items() if isinstance(value, (OneOf, Number))}
+    defaults = options | {key: value.default for key, value in allowed.items()}
+
+    def register(function: Function) -> Function:
+        _REGISTERED[name] = Loss(name, function, defaults, separable, allowed)
+        return function
+
+    return register
+
+
+def find_loss(name: str) -> Loss:
+    """Return a loss by name; raise :class:`FieldError` with the nearest name."""
+    if name not in _REGISTERED:
+        load_plugin(_GROUP, name)
+    if name not in _REGISTERED:
+        raise FieldError(f"unknown loss {name!r}{nearest(name, loss_names())}; known: {', '.join(loss_names())}")
+    return _REGISTERED[name]
+
+
+def is_loss(name: str) -> bool:
+    """Whether there is such a loss; installed packages are searched only for what is not registered yet."""
+    return name in _REGISTERED or name in plugin_names(_GROUP)
+
+
+def loss_names() -> list[str]:
+    """Names of all losses."""
+    return sorted({*_REGISTERED, *plugin_names(_GROUP)})
+
+
+def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:
+    """Raise :class:`FieldError` unless a loss gives a training what it needs: a finite scalar with a finite gradient.
+
+    Tries it on two rows. The losses of this module are known to, and without Torch there is nothing to try.
+    """
+    found = find_loss(name)
+    if found.function.__module__ == __name__ or importlib.util.find_spec("torch") is None:
+        return
+    try:
+        problem = _trouble(found.with_options(options), classes)
+    except Exception as error:
+        problem = f"raised {type(error).__name__}: {error}"
+    if problem:
+        raise FieldError(f"loss {name!r}, tried on two rows of {classes} classes, {problem}")
+
+
+def _trouble(function: Callable[[Tensor, Tensor, float], Tensor], classes: int) -> str:
+    import torch
+
+    logits = torch.linspace(-1.0, 1.0, 2 * classes).reshape(2, classes).requires_grad_()
+    targets = 0.5 * torch.eye(classes)[:2] + 0.5 / classes
+    for progress in (0.0, 0.5):
+        value = function(logits, targets, progress)
+        if not isinstance(value, torch.Tensor) or value.ndim:
+            shape = f" of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else ""
+            return f"gave a {type(value).__name__}{shape}, not a scalar: end it with .mean()"
+        (gradient,) = torch.autograd.grad(value, logits)
+        if not (value.isfinite() and gradient.isfinite().all()):
+            return f"gave {float(value.detach())}, or a gradient that is not finite, at progress {progress}"
+    return ""
+
+
+def coefficient(schedule: str, progress: float, peak: float, warmup: float) -> float:
+    """Weight of the student's own opinion at a share ``progress`` of the training.
+
+    ``paper``: linear from 0 to ``peak`` over the first ``warmup`` of training, then constant (Burns et al. 2023). ``oai_code``:
+    the released code, which creeps to ``peak * warmup`` and jumps to ``peak`` behind it. ``constant``: ``peak``.
+    """
+    if schedule == "paper":
+        return peak * min(1.0, progress / warmup) if warmup > 0 else peak
+    if schedule == "oai_code":
+        return peak * (1.0 if progress > warmup else progress)
+    if schedule == "constant":
+        return peak
+    raise FieldError(f"schedule {schedule!r} is not one of: paper, oai_code, constant{nearest(schedule, _SCHEDULES)}")
+
+
+_SCHEDULES = ("paper", "oai_code", "constant")
+_THRESHOLDS = ("median", "weak_prior", "argmax")
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """-sum_k q_k log p_k per row, (B,)."""
+    return -(targets * logits.log_softmax(dim=1)).sum(dim=1)
+
+
+@loss("xent", separable=True)
+def xent(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
+    """Naive finetuning: cross-entropy against the weak probabilities."""
+    return cross_entropy(logits, targets).mean()
+
+
+@loss("kl", separable=True)
+def kl(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
+    """KL(weak || student): cross-entropy less the entropy of the labels, which has no gradient."""
+    return (cross_entropy(logits, targets) + targets.xlogy(targets).sum(dim=1)).mean()
+
+
+@loss(
+    "confidence",
+    schedule=OneOf(*_SCHEDULES),
+    threshold=OneOf(*_THRESHOLDS),
+    alpha_max=Number(0.75, high=1),
+    warmup=Number(0.2, high=1),
+)
+def confidence(
+    logits: Tensor, targets: Tensor, progress: float, schedule: str, threshold: str, alpha_max: float, warmup: float
+) -> Tensor:
+    """(1 - a) CE(f, weak) + a CE(f, hardened f): Burns et al. 2023, with the schedule and threshold of paper or released code.
+
+    Without a coefficient it is exactly ``xent``, bit for bit.
+    """
+    alpha = coefficient(schedule, progress, alpha_max, warmup)
+    if alpha == 0.0:
+        return cross_entropy(logits, targets).mean()
+    own = hardened(logits.detach(), targets, threshold)
+    return cross_entropy(logits, (1.0 - alpha) * targets + alpha * own).mean()
+
+
+def hardened(logits: Tensor, targets: Tensor, threshold: str) -> Tensor:
+    """One-hot opinions of the student, (B, K), without gradient.
+
+    Two classes, ``median``: the upper half of the batch by p_1 is class 1, exactly B // 2 rows, ties by place. ``weak_prior``:
+    class 0 where p_0 reaches its quantile at the weak labels' mean of class 1 (interpolated), as in the released code.
+    ``argmax``, and always with more than two classes: the most probable class.
+    """
+    import torch
+
+    if threshold not in _THRESHOLDS:
+        raise FieldError(f"threshold {threshold!r} is not one of: {', '.join(_THRESHOLDS)}{nearest(threshold, _THRESHOLDS)}")
+    if logits.shape[1] != 2 or threshold == "argmax":
+        return torch.nn.functional.one_hot(logits.argmax(dim=1), logits.shape[1]).to(targets.dtype)
+    if threshold == "median":
+        margin = logits[:, 1] - logits[:, 0]
+        first = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        first[margin.argsort(descending=True, stable=True)[: len(logits) // 2]] = True
+    else:
+        p0 = logits.softmax(dim=1)[:, 0]
+        first = p0 < torch.quantile(p0, targets[:, 1].mean().to(p0.dtype))
+    return torch.nn.functional.one_hot(first.long(), 2).to(targets.dtype)
+
+
+@loss("product", separable=True, alpha=Number(1.0), beta=Number(1.0))
+def product(logits: Tensor, targets: Tensor, progress: float, alpha: float, beta: float) -> Tensor:  # noqa: ARG001
+    """CE against the normalised product student^beta weak^alpha, without gradient through it; released code of Burns et al."""
+    own = beta * logits.detach().log_softmax(dim=1) + alpha * targets.clamp_min(1e-30).log()
+    return cross_entropy(logits, own.softmax(dim=1)).mean()
+
+
+@loss("entropy", separable=True, schedule=OneOf(*_SCHEDULES), alpha_max=Number(0.5, high=1), warmup=Number(0.2, high=1))
+def entropy(logits: Tensor, targets: Tensor, progress: float, schedule: str, alpha_max: float, warmup: float) -> Tensor:
+    """CE against (1 - a) weak + a (the student's own probabilities, detached): EleutherAI's entropy loss."""
+    alpha = coefficient(schedule, progress, alpha_max, warmup)
+    if alpha == 0.0:
+        return cross_entropy(logits, targets).mean()
+    return cross_entropy(logits, (1.0 - alpha) * targets + alpha * logits.detach().softmax(dim=1)).mean()
+
+
+@loss("window", separable=True, radius=Number(0.15, high=0.5))
+def window(logits: Tensor, targets: Tensor, progress: float, radius: float) -> Tensor:  # noqa: ARG001
+    """CE on rows where the student is uncertain, max p < 1/2 + radius, divided by the whole batch; zero when there is none."""
+    keep = logits.detach().softmax(dim=1).max(dim=1).values < 0.5 + radius
+    return (cross_entropy(logits, targets) * keep).sum() / len(logits)
+
+
+@loss("adaptive", separable=True, temperature=Number(1.0, above=True))
+def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: float) -> Tensor:  # noqa: ARG001
+    """Guo et al. 2024 (arXiv 2402.03749): each row weighs its own opinion by how well it fits against the weak one's."""
+    import torch
+
+    own = torch.nn.functional.one_hot(logits.detach().argmax(dim=1), logits.shape[1]).to(targets.dtype)
+    weak = torch.nn.functional.one_hot(targets.argmax(dim=1), logits.shape[1]).to(targets.dtype)
+    fits = torch.stack([cross_entropy(logits.detach(), own), cross_entropy(logits.detach(), weak)], dim=1)
+    alpha = (fits / temperature).softmax(dim=1)[:, 0]
+    return ((1.0 - alpha) * cross_entropy(logits, targets) + alpha * cross_entropy(logits, own)).mean()
+
+
+@loss("reverse_xent", separable=True, floor=Number(1e-6, high=1, above=True))
+def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float) -> Tensor:  # noqa: ARG001
+    """-sum_k p_k log q_k, the roles swapped (arXiv 2505.24313); weak probabilities are cut at ``floor``."""
+    return -(logits.softmax(dim=1) * targets.clamp_min(floor).log()).sum(dim=1).mean()

@@ -1,0 +1,154 @@
+"""A training from its arguments to its files, on one device or on several.
+
+The trainer is given labels and never looks at the truth; items, labels and predictions are joined by item id.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
+from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.models.build import Shape, build
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.training.loop import Recipe, Trainer
+
+__all__ = ["PEAK_FLOPS", "Training", "account", "operations_per_token", "utilisation", "write_results"]
+
+PEAK_FLOPS: Mapping[str, float] = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e12}
+"""Dense half-precision products per second by card, as their makers state them."""
+
+
+AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The arguments of :func:`w2s.finetune.training.train.train` that determine the model."""
+
+    base: ModelFolder
+    items: Path
+    labels: Path
+    part: str
+    shape: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    rows: int
+    max_length: int
+    seed: int
+
+    @property
+    def whole_shape(self) -> Shape:
+        """How the classifier is made."""
+        return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ()))})
+
+    def build(self) -> nn.Module:
+        """The classifier before its first step."""
+        return build(self.base, self.whole_shape, self.seed)
+
+    def trainer(
+        self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]
+    ) -> tuple[AnyTrainer, list[str], int]:
+        """A trainer of the kind wanted, the ids of all items, and how many of them were cut."""
+        ids, texts, parts = read_texts(self.base, self.items, self.max_length)
+        given = read_table(self.labels, "labels")
+        named = set(given["item_id"].to_pylist())
+        own = [k for k, name in enumerate(ids) if parts[k] == self.part and name in named]
+        if len(own) != self.rows:
+            raise ValueError(f"{self.rows} labelled items of part {self.part!r} were announced, the labels have {len(own)}")
+        held_out = [k for k, name in enumerate(parts) if name == "validation" and ids[k] in named]
+        trainer = kind(
+            self.build(),
+            texts,
+            own,
+            _targets(given, ids, own),
+            Recipe(**self.recipe),
+            self.seed,
+            validation=(held_out, _targets(given, ids, held_out)) if held_out else None,
+            kept=[k for k, name in enumerate(parts) if name in ("validation", "test")],
+            checkpoint=scratch,
+            note=note,
+        )
+        return trainer, ids, texts.cut
+
+
+def write_results(folder: Path, trainer: Trainer, ids: Sequence[str], said: Mapping[str, Any]) -> None:
+    """Write ``curve.arrow``, ``steps.arrow`` and, with the account ``said``, ``training.json``."""
+    _write_curves(folder, trainer, ids)
+    (folder / "training.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+
+
+def _targets(given: pa.Table, ids: Sequence[str], rows: Sequence[int]) -> Tensor:
+    return torch.as_tensor(probabilities(join([ids[k] for k in rows], given)), dtype=torch.float32)
+
+
+def _write_curves(folder: Path, trainer: Trainer, ids: Sequence[str]) -> None:
+    names = ("loss", "learning_rate", "validation_agreement", "validation_loss")
+    curve = {name: pa.array([row.get(name) for row in trainer.curve], pa.float64()) for name in names}
+    write_table(folder, "curve", pa.table({"step": pa.array([row["step"] for row in trainer.curve], pa.int64()), **curve}))
+    if trainer.evaluations:
+        kept = [ids[k] for k in trainer.kept]
+        tables = []
+        for step, values in trainer.evaluations:
+            table = probability_table(kept, values)
+            tables.append(table.add_column(0, "step", pa.array(np.full(len(kept), step), pa.int64())))
+        write_table(folder, "steps", pa.concat_tables(tables))
+
+
+def account(trainer: Trainer, cut: int) -> dict[str, Any]:
+    """What a training was and what it took; ``held_weights`` are those on the device that holds most, between steps."""
+    rate = trainer.tokens / max(trainer.seconds, 1e-9)
+    return {
+        "steps": trainer.steps,
+        "tokens": trainer.tokens,
+        "seconds": trainer.seconds,
+        "tokens_per_second": rate,
+        "mfu": utilisation(operations_per_token(trainer.module) * rate / trainer.devices, trainer.device),
+        "micro_batch": trainer.micro,
+        "stopped_at": trainer.best[1] if trainer.recipe.stop == "legal" and trainer.best else trainer.steps,
+        "trained_weights": sum(weight.numel() for weight in trainer.weights.values()),
+        "weights": sum(weight.numel() for weight in trainer.module.parameters()),
+        "held_weights": trainer.held_weights(),
+        "cut_items": cut,
+        "devices": trainer.devices,
+        "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else "cpu",
+        "peak_bytes": _peak_bytes(trainer.device),
+    }
+
+
+def operations_per_token(module: nn.Module) -> float:
+    """Nominal operations of a step per token: 2 a weight forward, 2 for activations and 2 for trained weights backward.
+
+    A table that is only looked up costs none; one that also makes the logits does. Attention between tokens is left out, and
+    so is the way back through a model of which the head alone is trained.
+    """
+    looked_up = {layer.weight for layer in module.modules() if isinstance(layer, nn.Embedding)}
+    multiplied = {layer.weight for layer in module.modules() if isinstance(layer, nn.Linear)}
+    weights = [weight for weight in module.parameters() if weight not in looked_up - multiplied]
+    total = sum(weight.numel() for weight in weights)
+    trained = sum(weight.numel() for weight in weights if weight.requires_grad)
+    head = sum(weight.numel() for name, weight in module.named_parameters() if name.startswith("head."))
+    return 2.0 * total + 2.0 * trained + 2.0 * (total if trained > head else head)
+
+
+def utilisation(rate: float, device: torch.device) -> float | None:
+    """Model FLOP/s over the card's peak; None where the peak is not known."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name()
+    return next((rate / peak for card, peak in PEAK_FLOPS.items() if card in name), None)
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,62 @@
+"""The artifacts of a finetune: a trained model, its predictions, features of a frozen model, a probe on them.
+
+Everything is joined by item id. A training is given labels and never looks at the truth; a teacher is handed truth as labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from w2s.artifacts import Work, artifact
+from w2s.finetune.models.build import save
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import parameter_count
+
+__all__ = ["train"]
+
+
+def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
+    """6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
+    return 6.0 * parameter_count(base) * rows * int(recipe.get("epochs", 2)) * max_length / 4
+
+
+def devices(*, shards: int, **_others: Any) -> float:
+    """A device for every shard."""
+    return float(shards)
+
+
+@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices)
+def train(
+    work: Work,
+    *,
+    base: ModelFolder,
+    items: Path,
+    labels: Path,
+    part: str,
+    shape: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    rows: int,
+    max_length: int,
+    seed: int,
+    shards: int = 1,
+) -> None:
+    """Train a classifier on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
+
+    Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
+    evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
+    test items at every evaluation) and ``training.json`` (tokens, seconds, tokens per second, peak memory, items cut).
+    """
+    from w2s.finetune.training.loop import Trainer
+    from w2s.finetune.training.run import Training, account, write_results
+
+    training = Training(base, items, labels, part, shape, recipe, rows, max_length, seed)
+    if shards > 1:
+        from w2s.finetune.training.sharded import train_sharded
+
+        return train_sharded(training, shards, work.folder, work.scratch, work.note)
+    trainer, ids, cut = training.trainer(Trainer, work.scratch, work.note)
+    trainer.run()
+    save(work.folder, trainer.module, base, training.whole_shape)
+    return write_results(work.folder, trainer, ids, account(trainer, cut))

@@ -1,0 +1,91 @@
+"""Texts: vectors of the ``text`` column of a table, by the layers of a frozen encoder.
+
+    encoder:minilm-l6:0        the embeddings of a model, averaged over the tokens of a text
+    encoder:minilm-l6:5        the hidden states after its fifth layer
+    encoder:minilm-l6:0/32     their first 32 coordinates
+
+Computed once per file content, model content and library versions, all layers together, and kept as a plain array in the
+user's cache folder. A name must mean the same model everywhere: a packaged model, or hub:NAME@REVISION.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.errors import FieldError
+from w2s.files.cache import cached
+from w2s.files.datafile import DataFileError
+from w2s.laws.table import Table
+
+if TYPE_CHECKING:
+    from w2s.finetune.models.folder import ModelFolder
+
+__all__ = ["check", "encoded"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+def check(table: Table, argument: str) -> None:
+    """Raise :class:`FieldError` unless the table has a ``text`` column and the model such a layer and so many coordinates."""
+    _texts(table)
+    model, layer, first = _parsed(argument)
+    config: dict[str, Any] = json.loads((_found(model).path / "config.json").read_text(encoding="utf-8"))
+    layers, width = int(config.get("num_hidden_layers", 0)), int(config.get("hidden_size", 0))
+    if layer > layers:
+        raise FieldError(f"features 'encoder:{argument}': {model} has layers 0..{layers}")
+    if first is not None and not 1 <= first <= width:
+        raise FieldError(f"features 'encoder:{argument}': {model} has {width} coordinates")
+    for library in ("torch", "transformers"):
+        if importlib.util.find_spec(library) is None:
+            raise FieldError(f"text features need {library}: pip install 'w2s-sweep[llm]'")
+
+
+def encoded(table: Table, argument: str) -> Matrix:
+    """Mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
+    model, layer, first = _parsed(argument)
+    layers = _states(model, table)
+    return np.asarray(layers[layer][:, :first], dtype=np.float64)
+
+
+def _texts(table: Table) -> list[str]:
+    if "text" not in table.words:
+        raise FieldError(f"{table.name}: text features need a text column 'text'")
+    return [str(word) for word in table.words["text"]]
+
+
+def _parsed(argument: str) -> tuple[str, int, int | None]:
+    """Model, layer and number of coordinates of ``MODEL:LAYER`` or ``MODEL:LAYER/K``."""
+    model, _, place = argument.rpartition(":")
+    layer, slash, first = place.partition("/")
+    if not model or not layer.isdecimal() or (slash and not first.isdecimal()):
+        raise FieldError(f"features 'encoder:{argument}': write encoder:MODEL:LAYER or encoder:MODEL:LAYER/K")
+    return model, int(layer), int(first) if slash else None
+
+
+def _found(name: str) -> ModelFolder:
+    from w2s.finetune.models.folder import ModelFolder
+
+    if not ModelFolder.keeps_name(name):
+        raise FieldError(f"features 'encoder:{name}': a packaged model or hub:NAME@REVISION is needed, whose content is fixed")
+    try:
+        return ModelFolder.find(name)
+    except DataFileError as error:
+        raise FieldError(str(error)) from None
+
+
+def _states(name: str, table: Table) -> npt.NDArray[np.float32]:
+    """Hidden states (layers + 1, rows, d) of all texts."""
+    import torch
+    import transformers
+
+    from w2s.finetune.inference.encode import MAX_LENGTH, hidden_means
+
+    model = _found(name)
+    parts = (model.sha256, table.sha256, MAX_LENGTH, torch.__version__, transformers.__version__)
+    key = " ".join(map(str, ("encoder-1", *parts)))
+    return cached(key, lambda: hidden_means(model, _texts(table)))

@@ -1,0 +1,1 @@
+"""Linear probes on hidden layers of frozen encoders as weak and strong models."""

@@ -1,0 +1,149 @@
+"""What can be said of probes on frozen encoders, as tests on a table.
+
+Settings whose gap between teacher and ceiling is below ``gap`` are left out: a PGR without a gap is noise. The strength
+of regularisation is the one at which the strong baseline is best, never chosen by the student. A task has the median of
+its settings; the worst task decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
+from w2s.studies.burns2023.probes.curves import Setting, by_task, is_nested, median_over
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["CLAIMS"]
+
+Rows = npt.NDArray[np.int64]
+Statistic = Callable[[Setting, Rows], float]
+
+
+def _recovered(setting: Setting, rows: Rows, at: int, model: str = "student") -> float:
+    """PGR at one strength: ratio of means over seeds."""
+    weak, other, ceiling = (setting.metrics[name][rows, at].mean() for name in ("weak", model, "ceiling"))
+    return float((weak - other) / (weak - ceiling)) if weak > ceiling else np.nan
+
+
+def _pgr(setting: Setting, rows: Rows) -> float:
+    return _recovered(setting, rows, setting.chosen)
+
+
+def _surplus_of_flips(setting: Setting, rows: Rows) -> float:
+    return _recovered(setting, rows, setting.chosen, "flip") - _recovered(setting, rows, setting.chosen)
+
+
+def _difference_of_agreement(setting: Setting, rows: Rows) -> float:
+    right, wrong = (setting.metrics[name][rows, setting.chosen].mean() for name in ("right", "wrong"))
+    return float(right - wrong)
+
+
+def _ends(gap: float) -> Statistic:
+    """PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
+
+    def difference(setting: Setting, rows: Rows) -> float:
+        first, *_, last = np.flatnonzero(setting.gap >= gap)
+        return _recovered(setting, rows, int(first)) - _recovered(setting, rows, int(last))
+
+    return difference
+
+
+def _over_tasks(
+    table: DataFrame, keep: Callable[[Setting], bool], statistic: Statistic, name: str, decide: Any, asked: Any
+) -> Verdict:
+    """Verdict of the worst task on the median over the settings that are kept."""
+    found = []
+    for task, settings in by_task(table):
+        kept = [setting for setting in settings if keep(setting)]
+        if kept:
+            value, interval, seeds = median_over(kept, statistic)
+            found.append(decide(f"{name}, {task}, median of {len(kept)} settings", value, interval, asked, seeds))
+    return worst(found, "no setting has the gap, or the control, that is asked for")
+
+
+def _has_gap(gap: float) -> Callable[[Setting], bool]:
+    return lambda setting: bool(setting.gap[setting.chosen] >= gap)
+
+
+def _recovers(table: DataFrame, limits: Thresholds) -> Verdict:
+    return _over_tasks(table[~is_nested(table)], _has_gap(limits["gap"]), _pgr, "PGR", above, limits["pgr"])
+
+
+def _strength(table: DataFrame, limits: Thresholds) -> Verdict:
+    name = "PGR at the strongest regularisation minus PGR at the weakest"
+    several = lambda setting: bool(np.sum(setting.gap >= limits["gap"]) > 1)  # noqa: E731
+    return _over_tasks(table[~is_nested(table)], several, _ends(limits["gap"]), name, above, limits["difference"])
+
+
+def _copies_less(table: DataFrame, limits: Thresholds) -> Verdict:
+    name = "agreement where the teacher is right minus where it is wrong"
+    rows = table[~is_nested(table)]
+    return _over_tasks(rows, _has_gap(limits["gap"]), _difference_of_agreement, name, above, limits["difference"])
+
+
+def _flips(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[~is_nested(table) & table["student_flip_error_01"].notna()]
+    name = "PGR on random errors minus PGR on the teacher's"
+    return _over_tasks(rows, _has_gap(limits["gap"]), _surplus_of_flips, name, above, limits["difference"])
+
+
+def _nested(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[is_nested(table) & (table["head"] == "closed_form") & (table["labels"] == "soft")]
+    rows = rows[rows["ridge"] == rows["ridge"].min()]
+    bounds = (-limits["size"], limits["size"])
+    return _over_tasks(rows, _has_gap(limits["gap"]), _pgr, "PGR of a student that sees what its teacher sees", within, bounds)
+
+
+_NEEDS = {"student_error_01": 2, "seed": 2}
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "recovers",
+        "A strong model trained on a weak model's labels recovers a part of the gap.",
+        "Fig. 3",
+        _recovers,
+        needs=_NEEDS,
+        thresholds={"pgr": 0.0, "gap": 0.03},
+    ),
+    Claim(
+        "regularisation",
+        "How much is recovered depends on the student's regularisation: more of it recovers more.",
+        "an observation of ours, on probes",
+        _strength,
+        needs=_NEEDS,
+        thresholds={"difference": 0.0, "gap": 0.03},
+    ),
+    Claim(
+        "agreement",
+        "The student follows its teacher more where the teacher is right than where it is wrong.",
+        "Fig. 8",
+        _copies_less,
+        needs=_NEEDS,
+        thresholds={"difference": 0.2, "gap": 0.03},
+    ),
+    Claim(
+        "random_errors",
+        "Labels with as many errors at random places are corrected far better than a weak model's.",
+        "appendix, Figs. 25 and 26",
+        _flips,
+        needs={**_NEEDS, "student_flip_error_01": 2},
+        thresholds={"difference": 0.3, "gap": 0.03},
+        expected="fails_at_this_scale",
+        reason="a probe of hundreds of features on two thousand labels cannot average out errors at random places; "
+        "a linear teacher's errors are smooth, and cost it less",
+    ),
+    Claim(
+        "nested",
+        "A linear student that sees all that its linear teacher sees imitates it: nothing is recovered.",
+        "negative control of ours",
+        _nested,
+        needs={**_NEEDS, "ridge": 1},
+        thresholds={"size": 0.1, "gap": 0.03},
+    ),
+)

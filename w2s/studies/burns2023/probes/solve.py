@@ -1,0 +1,186 @@
+"""The artifacts of a probe cell, and the fits that a block makes from them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.artifacts import Call, Store
+from w2s.finetune.data.items import dropped_items, items, truth
+from w2s.finetune.data.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
+from w2s.finetune.data.tables import join, probabilities, read_table
+from w2s.finetune.inference.hidden_states import depth_and_width, features, read_features
+from w2s.finetune.inference.probe import HEADS, probe
+from w2s.finetune.methods.text import parse_method
+from w2s.finetune.models.folder import ModelFolder
+from w2s.measure.scores import scores
+from w2s.probes.logistic import Head, Probe
+from w2s.studies.burns2023.tasks import columns_of, drawn, flip_columns, one_class_message
+from w2s_kernels import Backend
+
+__all__ = ["ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
+
+Matrix = npt.NDArray[np.float64]
+Classes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a probe sees: features, one layer of them, the first ``dims`` coordinates."""
+
+    features: Call
+    layer: int
+    dims: int | None
+
+
+@dataclass(frozen=True)
+class ProbeGraph:
+    """The calls of one cell; ``weak`` are the teacher's predictions on transfer and test items."""
+
+    items: Call
+    truth: Call
+    weak: Call
+    student: Side
+    weak_side: Side
+    classes: int
+
+    @property
+    def needs(self) -> list[Call]:
+        """Everything that ``solve`` reads."""
+        return [self.items, self.truth, self.weak, self.student.features, self.weak_side.features]
+
+    @property
+    def order(self) -> tuple[str, str, int, int, str]:
+        """Cells next to each other in this order share what is dear."""
+        return self.items.key, self.student.features.key, self.student.layer, self.student.dims or 0, self.weak.key
+
+
+def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
+    """Build the calls of a cell; nothing runs."""
+    own, true = items(**drawn(cell)), truth(**drawn(cell))
+    encoded = own if cell["encoded"] == "cell" else _whole_task(cell)
+    weak_side, student = (_side(cell, encoded, role) for role in ("weak", "student"))
+    weak = probe(
+        features=weak_side.features,
+        items=own,
+        labels=truth_labels(items=own, truth=true, part="labeled", classes=classes),
+        layer=weak_side.layer,
+        dims=weak_side.dims,
+        head=cell["head"],
+        strength=_strength(cell, "_weak"),
+        preprocess=cell["preprocess"],
+        parts=("transfer", "test"),
+    )
+    return ProbeGraph(own, true, weak, student, weak_side, classes)
+
+
+def _whole_task(cell: Mapping[str, Any]) -> Call:
+    """All items of a task, whatever the seed; a file of one's own gives its test part from the same rows."""
+    test = None if cell["task"].has_test_part else 0
+    sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": test}
+    return items(task=cell["task"], columns=columns_of(cell), sizes=sizes, balance=False, seed=0)
+
+
+def _side(cell: Mapping[str, Any], encoded: Call, role: str) -> Side:
+    """With a layer named, all layers of the model are kept, so that a ladder of layers is one forward pass."""
+    model: ModelFolder = cell[f"{role}_model"]
+    depth, asked = depth_and_width(model)[0], cell[f"{role}_layer"]
+    layers = (depth,) if asked is None else tuple(range(depth + 1))
+    call = features(base=model, items=encoded, layers=layers, pooling=cell["pooling"], max_length=cell["max_length"])
+    return Side(call, depth if asked is None else asked, cell[f"{role}_dims"])
+
+
+def _strength(cell: Mapping[str, Any], suffix: str = "") -> float:
+    return float(cell[f"ridge{suffix}"] if cell["head"] == "closed_form" else cell[f"c{suffix}"])
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the strong probes of some cells share: items, features, and the kind of fit."""
+
+    items: Call
+    truth: Call
+    side: Side
+    classes: int
+    head: str
+    preprocess: str
+
+
+class ProbeSolver:
+    """Rows of cells from finished artifacts; a few designs and fits are kept for the next cell."""
+
+    def __init__(self, store: Store, backend: Backend) -> None:
+        self.store, self.backend = store, backend
+        self.part = functools.lru_cache(maxsize=6)(self._part)
+        self.rows = functools.lru_cache(maxsize=6)(self._rows)
+        self.prepared = functools.lru_cache(maxsize=4)(self._prepared)
+        self.anchor = functools.lru_cache(maxsize=64)(self._anchor)
+
+    def row(self, cell: Mapping[str, Any], graph: ProbeGraph) -> dict[str, Any]:
+        """All columns of one cell."""
+        design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
+        (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
+        weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
+        fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
+        student = self._tested(design, fitted)
+        ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
+        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong)
+        row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
+        if cell["control"] == "flip":
+            flipped = shuffled_within(labels, own_truth, cell["seed"])
+            control = self.prepared(design, "transfer").fit(flipped, _strength(cell))
+            row |= flip_columns(row, self._tested(design, control), truth)
+        return row
+
+    def _teacher(self, graph: ProbeGraph, ids: tuple[str, ...]) -> Matrix:
+        return probabilities(join(list(ids), read_table(self.store.get(graph.weak), "predictions")))
+
+    def _tested(self, design: Design, fitted: Probe) -> Matrix:
+        return fitted.at(self.rows(design.items, design.truth, design.side, "test"))
+
+    def _anchor(self, design: Design, part: str, strength: float) -> Matrix:
+        """Test predictions of the strong features trained on the truth of a part: ceiling, or strong baseline."""
+        labels = np.eye(design.classes)[self.part(design.items, design.truth, part)[1]]
+        return self._tested(design, self.prepared(design, part).fit(labels, strength))
+
+    def _prepared(self, design: Design, part: str) -> Head:
+        return HEADS[design.head](self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)
+
+    def _rows(self, own: Call, true: Call, side: Side, part: str) -> Matrix:
+        return read_features(self.store.get(side.features), side.layer, self.part(own, true, part)[0], side.dims)
+
+    def _part(self, own: Call, true: Call, part: str) -> tuple[tuple[str, ...], Classes]:
+        """Item ids of a part and their true classes."""
+        ids = part_ids(self.store.get(own), part)
+        return tuple(ids), truth_of(self.store.get(true), ids)
+
+    def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
+        cut = [_json(self.store.get(side.features) / "features.json")["cut_items"] for side in (graph.weak_side, graph.student)]
+        return {
+            "solver": fitted.account["solver"],
+            "condition": fitted.account.get("condition"),
+            "weak_width": _json(self.store.get(graph.weak) / "training.json")["width"],
+            "student_width": len(fitted.slope),
+            "student_iterations": fitted.account.get("iterations"),
+            "student_gradient_norm": fitted.account.get("gradient_norm"),
+            "cut_items": max(cut),
+            "dropped_items": dropped_items(self.store.get(graph.items)),
+        }
+
+
+def treated(values: Matrix, method: str, labels: str) -> Matrix:
+    """Weak probabilities at the method's temperature, made one-hot where ``labels`` is ``hard``."""
+    temperature = parse_method(method).temperature
+    values = values if temperature == 1.0 else tempered(values, temperature)
+    return harden(values) if labels == "hard" else values
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))

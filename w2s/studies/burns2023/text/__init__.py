@@ -1,0 +1,1 @@
+"""Finetuned classifiers of texts: one cell is one weak model, one student, one method, one seed."""

@@ -1,0 +1,97 @@
+"""Figures of the finetune study: accuracies of the four models by pair and method, agreement with the weak model, curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2s.contract.study import Figure
+from w2s.figures import style as figures
+from w2s.summary import summarize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+__all__ = ["FIGURES"]
+
+_MOST_PAIRS, _MOST_METHODS = 8, 6
+
+
+def draw_accuracy(table: DataFrame) -> Canvas | None:
+    """One panel per task: accuracy of weak model, student (by method), strong baseline and ceiling for each pair."""
+    rows = table[table["status"] == "ok"]
+    tasks = list(dict.fromkeys(rows["task"]))[:4]
+    if not tasks:
+        return None
+    figure = figures.canvas(1.6 + 4.6 * min(len(tasks), 2), 0.6 + 3.4 * -(-len(tasks) // 2))
+    axes = figures.panels(figure, -(-len(tasks) // 2), min(len(tasks), 2), sharey=True)
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        _accuracy_panel(ax, rows[rows["task"] == task])
+        ax.set_title(task, fontsize=10)
+    axes[0, 0].set_ylabel("accuracy on the test items", fontsize=9)
+    axes[0, -1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.suptitle(f"Weak models, students, ceilings; {_seeds(rows)}", x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def draw_agreement(table: DataFrame) -> Canvas | None:
+    """Share of test items on which student and weak model agree, where the weak model is right and where it is wrong."""
+    rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
+    if not len(rows):
+        return None
+    summary = summarize(rows, by=["student_model", "method"], metrics=["agreement_right", "agreement_wrong"])
+    figure = figures.canvas(1.2 + 1.1 * len(summary), 3.6)
+    ax = figures.panels(figure, 1, 1)[0, 0]
+    for k, name in enumerate(("agreement_right", "agreement_wrong")):
+        places = np.arange(len(summary)) + 0.4 * (k - 0.5)
+        _bars(ax, places, summary, name, 0.38, figures.COLORS[k], name.replace("agreement_", "weak model is "))
+    labels = [f"{row['student_model']}\n{row['method']}" for row in summary.to_dict("records")]
+    ax.set_xticks(np.arange(len(summary)), labels, fontsize=7)
+    ax.set_ylabel("agreement with the weak model", fontsize=9)
+    ax.set_ylim(0, 1.05)
+    ax.legend(fontsize=7, frameon=False, loc="lower right")
+    figure.suptitle(f"Does the student copy the weak model's errors? {_seeds(rows)}", x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
+    pairs = list(dict.fromkeys(zip(rows["weak_model"], rows["student_model"], strict=True)))[:_MOST_PAIRS]
+    methods = list(dict.fromkeys(rows["method"]))[:_MOST_METHODS]
+    for k, (weak, student) in enumerate(pairs):
+        part = rows[(rows["weak_model"] == weak) & (rows["student_model"] == student)].copy()
+        for name in ("weak", "student", "strong", "ceiling"):
+            part[f"{name}_accuracy"] = 1.0 - part[f"{name}_error_01"]
+        anchors = summarize(part, by=[], metrics=["weak_accuracy", "strong_accuracy", "ceiling_accuracy"])
+        for name, style in (("weak", "-"), ("strong", ":"), ("ceiling", "--")):
+            label = {"weak": "weak model", "strong": "strong baseline", "ceiling": "ceiling"}[name] if k == 0 else None
+            value = float(anchors[f"{name}_accuracy"].iloc[0])
+            ax.plot([k - 0.45, k + 0.45], [value, value], color="#000000", linewidth=1.1, linestyle=style, label=label)
+        students = summarize(part, by=["method"], metrics=["student_accuracy"]).set_index("method").reindex(methods)
+        width = 0.8 / len(methods)
+        for m, method in enumerate(methods):
+            one = students.iloc[[m]].reset_index()
+            label = f"student, {method}" if k == 0 else None
+            _bars(ax, np.array([k - 0.4 + (m + 0.5) * width]), one, "student_accuracy", 0.9 * width, figures.COLORS[m], label)
+    ax.set_xticks(range(len(pairs)), [f"{weak}\nto {student}" for weak, student in pairs], fontsize=7)
+    shown = 1.0 - rows[["weak_error_01", "student_error_01", "ceiling_error_01", "strong_error_01"]].to_numpy()
+    ax.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.08), min(1.0, float(np.nanmax(shown)) + 0.05))
+
+
+def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, color: str, label: str | None) -> None:
+    values = summary[name].to_numpy(dtype=float)
+    low, high = (summary[f"{name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+    errors = np.nan_to_num(np.maximum(np.stack([values - low, high - values]), 0.0))
+    ax.bar(places, values, width=width, color=color, alpha=0.75, label=label, yerr=errors, ecolor="#333333", capsize=2)
+
+
+def _seeds(rows: DataFrame) -> str:
+    count = int(rows["seed"].nunique())
+    return f"{count} seeds, 95 % intervals" if count > 1 else "one seed, no intervals"
+
+
+FIGURES = (
+    Figure("accuracy", "Accuracy of weak models, students and ceilings", draw_accuracy),
+    Figure("agreement", "Agreement of students with their weak models", draw_agreement),
+)

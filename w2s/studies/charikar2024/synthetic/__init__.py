@@ -1,0 +1,1 @@
+"""Heads on pretrained or perturbed representations: the gain of a student is its misfit."""

@@ -1,0 +1,1 @@
+"""Linear probes on real features, with their intrinsic dimensions."""

@@ -1,0 +1,1 @@
+"""Regression in low intrinsic dimension on Gaussian features, with exact risks beside closed forms."""

@@ -1,0 +1,268 @@
+"""What the paper says of the four models' risks and of their ratios, as tests on a table.
+
+Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong2025.regression.agreement`); ratios are followed along
+counts, overlap and noise (:mod:`w2s.studies.dong2025.regression.lines`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable
+from w2s.studies.dong2025.regression.agreement import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
+from w2s.studies.dong2025.regression.lines import gain, hump, log_opr, pgr, steps
+from w2s.theory import dong2025 as theory
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["CLAIMS"]
+
+Values = npt.NDArray[np.float64]
+Test = Callable[["DataFrame", Thresholds], Verdict]
+_COUNTS = ("d_weak", "d_strong", "d_overlap", "n_labeled", "n_transfer", "noise")
+
+
+def _rows_of(cells: DataFrame, model: str) -> tuple[Any, Any]:
+    """Width of a model's features and number of rows it is trained on."""
+    if model == "weak":
+        return cells["d_weak"], cells["n_labeled"]
+    joined = (cells["ceiling"] == "labeled+transfer") * cells["n_labeled"] + cells["n_transfer"]
+    return cells["d_strong"], cells["n_labeled"] if model == "strong" else joined
+
+
+def _inside(model: str) -> Callable[[DataFrame], Values]:
+    """In-sample variance: sigma^2 d/n."""
+
+    def formula(cells: DataFrame) -> Values:
+        if model == "student":
+            return np.asarray(theory.in_sample_variance_student(*(cells[name] for name in _COUNTS)), dtype=float)
+        width, rows = _rows_of(cells, model)
+        return np.asarray(cells["noise"] ** 2 * width / rows, dtype=float)
+
+    return formula
+
+
+def _fresh(model: str) -> Callable[[DataFrame], Values]:
+    """Variance on fresh inputs: sigma^2 d/(n - d - 1)."""
+
+    def formula(cells: DataFrame) -> Values:
+        if model == "student":
+            return np.asarray(theory.fresh_variance_student(*(cells[name] for name in _COUNTS)), dtype=float)
+        width, rows = _rows_of(cells, model)
+        return np.asarray(cells["noise"] ** 2 * width / (rows - width - 1), dtype=float)
+
+    return formula
+
+
+def _variance(evaluate: str, *models: str) -> Test:
+    """Pure variance (a target of zero): the in-sample formula against the fresh one, or the other way round."""
+
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        rows = plain(table)
+        rows = rows[(rows["signal"] == 0) & (rows["evaluate"] == evaluate)]
+        pairs = [(model, _inside(model), _fresh(model)) for model in models]
+        if evaluate == "fresh":
+            pairs = [(model, fresh, inside) for model, inside, fresh in pairs]
+        return agreement(f"{' and '.join(models)} variance", rows, [Formula(*pair) for pair in pairs], limits)
+
+    return test
+
+
+def _without_misfit_noise(model: str) -> Callable[[DataFrame], Values]:
+    """Expected error on fresh inputs if what a model's features miss of the target were not label noise too."""
+
+    def formula(cells: DataFrame) -> Values:
+        trained = "weak" if model == "student" else model
+        rho = cells["rho_weak" if trained == "weak" else "rho_strong"] * cells["signal"]
+        width, rows = _rows_of(cells, trained)
+        share = width / (rows - width - 1)
+        if model == "student":
+            share = theory.fresh_variance_student(*(cells[name] for name in _COUNTS[:-1]))
+        return np.asarray(cells["theory"] - rho * share, dtype=float)
+
+    return formula
+
+
+def _bias(model: str) -> Test:
+    """Bias and variance together on fresh inputs, where the model's features miss a part of the target."""
+
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        rho = "rho_weak" if model in ("weak", "student") else "rho_strong"
+        rows = plain(table)
+        rows = rows[(rows["signal"] > 0) & (rows[rho] > 0) & (rows["evaluate"] == "fresh")]
+        right = Formula(model, lambda cells: cells["theory"].to_numpy(float), _without_misfit_noise(model))
+        return agreement(f"{model} error", rows, [right], limits)
+
+    return test
+
+
+def _calibrated(which: int) -> Test:
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        found = calibration(plain(table), limits)
+        return (
+            found[which]
+            if found
+            else untestable(f"needs {limits['draws']:g} independent draws of {limits['seeds']:g} seeds each")
+        )
+
+    return test
+
+
+def _same_features(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = plain(table)
+    same = (rows["d_weak"] == rows["d_strong"]) & (rows["d_overlap"] == rows["d_weak"]) & (rows["evaluate"] == "transfer")
+    rows = rows[same]
+    if not len(rows):
+        return untestable("no row has d_weak = d_strong = d_overlap and evaluate: transfer")
+    distance = np.maximum(np.abs(rows["student_error"] / rows["weak_error"] - 1.0), rows["misfit"] / rows["weak_error"])
+    value = float(distance.max())
+    name = f"largest relative distance of student and weak model, {len(rows):,} rows"
+    return below(name, value, (value, value), limits["most"], int(rows["seed"].nunique()))
+
+
+_SHAPE = {"seed": 8}
+_SPAN = {"least": 0.0, "near": 1.5, "far": 20.0}
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "student_in_sample",
+        "on its own inputs the student's variance is sigma^2/(n - d_w - 1) (d_sw + (d_s/N)(d_w - d_sw))",
+        "Theorem 1, variance",
+        _variance("transfer", "student"),
+        _SHAPE,
+        AGREEMENT,
+    ),
+    Claim(
+        "student_fresh",
+        "on fresh inputs d_s/N of that variance becomes d_s/(N - d_s - 1)",
+        "Theorem 1, on fresh inputs",
+        _variance("fresh", "student"),
+        _SHAPE,
+        AGREEMENT,
+    ),
+    Claim(
+        "baselines_in_sample",
+        "in-sample variances: weak sigma^2 d_w/n, strong sigma^2 d_s/n, ceiling sigma^2 d_s/(n + N)",
+        "section 3, variances",
+        _variance("labeled", "weak", "strong", "ceiling"),
+        _SHAPE,
+        AGREEMENT,
+    ),
+    Claim(
+        "baselines_fresh",
+        "on fresh inputs each d/n of those variances becomes d/(n - d - 1)",
+        "section 3, on fresh inputs",
+        _variance("fresh", "weak", "strong", "ceiling"),
+        _SHAPE,
+        AGREEMENT,
+    ),
+    *(
+        Claim(
+            f"bias_{model}",
+            f"{model}: what the features miss of the target adds to the bias, and to the label noise as well",
+            "bias and variance, exact for Gaussian features",
+            _bias(model),
+            _SHAPE,
+            AGREEMENT,
+        )
+        for model in MODELS
+    ),
+    Claim(
+        "z_scores_spread",
+        "simulated means scatter about the closed forms as their standard errors say",
+        "all formulas",
+        _calibrated(0),
+        _SHAPE,
+        CALIBRATION,
+    ),
+    Claim(
+        "z_scores_mean",
+        "simulated means have no common deviation from the closed forms",
+        "all formulas",
+        _calibrated(1),
+        _SHAPE,
+        CALIBRATION,
+    ),
+    Claim(
+        "same_features",
+        "a student with its teacher's features is its teacher on its own inputs",
+        "Theorem 1 at d_s = d_w = d_sw",
+        _same_features,
+        {},
+        {"most": 1e-9},
+    ),
+    Claim(
+        "less_overlap_more_pgr",
+        "the smaller the correlation dimension, the larger PGR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
+        "Theorem 1, synthetic regression",
+        steps("PGR", "d_overlap", pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        _SHAPE | {"d_overlap": 2},
+        {"most": 0.0, "times": 3.0},
+    ),
+    Claim(
+        "less_overlap_more_opr",
+        "the smaller the correlation dimension, the larger OPR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
+        "Theorem 1, synthetic regression",
+        steps("log OPR", "d_overlap", log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        _SHAPE | {"d_overlap": 2},
+        {"most": 0.0, "times": 3.0},
+    ),
+    Claim(
+        "opr_hump",
+        "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters",
+        "scaling in n",
+        hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
+        _SHAPE | {"n_labeled": 5},
+        _SPAN,
+    ),
+    Claim(
+        "pgr_hump",
+        "so does PGR where the weak features' bias is below the ceiling's variance",
+        "scaling in n",
+        hump("PGR", pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
+        _SHAPE | {"n_labeled": 5},
+        _SPAN,
+    ),
+    Claim(
+        "opr_rises_with_transfer",
+        "OPR rises with the transfer count",
+        "scaling in N",
+        steps("log OPR", "n_transfer", log_opr, rises=True),
+        _SHAPE | {"n_transfer": 2},
+        {"least": 0.0},
+    ),
+    Claim(
+        "pgr_rises_with_transfer",
+        "PGR rises with the transfer count, where labels are few",
+        "scaling in N",
+        steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
+        _SHAPE | {"n_transfer": 2},
+        {"least": 0.0, "times": 2.0},
+    ),
+    Claim(
+        "pgr_rises_with_transfer_at_many_labels",
+        "PGR rises with the transfer count, where labels are many",
+        "scaling in N",
+        steps("PGR", "n_transfer", pgr, rises=True, kept="many_labels", say=" of many labels"),
+        _SHAPE | {"n_transfer": 2},
+        {"least": 0.0, "times": 4.0},
+        expected="fails_at_this_scale",
+        reason=(
+            "the ceiling is trained on the labelled and the transfer rows together: where the weak variance is small, more of "
+            "them help the ceiling more than the student, in the closed forms as in the simulation"
+        ),
+    ),
+    Claim(
+        "noise_raises_gain",
+        "the more label noise, the larger the student's gain",
+        "label-noise sweep",
+        steps("gain", "noise", gain, rises=True),
+        _SHAPE | {"noise": 2},
+        {"least": 0.0},
+    ),
+)

@@ -1,0 +1,282 @@
+"""What the random feature paper says, and what is exact about its model, as tests on a table.
+
+Best errors are minima over stopping times of means over seeds: the time is selected by the truth, and every line says so. A
+claim about several settings (dimensions, widths) has the verdict of the worst of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.studies.medvedev2025.random_features.curves import curves_of, groups, stopped
+from w2s.theory import medvedev2025 as theory
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["CLAIMS"]
+
+Matrix = npt.NDArray[np.float64]
+
+_ORACLE = ", time selected by truth"
+
+
+def _slope(weak: Matrix, student: Matrix) -> float:
+    """Log-log slope; NaN where an error is not positive, which LAPACK would answer with a line on the standard output."""
+    if not (np.all(weak > 0) and np.all(student > 0)):
+        return float("nan")
+    return float(np.polyfit(np.log(weak), np.log(student), 1)[0])
+
+
+def _steepest_rise(weak: Matrix, student: Matrix) -> float:
+    """Largest factor between the best loss ratios of one level and the next; below 1 where they fall throughout."""
+    ratio = student / weak
+    return float(np.max(ratio[1:] / ratio[:-1]))
+
+
+def _exponents(table: DataFrame) -> list[tuple[str, float, tuple[float, float], int]]:
+    return [
+        (f"exponent at {place}{_ORACLE}", *curves.statistic(_slope))
+        for place, curves in groups(stopped(table, "relu", "infinite"), ["d"], "d_weak", 3)
+    ]
+
+
+def _exponent(table: DataFrame, limits: Thresholds) -> Verdict:
+    found = [
+        within(name, value, interval, (limits["least"], limits["most"]), seeds)
+        for name, value, interval, seeds in _exponents(table)
+    ]
+    return worst(found, "needs infinite ReLU students of three teacher widths")
+
+
+def _above_proved(table: DataFrame, limits: Thresholds) -> Verdict:
+    found = [above(name, value, interval, limits["proved"], seeds) for name, value, interval, seeds in _exponents(table)]
+    return worst(found, "needs infinite ReLU students of three teacher widths")
+
+
+def _falls(model: str, student: str, by: Sequence[str], over: str) -> Callable[[DataFrame, Thresholds], Verdict]:
+    """Best loss ratio falls from each value of ``over`` to the next."""
+
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        found = [
+            below(
+                f"largest factor between best ratios along {over} at {place}{_ORACLE}", value, interval, limits["most"], seeds
+            )
+            for place, curves in groups(stopped(table, model, student), by, over, 3)
+            for value, interval, seeds in [curves.statistic(_steepest_rise)]
+        ]
+        return worst(found, f"needs three values of {over} for {student} students")
+
+    return test
+
+
+def _ratio(weak: Matrix, student: Matrix) -> float:
+    return float(student[0] / weak[0])
+
+
+def _generic(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = stopped(table, "relu", "finite")
+    rows = rows[rows["d_strong"] == rows["d_weak"]]
+    found = [
+        above(f"best ratio at {place}, d_strong the same{_ORACLE}", value, interval, limits["least"], seeds)
+        for place, curves in groups(rows, ["d", "d_weak"], "d_strong", 1)
+        for value, interval, seeds in [curves.statistic(_ratio)]
+    ]
+    return worst(found, "needs ReLU students of their teacher's width")
+
+
+def _anchor(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = stopped(table, "relu", "infinite")
+    rows = rows[(rows["d"] == limits["d"]) & (rows["d_weak"] == limits["d_weak"])]
+    curves = curves_of(rows, "d_weak")
+    if curves is None:
+        return untestable(f"needs infinite ReLU students of {limits['d_weak']:g} features in d = {limits['d']:g}")
+    value, interval, seeds = curves.statistic(_ratio)
+    return within(f"best ratio{_ORACLE}", value, interval, (limits["least"], limits["most"]), seeds)
+
+
+def _quadratic_rate(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = stopped(table, "linear", "infinite")
+    paper = (rows["d"] == (rows["d_weak"] ** 1.5).round()) & ((rows["decay"] - 2 / 3).abs() < 1e-9)
+    rows = rows[paper & rows["d_weak"].between(limits["narrowest"], limits["widest"])]
+    found = [
+        within(f"best error / L^2 at {place}{_ORACLE}", value, interval, (limits["least"], limits["most"]), seeds)
+        for place, curves in groups(rows, ["d"], "d_weak", 1)
+        for value, interval, seeds in [curves.statistic(lambda weak, student: float(student[0] / weak[0] ** 2))]
+    ]
+    return worst(found, "needs infinite linear students with d = d_weak^(3/2)")
+
+
+def _endless(table: DataFrame) -> npt.NDArray[np.bool_]:
+    return np.asarray((table["time"] == np.inf) | (table["ridge"] == 0))
+
+
+def _largest(name: str, differences: object, limits: Thresholds, table: DataFrame) -> Verdict:
+    """Largest of some distances that an identity says are zero, against the tolerance of rounding."""
+    found = np.abs(np.asarray(differences, dtype=np.float64))
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return untestable(f"no row has a {name}")
+    value = float(found.max())
+    return below(f"largest {name} of {len(found):,} rows", value, (value, value), limits["most"], table["seed"].nunique())
+
+
+def _never_below(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[table["filter"].isin(["flow", "ridge"])]
+    slack = (rows["student_error"] - rows["lower_bound_theory"]).dropna()
+    if not len(slack):
+        return untestable("needs students by flow or ridge")
+    value = float(slack.min())
+    name = f"least student error - bound of {len(slack):,} rows"
+    return above(name, value, (value, value), limits["least"], rows["seed"].nunique())
+
+
+def _attained(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[table["weak_error"].between(0.0, 1.0, inclusive="left")].drop_duplicates(["weak_error", "lower_bound_theory"])
+    gaps = [_error_of_best(loss) - bound for loss, bound in zip(rows["weak_error"], rows["lower_bound_theory"], strict=True)]
+    return _largest("error of the constructed operator - bound", gaps, limits, table)
+
+
+def _error_of_best(loss: float) -> float:
+    teacher = np.array([np.sqrt(1.0 - loss), 0.0])
+    return float(np.sum((theory.best_shrinkage(loss) @ teacher - [teacher[0], np.sqrt(loss)]) ** 2))
+
+
+def _linear_exact(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[(table["model"] == "linear") & (table["student"] == "infinite")]
+    return _largest("distance from the two-level form", rows["student_error"] - rows["student_error_theory"], limits, rows)
+
+
+def _late_infinite(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[(table["student"] == "infinite") & _endless(table)]
+    return _largest("distance from the teacher's error", rows["student_error"] - rows["weak_error"], limits, rows)
+
+
+def _late_finite(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[(table["student"] == "finite") & _endless(table)]
+    return _largest("distance from the projection", rows["student_error"] - rows["student_error_theory"], limits, rows)
+
+
+def _starts(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table[table["time"] == 0]
+    return _largest("student error - 1 at time 0", rows["student_error"] - 1.0, limits, rows)
+
+
+def _orthogonal(table: DataFrame, limits: Thresholds) -> Verdict:
+    return _largest("<teacher, f* - teacher>", table["teacher_cross"], limits, table)
+
+
+_STOPPING = {"time": 3, "student_error": 1}
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "exponent",
+        "ReLU, linear target: the best student error falls almost with the square of the teacher's error",
+        "experiments",
+        _exponent,
+        _STOPPING | {"d_weak": 3},
+        {"least": 1.75, "most": 2.1},
+    ),
+    Claim(
+        "exponent_above_proved",
+        "ReLU: the observed exponent is above the proved one",
+        "experiments against the upper bound",
+        _above_proved,
+        _STOPPING | {"d_weak": 3},
+        {"proved": theory.PROVED_EXPONENT["relu"]},
+    ),
+    Claim(
+        "wider_teacher_better_ratio",
+        "the wider the teacher, the deeper the best loss ratio of a stopped student",
+        "experiments, loss ratio",
+        _falls("relu", "infinite", ["d"], "d_weak"),
+        _STOPPING | {"d_weak": 3},
+        {"most": 1.0},
+    ),
+    Claim(
+        "wider_student_better_ratio",
+        "the best loss ratio falls with the width of the student",
+        "student width",
+        _falls("relu", "finite", ["d", "d_weak"], "d_strong"),
+        _STOPPING | {"d_strong": 3},
+        {"most": 1.0},
+    ),
+    Claim(
+        "no_gain_at_equal_width",
+        "a generic student of its teacher's width does not become better than the teacher",
+        "student width",
+        _generic,
+        _STOPPING | {"d_strong": 1},
+        {"least": 1.0},
+    ),
+    Claim(
+        "anchor",
+        "64 teacher features in 32 dimensions, infinite student: the best loss ratio is about a third",
+        "loss ratio",
+        _anchor,
+        _STOPPING,
+        {"d": 32, "d_weak": 64, "least": 0.25, "most": 0.42},
+    ),
+    Claim(
+        "quadratic_rate",
+        "linear network: the best student error is the square of the teacher's error, up to a factor between 1 and 1.5",
+        "linear network, upper and lower bound",
+        _quadratic_rate,
+        _STOPPING,
+        {"least": 1.0, "most": 1.5, "narrowest": 32, "widest": 256},
+    ),
+    Claim(
+        "lower_bound",
+        "no student by flow or ridge has an error below ((sqrt(1 + 3L) - sqrt(1 - L))/2)^2",
+        "lower bound",
+        _never_below,
+        {"lower_bound_theory": 1},
+        {"least": -1e-9},
+    ),
+    Claim(
+        "lower_bound_attained",
+        "one shrinkage operator for every teacher's error attains the lower bound",
+        "lower bound",
+        _attained,
+        {"lower_bound_theory": 1},
+        {"most": 1e-8},
+    ),
+    Claim(
+        "linear_closed_form",
+        "the infinite student of the linear network follows the two-level closed form at every time",
+        "linear network",
+        _linear_exact,
+        {"student_error_theory": 1},
+        {"most": 1e-10},
+    ),
+    Claim(
+        "late_infinite",
+        "without stopping, the infinite student ends at its teacher's error",
+        "late time",
+        _late_infinite,
+        {},
+        {"most": 1e-6},
+    ),
+    Claim(
+        "late_finite",
+        "without stopping, a finite student ends at the projection of its teacher on its features",
+        "late time",
+        _late_finite,
+        {"student_error_theory": 1},
+        {"most": 1e-9},
+    ),
+    Claim("starts_at_one", "at time 0 the error is the power of the target", "setting", _starts, {}, {"most": 1e-12}),
+    Claim(
+        "teacher_is_a_projection",
+        "the teacher is at its population optimum: orthogonal to its own error",
+        "setting",
+        _orthogonal,
+        {"teacher_cross": 1},
+        {"most": 1e-8},
+    ),
+)

@@ -1,0 +1,1 @@
+"""Linear probes on two sets of features of a table: the study to begin with."""

@@ -1,0 +1,257 @@
+"""Pictures and digest of the probe study: regularising or stopping the student early is what makes weak-to-strong work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2s.contract.study import Figure
+from w2s.figures import style as figures
+from w2s.figures.held import hold, settings
+from w2s.summary import best, summarize
+from w2s.summary.text import interval_text, value_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+__all__ = ["FIGURES", "digest"]
+
+REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
+_MAX_PANELS = 5
+_SWEPT = 5
+
+
+def strength(table: DataFrame) -> Any:
+    """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
+    ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
+    descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
+    with np.errstate(divide="ignore"):
+        return np.where(np.isfinite(ridge), ridge, np.where(~np.isnan(time), 1 / time, 1 / descent))
+
+
+def _suffix(table: DataFrame) -> str:
+    return "_01" if table["student_error_01"].notna().any() else ""
+
+
+def _swept(table: DataFrame) -> DataFrame:
+    """Rows of the settings in which the student's regularisation was swept (five values or more)."""
+    keys = [*settings(table, (*REGULARISER, "labels")), "labels"]
+    counted = table.assign(strength=strength(table))
+    return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
+
+
+def _varying(table: DataFrame) -> list[str]:
+    return [name for name in settings(table, (*REGULARISER, "labels")) if table[name].nunique(dropna=False) > 1]
+
+
+def digest(table: DataFrame) -> DataFrame:
+    """One row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
+
+    The best value is chosen by the student's true error on even seeds and reported on odd ones.
+    """
+    import pandas as pd
+
+    suffix, swept = _suffix(table), _swept(table)
+    fields = [*_varying(table), *(["labels"] if table["labels"].nunique() > 1 else [])]
+    fields = fields or ["labels"]
+    lines = []
+    if len(swept) and swept["seed"].nunique() > 1:
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        chosen = best(
+            swept, over=list(REGULARISER), by=fields, metric=f"student_error{suffix}", metrics=metrics, select_seeds="even"
+        )
+        weakest = swept[swept["strength"] == swept.groupby(fields, dropna=False)["strength"].transform("min")]
+        low = summarize(weakest, by=fields, metrics=[f"pgr{suffix}"])
+        lines = [_line(row, fields, suffix, _matching(low, row, fields)) for row in _records(chosen)]
+    rest = table[~table.index.isin(swept.index)]
+    if len(rest):
+        by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
+    result = pd.DataFrame(lines)
+    if len(swept):
+        result.attrs["caption"] = "best regularisation: chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
+    return result
+
+
+def _records(frame: DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _matching(frame: DataFrame, row: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    for candidate in _records(frame):
+        if all(candidate[name] == row[name] or candidate[name] is row[name] for name in fields):
+            return candidate
+    return {}
+
+
+def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str, Any] | None) -> dict[str, Any]:
+    line = {name: value_text(row[name]) for name in fields}
+    for model in ("weak", "student", "ceiling"):
+        value = row[f"{model}_error{suffix}"]
+        line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
+    line["gain"] = interval_text(row, "gain")
+    line["misfit"] = interval_text(row, "misfit")
+    line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
+    line["PGR best"] = interval_text(row, f"pgr{suffix}")
+    line["at"] = _regulariser(row)
+    return line
+
+
+def _regulariser(row: dict[str, Any]) -> str:
+    name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("filter", "ridge"))]
+    return f"{name} {row[name]:.3g}" if name in row else ""
+
+
+def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
+    """Cut a table into panels along one field; in each, hold every other varying field at its first value.
+
+    Returns titles with rows, and the values that all panels have in common.
+    """
+    varying = _varying(table)
+    column = next((name for name in ("d_weak", "data", "weak_features", "n_labeled") if name in varying), None)
+    values = [None] if column is None else sorted(table[column].dropna().unique())[:_MAX_PANELS]
+    panels: list[tuple[str, DataFrame]] = []
+    held: list[dict[str, str]] = []
+    for value in values:
+        part = table if column is None else table[table[column] == value]
+        held.append({})
+        for name in _varying(part):
+            part, held[-1][name] = hold(part, name)
+        panels.append(("" if column is None else f"{column} = {value_text(value)}", part))
+    common = {name: value for name, value in held[0].items() if all(h.get(name) == value for h in held)}
+    titles = [_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]
+    rows = [part for _, part in panels]
+    return list(zip(titles, rows, strict=True)), ", ".join(f"{name} = {value}" for name, value in common.items())
+
+
+def _title(title: str, held: dict[str, str], common: dict[str, str]) -> str:
+    own = [f"{name} = {value}" for name, value in held.items() if name not in common]
+    return "\n".join([title.rpartition("/")[2] if title.startswith("data") else title, *own])
+
+
+def draw_regularisation(table: DataFrame) -> Canvas | None:
+    """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model or table."""
+    table = _swept(table)
+    if not len(table) or not (table["strength"] > 0).any():
+        return None
+    suffix = _suffix(table)
+    facets, held = _facets(table[table["strength"] > 0])
+    figure = figures.canvas(max(3.1 * len(facets) + 1.6, 7.0), 6.4)
+    axes = figures.panels(figure, 2, len(facets), sharex=True, sharey="row" if suffix else "none")
+    for k, (title, part) in enumerate(facets):
+        axes[0, k].set_title(title, fontsize=10)
+        _draw_pgr(axes[0, k], part, suffix)
+        _draw_gain(axes[1, k], part)
+        axes[1, k].set_xlabel("student's ridge  (flow: 1 / time)", fontsize=9)
+    axes[0, 0].set_ylabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
+    axes[1, 0].set_ylabel("squared error", fontsize=9)
+    for (_, part), ax in zip(facets, axes[0], strict=True):
+        _limit(ax, part if not suffix else table, suffix)
+    for row in axes:
+        row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    note = f"bands: 95 % intervals over {table['seed'].nunique()} seeds" + (f";  {held}" if held else "")
+    title = "PGR (top), gain and misfit (bottom) against the student's regularisation"
+    figure.suptitle(f"{title}\n{note}", fontsize=11, x=0.01, ha="left")
+    return figure
+
+
+def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
+    ax.axhline(0, color="#000000", linewidth=0.9)
+    for name, rule, filter_, rows in _lines(part):
+        summary = summarize(rows, by=["strength"], metrics=[f"pgr{suffix}"])
+        pgr = f"pgr{suffix}"
+        style: dict[str, Any] = {"color": _color(rule), "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)), "label": name}
+        figures.band(ax, summary["strength"], summary[pgr], summary[f"{pgr}_low"], summary[f"{pgr}_high"], **style)
+    ax.set_xscale("log")
+
+
+def _draw_gain(ax: Any, part: DataFrame) -> None:
+    ax.axhline(0, color="#000000", linewidth=0.9)
+    for _, rule, filter_, rows in _lines(part):
+        if filter_ != part["filter"].iloc[0]:
+            continue
+        summary = summarize(rows, by=["strength"], metrics=["gain", "misfit"])
+        for metric, style in (("gain", "-"), ("misfit", ":")):
+            label = f"{metric}, {rule} labels"
+            low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
+            figures.band(ax, summary["strength"], summary[metric], low, high, color=_color(rule), linestyle=style, label=label)
+    ax.set_xscale("log")
+
+
+def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
+    found = []
+    for (rule, filter_), rows in part.groupby(["labels", "filter"], sort=True):
+        found.append((f"{rule} labels, {filter_}", str(rule), str(filter_), rows))
+    return sorted(found, key=lambda line: line[2] != "ridge")
+
+
+def _color(rule: str) -> str:
+    return figures.COLORS[0] if rule == "soft" else figures.COLORS[1]
+
+
+def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
+    """Keep a PGR axis readable where the gap is small: between -1.5 and 1.1."""
+    low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
+    ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
+
+
+def draw_weak_models(table: DataFrame) -> Canvas | None:
+    """PGR at the best and at the weakest regularisation for every weak model."""
+    swept = _swept(table)
+    fields = _varying(swept) if len(swept) else []
+    if not fields or swept["seed"].nunique() < 2:
+        return None
+    suffix = _suffix(table)
+    pgr = f"pgr{suffix}"
+    by = [*fields, "labels"]
+    chosen = best(swept, over=list(REGULARISER), by=by, metric=f"student_error{suffix}", metrics=[pgr], select_seeds="even")
+    weakest = swept[swept["strength"] == swept.groupby(by, dropna=False)["strength"].transform("min")]
+    low = summarize(weakest, by=by, metrics=[pgr])
+    names = [" · ".join(value_text(row[f]) for f in fields) for row in _records(chosen.drop_duplicates(fields)[fields])]
+    figure = figures.canvas(8.6, 1.6 + 0.3 * len(names))
+    ax = figures.panels(figure, 1, 1)[0, 0]
+    ax.axvline(0, color="#000000", linewidth=0.9)
+    for shift, rule in enumerate(sorted(chosen["labels"].unique())):
+        for frame, filled, word in ((low, False, "least regularised"), (chosen, True, "best")):
+            _draw_points(ax, frame[frame["labels"] == rule], pgr, names, fields, 0.22 * (shift - 0.5), rule, filled, word)
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
+    ax.set_ylabel(" · ".join(fields), fontsize=9)
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    figure.suptitle(
+        "PGR for every weak model, student least and best regularised\n"
+        "best value chosen on even seeds, reported on odd seeds; bars: 95 % intervals",
+        fontsize=10,
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+def _draw_points(
+    ax: Any, frame: DataFrame, pgr: str, names: list[str], fields: list[str], shift: float, rule: str, filled: bool, word: str
+) -> None:
+    places = [names.index(" · ".join(value_text(row[f]) for f in fields)) + shift for row in _records(frame)]
+    value = frame[pgr].to_numpy(float)
+    spread = np.abs(np.stack([value - frame[f"{pgr}_low"].to_numpy(float), frame[f"{pgr}_high"].to_numpy(float) - value]))
+    face = _color(rule) if filled else "white"
+    ax.errorbar(
+        value,
+        places,
+        xerr=spread,
+        fmt="o",
+        markersize=5,
+        color=_color(rule),
+        markerfacecolor=face,
+        label=f"{rule} labels, {word}",
+    )
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", draw_regularisation),
+    Figure("weak_models", "PGR of every weak model", draw_weak_models),
+)

@@ -1,0 +1,196 @@
+"""Weak-to-strong on real data: linear probes on two sets of features of a table.
+
+The weak model is fitted on few true labels, the student on the weak model's labels of other rows, the ceiling on the true
+labels of those rows; all are tested on rows that none of them saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.contract.block import Block
+from w2s.contract.cells import field as cell_field
+from w2s.contract.study import Cost, Piece, Rule, Study
+from w2s.errors import FieldError
+from w2s.files.datafile import DataFile
+from w2s.laws.feature_maps import WIDE, check_features
+from w2s.laws.table import load_table, split_rows
+from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
+from w2s.studies.probe.table.cost import FILTER, STUDENT, TEACHER, block_bytes, block_pieces
+from w2s.studies.probe.table.figures import FIGURES, digest
+from w2s.studies.probe.table.solve import Design
+from w2s_kernels import Backend
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ProbeTable"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+class TableCell(FilterCell):
+    """One point of a probe study on a table."""
+
+    data: DataFile = cell_field(description="digits, data:FOLDER/FILE, or a path: CSV, JSON lines, Parquet or npz")
+    target: str | None = cell_field(None, description="column to predict; default: y (digits: digit)")
+    task: Literal["regression", "classification"] = cell_field("regression", description="how targets are read")
+    split: str | None = cell_field(None, description="text column with published train, valid and test rows")
+    preprocess: Literal["none", "center", "standardise"] = cell_field(
+        "center", description="what each fit does to features on its own training rows; center adds an intercept"
+    )
+    weak_features: str = cell_field("relu", description="features of the weak model")
+    strong_features: str = cell_field("relu", description="features of student, strong baseline and ceiling")
+    d_weak: int = cell_field(
+        100, description="width of the weak features", unit="features", when={"weak_features": WIDE}, ge=1, le=100_000
+    )
+    d_strong: int = cell_field(
+        800, description="width of the strong features", unit="features", when={"strong_features": WIDE}, ge=1, le=100_000
+    )
+    n_labeled: int = cell_field(
+        description="rows with true labels, for the weak model and the strong baseline", unit="rows", ge=2
+    )
+    n_transfer: int = cell_field(description="rows that the weak model labels for the student", unit="rows", ge=2)
+    n_validation: int = cell_field(0, description="rows held out to choose by; not with split", unit="rows", ge=0)
+    n_test: int = cell_field(0, description="rows held out to test on; not with split", unit="rows", ge=0)
+    ridge_weak: float = cell_field(
+        0.0, description="ridge of the weak model; 0 is the minimum norm", unit="feature power", ge=0
+    )
+    labels: Literal["soft", "hard"] = cell_field("soft", description="weak outputs as they are, or one-hot of the largest")
+    risk: Literal["noisy"] = cell_field("noisy", description="errors are against the labels of the file")
+    evaluate: Literal["fresh", "transfer", "labeled"] = cell_field("fresh", description="rows on which errors are measured")
+    ceiling: Literal["transfer", "labeled+transfer"] = cell_field(
+        "transfer", description="rows whose true labels the ceiling is trained on"
+    )
+    ceiling_tuning: Literal["same", "best_on_validation"] = cell_field(
+        "same", description="filter of ceiling and strong baseline: the student's, or the ridge that is best on validation rows"
+    )
+
+
+class ProbeTable(Study):
+    """Linear probes on a table of real data."""
+
+    name = "probe.table"
+    version = 1
+    Cell = TableCell
+    summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
+    shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
+    classifies = True
+    columns: ClassVar[Mapping[str, str]] = {
+        "weak_power": "double",
+        "student_validation_error": "double",
+        "weak_validation_error": "double",
+        "weak_rank": "int64",
+        "student_rank": "int64",
+        "n_evaluated": "int64",
+    }
+    rules = (
+        Rule(
+            ("task", "labels"),
+            lambda task, labels: (task == "classification") | (labels != "hard"),
+            "labels: hard needs task: classification",
+        ),
+        Rule(
+            ("split", "n_validation", "n_test"),
+            lambda split, n_validation, n_test: (split == np.array(None)) | ((n_validation == 0) & (n_test == 0)),
+            "with a published split, n_validation and n_test are not set",
+        ),
+        NEEDS_SPECTRUM,
+        Rule(
+            ("precision", "ridge"),
+            lambda precision, ridge: (precision != "mixed") | (ridge > 0),
+            "precision: mixed needs a ridge above zero: the minimum norm needs the singular values",
+        ),
+    )
+    figures = FIGURES
+    example: ClassVar[Mapping[str, Any]] = {
+        "data": "digits",
+        "task": "classification",
+        "n_labeled": [120, 250],
+        "n_transfer": [900],
+        "n_test": 400,
+        "ridge": [0.001, 0.01, 0.1],
+    }
+
+    def digest(self, table: DataFrame) -> DataFrame:
+        """Per weak model: the student at its weakest and at its best regularisation, with intervals."""
+        return digest(table)
+
+    def check(self, block: Block) -> None:
+        """Open the data: every table must load, hold the features and have enough rows."""
+        names = ("data", "target", "task", "split", "weak_features", "strong_features")
+        for level in asked_levels(block, *names):
+            try:
+                table = load_table(level["data"], level["target"], level["task"])
+            except FieldError as error:
+                raise FieldError(str(error), "data") from None
+            check_features(level["weak_features"], table)
+            check_features(level["strong_features"], table)
+        sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
+        for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
+            self._check_sizes(level)
+
+    def _check_sizes(self, level: Mapping[str, Any]) -> None:
+        from w2s_kernels import NUMPY
+
+        table = load_table(level["data"], level["target"], level["task"])
+        counts = {name: level[name] for name in ("n_labeled", "n_transfer", "n_validation", "n_test", "split")}
+        rows = split_rows(table, seed=0, backend=NUMPY, **counts)
+        if level["evaluate"] == "fresh" and not len(rows.test):
+            raise FieldError(f"{table.name}: no test rows; set n_test, or split: to a column with published test rows")
+        if level["ceiling_tuning"] == "best_on_validation" and not len(rows.validation):
+            raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
+
+    def cost(self, block: Block) -> Cost:
+        """Sum of the pieces; bytes of one student design and the outputs of all filters."""
+        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+
+    def pieces(self, block: Block) -> Sequence[Piece]:
+        """One SVD per student design, one per weak model, and products for all filters at once."""
+        return block_pieces(block)
+
+    def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
+        """Solve every cell: for each student design all teachers, for each teacher all filters at once."""
+        students, teachers, filters = block.group(*STUDENT), block.group(*TEACHER), block.group(*FILTER)
+        shape = (len(students), len(teachers), len(filters))
+        out = {name: np.full(shape, np.nan) for name in _NUMBERS}
+        out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "n_evaluated")}
+        out["solver"], messages = (np.full(shape, None, dtype=object) for _ in range(2))
+        # The filters decide the solver: those of the whole block, so that cells that a mask leaves keep their bits.
+        wanted, asked = occurring(block, students, teachers), occurring(block.with_mask(None), students, filters)
+        for s, student in enumerate(students.levels):
+            if not wanted[s].any():
+                continue
+            design, places = Design(student, backend), np.flatnonzero(asked[s])
+            levels = tuple(filters.levels[place] for place in places)
+            for t in np.flatnonzero(wanted[s]):
+                result, message = design.solve(teachers.levels[t], levels)
+                for name, values in result.items():
+                    out[name][s, t, places] = values
+                messages[s, t] = message
+        columns = {name: block.gather(table, students, teachers, filters) for name, table in out.items()}
+        if "classification" not in block.values("task"):
+            columns = {name: values for name, values in columns.items() if name not in _ZERO_ONE}
+        columns["status"] = columns["status"].astype(np.int8)
+        columns["message"] = block.gather(messages, students, teachers, filters)
+        return columns
+
+
+_NUMBERS = (
+    *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in ("weak", "student", "strong", "ceiling")),
+    "misfit",
+    "gain",
+    "disagreement",
+    "weak_power",
+    "student_validation_error",
+    "weak_validation_error",
+    "condition",
+    "weak_rank",
+    "student_rank",
+)
+
+_ZERO_ONE = tuple(name for name in _NUMBERS if name.endswith("_01") or name == "disagreement")

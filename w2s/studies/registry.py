@@ -1,0 +1,145 @@
+"""Where studies are found: the built-in ones, installed entry points, or a file of the user's own.
+
+An installed package offers studies through the entry-point group ``w2s_sweep.studies``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from w2s.claims.claim import Claim
+from w2s.contract.cells import Cell, cell_fields
+from w2s.contract.study import Figure, Study
+from w2s.errors import nearest
+
+__all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
+
+BUILTIN: Mapping[str, str] = {
+    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
+    "dong2025.regression": "w2s.studies.dong2025.regression.study:Regression",
+    "dong2025.features": "w2s.studies.dong2025.features.study:Features",
+    "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
+    "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
+    "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "burns2023.text": "w2s.studies.burns2023.text.study:Text",
+    "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
+}
+
+
+class StudyError(ValueError):
+    """A study that cannot be found or is not one; the message says what is there."""
+
+
+def study_names() -> list[str]:
+    """Names that a grid can put under ``study:``."""
+    return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
+
+
+def find_study(reference: str, base: Path | None = None) -> type[Study]:
+    """Resolve ``study:`` of a grid: a registered name, or ``file.py:Name`` relative to ``base``.
+
+    Raises :class:`StudyError`, with the nearest name, when there is no such study or it is malformed.
+    """
+    if ".py:" in reference or reference.endswith(".py"):
+        return _from_file(reference, base or Path.cwd())
+    if reference in BUILTIN:
+        module, _, attribute = BUILTIN[reference].partition(":")
+        return checked(getattr(importlib.import_module(module), attribute))
+    for point in entry_points(group="w2s_sweep.studies"):
+        if point.name == reference:
+            return checked(point.load())
+    names = study_names()
+    raise StudyError(f"unknown study {reference!r}{nearest(reference, names)}; known: {', '.join(names)}")
+
+
+def _from_file(reference: str, base: Path) -> type[Study]:
+    name, _, attribute = reference.rpartition(":")
+    if not name.endswith(".py") or not attribute:
+        raise StudyError(f"{reference!r}: write a study of your own as file.py:ClassName")
+    try:
+        path = (base / Path(name).expanduser()).resolve()
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise StudyError(f"{reference!r}: no such file {path}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StudyError(f"{reference!r} cannot be read: {error}") from None
+    module = _load(path, content)
+    found = getattr(module, attribute, None)
+    if found is None:
+        classes = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Study) and v is not Study]
+        raise StudyError(f"{path} defines no {attribute!r}{nearest(attribute, classes)}; studies in it: {', '.join(classes)}")
+    return checked(found)
+
+
+def _load(path: Path, content: bytes) -> ModuleType:
+    """Import a study file once per content, under a name of its own."""
+    name = f"w2s_study_{path.stem}_{hashlib.blake2b(content + str(path).encode(), digest_size=6).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise StudyError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def checked(study: object) -> type[Study]:
+    """Return ``study`` if it keeps the contract of :class:`w2s.contract.study.Study`; raise :class:`StudyError` otherwise."""
+    if not (isinstance(study, type) and issubclass(study, Study)):
+        raise StudyError(f"{study!r} is not a subclass of w2s.Study")
+    label = study.__qualname__
+    if not isinstance(getattr(study, "name", None), str) or not study.name:
+        raise StudyError(f"{label}: name must be a non-empty string")
+    if type(getattr(study, "version", None)) is not int or study.version < 1:
+        raise StudyError(f"{label}: version must be a whole number, 1 or more")
+    cell = getattr(study, "Cell", None)
+    if not (isinstance(cell, type) and issubclass(cell, Cell)):
+        raise StudyError(f"{label}: Cell must be a subclass of w2s.Cell")
+    try:
+        fields = cell_fields(cell)
+    except (TypeError, NameError) as error:
+        raise StudyError(f"{label}: {error}") from error
+    strangers = [n for n in (*study.shares, *(n for rule in study.rules for n in rule.fields)) if n not in fields]
+    if strangers:
+        raise StudyError(f"{label}: {strangers[0]!r} is named in shares or rules but is not a field of its Cell")
+    from w2s.contract.rows import schema_problem
+
+    if problem := schema_problem(study):
+        raise StudyError(f"{label}: {problem}")
+    if problem := _claims_problem(study):
+        raise StudyError(f"{label}: {problem}")
+    if getattr(study, "__abstractmethods__", None):
+        raise StudyError(f"{label}: must define {', '.join(sorted(study.__abstractmethods__))}")
+    return study
+
+
+def _claims_problem(study: type[Study]) -> str | None:
+    """Why a study's claims or figures cannot be tested, drawn and named; None when they can."""
+    for what, kind in (("claims", Claim), ("figures", Figure)):
+        given = getattr(study, what)
+        if not isinstance(given, (tuple, list)):
+            return f"{what} must be a tuple of w2s.{kind.__name__}, not {given!r}"
+        for item in given:
+            if not isinstance(item, kind):
+                return f"{what} must hold w2s.{kind.__name__} only, not {item!r}"
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", item.id):
+                return f"{what}: the id {item.id!r} names a file or a line of a table; use letters, digits and _ . -"
+        ids = [item.id for item in given]
+        if twice := next((name for name in ids if ids.count(name) > 1), None):
+            return f"{what}: the id {twice!r} stands twice"
+    return None
