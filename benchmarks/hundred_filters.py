@@ -4,7 +4,8 @@ d = 256, 8 right-hand sides, 40 ridges, 30 times of gradient flow and 30 numbers
 800 estimators, |theta - a|^2, |theta - b|^2 and (b - theta)'(theta - a), which is what the studies ask for. Against
 `numpy.linalg.eigh` of the same Gram alone, in turns on one thread, in processor time. `coefficients` is the same through
 explicit coefficients; `factor` is our checked factorisation alone, and `dsyevd` the LAPACK routine behind `eigh` without
-NumPy's copies: the filters are compared with both too. """
+NumPy's copies: the filters are compared with both too.
+"""
 
 from __future__ import annotations
 
