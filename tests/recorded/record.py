@@ -123,6 +123,8 @@ def main(names: list[str]) -> None:
     chosen = names or GRIDS
     if unknown := sorted(set(chosen) - set(GRIDS)):
         sys.exit(f"no such grid: {', '.join(unknown)}; there are {', '.join(GRIDS)}")
+    if len(chosen) < len(GRIDS) and json.loads((HERE / "machine.json").read_text(encoding="utf-8")) != machine():
+        sys.exit("the other grids were recorded on another machine or with other libraries; record all of them here, or none")
     if with_artifacts := set(chosen) & set(WITH_ARTIFACTS):
         chosen = sorted({*chosen, *WITH_ARTIFACTS})
         shutil.rmtree(HERE / "store", ignore_errors=True)
