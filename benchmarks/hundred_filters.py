@@ -59,7 +59,7 @@ def errors(theta: np.ndarray, goals: np.ndarray) -> np.ndarray:
 
 
 def closed_forms(gram: np.ndarray, rhs: np.ndarray) -> np.ndarray:
-    """Coefficients (100, d, k) as one writes them in NumPy's eigenbasis: 1/(s + ridge), (1 - e^(-st))/s, (1 - (1 - 0.1 s)^steps)/s."""
+    """Coefficients (100, d, k) as one writes them: 1/(s + ridge), (1 - e^(-st))/s, (1 - (1 - 0.1 s)^steps)/s in an eigenbasis."""
     s, vectors = np.linalg.eigh(gram)
     weights = np.concatenate(
         [
