@@ -2,9 +2,9 @@
 
 d = 256, 8 right-hand sides, 40 ridges, 30 times of gradient flow and 30 numbers of steps: from the Gram to three errors of
 800 estimators, |theta - a|^2, |theta - b|^2 and (b - theta)'(theta - a), which is what the studies ask for. Against
-`numpy.linalg.eigh` of the same Gram alone, in turns on one thread, in processor time. `coefficients` is the same through explicit
-coefficients; `factor` is our checked factorisation alone, and `dsyevd` the LAPACK routine behind `eigh` without NumPy's copies:
-the filters are compared with both too.
+`numpy.linalg.eigh` of the same Gram alone, in turns on one thread, in processor time. `coefficients` is the same through
+explicit coefficients; `factor` is our checked factorisation alone, and `dsyevd` the LAPACK routine behind `eigh` without
+NumPy's copies: the filters are compared with both too.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def errors(theta: np.ndarray, goals: np.ndarray) -> np.ndarray:
 
 
 def closed_forms(gram: np.ndarray, rhs: np.ndarray) -> np.ndarray:
-    """Coefficients (100, d, k) as one writes them: 1/(s + ridge), (1 - e^(-st))/s, (1 - (1 - 0.1 s)^steps)/s in an eigenbasis."""
+    """Coefficients (100, d, k) as one writes them: 1/(s + ridge), (1 - e^(-st))/s, (1 - (1 - 0.1 s)^steps)/s times V'X'y/n."""
     s, vectors = np.linalg.eigh(gram)
     weights = np.concatenate(
         [

@@ -5,7 +5,7 @@ alone have coefficients R[:w, :w]^-1 z[:w]. All widths are one triangular solve 
 masked to its first w rows. Rows are taken in panels from the bottom up, and a panel touches only the widths that reach
 it, so width w costs w^2 flops a right-hand side, not d^2. Quadratic forms use the same panels.
 
-Widths are for least squares and ridge; gradient flow and truncation need the spectrum of each width.
+Widths are for least squares and ridge; gradient flow needs the spectrum of each width.
 Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch go one by one: an
 item has the bits it has alone.
 """
