@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.tables.later_fields import later_fields, with_later_fields
+from w2s.tables.added_fields import added_fields, with_added_fields
 from w2s.tables.metadata import merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
     if cell is not None:
-        tables = [with_later_fields(table, cell) for table in tables]
-        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *later_fields(cell)]))
+        tables = [with_added_fields(table, cell) for table in tables]
+        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
     frame = _to_frame(tables)
     frame.attrs["w2s"] = metadata
     return frame

@@ -98,7 +98,7 @@ class LateCell(Cell):
     sizes: tuple[int, ...] = field((1, 2), description="a list", since=2)
 
 
-def test_later_fields_of_old_rows_have_their_default(tmp_path):
+def test_added_fields_of_old_rows_have_their_default(tmp_path):
     write(tmp_path / "a.parquet", {"kind": ["plain", "wave"], "seed": [0, 0]}, {"fields": ["kind"]})
     write(tmp_path / "b.parquet", {"kind": ["wave"], "seed": [1], "late": [8], "only": [None]}, {"fields": ["kind", "late"]})
     frame = load(tmp_path, cell=LateCell)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2s.claims.comparisons import by_task
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.studies.burns2023.probes.curves import Setting, by_task, is_nested
+from w2s.figures.held import heading_over_seeds
+from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, settings_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -28,7 +30,7 @@ _MOST = 4
 def draw_strengths(table: DataFrame) -> Canvas | None:
     """Errors of all models against the student's strength; per task the logistic setting with the widest gap."""
     logistic = table[(table["head"] == "logistic") & ~is_nested(table)]
-    widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic) if settings]
+    widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic, settings_of) if settings]
     shown = [(task, setting) for task, setting in widest if len(setting.strengths) > 2][:_MOST]
     if not shown:
         return None
@@ -48,7 +50,7 @@ def draw_strengths(table: DataFrame) -> Canvas | None:
 
 def draw_ladder(table: DataFrame) -> Canvas | None:
     """Student's error against its teacher's at the strength that suits the strong baseline; horizontal: the ceilings."""
-    tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)]) if len(settings) > 2][:_MOST]
+    tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)], settings_of) if len(settings) > 2][:_MOST]
     if not tasks:
         return None
     figure, axes = _columns(len(tasks), "student against teacher; grey: its ceiling; dotted: no gain", table)
@@ -98,7 +100,7 @@ def _short(setting: Setting) -> str:
 def _columns(count: int, title: str, table: DataFrame) -> tuple[Canvas, Any]:
     figure = figures.canvas(3.2 * count + 1.6, 3.6)
     axes = figures.panels(figure, 1, count)[0]
-    figure.suptitle(f"{title}; {table['seed'].nunique()} seeds", fontsize=10, x=0.01, ha="left")
+    heading_over_seeds(figure, title, table, "{seeds}")
     return figure, axes
 
 

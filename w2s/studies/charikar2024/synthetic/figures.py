@@ -8,7 +8,8 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.studies.charikar2024.synthetic.panels import PANELS, ladder, panel, per_seed
+from w2s.figures.held import seeds_text
+from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, ladder, panel, per_seed
 from w2s.summary.selection import select
 from w2s.summary.text import value_text
 from w2s.theory.charikar2024 import gap_bound
@@ -86,12 +87,11 @@ def _panels(parts: list[tuple[str, DataFrame]], title: str, *, bound: bool = Fal
             axes.flat[k].set_ylabel("gain / mean Var f*", fontsize=9)
         if k + columns >= len(parts):
             axes.flat[k].set_xlabel("misfit / mean Var f*", fontsize=9)
-    seeds = max(part["seed"].nunique() for _, part in parts)
+    largest = max((part for _, part in parts), key=lambda part: part["seed"].nunique())
     lines = "solid: gain = misfit" + ("; dashed: gain = -misfit" if any(_mirrored(part) for _, part in parts) else "")
     lines += "; grey: gain within 2 sqrt(misfit epsilon) of misfit, at the mean epsilon" if bound else ""
-    count = f"{seeds} seed{'s' if seeds > 1 else ''}, numbers are medians over them"
-    note = f"{lines}\n{count}; errors on fresh rows; axes show {INSIDE:.0%} of the points"
-    figure.suptitle(f"{title}\n{note}", fontsize=11, x=0.01, ha="left")
+    note = f"{seeds_text(largest)}, numbers are medians over them; errors on fresh rows; axes show {INSIDE:.0%} of the points"
+    figures.heading(figure, title, f"{lines}\n{note}")
     return figure
 
 

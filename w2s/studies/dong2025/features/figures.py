@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest
+from w2s.figures.held import fullest, heading_over_seeds
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -50,7 +50,8 @@ def draw_order(table: DataFrame) -> Canvas | None:
     axes[0, 0].set_ylabel("PGR", fontsize=9)
     axes[1, 0].set_ylabel("OPR", fontsize=9)
     figures.beside(axes[0, 2])
-    _title(figure, "PGR and OPR against the part of the weak dimensions that the student does not share", rows, held)
+    title = "PGR and OPR against the part of the weak dimensions that the student does not share"
+    heading_over_seeds(figure, title, rows, "ratios of means over {seeds}, bars: 95 % intervals", held)
     return figure
 
 
@@ -98,11 +99,6 @@ def draw_dimensions(table: DataFrame) -> Canvas | None:
     text = f"strong features: d_s = {strong.iloc[0]:.3g}, centred {strong.iloc[1]:.3g}"
     figures.heading(figure, "intrinsic and correlation dimensions of the weak features", text)
     return figure
-
-
-def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
-    note = f"ratios of means over {rows['seed'].nunique()} seeds, bars: 95 % intervals" + (f";  {held}" if held else "")
-    figures.heading(figure, title, note)
 
 
 FIGURES: tuple[Figure, ...] = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest
+from w2s.figures.held import fullest, heading_over_seeds
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 from w2s.theory import dong2025 as theory
@@ -23,6 +23,7 @@ _SHOWN = ("d_overlap", "rho_weak")
 _MODELS = ("weak", "student", "strong", "ceiling")
 _NAMES = {"pgr": "PGR", "opr": "OPR", "gain": "gain"}
 _DASHED: Any = (0, (4, 3))
+_OVER = "means over {seeds}, bands: 95 % intervals"
 
 
 def draw_labeled(table: DataFrame) -> Canvas | None:
@@ -57,7 +58,8 @@ def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | Non
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         ax.set_ylabel(_NAMES[metric], fontsize=9)
     figures.beside(axes[0, -1])
-    _title(figure, f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form", rows, held)
+    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form"
+    heading_over_seeds(figure, title, rows, _OVER, held)
     return figure
 
 
@@ -98,7 +100,7 @@ def draw_parts(table: DataFrame) -> Canvas | None:
     axes[0].set_ylabel("excess risk, fresh inputs", fontsize=9)
     figures.beside(axes[-1])
     rows, held = chosen["both"]
-    _title(figure, "bias and variance of the four models; dashed: closed form", rows, held)
+    heading_over_seeds(figure, "bias and variance of the four models; dashed: closed form", rows, _OVER, held)
     return figure
 
 
@@ -128,13 +130,8 @@ def draw_variances(table: DataFrame) -> Canvas | None:
     ax.set_ylabel("d_w, d_s, d_sw, n, N, noise", fontsize=9)
     ax.set_xlabel("variance of the student / its in-sample formula", fontsize=9)
     figures.beside(ax)
-    _title(figure, "variance of the student, on its own and on fresh inputs", rows, "")
+    heading_over_seeds(figure, "variance of the student, on its own and on fresh inputs", rows, _OVER)
     return figure
-
-
-def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
-    note = f"means over {rows['seed'].nunique()} seeds, bands: 95 % intervals" + (f";  {held}" if held else "")
-    figures.heading(figure, title, note)
 
 
 FIGURES: tuple[Figure, ...] = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import hold, settings
+from w2s.figures.held import heading_over_seeds, hold, unshown_fields
 from w2s.summary import best, summarize
 from w2s.summary.text import value_text
 from w2s.theory import medvedev2025 as theory
@@ -73,7 +73,7 @@ def draw_exponent(table: DataFrame) -> Canvas | None:
     _guides(ax, np.append(np.geomspace(0.8 * least, 0.9, 60), 1.0 - np.linspace(0.1, 0.0, 60) ** 2 * 10.0))
     ax.set(xscale="log", yscale="log", xlabel="teacher's error L", ylabel="best student error")
     ax.legend(fontsize=8, frameon=False)
-    _title(figure, "best student error against the teacher's error", table, _ORACLE)
+    heading_over_seeds(figure, "best student error against the teacher's error", table, "{seeds}", _ORACLE)
     return figure
 
 
@@ -103,7 +103,8 @@ def draw_widths(table: DataFrame) -> Canvas | None:
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylabel("best student error / teacher's error", fontsize=9)
     ax.legend(fontsize=8, frameon=False)
-    _title(figure, "best loss ratio against the student's width; dotted: infinite student", rows, _ORACLE, held)
+    title = "best loss ratio against the student's width; dotted: infinite student"
+    heading_over_seeds(figure, title, rows, "{seeds}", _ORACLE, held)
     return figure
 
 
@@ -128,7 +129,7 @@ def draw_filters(table: DataFrame) -> Canvas | None:
             ax.plot(x, line["student_error"] / line["weak_error"], color=color, linestyle=style, linewidth=1.6, label=label)
     _ratio_axes(ax, "time, or 1 / ridge, x eigenvalue of the linear part")
     figures.beside(ax)
-    _title(figure, "loss ratio by gradient flow and by ridge", rows, held)
+    heading_over_seeds(figure, "loss ratio by gradient flow and by ridge", rows, "{seeds}", held)
     return figure
 
 
@@ -161,7 +162,7 @@ def _held(
 ) -> tuple[DataFrame, str]:
     """Keep one value of each field that makes no line, column or axis, and say which; the largest one of ``widest``."""
     held = []
-    for name in settings(rows, (*shown, *every, "time")):
+    for name in unshown_fields(rows, (*shown, *every, "time")):
         if rows[name].nunique() < 2:
             continue
         if name == "student":
@@ -201,13 +202,8 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
     figure = figures.canvas(3.6 * count + 1.6, 4.0)
     axes = figures.panels(figure, 1, count, sharey=True)[0]
     axes[0].set_ylabel("student error / teacher's error", fontsize=9)
-    _title(figure, title, rows, "bands: 95 % intervals", held)
+    heading_over_seeds(figure, title, rows, "{seeds}", "bands: 95 % intervals", held)
     return figure, axes
-
-
-def _title(figure: Canvas, title: str, rows: DataFrame, *notes: str) -> None:
-    said = "; ".join(note for note in (f"{rows['seed'].nunique()} seeds", *notes) if note)
-    figures.heading(figure, title, said)
 
 
 FIGURES: tuple[Figure, ...] = (
