@@ -11,6 +11,7 @@ from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds
 from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, settings_of
+from w2s.summary.intervals import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -27,7 +28,7 @@ _LINES = {
 _MOST = 4
 
 
-def draw_strengths(table: DataFrame) -> Canvas | None:
+def _draw_strengths(table: DataFrame) -> Canvas | None:
     """Errors of all models against the student's strength; per task the logistic setting with the widest gap."""
     logistic = table[(table["head"] == "logistic") & ~is_nested(table)]
     widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic, settings_of) if settings]
@@ -48,7 +49,7 @@ def draw_strengths(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_ladder(table: DataFrame) -> Canvas | None:
+def _draw_ladder(table: DataFrame) -> Canvas | None:
     """Student's error against its teacher's at the strength that suits the strong baseline; horizontal: the ceilings."""
     tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)], settings_of) if len(settings) > 2][:_MOST]
     if not tasks:
@@ -81,13 +82,9 @@ def _gap(setting: Setting) -> float:
 
 
 def _half_width(values: Any) -> Any:
-    """Half the 95 % interval of the mean over seeds (rows)."""
-    from w2s.summary.intervals import t_quantile
-
-    count = len(values)
-    if count < 2:
-        return np.zeros(values.shape[1])
-    return float(t_quantile(count, 0.95)) * values.std(axis=0, ddof=1) / np.sqrt(count)
+    """Half the 95 % interval of the mean over seeds (rows); 0 where there is one seed."""
+    interval = mean_interval(values.T)
+    return np.nan_to_num((interval.high - interval.low) / 2)
 
 
 def _short(setting: Setting) -> str:
@@ -105,6 +102,6 @@ def _columns(count: int, title: str, table: DataFrame) -> tuple[Canvas, Any]:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("strength", "Errors by the student's regularisation", draw_strengths),
-    Figure("ladder", "Students against their teachers", draw_ladder),
+    Figure("strength", "Errors by the student's regularisation", _draw_strengths),
+    Figure("ladder", "Students against their teachers", _draw_ladder),
 )

@@ -20,7 +20,7 @@ __all__ = ["FIGURES"]
 _MOST_PAIRS, _MOST_METHODS = 8, 6
 
 
-def draw_accuracy(table: DataFrame) -> Canvas | None:
+def _draw_accuracy(table: DataFrame) -> Canvas | None:
     """One panel per task: accuracy of weak model, student (by method), strong baseline and ceiling for each pair."""
     rows = table[table["status"] == "ok"]
     tasks = list(dict.fromkeys(rows["task"]))[:4]
@@ -37,7 +37,7 @@ def draw_accuracy(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_agreement(table: DataFrame) -> Canvas | None:
+def _draw_agreement(table: DataFrame) -> Canvas | None:
     """Share of test items on which student and weak model agree, where the weak model is right and where it is wrong."""
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
@@ -92,6 +92,6 @@ def _seeds(rows: DataFrame) -> str:
 
 
 FIGURES = (
-    Figure("accuracy", "Accuracy of weak models, students and ceilings", draw_accuracy),
-    Figure("agreement", "Agreement of students with their weak models", draw_agreement),
+    Figure("accuracy", "Accuracy of weak models, students and ceilings", _draw_accuracy),
+    Figure("agreement", "Agreement of students with their weak models", _draw_agreement),
 )

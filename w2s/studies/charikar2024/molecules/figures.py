@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES"]
 
 
-def draw_gain(table: DataFrame) -> Canvas | None:
+def _draw_gain(table: DataFrame) -> Canvas | None:
     """Gain against misfit, a panel for every table, a point for every weak model and split (means over seeds)."""
     rows = table[table["evaluate"] == "fresh"]
     if rows["weak_features"].nunique() < 3:
@@ -38,7 +38,7 @@ def draw_gain(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_selection(table: DataFrame) -> Canvas | None:
+def _draw_selection(table: DataFrame) -> Canvas | None:
     """Table 1 as a picture, for lipophilicity where it is there: known and asked-for errors, and the rule's ranks."""
     rows = ladder(table)
     if not len(rows) or rows["selection_score"].isna().all():
@@ -59,7 +59,7 @@ def _bits(name: str) -> int:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit, figures 2d to 2f", draw_gain),
-    Figure("selection", "Choosing a weak model by weak_error - misfit, Table 1", draw_selection),
+    Figure("gain_misfit", "Gain against misfit, figures 2d to 2f", _draw_gain),
+    Figure("selection", "Choosing a weak model by weak_error - misfit, Table 1", _draw_selection),
 )
 """Figures of :class:`w2s.studies.charikar2024.molecules.study.Molecules`."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
 
-__all__ = ["FIGURES", "scatter_panel"]
+__all__ = ["FIGURES", "scatter_panel", "selection_canvas"]
 
 COLUMNS = 3
 POINTS = 600
@@ -37,7 +37,7 @@ HEAD_TITLES = {
 }
 
 
-def draw_gain(table: DataFrame) -> Canvas | None:
+def _draw_gain(table: DataFrame) -> Canvas | None:
     """Gain against misfit on fresh rows with least-squares heads, a panel for every figure of the paper in the table."""
     rows = _fresh(table)
     rows = rows[rows["head"] == "least_squares"]
@@ -46,7 +46,7 @@ def draw_gain(table: DataFrame) -> Canvas | None:
     return _panels(parts, "Gain against misfit, one point per task", bound=True) if parts else None
 
 
-def draw_heads(table: DataFrame) -> Canvas | None:
+def _draw_heads(table: DataFrame) -> Canvas | None:
     """Gain against misfit for every class of heads, perturbed representations."""
     rows = _fresh(table)
     rows = rows[panel(rows) == "perturbed"]
@@ -54,7 +54,7 @@ def draw_heads(table: DataFrame) -> Canvas | None:
     return _panels(parts, "Gain against misfit for other heads, perturbed representations") if len(parts) > 1 else None
 
 
-def draw_selection(table: DataFrame) -> Canvas | None:
+def _draw_selection(table: DataFrame) -> Canvas | None:
     """Known and asked-for errors of every weak model, weak_error - misfit and student_error, and how well the rule chose."""
     found = ladder(_fresh(table))
     if found is None:
@@ -171,8 +171,8 @@ def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Can
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit, figures 2a to 3c", draw_gain),
-    Figure("heads", "Gain against misfit for other classes of heads", draw_heads),
-    Figure("selection", "Choosing a weak model by weak_error - misfit", draw_selection),
+    Figure("gain_misfit", "Gain against misfit, figures 2a to 3c", _draw_gain),
+    Figure("heads", "Gain against misfit for other classes of heads", _draw_heads),
+    Figure("selection", "Choosing a weak model by weak_error - misfit", _draw_selection),
 )
 """Figures of :class:`w2s.studies.charikar2024.Synthetic`."""

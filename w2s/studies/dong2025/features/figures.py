@@ -35,7 +35,7 @@ def _models(table: DataFrame) -> tuple[DataFrame, str]:
     return named, held
 
 
-def draw_order(table: DataFrame) -> Canvas | None:
+def _draw_order(table: DataFrame) -> Canvas | None:
     """PGR (top) and OPR (bottom) of every weak model against 1 - d_sw/d_w, by three ways to measure it."""
     rows, held = _models(table)
     if rows["model"].nunique() < 3:
@@ -65,7 +65,7 @@ def _points(ax: Any, rows: DataFrame, apart: Any, metric: str) -> None:
         ax.errorbar(apart[part.index].mean(), value, yerr=ends, fmt=marker, color=color, markersize=5, label=model)
 
 
-def draw_dimensions(table: DataFrame) -> Canvas | None:
+def _draw_dimensions(table: DataFrame) -> Canvas | None:
     """Intrinsic and correlation dimensions of every weak model."""
     rows, _ = _models(table)
     names = list(rows.groupby("model")["d_weak_99_centred"].mean().sort_values().index)
@@ -102,6 +102,6 @@ def draw_dimensions(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("order", "PGR and OPR against 1 - d_sw/d_w", draw_order),
-    Figure("dimensions", "Intrinsic and correlation dimensions", draw_dimensions),
+    Figure("order", "PGR and OPR against 1 - d_sw/d_w", _draw_order),
+    Figure("dimensions", "Intrinsic and correlation dimensions", _draw_dimensions),
 )

@@ -26,17 +26,17 @@ _DASHED: Any = (0, (4, 3))
 _OVER = "means over {seeds}, bands: 95 % intervals"
 
 
-def draw_labeled(table: DataFrame) -> Canvas | None:
+def _draw_labeled(table: DataFrame) -> Canvas | None:
     """PGR and OPR against ``n_labeled``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_labeled", ("pgr", "opr"))
 
 
-def draw_transfer(table: DataFrame) -> Canvas | None:
+def _draw_transfer(table: DataFrame) -> Canvas | None:
     """PGR and OPR against ``n_transfer``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_transfer", ("pgr", "opr"))
 
 
-def draw_noise(table: DataFrame) -> Canvas | None:
+def _draw_noise(table: DataFrame) -> Canvas | None:
     """Gain, PGR and OPR against the label noise; a line per overlap, a column per ``rho_weak``."""
     found = table.assign(gain_theory=table["weak_error_theory"] - table["student_error_theory"])
     found.attrs = table.attrs
@@ -76,7 +76,7 @@ def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
         ax.xaxis.set_major_formatter("{x:g}")
 
 
-def draw_parts(table: DataFrame) -> Canvas | None:
+def _draw_parts(table: DataFrame) -> Canvas | None:
     """Errors of the four models against ``n_labeled``: by noise alone, by the target alone, and by both."""
     table = table[table["evaluate"] == "fresh"]
     noisy, aimed = table["noise"] > 0, table["signal"] > 0
@@ -104,7 +104,7 @@ def draw_parts(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_variances(table: DataFrame) -> Canvas | None:
+def _draw_variances(table: DataFrame) -> Canvas | None:
     """Student's variance over the in-sample formula, in the sample and on fresh inputs, for every geometry and count."""
     rows = table[(table["signal"] == 0) & (table["noise"] > 0)].dropna(subset="student_error_theory")
     if set(rows["evaluate"]) < {"fresh", "transfer"}:
@@ -135,9 +135,9 @@ def draw_variances(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("labeled", "PGR and OPR against the labelled count", draw_labeled),
-    Figure("transfer", "PGR and OPR against the transfer count", draw_transfer),
-    Figure("noise", "Gain, PGR and OPR against the label noise", draw_noise),
-    Figure("variances", "Variance of the student, on its own and on fresh inputs", draw_variances),
-    Figure("parts", "Bias and variance of the four models", draw_parts),
+    Figure("labeled", "PGR and OPR against the labelled count", _draw_labeled),
+    Figure("transfer", "PGR and OPR against the transfer count", _draw_transfer),
+    Figure("noise", "Gain, PGR and OPR against the label noise", _draw_noise),
+    Figure("variances", "Variance of the student, on its own and on fresh inputs", _draw_variances),
+    Figure("parts", "Bias and variance of the four models", _draw_parts),
 )

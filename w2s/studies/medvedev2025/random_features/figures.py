@@ -24,7 +24,7 @@ _SEEN = ("model", "student", "filter", "time", "ridge")
 _ORACLE = "times selected by the truth, on the same seeds"
 
 
-def draw_times(table: DataFrame) -> Canvas | None:
+def _draw_times(table: DataFrame) -> Canvas | None:
     """Loss ratio against time, a line per teacher width; a column per dimension, or per part of the target in degree 2."""
     rows, held = _held(_flow(_one_model(table)), ("d_weak", "d", "quadratic"), widest=("d_strong",))
     if rows["time"].nunique() < 5:
@@ -50,7 +50,7 @@ def draw_times(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_exponent(table: DataFrame) -> Canvas | None:
+def _draw_exponent(table: DataFrame) -> Canvas | None:
     """Best student error against the teacher's error on logarithmic axes, with the proved slope, slope 2 and the bound."""
     found = []
     for model in ("relu", "linear"):
@@ -77,7 +77,7 @@ def draw_exponent(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_widths(table: DataFrame) -> Canvas | None:
+def _draw_widths(table: DataFrame) -> Canvas | None:
     """Best loss ratio against the student's width, a line per teacher width; dotted: the infinite student."""
     rows = _flow(_one_model(table))
     rows, held = _held(rows, ("d_weak", "d_strong", *(("d",) if _zipped(rows) else ())), every=("student",))
@@ -108,7 +108,7 @@ def draw_widths(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_filters(table: DataFrame) -> Canvas | None:
+def _draw_filters(table: DataFrame) -> Canvas | None:
     """Loss ratio of flow against time and of ridge against 1/lambda, in units of the linear part's eigenvalue."""
     if not {"flow", "ridge"} <= set(table["filter"]) or table["ridge"].nunique() < 5:
         return None
@@ -207,8 +207,8 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("loss_ratio", "Loss ratio over stopping time", draw_times),
-    Figure("exponent", "Best student error against the teacher's error", draw_exponent),
-    Figure("student_width", "Best loss ratio against the student's width", draw_widths),
-    Figure("filters", "Ridge against gradient flow", draw_filters),
+    Figure("loss_ratio", "Loss ratio over stopping time", _draw_times),
+    Figure("exponent", "Best student error against the teacher's error", _draw_exponent),
+    Figure("student_width", "Best loss ratio against the student's width", _draw_widths),
+    Figure("filters", "Ridge against gradient flow", _draw_filters),
 )

@@ -23,7 +23,7 @@ _MAX_PANELS = 5
 _SWEPT = 5
 
 
-def strength(table: DataFrame) -> Any:
+def _strength(table: DataFrame) -> Any:
     """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
     ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
     descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
@@ -38,7 +38,7 @@ def _suffix(table: DataFrame) -> str:
 def _swept(table: DataFrame) -> DataFrame:
     """Rows of the settings in which the student's regularisation was swept (five values or more)."""
     keys = [*unshown_fields(table, (*REGULARISER, "labels")), "labels"]
-    counted = table.assign(strength=strength(table))
+    counted = table.assign(strength=_strength(table))
     return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
 
 
@@ -132,7 +132,7 @@ def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> st
     return "\n".join([title.rpartition("/")[2] if title.startswith("data") else title, *own])
 
 
-def draw_regularisation(table: DataFrame) -> Canvas | None:
+def _draw_regularisation(table: DataFrame) -> Canvas | None:
     """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model or table."""
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
@@ -197,7 +197,7 @@ def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
     ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
 
 
-def draw_weak_models(table: DataFrame) -> Canvas | None:
+def _draw_weak_models(table: DataFrame) -> Canvas | None:
     """PGR at the best and at the weakest regularisation for every weak model."""
     swept = _swept(table)
     fields = _varying(swept) if len(swept) else []
@@ -246,6 +246,6 @@ def _draw_points(
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", draw_regularisation),
-    Figure("weak_models", "PGR of every weak model", draw_weak_models),
+    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", _draw_regularisation),
+    Figure("weak_models", "PGR of every weak model", _draw_weak_models),
 )
