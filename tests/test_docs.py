@@ -79,6 +79,22 @@ def test_the_table_of_ones_own_of_the_manual_runs(tmp_path: Path) -> None:
     assert (outcome.exit, outcome.computed) == (0, 11 * 2 * 20)
 
 
+def test_the_examples_of_the_page_on_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    for block in code_blocks(ROOT / "docs" / "tables.md", "python"):
+        exec(compile(block, block.splitlines()[0], "exec"), found)
+    difference = found["difference"]
+    assert isinstance(difference, pd.DataFrame)
+    assert set(difference["status"]) == {"ok"}
+    assert (difference["low"] < difference["high"]).all()
+    assert (tmp_path / "runs" / "compare" / "results").is_dir()
+    ratio, low, high, status = found["recovered"]  # type: ignore[misc]
+    assert list(status) == ["ok", "ok"]
+    assert ((low < ratio) & (ratio < high)).all()
+    np.testing.assert_allclose(ratio, 0.5, atol=0.1)  # (0.30 - 0.22) / (0.30 - 0.14)
+
+
 def test_a_closed_pipe_stops_no_sweep(tmp_path: Path) -> None:
     manual = ROOT / "docs" / "studies.md"
     (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])
