@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda_build import Shim
 from device import DEVICE, DeviceArray, Transfers
-from w2s.block import Block
+from w2s.contract.block import Block
 
 from sweeper import load_grid
 from w2s_kernels import NUMPY

@@ -20,7 +20,7 @@ from w2s.contract.cells import Cell, cell_fields
 from w2s.contract.study import Figure, Study
 from w2s.errors import nearest
 
-__all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
+__all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
     "probe.table": "w2s.studies.probe.table.study:ProbeTable",

@@ -177,13 +177,11 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
 
 
 def test_a_cluster_that_is_not_there(bench):
-    start = time.monotonic()
-    done = bench.sweep("launch", bench.grid(), "--executor", "ray", "--address", "127.0.0.1:1", timeout=120)
+    done = bench.sweep("launch", bench.grid(), "--executor", "ray", "--address", "127.0.0.1:1", timeout=60)
     assert done.returncode == 2
     assert "Ray could not reach or start 127.0.0.1:1" in done.stderr
     assert "--executor inline" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - start < 60
     assert not part_files(bench.folder / "runs" / "grid")
 
 

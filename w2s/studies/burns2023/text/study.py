@@ -51,7 +51,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Text"]
+__all__ = ["Text", "TextCell"]
 
 Matrix = npt.NDArray[np.float64]
 
