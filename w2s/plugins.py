@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -14,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["Registry", "import_file", "load_plugin", "plugin_names"]
+__all__ = ["Registry", "code_of", "import_file", "load_plugin", "plugin_names"]
 
 T = TypeVar("T")
 
@@ -61,6 +63,21 @@ def import_file(path: Path, kind: str) -> ModuleType:
         del sys.modules[name]
         raise FieldError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
+
+
+@functools.cache
+def code_of(part: Any) -> str | None:
+    """Digest the source of a function or class that is not of this package: changed, it makes another training.
+
+    None for one of this package, and for one without a source, which is known by its name alone.
+    """
+    if part.__module__.startswith("w2s."):
+        return None
+    try:
+        source = inspect.getsource(part)
+    except (OSError, TypeError):  # compiled, or typed in
+        return None
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 class Registry(Generic[T]):

@@ -14,23 +14,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from w2s.artifacts import Call
+from w2s.errors import FieldError
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
 from w2s.finetune.inference.hidden_states import depth_and_width, features
 from w2s.finetune.inference.predict import predict
-from w2s.finetune.methods.registry import code_of
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Examples, Labelled, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
+from w2s.plugins import code_of
 
 __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
 
 _LABELLED = ("transfer", "validation")
 _EVALUATED = ("validation", "test")
+_BY_TEACHERS = ("transfer", *_EVALUATED)
 
 
-class UndeclaredTruthError(RuntimeError):
+class UndeclaredTruthError(FieldError):
     """A method asked the kit for truth that it does not declare."""
 
 
@@ -122,6 +124,10 @@ class Kit:
         """The pretrained models of the supervisors."""
         return self.setup.weak_models
 
+    def seed(self, *role: str) -> int:
+        """Seed of 63 bits for a role of the method's own, hashed from its words and the cell's seed."""
+        return role_seed(*role, seed=self.setup.seed)
+
     def truth(self, part: str) -> Call:
         """True labels of a part, one-hot. Raises :class:`UndeclaredTruthError` unless the method declares ``truth:PART``."""
         if f"truth:{part}" not in self.uses:
@@ -152,7 +158,7 @@ class Kit:
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
         """Soft labels of parts by a trained ``model``, as it gives them."""
-        found = self.predict(model, training, (*_LABELLED[:1], *_EVALUATED))
+        found = self.predict(model, training, _BY_TEACHERS)
         return as_labels(predictions=found, items=self.items, parts=parts, hard=False)
 
     def weak_labels(self) -> Call:
@@ -216,7 +222,7 @@ class Kit:
             own["objective"] = {"name": objective, "options": kind.options.checked(f"objective {objective!r}", settings or {})}
         codes = {"loss_code": code_of(find_loss(self.loss).function), "objective_code": code_of(kind), "method_code": self.code}
         own |= {name: code for name, code in codes.items() if code is not None}
-        seed = member_seed(self.setup.seed) if role == "student" else role_seed(role, seed=self.setup.seed)
+        seed = member_seed(self.setup.seed) if role == "student" else self.seed(role)
         return self._train(model, examples, own | recipe, seed)
 
     def student(self, training: Call, *says: Call) -> Student:

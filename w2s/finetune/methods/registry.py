@@ -12,9 +12,6 @@ beside the grid, ``method: ./mine.py:mine(strength=0.2)``. It says in ``uses`` w
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +24,10 @@ from w2s.plugins import Registry, import_file
 if TYPE_CHECKING:
     from w2s.finetune.kit import Kit, Student
 
-__all__ = ["METHODS", "Builder", "code_of", "find_method", "method", "method_of_file"]
+__all__ = ["METHODS", "Builder", "find_method", "method", "method_of_file"]
 
 Function = Callable[["Kit", Mapping[str, Any]], "Student"]
 _PARTS = ("labeled", "transfer", "validation", "test")
-_OURS = "w2s.finetune."
 
 
 @dataclass(frozen=True)
@@ -80,8 +76,8 @@ def find_method(name: str) -> Builder:
 def method_of_file(path: Path, name: str) -> Builder:
     """Return the method that a file registers under a name; raise :class:`FieldError` when it does not.
 
-    The file is imported once per content. Its losses and objectives are known by their names afterwards; its methods are not, so
-    that a grid works in every process or in none.
+    The file is imported once per content. Its losses and objectives are known by their names afterwards; its methods are not,
+    so that a grid works in every process or in none.
     """
     before = dict(METHODS.known)
     try:
@@ -91,20 +87,7 @@ def method_of_file(path: Path, name: str) -> Builder:
         METHODS.known.update(before)
     found = {item.name: item for item in vars(module).values() if isinstance(item, Builder)}
     if name not in found:
-        raise FieldError(f"{path} registers no method {name!r}{nearest(name, found)}; methods in it: {', '.join(found) or 'none'}")
+        raise FieldError(
+            f"{path} registers no method {name!r}{nearest(name, found)}; methods in it: {', '.join(found) or 'none'}"
+        )
     return found[name]
-
-
-@functools.cache
-def code_of(part: Any) -> str | None:
-    """Digest the source of a function or class that is not of this package: changed, it makes another training.
-
-    None for one of this package, and for one without a source, which is known by its name alone.
-    """
-    if part.__module__.startswith(_OURS):
-        return None
-    try:
-        source = inspect.getsource(part)
-    except (OSError, TypeError):  # compiled, or typed in
-        return None
-    return hashlib.sha256(source.encode()).hexdigest()

@@ -34,10 +34,10 @@ _STOPS = ("end", "legal", "oracle")
 class Method:
     """What the text of a method asks for.
 
-    ``name`` with ``settings`` builds the student: a registered method, or ``FILE.py:NAME``. ``ensemble`` weak models of different
-    seeds are averaged; their probabilities are brought to ``temperature``; ``loss`` with ``options`` trains the student. It stops
-    at the ``end``, where it agrees best with weak validation labels (``legal``), or where it is best by the truth of the
-    validation items (``oracle``: an upper limit, no method).
+    ``name`` with ``settings`` builds the student: a registered method, or ``FILE.py:NAME``. ``ensemble`` weak models of
+    different seeds are averaged; their probabilities are brought to ``temperature``; ``loss`` with ``options`` trains the
+    student. It stops at the ``end``, where it agrees best with weak validation labels (``legal``), or where it is best by the
+    truth of the validation items (``oracle``: an upper limit, no method).
     """
 
     loss: str = "xent"

@@ -1,7 +1,7 @@
 """Labels of several supervisors, averaged with weights that are learned together with the student (arXiv 2510.21332).
 
-The weights lie on the simplex and are uniform at first. A student's own gradient raises those of the supervisors whose labels it
-fits best: with CE_m the cross-entropy against supervisor m, dL/dw_m = CE_m - sum_k w_k CE_k.
+The weights lie on the simplex and are uniform at first. A student's own gradient raises those of the supervisors whose labels
+it fits best: with CE_m the cross-entropy against supervisor m, dL/dw_m = CE_m - sum_k w_k CE_k.
 """
 
 from __future__ import annotations
@@ -119,4 +119,3 @@ class LearnedWeights(Classification):
         """Weighted mean (b, K) of labels (b, M, K); divided by the sum of the weights, so that it sums to 1 at any of them."""
         weights = (self.weights / self.weights.sum()).to(labels.dtype)
         return (weights[:, None] * labels).sum(dim=1)
-

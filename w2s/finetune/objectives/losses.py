@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 Function = Callable[..., "Tensor"]
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss by name with the options it knows.

@@ -25,21 +25,23 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number from ``low`` to ``high``, or above ``low``."""
+    """A finite number from ``low`` to ``high``, or above ``low``; a ``whole`` one has no fraction."""
 
     default: float
     low: float = 0.0
     high: float = math.inf
     above: bool = False
+    whole: bool = False
 
     def problem(self, value: Any) -> str:
         """Say why a value is no such number; empty when it is one."""
         if isinstance(value, (int, float)) and math.isfinite(value):
             inside = self.low < value if self.above else self.low <= value
-            if inside and value <= self.high:
+            if inside and value <= self.high and (not self.whole or float(value).is_integer()):
                 return ""
         upper = "" if math.isinf(self.high) else f"{' and' if self.above else ''} up to {self.high:g}"
-        return f"is not a number {'above' if self.above else 'from'} {self.low:g}{upper or ('' if self.above else ' on')}"
+        kind, start = "whole number" if self.whole else "number", "above" if self.above else "from"
+        return f"is not a {kind} {start} {self.low:g}{upper or ('' if self.above else ' on')}"
 
 
 class Options:

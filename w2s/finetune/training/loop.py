@@ -2,8 +2,8 @@
 
 A step takes one batch. Its loss is taken over the whole batch, however small the pieces are that fit into memory: the batch's
 outputs come first, without graph; the loss gives their gradient; then every piece is run again and takes its share of it. (A
-separable objective needs no second pass.) Batches, learning rate and noise are functions of seed and step, so a resumed training
-ends with the bits of an uninterrupted one.
+separable objective needs no second pass.) Batches, learning rate and noise are functions of seed and step, so a resumed
+training ends with the bits of an uninterrupted one.
 """
 
 from __future__ import annotations

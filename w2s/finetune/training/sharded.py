@@ -235,7 +235,7 @@ class ShardedTrainer(Trainer):
         return whole.detach().cpu() if self.rank == 0 else torch.empty(0)
 
     def _placed(self, value: Tensor, weight: Tensor) -> Tensor:
-        if value.ndim == 0 or not isinstance(weight, DTensor):  # the count of steps, what the objective learns: whole everywhere
+        if value.ndim == 0 or not isinstance(weight, DTensor):  # a count of steps, what the objective learns: never cut
             return value.to(self.device)
         return distribute_tensor(value, self.mesh, weight.placements, src_data_rank=None)
 
@@ -276,8 +276,8 @@ def foreign_parts(recipe: Mapping[str, Any]) -> list[list[str]]:
 
 def learn_part(kind: str, name: str, source: str) -> None:
     """Run the file that registers a loss or an objective of one's own, which this process has not seen yet."""
-    registry: Registry[Any] = {"loss": LOSSES, "objective": OBJECTIVES}[kind]
-    if not registry.has(name):
+    known: Mapping[str, Registry[Any]] = {"loss": LOSSES, "objective": OBJECTIVES}
+    if not known[kind].has(name):
         runpy.run_path(source)
 
 
