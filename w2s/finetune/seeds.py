@@ -1,7 +1,7 @@
 """Seeds of trainings: each role of a cell has a stream of its own, named by hashing.
 
-The seeds of :func:`member_seed` are made by arithmetic. They are part of the keys of finished artifacts, so they stay as they are;
-every other role is hashed. :data:`BY_ARITHMETIC` lists such exceptions for the test that forbids more of them.
+The seeds of :func:`member_seed` are made by arithmetic. They are part of the keys of finished artifacts, so they stay as they
+are; every other role is hashed. :data:`BY_ARITHMETIC` lists such exceptions for the test that forbids more of them.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class TextCell(TaskCell):
     weak_models: ModelSet | None = field(
         None, description="instead of weak_model: a list of several teachers, of any architectures", since=2
     )
-    dropout: bool = field(False, description="whether the models' own dropout is on in training", since=2)
+    dropout: float | None = field(None, description="rate of the models' dropout in training; null: none", since=2, gt=0, lt=1)
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
 
 
