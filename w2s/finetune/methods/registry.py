@@ -80,12 +80,12 @@ def method_of_file(path: Path, name: str) -> Builder:
     so that a grid works in every process or in none.
     """
     before = dict(METHODS.known)
-    try:
-        module = import_file(path, "method")
-    finally:
-        METHODS.known.clear()
-        METHODS.known.update(before)
+    module = import_file(path, "method")
     found = {item.name: item for item in vars(module).values() if isinstance(item, Builder)}
+    for own in [item for item in found.values() if METHODS.known.get(item.name) is item and item is not before.get(item.name)]:
+        if own.function.__module__ == module.__name__:
+            METHODS.known.pop(own.name)
+            METHODS.known |= {own.name: before[own.name]} if own.name in before else {}
     if name not in found:
         raise FieldError(
             f"{path} registers no method {name!r}{nearest(name, found)}; methods in it: {', '.join(found) or 'none'}"
