@@ -141,7 +141,7 @@ def test_content_is_the_identity(tmp_path, named):
 
 
 def test_the_hub_is_asked_for_the_commit(monkeypatch):
-    import huggingface_hub
+    huggingface_hub = pytest.importorskip("huggingface_hub", reason="hub: names need the hub: pip install 'w2s-sweep[llm]'")
 
     from w2s.finetune.data import tasks
 

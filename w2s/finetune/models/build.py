@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +14,9 @@ from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["Shape", "build", "reload", "save", "weights_of"]
+__all__ = ["Shape", "build", "reload", "save", "with_dropout"]
 
 
 @dataclass(frozen=True)
@@ -190,6 +189,13 @@ def _tuned(backbone: Any, shape: Shape) -> nn.Module:
     return backbone  # type: ignore[no-any-return]
 
 
-def weights_of(module: Any) -> Mapping[str, Tensor]:
-    """Trainable weights by name."""
-    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+def with_dropout(module: nn.Module, rate: float) -> nn.Module:
+    """Give all dropout layers of a module, and its attentions' dropout, one rate; the module is changed in place."""
+    import torch
+
+    for part in module.modules():
+        names = ("p",) if isinstance(part, torch.nn.Dropout) else ("attention_dropout", "dropout_p")
+        for name in names:
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, rate)
+    return module

