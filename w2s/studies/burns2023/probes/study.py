@@ -18,9 +18,9 @@ from w2s.contract.block import Block
 from w2s.contract.cells import field
 from w2s.contract.study import Cost, Piece, Study
 from w2s.errors import FieldError
-from w2s.finetune.inference.hidden_states import depth_and_width
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import depth_and_width
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
