@@ -28,8 +28,8 @@ from sweeper.plan.artifacts import artifact_lines, used_calls
 from sweeper.plan.cut import make_plan
 from sweeper.review.verify import verify
 from w2s.artifacts import Call, Store
+from w2s.finetune.evaluation.classification import one_class_message
 from w2s.finetune.objectives import losses
-from w2s.studies.burns2023.tasks import one_class_message
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_blind(place):
     legal = grid(place, "legal", axes={"method": ["naive", "naive + stop(legal)"]}, n_validation=40, evaluate_every=3)
     assert launch(legal, out=place / "runs" / "legal", blind=True).exit == Exit.DONE
     oracle = grid(place, "oracle", method="naive + stop(oracle)", n_validation=40, evaluate_every=3)
-    with pytest.raises(GridError, match="stops by the truth"):
+    with pytest.raises(GridError, match="looks at the truth of validation items"):
         launch(oracle, out=place / "runs" / "oracle", blind=True)
     with pytest.raises(GridError, match="permutes labels by the truth"):
         launch(grid(place, "flipped", control="flip"), out=place / "runs" / "flipped", blind=True)
@@ -204,7 +204,7 @@ def test_a_loss_of_ones_own_that_has_changed_is_trained_again(place, tmp_path):
             keys += students("own", method="test_halved")
         assert launch(grid(place, "own", method="test_halved"), out=place / "runs" / "own").exit == Exit.DONE
     finally:
-        losses._REGISTERED.pop("test_halved", None)
+        losses.LOSSES.known.pop("test_halved", None)
     assert keys[0] == keys[1] != keys[2]
     (naive,) = students("own", method="naive").values()
     assert "loss_code" not in naive.arguments["recipe"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,7 +121,7 @@ def continuations(
     prompts: Sequence[Prompt],
     sampling: Sampling,
     seed: int,
-    ends: Sequence[int],
+    ends: Collection[int],
     padding: int,
     finished: frozenset[int] | set[int] = frozenset(),
 ) -> Iterator[tuple[list[int], list[list[int]]]]:
@@ -144,7 +144,7 @@ def continuations(
 
 
 def _batch(
-    model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Sequence[int], padding: int
+    model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Collection[int], padding: int
 ) -> list[list[int]]:
     """New tokens of at most eight prompts of one padded length."""
     import torch
@@ -177,14 +177,14 @@ def _batch(
 
 def _causal(base: ModelFolder, trained: Path | None) -> Any:
     """The causal model itself, or one trained from it, with LoRA added into its weights, where Torch computes."""
+    from w2s.finetune.inference.forward import device_for
     from w2s.finetune.models.build import reload
     from w2s.finetune.models.pretrained import causal_model
-    from w2s.finetune.training.loop import device_for
 
     if trained is None:
         model = causal_model(base, "generation")
     else:
-        model = getattr(reload(trained, base), "backbone", None)
+        model: Any = getattr(reload(trained, base), "backbone", None)
         if not hasattr(model, "generate"):
             raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
         if hasattr(model, "merge_and_unload"):

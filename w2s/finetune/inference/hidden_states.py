@@ -48,7 +48,7 @@ def features(
     texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
     """
     from w2s.finetune.inference.encode import pass_batches, pooled_states
-    from w2s.finetune.training.loop import device_for
+    from w2s.finetune.inference.forward import device_for
 
     depth, width = depth_and_width(base)
     if strange := [layer for layer in layers if not 0 <= layer <= depth]:

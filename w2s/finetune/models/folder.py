@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
+
+from pydantic import ValidationInfo
 
 from w2s.errors import nearest
 from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
 
-__all__ = ["ModelChain", "ModelFolder", "split_layers"]
+__all__ = ["ModelChain", "ModelFolder", "ModelSet", "split_layers"]
 
 _GGUF = ".gguf"
 _TOKENIZERS = ("tokenizer.json", "vocab*", "*.model")
@@ -80,16 +82,21 @@ class ModelFolder(Content):
         """Whether the model is one file in GGUF."""
         return self.path.suffix == _GGUF
 
+    def seen_from(self, folder: Path) -> str:
+        """Return the name by which the same model is found from another folder, with its number of layers."""
+        place = super().seen_from(folder)
+        return place if place == self.name or self.layers is None else f"{place}:{self.layers}"
+
     @property
     def layers(self) -> int | None:
         """How many layers are kept; None for all."""
         return split_layers(self.name)[1]
 
 
-class ModelChain(Content):
-    """Models in a row, weakest first, written ``a > b``: the identity is that of its members, in order."""
+class _Models(Content):
+    """Several models in one value, joined by a sign; the path is the folder that their names are relative to."""
 
-    what: ClassVar[str] = "chain of models, weakest first, joined by >"
+    sign: ClassVar[str]
 
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
@@ -110,16 +117,47 @@ class ModelChain(Content):
         """Whether every member's name means the same from any folder."""
         return all(ModelFolder.keeps_name(member) for member in cls._names(name))
 
+    def seen_from(self, folder: Path) -> str:
+        """Join the names by which the members are found from another folder."""
+        return f" {self.sign} ".join(member.seen_from(folder) for member in self.members)
+
     @property
     def members(self) -> tuple[ModelFolder, ...]:
-        """The models of the chain."""
+        """The models, in order."""
         return tuple(ModelFolder.find(member, self.path) for member in self._names(self.name))
 
-    @staticmethod
-    def _names(name: str) -> list[str]:
-        names = [part.strip() for part in name.split(">")]
+    @classmethod
+    def _names(cls, name: str) -> list[str]:
+        names = [part.strip() for part in name.split(cls.sign)]
         if not all(names):
-            raise DataFileError(f"{name!r}: write a chain as MODEL > MODEL")
+            raise DataFileError(f"{name!r}: write models joined by {cls.sign}, as in MODEL {cls.sign} MODEL")
+        return names
+
+
+class ModelChain(_Models):
+    """Models in a row, weakest first, written ``a > b``: the identity is that of its members, in order."""
+
+    what: ClassVar[str] = "chain of models, weakest first, joined by >"
+    sign: ClassVar[str] = ">"
+
+
+class ModelSet(_Models):
+    """Models side by side, a list in a grid, written ``a | b``: the identity is that of its members, in order."""
+
+    what: ClassVar[str] = "list of two or more models"
+    sign: ClassVar[str] = "|"
+
+    @classmethod
+    def _validate(cls, value: Any, info: ValidationInfo) -> Self:
+        if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+            value = f" {cls.sign} ".join(value)
+        return super()._validate(value, info)
+
+    @classmethod
+    def _names(cls, name: str) -> list[str]:
+        names = super()._names(name)
+        if len(names) < 2:
+            raise DataFileError(f"{name!r} is one model: write it as weak_model, or name two or more in a list")
         return names
 
 

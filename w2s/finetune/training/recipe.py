@@ -16,7 +16,9 @@ class Recipe:
     Attributes
     ----------
     loss, options : a registered loss and its options.
-    loss_code : digest of its source where it is not of this package; it changes nothing but the recipe's identity.
+    objective : name and options of a registered objective; None: classification by the loss.
+    loss_code, objective_code, method_code : digests of their sources where they are not of this package; they change nothing
+        but the recipe's identity.
     epochs, batch : passes over the items, rows per step.
     learning_rate, schedule, warmup : peak rate, ``cosine`` | ``linear`` to zero | ``constant``, share of steps rising to it.
     weight_decay : of AdamW, on matrices alone.
@@ -42,7 +44,10 @@ class Recipe:
     clip: float | None = None
     evaluate_every: int | None = None
     stop: Literal["end", "legal"] = "end"
+    objective: dict[str, Any] | None = None
     loss_code: str | None = None
+    objective_code: str | None = None
+    method_code: str | None = None
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
