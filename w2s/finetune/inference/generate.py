@@ -181,14 +181,11 @@ def _causal(base: ModelFolder, trained: Path | None) -> Any:
     from w2s.finetune.models.build import reload
     from w2s.finetune.models.pretrained import causal_model
 
-    if trained is None:
-        model = causal_model(base, "generation")
-    else:
-        model: Any = getattr(reload(trained, base), "backbone", None)
-        if not hasattr(model, "generate"):
-            raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
-        if hasattr(model, "merge_and_unload"):
-            model = model.merge_and_unload()
+    model: Any = causal_model(base, "generation") if trained is None else getattr(reload(trained, base), "backbone", None)
+    if not hasattr(model, "generate"):
+        raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
     return model.to(device_for()).eval()
 
 

@@ -26,8 +26,8 @@ class Shape:
     Attributes
     ----------
     classes : K.
-    head : ``linear``, a new layer on the pooled last hidden state, or ``lm_tokens``, the language-model logits of one
-        answer token per class.
+    head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
+        token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
     tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, all linear layers) or
         ``head_only``.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
@@ -37,7 +37,7 @@ class Shape:
     """
 
     classes: int
-    head: Literal["linear", "lm_tokens"] = "linear"
+    head: Literal["linear", "lm_tokens", "lm"] = "linear"
     tuning: Tuning = "full"
     pooling: Literal["auto", "mean", "cls", "last"] = "auto"
     head_init: Literal["zeros", "normal"] = "zeros"
@@ -46,7 +46,7 @@ class Shape:
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
-    """Build the classifier: ``module(input_ids, attention_mask)`` gives logits (B, K) in float32.
+    """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
 
     The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model has no such layers or head.
     """
@@ -54,7 +54,7 @@ def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return _lm_tokens(base, shape) if shape.head == "lm_tokens" else _linear(base, shape)
+        return _BUILDERS[shape.head](base, shape)
 
 
 def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> None:
@@ -110,6 +110,21 @@ def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
     tokens = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in shape.answers]
     if len({ids[0] for ids in tokens if ids}) != shape.classes:
         raise FieldError(f"the answers {shape.answers} do not begin with different tokens of {base.name}")
-    if shape.tuning == "head_only":
-        raise FieldError("head lm_tokens has no head of its own to train; choose tuning full, frozen_embeddings or lora")
+    _check_tuning(shape)
     return TokenClassifier(tuned(backbone, shape.tuning, shape.lora_rank), [ids[0] for ids in tokens])
+
+
+def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
+    from w2s.finetune.models.classifier import LanguageModel
+
+    backbone = causal_model(base, "head lm")
+    _check_tuning(shape)
+    return LanguageModel(tuned(backbone, shape.tuning, shape.lora_rank))
+
+
+def _check_tuning(shape: Shape) -> None:
+    if shape.tuning == "head_only":
+        raise FieldError(f"head {shape.head} has no head of its own to train; choose tuning full, frozen_embeddings or lora")
+
+
+_BUILDERS = {"linear": _linear, "lm_tokens": _lm_tokens, "lm": _lm}
