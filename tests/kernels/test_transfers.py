@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from cuda_build import Shim
 from device import DEVICE, DeviceArray, Transfers
-from w2s.contract.block import Block
 
 from sweeper import load_grid
+from w2s.contract.block import Block
 from w2s_kernels import NUMPY
 
 CELL = {"d_weak": 9, "d_overlap": 4.0, "rho_weak": 0.1, "noise": 0.7, "ridge_weak": 0.01}

@@ -47,7 +47,7 @@ class Builder:
 METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
-    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels")},
+    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels", "dpo")},
 )
 """All methods by name."""
 
