@@ -28,7 +28,7 @@ BAD = {
     "study is a number": ("study: 3\n", 1, "name the study to run"),
     "unknown class": ("study: toy.py:Tyo\n", 1, "defines no 'Tyo' (did you mean 'Toy'?)"),
     "missing study file": ("study: nowhere.py:Toy\n", 1, "no such file"),
-    "study file without class": ("study: toy.py\n", 1, "file.py:ClassName"),
+    "study file without class": ("study: toy.py\n", 1, "file.py:Name"),
     "wrong type": (STUDY + "axes:\n  x: [1]\n  n:\n    - 10\n    - ten\n", 6, "n: 'ten' is not allowed"),
     "text for number": (STUDY + "axes:\n  x: [1, '2']\n", 3, "x: '2' is not allowed"),
     "truth for number": (STUDY + "axes:\n  x: [1, true]\n", 3, "x: True is not allowed"),
