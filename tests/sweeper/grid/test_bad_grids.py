@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
@@ -212,3 +214,16 @@ def test_a_study_file_that_cannot_be_imported(bench):
     (bench.folder / "other.py").write_text("class NoStudy: pass\n")
     with pytest.raises(GridError, match=r"grid\.yaml:1: .*is not a subclass of w2s\.Study"):
         load_grid(bench.grid("study: other.py:NoStudy\n"))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_both_loaders_say_the_same_and_a_deep_document_ends_nothing(bench, monkeypatch, fast):
+    """libyaml ends the process at half a million open brackets; where it is absent everything is read in Python."""
+    if not fast:
+        monkeypatch.setattr("sweeper.grid.yaml._fast_node", lambda text: None)
+    with pytest.raises(GridError, match="nested too deeply"):
+        load_grid(bench.grid("a: " + "[" * 500_000))
+    for name in ("duplicate key", "recursive anchor", "misspelt axis"):
+        text, line, says = BAD[name]
+        with pytest.raises(GridError, match=rf":{line}: .*{re.escape(says)}"):
+            load_grid(bench.grid(text))
