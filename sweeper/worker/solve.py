@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from w2s.contract.study import Study
 from w2s.studies.registry import find_study
 from w2s_kernels import Backend, choose
 
-__all__ = ["Job", "Receipt", "record_failure", "solve_block", "solve_rows"]
+__all__ = ["Job", "Receipt", "record_failure", "solve_block", "solve_blocks", "solve_rows"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Receipt:
     error: str | None
     first_cell: str | None
     pid: int
+
+
+def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
+    """Solve blocks one after another and write a part for each; raises what :func:`solve_block` raises."""
+    return [solve_block(job, block) for block in blocks]
 
 
 def solve_block(job: Job, block: Block) -> Receipt:

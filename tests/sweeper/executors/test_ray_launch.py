@@ -66,22 +66,21 @@ def alive(pid):
 IN_ONE_CLUSTER = """
 import os, re, sys, time, urllib.request
 from pathlib import Path
-from sweeper.executors import make_executor
-from sweeper.grid.model import Compute
-from sweeper.launching.progress import Progress
-from sweeper.launching.launch import launch
+from sweeper.executors.base import Executor
+from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.environment import prepare_ray_environment
+from sweeper.launching.launch import launch
 
 prepare_ray_environment(None)
 import ray
 import sweeper.executors.ray.executor as module
 
 folder = Path(sys.argv[1])
-cluster = module.RayExecutor(Compute(cpus=2), Progress())
+cluster = module.RayExecutor(RayOptions(cpus=2))
 with cluster:
     # One cluster serves all launches: entering and leaving it is what takes seconds.
     shared = type("Shared", (module.RayExecutor,), {
-        "__enter__": lambda self: setattr(self, "slots", cluster.slots) or self, "__exit__": lambda self, *a: None})
+        "__enter__": lambda self: self._look_around() or self, "close": lambda self: None})
     module.RayExecutor = shared
     control = Path(os.environ["W2S_TOY"])
     for name in ("toy", "probe", "dong"):
