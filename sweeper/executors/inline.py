@@ -7,9 +7,12 @@ from types import TracebackType
 
 from sweeper.launching.progress import Progress
 from sweeper.launching.schedule import Schedule
+from sweeper.plan.bundle import memo_of
 from sweeper.worker.make import ArtifactReceipt, make_artifact
 from sweeper.worker.solve import Job, Receipt, record_failure, solve_block
 from w2s.contract.block import Block
+from w2s.contract.memo import Memo
+from w2s.studies.registry import find_study
 
 __all__ = ["InlineExecutor"]
 
@@ -30,7 +33,9 @@ class InlineExecutor:
         """Yield a receipt as each block or artifact is done; a block comes as soon as its artifacts are there."""
         while schedule.blocks or schedule.calls:
             if schedule.blocks:
-                yield _solved(job, schedule.blocks.popleft())
+                blocks = schedule.next_bundle()
+                memo = memo_of(find_study(job.study, job.base)(), blocks)
+                yield from (_solved(job, block, memo) for block in blocks)
                 continue
             key = schedule.next_call()
             made = make_artifact(job, schedule.owner[key], key, self.report.note)
@@ -46,8 +51,8 @@ class InlineExecutor:
         return "inline"
 
 
-def _solved(job: Job, block: Block) -> Receipt:
+def _solved(job: Job, block: Block, memo: Memo | None) -> Receipt:
     try:
-        return solve_block(job, block)
+        return solve_block(job, block, memo)
     except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
         return record_failure(job, block, f"SystemExit: {problem}")

@@ -25,6 +25,7 @@ from sweeper.launching.progress import Progress
 from sweeper.launching.schedule import Schedule
 from sweeper.launching.todo import Todo, find_todo
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
+from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
@@ -167,7 +168,8 @@ def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
     """What can run when."""
     blocks = [block for block, _ in todo.blocks]
     if job.store is None:
-        return Schedule(blocks, lambda _block: (), lambda _call: True)
+        bundles = make_bundles(plan, blocks)
+        return Schedule([b for bundle in bundles for b in bundle], lambda _block: (), lambda _call: True, bundles)
     schedule = Schedule(blocks, plan.grid.study().needs, Store(job.store).has)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule

@@ -20,6 +20,7 @@ class Schedule:
     blocks : what is to be solved.
     needs : the calls of a block, as :meth:`w2s.contract.study.Study.needs` gives them.
     finished : whether a call's value is in the store already.
+    bundles : blocks that one worker solves together, for a study without artifacts; they stand together in ``blocks``.
 
     Attributes
     ----------
@@ -30,7 +31,11 @@ class Schedule:
     """
 
     def __init__(
-        self, blocks: Sequence[Block], needs: Callable[[Block], Iterable[Call]], finished: Callable[[Call], bool]
+        self,
+        blocks: Sequence[Block],
+        needs: Callable[[Block], Iterable[Call]],
+        finished: Callable[[Call], bool],
+        bundles: Sequence[Sequence[Block]] = (),
     ) -> None:
         self.blocks: deque[Block] = deque()
         self.calls: list[tuple[int, str]] = []
@@ -44,6 +49,7 @@ class Schedule:
         self._all = list(blocks)
         self._closed: set[int] = set()
         self._errors: dict[str, str] = {}
+        self._bundle = {id(block): place for place, bundle in enumerate(bundles) for block in bundle}
         known: dict[str, bool] = {}
 
         def done(call: Call) -> bool:
@@ -60,6 +66,14 @@ class Schedule:
                 self._blocks_of.setdefault(call.key, []).append(place)
             if not missing:
                 self.blocks.append(block)
+
+    def next_bundle(self) -> tuple[Block, ...]:
+        """Take the first block and those after it that are in its bundle. IndexError when there is none."""
+        taken = [self.blocks.popleft()]
+        bundle = self._bundle.get(id(taken[0]))
+        while bundle is not None and self.blocks and self._bundle.get(id(self.blocks[0])) == bundle:
+            taken.append(self.blocks.popleft())
+        return tuple(taken)
 
     def _add(self, call: Call, block: Block, done: Callable[[Call], bool]) -> None:
         if call.key in self.by_key:

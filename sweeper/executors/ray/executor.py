@@ -11,7 +11,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -26,7 +26,7 @@ from sweeper.grid.model import Compute
 from sweeper.launching.progress import Progress
 from sweeper.launching.schedule import Schedule
 from sweeper.worker.make import ArtifactReceipt, make_artifact
-from sweeper.worker.solve import Job, Receipt, record_failure, solve_block
+from sweeper.worker.solve import Job, Receipt, record_failure, solve_blocks
 from sweeper.worker.threads import THREAD_VARIABLES
 from w2s.contract.block import Block
 
@@ -36,11 +36,6 @@ TASK_SECONDS = 1.0
 """Wall time aimed at per task: far above Ray's half millisecond per task, short enough for a smooth progress bar."""
 
 _ATTEMPTS = 3
-
-
-def solve_batch(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
-    """Solve some blocks in a worker."""
-    return [solve_block(job, block) for block in blocks]
 
 
 class RayExecutor:
@@ -118,7 +113,7 @@ class RayExecutor:
         batch = task.blocks
         label = f"{job.study} {len(batch)} block{'s' if len(batch) > 1 else ''} of {batch[0].wanted} cells"
         gpu = self.settings.backend == "cupy"
-        remote = ray.remote(solve_batch).options(
+        remote = ray.remote(solve_blocks).options(
             name=label, num_cpus=1, num_gpus=1 if gpu else 0, max_retries=0, runtime_env=_worker_environment(gpu=gpu)
         )
         return remote.remote(job, batch)
@@ -185,7 +180,7 @@ def _next(schedule: Schedule, retry: deque[_Task], pace: _Pace, slots: int) -> _
     if retry:
         return retry.popleft()
     if schedule.blocks:
-        return _Task(tuple(pace.pack(schedule.blocks, slots)), None)
+        return _Task(pace.pack(schedule, slots), None)
     return _Task((), schedule.next_call()) if schedule.calls else None
 
 
@@ -254,7 +249,11 @@ class _Pace:
         self.blocks += 1
         self.seconds += seconds
 
-    def pack(self, waiting: deque[Block], slots: int) -> list[Block]:
+    def pack(self, schedule: Schedule, slots: int) -> tuple[Block, ...]:
+        """Take whole bundles."""
         mean = self.seconds / self.blocks if self.blocks else TASK_SECONDS
-        count = max(1, min(int(TASK_SECONDS / max(mean, 1e-4)), len(waiting) // (2 * slots)))
-        return [waiting.popleft() for _ in range(count)]
+        count = max(1, min(int(TASK_SECONDS / max(mean, 1e-4)), len(schedule.blocks) // (2 * slots)))
+        taken = schedule.next_bundle()
+        while schedule.blocks and len(taken) < count:
+            taken += schedule.next_bundle()
+        return taken
