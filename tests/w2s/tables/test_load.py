@@ -10,7 +10,7 @@ import pytest
 
 from w2s import Cell, field
 from w2s.summary import summarize
-from w2s.tables import load
+from w2s.tables.load import load
 
 META = {"study": "made.up", "version": 2, "fields": ["ridge", "filter"], "axes": ["ridge"], "metrics": ["gain"]}
 
