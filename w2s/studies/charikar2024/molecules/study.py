@@ -7,18 +7,22 @@ published splits and linear heads are the paper's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block
-from w2s.contract.study import Piece
+from w2s.laws.molecules import BITS
+from w2s.sharing.stage import Level, Stage
+from w2s.sharing.workloads import MOVED
 from w2s.studies.charikar2024.molecules.claims import CLAIMS
-from w2s.studies.charikar2024.molecules.cost import folding_pieces
 from w2s.studies.charikar2024.molecules.figures import FIGURES
 from w2s.studies.charikar2024.molecules.ladder import table_name
+from w2s.studies.probe.table.models import FEATURES, WEAK_FEATURES
+from w2s.studies.probe.table.sizes import Sizes
+from w2s.studies.probe.table.solve import STAGES
 from w2s.studies.probe.table.study import ProbeTable
 from w2s_kernels import Backend
 
@@ -26,6 +30,31 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["Molecules"]
+
+
+PASSES = 2.0
+"""Passes over the bits of a fingerprint: padded to a multiple of the width, and the largest of each class of them."""
+
+
+def _folding(side: str, whose: str) -> Stage:
+    """Account of fingerprints of 2048 bits, folded to the few that a model sees; the bits are read once for each file."""
+    maps = WEAK_FEATURES if side == "weak" else FEATURES
+
+    def rows(level: Level, sizes: Sizes) -> float:
+        return float(sizes.rows(level) - (sizes.labeled - level["n_labeled"] if side == "weak" else 0))
+
+    return Stage(
+        f"folded fingerprints of {whose}",
+        maps.over,
+        kind="elementwise",
+        flops=lambda level, sizes: PASSES * MOVED * BITS * rows(level, sizes),
+        order=lambda _level, _sizes: BITS,
+        times=lambda level, _sizes: level[f"{side}_features"].startswith("morgan:"),
+        why="ridges and label rules see the same bits",
+        sizes=maps.sizes,
+        ask=maps.ask,
+        weighed=maps.weighed,
+    )
 
 
 class Molecules(ProbeTable):
@@ -37,6 +66,7 @@ class Molecules(ProbeTable):
     columns: ClassVar[Mapping[str, str]] = {**ProbeTable.columns, "selection_score": "double"}
     figures = FIGURES
     claims = CLAIMS
+    stages = STAGES.with_more(_folding("weak", "the weak models"), _folding("strong", "the students"))
     example: ClassVar[Mapping[str, Any]] = {
         "data": "digits",
         "weak_features": ["means:4", "means:8", "means:16"],
@@ -47,10 +77,6 @@ class Molecules(ProbeTable):
         "n_test": 400,
         "ridge": 0.01,
     }
-
-    def pieces(self, block: Block) -> Sequence[Piece]:
-        """Add folded fingerprints to the pieces of :class:`ProbeTable`."""
-        return [*super().pieces(block), *folding_pieces(block)]
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Add ``selection_score`` to the columns of :class:`ProbeTable`: weak_error - misfit on validation rows."""
