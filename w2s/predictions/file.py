@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ from w2s.errors import FieldError
 from w2s.files.datafile import DataFile, content_sha256
 from w2s.files.tablefile import read_table_file
 from w2s.predictions.columns import ColumnNames, Reader
+from w2s.predictions.kinds import Kind
 
-__all__ = ["Kind", "Predictions", "load_predictions"]
+__all__ = ["Predictions", "load_predictions"]
 
-Kind = Literal["class", "probability", "value"]
 Array = npt.NDArray[Any]
 
 

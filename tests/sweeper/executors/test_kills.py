@@ -64,7 +64,7 @@ def test_interrupted_half_way(bench, undisturbed, how):
     os.killpg(process.pid, how)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert "interrupted; launch again to go on" in out
+    assert "interrupted; launch again to resume" in out
     assert "pending" in out
     assert "Traceback" not in err
     assert events(run, "end")[-1]["exit"] == 130

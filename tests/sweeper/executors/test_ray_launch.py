@@ -154,7 +154,7 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "interrupted; launch again to go on" in out
+    assert "interrupted; launch again to resume" in out
     assert "Traceback" not in err
     wait_until(lambda: not any(alive(pid) for pid in below), 20)
     there = table(run)
