@@ -8,6 +8,8 @@ which.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,9 +65,9 @@ class SpectralStudent(Student):
 
     solver = "eigh"
 
-    def __init__(self, second: Matrix, d_strong: int, backend: Backend) -> None:
+    def __init__(self, second: Matrix, d_strong: int, backend: Backend, probe: MomentProbe | None = None) -> None:
         super().__init__(second, d_strong, backend)
-        self.probe = MomentProbe(np.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
+        self.probe = probe or MomentProbe(np.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
         self.basis = backend.to_numpy(self.probe.spectrum.vectors)
         image = np.ascontiguousarray(np.swapaxes(self.basis, -1, -2)) @ np.ascontiguousarray(second[:, :d_strong, :])
         # What rounding leaves in directions that the rows do not span would become coefficients of size eps/lambda.
@@ -112,13 +114,13 @@ class FactorStudent(Student):
 
     solver = "cholesky"
 
-    def __init__(self, second: Matrix, d_strong: int, filters: Filters, backend: Backend) -> None:
+    def __init__(self, second: Matrix, d_strong: int, filters: Filters, backend: Backend, made: Sequence[Any] = ()) -> None:
         super().__init__(second, d_strong, backend)
-        self.rows = np.ascontiguousarray(second[:, :d_strong, :])
+        self.rows, self._made = np.ascontiguousarray(second[:, :d_strong, :]), made
         self._factor(np.ascontiguousarray(second[:, :d_strong, :d_strong]), filters)
 
     def _factor(self, gram: Matrix, filters: Filters) -> None:
-        made = [nested.cholesky_gram(gram, strength, self.backend) for strength in filters.value]
+        made = self._made or [nested.cholesky_gram(gram, strength, self.backend) for strength in filters.value]
         self.gram, self.factors = gram, [factor for factor, _ in made]
         self.complete = not any(self.backend.to_numpy(info).any() for _, info in made)
 
@@ -155,7 +157,7 @@ class MixedStudent(FactorStudent):
     """The same with refined float32 factors."""
 
     def _factor(self, gram: Matrix, filters: Filters) -> None:
-        self.refined = [RefinedFactor(gram, strength, self.backend) for strength in filters.value]
+        self.refined = self._made or [RefinedFactor(gram, strength, self.backend) for strength in filters.value]
         self.steps = np.zeros((len(gram), len(filters)))
 
     def _solve(self, at: int, rhs: Matrix) -> Matrix:
