@@ -7,7 +7,7 @@ Nothing here may import `w2s` or `sweeper`. A new kernel registers its operation
 
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
-from .moments import CHUNK, gram, prefix_grams, streamed_grams
+from .moments import CHUNK, gram, streamed_grams
 from .risk import joint_risk
 from .spectral import (
     Filters,
@@ -25,7 +25,6 @@ from .spectral import (
     response,
     ridge,
     steps,
-    truncation,
 )
 from .streams import Stream, normals, permutation, stream, uniforms, words
 
@@ -52,14 +51,12 @@ __all__ = [
     "nested",
     "normals",
     "permutation",
-    "prefix_grams",
     "project_rows",
     "response",
     "ridge",
     "steps",
     "stream",
     "streamed_grams",
-    "truncation",
     "uniforms",
     "wishart",
     "words",

@@ -20,6 +20,7 @@ from w2s.contract.study import Common, Piece, Study
 __all__ = ["Bundle", "make_bundles", "memo_of", "saved_pieces"]
 
 Bundle = tuple[Block, ...]
+"""Blocks that one task solves one after another."""
 
 LEAST_SHARED = 0.1
 """A block joins a bundle that saves it this part of its operations."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Receipt:
     pid: int
 
 
-def solve_blocks(job: Job, blocks: tuple[Block, ...]) -> list[Receipt]:
+def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
     """Solve blocks one after another; values that several of them need are computed once.
 
     Each has the bits that it has alone.

@@ -49,12 +49,6 @@ def steps_reference(X: Floats, y: Floats, count: int, step_size: float) -> Float
     return theta
 
 
-def truncation_reference(X: Floats, y: Floats, rank: int) -> Floats:
-    """Least squares on the leading `rank` right singular directions, (d, k)."""
-    left, sigma, right = np.linalg.svd(X, full_matrices=False)
-    return np.asarray(right[:rank].T @ ((left[:, :rank].T @ y) / sigma[:rank, None]))
-
-
 def risk_reference(theta: Floats, X: Floats, y: Floats) -> Floats:
     """Mean squared error on rows, (k,): the quadratic form when the moments are those of the same rows."""
     return np.asarray(np.mean((y - X @ theta) ** 2, axis=0))

@@ -18,8 +18,8 @@ Column = npt.NDArray[Any]
 class Results:
     """One table (one dimension for each group of fields) for every column.
 
-    What is never put is NaN for numbers, 0 for whole numbers, None for anything else. ``numbers`` and ``whole`` name columns that
-    are there in any case; others begin with the first values that are put.
+    What is never put is NaN for numbers, 0 for whole numbers, None for anything else. ``numbers`` and ``whole`` name columns
+    that are there in any case; others begin with the first values that are put.
     """
 
     def __init__(self, block: Block, groups: Sequence[Group], numbers: Sequence[str] = (), whole: Sequence[str] = ()) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "solve_factor",
     "solve_rows",
     "usable",
+    "usable_on_host",
 ]
 
 POTRF = operation("cholesky", "potrf", "cupy")
@@ -70,11 +71,12 @@ def cholesky_gram(gram: Array, ridge: Array | float, backend: Backend) -> tuple[
     floor = xp.arange(1, d + 1) * (EPS * R[..., at, at])
     good = np.array([potrf(A) for A in R.reshape(-1, d, d)], dtype=np.int64).reshape(R.shape[:-2])
     with np.errstate(over="ignore", invalid="ignore"):  # a failed item holds anything
-        small = to_host(xp.any(R[..., at, at] ** 2 <= floor, axis=-1))
+        small = xp.any(R[..., at, at] ** 2 <= floor, axis=-1)
     info = np.zeros(R.shape[:-2], dtype=np.int64)
-    for index in _places((good < d) | small):
-        original = source[index] + strength[index] * xp.eye(d)
-        info[index] = _singular(R[index], original, int(good[index]), floor[index], backend)
+    if (good < d).any() or bool(small.any()):
+        for index in _places((good < d) | to_host(small)):
+            original = source[index] + strength[index] * xp.eye(d)
+            info[index] = _singular(R[index], original, int(good[index]), floor[index], backend)
     return R, info
 
 
@@ -87,7 +89,7 @@ def forward(R: Array, rhs: Array, backend: Backend) -> Array:
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     z = xp.full(rhs.shape, np.nan)
-    good = to_host(usable(R))
+    good = usable_on_host(R)
     for index in np.ndindex(*R.shape[:-2]):
         w = int(good[index])
         z[index][:w] = solve_rows(R[index][:w, :w], rhs[index][:w].T, backend, transposed=True).T
@@ -102,18 +104,32 @@ def solve_factor(R: Array, rhs: Array, backend: Backend) -> Array:
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     rows = xp.full((*rhs.shape[:-2], rhs.shape[-1], rhs.shape[-2]), np.nan)
-    for at in _places(to_host(usable(R)) == R.shape[-1]):
+    for at in _places(usable_on_host(R) == R.shape[-1]):
         rows[at] = _solve_both(R[at], rhs[at].T, backend)
     return xp.swapaxes(rows, -1, -2)
 
 
 def usable(R: Array) -> Array:
     """How many leading columns of R (..., d, d) have nonzero finite pivots, (...) int64: the largest width to ask for."""
+    good = _good(R)
+    return _leading(good) if not bool(good.all()) else namespace(R).full(good.shape[:-1], good.shape[-1])
+
+
+def usable_on_host(R: Array) -> Array:
+    """`usable` as a NumPy array, for a loop over items; of a device one number is read where all pivots are good."""
+    good = _good(R)
+    return to_host(_leading(good)) if not bool(good.all()) else np.full(good.shape[:-1], good.shape[-1])
+
+
+def _good(R: Array) -> Array:
+    """Which pivots are nonzero and finite, (..., d)."""
     xp = namespace(R)
     pivots = xp.abs(xp.diagonal(R, axis1=-2, axis2=-1))
-    good = (pivots > 0) & (pivots < np.inf)
-    if bool(good.all()):
-        return xp.full(good.shape[:-1], good.shape[-1])
+    return (pivots > 0) & (pivots < np.inf)
+
+
+def _leading(good: Array) -> Array:
+    xp = namespace(good)
     return xp.sum(xp.cumprod(good.astype(np.int64), axis=-1), axis=-1)
 
 
@@ -139,7 +155,7 @@ def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Bac
     gram, R = operands(gram, R, "R", backend)
     xp, norms = backend.xp, one_norm(gram, ridge, backend.xp)
     found, d = xp.full(norms.shape, np.nan), R.shape[-1]
-    places = _places(to_host(usable(R)) == d)
+    places = _places(usable_on_host(R) == d)
 
     def solve(rows: Array) -> Array:
         return xp.stack([_solve_both(R[at], item, backend) for at, item in zip(places, rows, strict=True)])
@@ -226,7 +242,10 @@ def _restart(A: Array, original: Array, good: int, backend: Backend) -> int:
 
 def positive_ridge(ridge: Array | float, lead: tuple[int, ...], xp: Any) -> Array:
     """Ridge strengths (...) of a batch; ValueError where one is negative or not a number."""
-    strength = xp.broadcast_to(xp.asarray(ridge, dtype=np.float64), lead)
+    if isinstance(ridge, float | int):  # filled where it is needed, not sent there
+        strength = xp.full(lead, float(ridge))
+    else:
+        strength = xp.broadcast_to(xp.asarray(ridge, dtype=np.float64), lead)
     if not bool(xp.all(strength >= 0)):
         raise ValueError("ridge must be >= 0")
     return strength

@@ -74,7 +74,10 @@ def solve(a: Array, solvers: Sequence[tuple[str, Solver]], xp: Any) -> tuple[Arr
     for name, solver in solvers:
         of_left = a if len(left) == count else a[xp.asarray(left)]
         found = _attempt(solver, of_left, name)
-        right = np.zeros(len(left), dtype=bool) if found is None else to_host(correct(of_left, *found, xp))
+        flags = xp.zeros(len(left), dtype=bool) if found is None else correct(of_left, *found, xp)
+        if found is not None and len(left) == count and bool(flags.all()):
+            return found  # as nearly always: nothing moves between host and device
+        right = to_host(flags)
         if found is not None and right.any():
             here, there = xp.asarray(left[right]), xp.asarray(np.flatnonzero(right))
             values[here], vectors[here] = found[0][there], found[1][there]

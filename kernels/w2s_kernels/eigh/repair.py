@@ -35,7 +35,7 @@ def _is_bad(G: Array, values: Array, vectors: Array, xp: Any) -> Array:
     Z holds fixed random signs. An entry of R hides only if the others of its row cancel it for every column of Z, and
     rounding adds up to a multiple of sqrt(d), far below the bound. 6 PROBES d^2 flops in place of 2 d^3.
     """
-    signs = xp.asarray(_signs(G.shape[-1]))
+    signs = _signs(G.shape[-1], xp)
     weighted = values[..., None] * signs
     images = matmul(vectors, xp.concatenate([xp.broadcast_to(signs, weighted.shape), weighted], axis=-1), xp)
     applied, scaled = xp.ascontiguousarray(images[..., :PROBES]), images[..., PROBES:]
@@ -44,9 +44,9 @@ def _is_bad(G: Array, values: Array, vectors: Array, xp: Any) -> Array:
 
 
 @functools.lru_cache(maxsize=64)
-def _signs(d: int) -> Array:
-    """Fixed random signs (d, PROBES)."""
-    none = np.zeros(d, dtype=np.uint64)
-    word = threefry((np.arange(d, dtype=np.uint64), none, none, none), (np.uint64(0),) * 4)[0]
-    bits = (word[:, None] >> np.arange(PROBES, dtype=np.uint64)) & np.uint64(1)
+def _signs(d: int, xp: Any) -> Array:
+    """Fixed random signs (d, PROBES), made where they are needed."""
+    none = xp.zeros(d, dtype=np.uint64)
+    word = threefry((xp.arange(d, dtype=np.uint64), none, none, none), (np.uint64(0),) * 4)[0]
+    bits = (word[:, None] >> xp.arange(PROBES, dtype=np.uint64)) & np.uint64(1)
     return 1.0 - 2.0 * bits.astype(np.float64)

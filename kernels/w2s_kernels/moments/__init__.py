@@ -20,7 +20,7 @@ import numpy as np
 from ..backend import Array, Backend, require_finite, resolve
 from ..dispatch import operation
 
-__all__ = ["CHUNK", "gram", "prefix_grams", "streamed_grams"]
+__all__ = ["CHUNK", "gram", "streamed_grams"]
 
 ADD = operation("moments", "add", "cupy")
 
@@ -44,7 +44,7 @@ def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Ar
 
     Returns
     -------
-    (..., p, q) float64, equal to `prefix_grams(X, [n], Z)[..., 0, :, :]` bit for bit. Cost 2 n p q flops an item.
+    (..., p, q) float64, equal bit for bit to the sum at n of `streamed_grams`. Cost 2 n p q flops an item.
 
     Raises
     ------
@@ -53,29 +53,6 @@ def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Ar
     X, Z, chosen = _enter(X, Z, backend)
     n = X.shape[-2]
     return _sums(_chunks(X, Z, n), [n], chosen)[..., 0, :, :]
-
-
-def prefix_grams(X: Array, counts: Sequence[int] | Array, Z: Array | None = None, backend: Backend | None = None) -> Array:
-    """Sums G(n) = sum_{i < n} x_i z_i' at increasing sample counts, in one pass over the rows.
-
-    Parameters
-    ----------
-    X, Z, backend :
-        as in `gram`.
-    counts :
-        strictly increasing integers with 1 <= n <= N.
-
-    Returns
-    -------
-    (..., len(counts), p, q) float64. Cost: one product over max(counts) rows, plus less than CHUNK rows a count.
-
-    Raises
-    ------
-    ValueError : as in `gram`, or counts that are not strictly increasing within 1..N.
-    """
-    X, Z, chosen = _enter(X, Z, backend)
-    checked = _checked(counts, X.shape[-2])
-    return _sums(_chunks(X, Z, checked[-1]), checked, chosen)
 
 
 def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[int] | Array, backend: Backend) -> Array:
@@ -91,13 +68,15 @@ def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[in
 
     Returns
     -------
-    (..., len(counts), p, p) float64, equal to `prefix_grams` of all the rows bit for bit. Memory: one chunk of rows.
+    (..., len(counts), p, p) float64, symmetric to the bit. Memory: one chunk of rows beside the sums. Cost: n p (p + 1) flops
+    an item for the largest count n, and less than CHUNK rows more for each other count.
 
     Raises
     ------
-    ValueError : as in `prefix_grams`; the place of a non-finite value counts from its chunk's first row.
+    ValueError : counts that do not increase strictly from 1 on; rows as in `gram`, the place of a non-finite value counted
+        from its chunk's first row.
     """
-    checked = _checked(counts, None)
+    checked = _checked(counts)
     made = (_operand(rows(ends), f"rows {ends}", backend) for ends in _borders(checked[-1]))
     return _sums(((X, X) for X in made), checked, backend)
 
@@ -164,9 +143,8 @@ def _operand(a: Array, name: str, backend: Backend) -> Array:
     return a
 
 
-def _checked(counts: Sequence[int] | Array, limit: int | None) -> list[int]:
+def _checked(counts: Sequence[int] | Array) -> list[int]:
     checked = [operator.index(n) for n in np.asarray(counts).tolist()]
-    increasing = all(a < b for a, b in itertools.pairwise(checked))
-    if not checked or not increasing or checked[0] < 1 or (limit is not None and checked[-1] > limit):
-        raise ValueError(f"counts must increase strictly within 1..{'' if limit is None else limit}, got {checked}")
+    if not checked or checked[0] < 1 or not all(a < b for a, b in itertools.pairwise(checked)):
+        raise ValueError(f"counts must increase strictly from 1 on, got {checked}")
     return checked

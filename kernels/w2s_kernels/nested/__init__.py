@@ -5,7 +5,7 @@ alone have coefficients R[:w, :w]^-1 z[:w]. All widths are one triangular solve 
 masked to its first w rows. Rows are taken in panels from the bottom up, and a panel touches only the widths that reach
 it, so width w costs w^2 flops a right-hand side, not d^2. Quadratic forms use the same panels.
 
-Widths are for least squares and ridge; gradient flow and truncation need the spectrum of each width.
+Widths are for least squares and ridge; gradient flow needs the spectrum of each width.
 Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch go one by one: an
 item has the bits it has alone.
 """
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, Backend, resolve, to_host
-from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable
+from ..backend import Array, Backend, resolve
+from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable, usable_on_host
 from ..dispatch import operation
 
 __all__ = ["cholesky_gram", "coefficients", "condition", "forward", "quadratics", "usable"]
@@ -48,7 +48,7 @@ def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Bac
     R, z = operands(R, z, "z", backend)
     asked = checked_widths(widths, R.shape[-1])
     rows = xp.zeros((*R.shape[:-2], len(asked), z.shape[-1], R.shape[-1]))
-    good, substitute = to_host(usable(R)), SUBSTITUTE.on(backend)
+    good, substitute = usable_on_host(R), SUBSTITUTE.on(backend)
     for index in np.ndindex(*R.shape[:-2]):
         solvable = [w for w in asked if w <= int(good[index])]
         for w, row in zip(asked, rows[index], strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .apply import coefficients, condition, filter_coords, filter_products, filtered_products, response
 from .factor import Spectrum, factor_gram, factor_rows, project_rows
-from .filters import Filters, concat, flow, ridge, steps, truncation
+from .filters import Filters, concat, flow, ridge, steps
 
 __all__ = [
     "Filters",
@@ -28,5 +28,4 @@ __all__ = [
     "response",
     "ridge",
     "steps",
-    "truncation",
 ]

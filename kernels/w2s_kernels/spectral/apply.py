@@ -13,7 +13,7 @@ from ..backend import Array, Backend, namespace
 from ..dispatch import operation
 from ..items import matmul
 from .factor import Spectrum
-from .filters import FLOW, RIDGE, TRUNCATION, Filters, parameters
+from .filters import FLOW, RIDGE, Filters, parameters
 from .plain import apply_filters
 
 __all__ = ["apply_filters", "coefficients", "condition", "filter_coords", "filter_products", "filtered_products", "response"]
@@ -27,8 +27,8 @@ FILTER_PRODUCTS = operation("spectral", "filter_products", "numba", "cupy")
 def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:
     """phi(s)/s for every filter and eigenvalue.
 
-    ridge 1/(s + lambda) · flow (1 - exp(-t s))/s · steps (1 - (1 - eta s)^k)/s · truncation 1/s on the leading k. Their
-    limits at s = 0 are 1/lambda, t, k eta, 0. For lambda = 0 and t = inf, directions at or below the cutoff get 0.
+    ridge 1/(s + lambda) · flow (1 - exp(-t s))/s · steps (1 - (1 - eta s)^k)/s. Their limits at
+    s = 0 are 1/lambda, t, k eta. For lambda = 0 and t = inf, directions at or below the cutoff get 0.
     Steps with eta s > 2 diverge and give inf.
 
     Returns
@@ -105,16 +105,14 @@ def condition(spectrum: Spectrum, filters: Filters) -> Array:
     """Condition number of the system actually solved, (..., L).
 
     (s_max + lambda)/(s_min + lambda), where lambda is 1/t for flow and 1/(k eta) for steps, and s_min is the smallest
-    eigenvalue that takes part: the last one kept for lambda = 0, t = inf and truncation, the last of all otherwise. The
+    eigenvalue that takes part: the last one kept for lambda = 0 and t = inf, the last of all otherwise. The
     square root of it for "svd", where the rows were factored and not their square. 1 where nothing takes part.
     """
     xp = namespace(spectrum.values)
     s, r = spectrum.values, spectrum.values.shape[-1]
     kind, value, _, strength = parameters(filters, xp)
-    truncated = kind == TRUNCATION
-    limited = truncated | ((kind == RIDGE) & (value == 0)) | ((kind == FLOW) & xp.isinf(value))
-    asked = xp.where(truncated, xp.minimum(value, r), r).astype(np.int64)
-    kept = xp.where(limited, xp.minimum(asked, spectrum.rank[..., None]), r)  # (..., L)
+    limited = ((kind == RIDGE) & (value == 0)) | ((kind == FLOW) & xp.isinf(value))
+    kept = xp.where(limited, spectrum.rank[..., None], r)  # (..., L)
     smallest = xp.take_along_axis(s, xp.maximum(kept - 1, 0), axis=-1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = (s[..., :1] + strength) / (smallest + strength)

@@ -13,8 +13,8 @@ from ..backend import Array
 
 Floats: TypeAlias = NDArray[np.float64]
 
-RIDGE, FLOW, STEPS, TRUNCATION = range(4)
-KINDS = ("ridge", "flow", "steps", "truncation")
+RIDGE, FLOW, STEPS = range(3)
+KINDS = ("ridge", "flow", "steps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Filters:
     Attributes
     ----------
     kind : (L,) int64, index into KINDS.
-    value : (L,) float64: lambda, time, number of steps, or number of directions.
+    value : (L,) float64: lambda, time, or number of steps.
     step : (L,) float64: step size for "steps", 1 elsewhere (unused).
     """
 
@@ -51,10 +51,10 @@ class Filters:
         return hash(self._bytes())
 
     def equivalent_ridge(self) -> Floats:
-        """Ridge strength that damps small eigenvalues alike, (L,): lambda, 1/t, 1/(k eta), and 0 for truncation."""
+        """Ridge strength that damps small eigenvalues alike, (L,): lambda, 1/t, 1/(k eta)."""
         with np.errstate(divide="ignore"):
             strength = 1.0 / (self.value * self.step)
-        return np.where(self.kind == RIDGE, self.value, np.where(self.kind == TRUNCATION, 0.0, strength))
+        return np.where(self.kind == RIDGE, self.value, strength)
 
     def _bytes(self) -> tuple[bytes, ...]:
         return self.kind.tobytes(), self.value.tobytes(), self.step.tobytes()
@@ -73,11 +73,6 @@ def flow(times: ArrayLike) -> Filters:
 def steps(counts: ArrayLike, step_size: ArrayLike) -> Filters:
     """Gradient descent from zero: each number of steps k >= 0 of size eta > 0 (a scalar, or one for each count)."""
     return _make(STEPS, counts, step_size, whole=True)
-
-
-def truncation(ranks: ArrayLike) -> Filters:
-    """Least squares on the leading k >= 0 eigendirections, for each k."""
-    return _make(TRUNCATION, ranks, 1.0, whole=True)
 
 
 def concat(*filters: Filters) -> Filters:

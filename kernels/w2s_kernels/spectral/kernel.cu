@@ -6,7 +6,7 @@
 // values (items, r) descending, rank (items), filters by kind, value and step (filters). A sum is made by one block in an order
 // that depends on r alone: an item in a batch has the bits it has alone.
 
-enum { RIDGE, FLOW, STEPS, TRUNCATION };
+enum { RIDGE, FLOW, STEPS };
 
 __device__ inline double infinity() { return __longlong_as_double(0x7FF0000000000000LL); }
 
@@ -36,15 +36,15 @@ __device__ inline double steps(double s, double count, double step)
     return step * (done / x);
 }
 
-__device__ inline double response_of(int kind, double value, double step, double s, bool kept, int index)
+__device__ inline double response_of(int kind, double value, double step, double s, bool kept)
 {
     if (kind == FLOW)
         return flow(s, kept, value);
     if (kind == STEPS)
         return steps(s, value, step);
-    if (kind == RIDGE && value != 0.0)
+    if (value != 0.0)
         return 1.0 / (s + value);
-    return kept && (kind == RIDGE || index < value) ? 1.0 / s : 0.0;
+    return kept ? 1.0 / s : 0.0;
 }
 
 // Responses of the filters of a list, computed where they are needed.
@@ -56,8 +56,7 @@ struct Computed {
 
     __device__ double operator()(long long item, int filter, int i) const
     {
-        return response_of(static_cast<int>(kind[filter]), value[filter], step[filter], values[item * r + i], i < rank[item],
-                           i);
+        return response_of(static_cast<int>(kind[filter]), value[filter], step[filter], values[item * r + i], i < rank[item]);
     }
 };
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import Array, namespace, require_finite
-from .filters import FLOW, RIDGE, STEPS, TRUNCATION, Filters, Floats
+from .filters import FLOW, RIDGE, STEPS, Filters, Floats
 
 EXACT = 1000  # powers of two with such exponents, and their inverses, are normal numbers
 ASYMMETRY = 1e-10
@@ -132,14 +132,8 @@ def _steps(s: Array, kept: Array, value: Floats, step: Floats, xp: Any) -> Array
     return xp.where(count == 0, 0.0, xp.where(x > 2, np.inf, finite))
 
 
-def _truncation(s: Array, kept: Array, value: Floats, step: Floats, xp: Any) -> Array:  # noqa: ARG001
-    leading = xp.arange(s.shape[-1]) < xp.asarray(value)
-    return xp.where(kept & leading, 1.0 / s, 0.0)
-
-
 _RESPONSES: dict[int, Callable[[Array, Array, Floats, Floats, Any], Array]] = {
     RIDGE: _ridge,
     FLOW: _flow,
     STEPS: _steps,
-    TRUNCATION: _truncation,
 }

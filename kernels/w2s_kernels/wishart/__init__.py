@@ -12,6 +12,7 @@ growing prefixes of one sample. Element (i, j) depends on (stream, n, i, j) alon
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -96,9 +97,10 @@ def gram(
     quantiles and 3 d^2 a count. ValueError as :func:`factor`, and for columns that are no permutation.
     """
     checked, xp, d = _counts(counts), backend.xp, _width(d)
-    order = xp.asarray(_columns(range(d) if columns is None else columns, d))
-    if len(order) < d:
-        raise ValueError(f"columns must be a permutation of 0 .. {d - 1}, got {len(order)} of them")
+    asked = _columns(range(d) if columns is None else columns, d)
+    if len(asked) < d:
+        raise ValueError(f"columns must be a permutation of 0 .. {d - 1}, got {len(asked)} of them")
+    order = np.array(asked) if xp is np else _sent(tuple(asked), xp)
     T = xp.zeros((d, d))
     _fill_strict_triangle(T, stream, backend)
     diagonals = xp.asarray(_diagonals(stream, checked, d, backend))
@@ -130,6 +132,12 @@ def _fill_strict_triangle(Z: Array, stream: Stream, backend: Backend) -> None:
     for start in range(0, d, _ROWS):
         stop = min(start + _ROWS, d)
         Z[start:stop, start:] = backend.xp.triu(normals(stream, (start, stop), (start, d), backend), 1)
+
+
+@functools.lru_cache(maxsize=16)
+def _sent(order: tuple[int, ...], xp: Any) -> Array:
+    """Order of columns on a device, which is sent it once for all seeds."""
+    return xp.asarray(np.array(order))
 
 
 def _diagonals(stream: Stream, counts: list[int], d: int, backend: Backend) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cupy_stand_in import Cupy, syrk
 
-from w2s_kernels import CHUNK, NUMPY, Backend, gram, prefix_grams
+from w2s_kernels import CHUNK, NUMPY, Backend, gram, streamed_grams
 from w2s_kernels.moments import cupy as moments_cupy
 
 
@@ -41,8 +41,8 @@ def test_prefix_sums_as_the_reference(columns: int, monkeypatch: pytest.MonkeyPa
     stand_in = Backend("cupy", "NumPy in place of a device")
     X = np.random.default_rng(4).standard_normal((2, 2 * CHUNK + 100, columns))
     counts = [5, CHUNK, CHUNK + 1, 2 * CHUNK + 100]
-    got = prefix_grams(X, counts, backend=stand_in)
-    np.testing.assert_allclose(got, prefix_grams(X, counts, backend=NUMPY), atol=1e-12 * len(X[0]))
+    got, want = (streamed_grams(lambda ends: X[:, slice(*ends)], counts, backend) for backend in (stand_in, NUMPY))
+    np.testing.assert_allclose(got, want, atol=1e-12 * len(X[0]))
     np.testing.assert_array_equal(got, np.swapaxes(got, -1, -2))
     np.testing.assert_array_equal(got[:, 2], gram(X[:, : CHUNK + 1], backend=stand_in))
 
@@ -51,7 +51,8 @@ def test_prefix_sums_as_the_reference(columns: int, monkeypatch: pytest.MonkeyPa
 def test_device_sums_keep_the_rule_of_prefixes(device: Backend) -> None:
     X = np.random.default_rng(2).standard_normal((2, 3 * CHUNK + 17, 70))
     counts = [5, CHUNK, 2 * CHUNK + 1, 3 * CHUNK + 17]
-    sums = device.to_numpy(prefix_grams(device.asarray(X), counts, backend=device))
+    there = device.asarray(X)
+    sums = device.to_numpy(streamed_grams(lambda ends: there[:, slice(*ends)], counts, device))
     for n, found in zip(counts, np.moveaxis(sums, 1, 0), strict=True):
         np.testing.assert_array_equal(found, device.to_numpy(gram(device.asarray(X[:, :n]), backend=device)))
         np.testing.assert_array_equal(found, np.swapaxes(found, 1, 2))

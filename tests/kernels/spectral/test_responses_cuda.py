@@ -21,7 +21,6 @@ from w2s_kernels import (
     response,
     ridge,
     steps,
-    truncation,
 )
 
 FILTERS = concat(
@@ -30,7 +29,6 @@ FILTERS = concat(
     steps([0, 1, 2, 3, 40, 1_000_000], 0.25),
     steps([2, 7, 8], 1.9),
     steps([3, 10_000], 60.0),  # eta s = 240: diverged
-    truncation([0, 2, 500]),
 )
 
 

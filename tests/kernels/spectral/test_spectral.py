@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import FAMILIES, close, design, make
-from textbook import flow_reference, ridge_reference, steps_reference, truncation_reference
+from textbook import flow_reference, ridge_reference, steps_reference
 
 from w2s_kernels import (
     NUMPY,
@@ -25,13 +25,12 @@ from w2s_kernels import (
     response,
     ridge,
     steps,
-    truncation,
 )
 from w2s_kernels.spectral import factor as module
 from w2s_kernels.spectral.plain import apply_filters, scaled
 
 SOLVERS = ["gram", "svd"]
-ALL = concat(ridge([0.0, 1e-3, 1.0]), flow([0.1, 3.0, np.inf]), steps([0, 1, 20], 0.7), truncation([1, 3]))
+ALL = concat(ridge([0.0, 1e-3, 1.0]), flow([0.1, 3.0, np.inf]), steps([0, 1, 20], 0.7))
 
 
 def fit(X: Any, y: Any, filters: Filters, solver: str, backend: Backend) -> np.ndarray:
@@ -51,7 +50,6 @@ def expected(X: np.ndarray, y: np.ndarray, filters: Filters) -> np.ndarray:
         lambda f: ridge_reference(X, y, f.value[0]),
         lambda f: ridge_reference(X, y, 0) if np.isinf(f.value[0]) else flow_reference(X, y, f.value[0]),
         lambda f: steps_reference(X, y, int(f.value[0]), f.step[0]),
-        lambda f: truncation_reference(X, y, int(f.value[0])),
     ]
     return np.stack([solve[filters.kind[i]](filters[i]) for i in range(len(filters))])
 
@@ -61,8 +59,7 @@ def expected(X: np.ndarray, y: np.ndarray, filters: Filters) -> np.ndarray:
 def test_against_the_textbook(shape: tuple[int, int], solver: str, backend: Backend) -> None:
     rng = np.random.default_rng(1)
     X, y = design(rng, *shape), rng.standard_normal((shape[0], 3))
-    filters = ALL[: len(ALL) - (min(shape) < 3)]
-    close(fit(X, y, filters, solver, backend), expected(X, y, filters), 1e-11)
+    close(fit(X, y, ALL, solver, backend), expected(X, y, ALL), 1e-11)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -70,7 +67,7 @@ def test_against_the_textbook(shape: tuple[int, int], solver: str, backend: Back
 def test_backends_agree_on_every_family(family: str, solver: str, backend: Backend) -> None:
     X, y = make(family)
     unit = {"tiny": 1e-300, "huge": 1e300}.get(family, 1.0)
-    filters = concat(ridge(np.array([0.0, 1e-3, 1.0]) * unit), flow(np.array([0.1, 3.0]) / unit), truncation([1, 3]))
+    filters = concat(ridge(np.array([0.0, 1e-3, 1.0]) * unit), flow(np.array([0.1, 3.0]) / unit))
     got, want = fit(X, y, filters, solver, backend), fit(X, y, filters, solver, NUMPY)
     for mine, reference in zip(got, want, strict=True):
         close(mine, reference, 1e-13 if backend.name != "cupy" else 1e-6)
@@ -163,7 +160,7 @@ def test_orthogonal_equivariance_and_sample_order(seed: int, n: int, d: int, sol
     rng = np.random.default_rng(seed)
     X, y = design(rng, n, d), rng.standard_normal((n, 2))
     Q = np.linalg.qr(rng.standard_normal((d, d)))[0]
-    smooth = concat(ridge([0.0, 0.1]), flow([0.5, np.inf]), steps([5], 0.5))  # truncation may cut a tied pair
+    smooth = concat(ridge([0.0, 0.1]), flow([0.5, np.inf]), steps([5], 0.5))
     here = fit(X, y, smooth, solver, NUMPY)
     close(Q @ fit(X @ Q, y, smooth, solver, NUMPY), here, 1e-9)
     order = rng.permutation(n)
@@ -180,7 +177,6 @@ def test_limits(seed: int, n: int, d: int, solver: str) -> None:
     close(fit(X, y, flow([1e5]), solver, NUMPY)[0], exact, 1e-9)
     # lambda / s_min = 1e-6; far smaller ones would divide the rounding of a singular Gram
     close(fit(X, y, ridge([1e-8]), solver, NUMPY)[0], exact, 1e-5)
-    close(fit(X, y, truncation([99]), solver, NUMPY)[0], exact, 1e-9)
     close(1e9 * fit(X, y, ridge([1e9]), solver, NUMPY)[0], X.T @ y / n, 1e-8)
 
 
@@ -193,8 +189,8 @@ def test_divergence_is_not_finite_and_stays_in_its_filter(backend: Backend) -> N
 
 def test_condition_of_the_system_solved(backend: Backend) -> None:
     X = np.sqrt(4) * np.diag([2.0, 1.0, 0.5, 0.0])  # eigenvalues 4, 1, 1/4, 0
-    filters = concat(ridge([0.0, 1.0]), flow([0.0, 0.5, np.inf]), steps([0, 10], 0.1), truncation([0, 1, 2, 4]))
-    want = np.array([16, 5, 1, 3, 16, 1, 5, 1, 1, 4, 16.0])
+    filters = concat(ridge([0.0, 1.0]), flow([0.0, 0.5, np.inf]), steps([0, 10], 0.1))
+    want = np.array([16, 5, 1, 3, 16, 1, 5.0])
     squared, rows = factor_gram(gram(X, backend=backend) / 4, backend), factor_rows(X, backend)[0]
     np.testing.assert_allclose(backend.to_numpy(condition(squared, filters)), want, rtol=1e-12)
     np.testing.assert_allclose(backend.to_numpy(condition(rows, filters)), np.sqrt(want), rtol=1e-12)

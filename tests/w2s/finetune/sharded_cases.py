@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from w2s.finetune.data.tokens import Encoded
+from w2s.finetune.objectives.classification import Classification
 from w2s.finetune.training.loop import Recipe, Trainer
 from w2s.finetune.training.ranks import end_with_parent
 from w2s.finetune.training.sharded import ShardedTrainer, join_ranks
@@ -59,18 +60,9 @@ def trained(kind: type[Trainer], recipe: Recipe, checkpoint: Path | None = None,
     texts, targets = problem()
     held_out = range(ITEMS, ITEMS + 40)
     validation = (held_out, targets[ITEMS:].flip(1) if recipe.stop == "legal" else targets[ITEMS:])
-    trainer = kind(
-        Stack(),
-        texts,
-        range(ITEMS),
-        targets[:ITEMS],
-        recipe,
-        3,
-        validation=validation,
-        kept=held_out,
-        checkpoint=checkpoint,
-        **more,
-    )
+    labelled = {"validation": validation, "kept": held_out}
+    objective = Classification(texts, range(ITEMS), targets[:ITEMS], recipe.loss, recipe.options, **labelled)
+    trainer = kind(Stack(), objective, recipe, 3, checkpoint=checkpoint, **more)
     trainer.run(checkpoint_seconds=0.0)
     return trainer
 

@@ -32,7 +32,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ProbeTable"]
+__all__ = ["ProbeTable", "TableCell"]
 
 Matrix = npt.NDArray[np.float64]
 

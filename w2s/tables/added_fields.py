@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from w2s.contract.cells import Cell
 
-__all__ = ["later_fields", "with_later_fields"]
+__all__ = ["added_fields", "with_added_fields"]
 
 
-def later_fields(cell: type[Cell]) -> list[str]:
+def added_fields(cell: type[Cell]) -> list[str]:
     """Names of the fields declared with ``since=``, those that others depend on first."""
     fields = cell_fields(cell)
     return sorted((name for name, spec in fields.items() if spec.since is not None), key=lambda name: _depth(name, fields))
 
 
-def with_later_fields(table: pa.Table, cell: type[Cell]) -> pa.Table:
+def with_added_fields(table: pa.Table, cell: type[Cell]) -> pa.Table:
     """Add the columns of later fields that a table lacks: their default, null in cells where they do not matter.
 
     That is what the rows were computed with: a later field stands at its default in every cell without it, and stays out of the
     cell's identity there. A table that has the column is left alone.
     """
-    for name in later_fields(cell):
+    for name in added_fields(cell):
         if name not in table.column_names:
             table = table.append_column(name, _column(table, cell_fields(cell)[name]))
     return table

@@ -1,26 +1,22 @@
-"""Probe runs by setting: errors per seed and strength of regularisation, ready for statistics that resample seeds."""
+"""Settings of probe runs: errors per seed and strength of regularisation, ready for statistics that resample seeds."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import over_seeds
-
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Setting", "Values", "by_task", "is_nested", "median_over", "settings_of"]
+__all__ = ["Setting", "is_nested", "named", "settings_of"]
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
-Values = Mapping[str, Vector]
-Statistic = Callable[[Values], float]
 
 _METRICS = {
     "weak": "weak_error_01",
@@ -49,12 +45,26 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """One teacher and one student on one task: metrics (seeds, strengths), strongest regularisation first."""
+    """One teacher and one student on one task.
+
+    Attributes
+    ----------
+    name : the fields that tell it from the other settings.
+    seeds : seeds that have every strength.
+    strengths : inverse regularisation, strongest regularisation first: (strengths,).
+    values : (seeds, metrics, strengths).
+
+    """
 
     name: str
     seeds: tuple[int, ...]
     strengths: Vector
-    metrics: Mapping[str, Matrix]
+    values: npt.NDArray[np.float64]
+
+    @functools.cached_property
+    def metrics(self) -> Mapping[str, Matrix]:
+        """Values by metric: (seeds, strengths) each."""
+        return named(self.values.swapaxes(0, 1))
 
     @functools.cached_property
     def gap(self) -> Vector:
@@ -65,6 +75,11 @@ class Setting:
     def chosen(self) -> int:
         """The strength at which the strong baseline is best: chosen with true labels of labelled items, not by the student."""
         return int(self.metrics["strong"].mean(axis=0).argmin())
+
+
+def named(metrics: npt.NDArray[np.float64]) -> Mapping[str, npt.NDArray[np.float64]]:
+    """Name the leading axis of (metrics, ...)."""
+    return dict(zip(_METRICS, metrics, strict=True))
 
 
 def is_nested(table: DataFrame) -> npt.NDArray[np.bool_]:
@@ -88,32 +103,10 @@ def settings_of(table: DataFrame) -> list[Setting]:
         }
         whole = wide["student"].dropna()
         if len(whole):
-            metrics = {name: values.reindex(whole.index).to_numpy(dtype=np.float64) for name, values in wide.items()}
-            found.append(Setting(_named(fields, key), tuple(whole.index), whole.columns.to_numpy(dtype=np.float64), metrics))
+            values = np.stack([table.reindex(whole.index).to_numpy(dtype=np.float64) for table in wide.values()], axis=1)
+            found.append(Setting(_text(fields, key), tuple(whole.index), whole.columns.to_numpy(dtype=np.float64), values))
     return found
 
 
-def by_task(table: DataFrame) -> Iterator[tuple[str, list[Setting]]]:
-    """Tasks with their settings."""
-    for task, rows in table.groupby("task", sort=True):
-        yield str(task), settings_of(rows)
-
-
-def median_over(
-    settings: Sequence[Setting], statistic: Callable[[Setting, npt.NDArray[np.int64]], float]
-) -> tuple[float, tuple[float, float], int]:
-    """Median over settings of ``statistic(setting, rows of its seeds)``, with an interval over seeds that all of them have."""
-    import pandas as pd
-
-    seeds = sorted(set.intersection(*(set(setting.seeds) for setting in settings)))
-    places = [np.array([setting.seeds.index(seed) for seed in seeds]) for setting in settings]
-
-    def value(frame: Any) -> float:
-        drawn = frame["at"].to_numpy()
-        return float(np.median([statistic(setting, at[drawn]) for setting, at in zip(settings, places, strict=True)]))
-
-    return over_seeds(pd.DataFrame({"seed": seeds, "at": np.arange(len(seeds))}), value)
-
-
-def _named(fields: Sequence[str], key: Any) -> str:
+def _text(fields: Sequence[str], key: Any) -> str:
     return ", ".join(f"{name} = {value}" for name, value in zip(fields, key, strict=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import over_means
+from w2s.claims.seed_intervals import over_means
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,26 +1,21 @@
-"""Finetune runs by setting, and settings in comparison: what differs in the method, the chain or the student alone.
-
-A setting is everything a cell says but its seed. Comparisons are within one task; their statistics are functions of means over
-the seeds that all of a task's compared settings have.
-"""
+"""Settings of finetune runs, and which of them are compared: those that differ in method, chain or student alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import over_means
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.summary import columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Comparison", "Means", "Setting", "by_task", "extremes", "median_over", "partner"]
+__all__ = ["Comparison", "Means", "Setting", "extremes", "named", "partner", "settings_of"]
 
 Means = Mapping[str, float]
 """Means over seeds by metric."""
@@ -49,7 +44,7 @@ class Setting:
     @property
     def means(self) -> Means:
         """Mean of every metric over all seeds."""
-        return dict(zip(_METRICS, self.values.mean(axis=0).tolist(), strict=True))
+        return named(self.values.mean(axis=0))
 
     @property
     def gap(self) -> float:
@@ -68,16 +63,19 @@ class Setting:
 
 
 Comparison = tuple[Setting, ...]
-Statistic = Callable[..., float]
 
 
-def by_task(table: DataFrame) -> Iterator[tuple[str, list[Setting]]]:
-    """Tasks with their settings."""
+def named(means: npt.NDArray[np.float64]) -> Means:
+    """Name the means (metrics,)."""
+    return dict(zip(_METRICS, means.tolist(), strict=True))
+
+
+def settings_of(table: DataFrame) -> list[Setting]:
+    """List the settings of one task's rows."""
     names = [name for name in columns.cell_fields(table) if name not in _APART]
-    for task, rows in table.groupby("task", sort=True):
-        codes, keys = columns.group_codes(rows, [*names, "method"])
-        parts = [rows.iloc[np.flatnonzero(codes == code)] for code in range(len(keys))]
-        yield str(task), [_setting(key, part) for key, part in zip(keys.to_dict("records"), parts, strict=True)]
+    codes, keys = columns.group_codes(table, [*names, "method"])
+    parts = [table.iloc[np.flatnonzero(codes == code)] for code in range(len(keys))]
+    return [_setting(key, part) for key, part in zip(keys.to_dict("records"), parts, strict=True)]
 
 
 def _setting(key: Mapping[Any, Any], rows: DataFrame) -> Setting:
@@ -101,16 +99,3 @@ def extremes(settings: Sequence[Setting], apart: float) -> list[Comparison]:
         groups.setdefault((repr(setting.method), *others), []).append(setting)
     ordered = [sorted(group, key=lambda setting: setting.means["ceiling"]) for group in groups.values()]
     return [(group[0], group[-1]) for group in ordered if group[-1].means["ceiling"] - group[0].means["ceiling"] >= apart]
-
-
-def median_over(comparisons: Sequence[Comparison], statistic: Statistic) -> tuple[float, tuple[float, float], int]:
-    """Median over comparisons of ``statistic(means of each setting)``, with an interval over seeds that all settings have."""
-    members = [setting for comparison in comparisons for setting in comparison]
-    seeds = sorted(set.intersection(*(set(setting.seeds) for setting in members)))
-    values = [setting.values[[setting.seeds.index(seed) for seed in seeds]] for setting in members]
-
-    def of_means(means: npt.NDArray[np.float64]) -> float:
-        named = iter([dict(zip(_METRICS, row.tolist(), strict=True)) for row in means])
-        return float(np.median([statistic(*(next(named) for _ in comparison)) for comparison in comparisons]))
-
-    return over_means(seeds, np.stack(values, axis=1), of_means)

@@ -1,19 +1,15 @@
-"""Sweep metrics for the Ray dashboard and its Prometheus endpoint."""
+"""Counts of a sweep for the Ray dashboard and its Prometheus endpoint."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from ray.util.metrics import Counter, Gauge
 
-if TYPE_CHECKING:
-    from sweeper.worker.solve import Receipt
-
-__all__ = ["RayMetrics"]
+__all__ = ["SweepCounters"]
 
 
-class RayMetrics:
+class SweepCounters:
     """Cells done, failures, cells per second and batch fill, seen as ``ray_w2s_*`` on the metrics endpoint.
 
     Ray exports every value a few seconds after it was set.
@@ -27,17 +23,16 @@ class RayMetrics:
         self._start = time.monotonic()
         self._cells = 0
 
-    def record(self, receipt: Receipt, fill: float) -> None:
+    def count(self, cells: int, failed: int, fill: float) -> None:
         """Account for one block."""
-        failed = int(receipt.statuses.get("failed", 0))
-        self._cells += receipt.rows
-        if receipt.rows:
-            self._done.inc(receipt.rows)
+        self._cells += cells
+        if cells:
+            self._done.inc(cells)
         if failed:
             self._failed.inc(failed)
         self._fill.set(fill)
-        self.flush()
+        self.set_rate()
 
-    def flush(self) -> None:
-        """Set the rate."""
+    def set_rate(self) -> None:
+        """Set cells per second to what it is now."""
         self._rate.set(self._cells / max(time.monotonic() - self._start, 1e-9))
