@@ -102,7 +102,7 @@ def cases(tmp_path_factory):
     return {result["case"]: result for result in results}
 
 
-@pytest.mark.parametrize("case", ["naive", "naive in pieces", "confidence", "confidence in pieces", "legal"])
+@pytest.mark.parametrize("case", ["naive", "naive in pieces", "confidence", "confidence in pieces", "legal", "learned weights"])
 def test_two_ranks_train_what_one_device_trains(cases, case):
     found = cases[case]
     assert found["moved"] > 1e-2
@@ -117,7 +117,13 @@ def test_two_ranks_train_what_one_device_trains(cases, case):
 
 def test_a_resumed_training_of_two_ranks_has_the_bits_of_an_uninterrupted_one(cases):
     resumed = {case: found["resumed"] for case, found in cases.items() if found["resumed"] is not None}
-    assert resumed == {"naive in pieces": True, "legal": True}
+    assert resumed == {"naive in pieces": True, "legal": True, "learned weights": True}
+
+
+def test_two_ranks_learn_the_weights_that_one_device_learns(cases):
+    alone, together = cases["learned weights"]["learned"]
+    assert together == pytest.approx(alone, abs=1e-6)
+    assert max(alone) - min(alone) > 0.01
 
 
 def test_a_rank_holds_its_share_of_the_weights(cases):
