@@ -53,6 +53,43 @@ def tiny_distilbert(place: Path, *, layers: int = 1, width: int = 12, seed: int 
     return place
 
 
+def tiny_causal(
+    place: Path, *, kind: str = "llama", layers: int = 2, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS
+) -> Path:
+    """Write a causal model (``llama`` or ``gpt2``) with random weights and words apart; [SEP] ends a text."""
+    import tokenizers
+    import torch
+    import transformers
+
+    end = words.index("[SEP]")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if kind == "gpt2":
+            given = {"n_embd": width, "n_layer": layers, "n_head": 2, "n_positions": 128, "initializer_range": 0.2}
+            config = transformers.GPT2Config(vocab_size=len(words), bos_token_id=None, eos_token_id=end, **given)
+            transformers.GPT2LMHeadModel(config).save_pretrained(place)
+        else:
+            config = transformers.LlamaConfig(
+                vocab_size=len(words),
+                hidden_size=width,
+                intermediate_size=2 * width,
+                num_hidden_layers=layers,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                max_position_embeddings=128,
+                initializer_range=0.2,
+                bos_token_id=None,
+                eos_token_id=end,
+                tie_word_embeddings=True,
+            )
+            transformers.LlamaForCausalLM(config).save_pretrained(place)
+    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: k for k, word in enumerate(words)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 128}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks).save_pretrained(place)
+    return place
+
+
 def letter_rows(count: int, seed: int) -> list[dict[str, object]]:
     """Texts of letters; class 1 has more letters of the first half of the alphabet, with noise."""
     rng = np.random.default_rng(seed)

@@ -16,10 +16,12 @@ from typing import Any, Literal
 from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
-from w2s.finetune.inference.hidden_states import depth_and_width, features
+from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
+from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.objectives.base import Examples, Labelled, find_objective
+from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
@@ -50,6 +52,7 @@ class Setup:
     shape, recipe : how every model is made and trained; ``rates`` are peak learning rates on ``labeled`` items and on others.
     evaluate_every : steps between the student's evaluations; None: none.
     max_length, shards : tokens of the longest text, devices of one training.
+    pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
 
     """
 
@@ -68,6 +71,7 @@ class Setup:
     evaluate_every: int | None
     max_length: int
     shards: int
+    pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,13 @@ class Kit:
 
     def teacher(self, model: ModelFolder, member: int = 0) -> Call:
         """Train a model on the true labels of the labelled items: a weak model, or the strong baseline."""
-        return self._train(model, Labelled("labeled", self.true_labels("labeled")), {}, member_seed(self.setup.seed, member))
+        examples = self.examples("labeled", self.true_labels("labeled"))
+        return self._train(model, examples, self._objective(None), member_seed(self.setup.seed, member))
 
     def ceiling(self) -> Call:
         """Train the student's model on the true labels of the transfer items, with cross-entropy, to the end."""
-        examples = Labelled("transfer", self.true_labels("transfer"))
-        return self._train(self.student_model, examples, {}, member_seed(self.setup.seed))
+        examples = self.examples("transfer", self.true_labels("transfer"))
+        return self._train(self.student_model, examples, self._objective(None), member_seed(self.setup.seed))
 
     def teachers(self) -> tuple[tuple[ModelFolder, Call], ...]:
         """List the teachers: every member of every weak model, with its model."""
@@ -154,7 +159,8 @@ class Kit:
 
     def predict(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
         """Predict parts with a trained ``model``: ``predictions.arrow`` (item_id, p_0, ...)."""
-        return predict(model=training, base=model, items=self.items, parts=parts, max_length=self.setup.max_length)
+        given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
+        return predict_pairs(**given) if self.setup.pairs else predict(**given)
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
         """Soft labels of parts by a trained ``model``, as it gives them."""
@@ -177,12 +183,27 @@ class Kit:
             labels = treat(labels)
         return labels
 
-    def labelled(self, labels: Call | tuple[Call, ...]) -> Labelled:
+    def labelled(self, labels: Call | tuple[Call, ...]) -> Examples:
         """Transfer items with labels, or with those of several supervisors, as examples of a training."""
-        return Labelled("transfer", labels)
+        return self.examples("transfer", labels)
+
+    def examples(self, part: str, labels: Call | tuple[Call, ...]) -> Examples:
+        """Items of a part with labels: with preferences where the task has pairs, else with classes."""
+        return Pair(part, labels) if self.setup.pairs else Labelled(part, labels)
+
+    def reference(self, model: ModelFolder) -> Call:
+        """Log-probabilities of all replies under the untrained ``model``: the frozen reference of DPO.
+
+        Raises :class:`FieldError` for a task without pairs.
+        """
+        if not self.setup.pairs:
+            raise FieldError("it learns from pairs of replies, which this task has not and hh_harmless has", "method")
+        return reference_log_probabilities(base=model, items=self.items, max_length=self.setup.max_length)
 
     def features(self, model: ModelFolder, layer: int | None = None, pooling: str = "auto") -> tuple[Call, int]:
         """Pooled hidden states of the frozen ``model`` for all items, and the layer: the last one where ``layer`` is None."""
+        if self.setup.pairs:
+            raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
         chosen = depth_and_width(model)[0] if layer is None else layer
         length = self.setup.max_length
         return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
@@ -209,17 +230,18 @@ class Kit:
         Raises :class:`w2s.errors.FieldError` for an unknown objective, its options, or the wrong kind of examples.
 
         """
-        kind = find_objective(objective or "classification")
+        named = objective or ("reward" if self.setup.pairs else "classification")
+        kind = find_objective(named)
         if not isinstance(examples, kind.examples):
-            raise TypeError(f"objective {objective!r} takes {kind.examples.__name__} examples, not {type(examples).__name__}")
+            wanted = f"takes {kind.examples.__name__} examples, not {type(examples).__name__}"
+            raise FieldError(f"objective {named!r} {wanted}: it does not fit this kind of task", "method")
         own: dict[str, Any] = {
             "loss": self.loss,
             "options": dict(self.options),
             "stop": "legal" if self.stop == "legal" else "end",
             "evaluate_every": self.setup.evaluate_every,
         }
-        if objective is not None:
-            own["objective"] = {"name": objective, "options": kind.options.checked(f"objective {objective!r}", settings or {})}
+        own |= self._objective(objective, settings)
         codes = {"loss_code": code_of(find_loss(self.loss).function), "objective_code": code_of(kind), "method_code": self.code}
         own |= {name: code for name, code in codes.items() if code is not None}
         seed = member_seed(self.setup.seed) if role == "student" else self.seed(role)
@@ -233,6 +255,14 @@ class Kit:
         """Return a kit that differs in some fields."""
         return replace(self, **fields)
 
+    def _objective(self, name: str | None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The entry of a recipe: none for classification, which trainings had before there was a choice."""
+        if name is None and not self.setup.pairs:
+            return {}
+        named = name or "reward"
+        checked = find_objective(named).options.checked(f"objective {named!r}", settings or {})
+        return {"objective": {"name": named, "options": checked}}
+
     def _train(self, model: ModelFolder, examples: Examples, own: Mapping[str, Any], seed: int) -> Call:
         setup = self.setup
         rate = setup.rates["labeled" if examples.part == "labeled" else "transfer"]
@@ -241,7 +271,7 @@ class Kit:
             items=self.items,
             labels=examples.labels,
             part=examples.part,
-            shape=setup.shape,
+            shape={**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
             recipe={**setup.recipe, "learning_rate": rate, **own},
             rows=setup.rows[examples.part] if examples.rows is None else examples.rows,
             max_length=setup.max_length,
@@ -253,6 +283,6 @@ class Kit:
         """Mean of soft labels, treated; then, model by model, the labels of a chain's link that has learned from them."""
         labels = self.treated(soft[0] if len(soft) == 1 else mix(labels=soft, weights=(1.0,) * len(soft)))
         for model in self.setup.chain:
-            link = self._train(model, self.labelled(labels), {}, member_seed(self.setup.seed))
+            link = self._train(model, self.labelled(labels), self._objective(None), member_seed(self.setup.seed))
             labels = self.treated(self.labels(model, link))
         return flip(labels=labels, truth=self.setup.truth, seed=self.setup.seed) if self.flipped else labels

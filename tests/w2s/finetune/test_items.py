@@ -141,9 +141,8 @@ def test_content_is_the_identity(tmp_path, named):
 
 
 def test_the_hub_is_asked_for_the_commit(monkeypatch):
-    huggingface_hub = pytest.importorskip("huggingface_hub", reason="hub: names need the hub: pip install 'w2s-sweep[llm]'")
-
-    from w2s.finetune.data import tasks
+    huggingface_hub = pytest.importorskip("huggingface_hub", reason="the hub needs w2s-sweep[llm]")
+    from w2s.files import hub
 
     asked = []
 
@@ -156,13 +155,13 @@ def test_the_hub_is_asked_for_the_commit(monkeypatch):
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(huggingface_hub, "dataset_info", dataset_info)
-    tasks._hub_commit.cache_clear()
+    hub.hub_commit.cache_clear()
     first = TaskData.find("hub:google/boolq@main")
     assert asked == [("google/boolq", "main")]
     Info.sha = "ffff"
-    tasks._hub_commit.cache_clear()
+    hub.hub_commit.cache_clear()
     assert TaskData.find("hub:google/boolq@main") != first
-    tasks._hub_commit.cache_clear()
+    hub.hub_commit.cache_clear()
 
 
 def test_choices_become_right_or_wrong_by_the_rows_own_coin():

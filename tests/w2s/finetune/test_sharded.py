@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import tiny_bert
+from waiting import watchdog
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
@@ -214,7 +215,7 @@ def test_a_rank_that_ignores_a_polite_end_is_ended_all_the_same(tmp_path):
         "import signal, sys, time\nsignal.signal(15, signal.SIG_IGN)\nif sys.argv[1] == '0': sys.exit('over')\ntime.sleep(60)"
     )
     notes: list[str] = []
-    with pytest.raises(RankError, match="rank 0 of 2: over"):
+    with watchdog(20), pytest.raises(RankError, match="rank 0 of 2: over"):
         ranks(stubborn, tmp_path, notes=notes)
     _, polite, rude = map(int, re.findall(r"\d+", notes[0]))
     for pid in (polite, rude):

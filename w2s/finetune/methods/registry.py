@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.errors import FieldError, nearest
 from w2s.finetune.objectives.options import Options
-from w2s.plugins import Registry, import_file
+from w2s.plugins import Registry
+from w2s.user_files import import_file
 
 if TYPE_CHECKING:
     from w2s.finetune.kit import Kit, Student
@@ -47,7 +48,7 @@ class Builder:
 METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
-    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels")},
+    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels", "dpo")},
 )
 """All methods by name."""
 
@@ -80,7 +81,7 @@ def method_of_file(path: Path, name: str) -> Builder:
     so that a grid works in every process or in none.
     """
     before = dict(METHODS.known)
-    module = import_file(path, "method")
+    module = import_file(path)
     found = {item.name: item for item in vars(module).values() if isinstance(item, Builder)}
     for own in [item for item in found.values() if METHODS.known.get(item.name) is item and item is not before.get(item.name)]:
         if own.function.__module__ == module.__name__:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call
     from w2s.finetune.data.tokens import Encoded
 
-__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Source", "find_objective", "objective"]
+__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Source", "find_objective", "objective"]
 
 Matrix = npt.NDArray[np.float64]
 Predict = Callable[[Sequence[int]], Matrix]
@@ -54,6 +54,14 @@ class Examples:
 @dataclass(frozen=True)
 class Labelled(Examples):
     """Items with class probabilities: each call holds ``labels.arrow`` (item_id, p_0, ...)."""
+
+
+@dataclass(frozen=True)
+class Pair(Examples):
+    """Pairs of replies with preference probabilities: ``labels.arrow`` (item_id, p_0, p_1), p_1 that of the second reply.
+
+    For DPO a second call holds the log-probabilities of the replies under the reference: ``logprobs.arrow``.
+    """
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ class Objective(ABC):
     ----------
     examples : the kind of examples that a method has to give.
     options : options of the objective, which :func:`objective` declares.
+    shape : what it asks of the model, fields of :class:`w2s.finetune.models.build.Shape`.
     separable : whether the loss is a mean over examples of which each depends on its own outputs alone; then a batch can be
         done in pieces with one pass. An objective that learns something beside the model is never separable.
     lengths : (n,) tokens of every example; batches are made from them.
@@ -98,6 +107,7 @@ class Objective(ABC):
 
     examples: ClassVar[type[Examples]] = Labelled
     options: ClassVar[Options] = Options({})
+    shape: ClassVar[Mapping[str, Any]] = {}
     separable: bool = False
     lengths: npt.NDArray[np.int64]
     texts: Encoded
@@ -156,6 +166,8 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "classification": "w2s.finetune.objectives.classification",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
+        "reward": "w2s.finetune.objectives.preference",
+        "dpo": "w2s.finetune.objectives.preference",
     },
 )
 """All objectives by name."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.data.tokens import Encoded, read_texts
 from w2s.finetune.inference.forward import logits_of, moved, probabilities_of
-from w2s.finetune.objectives.base import Labelled, Objective, Predict, Source, objective
+from w2s.finetune.objectives.base import Examples, Labelled, Objective, Predict, Source, objective
 from w2s.finetune.objectives.losses import cross_entropy, find_loss
 
 __all__ = ["Classification", "LabelledItems"]
@@ -25,8 +25,8 @@ Matrix = npt.NDArray[np.float64]
 class LabelledItems:
     """The items of a training, found by their ids: those to learn from, those held out, those that are predicted."""
 
-    def __init__(self, source: Source, given: pa.Table) -> None:
-        self.ids, self.texts, parts = read_texts(source.base, source.items, source.max_length)
+    def __init__(self, source: Source, given: pa.Table, read: Callable[..., Any] = read_texts) -> None:
+        self.ids, self.texts, parts = read(source.base, source.items, source.max_length)
         named = set(given["item_id"].to_pylist())
         self.own = [k for k, name in enumerate(self.ids) if parts[k] == source.part and name in named]
         if len(self.own) != source.rows:
@@ -47,7 +47,7 @@ class Classification(Objective):
     ``rows`` (n,) of ``texts`` are learned with ``targets`` (n, K); ``validation`` pairs held-out rows with given labels (m, K).
     """
 
-    examples = Labelled
+    examples: ClassVar[type[Examples]] = Labelled
 
     def __init__(
         self,

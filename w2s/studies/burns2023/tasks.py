@@ -25,6 +25,7 @@ __all__ = [
     "class_count",
     "columns_of",
     "drawn",
+    "has_pairs",
     "stacked",
 ]
 
@@ -92,6 +93,11 @@ def check_draws(block: Block) -> None:
 def class_count(cell: Mapping[str, Any]) -> int:
     """Number of classes: the formatter's, or the distinct labels of a file of one's own."""
     return _class_count(*_source(cell))
+
+
+def has_pairs(cell: Mapping[str, Any]) -> bool:
+    """Whether the items of a cell's task are pairs of replies to a prompt."""
+    return formatter_of(cell["task"], **columns_of(cell)).pairs  # type: ignore[arg-type]
 
 
 def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:

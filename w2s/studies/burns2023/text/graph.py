@@ -16,7 +16,7 @@ from w2s.finetune.methods.modifiers import flipped, kit_for
 from w2s.finetune.methods.text import Method, builder_of
 from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.studies.burns2023.tasks import drawn
+from w2s.studies.burns2023.tasks import drawn, has_pairs
 
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
 
@@ -39,6 +39,8 @@ class CellGraph:
     control: Call | None
     trainings: Mapping[str, Call]
     says: tuple[Call, ...]
+    pairs: bool
+    """Whether items are pairs of replies."""
     several: bool
     """Whether the labels are those of several weak models, or of members whose weights are learned."""
 
@@ -67,6 +69,7 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         control=build(flipped(kit), method.settings).predictions if cell["control"] == "flip" else None,
         trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
         says=student.says,
+        pairs=kit.setup.pairs,
         several=len(kit.weak_models) > 1 or (kit.members > 1 and isinstance(student.training.arguments["labels"], tuple)),
     )
 
@@ -94,4 +97,5 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         evaluate_every=cell["evaluate_every"] or None,
         max_length=cell["max_length"],
         shards=cell["shards"],
+        pairs=has_pairs(cell),
     )

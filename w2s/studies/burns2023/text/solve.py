@@ -17,17 +17,20 @@ from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Seen
 from w2s.finetune.evaluation.classification import ClassificationEvaluation
+from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
 
 Matrix = npt.NDArray[np.float64]
 
+_EVALUATIONS = {False: ClassificationEvaluation(), True: PreferenceEvaluation()}
+"""By whether items are pairs; both read probabilities."""
+
 
 class TextSolver:
     """Rows and curves of cells whose artifacts are in ``store``."""
 
-    evaluation: ClassVar[ClassificationEvaluation] = ClassificationEvaluation()
     columns: ClassVar[Mapping[str, str]] = {
         **ClassificationEvaluation.columns,
         "selected_by": "string",
@@ -41,8 +44,10 @@ class TextSolver:
         "learned_weights": "string",
         "agreed_items": "double",
         "self_labelled": "double",
+        **PreferenceEvaluation.columns,
     }
-    """Columns of a row; the last four are null where there are no several supervisors, and no method says them."""
+    """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
+    them, or no pairs."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -66,7 +71,7 @@ class TextSolver:
         )
         accounts = [self._account(graph, role) for role in ("weak", "student", "ceiling", "strong")]
         return {
-            **self.evaluation.row(truth, seen),
+            **_EVALUATIONS[graph.pairs].row(truth, seen),
             "selected_by": selected,
             "stopped_at": stopped,
             "cut_items": max(account["cut_items"] for account in accounts),
@@ -96,7 +101,7 @@ class TextSolver:
         return table.add_column(0, "cell_id", names).append_column("test_accuracy", pa.array(values, pa.float64()))
 
     def _read(self, call: Call, ids: list[str]) -> Matrix:
-        return self.evaluation.read(self.store.get(call), ids)
+        return _EVALUATIONS[False].read(self.store.get(call), ids)
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """The student's test predictions at the evaluation with the best accuracy on the validation items."""

@@ -41,7 +41,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Text"]
+__all__ = ["Text", "TextCell"]
 
 
 class TextCell(TaskCell):
@@ -118,8 +118,8 @@ class Text(Study):
             for level in asked_levels(block, "method", *TASK_FIELDS):
                 method = methods[level["method"]]
                 check_loss(method.loss, method.options, class_count(level))
-            for cell in _one_of_each(block, "method"):
-                self._graph(cell)
+            for cell in _one_of_each(block, "method", "task", "shards"):
+                self._check_graph(cell)
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
@@ -176,6 +176,15 @@ class Text(Study):
     def _graph(self, cell: Mapping[str, Any]) -> CellGraph:
         return cell_graph(cell, class_count(cell))
 
+    def _check_graph(self, cell: Mapping[str, Any]) -> None:
+        """Build a cell's calls once; a method that does not fit its task says so."""
+        try:
+            graph = self._graph(cell)
+        except FieldError as error:
+            raise FieldError(f"method {str(cell['method'])!r} on task {cell['task']}: {error}", error.field) from None
+        if graph.pairs and cell["shards"] > 1:
+            raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
+
     def _solver(self) -> TextSolver:
         if self.store is None:
             raise RuntimeError("this study reads artifacts: build it with the store that holds them")
@@ -191,15 +200,16 @@ def _check_models(model: ModelFolder | ModelChain | ModelSet | None) -> None:
         check_model(one)
 
 
-def _one_of_each(block: Block, name: str) -> list[Mapping[str, Any]]:
-    """One wanted cell for each value of a field that a wanted cell has."""
-    missing = {level[name] for level in asked_levels(block, name)}
+def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
+    """One wanted cell for each combination of some fields that a wanted cell has."""
+    missing = {tuple(level.values()) for level in asked_levels(block, *names)}
     cells: list[Mapping[str, Any]] = []
     for cell in block.cells():
         if not missing:
             break
-        if cell[name] in missing:
-            missing.discard(cell[name])
+        values = tuple(cell[name] for name in names)
+        if values in missing:
+            missing.discard(values)
             cells.append(cell)
     return cells
 
