@@ -140,7 +140,8 @@ def test_differences_of_long_axes_take_linear_work_and_are_short(bench):
         first = toy(bench, fixed={"x": 1}, seeds=count)
         return toy(bench, fixed={"x": 1}, seeds=list(range(5, count + 5))), first
 
-    few, many = (python_calls(lambda pair=shifted(count): differences(*pair)) for count in (1_000, 10_000))
+    short, long = shifted(1_000), shifted(10_000)
+    few, many = python_calls(lambda: differences(*short)), python_calls(lambda: differences(*long))
     assert few < many < 10.1 * few
     (line,) = differences(*shifted(100_000))
     assert line.startswith("seed: - [0, 1, 2, 3, 4] + [100000, 100001")

@@ -1,7 +1,7 @@
 """Students of the regression study: strong features on one sample, fitted to the labels of many teachers under many filters.
 
 Two ways to the same errors. With the spectrum of the Gram a filter is a sum over d_strong numbers, and no coefficients are
-formed; with a Cholesky factor for each ridge strength nothing dear is computed first. :mod:`w2s.probes.solver_choice` says
+formed; with a Cholesky factor for each ridge strength nothing expensive is computed first. :mod:`w2s.probes.solver_choice` says
 which.
 """
 
