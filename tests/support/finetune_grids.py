@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -107,8 +108,9 @@ def kill_in_training(path: Path, out: Path, wanted: Callable[[Path], bool], *, s
     def far_enough() -> bool:
         if process.poll() is not None:
             pytest.fail("the launch ended before it was killed")
-        places = [place.parent for place in scratch.glob("*/step-*") if int(place.name.removeprefix("step-")) >= step]
-        found[:] = [place for place in places if wanted(place)]
+        with contextlib.suppress(FileNotFoundError):  # a training was finished meanwhile
+            places = [place.parent for place in scratch.glob("*/step-*") if int(place.name.removeprefix("step-")) >= step]
+            found[:] = [place for place in places if wanted(place)]
         return bool(found)
 
     try:

@@ -17,9 +17,9 @@ MEMBERS = 1000
 LARGEST_SEED = 2**63 // MEMBERS - 1
 """Largest seed of a cell, so that the seeds of its trainings have 63 bits."""
 BY_ARITHMETIC: Mapping[str, str] = {
-    "w2s.finetune.seeds.member_seed": "seeds of teachers, students, ceilings and baselines are in the keys of stored artifacts",
+    "seed * MEMBERS": "seeds of teachers, students, ceilings and baselines are in the keys of stored artifacts",
 }
-"""Functions that make a seed from another by arithmetic, and why they may."""
+"""Expressions that make a seed from another by arithmetic, and why they may."""
 
 
 def member_seed(seed: int, member: int = 0) -> int:
