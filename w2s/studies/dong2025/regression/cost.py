@@ -13,7 +13,7 @@ from typing import Any
 
 from w2s.contract.block import Block
 from w2s.contract.study import Common, Piece
-from w2s.probes.probe import FILTER_FIELDS, filters_of
+from w2s.probes.filters import FILTER_FIELDS, filters_of
 from w2s.probes.solver_choice import Choice
 from w2s.sharing.stage import MOST_COMMON
 from w2s.sharing.workloads import CALLS, MOVED, NORMAL_FLOPS

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.laws.gaussian import latent_grams, latent_sample
-from w2s.probes.probe import MomentProbe
+from w2s.probes.moments import MomentProbe
 from w2s.sharing.stage import Level, Stage, Values
 from w2s_kernels import Backend, nested, streamed_grams
 from w2s_kernels.backend import Array

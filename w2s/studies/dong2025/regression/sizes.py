@@ -10,7 +10,7 @@ from typing import Any
 
 from w2s.contract.block import Block
 from w2s.laws.gaussian import GEOMETRY
-from w2s.probes.probe import FILTER_FIELDS
+from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import Choice, choose_solver, count_filters
 from w2s.studies.dong2025.regression.solve import Nested
 from w2s.studies.fields import occurring

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.laws.gaussian import GEOMETRY, Geometry
-from w2s.probes.probe import filters_of
+from w2s.probes.filters import filters_of
 from w2s.probes.solver_choice import choose_solver, count_filters, mixed_solver, solver_pair
 from w2s.sharing.stage import Level, Values
 from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, Moments

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from w2s.probes.probe import MomentProbe
+from w2s.probes.moments import MomentProbe
 from w2s_kernels import Backend, Filters, filter_products, filtered_products, joint_risk, nested
 from w2s_kernels.backend import Array, namespace
 from w2s_kernels.cholesky import condition_estimate, solve_factor

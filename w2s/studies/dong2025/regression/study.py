@@ -18,7 +18,7 @@ from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.measure import metrics
-from w2s.probes.probe import FILTER_FIELDS
+from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import LEAST_RIDGE
 from w2s.sharing.results import Results
 from w2s.sharing.stage import Values

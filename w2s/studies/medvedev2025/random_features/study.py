@@ -16,7 +16,7 @@ import numpy.typing as npt
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.contract.study import Cost, Kind, Piece, Rule, Study
-from w2s.probes.probe import filters_of
+from w2s.probes.filters import filters_of
 from w2s.sharing.results import Results
 from w2s.studies.fields import occurring
 from w2s.studies.medvedev2025.random_features import solve as solver
