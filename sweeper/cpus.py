@@ -1,11 +1,22 @@
-"""How many CPUs this process may use, and how much memory the machine has."""
+"""What this machine has: CPUs that this process may use, GPUs, memory; and the variables that hold libraries to threads."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["physical_memory", "usable_cpus"]
+__all__ = ["THREAD_VARIABLES", "gpu_count", "physical_memory", "usable_cpus"]
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+"""Variables of the environment that say how many threads a library may start; it reads them when it is loaded."""
 
 
 def usable_cpus() -> int:
@@ -29,3 +40,10 @@ def _cgroup_quota() -> float | None:
 def physical_memory() -> int:
     """Bytes of memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def gpu_count() -> int:
+    """Count the NVIDIA GPUs that this process may use: 0 where ``CUDA_VISIBLE_DEVICES`` is set and empty."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))

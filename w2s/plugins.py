@@ -1,22 +1,18 @@
-"""Parts by name: built-in ones, those that a file registers, and those that installed packages add by entry point."""
+"""Parts by name: built-in ones, and those that installed packages add by entry point."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["Registry", "code_of", "import_file", "load_plugin", "plugin_names"]
+__all__ = ["Registry", "code_of", "load_plugin", "plugin_names"]
 
 T = TypeVar("T")
 
@@ -36,33 +32,6 @@ def load_plugin(group: str, name: str) -> Any | None:
                 reason = f"{type(error).__name__}: {error}"
                 raise FieldError(f"entry point {name!r} of {group} ({point.value}) cannot be loaded: {reason}") from error
     return None
-
-
-def import_file(path: Path, kind: str) -> ModuleType:
-    """Import a file of one's own once per content, under a name of its own that begins with ``w2s_`` and the kind of part.
-
-    Raises :class:`FieldError` for a file that is not there, cannot be read, or cannot be imported.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FieldError(f"no such file {path}") from None
-    except (OSError, ValueError) as error:
-        raise FieldError(f"{path} cannot be read: {error}") from None
-    name = f"w2s_{kind}_{path.stem}_{hashlib.blake2b(content + str(path).encode(), digest_size=6).hexdigest()}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise FieldError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Which library computes: an explicit value that callers pass on, never a global.
 
-Three backends share one set of reference functions written against an array namespace `xp`. "numpy" runs them as they
-stand, "numba" replaces the hot ones by compiled CPU loops, "cupy" runs the same functions on a GPU.
+Three backends share the plain functions of every kernel, written against an array namespace `xp`. "numpy" runs them as they
+are, "numba" replaces those where time is spent by compiled CPU loops, "cupy" runs them on a GPU and replaces some by CUDA
+kernels. Which version runs is decided in `dispatch`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Backend:
 
     def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
         """NumPy array with the same values; copies from the device for "cupy"."""
-        return np.asarray(a.get() if hasattr(a, "get") else a)
+        return to_host(a)
 
 
 NUMPY = Backend("numpy", "the reference")
@@ -94,6 +95,11 @@ def namespace(*arrays: Array) -> Any:
     if any(type(a).__module__.partition(".")[0] == "cupy" for a in arrays):
         return sys.modules["cupy"]
     return np
+
+
+def to_host(a: Array) -> np.ndarray[Any, Any]:
+    """NumPy array with the values of `a`, copied from the device if it lives there."""
+    return np.asarray(a.get() if hasattr(a, "get") else a)
 
 
 def resolve(backend: Backend | None, *arrays: Array) -> Backend:
@@ -132,7 +138,7 @@ def _missing(name: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _probe_cupy() if name == "cupy" else _probe_numba()
-    except Exception as error:  # a driver can fail with any class, and auto must go on to the next backend
+    except Exception as error:  # a driver can fail with any class, and auto must try the next backend
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 

@@ -14,6 +14,9 @@ import numpy as np
 
 from .backend import Array
 
+EPS = float(np.finfo(np.float64).eps)
+"""Distance from 1 to the next float64."""
+
 
 def matmul(a: Array, b: Array, xp: Any) -> Array:
     """Product (..., m, k) @ (..., k, n) -> (..., m, n), one GEMM per item; leading dimensions broadcast."""

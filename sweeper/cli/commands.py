@@ -28,13 +28,6 @@ GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
 
-class ExecutorName(StrEnum):
-    """Where blocks are solved."""
-
-    ray = "ray"
-    inline = "inline"
-
-
 class BackendName(StrEnum):
     """Which kernels compute."""
 
@@ -129,7 +122,12 @@ def plan(
 def launch(
     grid: GridFile,
     out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
-    executor: Annotated[ExecutorName | None, typer.Option(help="ray, or inline: this process, without Ray")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="inline, processes, ray, an installed one or file.py:Name; default: auto, by predicted time"
+        ),
+    ] = None,
     address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray cluster")] = None,

@@ -1,53 +1,39 @@
-"""Solve blocks one after another in this process: no Ray, breakpoints work."""
+"""Run tasks one after another in this process: no Ray, breakpoints work."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from types import TracebackType
+from collections import deque
 
-from sweeper.launching.progress import Progress
-from sweeper.launching.schedule import Schedule
-from sweeper.worker.make import ArtifactReceipt, make_artifact
-from sweeper.worker.solve import Job, Receipt, record_failure, solve_block
-from w2s.contract.block import Block
+from sweeper.executors.base import Executor, Finished, Options, Setup, Task
 
 __all__ = ["InlineExecutor"]
 
 
-class InlineExecutor:
-    """One process, one thread, in plan order."""
+class InlineExecutor(Executor):
+    """One process, one thread, one bundle of blocks at a time, in the order of submission."""
 
-    def __init__(self, report: Progress | None = None) -> None:
-        self.report = report or Progress.silent()
+    capacity = 1
+    task_seconds = 0.0
 
-    def __enter__(self) -> InlineExecutor:
-        return self
+    def __init__(self, options: Options | None = None, setup: Setup | None = None) -> None:
+        super().__init__(options, setup)
+        self._waiting: deque[Task] = deque()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
+    def submit(self, task: Task) -> None:
+        """Put the task behind those that wait."""
+        self._waiting.append(task)
 
-    def run(self, job: Job, schedule: Schedule) -> Generator[Receipt | ArtifactReceipt]:
-        """Yield a receipt as each block or artifact is done; a block comes as soon as its artifacts are there."""
-        while schedule.blocks or schedule.calls:
-            if schedule.blocks:
-                yield _solved(job, schedule.blocks.popleft())
-                continue
-            key = schedule.next_call()
-            made = make_artifact(job, schedule.owner[key], key, self.report.note)
-            yield made
-            if made.error is None:
-                schedule.succeeded(key)
-            else:
-                for block in schedule.failed(key, made.error):
-                    yield record_failure(job, block, made.error)
+    def wait(self) -> list[Finished]:
+        """Run the first task that waits. Whatever it raises is raised here, where a debugger sees it.
+
+        Only ``SystemExit`` is an error of the task: raised further, it would end the launch without a word.
+        """
+        task = self._waiting.popleft()
+        try:
+            return [Finished(task, task(self.setup.note))]
+        except SystemExit as problem:
+            return [Finished(task, error=f"SystemExit: {problem}", final=True)]
 
     def describe(self) -> str:
-        """Say where blocks are solved."""
+        """Say where tasks run."""
         return "inline"
-
-
-def _solved(job: Job, block: Block) -> Receipt:
-    try:
-        return solve_block(job, block)
-    except SystemExit as problem:  # here it would end the launch; in a Ray worker it means that Ray shuts down
-        return record_failure(job, block, f"SystemExit: {problem}")

@@ -14,7 +14,6 @@ disk before its rename: after a power cut a part is whole or not there. The rena
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +30,7 @@ from sweeper.errors import RunError, StoreError
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
 from sweeper.grid.yaml import dump_yaml
 from w2s.files.durable import whole
+from w2s.files.lock import hold, is_held
 
 __all__ = ["RunFolder"]
 
@@ -173,33 +173,19 @@ class RunFolder:
 
     def is_locked(self) -> bool:
         """Whether a launch holds the folder now."""
-        try:
-            with (self.path / ".lock").open(encoding="utf-8") as stream:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return is_held(self.path / ".lock")
 
     @contextlib.contextmanager
-    def lock(self, waiting: Any = None) -> Iterator[None]:
+    def lock(self, waiting: Callable[[], object] | None = None) -> Iterator[None]:
         """Hold the folder for one launch at a time; the system frees it when the process ends, however it ends.
 
         A second launch calls ``waiting()`` once and then waits its turn.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            stream = (self.path / ".lock").open("a+", encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
-        with stream:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if waiting is not None:
-                    waiting()
-                fcntl.flock(stream, fcntl.LOCK_EX)
+                stack.enter_context(hold(self.path / ".lock", waiting))
+            except OSError as error:
+                raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield
 
     def _files(self) -> list[Path]:

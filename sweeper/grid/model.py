@@ -7,34 +7,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from sweeper.grid.compute import Compute
 from sweeper.grid.conditions import Condition, excluded, restrict
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
 
-__all__ = ["Compute", "Grid", "SubGrid", "common_cells"]
+__all__ = ["Grid", "SubGrid", "common_cells"]
 
 
 _MAX_MASK = 50_000_000
-
-
-class Compute(BaseModel):
-    """The ``compute:`` section: where and how, never what. It has no part in any cell's identity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    executor: Literal["ray", "inline"] = "ray"
-    address: str | None = Field(None, description="address of a running Ray cluster; none starts a local one")
-    backend: Literal["auto", "numpy", "numba", "cupy"] = "auto"
-    cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; default: those this process may use")
-    on_error: Literal["stop", "continue", "stop-if-all-alike"] = "stop-if-all-alike"
-    store: str | None = Field(None, description="folder of artifacts; default: .w2s-store beside the run folder")
-    blind: bool = Field(False, description="refuse grids in which truth could reach a student")
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from sweeper.errors import GridError
 from sweeper.grid.axes import expand_values, join_conditional
+from sweeper.grid.compute import Compute, read_compute
 from sweeper.grid.conditions import Condition, condition_from_mapping, condition_from_text, first_violation, restrict, show
-from sweeper.grid.model import Compute, Grid, SubGrid, common_cells
+from sweeper.grid.model import Grid, SubGrid, common_cells
 from sweeper.grid.yaml import Lines, read_yaml
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import FieldSpec, cell_fields, null_inactive
@@ -101,14 +100,11 @@ class _GridReader:
             raise self.fail(str(error), "study") from None
 
     def compute(self, top: Mapping[str, Any]) -> Compute:
-        written = self.mapping(_given(top, "compute", {}), tuple(Compute.model_fields), "compute")
+        written = self.mapping(_given(top, "compute", {}), (), "compute")
         try:
-            return Compute.model_validate(written, strict=True)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name, given = str(first["loc"][0]), first["input"]
-            hint = nearest(given, _choices(name))
-            raise self.fail(f"compute.{name}: {given!r} is not allowed: {first['msg']}{hint}", "compute", name) from None
+            return read_compute(written, self.folder)
+        except FieldError as error:
+            raise self.fail(str(error), "compute", error.field) from None
 
     def out(self, top: Mapping[str, Any]) -> Path:
         written = top.get("out")
@@ -346,11 +342,6 @@ def _given(block: Mapping[str, Any], key: str, empty: Any) -> Any:
     """What a section holds; a section without content is empty, any other value is kept to be complained about."""
     value = block.get(key)
     return empty if value is None else value
-
-
-def _choices(name: str) -> tuple[str, ...]:
-    annotation = Compute.model_fields[name].annotation
-    return tuple(map(str, getattr(annotation, "__args__", ())))
 
 
 def _kind(value: Any) -> str:

@@ -17,16 +17,28 @@ Lines = dict[tuple[Any, ...], int]
 
 _MAX_BYTES = 2 * 1024 * 1024
 _MAX_NODES = 1_000_000
+_MAX_DEPTH = 100
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe loader with the core schema of YAML 1.2: ``1e-3`` is a number, ``yes`` and ``on`` are words."""
+class _Core:
+    """The core schema of YAML 1.2: ``1e-3`` is a number, ``yes`` and ``on`` are words."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
+class _Loader(_Core, yaml.SafeLoader):
+    """Safe loader in Python: it says best what is wrong, and it is there where libyaml is not."""
+
+
+class _FastLoader(_Core, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe loader in C."""
+
+
 def _resolve(tag: str, pattern: str, first: str) -> None:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
+    for character in first:
+        _Core.yaml_implicit_resolvers.setdefault(character, []).append(
+            (f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"))
+        )
 
 
 _resolve("null", r"~|null|Null|NULL|", "~nN\0")
@@ -37,7 +49,7 @@ _resolve(
     r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
     "-+.0123456789",
 )
-_Loader.yaml_implicit_resolvers[""] = [("tag:yaml.org,2002:null", re.compile("^$"))]
+_Core.yaml_implicit_resolvers[""] = [("tag:yaml.org,2002:null", re.compile("^$"))]
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
@@ -67,12 +79,34 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
         raise GridError(f"cannot read the grid: {reason}", path) from None
+    node = _fast_node(text) or _node(text, path)
+    if node is None:
+        raise GridError("the file is empty", path)
+    lines: Lines = {}
+    reader = _Reader(path, lines)
+    return reader.build(node, ()), lines
+
+
+def _fast_node(text: str) -> yaml.Node | None:
+    """Compose a document in C; None where anything is unusual, so that the other loader says what.
+
+    Depth is looked at first: libyaml's composer calls itself, and a deep document would end the process.
+    """
     try:
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        depth = 0
+        for event in yaml.parse(text, Loader=_FastLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                return None
+        return yaml.compose(text, Loader=_FastLoader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _node(text: str, path: Path) -> yaml.Node | None:
+    """Compose a document in Python, None for an empty one; raise :class:`GridError` with the line of what is wrong."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise GridError(f"bad YAML: {error.problem}", path, mark.line + 1 if mark else None) from None
@@ -83,11 +117,6 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
         raise GridError(f"bad YAML: {str(error).splitlines()[0]}", path) from None
     except RecursionError:
         raise GridError("bad YAML: nested too deeply", path) from None
-    if node is None:
-        raise GridError("the file is empty", path)
-    lines: Lines = {}
-    reader = _Reader(path, lines)
-    return reader.build(node, ()), lines
 
 
 class _Dumper(yaml.SafeDumper):
@@ -95,7 +124,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    resolvers = (*_Loader.yaml_implicit_resolvers.get(value[:1], ()), *_Loader.yaml_implicit_resolvers.get("\0", ()))
+    resolvers = (*_Core.yaml_implicit_resolvers.get(value[:1], ()), *_Core.yaml_implicit_resolvers.get("\0", ()))
     quoted = any(pattern.match(value) for _, pattern in resolvers)
     style = '"' if not value.isprintable() else "'" if quoted else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)

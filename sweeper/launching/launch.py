@@ -15,21 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import Exit, GridError, RunError, StoreError
-from sweeper.executors import make_executor
+from sweeper.executors.base import Executor, Setup
 from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
-from sweeper.grid.model import Compute, Grid
+from sweeper.grid.compute import Compute, overridden
+from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import differences, extends, read_resolved, resolved_grid
+from sweeper.launching.drive import drive
 from sweeper.launching.progress import Progress
 from sweeper.launching.schedule import Schedule
 from sweeper.launching.todo import Todo, find_todo
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
+from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
+from sweeper.plan.executor import choose_executor
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
 from w2s.contract.rows import table_schema
+from w2s.errors import FieldError
 from w2s_kernels import choose
 
 __all__ = ["Outcome", "launch"]
@@ -77,15 +82,15 @@ def launch(
     keep : the grid shrank or changed, and rows outside it may stay in the folder.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid.
     progress : where to report; none by default.
-    compute : ``executor``, ``address``, ``backend``, ``cpus``, ``on_error``, ``store``, ``blind``; they override the grid's
-        ``compute:``.
+    compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
+        they override the grid's ``compute:``.
 
     Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
     same call goes on.
 
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
-    settings = _settings(checked.compute, compute)
+    settings = _settings(checked, compute)
     run = Path(out) if out is not None else checked.out
     if fresh:
         run = _fresh_folder(checked, run)
@@ -96,11 +101,10 @@ def launch(
         return _launch_locked(plan, folder, settings, keep, report)
 
 
-def _settings(written: Compute, given: Mapping[str, Any]) -> Compute:
-    values = written.model_dump() | {k: v for k, v in given.items() if v is not None}
+def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
     try:
-        return Compute.model_validate(values, strict=True)
-    except ValueError as error:
+        return overridden(grid.compute, {name: value for name, value in given.items() if value is not None}, grid.folder)
+    except FieldError as error:
         raise GridError(str(error)) from None
 
 
@@ -127,18 +131,15 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
         settings = settings.model_copy(update={"backend": backend.name})
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata, store)
     schedule = _schedule(plan, job, todo, report)
-    gpus = any(call.gpus > 0 for call in schedule.by_key.values())
-    executor = make_executor(settings, report, gpus=gpus)
+    executor = _executor(plan, settings, schedule, todo, report)
     with _signals_as_interrupt():
         try:
             with executor, report.running(total=plan.cells, done=todo.found):
                 where = executor.describe()
                 more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
                 folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where, **more)
-                receipts = executor.run(job, schedule)
-                # Closed before the executor is left: what is in flight must be cancelled while there is a cluster.
-                with contextlib.closing(receipts):
-                    _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+                receipts = drive(job, schedule, executor)
+                _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
@@ -163,12 +164,22 @@ def _store(plan: Plan, settings: Compute, run: Path, todo: Todo) -> Path | None:
     return place
 
 
+def _executor(plan: Plan, settings: Compute, schedule: Schedule, todo: Todo, report: Progress) -> Executor:
+    """Make the executor for what is left, and say which one ``auto`` has taken."""
+    share = sum(block.wanted for block, _ in todo.blocks) / plan.cells
+    choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
+    if choice.reason:
+        report.note(f"executor {choice.kind.name}: {choice.reason}")
+    some = any(call.gpus > 0 for call in schedule.by_key.values())
+    return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
+
+
 def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
     """What can run when."""
     blocks = [block for block, _ in todo.blocks]
     if job.store is None:
-        return Schedule(blocks, lambda _block: (), lambda _call: True)
-    schedule = Schedule(blocks, plan.grid.study().needs, Store(job.store).has)
+        return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
+    schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, Store(job.store).has)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
 

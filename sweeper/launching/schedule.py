@@ -1,4 +1,4 @@
-"""What can run now: artifacts whose inputs are finished, blocks whose artifacts are. Pure bookkeeping, shared by executors."""
+"""What can run now: artifacts whose inputs are finished, bundles of blocks whose artifacts are. Pure bookkeeping."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from sweeper.plan.bundle import Bundle
 from w2s.artifacts import Call, in_order
 from w2s.contract.block import Block
 
@@ -13,36 +14,35 @@ __all__ = ["Schedule"]
 
 
 class Schedule:
-    """Blocks in plan order and the calls they wait for, each call once, whatever the number of blocks that need it.
+    """Bundles in plan order and the calls they wait for, each call once, whatever the number of blocks that need it.
 
     Parameters
     ----------
-    blocks : what is to be solved.
+    bundles : what is to be solved; the blocks of one bundle start together.
     needs : the calls of a block, as :meth:`w2s.contract.study.Study.needs` gives them.
     finished : whether a call's value is in the store already.
 
     Attributes
     ----------
-    blocks : blocks that can be solved now.
+    bundles : bundles that can be solved now, without the blocks that a failed call has closed.
     calls : a heap of the calls that can be made now, by rank and key: those of early blocks first, so that rows come early.
     owner : for each call a block that needs it, from which a worker derives the call again.
 
     """
 
     def __init__(
-        self, blocks: Sequence[Block], needs: Callable[[Block], Iterable[Call]], finished: Callable[[Call], bool]
+        self, bundles: Sequence[Bundle], needs: Callable[[Block], Iterable[Call]], finished: Callable[[Call], bool]
     ) -> None:
-        self.blocks: deque[Block] = deque()
+        self.bundles: deque[Bundle] = deque()
         self.calls: list[tuple[int, str]] = []
         self.owner: dict[str, Block] = {}
         self.by_key: dict[str, Call] = {}
         self._rank: dict[str, int] = {}
         self._needed_by: dict[str, list[str]] = {}
         self._open_inputs: dict[str, int] = {}
-        self._blocks_of: dict[str, list[int]] = {}
-        self._open_calls: dict[int, int] = {}
-        self._all = list(blocks)
-        self._closed: set[int] = set()
+        self._needed_in: dict[str, list[tuple[int, Block]]] = {}
+        self._waiting: list[list[Block]] = [list(bundle) for bundle in bundles]
+        self._open_calls: list[set[str]] = []
         self._errors: dict[str, str] = {}
         known: dict[str, bool] = {}
 
@@ -51,15 +51,14 @@ class Schedule:
                 known[call.key] = finished(call)
             return known[call.key]
 
-        for place, block in enumerate(self._all):
-            missing = in_order(needs(block), done)
-            for call in missing:
-                self._add(call, block, done)
-            self._open_calls[place] = len(missing)
-            for call in missing:
-                self._blocks_of.setdefault(call.key, []).append(place)
-            if not missing:
-                self.blocks.append(block)
+        for place, bundle in enumerate(bundles):
+            self._open_calls.append(set())
+            for block in bundle:
+                for call in in_order(needs(block), done):
+                    self._add(call, block, done)
+                    self._needed_in.setdefault(call.key, []).append((place, block))
+                    self._open_calls[place].add(call.key)
+            self._release(place)
 
     def _add(self, call: Call, block: Block, done: Callable[[Call], bool]) -> None:
         if call.key in self.by_key:
@@ -74,6 +73,12 @@ class Schedule:
 
     def _ready(self, key: str) -> None:
         heapq.heappush(self.calls, (self._rank[key], key))
+
+    def _release(self, place: int) -> None:
+        """Let a bundle run once nothing that it needs is missing."""
+        if self._waiting[place] and not self._open_calls[place]:
+            self.bundles.append(tuple(self._waiting[place]))
+            self._waiting[place] = []
 
     def next_call(self) -> str:
         """Take the key of the call that the earliest block waits for. IndexError when there is none."""
@@ -90,14 +95,17 @@ class Schedule:
             self._open_inputs[waiting] -= 1
             if self._open_inputs[waiting] == 0 and waiting not in self._errors:
                 self._ready(waiting)
-        for place in self._blocks_of.get(key, ()):
-            self._open_calls[place] -= 1
-            if self._open_calls[place] == 0 and place not in self._closed:
-                self.blocks.append(self._all[place])
+        for place in dict.fromkeys(place for place, _ in self._needed_in.get(key, ())):
+            self._open_calls[place].discard(key)
+            self._release(place)
 
     def failed(self, key: str, error: str) -> list[Block]:
-        """Close everything that needs a call that failed; return the blocks that can never be solved, each once."""
+        """Close everything that needs a call that failed; return the blocks that can never be solved, each once.
+
+        The other blocks of their bundles stay.
+        """
         lost: list[Block] = []
+        touched: dict[int, None] = {}
         stack = [key]
         while stack:
             name = stack.pop()
@@ -105,8 +113,12 @@ class Schedule:
                 continue
             self._errors[name] = error
             stack += self._needed_by.get(name, ())
-            for place in self._blocks_of.get(name, ()):
-                if place not in self._closed:
-                    self._closed.add(place)
-                    lost.append(self._all[place])
+            for place, block in self._needed_in.get(name, ()):
+                touched[place] = None
+                self._open_calls[place].discard(name)
+                if any(block is waiting for waiting in self._waiting[place]):
+                    self._waiting[place] = [waiting for waiting in self._waiting[place] if waiting is not block]
+                    lost.append(block)
+        for place in touched:
+            self._release(place)
         return lost

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sweeper.errors import GridError
-from sweeper.grid.model import Compute, Grid
+from sweeper.grid.compute import Compute
+from sweeper.grid.model import Grid
 from sweeper.plan.cut import Plan
 from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import get_args
 
-from sweeper.cpus import usable_cpus
 from sweeper.errors import GridError
 from sweeper.plan.artifacts import has_artifacts
+from sweeper.plan.bundle import saved_pieces
 from sweeper.plan.cut import Plan
 from sweeper.plan.rates import Rates, load_rates
 from w2s.contract.block import Block
 from w2s.contract.study import Kind, Piece, Study
 
-__all__ = ["Forecast", "Line", "cpus_in_use", "is_predicted", "make_forecast"]
+__all__ = ["Forecast", "Line", "is_predicted", "make_forecast"]
 
 
 @dataclass
@@ -80,20 +80,14 @@ def make_forecast(plan: Plan, rates: Rates | None = None) -> Forecast:
     return Forecast(tuple(lines.values()), known.rows.seconds(*size), known.files.seconds(*size), remark)
 
 
-def cpus_in_use(plan: Plan) -> int | None:
-    """CPUs that the grid's ``compute:`` would use here; None on a cluster elsewhere, whose size is not known."""
-    compute = plan.grid.compute
-    if compute.executor == "inline":
-        return 1
-    return None if compute.address else max(1, min(compute.cpus or usable_cpus(), plan.block_count))
-
-
 def _pieces(plan: Plan) -> Iterator[tuple[float, Piece]]:
     study = plan.grid.study()
     for cut in plan.cuts:
         for weight, block in cut.sample():
             for piece in _pieces_of(study, block):
                 yield weight, piece
+    for common in saved_pieces(plan):
+        yield -1.0, common.piece
 
 
 def _pieces_of(study: Study, block: Block) -> list[Piece]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sweeper.cpus import usable_cpus
+from sweeper.executors.ray.environment import has_ray
+from sweeper.executors.registry import executor_names
 from sweeper.folder.provenance import package_version
 from sweeper.plan.rates import load_rates, save_rates
 from sweeper.tools.calibrate import measure
@@ -17,8 +19,9 @@ from w2s.files.datafile import data_folders
 
 __all__ = ["Finding", "calibrate", "examine", "print_doctor"]
 
-_REQUIRED = ("numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "typer", "ray", "matplotlib", "scikit-learn")
+_REQUIRED = ("numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "typer", "matplotlib", "scikit-learn")
 _EXTRAS = {
+    "ray": "pip install 'ray[default]'  (clusters; without it launches use local processes)",
     "torch": "pip install 'w2s-sweep[llm]'  (finetunes)",
     "transformers": "pip install 'w2s-sweep[llm]'  (finetunes)",
     "rdkit": "pip install 'w2s-sweep[molecules]'  (molecule features)",
@@ -80,8 +83,9 @@ def _backends() -> Iterator[Finding]:
 
 
 def _ray() -> Iterator[Finding]:
-    if importlib.util.find_spec("ray") is None:
-        yield Finding("ray", "not importable", ok=False, remedy="pip install 'ray[default]', or launch with --executor inline")
+    yield Finding("executors", ", ".join(executor_names()))
+    if not has_ray():
+        yield Finding("ray", "not installed; launches use local processes", remedy="pip install 'ray[default]'")
         return
     mode = os.environ.get("RAY_AUTH_MODE")
     token = f"as RAY_AUTH_MODE={mode} says" if mode else "by a random token, in memory alone"

@@ -1,4 +1,4 @@
-"""What a worker does, on any machine and under any executor: solve one block, or make one artifact.
+"""What a worker does, wherever it is: solve blocks, or make one artifact; and both as tasks that travel.
 
-Executors import this room; it imports the folder, the plan and the science. A new kind of work gets a module here.
+A launch imports this room and hands its tasks to an executor. A new kind of work gets a module here.
 """

@@ -11,18 +11,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["THREAD_VARIABLES", "blas_name", "keep_freed_memory", "one_thread"]
+from sweeper.cpus import THREAD_VARIABLES
 
+__all__ = ["blas_name", "keep_freed_memory", "one_thread"]
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 _KEPT = 2**28
 _LARGEST = 2**25  # the most that the GNU library accepts

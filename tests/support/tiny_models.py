@@ -36,6 +36,23 @@ def tiny_bert(
     return place
 
 
+def tiny_distilbert(place: Path, *, layers: int = 1, width: int = 12, seed: int = 1) -> Path:
+    """Write a DistilBERT with random weights for texts of letters: another architecture than :func:`tiny_bert`."""
+    import torch
+    import transformers
+
+    place.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = transformers.DistilBertConfig(
+            vocab_size=len(WORDS), dim=width, n_layers=layers, n_heads=2, hidden_dim=2 * width, max_position_embeddings=64
+        )
+        transformers.DistilBertModel(config).save_pretrained(place)
+    (place / "vocab.txt").write_text("\n".join(WORDS))
+    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
+    return place
+
+
 def tiny_causal(
     place: Path, *, kind: str = "llama", layers: int = 2, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS
 ) -> Path:

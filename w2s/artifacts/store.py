@@ -12,8 +12,6 @@ A lease is a lock of the operating system, freed when its holder ends in whateve
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import platform
@@ -27,7 +25,8 @@ from typing import Any
 
 from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
-from w2s.files.durable import flush
+from w2s.files.durable import publish
+from w2s.files.lock import hold, try_hold
 
 __all__ = ["ArtifactError", "Store", "Work"]
 
@@ -95,7 +94,7 @@ class Store:
         Waits while another process holds the call's lease. Raises whatever the function raises; then nothing is published, and
         ``scratch`` stays for the next attempt.
         """
-        with self._lease(call, note):
+        with hold(self._lease(call.key), lambda: note(f"{call!r} is being computed by another process; waiting for it")):
             if not self.has(call):
                 self._run(call, note)
         return self.place(call)
@@ -116,7 +115,7 @@ class Store:
         name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
         partial = place / f".{name}-{secrets.token_hex(4)}"
         partial.write_text(json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}), encoding="utf-8")
-        with self._lease_of(_RUNS, wait=True):
+        with hold(self._lease(_RUNS)):
             partial.replace(place / f"{name}.json")
 
     def in_use(self) -> dict[str, set[str]]:
@@ -144,7 +143,7 @@ class Store:
         Returns how many values, and the bytes of all. What is being computed is left alone; a launch that wants to register
         waits until this is done.
         """
-        with self._lease_of(_RUNS, wait=True):
+        with hold(self._lease(_RUNS)):
             used = set(keep).union(*self.in_use().values())
             removed = [self._remove(folder, used) for folder in [*self.path.glob("??/*"), *self.path.glob("scratch/*")]]
         return sum(count for count, _ in removed), sum(size for _, size in removed)
@@ -155,7 +154,7 @@ class Store:
         key = folder.name[1:].partition("-")[0] if left else folder.name
         if not folder.is_dir() or (key in used and not left):
             return 0, 0
-        with self._lease_of(key, wait=False) as held:
+        with try_hold(self._lease(key)) as held:
             if not held:
                 return 0, 0
             size = sum(item.stat().st_size for item in _files(folder))
@@ -171,8 +170,6 @@ class Store:
         for leftover in place.parent.glob(f".{call.key}-*"):
             shutil.rmtree(leftover)
         folder = place.with_name(f".{call.key}-{secrets.token_hex(4)}")
-        if place.exists():  # without its manifest: no value
-            place.replace(place.with_name(f".{call.key}-{secrets.token_hex(4)}"))
         scratch = self.path / "scratch" / call.key
         folder.mkdir()
         scratch.mkdir(parents=True, exist_ok=True)
@@ -180,14 +177,14 @@ class Store:
         try:
             call.artifact.function(Work(folder, scratch, note), **call.with_folders(self.get))
             self._seal(call, folder, time.perf_counter() - start)
-            folder.replace(place)
+            publish(folder, place)  # where something is there already, it has no whole manifest: no value
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(scratch, ignore_errors=True)
 
     def _seal(self, call: Call, folder: Path, seconds: float) -> None:
-        """Write the manifest, and see that everything is on disk before the folder gets its name."""
+        """Write the manifest."""
         content = {
             "function": call.artifact.name,
             "version": call.artifact.version,
@@ -202,31 +199,10 @@ class Store:
             },
         }
         (folder / _MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
-        for item in _files(folder):
-            flush(item)
 
-    @contextlib.contextmanager
-    def _lease(self, call: Call, note: Callable[[str], None]) -> Iterator[None]:
-        with self._lease_of(call.key, wait=False) as held:
-            if held:
-                yield
-                return
-        note(f"{call!r} is being computed by another process; waiting for it")
-        with self._lease_of(call.key, wait=True):
-            yield
-
-    @contextlib.contextmanager
-    def _lease_of(self, key: str, *, wait: bool) -> Iterator[bool]:
-        """Hold a key's lease; yields False when it is taken and ``wait`` is not wanted."""
-        leases = self.path / "leases"
-        leases.mkdir(parents=True, exist_ok=True)
-        with (leases / key).open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+    def _lease(self, key: str) -> Path:
+        """Return the lock file of a key."""
+        return self.path / "leases" / key
 
 
 def _files(folder: Path) -> list[Path]:

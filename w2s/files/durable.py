@@ -1,19 +1,20 @@
-"""Files that are whole or not there: written under another name, waited for, renamed."""
+"""Files and folders that are whole or not there: written under another name, waited for, renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["flush", "whole"]
+__all__ = ["publish", "whole"]
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give a place beside ``path`` to write to, ``.tmp-...``; it takes the name when it is on the disk, or goes.
+    """Yield a temporary path beside ``path``; on success flush it to the disk and rename it to ``path``, on error delete it.
 
     Folders are made. Raises OSError where something cannot be written.
     """
@@ -21,7 +22,7 @@ def whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
-        flush(temporary)
+        _flush(temporary)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -29,7 +30,24 @@ def whole(path: Path) -> Iterator[Path]:
         raise
 
 
-def flush(path: Path) -> None:
+def publish(folder: Path, place: Path) -> None:
+    """Flush every file of a folder to the disk, then rename the folder to ``place``.
+
+    What is at ``place`` is no value (its reader refused it): it is moved aside first, so that no name is ever half a folder.
+    """
+    for item in sorted(folder.rglob("*")):
+        if item.is_file():
+            _flush(item)
+    if place.exists():
+        gone = place.with_name(f".{place.name.lstrip('.')}-{secrets.token_hex(4)}")
+        place.replace(gone)
+        folder.replace(place)
+        shutil.rmtree(gone)
+    else:
+        folder.replace(place)
+
+
+def _flush(path: Path) -> None:
     """Wait until a file is on the disk; without it a rename may survive a power cut that the content does not."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,7 +1,7 @@
 """Seeds of trainings: each role of a cell has a stream of its own, named by hashing.
 
-The seeds of :func:`member_seed` are made by arithmetic. They are part of the keys of finished artifacts, so they stay as they are;
-every other role is hashed. :data:`BY_ARITHMETIC` lists such exceptions for the test that forbids more of them.
+The seeds of :func:`member_seed` are made by arithmetic. They are part of the keys of finished artifacts, so they stay as they
+are; every other role is hashed. :data:`BY_ARITHMETIC` lists such exceptions for the test that forbids more of them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ MEMBERS = 1000
 LARGEST_SEED = 2**63 // MEMBERS - 1
 """Largest seed of a cell, so that the seeds of its trainings have 63 bits."""
 BY_ARITHMETIC: Mapping[str, str] = {
-    "w2s.finetune.seeds.member_seed": "seeds of teachers, students, ceilings and baselines are in the keys of stored artifacts",
+    "seed * MEMBERS": "seeds of teachers, students, ceilings and baselines are in the keys of stored artifacts",
 }
-"""Functions that make a seed from another by arithmetic, and why they may."""
+"""Expressions that make a seed from another by arithmetic, and why they may."""
 
 
 def member_seed(seed: int, member: int = 0) -> int:

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "agreement",
     "cross_term",
     "disagreement",
     "gain",
@@ -135,11 +134,6 @@ def disagreement(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray
     if first.shape[-2] != second.shape[-2]:
         raise ValueError(f"the models scored {first.shape[-2]} and {second.shape[-2]} items; they must be the same")
     return _share(first.argmax(axis=-1) != second.argmax(axis=-1), _has_nan(first) | _has_nan(second))
-
-
-def agreement(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray:
-    """1 - `disagreement`: share of items on which two models predict the same class."""
-    return 1.0 - disagreement(scores_a, scores_b)
 
 
 def _float(values: npt.ArrayLike) -> FloatArray:

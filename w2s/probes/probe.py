@@ -20,6 +20,7 @@ import numpy.typing as npt
 import w2s_kernels as kernels
 from w2s.probes.solver_choice import choose_solver, mixed_solver
 from w2s_kernels import Backend, Filters, Spectrum
+from w2s_kernels.backend import Array, namespace, to_host
 from w2s_kernels.refine import RefinedFactor
 
 __all__ = [
@@ -66,17 +67,20 @@ LABEL_RULES: Mapping[str, Callable[[Matrix], Matrix]] = {"soft": soft_labels, "h
 
 @dataclass(frozen=True)
 class Prediction:
-    """A fitted set of filters, ready to predict: coordinates of the coefficients (L, r, k) and an intercept (k,)."""
+    """A fitted set of filters, ready to predict: coordinates of the coefficients (L, r, k) and an intercept (k,).
 
-    coords: Matrix
+    Coordinates live where they were fitted; the intercept and the outputs are NumPy arrays.
+    """
+
+    coords: Array
     offset: Matrix
 
-    def at(self, basis: Matrix) -> Matrix:
-        """Outputs at rows given by their ``basis`` (m, r): (L, m, k). One GEMM for all filters."""
-        filters, rank, outputs = self.coords.shape
-        stacked = np.ascontiguousarray(np.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
+    def at(self, basis: Array) -> Matrix:
+        """Outputs at rows given by their ``basis`` (m, r), where the coordinates live: (L, m, k). One GEMM for all filters."""
+        xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
+        stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = (basis @ stacked).reshape(len(basis), filters, outputs)
+            scores = to_host((basis @ stacked).reshape(len(basis), filters, outputs))
         return np.ascontiguousarray(np.moveaxis(scores, 1, 0)) + self.offset
 
 
@@ -119,7 +123,7 @@ class RowProbe(_Prepared):
         self.backend = backend
         self.spectrum, self.left = kernels.factor_rows(backend.asarray(self.prepared(features)), backend)
 
-    @property
+    @functools.cached_property
     def rank(self) -> int:
         """Numerical rank of the prepared rows."""
         return int(self.backend.to_numpy(self.spectrum.rank))
@@ -140,11 +144,11 @@ class RowProbe(_Prepared):
         # What rounding left in unspanned directions would become coefficients of size eps/lambda.
         coords[self.rank :] = 0.0
         filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
-        return Prediction(self.backend.to_numpy(filtered), offset)
+        return Prediction(filtered, offset)
 
-    def basis(self, features: Matrix) -> Matrix:
-        """Coordinates of other rows in the right singular vectors: (m, d) -> (m, r)."""
-        return np.asarray(self.prepared(features) @ self.backend.to_numpy(self.spectrum.vectors))
+    def basis(self, features: Matrix) -> Array:
+        """Coordinates of other rows in the right singular vectors, (m, d) -> (m, r), where the backend computes."""
+        return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
 
     def condition(self, filters: Filters) -> Matrix:
         """Condition number of the system solved by each filter: (L,)."""
@@ -186,8 +190,7 @@ class MixedProbe(_Prepared):
             coords[at] = self._solve(float(strength), targets - offset)
             if not self._found[strength][1]:
                 exact = self._exact()
-                vectors = self.backend.to_numpy(exact.spectrum.vectors)
-                coords[at] = vectors @ exact.fit(targets, filters[at]).coords[0]
+                coords[at] = self.backend.to_numpy(exact.spectrum.vectors @ exact.fit(targets, filters[at]).coords[0])
         return Prediction(coords, offset)
 
     def _solve(self, strength: float, targets: Matrix) -> Matrix:
@@ -196,8 +199,8 @@ class MixedProbe(_Prepared):
             self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
         rhs = (targets if self._dual else self._rows.T @ targets) / self.rows
         found = self._factors[strength].solve(self.backend.asarray(rhs))
-        solution, steps, converged = (self.backend.to_numpy(part) for part in found)
-        self._found[strength] = int(steps), bool(converged)
+        solution = self.backend.to_numpy(found.solution)
+        self._found[strength] = int(found.steps), bool(found.converged)
         return np.asarray(self._rows.T @ solution if self._dual else solution)
 
     def basis(self, features: Matrix) -> Matrix:
@@ -221,26 +224,25 @@ class MomentProbe:
     """Linear probes from second moments, batched over leading dimensions (seeds).
 
     ``gram`` is X'X/n, (..., d, d). Right-hand sides are X'Y/n, (..., d, k); those of a student trained on weak labels
-    X_w theta_w are the cross Gram times theta_w.
+    X_w theta_w are the cross Gram times theta_w. Results live where the backend computes.
     """
 
-    def __init__(self, gram: Matrix, backend: Backend) -> None:
+    def __init__(self, gram: Array, backend: Backend) -> None:
         self.backend = backend
         self.spectrum: Spectrum = kernels.factor_gram(backend.asarray(gram), backend)
 
-    def fit(self, rhs: Matrix, filters: Filters) -> Matrix:
+    def fit(self, rhs: Array, filters: Filters) -> Array:
         """Coefficients of every filter: (..., L, d, k)."""
         coords = self.spectrum.project(self.backend.asarray(rhs))
-        response = kernels.response(self.spectrum, filters, self.backend)
-        return self.backend.to_numpy(kernels.coefficients(self.spectrum, response, coords))
+        return kernels.coefficients(self.spectrum, self.responses(filters), coords)
 
-    def responses(self, filters: Filters) -> Matrix:
+    def responses(self, filters: Filters) -> Array:
         """phi(s)/s of every filter on every eigenvalue: (..., L, d)."""
-        return self.backend.to_numpy(kernels.response(self.spectrum, filters, self.backend))
+        return kernels.response(self.spectrum, filters, self.backend)
 
-    def condition(self, filters: Filters) -> Matrix:
+    def condition(self, filters: Filters) -> Array:
         """Condition number of the system solved by each filter: (..., L)."""
-        return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
+        return kernels.condition(self.spectrum, filters)
 
     @property
     def singular(self) -> npt.NDArray[np.bool_]:

@@ -15,9 +15,9 @@ from w2s.claims.claim import Claim
 from w2s.contract.cells import Cell, cell_fields
 from w2s.contract.study import Figure, Study
 from w2s.errors import FieldError, nearest
-from w2s.plugins import import_file
+from w2s.user_files import is_file_reference, load_from_file
 
-__all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
+__all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
     "probe.table": "w2s.studies.probe.table.study:ProbeTable",
@@ -46,8 +46,12 @@ def find_study(reference: str, base: Path | None = None) -> type[Study]:
 
     Raises :class:`StudyError`, with the nearest name, when there is no such study or it is malformed.
     """
-    if ".py:" in reference or reference.endswith(".py"):
-        return _from_file(reference, base or Path.cwd())
+    if is_file_reference(reference):
+        try:
+            found = load_from_file(reference, base or Path.cwd(), kind="study", plural="studies", fits=_is_study)
+        except FieldError as error:
+            raise StudyError(str(error)) from error.__cause__
+        return checked(found)
     if reference in BUILTIN:
         module, _, attribute = BUILTIN[reference].partition(":")
         return checked(getattr(importlib.import_module(module), attribute))
@@ -58,22 +62,8 @@ def find_study(reference: str, base: Path | None = None) -> type[Study]:
     raise StudyError(f"unknown study {reference!r}{nearest(reference, names)}; known: {', '.join(names)}")
 
 
-def _from_file(reference: str, base: Path) -> type[Study]:
-    name, _, attribute = reference.rpartition(":")
-    if not name.endswith(".py") or not attribute:
-        raise StudyError(f"{reference!r}: write a study of your own as file.py:ClassName")
-    try:
-        path = (base / Path(name).expanduser()).resolve()
-        module = import_file(path, "study")
-    except FieldError as error:
-        raise StudyError(f"{reference!r}: {error}") from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise StudyError(f"{reference!r} cannot be read: {error}") from None
-    found = getattr(module, attribute, None)
-    if found is None:
-        classes = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Study) and v is not Study]
-        raise StudyError(f"{path} defines no {attribute!r}{nearest(attribute, classes)}; studies in it: {', '.join(classes)}")
-    return checked(found)
+def _is_study(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Study) and value is not Study
 
 
 def checked(study: object) -> type[Study]:

@@ -12,6 +12,32 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "ERRORS",
+    "IDENTITY",
+    "METRICS",
+    "PGR",
+    "PROVENANCE",
+    "RATIOS",
+    "SEED",
+    "UNUSABLE",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
+    "Ratio",
+    "as_names",
+    "cell_fields",
+    "group_codes",
+    "need",
+    "numbers",
+    "ratio_columns",
+    "ratio_parts",
+    "ratios",
+    "seed_codes",
+    "usable",
+    "varying",
+]
+
 SEED = "seed"
 ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error")
 METRICS = (

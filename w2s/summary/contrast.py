@@ -16,6 +16,8 @@ from w2s.summary.summarize import group_keys
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["contrast"]
+
 
 def contrast(
     df: pd.DataFrame,

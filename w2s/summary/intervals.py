@@ -18,6 +18,24 @@ import numpy.typing as npt
 
 from w2s.summary.columns import BoolArray, FloatArray, IntArray
 
+__all__ = [
+    "BOOTSTRAP_KEY",
+    "MeanInterval",
+    "PairedInterval",
+    "RatioInterval",
+    "bootstrap_ratio",
+    "bootstrap_ratio_by",
+    "fieller",
+    "fieller_by",
+    "group_mean",
+    "holm",
+    "mean_interval",
+    "mean_interval_by",
+    "paired_interval",
+    "paired_interval_by",
+    "t_quantile",
+]
+
 StatusArray = npt.NDArray[np.str_]
 
 # Fixed and independent of the data: the same table gives the same interval, and a further group changes no other.

@@ -17,6 +17,8 @@ from w2s.summary.intervals import RatioInterval, bootstrap_ratio_by, fieller_by,
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["group_keys", "summarize"]
+
 Method = Literal["fieller", "bootstrap"]
 
 
@@ -145,9 +147,9 @@ class _Table:
     @classmethod
     def of(cls, df: pd.DataFrame, by: list[str]) -> _Table:
         group, keys = columns.group_codes(df, by)
-        seed = columns.seed_codes(df)
-        width = int(seed.max()) + 1 if len(seed) else 1
-        pairs, unit = np.unique(group * width + seed, return_inverse=True)
+        rank = columns.seed_codes(df)
+        width = int(rank.max()) + 1 if len(rank) else 1
+        pairs, unit = np.unique(group * width + rank, return_inverse=True)
         return cls(keys, group, unit, pairs // width, columns.usable(df))
 
     @property

@@ -6,10 +6,12 @@ from rich.table import Table
 
 from sweeper.console import console, short
 from sweeper.cpus import physical_memory
+from sweeper.executors.registry import Choice
 from sweeper.grid.conditions import show
 from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
-from sweeper.plan.forecast import Forecast, cpus_in_use, is_predicted, make_forecast
+from sweeper.plan.executor import choose_executor, cpus_in_use
+from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from w2s.artifacts import Store
 
 __all__ = ["print_artifacts", "print_forecast", "print_plan"]
@@ -39,15 +41,18 @@ def print_plan(plan: Plan) -> None:
             out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
     waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
+    missing = 0
     if has_artifacts(grid.study):
-        print_artifacts(plan)
+        missing = print_artifacts(plan)
         out.print("how long it takes to make artifacts is not predicted")
+    choice = choose_executor(plan, grid.compute, makes_artifacts=missing > 0)
     if is_predicted(grid.study):
-        print_forecast(plan, make_forecast(plan))
+        print_forecast(plan, make_forecast(plan), choice)
+    out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
 
 
-def print_artifacts(plan: Plan) -> None:
-    """Print what has to be trained or computed once before rows can be joined, and what sharing saves."""
+def print_artifacts(plan: Plan) -> int:
+    """Print which artifacts are made before rows can be joined, and what sharing saves; return how many are missing."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     lines = artifact_lines(plan, Store(place))
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
@@ -60,9 +65,10 @@ def print_artifacts(plan: Plan) -> None:
     out.print(table)
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
+    return distinct - sum(line.stored for line in lines)
 
 
-def print_forecast(plan: Plan, forecast: Forecast) -> None:
+def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:
     """Print what is computed once for many cells, its nominal cost and its predicted time."""
     out, varied = console(), plan.grid.axes()
     table = Table(box=None, pad_edge=False, padding=(0, 2))
@@ -78,9 +84,9 @@ def print_forecast(plan: Plan, forecast: Forecast) -> None:
     table.add_row("  rows and their identities", "", f"{plan.cells:,}", "", f"{forecast.rows:,.2f}", "-", "")
     table.add_row("  writing parts", "", f"{plan.block_count:,}", "", f"{forecast.writing:,.2f}", "-", "")
     out.print(table)
-    out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast)}; {forecast.remark}")
+    out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast, choice)}; {forecast.remark}")
 
 
-def _wall(plan: Plan, forecast: Forecast) -> str:
-    cpus = cpus_in_use(plan)
+def _wall(plan: Plan, forecast: Forecast, choice: Choice) -> str:
+    cpus = cpus_in_use(plan, choice)
     return "" if cpus is None else f", {forecast.seconds / cpus:,.1f} s on {cpus} CPU{'s' if cpus > 1 else ''}"

@@ -1,12 +1,21 @@
-"""What has to be in the environment before Ray is imported: Ray's core reads it once, at import."""
+"""Whether Ray is there, and what has to be in the environment before it is imported: its core reads that once, at import."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import sys
 
-__all__ = ["prepare_ray_environment"]
+__all__ = ["has_ray", "prepare_ray_environment"]
+
+
+def has_ray() -> bool:
+    """Whether Ray is installed; it is not imported."""
+    try:
+        return importlib.util.find_spec("ray") is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def prepare_ray_environment(address: str | None) -> None:

@@ -66,22 +66,21 @@ def alive(pid):
 IN_ONE_CLUSTER = """
 import os, re, sys, time, urllib.request
 from pathlib import Path
-from sweeper.executors import make_executor
-from sweeper.grid.model import Compute
-from sweeper.launching.progress import Progress
-from sweeper.launching.launch import launch
+from sweeper.executors.base import Executor
+from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.environment import prepare_ray_environment
+from sweeper.launching.launch import launch
 
 prepare_ray_environment(None)
 import ray
 import sweeper.executors.ray.executor as module
 
 folder = Path(sys.argv[1])
-cluster = module.RayExecutor(Compute(cpus=2), Progress())
+cluster = module.RayExecutor(RayOptions(cpus=2))
 with cluster:
     # One cluster serves all launches: entering and leaving it is what takes seconds.
     shared = type("Shared", (module.RayExecutor,), {
-        "__enter__": lambda self: setattr(self, "slots", cluster.slots) or self, "__exit__": lambda self, *a: None})
+        "__enter__": lambda self: self._look_around() or self, "close": lambda self: None})
     module.RayExecutor = shared
     control = Path(os.environ["W2S_TOY"])
     for name in ("toy", "probe", "dong"):
@@ -177,13 +176,11 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
 
 
 def test_a_cluster_that_is_not_there(bench):
-    start = time.monotonic()
-    done = bench.sweep("launch", bench.grid(), "--executor", "ray", "--address", "127.0.0.1:1", timeout=120)
+    done = bench.sweep("launch", bench.grid(), "--executor", "ray", "--address", "127.0.0.1:1", timeout=60)
     assert done.returncode == 2
     assert "Ray could not reach or start 127.0.0.1:1" in done.stderr
     assert "--executor inline" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - start < 60
     assert not part_files(bench.folder / "runs" / "grid")
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 import sweeper.executors.ray.executor as module
-from sweeper.grid.model import Compute
-from sweeper.launching.progress import Progress
+from sweeper.executors.base import Setup
+from sweeper.worker.tasks import ArtifactTask
 from w2s.artifacts import artifact
 
 
@@ -27,6 +27,7 @@ def asked(monkeypatch):
 
     nodes = [({"CPU": 4.0}, True), ({"CPU": 2.0, "GPU": 2.0}, True), ({"CPU": 64.0, "GPU": 8.0}, False)]
     monkeypatch.setattr(module.ray, "remote", remote)
+    monkeypatch.setattr(module, "SweepCounters", lambda: None)
     monkeypatch.setattr(module.ray, "nodes", lambda: [{"Resources": has, "Alive": alive} for has, alive in nodes])
     return found
 
@@ -35,11 +36,10 @@ def asked(monkeypatch):
     ("shards", "gpus", "expected"), [(1, True, (1, 1)), (2, True, (2, 2)), (8, True, (2, 2)), (8, False, (4, 0))]
 )
 def test_a_call_occupies_as_much_as_its_arguments_say(asked, shards, gpus, expected):
-    executor = module.RayExecutor(Compute(), Progress())
+    executor = module.RayExecutor(setup=Setup(gpus="some"))
     executor.has_gpus = gpus
     call = wide(shards=shards)
-    schedule = SimpleNamespace(by_key={call.key: call}, owner={call.key: None})
-    executor._submit(None, schedule, module._Task((), call.key))
+    executor.submit(ArtifactTask(None, None, call.key, call.artifact.name, call.cpus, call.gpus))
     (options,) = asked
     assert (options["num_cpus"], options["num_gpus"]) == expected
     assert ("CUDA_VISIBLE_DEVICES" in options["runtime_env"]["env_vars"]) == (not gpus)  # hidden where none is given

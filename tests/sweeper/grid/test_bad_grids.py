@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
@@ -28,7 +30,7 @@ BAD = {
     "study is a number": ("study: 3\n", 1, "name the study to run"),
     "unknown class": ("study: toy.py:Tyo\n", 1, "defines no 'Tyo' (did you mean 'Toy'?)"),
     "missing study file": ("study: nowhere.py:Toy\n", 1, "no such file"),
-    "study file without class": ("study: toy.py\n", 1, "file.py:ClassName"),
+    "study file without class": ("study: toy.py\n", 1, "file.py:Name"),
     "wrong type": (STUDY + "axes:\n  x: [1]\n  n:\n    - 10\n    - ten\n", 6, "n: 'ten' is not allowed"),
     "text for number": (STUDY + "axes:\n  x: [1, '2']\n", 3, "x: '2' is not allowed"),
     "truth for number": (STUDY + "axes:\n  x: [1, true]\n", 3, "x: True is not allowed"),
@@ -212,3 +214,16 @@ def test_a_study_file_that_cannot_be_imported(bench):
     (bench.folder / "other.py").write_text("class NoStudy: pass\n")
     with pytest.raises(GridError, match=r"grid\.yaml:1: .*is not a subclass of w2s\.Study"):
         load_grid(bench.grid("study: other.py:NoStudy\n"))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_both_loaders_say_the_same_and_a_deep_document_ends_nothing(bench, monkeypatch, fast):
+    """libyaml ends the process at half a million open brackets; where it is absent everything is read in Python."""
+    if not fast:
+        monkeypatch.setattr("sweeper.grid.yaml._fast_node", lambda text: None)
+    with pytest.raises(GridError, match="nested too deeply"):
+        load_grid(bench.grid("a: " + "[" * 500_000))
+    for name in ("duplicate key", "recursive anchor", "misspelt axis"):
+        text, line, says = BAD[name]
+        with pytest.raises(GridError, match=rf":{line}: .*{re.escape(says)}"):
+            load_grid(bench.grid(text))

@@ -12,7 +12,8 @@ from sweeper import GridError, launch, load_grid, make_plan
 from sweeper.cli.show.plan import print_plan
 from sweeper.cli.show.run import print_status
 from sweeper.plan.cut import SAMPLES, block_key
-from sweeper.plan.forecast import cpus_in_use, make_forecast
+from sweeper.plan.executor import choose_executor, cpus_in_use
+from sweeper.plan.forecast import make_forecast
 from sweeper.plan.rates import BUILT_IN, cpu_model, save_rates
 from sweeper.review.status import run_status
 
@@ -131,7 +132,8 @@ def test_the_plan_says_what_is_shared_and_how_long_it_takes(bench, capsys):
 
 def test_cpus_in_use(bench):
     def used(**compute):
-        return cpus_in_use(make_plan(load_grid(DONG | {"compute": compute}, bench.folder)))
+        plan = make_plan(load_grid(DONG | {"compute": compute}, bench.folder))
+        return cpus_in_use(plan, choose_executor(plan, plan.grid.compute))
 
     assert used(executor="inline", cpus=7) == 1
     assert used(executor="ray", cpus=3) == 3

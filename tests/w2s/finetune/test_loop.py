@@ -84,7 +84,7 @@ def test_it_learns():
 def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(tmp_path, loss, noisy):
     _, targets, _ = problem()
     recipe = Recipe(
-        loss=loss, epochs=3, batch=16, micro_batch=5, dropout=noisy > 0, evaluate_every=4, weight_decay=0.1, clip=1.0
+        loss=loss, epochs=3, batch=16, micro_batch=5, dropout=noisy or None, evaluate_every=4, weight_decay=0.1, clip=1.0
     )
     more = {"validation": (range(100, 150), targets[100:]), "kept": list(range(100, 150))}
     whole = trained(recipe, noisy=noisy, **more)

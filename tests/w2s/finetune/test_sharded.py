@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import tiny_bert
+from waiting import watchdog
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
@@ -102,7 +103,7 @@ def cases(tmp_path_factory):
     return {result["case"]: result for result in results}
 
 
-@pytest.mark.parametrize("case", ["naive", "naive in pieces", "confidence", "confidence in pieces", "legal"])
+@pytest.mark.parametrize("case", ["naive", "naive in pieces", "confidence", "confidence in pieces", "legal", "learned weights"])
 def test_two_ranks_train_what_one_device_trains(cases, case):
     found = cases[case]
     assert found["moved"] > 1e-2
@@ -117,7 +118,13 @@ def test_two_ranks_train_what_one_device_trains(cases, case):
 
 def test_a_resumed_training_of_two_ranks_has_the_bits_of_an_uninterrupted_one(cases):
     resumed = {case: found["resumed"] for case, found in cases.items() if found["resumed"] is not None}
-    assert resumed == {"naive in pieces": True, "legal": True}
+    assert resumed == {"naive in pieces": True, "legal": True, "learned weights": True}
+
+
+def test_two_ranks_learn_the_weights_that_one_device_learns(cases):
+    alone, together = cases["learned weights"]["learned"]
+    assert together == pytest.approx(alone, abs=1e-6)
+    assert max(alone) - min(alone) > 0.01
 
 
 def test_a_rank_holds_its_share_of_the_weights(cases):
@@ -207,10 +214,13 @@ def test_a_rank_that_ignores_a_polite_end_is_ended_all_the_same(tmp_path):
     stubborn = (
         "import signal, sys, time\nsignal.signal(15, signal.SIG_IGN)\nif sys.argv[1] == '0': sys.exit('over')\ntime.sleep(60)"
     )
-    start = time.monotonic()
-    with pytest.raises(RankError, match="rank 0 of 2: over"):
-        ranks(stubborn, tmp_path)
-    assert time.monotonic() - start < 20
+    notes: list[str] = []
+    with watchdog(20), pytest.raises(RankError, match="rank 0 of 2: over"):
+        ranks(stubborn, tmp_path, notes=notes)
+    _, polite, rude = map(int, re.findall(r"\d+", notes[0]))
+    for pid in (polite, rude):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 @pytest.mark.fault

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 
-__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names"]
+__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names", "row_digest"]
 
 Row = Mapping[str, Any]
 _GROUP = "w2s_sweep.formatters"

@@ -22,7 +22,7 @@ from w2s.finetune.data.formatters import Example, Formatter, row_digest
 from w2s.finetune.data.tables import write_table
 from w2s.finetune.data.tasks import TaskData, formatter_of, read_rows
 
-__all__ = ["PARTS", "Columns", "classes_of", "draw_items", "dropped_items", "items", "truth"]
+__all__ = ["PARTS", "Columns", "Item", "draw_items", "dropped_items", "items", "truth"]
 
 PARTS = ("labeled", "transfer", "validation", "test")
 """``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
@@ -206,8 +206,3 @@ def _take(
         raise FieldError(missing, f"n_{part}")
     taken.update(item.example.group for item in chosen)
     return chosen
-
-
-def classes_of(items: Path) -> list[str]:
-    """Class names of the task."""
-    return list(json.loads((items / "counts.json").read_text(encoding="utf-8"))["classes"])

@@ -13,7 +13,19 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s_kernels import NUMPY, permutation, stream
 
-__all__ = ["as_labels", "flip", "mix", "own_where_confident", "part_ids", "temper", "truth_labels", "truth_of"]
+__all__ = [
+    "as_labels",
+    "flip",
+    "harden",
+    "mix",
+    "own_where_confident",
+    "part_ids",
+    "shuffled_within",
+    "temper",
+    "tempered",
+    "truth_labels",
+    "truth_of",
+]
 
 Matrix = npt.NDArray[np.float64]
 

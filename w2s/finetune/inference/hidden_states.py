@@ -26,7 +26,7 @@ from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import depth_and_width, parameter_count
 
-__all__ = ["features", "read_features"]
+__all__ = ["features", "features_cost", "read_features"]
 
 _FILE = "features.safetensors"
 _SAVE_SECONDS = 20.0

@@ -99,7 +99,7 @@ class ClosedForm(Head):
         """Fit at ridge ``strength``."""
         filters = kernels.ridge([strength])
         found = self.rows.fit(targets, filters)
-        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors) @ found.coords[0]
+        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors @ found.coords[0])
         account = {"solver": self.rows.solvers(filters)[0], "condition": float(self.rows.condition(filters)[0])}
         return Probe(self.rows.prepared, slope, found.offset, _clipped, account)
 

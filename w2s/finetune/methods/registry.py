@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.errors import FieldError, nearest
 from w2s.finetune.objectives.options import Options
-from w2s.plugins import Registry, import_file
+from w2s.plugins import Registry
+from w2s.user_files import import_file
 
 if TYPE_CHECKING:
     from w2s.finetune.kit import Kit, Student
@@ -80,12 +81,12 @@ def method_of_file(path: Path, name: str) -> Builder:
     so that a grid works in every process or in none.
     """
     before = dict(METHODS.known)
-    try:
-        module = import_file(path, "method")
-    finally:
-        METHODS.known.clear()
-        METHODS.known.update(before)
+    module = import_file(path)
     found = {item.name: item for item in vars(module).values() if isinstance(item, Builder)}
+    for own in [item for item in found.values() if METHODS.known.get(item.name) is item and item is not before.get(item.name)]:
+        if own.function.__module__ == module.__name__:
+            METHODS.known.pop(own.name)
+            METHODS.known |= {own.name: before[own.name]} if own.name in before else {}
     if name not in found:
         raise FieldError(
             f"{path} registers no method {name!r}{nearest(name, found)}; methods in it: {', '.join(found) or 'none'}"

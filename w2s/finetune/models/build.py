@@ -16,7 +16,7 @@ from w2s.finetune.models.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Shape", "build", "reload", "save"]
+__all__ = ["Shape", "build", "reload", "save", "with_dropout"]
 
 
 @dataclass(frozen=True)
@@ -128,3 +128,15 @@ def _check_tuning(shape: Shape) -> None:
 
 
 _BUILDERS = {"linear": _linear, "lm_tokens": _lm_tokens, "lm": _lm}
+
+
+def with_dropout(module: nn.Module, rate: float) -> nn.Module:
+    """Give all dropout layers of a module, and its attentions' dropout, one rate; the module is changed in place."""
+    import torch
+
+    for part in module.modules():
+        names = ("p",) if isinstance(part, torch.nn.Dropout) else ("attention_dropout", "dropout_p")
+        for name in names:
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, rate)
+    return module

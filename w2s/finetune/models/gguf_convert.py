@@ -20,7 +20,7 @@ from typing import Any
 from w2s.errors import FieldError
 from w2s.files.cache import cache_folder
 from w2s.files.datafile import content_sha256
-from w2s.files.durable import flush
+from w2s.files.durable import publish
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.quiet import quiet
 
@@ -49,10 +49,8 @@ def _convert(base: ModelFolder, place: Path) -> None:
     partial.mkdir(parents=True)
     try:
         _write(base, partial)
-        for item in partial.iterdir():
-            flush(item)
-        with contextlib.suppress(OSError):  # the other one's folder is there: the same content
-            partial.rename(place)
+        if not place.exists():  # another process may have made it meanwhile: the same content
+            publish(partial, place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

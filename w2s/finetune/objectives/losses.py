@@ -22,19 +22,7 @@ from w2s.plugins import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "LOSSES",
-    "Loss",
-    "Number",
-    "OneOf",
-    "check_loss",
-    "coefficient",
-    "cross_entropy",
-    "find_loss",
-    "is_loss",
-    "loss",
-    "loss_names",
-]
+__all__ = ["LOSSES", "Loss", "Number", "OneOf", "check_loss", "coefficient", "cross_entropy", "find_loss", "hardened", "loss"]
 
 Function = Callable[..., "Tensor"]
 
@@ -74,16 +62,6 @@ def loss(name: str, *, separable: bool = False, **options: Any) -> Callable[[Fun
 def find_loss(name: str) -> Loss:
     """Return a loss by name; raise :class:`FieldError` with the nearest name."""
     return LOSSES.find(name)
-
-
-def is_loss(name: str) -> bool:
-    """Whether there is such a loss; installed packages are searched only for what is not registered yet."""
-    return LOSSES.has(name)
-
-
-def loss_names() -> list[str]:
-    """Names of all losses."""
-    return LOSSES.names()
 
 
 def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from w2s.files.durable import flush
+from w2s.files.durable import publish
 
 __all__ = ["latest_step", "write_step"]
 
@@ -25,11 +25,7 @@ def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: 
     partial.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / _TENSORS)
     (partial / _CONTENT).write_text(json.dumps({"step": step, **content}), encoding="utf-8")
-    for name in (_TENSORS, _CONTENT):
-        flush(partial / name)
-    if place.exists():  # it could not be read, or this step would not have been done again
-        shutil.rmtree(place)
-    partial.replace(place)
+    publish(partial, place)  # where there is one already it could not be read, or this step would not have been done again
     for old in folder.glob("step-*"):
         if old != place:
             shutil.rmtree(old)

@@ -78,7 +78,7 @@ class Trainer(Resumable):
     def run(self, checkpoint_seconds: float = 60.0) -> None:
         """Train to the end, from the checkpoint if there is one."""
         self._restore()
-        self.module.train(self.recipe.dropout)
+        self.module.train(self.recipe.dropout is not None)
         self._started = self._saved = time.perf_counter()
         batches: list[Any] = []
         while self.step < self.steps:
@@ -191,7 +191,7 @@ class Trainer(Resumable):
 
     def _outputs(self, places: Any, first: int) -> Tensor:
         """Outputs (b, ...) float32 of some examples; ``first``, where they are in the batch, decides their noise."""
-        if self.recipe.dropout:  # the same noise in both passes, and after a resume
+        if self.recipe.dropout is not None:  # the same noise in both passes, and after a resume
             torch.manual_seed(stream("dropout", str(self.step), str(first), seed=self.seed).key[0])
         return self.objective.outputs(self.module, places)
 

@@ -23,7 +23,7 @@ class Recipe:
     learning_rate, schedule, warmup : peak rate, ``cosine`` | ``linear`` to zero | ``constant``, share of steps rising to it.
     weight_decay : of AdamW, on matrices alone.
     micro_batch : rows that go through the model at once; None: the whole batch. Halved when memory runs out.
-    dropout : whether the model's own dropout is on.
+    dropout : rate of the model's dropout layers in training; None: dropout is off.
     clip : largest norm of the gradient; None: no limit.
     evaluate_every : steps between predictions that are kept for curves and early stopping; None: none.
     stop : ``end``, or ``legal``: keep the weights of the evaluation that agrees best with the *given labels* of the
@@ -40,7 +40,7 @@ class Recipe:
     warmup: float = 0.0
     weight_decay: float = 0.0
     micro_batch: int | None = None
-    dropout: bool = False
+    dropout: float | None = None
     clip: float | None = None
     evaluate_every: int | None = None
     stop: Literal["end", "legal"] = "end"

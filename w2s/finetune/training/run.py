@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from w2s.finetune.data.tables import probability_table, write_table
-from w2s.finetune.models.build import Shape, build
+from w2s.finetune.models.build import Shape, build, with_dropout
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
@@ -53,7 +53,8 @@ class Training:
 
     def build(self) -> nn.Module:
         """The classifier before its first step."""
-        return build(self.base, self.whole_shape, self.seed)
+        module, rate = build(self.base, self.whole_shape, self.seed), self.recipe.get("dropout")
+        return module if rate is None else with_dropout(module, rate)
 
     def trainer(self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]) -> AnyTrainer:
         """Make a trainer of the kind wanted, with the objective that the recipe names."""

@@ -42,7 +42,7 @@ from w2s.finetune.training.ranks import OUT_OF_MEMORY, RankError, end_with_paren
 from w2s.finetune.training.run import Training, account, write_results
 from w2s.plugins import Registry
 
-__all__ = ["ShardedTrainer", "join_ranks", "learn_part", "shard", "train_sharded"]
+__all__ = ["ShardedTrainer", "foreign_parts", "join_ranks", "learn_part", "main", "shard", "train_as_rank", "train_sharded"]
 
 _ASK_EVERY = 8
 """Steps between questions whether a checkpoint is due: rank 0 answers for all, and an answer waits for the device."""

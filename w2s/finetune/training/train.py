@@ -14,7 +14,7 @@ from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-__all__ = ["train"]
+__all__ = ["devices", "train", "training_cost"]
 
 
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:

@@ -27,7 +27,7 @@ from w2s.probes.logistic import Head, Probe
 from w2s.studies.burns2023.tasks import columns_of, drawn
 from w2s_kernels import Backend
 
-__all__ = ["ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
+__all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]

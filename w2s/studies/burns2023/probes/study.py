@@ -34,7 +34,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Probes"]
+__all__ = ["ProbeCell", "Probes"]
 
 
 class ProbeCell(TaskCell):

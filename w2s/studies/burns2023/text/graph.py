@@ -21,8 +21,8 @@ from w2s.studies.burns2023.tasks import drawn, has_pairs
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
 
 _RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
-_LATER = {"dropout": False, "clip": None}
-"""Fields of a recipe that came later: at their defaults they are left out, so that the keys of older artifacts stay."""
+_LATER = ("dropout", "clip")
+"""Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def weak_models(cell: Mapping[str, Any]) -> tuple[ModelFolder, ...]:
 
 
 def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
-    later = {name: cell[name] for name, default in _LATER.items() if cell.get(name, default) != default}
+    later = {name: cell[name] for name in _LATER if cell.get(name) is not None}
     return Setup(
         items=items(**drawn(cell)),
         truth=truth(**drawn(cell)),

@@ -41,7 +41,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Text"]
+__all__ = ["Text", "TextCell"]
 
 
 class TextCell(TaskCell):
@@ -71,7 +71,7 @@ class TextCell(TaskCell):
     weak_models: ModelSet | None = field(
         None, description="instead of weak_model: a list of several teachers, of any architectures", since=2
     )
-    dropout: bool = field(False, description="whether the models' own dropout is on in training", since=2)
+    dropout: float | None = field(None, description="rate of the models' dropout in training; null: none", since=2, gt=0, lt=1)
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
 
 
@@ -89,11 +89,6 @@ class Text(Study):
             ("method", "n_validation", "evaluate_every"),
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
-        ),
-        Rule(
-            ("weak_model", "weak_models"),
-            lambda one, several: _given(one) != _given(several),
-            "name the teacher in weak_model, or several in weak_models, not both",
         ),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
@@ -115,6 +110,9 @@ class Text(Study):
             with about(name):
                 for model in block.values(name):
                     _check_models(model)
+        for level in asked_levels(block, "weak_model", "weak_models"):
+            if sum(level[name] is not None for name in ("weak_model", "weak_models")) != 1:
+                raise FieldError("name the teacher in weak_model, or several in weak_models, not both", "weak_model")
         check_draws(block)
         with about("method"):
             for level in asked_levels(block, "method", *TASK_FIELDS):
@@ -214,11 +212,6 @@ def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
             missing.discard(values)
             cells.append(cell)
     return cells
-
-
-def _given(models: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Whether a cell names a model: nothing is None, or NaN where no cell has any."""
-    return np.asarray(np.vectorize(lambda model: isinstance(model, (ModelFolder, ModelSet)), otypes=[bool])(models))
 
 
 def _stops_early(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -27,7 +27,7 @@ from w2s.studies.charikar2024.synthetic.solve import NUMBERS, Trial
 from w2s.studies.fields import asked_levels, occurring
 from w2s_kernels import Backend
 
-__all__ = ["Synthetic"]
+__all__ = ["Synthetic", "SyntheticCell"]
 
 TRAINED = ["realizable", "pretrained"]
 MAX_SUBSETS = 20_000

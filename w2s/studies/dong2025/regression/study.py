@@ -28,7 +28,7 @@ from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurri
 from w2s.theory import dong2025 as theory
 from w2s_kernels import Backend
 
-__all__ = ["Regression"]
+__all__ = ["Regression", "RegressionCell"]
 
 Matrix = npt.NDArray[np.float64]
 

@@ -25,7 +25,7 @@ from w2s.studies.medvedev2025.random_features.students import top_degree, world_
 from w2s.theory import medvedev2025 as theory
 from w2s_kernels import Backend, flops
 
-__all__ = ["RandomFeatures"]
+__all__ = ["RandomFeatures", "RandomFeaturesCell"]
 
 WORLD = ("model", "d", "decay")
 TEACHER = ("d_weak", "quadratic", "quartic")

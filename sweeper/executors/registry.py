@@ -1,0 +1,157 @@
+"""Executors by name: the built-in ones, those of installed packages, and a file of the user's own.
+
+A package offers an executor through the entry-point group ``w2s_sweep.executors``; a grid may also name one in a file,
+``executor: ./mine.py:Mine``. Which of the built-in ones ``auto`` takes is decided at launch, by :func:`choose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweeper.cpus import usable_cpus
+from sweeper.executors.base import Executor, Options, Setup
+from sweeper.executors.inline import InlineExecutor
+from sweeper.executors.options import ProcessesOptions, RayOptions
+from sweeper.executors.processes import ProcessesExecutor
+from sweeper.executors.ray import open_ray
+from sweeper.executors.ray.environment import has_ray
+from w2s.errors import FieldError, nearest
+from w2s.plugins import load_plugin, plugin_names
+from w2s.user_files import is_file_reference, load_from_file
+
+__all__ = ["AUTO", "FEW_SECONDS", "Choice", "Kind", "check_options", "choose", "executor_names", "find_executor", "own_options"]
+
+GROUP = "w2s_sweep.executors"
+AUTO = "auto"
+FEW_SECONDS = 10.0
+"""Predicted core seconds below which ``auto`` solves in this process: two cores save half of it, and Ray starts in five."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An executor before it is made: its name, the options that it knows, and the call that makes one.
+
+    ``cpus`` says how many CPUs it would use here, None where that is not known.
+    """
+
+    name: str
+    options: type[Options]
+    make: Callable[[Any, Setup], Executor]
+    cpus: Callable[[Any], int | None] = lambda _options: None
+
+
+_BUILTIN = {
+    "inline": Kind("inline", InlineExecutor.options_model, InlineExecutor, lambda _: 1),
+    "processes": Kind("processes", ProcessesOptions, ProcessesExecutor, lambda options: options.cpus or usable_cpus()),
+    "ray": Kind("ray", RayOptions, open_ray, lambda options: None if options.address else options.cpus or usable_cpus()),
+}
+
+
+def executor_names() -> list[str]:
+    """Return the names that a grid can put under ``compute.executor``, besides files."""
+    return [AUTO, *sorted({*_BUILTIN, *plugin_names(GROUP)})]
+
+
+def find_executor(reference: str, base: Path) -> Kind:
+    """Return the executor of a name, or of ``file.py:Name`` relative to ``base``; nothing is started.
+
+    Raises :class:`w2s.errors.FieldError`, with the nearest name, where there is none or it is not an executor.
+    """
+    if reference in _BUILTIN:
+        return _BUILTIN[reference]
+    if is_file_reference(reference):
+        found = load_from_file(reference, base, kind="executor", plural="executors", fits=_is_executor)
+    else:
+        found = load_plugin(GROUP, reference)
+        if found is None:
+            names = executor_names()
+            raise FieldError(
+                f"{reference!r} is not allowed{nearest(reference, names)}; known: {', '.join(names)}, file.py:Name"
+            )
+    if not _is_executor(found):
+        raise FieldError(f"{reference!r} is not a subclass of sweeper.executors.base.Executor")
+    if missing := getattr(found, "__abstractmethods__", None):
+        raise FieldError(f"{reference!r} must define {', '.join(sorted(missing))}")
+    return Kind(reference, found.options_model, found)
+
+
+def _is_executor(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Executor) and value is not Executor
+
+
+def check_options(reference: str, written: Mapping[str, Any], base: Path, *, known: tuple[str, ...] = ()) -> None:
+    """Check an executor and the options written for it; ``known`` are further keys that may be meant.
+
+    Options of the built-in executors may stand in every grid: one that the chosen executor does not know has no effect, so
+    that ``--executor inline`` works on a grid made for Ray. Raises :class:`w2s.errors.FieldError` whose ``field`` is the key.
+    """
+    try:
+        kinds = [] if reference == AUTO else [find_executor(reference, base)]
+    except FieldError as error:
+        raise FieldError(str(error), "executor") from error.__cause__
+    kinds += _BUILTIN.values()
+    allowed = list(dict.fromkeys([*known, *(name for kind in kinds for name in kind.options.model_fields)]))
+    for name in written:
+        if name not in allowed:
+            raise FieldError(f"unknown key {name!r}{nearest(name, allowed)}; allowed: {', '.join(allowed)}", name)
+    for kind in kinds:
+        options_of(kind, written)
+
+
+def options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
+    """Return the options that an executor knows among those that are written. Raises :class:`w2s.errors.FieldError`."""
+    own = {name: value for name, value in written.items() if name in kind.options.model_fields}
+    try:
+        return kind.options.model_validate(own)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "executor"
+        raise FieldError(f"{first['input']!r} is not allowed: {first['msg']}", name) from None
+
+
+def own_options(kind: Kind) -> set[str]:
+    """Return the options of an executor that no built-in one knows."""
+    return set(kind.options.model_fields).difference(*(builtin.options.model_fields for builtin in _BUILTIN.values()))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which executor a launch takes, with its options, and why."""
+
+    kind: Kind
+    options: Options
+    reason: str = ""
+
+    def make(self, setup: Setup) -> Executor:
+        """Make the executor; entering it starts it."""
+        return self.kind.make(self.options, setup)
+
+
+def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Callable[[], float | None]) -> Choice:
+    """Resolve an executor; ``auto`` asks ``seconds`` for the predicted core seconds, None where they are not known.
+
+    ``auto`` takes ray where an address is given, inline below :data:`FEW_SECONDS`, else ray, else processes where Ray is
+    not installed. Rows do not depend on it.
+    """
+    if reference != AUTO:
+        kind = find_executor(reference, base)
+        return Choice(kind, options_of(kind, written))
+    name, reason = _automatic(written, seconds)
+    return Choice(_BUILTIN[name], options_of(_BUILTIN[name], written), reason)
+
+
+def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:
+    if written.get("address") is not None:
+        return "ray", "an address is given"
+    predicted = seconds()
+    if predicted is not None and predicted < FEW_SECONDS:
+        return "inline", f"predicted {predicted:,.1f} core seconds are fewer than {FEW_SECONDS:.0f}"
+    work = "the time is not predicted" if predicted is None else f"predicted {predicted:,.1f} core seconds"
+    if not has_ray():
+        return "processes", f"{work}, and Ray is not installed"
+    return "ray", work

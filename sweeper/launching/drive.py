@@ -1,0 +1,142 @@
+"""The one loop that turns a schedule into receipts, on any executor: what to submit, what to try again, what to give up.
+
+A worker writes parts and artifacts itself, so what a receipt tells is on disk by then. Measured times decide how many bundles
+go into one task; that changes the order of work and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from sweeper.executors.base import Executor, Finished
+from sweeper.launching.schedule import Schedule
+from sweeper.plan.bundle import Bundle
+from sweeper.worker.make import ArtifactReceipt
+from sweeper.worker.solve import Job, Receipt, record_failure
+from sweeper.worker.tasks import ArtifactTask, BlocksTask
+from w2s.contract.block import Block
+
+__all__ = ["drive"]
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A task and the number of times it has been submitted."""
+
+    task: BlocksTask | ArtifactTask
+    number: int = 1
+
+
+def drive(job: Job, schedule: Schedule, executor: Executor) -> Generator[Receipt | ArtifactReceipt]:
+    """Make the calls of a schedule, solve its bundles, and yield one receipt for each call and each block, in any order.
+
+    A task whose worker dies is tried again, its blocks one by one: a block that kills its worker must not take others with it.
+    After three attempts its cells become ``failed`` rows, and so do the cells that need an artifact which cannot be made.
+    Raises :class:`sweeper.errors.StoreError` when something cannot be written.
+    """
+    loop = _Loop(job, schedule, executor)
+    while loop.fill() or loop.flying:
+        for finished in executor.wait():
+            yield from loop.account(finished)
+
+
+class _Loop:
+    """What is in flight, what is to be tried again, and how long blocks take."""
+
+    def __init__(self, job: Job, schedule: Schedule, executor: Executor) -> None:
+        self.job, self.schedule, self.executor = job, schedule, executor
+        self.flying: dict[int, _Attempt] = {}
+        self._retry: deque[_Attempt] = deque()
+        self._pace = _Pace(executor.task_seconds)
+
+    def fill(self) -> bool:
+        """Submit until the executor has what it wants at hand; return whether anything was submitted."""
+        submitted = False
+        while len(self.flying) < self.executor.capacity and (attempt := self._next()) is not None:
+            self.flying[id(attempt.task)] = attempt
+            self.executor.submit(attempt.task)
+            submitted = True
+        return submitted
+
+    def account(self, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
+        """Yield the receipts of a task that has ended, or see to it that it is tried again."""
+        attempt = self.flying.pop(id(finished.task))
+        if isinstance(attempt.task, ArtifactTask):
+            yield from self._made(attempt, attempt.task, finished)
+        else:
+            yield from self._solved(attempt, attempt.task, finished)
+
+    def _next(self) -> _Attempt | None:
+        """Choose what to submit now: what failed by its worker's death, then blocks (rows come early), then artifacts."""
+        if self._retry:
+            return self._retry.popleft()
+        if self.schedule.bundles:
+            return _Attempt(BlocksTask(self.job, self._pace.pack(self.schedule.bundles, self.executor.capacity)))
+        if not self.schedule.calls:
+            return None
+        key = self.schedule.next_call()
+        call = self.schedule.by_key[key]
+        return _Attempt(ArtifactTask(self.job, self.schedule.owner[key], key, call.artifact.name, call.cpus, call.gpus))
+
+    def _solved(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Generator[Receipt]:
+        if finished.error is not None and attempt.number < _ATTEMPTS and not (finished.final and len(task.blocks) == 1):
+            self._retry.extend(_Attempt(BlocksTask(self.job, (block,)), attempt.number + 1) for block in task.blocks)
+            return
+        receipts = finished.result
+        if finished.error is not None:
+            receipts = [record_failure(self.job, block, _reason(finished, attempt)) for block in task.blocks]
+        fill = sum(block.wanted for block in task.blocks) / sum(block.size for block in task.blocks)
+        for receipt in receipts:
+            self._pace.learn(receipt.seconds)
+            self.executor.count(receipt.rows, int(receipt.statuses.get("failed", 0)), fill)
+            yield receipt
+
+    def _made(self, attempt: _Attempt, task: ArtifactTask, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
+        """Account for an artifact: free what waited for it, or close what can never be solved without it."""
+        made = finished.result
+        if finished.error is not None:
+            if attempt.number < _ATTEMPTS and not finished.final:
+                self._retry.append(_Attempt(task, attempt.number + 1))
+                return
+            made = ArtifactReceipt(
+                task.key, task.function, 0.0, f"{task.function}({task.key[:8]}): {_reason(finished, attempt)}"
+            )
+        yield made
+        if made.error is None:
+            self.schedule.succeeded(task.key)
+            return
+        for block in self.schedule.failed(task.key, made.error):
+            yield record_failure(self.job, block, made.error)
+
+
+def _reason(finished: Finished, attempt: _Attempt) -> str:
+    return f"{finished.error}" if finished.final else f"{finished.error} ({attempt.number} attempts)"
+
+
+class _Pace:
+    """How many bundles go into one task: about ``seconds`` of measured work, and a fair share near the end."""
+
+    def __init__(self, seconds: float) -> None:
+        self.target = seconds
+        self.blocks, self.seconds = 0, 0.0
+
+    def learn(self, seconds: float) -> None:
+        """Take note of the time that a block took."""
+        self.blocks += 1
+        self.seconds += seconds
+
+    def pack(self, waiting: deque[Bundle], capacity: int) -> tuple[Block, ...]:
+        """Take the blocks of one task: at least one bundle, no part of one."""
+        mean = self.seconds / self.blocks if self.blocks else self.target
+        room = max(1, int(self.target / max(mean, 1e-4)))
+        taken = list(waiting.popleft())
+        bundles = 1
+        most = max(1, (len(waiting) + 1) // capacity)
+        while waiting and bundles < most and len(taken) + len(waiting[0]) <= room:
+            taken += waiting.popleft()
+            bundles += 1
+        return tuple(taken)

@@ -1,0 +1,39 @@
+"""Which executor a plan gets, and how many CPUs that is: ``auto`` decides by the predicted time."""
+
+from __future__ import annotations
+
+from sweeper.errors import GridError
+from sweeper.executors.registry import Choice, choose
+from sweeper.grid.compute import Compute
+from sweeper.plan.cut import Plan
+from sweeper.plan.forecast import is_predicted, make_forecast
+from w2s.errors import FieldError
+
+__all__ = ["choose_executor", "cpus_in_use"]
+
+
+def choose_executor(plan: Plan, settings: Compute, *, share: float = 1.0, makes_artifacts: bool = False) -> Choice:
+    """Return the executor for a ``share`` of a plan (0 to 1). Raises :class:`sweeper.errors.GridError` where there is none.
+
+    The time is not known where artifacts are to be made, or where the study's account of its work is broken. Cost: a forecast
+    for ``auto``, nothing otherwise.
+    """
+
+    def seconds() -> float | None:
+        if makes_artifacts or not is_predicted(plan.grid.study):
+            return None
+        try:
+            return share * make_forecast(plan).seconds
+        except GridError:
+            return None
+
+    try:
+        return choose(settings.executor, settings.options, plan.grid.folder, seconds)
+    except FieldError as error:
+        raise GridError(f"compute.executor: {error}", plan.grid.file) from None
+
+
+def cpus_in_use(plan: Plan, choice: Choice) -> int | None:
+    """Return the CPUs that a launch would use here; None where they are elsewhere and their number is not known."""
+    cpus = choice.kind.cpus(choice.options)
+    return None if cpus is None else max(1, min(cpus, plan.block_count))
