@@ -104,12 +104,14 @@ def test_two_launches_at_once(bench, undisturbed):
 def test_a_launch_that_waits_can_be_interrupted(bench):
     bench.grid(GRID)
     first, run = started(bench, 1)
+    bench.steer(sleep=1.0)  # the first one must still be at work when the second one is there
     second = bench.start("launch", "grid.yaml", "--executor", "inline")
     line = second.stderr.readline()
     assert "another launch is at work" in line
     second.send_signal(signal.SIGINT)
     second.communicate(timeout=20)
     assert second.returncode == 130
+    bench.steer(sleep=None)
     first.communicate(timeout=60)
     assert first.returncode == 0
     assert table(run).num_rows == 48
