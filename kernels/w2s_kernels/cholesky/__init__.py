@@ -30,7 +30,6 @@ __all__ = [
     "solve_factor",
     "solve_rows",
     "usable",
-    "usable_on_host",
 ]
 
 POTRF = operation("cholesky", "potrf", "cupy")
@@ -89,7 +88,7 @@ def forward(R: Array, rhs: Array, backend: Backend) -> Array:
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     z = xp.full(rhs.shape, np.nan)
-    good = usable_on_host(R)
+    good = usable(R)
     for index in np.ndindex(*R.shape[:-2]):
         w = int(good[index])
         z[index][:w] = solve_rows(R[index][:w, :w], rhs[index][:w].T, backend, transposed=True).T
@@ -104,19 +103,17 @@ def solve_factor(R: Array, rhs: Array, backend: Backend) -> Array:
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     rows = xp.full((*rhs.shape[:-2], rhs.shape[-1], rhs.shape[-2]), np.nan)
-    for at in _places(usable_on_host(R) == R.shape[-1]):
+    for at in _places(usable(R) == R.shape[-1]):
         rows[at] = _solve_both(R[at], rhs[at].T, backend)
     return xp.swapaxes(rows, -1, -2)
 
 
 def usable(R: Array) -> Array:
-    """Count leading columns of R (..., d, d) with nonzero finite pivots, (...) int64: the largest width to ask for."""
-    good = _good(R)
-    return _leading(good) if not bool(good.all()) else namespace(R).full(good.shape[:-1], good.shape[-1])
+    """Count leading columns of R (..., d, d) with nonzero finite pivots, (...) int64: the largest width to ask for.
 
-
-def usable_on_host(R: Array) -> Array:
-    """Count as `usable`, into a NumPy array for a loop over items; a device is asked for one number if all pivots are good."""
+    The counts are a NumPy array on every backend, since loops over items use them; a device is asked for one number if all
+    pivots are good.
+    """
     good = _good(R)
     return to_host(_leading(good)) if not bool(good.all()) else np.full(good.shape[:-1], good.shape[-1])
 
@@ -155,7 +152,7 @@ def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Bac
     gram, R = operands(gram, R, "R", backend)
     xp, norms = backend.xp, one_norm(gram, ridge, backend.xp)
     found, d = xp.full(norms.shape, np.nan), R.shape[-1]
-    places = _places(usable_on_host(R) == d)
+    places = _places(usable(R) == d)
 
     def solve(rows: Array) -> Array:
         return xp.stack([_solve_both(R[at], item, backend) for at, item in zip(places, rows, strict=True)])

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import Array, Backend, resolve
-from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable, usable_on_host
+from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable
 from ..dispatch import operation
 
 __all__ = ["cholesky_gram", "coefficients", "condition", "forward", "quadratics", "usable"]
@@ -48,7 +48,7 @@ def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Bac
     R, z = operands(R, z, "z", backend)
     asked = checked_widths(widths, R.shape[-1])
     rows = xp.zeros((*R.shape[:-2], len(asked), z.shape[-1], R.shape[-1]))
-    good, substitute = usable_on_host(R), SUBSTITUTE.on(backend)
+    good, substitute = usable(R), SUBSTITUTE.on(backend)
     for index in np.ndindex(*R.shape[:-2]):
         solvable = [w for w in asked if w <= int(good[index])]
         for w, row in zip(asked, rows[index], strict=True):
