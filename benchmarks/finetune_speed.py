@@ -33,6 +33,7 @@ from w2s.finetune.data.tokens import Encoded, encode, training_batches
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
+from w2s.finetune.objectives.classification import Classification
 from w2s.finetune.objectives.losses import cross_entropy
 from w2s.finetune.training.loop import Recipe, Trainer
 
@@ -69,14 +70,8 @@ def load(model: str, count: int) -> Task:
 
 
 def ours(task: Task) -> tuple[list[float], Clock]:
-    trainer = Trainer(
-        copy.deepcopy(task.module),
-        task.texts,
-        range(len(task.texts)),
-        task.targets,
-        Recipe(epochs=1, batch=BATCH, learning_rate=RATE),
-        SEED,
-    )
+    objective = Classification(task.texts, range(len(task.texts)), task.targets)
+    trainer = Trainer(copy.deepcopy(task.module), objective, Recipe(epochs=1, batch=BATCH, learning_rate=RATE), SEED)
     with Clock() as clock:
         trainer.run()
     return [row["loss"] for row in trainer.curve], clock

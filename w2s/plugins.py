@@ -1,13 +1,20 @@
-"""Losses and formatters that installed packages add, by entry point."""
+"""Parts by name: built-in ones, and those that installed packages add by entry point."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import importlib
+import inspect
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from w2s.errors import FieldError
+from w2s.errors import FieldError, nearest
 
-__all__ = ["load_plugin", "plugin_names"]
+__all__ = ["Registry", "code_of", "load_plugin", "plugin_names"]
+
+T = TypeVar("T")
 
 
 def plugin_names(group: str) -> list[str]:
@@ -25,3 +32,49 @@ def load_plugin(group: str, name: str) -> Any | None:
                 reason = f"{type(error).__name__}: {error}"
                 raise FieldError(f"entry point {name!r} of {group} ({point.value}) cannot be loaded: {reason}") from error
     return None
+
+
+@functools.cache
+def code_of(part: Any) -> str | None:
+    """Digest the source of a function or class that is not of this package: changed, it makes another training.
+
+    None for one of this package, and for one without a source, which is known by its name alone.
+    """
+    if part.__module__.startswith("w2s."):
+        return None
+    try:
+        source = inspect.getsource(part)
+    except (OSError, TypeError):  # compiled, or typed in
+        return None
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+class Registry(Generic[T]):
+    """Parts of one kind by name.
+
+    ``known`` are those that a decorator has registered; ``builtin`` maps further names to the modules that register them when
+    they are imported; the entry points of ``group`` do the same, and are searched only for a name that is neither.
+    """
+
+    def __init__(self, kind: str, group: str, builtin: Mapping[str, str] | None = None) -> None:
+        self.kind, self.group, self.builtin = kind, group, builtin or {}
+        self.known: dict[str, T] = {}
+
+    def find(self, name: str) -> T:
+        """Return the part of that name; raise :class:`FieldError` with the nearest name where there is none."""
+        if name not in self.known:
+            if name in self.builtin:
+                importlib.import_module(self.builtin[name])
+            else:
+                load_plugin(self.group, name)
+        if name not in self.known:
+            raise FieldError(f"unknown {self.kind} {name!r}{nearest(name, self.names())}; known: {', '.join(self.names())}")
+        return self.known[name]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a part of that name, loaded or not."""
+        return name in self.known or name in self.builtin or name in plugin_names(self.group)
+
+    def names(self) -> list[str]:
+        """Names of all parts."""
+        return sorted({*self.known, *self.builtin, *plugin_names(self.group)})

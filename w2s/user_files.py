@@ -12,7 +12,7 @@ from typing import Any
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["is_file_reference", "load_from_file"]
+__all__ = ["import_file", "is_file_reference", "load_from_file"]
 
 
 def is_file_reference(reference: str) -> bool:
@@ -32,12 +32,11 @@ def load_from_file(reference: str, base: Path, *, kind: str, plural: str, fits: 
         raise FieldError(f"{reference!r}: write {article} {kind} of your own as file.py:Name")
     try:
         path = (base / Path(name).expanduser()).resolve()
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FieldError(f"{reference!r}: no such file {path}") from None
-    except (OSError, RuntimeError, ValueError) as error:
+        module = import_file(path)
+    except (OSError, RuntimeError) as error:
         raise FieldError(f"{reference!r} cannot be read: {error}") from None
-    module = _imported(path, content)
+    except ValueError as error:
+        raise FieldError(f"{reference!r}: {error}") from error
     found = getattr(module, attribute, None)
     if found is None:
         there = [name for name, value in vars(module).items() if fits(value)]
@@ -45,8 +44,17 @@ def load_from_file(reference: str, base: Path, *, kind: str, plural: str, fits: 
     return found
 
 
-def _imported(path: Path, content: bytes) -> ModuleType:
-    """Import a file once per content, under a name of its own."""
+def import_file(path: Path) -> ModuleType:
+    """Import a file once per content, under a name of its own.
+
+    Raises :class:`w2s.errors.FieldError` for a file that does not exist, cannot be read, or cannot be imported.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FieldError(f"no such file {path}") from None
+    except (OSError, ValueError) as error:
+        raise FieldError(f"{path} cannot be read: {error}") from None
     name = f"w2s_user_{path.stem}_{hashlib.blake2b(content + str(path).encode(), digest_size=6).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]

@@ -1,23 +1,30 @@
-"""Numerical kernels of w2s-sweep: arrays in, arrays out. Importing this needs NumPy alone."""
+"""Numerical kernels of w2s-sweep: arrays in, arrays out. Importing this needs NumPy alone.
+
+A kernel is a folder: `__init__` (public functions and their checks), `plain` (float64 array code), and where they pay `numba`,
+`cupy` and `kernel.cu` (compiled versions of the same operations). `dispatch` decides which version runs; `backend` says where.
+Nothing here may import `w2s` or `sweeper`. A new kernel registers its operations and gets a case in `tests/kernels/parity.py`.
+"""
 
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
-from .filtered import filtered_products
-from .filtered_risk import filtered_risks
-from .filters import Filters, concat, flow, ridge, steps, truncation
-from .moments import CHUNK, gram, prefix_grams, streamed_grams
-from .risk import distance, joint_risk, risk
-from .small import solve_quadratic, solve_spd
+from .moments import CHUNK, gram, streamed_grams
+from .risk import joint_risk
 from .spectral import (
+    Filters,
     Spectrum,
-    apply_filters,
     coefficients,
+    concat,
     condition,
     factor_gram,
     factor_rows,
     filter_coords,
+    filter_products,
+    filtered_products,
+    flow,
     project_rows,
     response,
+    ridge,
+    steps,
 )
 from .streams import Stream, normals, permutation, stream, uniforms, words
 
@@ -29,34 +36,27 @@ __all__ = [
     "Filters",
     "Spectrum",
     "Stream",
-    "apply_filters",
     "choose",
     "coefficients",
     "concat",
     "condition",
-    "distance",
     "factor_gram",
     "factor_rows",
     "filter_coords",
+    "filter_products",
     "filtered_products",
-    "filtered_risks",
     "flow",
     "gram",
     "joint_risk",
     "nested",
     "normals",
     "permutation",
-    "prefix_grams",
     "project_rows",
     "response",
     "ridge",
-    "risk",
-    "solve_quadratic",
-    "solve_spd",
     "steps",
     "stream",
     "streamed_grams",
-    "truncation",
     "uniforms",
     "wishart",
     "words",

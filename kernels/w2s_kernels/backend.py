@@ -1,7 +1,8 @@
 """Which library computes: an explicit value that callers pass on, never a global.
 
-Three backends share one set of reference functions written against an array namespace `xp`. "numpy" runs them as they
-stand, "numba" replaces the hot ones by compiled CPU loops, "cupy" runs the same functions on a GPU.
+Three backends share the plain functions of every kernel, written against an array namespace `xp`. "numpy" runs them as they
+are, "numba" replaces those where time is spent by compiled CPU loops, "cupy" runs them on a GPU and replaces some by CUDA
+kernels. Which version runs is decided in `dispatch`.
 """
 
 from __future__ import annotations
@@ -50,22 +51,22 @@ class Backend:
         return cupy
 
     def asarray(self, a: Array, dtype: Any = np.float64) -> Array:
-        """Array of this backend with the given dtype; no copy where none is needed, complex input is a TypeError."""
+        """Return an array of this backend with the given dtype, copied only where needed; complex input is a TypeError."""
         kind = np.dtype(a.dtype).kind if hasattr(a, "dtype") else np.asarray(a).dtype.kind
         if kind not in "biuf":
             raise TypeError(f"expected real numbers, got an array of dtype kind {kind!r}")
         return self.xp.asarray(a, dtype=dtype)
 
     def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
-        """NumPy array with the same values; copies from the device for "cupy"."""
-        return np.asarray(a.get() if hasattr(a, "get") else a)
+        """Return a NumPy array with the same values, copied from the device for "cupy"."""
+        return to_host(a)
 
 
 NUMPY = Backend("numpy", "the reference")
 
 
 def choose(name: str = "auto") -> Backend:
-    """Backend by name, or the fastest one that answers.
+    """Return the backend of a name, or the fastest one that answers.
 
     Parameters
     ----------
@@ -90,14 +91,19 @@ def choose(name: str = "auto") -> Backend:
 
 
 def namespace(*arrays: Array) -> Any:
-    """Module the arrays live in: `cupy` if any of them is a CuPy array, else `numpy`."""
+    """Return the module that the arrays live in: `cupy` if any of them is a CuPy array, else `numpy`."""
     if any(type(a).__module__.partition(".")[0] == "cupy" for a in arrays):
         return sys.modules["cupy"]
     return np
 
 
+def to_host(a: Array) -> np.ndarray[Any, Any]:
+    """Return a NumPy array with the values of `a`, copied from the device if it lives there."""
+    return np.asarray(a.get() if hasattr(a, "get") else a)
+
+
 def resolve(backend: Backend | None, *arrays: Array) -> Backend:
-    """Return the given backend, or for None the reference in the library where the arrays already live."""
+    """Return the given backend, or for None the one of the library where the arrays already live."""
     if backend is not None:
         return backend
     return NUMPY if namespace(*arrays) is np else Backend("cupy", "the arrays are on the device")
@@ -132,7 +138,7 @@ def _missing(name: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _probe_cupy() if name == "cupy" else _probe_numba()
-    except Exception as error:  # a driver can fail with any class, and auto must go on to the next backend
+    except Exception as error:  # a driver can fail with any class, and auto must try the next backend
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 

@@ -72,7 +72,7 @@ def _list(values: list[Any]) -> str:
 
 def _plain(value: Any, run: Path) -> Any:
     if isinstance(value, Content):
-        return {"path": value.name if value.keeps_name(value.name) else _relative(value.path, run), "sha256": value.sha256}
+        return {"path": value.seen_from(run), "sha256": value.sha256}
     if isinstance(value, Mapping):
         return {key: _plain(item, run) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,7 +11,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from sweeper.executors.base import Executor, Finished
-from sweeper.launching.schedule import Bundle, Schedule
+from sweeper.launching.schedule import Schedule
+from sweeper.plan.bundle import Bundle
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt, record_failure
 from sweeper.worker.tasks import ArtifactTask, BlocksTask

@@ -27,6 +27,7 @@ from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_remaining
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
+from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
 from sweeper.worker.make import ArtifactReceipt
@@ -176,11 +177,11 @@ def _executor(plan: Plan, settings: Compute, schedule: Schedule, remaining: Rema
 
 
 def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> Schedule:
-    """Make the schedule of what is left, each block a bundle of its own."""
-    bundles = [(block,) for block, _ in remaining.blocks]
+    """Make the schedule of what is left; blocks that share expensive values go together."""
+    blocks = [block for block, _ in remaining.blocks]
     if job.store is None:
-        return Schedule(bundles, lambda _block: (), lambda _call: True)
-    schedule = Schedule(bundles, plan.grid.study().needs, Store(job.store).has)
+        return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
+    schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, Store(job.store).has)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
 

@@ -6,13 +6,11 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from sweeper.plan.bundle import Bundle
 from w2s.artifacts import Call, in_order
 from w2s.contract.block import Block
 
-__all__ = ["Bundle", "Schedule"]
-
-Bundle = tuple[Block, ...]
-"""Blocks that one task solves together."""
+__all__ = ["Schedule"]
 
 
 class Schedule:

@@ -12,6 +12,7 @@ from typing import get_args
 
 from sweeper.errors import GridError
 from sweeper.plan.artifacts import has_artifacts
+from sweeper.plan.bundle import saved_pieces
 from sweeper.plan.cut import Plan
 from sweeper.plan.rates import Rates, load_rates
 from w2s.contract.block import Block
@@ -85,6 +86,8 @@ def _pieces(plan: Plan) -> Iterator[tuple[float, Piece]]:
         for weight, block in cut.sample():
             for piece in _pieces_of(study, block):
                 yield weight, piece
+    for piece in saved_pieces(plan):
+        yield -1.0, piece
 
 
 def _pieces_of(study: Study, block: Block) -> list[Piece]:

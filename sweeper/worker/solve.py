@@ -17,10 +17,12 @@ import pyarrow as pa
 
 from sweeper.folder.part import status_counts
 from sweeper.folder.run_folder import RunFolder
+from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
+from w2s.contract.memo import Memo
 from w2s.contract.rows import failed_rows, rows_table
 from w2s.contract.study import Study
 from w2s.studies.registry import find_study
@@ -55,12 +57,16 @@ class Receipt:
 
 
 def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
-    """Solve blocks one after another and write a part for each; raises what :func:`solve_block` raises."""
-    return [solve_block(job, block) for block in blocks]
+    """Solve blocks one after another; values that several of them need are computed once.
+
+    Each has the bits that it has alone.
+    """
+    memo = memo_of(find_study(job.study, job.base)(), blocks)
+    return [solve_block(job, block, memo) for block in blocks]
 
 
-def solve_block(job: Job, block: Block) -> Receipt:
-    """Solve a block and write its part.
+def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
+    """Solve a block and write its part; ``memo`` keeps what it has in common with others.
 
     An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
@@ -72,7 +78,7 @@ def solve_block(job: Job, block: Block) -> Receipt:
     try:
         with one_thread():
             store = None if job.store is None else Store(job.store)
-            table = solve_rows(study, block, backend, store)
+            table = solve_rows(study, block, backend, store, memo)
             curves = study(store).curves(block) if store is not None else None
     except Exception as problem:
         error = "".join(traceback.format_exception_only(problem)).strip()
@@ -100,10 +106,14 @@ def _record(
     return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
 
 
-def solve_rows(study: type[Study], block: Block, backend: Backend, store: Store | None = None) -> pa.Table:
+def solve_rows(
+    study: type[Study], block: Block, backend: Backend, store: Store | None = None, memo: Memo | None = None
+) -> pa.Table:
     """Solve a block in this process, with the artifacts it needs in ``store``, and return its rows."""
     start = time.perf_counter()
-    solved = (study() if store is None else study(store)).solve(block, backend)
+    solver = study() if store is None else study(store)
+    solver.memo = memo
+    solved = solver.solve(block, backend)
     return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start))
 
 

@@ -14,7 +14,7 @@ from sweeper import launch, load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
 from w2s.files.datafile import data_folders
-from w2s.studies.charikar2024.synthetic.panels import PANELS, panel
+from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, panel
 from w2s.studies.registry import find_study
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "charikar2024"

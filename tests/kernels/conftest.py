@@ -6,7 +6,7 @@ import pytest
 from cuda_build import Nvrtc, Shim
 from problems import BACKENDS
 
-from w2s_kernels import Backend, BackendError, arccos_cupy, choose, responses_cupy, streams_cupy
+from w2s_kernels import Backend, BackendError, choose, cuda
 
 
 @pytest.fixture(params=BACKENDS)
@@ -41,7 +41,6 @@ def _shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
 @pytest.fixture
 def shim(_shim: Shim, monkeypatch: pytest.MonkeyPatch) -> Shim:
     """CUDA kernels run on the CPU; use the backend `cuda_build.STAND_IN`."""
-    for module in (streams_cupy, arccos_cupy, responses_cupy):
-        monkeypatch.setattr(module, "kernel", _shim.kernel)
+    monkeypatch.setattr(cuda, "compiled", _shim.kernel)
     _shim.launches = 0
     return _shim

@@ -1,6 +1,6 @@
 """CUDA sources without a device: NVRTC compiles them for one, g++ and `cuda_shim.h` run them on the CPU.
 
-`Shim.kernel` stands in for `cuda_source.kernel`: the Python side of a kernel then runs as it would on a device, with NumPy for
+`Shim.kernel` stands in for `cuda.compiled`: the Python side of a kernel then runs as it would on a device, with NumPy for
 CuPy. Types of arguments are held against the signature in the source, because a device would read whatever it is given.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import w2s_kernels
-from w2s_kernels import Backend
+from w2s_kernels import Backend, cuda
 
 ROOM = Path(w2s_kernels.__file__).parent
 FLAGS = ["-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
@@ -78,10 +78,10 @@ class Shim:
         yield
         self.seed = before
 
-    def kernel(self, file: str, name: str, options: tuple[str, ...]) -> Callable[..., None]:
-        source = (ROOM / file).read_text()
+    def kernel(self, folder: str, name: str, options: tuple[str, ...]) -> Callable[..., None]:
+        source = cuda.source(folder)
         parameters = signatures(source)[name]
-        library = self._library(file, source, options)
+        library = self._library(folder, source, options)
 
         def launch(grid: tuple[int], threads: tuple[int], arguments: tuple[Any, ...]) -> None:
             assert len(arguments) == len(parameters), f"{name} takes {len(parameters)} arguments, got {len(arguments)}"
@@ -92,13 +92,13 @@ class Shim:
 
         return launch
 
-    def _library(self, file: str, source: str, options: tuple[str, ...]) -> ctypes.CDLL:
-        key = (file, options)
+    def _library(self, folder: str, source: str, options: tuple[str, ...]) -> ctypes.CDLL:
+        key = (folder, options)
         if key not in self._libraries:
             if shutil.which("g++") is None:
                 pytest.skip("g++ is missing: the CUDA source cannot be executed on this machine")
-            name = f"{Path(file).stem}{len(self._libraries)}"
-            (self.folder / f"{name}.cpp").write_text(_driver(file, signatures(source)))
+            name = f"{folder}{len(self._libraries)}"
+            (self.folder / f"{name}.cpp").write_text(_driver(f"{folder}/kernel.cu", signatures(source)))
             include = [f"-I{Path(__file__).parent}", f"-I{ROOM}"]
             defines = [option for option in options if option.startswith("-D")]
             command = ["g++", *FLAGS, *defines, *include, f"{name}.cpp", "-o", f"{name}.so"]

@@ -105,6 +105,8 @@ extern "C" int cusolverDnXsyevBatched(void* handle, void* params, int jobz, int 
 class DeviceArray(np.ndarray[Any, Any]):
     """An array that says where it lies, and is copied to the host on request, as CuPy's."""
 
+    __module__ = "cupy"
+
     @property
     def data(self) -> Any:
         return SimpleNamespace(ptr=self.ctypes.data)

@@ -10,6 +10,8 @@ import pandas as pd
 
 from sweeper import load_grid
 from sweeper.worker.solve import solve_rows
+from w2s import Block, Study
+from w2s.contract.identity import cell_ids, hex_ids
 from w2s_kernels import NUMPY, Backend
 
 
@@ -33,3 +35,8 @@ def one(study: str, **options: Any) -> pd.Series:
     rows = solve(study, **options)
     assert len(rows) == 1
     return rows.iloc[0]
+
+
+def cell_id(study: type[Study], cell: Mapping[str, Any]) -> str:
+    """Identity of one cell given by its fields (inactive ones null or absent)."""
+    return str(hex_ids(cell_ids(study, Block(dict(cell), ())))[0].decode())

@@ -36,6 +36,60 @@ def tiny_bert(
     return place
 
 
+def tiny_distilbert(place: Path, *, layers: int = 1, width: int = 12, seed: int = 1) -> Path:
+    """Write a DistilBERT with random weights for texts of letters: another architecture than :func:`tiny_bert`."""
+    import torch
+    import transformers
+
+    place.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = transformers.DistilBertConfig(
+            vocab_size=len(WORDS), dim=width, n_layers=layers, n_heads=2, hidden_dim=2 * width, max_position_embeddings=64
+        )
+        transformers.DistilBertModel(config).save_pretrained(place)
+    (place / "vocab.txt").write_text("\n".join(WORDS))
+    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
+    return place
+
+
+def tiny_causal(
+    place: Path, *, kind: str = "llama", layers: int = 2, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS
+) -> Path:
+    """Write a causal model (``llama`` or ``gpt2``) with random weights and words apart; [SEP] ends a text."""
+    import tokenizers
+    import torch
+    import transformers
+
+    end = words.index("[SEP]")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if kind == "gpt2":
+            given = {"n_embd": width, "n_layer": layers, "n_head": 2, "n_positions": 128, "initializer_range": 0.2}
+            config = transformers.GPT2Config(vocab_size=len(words), bos_token_id=None, eos_token_id=end, **given)
+            transformers.GPT2LMHeadModel(config).save_pretrained(place)
+        else:
+            config = transformers.LlamaConfig(
+                vocab_size=len(words),
+                hidden_size=width,
+                intermediate_size=2 * width,
+                num_hidden_layers=layers,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                max_position_embeddings=128,
+                initializer_range=0.2,
+                bos_token_id=None,
+                eos_token_id=end,
+                tie_word_embeddings=True,
+            )
+            transformers.LlamaForCausalLM(config).save_pretrained(place)
+    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: k for k, word in enumerate(words)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 128}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks).save_pretrained(place)
+    return place
+
+
 def letter_rows(count: int, seed: int) -> list[dict[str, object]]:
     """Texts of letters; class 1 has more letters of the first half of the alphabet, with noise."""
     rng = np.random.default_rng(seed)
@@ -55,4 +109,32 @@ def letter_task(folder: Path, *, train: int = 900, test: int = 300, name: str = 
     for split, count, seed in (("train", train, 1), ("test", test, 2)):
         with gzip.open(place / f"{split}.jsonl.gz", "wt") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in letter_rows(count, seed))
+    return folder
+
+
+def reply_rows(count: int, seed: int) -> list[dict[str, object]]:
+    """Pairs of replies of letters with a planted reward: letters of the first half of the alphabet less the others, and noise."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, object]] = []
+    while len(rows) < count:
+        prompt = " ".join(chr(ord("a") + k) for k in rng.integers(26, size=3))
+        replies = []
+        for _ in range(2):
+            letters = rng.integers(26, size=int(rng.integers(3, 8)))
+            reward = float((letters < 13).sum() - (letters >= 13).sum()) + 0.3 * rng.normal()
+            replies.append((reward, " ".join(chr(ord("a") + k) for k in letters)))
+        (_, rejected), (_, chosen) = sorted(replies)
+        start = f"\n\nHuman: {prompt}\n\nAssistant: "
+        if chosen != rejected:
+            rows.append({"chosen": start + chosen, "rejected": start + rejected})
+    return rows
+
+
+def reply_task(folder: Path, *, train: int = 900, test: int = 300) -> Path:
+    """Write the pairs as ``hh_harmless`` into a folder for ``W2S_DATA``; return that folder."""
+    place = folder / "hh_harmless"
+    place.mkdir(parents=True, exist_ok=True)
+    for split, count, seed in (("train", train, 1), ("test", test, 2)):
+        with gzip.open(place / f"{split}.jsonl.gz", "wt") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in reply_rows(count, seed))
     return folder

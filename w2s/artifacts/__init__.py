@@ -1,4 +1,7 @@
-"""Artifacts: costly intermediates with an identity of their own, such as trained models, their predictions, features."""
+"""Artifacts: expensive intermediates with an identity of their own, such as trained models, their predictions, features.
+
+Studies declare them and the engine makes them; the room imports `files` alone. Another place to keep them goes beside `store`.
+"""
 
 from w2s.artifacts.call import Artifact, Call, artifact
 from w2s.artifacts.graph import in_order

@@ -1,11 +1,13 @@
 """Sentences of a paper as tests on a finished table, each of which can fail.
 
-Imported by studies and by ``w2s-sweep verify``; imports the summaries' intervals. A new kind of test that papers share goes
+Studies and ``w2s-sweep verify`` import this room; it imports `summary`. A new kind of test that several papers can use goes
 here, a claim of one paper beside its study.
 """
 
 from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
+from w2s.claims.comparisons import by_task, median_over, worst_task
 from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds
+from w2s.claims.trends import hump, lines_along, steps
 
 __all__ = [
     "LEVEL",
@@ -14,11 +16,17 @@ __all__ = [
     "Verdict",
     "above",
     "below",
+    "by_task",
     "decide",
+    "hump",
+    "lines_along",
+    "median_over",
     "missing",
     "over_means",
     "over_seeds",
+    "steps",
     "untestable",
     "within",
     "worst",
+    "worst_task",
 ]

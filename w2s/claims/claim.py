@@ -1,8 +1,8 @@
 """Claims: sentences of a paper as statistical tests on a finished table, each of which can fail.
 
 A claim is tested with thresholds that were frozen when its run was launched. Cells with one seed share draws, so a test
-resamples seeds, never rows: :func:`over_means`, :func:`over_seeds` (:mod:`w2s.claims.seed_intervals`) and the verdict builders
-below are all that most claims need.
+resamples seeds, never rows: the intervals of :mod:`w2s.claims.seed_intervals` and the verdict builders below are all that most
+claims need.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-
-from w2s.claims.seed_intervals import over_means, over_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,8 +23,6 @@ __all__ = [
     "below",
     "decide",
     "missing",
-    "over_means",
-    "over_seeds",
     "untestable",
     "within",
     "worst",
@@ -112,7 +108,7 @@ def decide(claim: Claim, table: DataFrame, thresholds: Thresholds | None = None)
 
 
 def missing(claim: Claim, table: DataFrame) -> str:
-    """What a table lacks for a claim, in words; empty when nothing."""
+    """Say what a table lacks for a claim; empty when it lacks nothing."""
     if not len(table):
         return "the table has no rows"
     for name, count in claim.needs.items():
@@ -124,21 +120,21 @@ def missing(claim: Claim, table: DataFrame) -> str:
 
 
 def above(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
-    """``name`` is above ``threshold``: holds or fails where the whole interval says so, else unresolved."""
+    """Judge whether ``name`` is above ``threshold``: holds or fails where the whole interval says so, else unresolved."""
     low, high = _usable(value, interval)
     outcome: Outcome = "holds" if low > threshold else "fails" if high < threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"above {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def below(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
-    """``name`` is below ``threshold``: holds or fails where the whole interval says so, else unresolved."""
+    """Judge whether ``name`` is below ``threshold``: holds or fails where the whole interval says so, else unresolved."""
     low, high = _usable(value, interval)
     outcome: Outcome = "holds" if high < threshold else "fails" if low > threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"below {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def within(name: str, value: float, interval: tuple[float, float], bounds: tuple[float, float], seeds: int) -> Verdict:
-    """``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside.
+    """Judge whether ``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside.
 
     The verdict's ``threshold`` is the bound nearer to the value.
     """
@@ -150,15 +146,17 @@ def within(name: str, value: float, interval: tuple[float, float], bounds: tuple
 
 
 def untestable(why: str) -> Verdict:
-    """Nothing in the table decides the claim; ``why`` says what is missing."""
+    """Make the verdict that nothing in the table decides the claim; ``why`` says what is missing."""
     return Verdict("untestable", why)
 
 
 def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
-    """Verdict on a claim about several settings: that of the worst of them; untestable for ``nothing`` where there are none.
+    """Return the worst of several verdicts, as the verdict on all of them; ``untestable`` for ``nothing`` where there are none.
 
-    A fail is worse than an unresolved verdict, that than an untestable one, and that than one that holds. Of fails the one
-    farthest from its threshold counts, of others the one that comes nearest to it.
+    A fail is worse than an unresolved verdict, that is worse than an untestable one, and that is worse than one that holds.
+    Among fails the one farthest from its threshold is the worst: it is the strongest evidence against the claim. Among others
+    it is the one nearest to its threshold, which comes closest to a worse outcome. The distance is that of the nearer end of
+    the interval, since the ends decide the outcome; an interval without numbers has the distance 0.
     """
     if not verdicts:
         return untestable(nothing)
@@ -169,8 +167,9 @@ _RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")
 
 
 def _lead(verdict: Verdict) -> float:
-    """How far an interval stays on the right side of its threshold; negative on the wrong one."""
+    """Distance of an interval from its threshold; negative for a fail, which lies on the wrong side."""
     distance = min((abs(end - verdict.threshold) for end in verdict.interval or ()), default=0.0)
+    distance = 0.0 if math.isnan(distance) else distance
     return -distance if verdict.outcome == "fails" else distance
 
 

@@ -7,7 +7,6 @@ inactive, or that was added later and stands at its default, adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -59,8 +58,3 @@ def _sum(digests: list[tuple[int, int]]) -> Words:
     low = sum(d[0] for d in digests) % 2**64
     high = sum(d[1] for d in digests) % 2**64
     return np.array([low, high], dtype=np.uint64)
-
-
-def cell_id(study: type[Study], cell: Mapping[str, Any]) -> str:
-    """Identity of one cell given by its fields (inactive ones null or absent)."""
-    return str(hex_ids(cell_ids(study, Block(dict(cell), ())))[0].decode())

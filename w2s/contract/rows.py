@@ -26,6 +26,7 @@ __all__ = [
     "PROVENANCE",
     "STATUS",
     "failed_rows",
+    "field_type",
     "metric_columns",
     "rows_table",
     "schema_problem",

@@ -7,7 +7,7 @@ A study of your own subclasses :class:`Study`, names its :class:`~w2s.contract.c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell
+from w2s.contract.memo import Memo
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call, Store
     from w2s_kernels import Backend
 
-__all__ = ["Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
+__all__ = ["Common", "Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
 
 Rows = Mapping[str, npt.NDArray[Any]]
 Kind = Literal[
@@ -68,6 +69,23 @@ class Piece:
     serves: tuple[str, ...]
     why: str
     order: float
+
+
+@dataclass(frozen=True)
+class Common:
+    """A value that other blocks of a grid may need too.
+
+    ``key`` is its identity: values of one key are the same. ``pieces`` are its part of the block's account, under the names
+    that they have there.
+    """
+
+    key: Hashable
+    pieces: tuple[Piece, ...]
+
+    @property
+    def flops(self) -> float:
+        """Nominal operations of computing it."""
+        return sum(piece.flops for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,9 @@ class Study(ABC):
     example: ClassVar[Mapping[str, Any]] = {}
     summary: ClassVar[str] = ""
 
+    memo: Memo | None = None
+    """Where values that :meth:`common` names are kept between blocks; given by the worker, None for a block alone."""
+
     def __init__(self, store: Store | None = None) -> None:
         """Build a solver; ``store`` holds the finished artifacts that :meth:`needs` names."""
         self.store = store
@@ -172,6 +193,14 @@ class Study(ABC):
         make ``cost(block).flops`` their sum, so that there is one account of its work.
         """
         return (Piece("solving", "other", 1.0, self.cost(block).flops, (), "", _ORDER),)
+
+    def common(self, block: Block) -> Iterable[Common]:  # noqa: ARG002
+        """Values of the block that blocks of other sub-grids may need too; none by default.
+
+        Blocks with such values in common are solved one after another by one worker, which gives them one :attr:`memo`.
+        Derived from the block's cells alone, without its data.
+        """
+        return ()
 
     @abstractmethod
     def solve(self, block: Block, backend: Backend) -> Rows:

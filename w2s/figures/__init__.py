@@ -3,7 +3,7 @@
 Imported by studies that draw; Matplotlib is loaded with the first figure. A new building block that figures share goes here.
 """
 
-from w2s.figures.held import fullest, hold, settings
+from w2s.figures.held import fullest, heading_over_seeds, hold, seeds_text, unshown_fields
 from w2s.figures.style import COLORS, band, beside, canvas, few_digits, heading, level, panels
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "few_digits",
     "fullest",
     "heading",
+    "heading_over_seeds",
     "hold",
     "level",
     "panels",
-    "settings",
+    "seeds_text",
+    "unshown_fields",
 ]

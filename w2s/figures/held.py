@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2s.figures.style import heading
 from w2s.summary.columns import cell_fields, group_codes
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["fullest", "hold", "settings"]
+__all__ = ["fullest", "heading_over_seeds", "hold", "seeds_text", "unshown_fields"]
 
 
-def settings(table: DataFrame, shown: Collection[str]) -> list[str]:
-    """Cell fields of a table besides the seed and those that a figure shows."""
+def unshown_fields(table: DataFrame, shown: Collection[str]) -> list[str]:
+    """List the cell fields of a table besides the seed and those that a figure shows."""
     return [name for name in cell_fields(table) if name != "seed" and name not in shown]
 
 
 def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
-    """Rows of the setting of all other fields in which the shown ones take most values, and what is held in it."""
-    others = settings(table, shown)
+    """Keep the rows of the setting of all other fields in which the shown ones take most values; say what is held in it."""
+    others = unshown_fields(table, shown)
     if not len(table):
         return table, ""
     setting, keys = group_codes(table, others)
@@ -40,3 +42,17 @@ def hold(table: DataFrame, name: str) -> tuple[DataFrame, str]:
         return table, "-"
     first = values.min()
     return table[table[name] == first], value_text(first)
+
+
+def seeds_text(rows: DataFrame) -> str:
+    """Say how many seeds some rows have: ``24 seeds``, ``one seed``."""
+    count = int(rows["seed"].nunique())
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def heading_over_seeds(figure: Figure, title: str, rows: DataFrame, note: str, *held: str) -> None:
+    """Write the title, and under it a note on seeds and intervals and what is held fixed.
+
+    ``{seeds}`` in ``note`` becomes the number of seeds of the rows; empty texts among ``held`` are left out.
+    """
+    heading(figure, title, "; ".join([note.format(seeds=seeds_text(rows)), *(text for text in held if text)]))

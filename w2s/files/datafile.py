@@ -59,6 +59,10 @@ class Content(ABC):
         """Whether the name means the same from any folder."""
         return name.startswith("data:")
 
+    def seen_from(self, folder: Path) -> str:
+        """Return the name by which the same content is found from another folder."""
+        return self.name if self.keeps_name(self.name) else os.path.relpath(self.path.resolve(), folder.resolve())
+
     @classmethod
     def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> Self:
         """Locate and hash; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s_kernels import Backend, streams, wishart
+from w2s_kernels.backend import Array
 
 __all__ = ["GEOMETRY", "Geometry", "latent_factor", "latent_grams", "latent_sample"]
 
@@ -146,19 +147,14 @@ def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak
 
 
 def latent_grams(
-    role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend, out: Matrix | None = None
-) -> Matrix:
+    role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend, out: Array | None = None
+) -> Array:
     """Sums over rows R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count.
 
-    They are written to ``out`` where one is given.
+    They live where the backend computes, and are written to ``out`` where one is given.
     """
     stream, order = _wishart_stream(role, seed, d_strong), _latent_order(d_strong, d_weak)
-    there = out if backend.xp is np else None
-    grams = backend.to_numpy(wishart.gram(stream, counts, len(order), backend, order, there))
-    if out is None or there is not None:
-        return grams
-    out[...] = grams
-    return out
+    return wishart.gram(stream, counts, len(order), backend, order, out)
 
 
 def _wishart_stream(role: str, seed: int, d_strong: int) -> streams.Stream:

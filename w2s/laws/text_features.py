@@ -11,19 +11,16 @@ user's cache folder. A name must mean the same model everywhere: a packaged mode
 from __future__ import annotations
 
 import importlib.util
-import json
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.errors import FieldError
-from w2s.files.cache import cached
 from w2s.files.datafile import DataFileError
+from w2s.finetune.inference.kept_states import kept_hidden_means
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import depth_and_width
 from w2s.laws.table import Table
-
-if TYPE_CHECKING:
-    from w2s.finetune.models.folder import ModelFolder
 
 __all__ = ["check", "encoded"]
 
@@ -34,8 +31,7 @@ def check(table: Table, argument: str) -> None:
     """Raise :class:`FieldError` unless the table has a ``text`` column and the model such a layer and so many coordinates."""
     _texts(table)
     model, layer, first = _parsed(argument)
-    config: dict[str, Any] = json.loads((_found(model).path / "config.json").read_text(encoding="utf-8"))
-    layers, width = int(config.get("num_hidden_layers", 0)), int(config.get("hidden_size", 0))
+    layers, width = depth_and_width(_found(model))
     if layer > layers:
         raise FieldError(f"features 'encoder:{argument}': {model} has layers 0..{layers}")
     if first is not None and not 1 <= first <= width:
@@ -48,7 +44,7 @@ def check(table: Table, argument: str) -> None:
 def encoded(table: Table, argument: str) -> Matrix:
     """Mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
     model, layer, first = _parsed(argument)
-    layers = _states(model, table)
+    layers = kept_hidden_means(_found(model), table.sha256, _texts(table))
     return np.asarray(layers[layer][:, :first], dtype=np.float64)
 
 
@@ -68,24 +64,9 @@ def _parsed(argument: str) -> tuple[str, int, int | None]:
 
 
 def _found(name: str) -> ModelFolder:
-    from w2s.finetune.models.folder import ModelFolder
-
     if not ModelFolder.keeps_name(name):
         raise FieldError(f"features 'encoder:{name}': a packaged model or hub:NAME@REVISION is needed, whose content is fixed")
     try:
         return ModelFolder.find(name)
     except DataFileError as error:
         raise FieldError(str(error)) from None
-
-
-def _states(name: str, table: Table) -> npt.NDArray[np.float32]:
-    """Hidden states (layers + 1, rows, d) of all texts."""
-    import torch
-    import transformers
-
-    from w2s.finetune.inference.encode import MAX_LENGTH, hidden_means
-
-    model = _found(name)
-    parts = (model.sha256, table.sha256, MAX_LENGTH, torch.__version__, transformers.__version__)
-    key = " ".join(map(str, ("encoder-1", *parts)))
-    return cached(key, lambda: hidden_means(model, _texts(table)))

@@ -17,7 +17,7 @@ from w2s.contract.study import Figure, Study
 from w2s.errors import FieldError, nearest
 from w2s.user_files import is_file_reference, load_from_file
 
-__all__ = ["BUILTIN", "StudyError", "find_study", "study_names"]
+__all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
     "probe.table": "w2s.studies.probe.table.study:ProbeTable",
@@ -109,5 +109,5 @@ def _claims_problem(study: type[Study]) -> str | None:
                 return f"{what}: the id {item.id!r} names a file or a line of a table; use letters, digits and _ . -"
         ids = [item.id for item in given]
         if twice := next((name for name in ids if ids.count(name) > 1), None):
-            return f"{what}: the id {twice!r} stands twice"
+            return f"{what}: the id {twice!r} is listed twice"
     return None

@@ -15,6 +15,8 @@ from w2s.summary.summarize import Method, group_keys, summarize
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["best"]
+
 How = Literal["mean_then_min", "min_then_mean"]
 Using = Literal["truth", "weak_validation"]
 Seeds = str | Sequence[int]
@@ -109,13 +111,13 @@ def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str,
     """Least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
     group, names = columns.group_codes(rows, keys)
     value, values = columns.group_codes(rows, fields)
-    seed = columns.seed_codes(rows)
-    groups, seeds = len(names), int(seed.max()) + 1
+    rank = columns.seed_codes(rows)
+    groups, seeds = len(names), int(rank.max()) + 1
     _check_groups(names, np.bincount(group[mask], minlength=groups) > 0, "selection")
     score = columns.numbers(rows, target)
     score[~columns.usable(rows)] = np.nan
-    slot = group * seeds + seed if by_seed else group
-    runs = _candidates(slot[mask], value[mask], seed[mask], score[mask])
+    slot = group * seeds + rank if by_seed else group
+    runs = _candidates(slot[mask], value[mask], rank[mask], score[mask])
     order = np.lexsort((runs.value, runs.mean, runs.missing, np.isnan(runs.mean), runs.slot))
     slots, first = np.unique(runs.slot[order], return_index=True)
     winner = order[first]
@@ -141,12 +143,12 @@ class _Candidates(NamedTuple):
     missing: IntArray
 
 
-def _candidates(slot: IntArray, value: IntArray, seed: IntArray, score: FloatArray) -> _Candidates:
-    """Rows to candidates; rows of one seed are averaged first, so that a seed counts once."""
+def _candidates(slot: IntArray, value: IntArray, rank: IntArray, score: FloatArray) -> _Candidates:
+    """Rows to candidates; rows of one seed (``rank`` numbers them) are averaged first, so that a seed counts once."""
     width = int(value.max()) + 1
     pairs, entry = np.unique(slot * width + value, return_inverse=True)
-    seeds = int(seed.max()) + 1
-    units, unit = np.unique(entry * seeds + seed, return_inverse=True)
+    seeds = int(rank.max()) + 1
+    units, unit = np.unique(entry * seeds + rank, return_inverse=True)
     entered = np.isfinite(score)
     _, unit_mean = group_mean(score[entered], unit[entered], len(units))
     present = ~np.isnan(unit_mean)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s.tables.later_fields import later_fields, with_later_fields
+from w2s.studies.registry import StudyError, find_study, study_names
+from w2s.tables.added_fields import added_fields, with_added_fields
 from w2s.tables.metadata import merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from w2s.contract.cells import Cell
 
+__all__ = ["load"]
+
 
 def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
-    """Rows of a run as a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
+    """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
     starts with "." are parts still being written and are skipped, so a run can be read while it works. Nulls of numeric
@@ -38,8 +40,8 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
     if cell is not None:
-        tables = [with_later_fields(table, cell) for table in tables]
-        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *later_fields(cell)]))
+        tables = [with_added_fields(table, cell) for table in tables]
+        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
     frame = _to_frame(tables)
     frame.attrs["w2s"] = metadata
     return frame
@@ -47,10 +49,9 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
 
 def _registered(name: Any) -> type[Cell] | None:
     """Return the cell type of the registered study of that name; None where it is not registered or cannot be imported."""
-    studies: Any = importlib.import_module("w2s.studies.registry")  # by name: studies read tables, so they import this room
     try:
-        return studies.find_study(name).Cell if name in studies.study_names() else None
-    except (ImportError, studies.StudyError):
+        return find_study(name).Cell if name in study_names() else None
+    except (ImportError, StudyError):
         return None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import random
-import time
 
 import numpy as np
 import pytest
+from waiting import watchdog
 
 from sweeper import GridError, load_grid
 from sweeper.grid.yaml import read_yaml
@@ -144,22 +144,20 @@ def check(source, folder):
 def test_a_damaged_grid_is_read_or_refused(bench, text, what):
     rng = random.Random(f"{what} {text}")
     path = bench.folder / "grid.yaml"
-    slowest, accepted, tried = 0.0, 0, 1000
+    accepted, tried = 0, 1000
     for _ in range(tried):
         if what == "text":
             path.write_bytes(damaged_text(rng, text).encode("utf-8", "surrogatepass"))
             source = path
         else:
             source = damaged_document(rng, read_yaml(bench.grid(text))[0])
-        start = time.perf_counter()
         try:
-            accepted += check(source, bench.folder)
+            with watchdog(60):
+                accepted += check(source, bench.folder)
         except Exception:
             print(path.read_text() if what == "text" else source)
             raise
-        slowest = max(slowest, time.perf_counter() - start)
     assert 0.02 * tried < accepted < 0.9 * tried, "the damage is too heavy or too light to say anything"
-    assert slowest < 5.0
 
 
 def test_undamaged(bench):

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from w2s import Cell, Claim, Figure, Study, Verdict
-from w2s.claims.claim import above, below, decide, missing, over_seeds, untestable, within, worst
+from w2s.claims.claim import above, below, decide, missing, untestable, within, worst
+from w2s.claims.seed_intervals import over_seeds
 from w2s.studies.registry import StudyError, checked, find_study, study_names
 
 INF = math.inf
@@ -81,6 +82,16 @@ def test_the_worst_of_several_settings_decides() -> None:
     assert worst([], "nothing") == untestable("nothing")
     inside, edge = within("inside", 1.5, (1.4, 1.6), (1.0, 2.0), 7), within("edge", 1.9, (1.85, 1.95), (1.0, 2.0), 7)
     assert worst([inside, edge], "nothing") is edge
+    # The end of the interval decides, not the value: a far value with a wide interval may be the nearer fail.
+    tight, loose = above("tight", 0.4, (0.3, 0.5), 1.0, 7), above("loose", 0.1, (-0.7, 0.9), 1.0, 7)
+    assert worst([loose, tight], "nothing") is tight
+
+
+def test_an_interval_without_numbers_is_the_worst_of_the_unresolved_in_any_order() -> None:
+    empty, wide = above("empty", math.nan, (math.nan, math.nan), 1.0, 7), above("wide", 1.0, (0.5, 1.5), 1.0, 7)
+    assert [verdict.outcome for verdict in (empty, wide)] == ["unresolved", "unresolved"]
+    assert worst([wide, empty], "nothing") is empty
+    assert worst([empty, wide], "nothing") is empty
 
 
 @pytest.mark.parametrize("seeds", [3, 12])
@@ -214,11 +225,11 @@ def test_an_expected_failure_has_a_reason() -> None:
 @pytest.mark.parametrize(
     ("what", "given", "says"),
     [
-        ("claims", (claim(), claim()), "'many' stands twice"),
+        ("claims", (claim(), claim()), "'many' is listed twice"),
         ("claims", claim(), "claims must be a tuple of w2s.Claim"),
         ("claims", (Figure("f", "f", lambda table: None),), "must hold w2s.Claim only"),
         ("figures", (Figure("../f", "f", lambda table: None),), r"use letters, digits"),
-        ("figures", (Figure("f", "f", lambda table: None),) * 2, "'f' stands twice"),
+        ("figures", (Figure("f", "f", lambda table: None),) * 2, "'f' is listed twice"),
     ],
 )
 def test_the_registry_looks_at_claims_and_figures(what: str, given: object, says: str) -> None:

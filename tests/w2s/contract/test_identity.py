@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solving import cell_id
 
 from sweeper import load_grid
 from w2s import Axis, Block, Cell, Study, field
 from w2s.contract.cells import cell_fields
-from w2s.contract.identity import cell_id, cell_ids, hex_ids
+from w2s.contract.identity import cell_ids, hex_ids
 from w2s.studies.registry import find_study
 
 GOLDEN = Path(__file__).parents[2] / "data" / "ids-0.1.0.json"

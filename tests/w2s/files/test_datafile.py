@@ -6,10 +6,11 @@ import hashlib
 import os
 
 import pytest
+from solving import cell_id
 
 from w2s import Block, Cell, DataFile, FieldError, Study, field
 from w2s.contract.cells import cell_fields
-from w2s.contract.identity import cell_id, cell_ids
+from w2s.contract.identity import cell_ids
 from w2s.files.datafile import DataFileError
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from w2s.finetune.data.tokens import Encoded
+from w2s.finetune.objectives.classification import Classification
+from w2s.finetune.objectives.learned_weights import LearnedWeights
 from w2s.finetune.training.loop import Recipe, Trainer
 from w2s.finetune.training.ranks import end_with_parent
 from w2s.finetune.training.sharded import ShardedTrainer, join_ranks
@@ -28,7 +30,8 @@ CASES = {
 }
 
 
-RESUMED = ("naive in pieces", "legal")
+CASES["learned weights"] = Recipe(epochs=2, batch=16, micro_batch=3, learning_rate=1e-2, objective={"name": "learned_weights"})
+RESUMED = ("naive in pieces", "legal", "learned weights")
 
 
 class Stack(torch.nn.Module):
@@ -59,18 +62,14 @@ def trained(kind: type[Trainer], recipe: Recipe, checkpoint: Path | None = None,
     texts, targets = problem()
     held_out = range(ITEMS, ITEMS + 40)
     validation = (held_out, targets[ITEMS:].flip(1) if recipe.stop == "legal" else targets[ITEMS:])
-    trainer = kind(
-        Stack(),
-        texts,
-        range(ITEMS),
-        targets[:ITEMS],
-        recipe,
-        3,
-        validation=validation,
-        kept=held_out,
-        checkpoint=checkpoint,
-        **more,
-    )
+    labelled = {"validation": validation, "kept": held_out}
+    if recipe.objective is None:
+        objective = Classification(texts, range(ITEMS), targets[:ITEMS], recipe.loss, recipe.options, **labelled)
+    else:
+        several = torch.stack([targets, targets.flip(1), targets.flip(0)], dim=1)
+        labelled["validation"] = (held_out, several[ITEMS:])
+        objective = LearnedWeights(texts, range(ITEMS), several[:ITEMS], rate=0.2, easy=0.2, **labelled)
+    trainer = kind(Stack(), objective, recipe, 3, checkpoint=checkpoint, **more)
     trainer.run(checkpoint_seconds=0.0)
     return trainer
 
@@ -87,8 +86,11 @@ def main(folder: Path, rank: int) -> None:
         if name in RESUMED:
             once_more = trained(ShardedTrainer, recipe, place, mesh=mesh)  # from the last checkpoint of the first
             resumed = dict(once_more.whole_weights())
-            again = all(torch.equal(whole[n], resumed[n]) for n in whole) and all(
-                getattr(once_more, what) == getattr(together, what) for what in ("curve", "tokens", "step", "micro")
+            learned = [trainer.objective.said() for trainer in (once_more, together)]
+            again = (
+                learned[0] == learned[1]
+                and all(torch.equal(whole[n], resumed[n]) for n in whole)
+                and all(getattr(once_more, what) == getattr(together, what) for what in ("curve", "tokens", "step", "micro"))
             )
         held = together.held_weights()
         if rank == 0:
@@ -111,6 +113,7 @@ def main(folder: Path, rank: int) -> None:
                 "best": [trainer.best and trainer.best[:2] for trainer in (alone, together)],
                 "held": held / alone.held_weights(),
                 "tokens": [alone.tokens, together.tokens],
+                "learned": [trainer.objective.said().get("weights", []) for trainer in (alone, together)],
             }
             print(json.dumps(result), flush=True)
 

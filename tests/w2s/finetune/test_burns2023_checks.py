@@ -64,7 +64,7 @@ def test_values_of_options_have_their_line(place):
 
 
 def test_a_loss_that_cannot_train_has_its_line(place, monkeypatch):
-    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     losses.loss("mine")(lambda logits, targets, progress: losses.cross_entropy(logits, targets))
     line, text = complaint(place, method="mine")
     assert line == 3

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import runpy
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +12,7 @@ import yaml
 pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
-from tiny_models import letter_rows, tiny_bert
+from finetune_grids import finetune_place, grid, kill_in_training, run, same_rows
 
 import w2s
 from sweeper import launch
@@ -27,54 +21,18 @@ from sweeper.grid.read import load_grid
 from sweeper.plan.artifacts import artifact_lines, used_calls
 from sweeper.plan.cut import make_plan
 from sweeper.review.verify import verify
-from w2s.artifacts import Call, Store
+from w2s.artifacts import Call, Store, in_order
+from w2s.finetune.data.labels import truth_of
+from w2s.finetune.data.tables import probabilities, read_table
+from w2s.finetune.evaluation.classification import one_class_message
 from w2s.finetune.objectives import losses
-from w2s.studies.burns2023.tasks import one_class_message
+from w2s.finetune.training.checkpoint import latest_step
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a task of one's own and a tiny model."""
-    folder = tmp_path_factory.mktemp("burns")
-    rows = pd.DataFrame(letter_rows(700, 1))
-    rows["kind"] = rows.pop("label").map({0: "late", 1: "early"})
-    rows.rename(columns={"text": "letters"}).to_csv(folder / "mine.csv", index=False)
-    tiny_bert(folder / "bert", layers=3)
-    return folder
-
-
-BASE = {
-    "task": "mine.csv",
-    "text_column": "letters",
-    "label_column": "kind",
-    "n_labeled": 120,
-    "n_transfer": 120,
-    "n_test": 100,
-    "batch": 20,
-    "learning_rate": 3e-3,
-    "learning_rate_labeled": 3e-3,
-    "max_length": 16,
-}
-
-
-def grid(place: Path, name: str, axes=None, seeds=1, **fixed):
-    content = {
-        "study": "burns2023.text",
-        "axes": axes or {},
-        "fixed": {"weak_model": "bert:1", "student_model": "bert", **BASE, **fixed},
-        "seeds": seeds,
-        "compute": {"executor": "inline", "backend": "numpy"},
-    }
-    for key in content["axes"]:
-        content["fixed"].pop(key, None)
-    path = place / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def run(place, name, **arguments):
-    outcome = launch(grid(place, name, **arguments), out=place / "runs" / name)
-    return outcome, w2s.load(place / "runs" / name)
+    """A folder with a task of one's own and tiny models."""
+    return finetune_place(tmp_path_factory.mktemp("burns"))
 
 
 def test_every_method_gives_a_full_row(place):
@@ -166,7 +124,13 @@ def test_no_coefficient_is_the_naive_student_bit_for_bit(place):
 def test_a_chain_trains_its_links(place):
     _, plain = run(place, "plain")
     outcome, chained = run(place, "chain", chain="bert:2")
-    assert outcome.artifacts > 0
+    plan = make_plan(load_grid(grid(place, "chain", chain="bert:2")))
+    trainings = {call.key: call for call in used_calls(plan) if call.artifact.name == "w2s.train"}
+    students = [call for call in trainings.values() if "stop" in call.arguments["recipe"]]
+    (link,) = [call for call in trainings.values() if call.arguments["base"].name == "bert:2"]
+    assert (link.arguments["part"], len(students)) == ("transfer", 1)
+    assert link in in_order([students[0].arguments["labels"]])  # the student learns from the link, not from the weak model
+    assert outcome.artifacts == 5  # the link, its predictions and labels, the student and its predictions
     assert chained["weak_error"].tolist() == plain["weak_error"].tolist()
     assert chained["student_error"].tolist() != plain["student_error"].tolist()
 
@@ -175,7 +139,7 @@ def test_blind(place):
     legal = grid(place, "legal", axes={"method": ["naive", "naive + stop(legal)"]}, n_validation=40, evaluate_every=3)
     assert launch(legal, out=place / "runs" / "legal", blind=True).exit == Exit.DONE
     oracle = grid(place, "oracle", method="naive + stop(oracle)", n_validation=40, evaluate_every=3)
-    with pytest.raises(GridError, match="stops by the truth"):
+    with pytest.raises(GridError, match="looks at the truth of validation items"):
         launch(oracle, out=place / "runs" / "oracle", blind=True)
     with pytest.raises(GridError, match="permutes labels by the truth"):
         launch(grid(place, "flipped", control="flip"), out=place / "runs" / "flipped", blind=True)
@@ -204,7 +168,7 @@ def test_a_loss_of_ones_own_that_has_changed_is_trained_again(place, tmp_path):
             keys += students("own", method="test_halved")
         assert launch(grid(place, "own", method="test_halved"), out=place / "runs" / "own").exit == Exit.DONE
     finally:
-        losses._REGISTERED.pop("test_halved", None)
+        losses.LOSSES.known.pop("test_halved", None)
     assert keys[0] == keys[1] != keys[2]
     (naive,) = students("own", method="naive").values()
     assert "loss_code" not in naive.arguments["recipe"]
@@ -228,28 +192,35 @@ def test_complaints_before_anything_runs(place, fixed, complaint):
 
 
 @pytest.mark.fault
-def test_killed_at_any_moment_it_ends_with_the_same_table(place, tmp_path):
-    whole = launch(grid(place, "whole", axes={"method": ["naive", "confidence"]}), out=tmp_path / "whole" / "run")
-    assert whole.exit == Exit.DONE
-    path = grid(place, "killed", axes={"method": ["naive", "confidence"]})
-    for seconds in (4.0, 6.0, 8.0):
-        command = [sys.executable, "-m", "sweeper.cli", "launch", str(path), "--out", str(tmp_path / "killed" / "run")]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert launch(path, out=tmp_path / "killed" / "run").exit == Exit.DONE
-    ours, theirs = (w2s.load(tmp_path / name / "run").sort_values("cell_id") for name in ("killed", "whole"))
-    columns = [c for c in ours.columns if c not in ("elapsed_s", "train_seconds", "peak_bytes")]
-    pd.testing.assert_frame_equal(ours[columns].reset_index(drop=True), theirs[columns].reset_index(drop=True))
+def test_killed_in_any_training_it_ends_with_the_same_table(place, tmp_path):
+    axes = {"method": ["naive", "confidence"]}
+    assert launch(grid(place, "whole", axes=axes), out=tmp_path / "whole" / "run").exit == Exit.DONE
+    path, out = grid(place, "killed", axes=axes), tmp_path / "killed" / "run"
+    first = kill_in_training(path, out, lambda place: True, step=2)
+    second = kill_in_training(path, out, lambda place: place != first, step=5)  # the first has resumed and is finished
+    store = Store(tmp_path / "killed" / ".w2s-store")
+    assert (store.path / first.name[:2] / first.name / "artifact.json").exists()
+    assert (second / f"step-{latest_step(second)[1]['step']}").exists()
+    assert launch(path, out=out).exit == Exit.DONE
+    assert not second.exists()
+    same_rows(out, tmp_path / "whole" / "run")
 
 
 def test_random_flips_have_the_weak_models_errors_at_other_places(place):
-    store = Store(place / "runs" / ".w2s-store")
-    run(place, "flip", control="flip")
-    flipped = [m for m in store.manifests() if m["function"] == "w2s.flip"]
-    assert flipped
-    content = json.dumps(flipped[0]["arguments"])
-    assert "artifact" in content
-    rows = w2s.load(place / "runs" / "flip")
-    assert np.isfinite(rows["student_flip_error_01"]).all()
+    _, rows = run(place, "flip", control="flip")
+    plan, store = make_plan(load_grid(place / "flip.yaml")), Store(place / "runs" / ".w2s-store")
+    (flip,) = {call.key: call for call in used_calls(plan) if call.artifact.name == "w2s.flip"}.values()
+    before, after = (read_table(store.get(call), "labels") for call in (flip.arguments["labels"], flip))
+    ids = before["item_id"].to_pylist()
+    assert after["item_id"].to_pylist() == ids
+    weak, flipped, truth = probabilities(before), probabilities(after), truth_of(store.get(flip.arguments["truth"]), ids)
+    for k in range(2):  # within each true class the same rows, in another order
+        assert sorted(map(tuple, weak[truth == k])) == sorted(map(tuple, flipped[truth == k]))
+    wrong, elsewhere = (values.argmax(axis=1) != truth for values in (weak, flipped))
+    assert 0 < wrong.sum() == elsewhere.sum()
+    assert (wrong != elsewhere).any()
+    ((row,),) = [rows.to_dict("records")]
+    assert row["pgr_flip_01"] == pytest.approx(
+        (row["weak_error_01"] - row["student_flip_error_01"]) / (row["weak_error_01"] - row["ceiling_error_01"])
+    )
+    assert row["student_flip_error_01"] != row["student_error_01"]

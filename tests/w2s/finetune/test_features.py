@@ -21,10 +21,11 @@ from safetensors.numpy import load_file  # noqa: E402
 
 from w2s.finetune.inference import encode  # noqa: E402
 from w2s.finetune.inference import hidden_states as module  # noqa: E402
-from w2s.finetune.inference.hidden_states import depth_and_width, features, read_features  # noqa: E402
+from w2s.finetune.inference.hidden_states import features, read_features  # noqa: E402
 from w2s.finetune.models.build import Shape, build  # noqa: E402
 from w2s.finetune.models.folder import ModelFolder  # noqa: E402
 from w2s.finetune.models.tokenizer import load_tokenizer  # noqa: E402
+from w2s.finetune.models.weights import depth_and_width  # noqa: E402
 
 SIZES = {"labeled": 60, "transfer": 60, "validation": 0, "test": 40}
 COLUMNS = {"text": "text", "label": "label", "pair": None, "group": None}

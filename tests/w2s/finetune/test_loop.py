@@ -10,8 +10,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
 from w2s.finetune.data.tokens import Encoded  # noqa: E402
+from w2s.finetune.inference.forward import predict_rows  # noqa: E402
+from w2s.finetune.objectives.classification import Classification  # noqa: E402
 from w2s.finetune.training.checkpoint import latest_step, write_step  # noqa: E402
-from w2s.finetune.training.loop import Recipe, Trainer, learning_rate, predict_rows  # noqa: E402
+from w2s.finetune.training.loop import Recipe, Trainer, learning_rate  # noqa: E402
 
 
 class Bag(torch.nn.Module):
@@ -37,9 +39,13 @@ def problem(count=150, seed=0):
     return Encoded(tuple(tokens), 0, 0), torch.tensor(np.stack([1 - weak, weak], axis=1), dtype=torch.float32), truth
 
 
-def trained(recipe, *, noisy=0.0, checkpoint=None, stop_after=None, seed=3, **more):
+def objective(recipe, count=100, **more):
     texts, targets, _ = problem()
-    trainer = Trainer(Bag(noisy=noisy), texts, range(100), targets[:100], recipe, seed, checkpoint=checkpoint, **more)
+    return Classification(texts, range(count), targets[:count], recipe.loss, recipe.options, **more)
+
+
+def trained(recipe, *, noisy=0.0, checkpoint=None, stop_after=None, seed=3, note=lambda text: None, **more):
+    trainer = Trainer(Bag(noisy=noisy), objective(recipe, **more), recipe, seed, checkpoint=checkpoint, note=note)
     if stop_after is not None:
         step = trainer._step
 
@@ -62,7 +68,8 @@ def weights(trainer):
 
 def test_it_learns():
     texts, targets, truth = problem(count=800)
-    trainer = Trainer(Bag(), texts, range(600), targets[:600], Recipe(epochs=10, batch=20, learning_rate=1e-2), seed=3)
+    learning = Classification(texts, range(600), targets[:600])
+    trainer = Trainer(Bag(), learning, Recipe(epochs=10, batch=20, learning_rate=1e-2), seed=3)
     trainer.run()
     right = predict_rows(trainer.module, texts, range(600, 800)).argmax(axis=1) == truth[600:]
     assert right.mean() > 0.85
@@ -77,7 +84,7 @@ def test_it_learns():
 def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(tmp_path, loss, noisy):
     _, targets, _ = problem()
     recipe = Recipe(
-        loss=loss, epochs=3, batch=16, micro_batch=5, dropout=noisy > 0, evaluate_every=4, weight_decay=0.1, clip=1.0
+        loss=loss, epochs=3, batch=16, micro_batch=5, dropout=noisy or None, evaluate_every=4, weight_decay=0.1, clip=1.0
     )
     more = {"validation": (range(100, 150), targets[100:]), "kept": list(range(100, 150))}
     whole = trained(recipe, noisy=noisy, **more)
@@ -107,8 +114,8 @@ def test_without_a_coefficient_the_training_is_the_naive_one_bit_for_bit():
 
 
 def test_out_of_memory_halves_the_pieces_and_goes_on():
-    texts, targets, _ = problem()
     notes: list[str] = []
+    recipe = Recipe(epochs=1, batch=16)
 
     class Small(Bag):
         def forward(self, input_ids, attention_mask):
@@ -118,15 +125,15 @@ def test_out_of_memory_halves_the_pieces_and_goes_on():
 
     module = Small()
     module.training_rows = 5
-    trainer = Trainer(module, texts, range(100), targets[:100], Recipe(epochs=1, batch=16), 3, note=notes.append)
+    trainer = Trainer(module, objective(recipe), recipe, 3, note=notes.append)
     trainer.run()
     assert trainer.micro == 4
     assert notes == ["out of memory: 8 rows at once from step 0", "out of memory: 4 rows at once from step 0"]
-    assert weights(trainer).numpy() == pytest.approx(weights(trained(Recipe(epochs=1, batch=16))).numpy(), abs=1e-5)
+    assert weights(trainer).numpy() == pytest.approx(weights(trained(recipe)).numpy(), abs=1e-5)
     module = Small()
     module.training_rows = 0
     with pytest.raises(torch.OutOfMemoryError):
-        Trainer(module, texts, range(100), targets[:100], Recipe(epochs=1, batch=16), 3).run()
+        Trainer(module, objective(recipe), recipe, 3).run()
 
 
 def test_legal_stopping_keeps_the_weights_that_agree_best_with_the_given_labels():

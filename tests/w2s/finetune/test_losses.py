@@ -157,7 +157,7 @@ def test_a_loss_of_ones_own_is_a_registered_function():
         return ((logits.softmax(dim=1) - targets).abs() ** power).sum(dim=1).mean()
 
     assert value("test_brier") == pytest.approx(float(((LOGITS.exp() - WEAK) ** 2).sum(dim=1).mean()))
-    del losses._REGISTERED["test_brier"]
+    del losses.LOSSES.known["test_brier"]
 
 
 def constant(logits, targets, progress):
@@ -191,14 +191,14 @@ def late_trouble(logits, targets, progress):
     ],
 )
 def test_a_loss_of_ones_own_is_tried_before_anything_is_trained(monkeypatch, function, complaint):
-    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     losses.loss("mine")(function)
     with pytest.raises(FieldError, match=f"loss 'mine', tried on two rows of 3 classes, {complaint}"):
         losses.check_loss("mine", {}, 3)
 
 
 def test_a_loss_that_can_train_passes(monkeypatch):
-    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     losses.loss("mine", scale=2.0)(lambda logits, targets, progress, scale: scale * by_row(logits, targets, progress).mean())
     losses.check_loss("mine", {"scale": 0.5}, 2)
     with pytest.raises(FieldError, match="raised TypeError"):
@@ -206,7 +206,7 @@ def test_a_loss_that_can_train_passes(monkeypatch):
 
 
 def test_where_there_is_no_torch_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr(losses, "_REGISTERED", dict(losses._REGISTERED))
+    monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     losses.loss("mine")(constant)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     losses.check_loss("mine", {}, 2)

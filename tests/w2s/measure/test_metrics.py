@@ -144,7 +144,6 @@ def test_agreement_and_disagreement():
     first = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.2, 0.2, 0.1]])
     second = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.3, 0.1, 0.1]])
     assert float(metrics.disagreement(first, second)) == 0.25
-    assert float(metrics.agreement(first, second)) == 0.75
     assert np.isnan(metrics.disagreement(first * np.nan, second))
     with pytest.raises(ValueError, match="4 and 3 items"):
         metrics.disagreement(first, second[:3])

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from w2s.claims.claim import Claim, decide
+from w2s.claims.comparisons import by_task
 from w2s.studies.burns2023.probes.claims import CLAIMS as ALL
-from w2s.studies.burns2023.probes.curves import by_task, is_nested
 from w2s.studies.burns2023.probes.figures import FIGURES
+from w2s.studies.burns2023.probes.probe_settings import is_nested, settings_of
 
 CLAIMS: dict[str, Claim] = {claim.id: claim for claim in ALL}
 STRENGTHS = (0.001, 0.01, 0.1)
@@ -104,7 +105,7 @@ def test_the_expected_failure_has_its_reason():
 
 
 def test_the_strength_is_chosen_by_the_strong_baseline():
-    ((_, (setting,)),) = by_task(table())
+    ((_, (setting,)),) = by_task(table(), settings_of)
     assert setting.strengths[setting.chosen] == 0.01
     found = decide(CLAIMS["recovers"], table(pgr=(0.9, 0.5, 0.9)))
     assert found.statistic == pytest.approx(0.5, abs=0.03)
@@ -120,11 +121,13 @@ def test_nested_rows_are_those_in_which_the_teacher_sees_a_part():
 
 def test_settings_are_told_apart_and_missing_strengths_are_dropped_by_seed():
     rows = pd.concat([table(), table(weak=0.35).assign(weak_dims=64.0)])
-    for _, settings in by_task(rows):
+    for _, settings in by_task(rows, settings_of):
         assert [setting.name for setting in settings] == ["weak_dims = 64.0", "weak_dims = nan"]
     whole = table()
     rows = whole[~((whole["seed"] == 3) & (whole["c"] == 0.1))]
-    assert all(3 not in setting.seeds and len(setting.seeds) == 7 for _, settings in by_task(rows) for setting in settings)
+    assert all(
+        3 not in setting.seeds and len(setting.seeds) == 7 for _, settings in by_task(rows, settings_of) for setting in settings
+    )
 
 
 def test_figures_are_drawn_of_tables_that_have_their_axes():

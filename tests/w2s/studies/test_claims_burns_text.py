@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from w2s.claims.claim import Claim, decide
+from w2s.claims.comparisons import by_task, median_over
 from w2s.studies.burns2023.text.claims import CLAIMS as ALL
-from w2s.studies.burns2023.text.settings import by_task, extremes, median_over, partner
+from w2s.studies.burns2023.text.finetune_settings import extremes, named, partner, settings_of
 from w2s.studies.burns2023.text.study import Text
 
 CLAIMS: dict[str, Claim] = {claim.id: claim for claim in ALL}
@@ -161,11 +162,11 @@ def test_the_median_of_settings_speaks_for_a_task():
     found = decide(CLAIMS["recovers"], rows)
     assert found.statistic == pytest.approx(0.5, abs=0.02)
     assert "first, median of 3" in found.says
-    ((_, settings),) = by_task(rows)
+    ((_, settings),) = by_task(rows, settings_of)
     alone = joined(rows[~((rows["n_labeled"] == 400) & (rows["seed"] == 5))])
-    ((_, fewer),) = by_task(alone)
-    assert median_over([(s,) for s in settings], lambda means: means["weak"])[2] == 6
-    assert median_over([(s,) for s in fewer], lambda means: means["weak"])[2] == 5  # seeds that all of them have
+    ((_, fewer),) = by_task(alone, settings_of)
+    assert median_over([(s,) for s in settings], lambda _, means: named(means[0])["weak"])[2] == 6
+    assert median_over([(s,) for s in fewer], lambda _, means: named(means[0])["weak"])[2] == 5  # seeds that all of them have
 
 
 def test_settings_without_a_seed_in_common_decide_nothing():
@@ -185,7 +186,7 @@ def test_strongest_and_weakest_students_of_one_teacher():
         setting(student_model="a", ceiling=0.12), setting(student_model="b", ceiling=0.2), setting(student_model="c"),
         setting(student_model="a", n_labeled=900, ceiling=0.12), setting(student_model="b", n_labeled=900, ceiling=0.125),
     )  # fmt: skip
-    ((_, settings),) = by_task(rows)
+    ((_, settings),) = by_task(rows, settings_of)
     found = extremes(settings, 0.01)
     assert [(first.fields["student_model"], last.fields["student_model"]) for first, last in found] == [("c", "b")]
     assert partner(settings[0], settings, settings[0].method, student_model="none of them") is None

@@ -11,7 +11,7 @@ import pytest
 
 from w2s.claims.claim import decide
 from w2s.studies.charikar2024.molecules.study import Molecules
-from w2s.studies.charikar2024.synthetic.panels import PANELS, panel
+from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, panel
 from w2s.studies.charikar2024.synthetic.study import Synthetic
 
 DEFAULTS: dict[str, Any] = {

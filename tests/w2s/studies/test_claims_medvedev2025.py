@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from w2s.claims.claim import Claim, Verdict, decide
-from w2s.studies.medvedev2025.random_features.curves import Curves
+from w2s.studies.medvedev2025.random_features.stopping_curves import Curves
 from w2s.studies.medvedev2025.random_features.study import RandomFeatures
 from w2s.theory import medvedev2025 as theory
 

@@ -19,7 +19,8 @@ from sweeper import GridError, load_grid
 from sweeper.worker.solve import solve_rows
 from w2s.files.datafile import DataFile
 from w2s.laws import feature_matrix, load_table, split_rows
-from w2s.studies.probe.table import solve as probe_solver
+from w2s.sharing.stage import Stage
+from w2s.studies.probe.table.models import TEACHERS
 from w2s.studies.probe.table.solve import TUNING_RIDGES
 from w2s_kernels import NUMPY
 
@@ -195,8 +196,13 @@ def test_zipped_fields_make_no_other_combinations(monkeypatch: pytest.MonkeyPatc
     pairs = {"n_labeled": [1300, 40, 50], "n_transfer": [100, 600, 120], "d_weak": [20, 10, 15]}
     fixed = {"data": "digits", "task": "classification", "d_strong": 20, "n_test": 300}
     solved: list[int] = []
-    teacher = probe_solver.Design._fit_teacher
-    monkeypatch.setattr(probe_solver.Design, "_fit_teacher", lambda *args: solved.append(1) or teacher(*args))
+    value = Stage.value
+
+    def counted(stage: Stage, *args: Any) -> Any:
+        solved.extend([1] if stage is TEACHERS else [])
+        return value(stage, *args)
+
+    monkeypatch.setattr(Stage, "value", counted)
     grid = load_grid({"study": STUDY, "zip": pairs, "fixed": fixed, "seeds": 2})
     rows = solve_rows(grid.study, grid.parts[0].block, NUMPY).to_pandas()
     assert len(rows) == len(solved) == 6

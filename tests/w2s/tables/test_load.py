@@ -10,7 +10,7 @@ import pytest
 
 from w2s import Cell, field
 from w2s.summary import summarize
-from w2s.tables import load
+from w2s.tables.load import load
 
 META = {"study": "made.up", "version": 2, "fields": ["ridge", "filter"], "axes": ["ridge"], "metrics": ["gain"]}
 
@@ -98,7 +98,7 @@ class LateCell(Cell):
     sizes: tuple[int, ...] = field((1, 2), description="a list", since=2)
 
 
-def test_later_fields_of_old_rows_have_their_default(tmp_path):
+def test_added_fields_of_old_rows_have_their_default(tmp_path):
     write(tmp_path / "a.parquet", {"kind": ["plain", "wave"], "seed": [0, 0]}, {"fields": ["kind"]})
     write(tmp_path / "b.parquet", {"kind": ["wave"], "seed": [1], "late": [8], "only": [None]}, {"fields": ["kind", "late"]})
     frame = load(tmp_path, cell=LateCell)
@@ -113,11 +113,9 @@ def test_later_fields_of_old_rows_have_their_default(tmp_path):
 
 
 def test_a_registered_study_is_found_by_its_name(tmp_path, monkeypatch):
-    import w2s.studies.registry
-
     late = type("Late", (), {"Cell": LateCell})
-    monkeypatch.setattr(w2s.studies.registry, "study_names", lambda: ["late"])
-    monkeypatch.setattr(w2s.studies.registry, "find_study", lambda name: late)
+    monkeypatch.setattr("w2s.tables.load.study_names", lambda: ["late"])
+    monkeypatch.setattr("w2s.tables.load.find_study", lambda name: late)
     write(tmp_path / "a.parquet", {"kind": ["plain"], "seed": [0]}, {"study": "late"})
     assert load(tmp_path)["late"].tolist() == [7]
     write(tmp_path / "a.parquet", {"kind": ["plain"], "seed": [0]}, {"study": "unknown"})

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 
-__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names"]
+__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names", "row_digest"]
 
 Row = Mapping[str, Any]
 _GROUP = "w2s_sweep.formatters"
@@ -25,13 +25,15 @@ _GROUP = "w2s_sweep.formatters"
 class Example(NamedTuple):
     """``text``, and ``pair`` where the task has a second one; equal ``group`` means related.
 
-    ``label`` counts from 0; from a file of one's own it is whatever stands there, and is numbered later.
+    ``label`` counts from 0; from a file of one's own it is whatever is written there, and is numbered later. In a task of pairs
+    ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is the place of the better one, 0 or 1.
     """
 
     text: str
     pair: str | None
     label: Any
     group: str
+    other: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Formatter:
     read : row to example.
     version : raised when the same row gives another example.
     hub : name (and configuration) in the hub of ``datasets``; its splits.
+    pairs : whether an example is a prompt with two replies, one of which is preferred.
 
     """
 
@@ -56,6 +59,7 @@ class Formatter:
     version: int = 1
     hub: tuple[str, ...] = ()
     splits: tuple[str, str] = ("train", "test")
+    pairs: bool = False
 
 
 def find_formatter(name: str) -> Formatter:
@@ -126,9 +130,29 @@ def _ag_news(row: Row) -> Example:
     return Example(f"{title}\n{row['text']}" if title else str(row["text"]), None, int(row["label"]), str(row["text"]))
 
 
+_ASSISTANT = "\n\nAssistant:"
+
+
+def _preferred_reply(row: Row) -> Example:
+    """Two dialogues that differ in the last reply; the row's own coin says which reply comes first."""
+    chosen, rejected = str(row["chosen"]), str(row["rejected"])
+    same = next((k for k, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected)))
+    shared = chosen[:same].rfind(_ASSISTANT)
+    if shared < 0 or chosen == rejected:
+        raise ValueError("no two replies to one prompt")
+    start = shared + len(_ASSISTANT)
+    replies, label = (chosen[start:], rejected[start:]), _coin("\n".join(sorted([chosen, rejected]))) % 2
+    return Example(chosen[:start], replies[label], label, chosen[:start], replies[1 - label])
+
+
+def _coin(text: str) -> int:
+    """A number of 64 bits that depends on a text alone."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
+
+
 def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int]:
     """The right answer (label 1) or a wrong one (label 0), by a coin that the question's hash throws."""
-    coin = int.from_bytes(hashlib.blake2b(question.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
+    coin = _coin(question)
     if coin % 2:
         return str(answers[right]), 1
     wrong = [answer for k, answer in enumerate(answers) if k != right]
@@ -169,5 +193,6 @@ BUILTIN: Mapping[str, Formatter] = {
             splits=_OFFICIAL,
         ),
         Formatter("ag_news", _NEWS, ("text", "label"), _ag_news, hub=("fancyzhx/ag_news",)),
+        Formatter("hh_harmless", ("first", "second"), ("chosen", "rejected"), _preferred_reply, pairs=True),
     )
 }

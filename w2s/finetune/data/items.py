@@ -22,7 +22,7 @@ from w2s.finetune.data.formatters import Example, Formatter, row_digest
 from w2s.finetune.data.tables import write_table
 from w2s.finetune.data.tasks import TaskData, formatter_of, read_rows
 
-__all__ = ["PARTS", "Columns", "classes_of", "draw_items", "dropped_items", "items", "truth"]
+__all__ = ["PARTS", "Columns", "Item", "draw_items", "dropped_items", "items", "truth"]
 
 PARTS = ("labeled", "transfer", "validation", "test")
 """``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
@@ -57,6 +57,8 @@ def items(
 ) -> None:
     """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
 
+    A task of pairs has a column more, ``other``: ``text`` is a prompt, ``pair`` and ``other`` are two replies to it.
+
     ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
     """
     parts, classes, counts = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
@@ -68,6 +70,8 @@ def items(
         "group": [item.example.group for item, _ in rows],
         "part": [part for _, part in rows],
     }
+    if formatter_of(task, **columns).pairs:  # type: ignore[arg-type]
+        columns_of["other"] = [item.example.other for item, _ in rows]
     write_table(work.folder, "items", pa.table({name: pa.array(values, pa.string()) for name, values in columns_of.items()}))
     (work.folder / "counts.json").write_text(json.dumps({"classes": classes, **counts}, indent=1))
 
@@ -131,14 +135,14 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[
     """Read items in file order, without empty texts and without rows that stand twice; say how many were left out."""
     found: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
-    seen: set[tuple[str, str | None]] = set()
+    seen: set[tuple[str | None, ...]] = set()
     for row in read_rows(task, split, formatter):
         try:
             example = formatter.read(row)
         except (TypeError, ValueError, IndexError):
             dropped["unreadable"] += 1
             continue
-        key = (example.text, example.pair)
+        key = (example.text, example.pair, example.other)
         if example.label is None:
             dropped["no_label"] += 1
         elif not example.text.strip():
@@ -202,8 +206,3 @@ def _take(
         raise FieldError(missing, f"n_{part}")
     taken.update(item.example.group for item in chosen)
     return chosen
-
-
-def classes_of(items: Path) -> list[str]:
-    """Class names of the task."""
-    return list(json.loads((items / "counts.json").read_text(encoding="utf-8"))["classes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,19 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s_kernels import NUMPY, permutation, stream
 
-__all__ = ["as_labels", "flip", "mix", "part_ids", "temper", "truth_labels", "truth_of"]
+__all__ = [
+    "as_labels",
+    "flip",
+    "harden",
+    "mix",
+    "own_where_confident",
+    "part_ids",
+    "shuffled_within",
+    "temper",
+    "tempered",
+    "truth_labels",
+    "truth_of",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -70,6 +83,29 @@ def flip(work: Work, *, labels: Path, truth: Path, seed: int) -> None:
     ids = table["item_id"].to_pylist()
     values = shuffled_within(probabilities(table), truth_of(truth, ids), seed)
     write_table(work.folder, "labels", probability_table(ids, values))
+
+
+@artifact(version=1, name="w2s.own_where_confident")
+def own_where_confident(
+    work: Work, *, labels: Path, predictions: Path, items: Path, part: str, threshold: float, hard: bool
+) -> None:
+    """Labels of which those of a part are predictions, where the most probable class has more than ``threshold``.
+
+    Elsewhere, and for items of other parts, the given labels stay as they are; at ``threshold`` 1 they all do, to the last bit.
+    ``hard`` makes the predictions one-hot. ``columns.json`` holds ``self_labelled``, the share of the part's items with a
+    prediction as label.
+    """
+    table = read_table(labels, "labels")
+    ids, values = table["item_id"].to_pylist(), probabilities(table)
+    named = set(ids)
+    chosen = [name for name in part_ids(items, part) if name in named]
+    own = probabilities(join(chosen, read_table(predictions, "predictions")))
+    confident = own.max(axis=1) > threshold
+    place = {name: k for k, name in enumerate(ids)}
+    rows = np.array([place[name] for name in chosen])[confident]
+    values[rows] = (harden(own) if hard else own)[confident]
+    write_table(work.folder, "labels", probability_table(table["item_id"], values))
+    (work.folder / "columns.json").write_text(json.dumps({"self_labelled": float(confident.mean())}), encoding="utf-8")
 
 
 def harden(values: Matrix) -> Matrix:

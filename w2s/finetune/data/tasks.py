@@ -7,9 +7,7 @@ hub:NAME@REVISION       a data set of the hub, with the formatter that knows its
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +16,7 @@ import pyarrow as pa
 
 from w2s.errors import FieldError, nearest
 from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
 from w2s.files.tablefile import read_table_file
 from w2s.finetune.data.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
 
@@ -43,8 +42,8 @@ class TaskData(Content):
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the folder or file of a task, or the hub's name as a path."""
-        if name.startswith("hub:"):
-            _hub_parts(name)
+        if is_hub_name(name):
+            _hub_formatter(name)
             return Path(name)
         if name.endswith(_ENDINGS):
             path = (base / Path(name).expanduser()).resolve()
@@ -58,9 +57,9 @@ class TaskData(Content):
         """Hash the files' content, or the hub's commit, with the formatter's name and version."""
         if name.endswith(_ENDINGS):
             return content_sha256(path)
-        formatter = find_formatter(_hub_formatter(name) if name.startswith("hub:") else name)
+        formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
         parts = [formatter.name, str(formatter.version)]
-        parts += [_hub_commit(name)] if name.startswith("hub:") else [content_sha256(_split(path, s)) for s in _SPLITS]
+        parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @classmethod
@@ -77,7 +76,7 @@ class TaskData(Content):
 def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group: str | None) -> Formatter:
     """Return the formatter of a task; the column names matter for a file of one's own."""
     if task.has_test_part:
-        return find_formatter(_hub_formatter(task.name) if task.name.startswith("hub:") else task.name)
+        return find_formatter(_hub_formatter(task.name) if is_hub_name(task.name) else task.name)
     return columns_formatter(text, label, pair, group)
 
 
@@ -86,7 +85,7 @@ def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict
 
     Raises :class:`FieldError` for a file that cannot be read, is empty, or lacks a column the formatter needs.
     """
-    table = _read_hub(task.name, split, formatter) if task.name.startswith("hub:") else _read(task, split)
+    table = _read_hub(task.name, split, formatter) if is_hub_name(task.name) else _read(task, split)
     if table.num_rows == 0:
         raise FieldError(f"{task.name}: the {split} file has no rows")
     if absent := [name for name in formatter.columns if name not in table.column_names]:
@@ -120,16 +119,8 @@ def _split(folder: Path, split: str) -> Path:
     return next(folder / f"{split}{ending}" for ending in _ENDINGS if (folder / f"{split}{ending}").is_file())
 
 
-def _hub_parts(name: str) -> tuple[str, str]:
-    place, _, revision = name.removeprefix("hub:").partition("@")
-    if not place or not revision:
-        raise DataFileError(f"{name!r}: write hub:NAME@REVISION, so that the rows cannot change under a run")
-    _hub_formatter(name)
-    return place, revision
-
-
 def _hub_formatter(name: str) -> str:
-    place = name.removeprefix("hub:").partition("@")[0]
+    place, _ = split_hub_name(name, "rows")
     for formatter in map(find_formatter, formatter_names()):
         if formatter.hub[:1] == (place,):
             return formatter.name
@@ -137,25 +128,10 @@ def _hub_formatter(name: str) -> str:
     raise DataFileError(f"{name}: no formatter knows this data set; known: {known}")
 
 
-@functools.lru_cache(maxsize=64)
-def _hub_commit(name: str) -> str:
-    """The commit that a revision stands for: asked from the hub, or from its local cache when offline."""
-    place, revision = _hub_parts(name)
-    import huggingface_hub
-
-    try:
-        if os.environ.get("HF_HUB_OFFLINE", "0") in ("1", "ON", "YES", "TRUE"):
-            found = huggingface_hub.snapshot_download(place, repo_type="dataset", revision=revision, local_files_only=True)
-            return Path(found).name
-        return str(huggingface_hub.dataset_info(place, revision=revision).sha)
-    except Exception as error:
-        raise DataFileError(f"{name}: the hub does not answer for it: {str(error).splitlines()[0]}") from None
-
-
 def _read_hub(name: str, split: str, formatter: Formatter) -> pa.Table:
     import datasets
 
-    place, _ = _hub_parts(name)
+    place, _ = split_hub_name(name, "rows")
     part = formatter.splits[0 if split == "train" else 1]
-    loaded = datasets.load_dataset(place, *formatter.hub[1:], split=part, revision=_hub_commit(name))
+    loaded = datasets.load_dataset(place, *formatter.hub[1:], split=part, revision=hub_commit(name))
     return loaded.with_format("arrow")[:]

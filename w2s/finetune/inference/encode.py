@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from w2s.finetune.models.classifier import pooled
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
 
-__all__ = ["MAX_LENGTH", "hidden_means", "pass_batches", "pooled_states"]
+__all__ = ["MAX_LENGTH", "hidden_means", "one_thread", "pass_batches", "pooled_states"]
 
 Index = npt.NDArray[np.int64]
 States = npt.NDArray[np.float32]
@@ -54,9 +55,7 @@ def pooled_states(
     ``how`` is ``mean``, ``cls`` or ``last``. On one thread, so that the numbers do not depend on the machine's load.
     """
     device = next(backbone.parameters()).device
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         for rows in batches:
             ids, mask = (tensor.to(device) for tensor in texts.batch(rows))
             with torch.inference_mode():
@@ -64,5 +63,14 @@ def pooled_states(
                 chosen = range(len(hidden)) if layers is None else layers
                 states = [pooled(hidden[layer], mask, how).cpu().numpy() for layer in chosen]
             yield rows, states
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let Torch compute on one thread, so that numbers do not depend on how many there are; then on as many as before."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)

@@ -24,9 +24,9 @@ from w2s.finetune.data.tables import read_table, write_table
 from w2s.finetune.data.tokens import read_texts
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import parameter_count
+from w2s.finetune.models.weights import depth_and_width, parameter_count
 
-__all__ = ["depth_and_width", "features", "read_features"]
+__all__ = ["features", "features_cost", "read_features"]
 
 _FILE = "features.safetensors"
 _SAVE_SECONDS = 20.0
@@ -48,7 +48,7 @@ def features(
     texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
     """
     from w2s.finetune.inference.encode import pass_batches, pooled_states
-    from w2s.finetune.training.loop import device_for
+    from w2s.finetune.inference.forward import device_for
 
     depth, width = depth_and_width(base)
     if strange := [layer for layer in layers if not 0 <= layer <= depth]:
@@ -80,17 +80,6 @@ def read_features(folder: Path, layer: int, ids: Sequence[str], dims: int | None
         raise KeyError(f"{len(absent)} of {len(ids)} items have no features, the first is {absent[0]}")
     rows = np.array([place[name] for name in ids], dtype=np.int64)
     return np.asarray(_layer(folder, layer)[rows, :dims], dtype=np.float64)
-
-
-@functools.lru_cache(maxsize=256)
-def depth_and_width(base: ModelFolder) -> tuple[int, int]:
-    """Return the number of layers (after a cut to the first K) and the width of the hidden states, from ``config.json``."""
-    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
-    depth = next((int(config[key]) for key in ("num_hidden_layers", "n_layer", "num_layers") if key in config), None)
-    width = next((int(config[key]) for key in ("hidden_size", "n_embd", "d_model", "dim") if key in config), None)
-    if depth is None or width is None:
-        raise FieldError(f"model {base.name}: its config.json tells no number of layers or width")
-    return (depth if base.layers is None else min(depth, base.layers)), width
 
 
 class _Target:

@@ -24,7 +24,7 @@ def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float
 @artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
 def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
     """Class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
-    from w2s.finetune.training.loop import device_for, predict_rows
+    from w2s.finetune.inference.forward import device_for, predict_rows
 
     ids, texts, where = read_texts(base, items, max_length)
     rows = [k for k, name in enumerate(where) if name in set(parts)]

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import w2s_kernels as kernels
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import probabilities, probability_table, read_table, write_table
+from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
-from w2s.probes.probe import RowProbe
-from w2s_kernels import NUMPY, Backend
+from w2s.probes.rows import RowProbe
+from w2s_kernels import NUMPY, Backend, permutation, stream
 
-__all__ = ["HEADS", "ClosedForm", "probe"]
+__all__ = ["HEADS", "ClosedForm", "probe", "probe_by_folds"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -54,6 +54,41 @@ def probe(
     (work.folder / "training.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
 
 
+@artifact(version=1, name="w2s.probe_by_folds")
+def probe_by_folds(
+    work: Work,
+    *,
+    features: Path,
+    items: Path,
+    labels: Path,
+    part: str,
+    layer: int,
+    head: str,
+    strength: float,
+    preprocess: str,
+    folds: int,
+    seed: int,
+) -> None:
+    """Predict the labelled items of a part, each by a probe that has not seen its label: ``predictions.arrow``.
+
+    The items are dealt into ``folds`` parts of equal size (to one item) by a stream of ``seed``; the probe of each is fitted to
+    the labels of the others. Other arguments are those of :func:`probe`. Raises ValueError for fewer items than folds.
+    """
+    given = read_table(labels, "labels")
+    named = set(given["item_id"].to_pylist())
+    ids = [name for name in part_ids(items, part) if name in named]
+    if len(ids) < folds:
+        raise ValueError(f"{len(ids)} labelled items of part {part!r} cannot be dealt into {folds} folds")
+    targets, rows = probabilities(join(ids, given)), read_features(features, layer, ids, None)
+    order = np.asarray(permutation(stream("folds", seed=seed), len(ids), NUMPY))
+    values = np.empty_like(targets)
+    for fold in range(folds):
+        held_out, others = np.sort(order[fold::folds]), np.sort(np.delete(order, np.s_[fold::folds]))
+        fitted = HEADS[head](rows[others], preprocess, NUMPY).fit(targets[others], strength)
+        values[held_out] = fitted.at(rows[held_out])
+    write_table(work.folder, "predictions", probability_table(ids, values))
+
+
 class ClosedForm(Head):
     """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
 
@@ -64,7 +99,7 @@ class ClosedForm(Head):
         """Fit at ridge ``strength``."""
         filters = kernels.ridge([strength])
         found = self.rows.fit(targets, filters)
-        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors) @ found.coords[0]
+        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors @ found.coords[0])
         account = {"solver": self.rows.solvers(filters)[0], "condition": float(self.rows.condition(filters)[0])}
         return Probe(self.rows.prepared, slope, found.offset, _clipped, account)
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.pretrained import Tuning, causal_model, is_causal, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["Shape", "build", "reload", "save", "weights_of"]
+__all__ = ["Shape", "build", "reload", "save", "with_dropout"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Shape:
     Attributes
     ----------
     classes : K.
-    head : ``linear``, a new layer on the pooled last hidden state, or ``lm_tokens``, the language-model logits of one
-        answer token per class.
+    head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
+        token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
     tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, all linear layers) or
         ``head_only``.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
@@ -38,8 +37,8 @@ class Shape:
     """
 
     classes: int
-    head: Literal["linear", "lm_tokens"] = "linear"
-    tuning: Literal["full", "frozen_embeddings", "lora", "head_only"] = "full"
+    head: Literal["linear", "lm_tokens", "lm"] = "linear"
+    tuning: Tuning = "full"
     pooling: Literal["auto", "mean", "cls", "last"] = "auto"
     head_init: Literal["zeros", "normal"] = "zeros"
     lora_rank: int = 8
@@ -47,7 +46,7 @@ class Shape:
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
-    """Build the classifier: ``module(input_ids, attention_mask)`` gives logits (B, K) in float32.
+    """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
 
     The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model has no such layers or head.
     """
@@ -55,7 +54,7 @@ def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return _lm_tokens(base, shape) if shape.head == "lm_tokens" else _linear(base, shape)
+        return _BUILDERS[shape.head](base, shape)
 
 
 def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> None:
@@ -89,8 +88,8 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
 
     from w2s.finetune.models.classifier import LinearClassifier
 
-    backbone = _pretrained(transformers.AutoModel, base)
-    causal = bool(getattr(backbone.config, "is_decoder", False)) or _is_causal(backbone.config)
+    backbone = pretrained(transformers.AutoModel, base)
+    causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
     head = torch.nn.Linear(int(backbone.config.hidden_size), shape.classes)
     torch.nn.init.zeros_(head.bias)
@@ -98,98 +97,46 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
         torch.nn.init.zeros_(head.weight)
     else:
         torch.nn.init.normal_(head.weight, std=0.02)
-    return LinearClassifier(_tuned(backbone, shape), head, pooling)
+    return LinearClassifier(tuned(backbone, shape.tuning, shape.lora_rank), head, pooling)
 
 
 def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
-    import transformers
-
     from w2s.finetune.models.classifier import TokenClassifier
 
     if len(shape.answers) != shape.classes:
         raise FieldError(f"head lm_tokens needs one answer word per class: {shape.classes} classes, answers {shape.answers}")
-    config = transformers.AutoConfig.from_pretrained(base.path, local_files_only=True, trust_remote_code=False)
-    if not _is_causal(config):
-        raise FieldError(f"model {base.name} is no causal language model; head lm_tokens needs one")
-    backbone = _pretrained(transformers.AutoModelForCausalLM, base)
+    backbone = causal_model(base, "head lm_tokens")
     tokenizer = load_tokenizer(base)
     tokens = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in shape.answers]
     if len({ids[0] for ids in tokens if ids}) != shape.classes:
         raise FieldError(f"the answers {shape.answers} do not begin with different tokens of {base.name}")
+    _check_tuning(shape)
+    return TokenClassifier(tuned(backbone, shape.tuning, shape.lora_rank), [ids[0] for ids in tokens])
+
+
+def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
+    from w2s.finetune.models.classifier import LanguageModel
+
+    backbone = causal_model(base, "head lm")
+    _check_tuning(shape)
+    return LanguageModel(tuned(backbone, shape.tuning, shape.lora_rank))
+
+
+def _check_tuning(shape: Shape) -> None:
     if shape.tuning == "head_only":
-        raise FieldError("head lm_tokens has no head of its own to train; choose tuning full, frozen_embeddings or lora")
-    return TokenClassifier(_tuned(backbone, shape), [ids[0] for ids in tokens])
+        raise FieldError(f"head {shape.head} has no head of its own to train; choose tuning full, frozen_embeddings or lora")
 
 
-def _is_causal(config: Any) -> bool:
-    import transformers
-
-    mapping = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    masked = transformers.models.auto.modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    return config.model_type in mapping and config.model_type not in masked
+_BUILDERS = {"linear": _linear, "lm_tokens": _lm_tokens, "lm": _lm}
 
 
-def _pretrained(auto: Any, base: ModelFolder) -> Any:
+def with_dropout(module: nn.Module, rate: float) -> nn.Module:
+    """Give all dropout layers of a module, and its attentions' dropout, one rate; the module is changed in place."""
     import torch
 
-    model, report = auto.from_pretrained(
-        base.path,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
-    # transformers fills what a file lacks with random numbers; a pooler is never used here.
-    if absent := sorted(name for name in report["missing_keys"] if "pooler" not in name):
-        raise FieldError(f"model {base.name}: its files lack {len(absent)} weights, the first is {absent[0]}")
-    if base.layers is not None:
-        _truncate(model, base)
-    model.eval()
-    return model
-
-
-def _truncate(model: Any, base: ModelFolder) -> None:
-    """Keep the first layers: of the longest list of modules, which is a transformer's stack."""
-    import torch
-
-    stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
-    if not stacks:
-        raise FieldError(f"model {base.name}: has no stack of layers to cut")
-    name, stack = max(stacks, key=lambda pair: len(pair[1]))
-    keep = base.layers or 0
-    if keep > len(stack):
-        raise FieldError(f"model {base.name}: has {len(stack)} layers, not {keep}")
-    parent = model.get_submodule(name.rpartition(".")[0])
-    setattr(parent, name.rpartition(".")[2], torch.nn.ModuleList(list(stack)[:keep]))
-    for key in ("num_hidden_layers", "n_layer", "num_layers"):
-        if hasattr(model.config, key):
-            setattr(model.config, key, keep)
-
-
-def _tuned(backbone: Any, shape: Shape) -> nn.Module:
-    """Say which weights are trained."""
-    if shape.tuning == "lora":
-        import peft
-
-        config = peft.LoraConfig(
-            r=shape.lora_rank, lora_alpha=2 * shape.lora_rank, target_modules="all-linear", lora_dropout=0.0
-        )
-        with warnings.catch_warnings():
-            # peft asks transformers by a name of before 5.0, and says so when it corrects itself for GPT-2's transposed layers.
-            warnings.simplefilter("ignore")
-            adapted: nn.Module = peft.get_peft_model(backbone, config)
-        return adapted
-    if shape.tuning == "head_only":
-        backbone.requires_grad_(requires_grad=False)
-    elif shape.tuning == "frozen_embeddings":
-        backbone.get_input_embeddings().requires_grad_(requires_grad=False)
-    for name, weight in backbone.named_parameters():
-        if "pooler" in name:
-            weight.requires_grad_(requires_grad=False)  # never used here: it would take part in decay and norms only
-    return backbone  # type: ignore[no-any-return]
-
-
-def weights_of(module: Any) -> Mapping[str, Tensor]:
-    """Trainable weights by name."""
-    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+    for part in module.modules():
+        names = ("p",) if isinstance(part, torch.nn.Dropout) else ("attention_dropout", "dropout_p")
+        for name in names:
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, rate)
+    return module

@@ -1,4 +1,4 @@
-"""The two classifiers: a linear head on a pooled hidden state, and the language-model logits of answer tokens."""
+"""What is trained: a linear head on a pooled hidden state, language-model logits of answer tokens, a language model itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LinearClassifier", "TokenClassifier", "last_token", "pooled"]
+__all__ = ["LanguageModel", "LinearClassifier", "TokenClassifier", "last_token", "pooled"]
 
 
 def last_token(mask: Tensor) -> Tensor:
@@ -58,3 +58,17 @@ class TokenClassifier(nn.Module):
         logits: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).logits
         rows = torch.arange(len(logits), device=logits.device)
         return logits[rows, last_token(attention_mask)][:, self.answers].float()  # type: ignore[index]
+
+
+class LanguageModel(nn.Module):
+    """Log-probability of every token given those before it."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Log-probabilities (B, T) float32, in nats; 0 for the first token of a row, which nothing comes before."""
+        logits: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).logits[:, :-1].float()
+        found = nn.functional.cross_entropy(logits.transpose(1, 2), input_ids[:, 1:], reduction="none")
+        return nn.functional.pad(-found, (1, 0))

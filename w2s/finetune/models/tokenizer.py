@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.gguf_convert import files_of
 from w2s.finetune.models.quiet import quiet
-
-if TYPE_CHECKING:
-    pass
+from w2s.finetune.models.weights import model_config
 
 __all__ = ["load_tokenizer"]
 
@@ -29,10 +27,10 @@ def load_tokenizer(base: ModelFolder) -> Any:
     import transformers
 
     with quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base.path, local_files_only=True, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(files_of(base), local_files_only=True, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
+    config = model_config(base)
     largest, rows = max(tokenizer.get_vocab().values()), config.get("vocab_size")
     if rows is not None and largest >= rows:
         raise FieldError(f"model {base.name}: its tokenizer has ids up to {largest}, its embedding only {rows} rows")

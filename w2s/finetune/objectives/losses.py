@@ -12,66 +12,48 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from w2s.errors import FieldError, nearest
-from w2s.finetune.objectives.options import Number, OneOf
-from w2s.plugins import load_plugin, plugin_names
+from w2s.finetune.objectives.options import Number, OneOf, Options
+from w2s.plugins import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "Loss",
-    "Number",
-    "OneOf",
-    "check_loss",
-    "coefficient",
-    "cross_entropy",
-    "find_loss",
-    "is_loss",
-    "loss",
-    "loss_names",
-]
+__all__ = ["LOSSES", "Loss", "Number", "OneOf", "check_loss", "coefficient", "cross_entropy", "find_loss", "hardened", "loss"]
 
 Function = Callable[..., "Tensor"]
-_REGISTERED: dict[str, Loss] = {}
-_GROUP = "w2s_sweep.losses"
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by name with the options it knows and their defaults; ``allowed`` are values of those that say so.
+    """A loss by name with the options it knows.
 
     ``separable``: a mean over rows of which each depends on its own logits alone, so a batch can be done in pieces.
     """
 
     name: str
     function: Function
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options
     separable: bool = False
-    allowed: Mapping[str, OneOf | Number] = field(default_factory=dict)
 
     def with_options(self, given: Mapping[str, Any]) -> Callable[[Tensor, Tensor, float], Tensor]:
         """Bind options; raise :class:`FieldError` for one the loss does not have, or a value that it cannot have."""
-        for name, value in given.items():
-            if name not in self.options:
-                known = ", ".join(self.options) or "none"
-                raise FieldError(f"loss {self.name!r} has no option {name!r}{nearest(name, self.options)}; known: {known}")
-            if name in self.allowed and (problem := self.allowed[name].problem(value)):
-                raise FieldError(f"loss {self.name!r}: {name} {value!r} {problem}")
-        bound = {**self.options, **given}
+        bound = self.options.checked(f"loss {self.name!r}", given)
         return lambda logits, targets, progress: self.function(logits, targets, progress, **bound)
+
+
+LOSSES: Registry[Loss] = Registry("loss", "w2s_sweep.losses")
+"""All losses by name."""
 
 
 def loss(name: str, *, separable: bool = False, **options: Any) -> Callable[[Function], Function]:
     """Register a loss under a name, with the defaults of its options, or a :class:`OneOf` or :class:`Number` that has one."""
-    allowed = {key: value for key, value in options.items() if isinstance(value, (OneOf, Number))}
-    defaults = options | {key: value.default for key, value in allowed.items()}
 
     def register(function: Function) -> Function:
-        _REGISTERED[name] = Loss(name, function, defaults, separable, allowed)
+        LOSSES.known[name] = Loss(name, function, Options(options), separable)
         return function
 
     return register
@@ -79,21 +61,7 @@ def loss(name: str, *, separable: bool = False, **options: Any) -> Callable[[Fun
 
 def find_loss(name: str) -> Loss:
     """Return a loss by name; raise :class:`FieldError` with the nearest name."""
-    if name not in _REGISTERED:
-        load_plugin(_GROUP, name)
-    if name not in _REGISTERED:
-        raise FieldError(f"unknown loss {name!r}{nearest(name, loss_names())}; known: {', '.join(loss_names())}")
-    return _REGISTERED[name]
-
-
-def is_loss(name: str) -> bool:
-    """Whether there is such a loss; installed packages are searched only for what is not registered yet."""
-    return name in _REGISTERED or name in plugin_names(_GROUP)
-
-
-def loss_names() -> list[str]:
-    """Names of all losses."""
-    return sorted({*_REGISTERED, *plugin_names(_GROUP)})
+    return LOSSES.find(name)
 
 
 def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:

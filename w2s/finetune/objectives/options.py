@@ -1,14 +1,15 @@
-"""What the option of a loss may be: one of several words, or a number between two bounds."""
+"""What an option of a loss, an objective or a method may be: one of several words, or a number between two bounds."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from w2s.errors import nearest
+from w2s.errors import FieldError, nearest
 
-__all__ = ["Number", "OneOf"]
+__all__ = ["Number", "OneOf", "Options"]
 
 
 class OneOf:
@@ -24,18 +25,42 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number from ``low`` to ``high``, or above ``low``."""
+    """A finite number from ``low`` to ``high``, or above ``low``; a ``whole`` one has no fraction."""
 
     default: float
     low: float = 0.0
     high: float = math.inf
     above: bool = False
+    whole: bool = False
 
     def problem(self, value: Any) -> str:
         """Say why a value is no such number; empty when it is one."""
         if isinstance(value, (int, float)) and math.isfinite(value):
             inside = self.low < value if self.above else self.low <= value
-            if inside and value <= self.high:
+            if inside and value <= self.high and (not self.whole or float(value).is_integer()):
                 return ""
         upper = "" if math.isinf(self.high) else f"{' and' if self.above else ''} up to {self.high:g}"
-        return f"is not a number {'above' if self.above else 'from'} {self.low:g}{upper or ('' if self.above else ' on')}"
+        kind, start = "whole number" if self.whole else "number", "above" if self.above else "from"
+        return f"is not a {kind} {start} {self.low:g}{upper or ('' if self.above else ' on')}"
+
+
+class Options:
+    """Options by name: defaults, and the values allowed where a :class:`OneOf` or :class:`Number` says so."""
+
+    def __init__(self, declared: Mapping[str, Any]) -> None:
+        self.allowed = {name: value for name, value in declared.items() if isinstance(value, (OneOf, Number))}
+        self.defaults = {name: value.default if name in self.allowed else value for name, value in declared.items()}
+
+    def checked(self, owner: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options, the given ones among them.
+
+        Raises :class:`w2s.errors.FieldError`, which begins with ``owner``, for an option that there is not and for a value
+        that it cannot have.
+        """
+        for name, value in given.items():
+            if name not in self.defaults:
+                known = ", ".join(self.defaults) or "none"
+                raise FieldError(f"{owner} has no option {name!r}{nearest(name, self.defaults)}; known: {known}")
+            if name in self.allowed and (problem := self.allowed[name].problem(value)):
+                raise FieldError(f"{owner}: {name} {value!r} {problem}")
+        return {**self.defaults, **given}

@@ -16,12 +16,14 @@ class Recipe:
     Attributes
     ----------
     loss, options : a registered loss and its options.
-    loss_code : digest of its source where it is not of this package; it changes nothing but the recipe's identity.
+    objective : name and options of a registered objective; None: classification by the loss.
+    loss_code, objective_code, method_code : digests of their sources where they are not of this package; they change nothing
+        but the recipe's identity.
     epochs, batch : passes over the items, rows per step.
     learning_rate, schedule, warmup : peak rate, ``cosine`` | ``linear`` to zero | ``constant``, share of steps rising to it.
     weight_decay : of AdamW, on matrices alone.
     micro_batch : rows that go through the model at once; None: the whole batch. Halved when memory runs out.
-    dropout : whether the model's own dropout is on.
+    dropout : rate of the model's dropout layers in training; None: dropout is off.
     clip : largest norm of the gradient; None: no limit.
     evaluate_every : steps between predictions that are kept for curves and early stopping; None: none.
     stop : ``end``, or ``legal``: keep the weights of the evaluation that agrees best with the *given labels* of the
@@ -38,11 +40,14 @@ class Recipe:
     warmup: float = 0.0
     weight_decay: float = 0.0
     micro_batch: int | None = None
-    dropout: bool = False
+    dropout: float | None = None
     clip: float | None = None
     evaluate_every: int | None = None
     stop: Literal["end", "legal"] = "end"
+    objective: dict[str, Any] | None = None
     loss_code: str | None = None
+    objective_code: str | None = None
+    method_code: str | None = None
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
-from w2s.finetune.data.tokens import read_texts
-from w2s.finetune.models.build import Shape, build
+from w2s.finetune.data.tables import probability_table, write_table
+from w2s.finetune.models.build import Shape, build, with_dropout
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
 
 __all__ = ["PEAK_FLOPS", "Training", "account", "operations_per_token", "utilisation", "write_results"]
@@ -38,7 +38,7 @@ class Training:
 
     base: ModelFolder
     items: Path
-    labels: Path
+    labels: tuple[Path, ...]
     part: str
     shape: Mapping[str, Any]
     recipe: Mapping[str, Any]
@@ -53,50 +53,42 @@ class Training:
 
     def build(self) -> nn.Module:
         """The classifier before its first step."""
-        return build(self.base, self.whole_shape, self.seed)
+        module, rate = build(self.base, self.whole_shape, self.seed), self.recipe.get("dropout")
+        return module if rate is None else with_dropout(module, rate)
 
-    def trainer(
-        self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]
-    ) -> tuple[AnyTrainer, list[str], int]:
-        """A trainer of the kind wanted, the ids of all items, and how many of them were cut."""
-        ids, texts, parts = read_texts(self.base, self.items, self.max_length)
-        given = read_table(self.labels, "labels")
-        named = set(given["item_id"].to_pylist())
-        own = [k for k, name in enumerate(ids) if parts[k] == self.part and name in named]
-        if len(own) != self.rows:
-            raise ValueError(f"{self.rows} labelled items of part {self.part!r} were announced, the labels have {len(own)}")
-        held_out = [k for k, name in enumerate(parts) if name == "validation" and ids[k] in named]
-        trainer = kind(
-            self.build(),
-            texts,
-            own,
-            _targets(given, ids, own),
-            Recipe(**self.recipe),
-            self.seed,
-            validation=(held_out, _targets(given, ids, held_out)) if held_out else None,
-            kept=[k for k, name in enumerate(parts) if name in ("validation", "test")],
-            checkpoint=scratch,
-            note=note,
+    def trainer(self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]) -> AnyTrainer:
+        """Make a trainer of the kind wanted, with the objective that the recipe names."""
+        recipe = Recipe(**self.recipe)
+        named = recipe.objective or {"name": "classification", "options": {}}
+        source = Source(
+            base=self.base,
+            items=self.items,
+            labels=self.labels,
+            part=self.part,
+            rows=self.rows,
+            max_length=self.max_length,
+            loss=recipe.loss,
+            options=recipe.options,
+            settings=named["options"],
         )
-        return trainer, ids, texts.cut
+        objective = find_objective(named["name"]).read(source)
+        return kind(self.build(), objective, recipe, self.seed, checkpoint=scratch, note=note)
 
 
-def write_results(folder: Path, trainer: Trainer, ids: Sequence[str], said: Mapping[str, Any]) -> None:
+def write_results(folder: Path, trainer: Trainer, said: Mapping[str, Any]) -> None:
     """Write ``curve.arrow``, ``steps.arrow`` and, with the account ``said``, ``training.json``."""
-    _write_curves(folder, trainer, ids)
+    _write_curves(folder, trainer)
     (folder / "training.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
-def _targets(given: pa.Table, ids: Sequence[str], rows: Sequence[int]) -> Tensor:
-    return torch.as_tensor(probabilities(join([ids[k] for k in rows], given)), dtype=torch.float32)
-
-
-def _write_curves(folder: Path, trainer: Trainer, ids: Sequence[str]) -> None:
+def _write_curves(folder: Path, trainer: Trainer) -> None:
     names = ("loss", "learning_rate", "validation_agreement", "validation_loss")
     curve = {name: pa.array([row.get(name) for row in trainer.curve], pa.float64()) for name in names}
+    if any("learned" in row for row in trainer.curve):
+        curve["learned"] = pa.array([row.get("learned") for row in trainer.curve], pa.list_(pa.float64()))
     write_table(folder, "curve", pa.table({"step": pa.array([row["step"] for row in trainer.curve], pa.int64()), **curve}))
     if trainer.evaluations:
-        kept = [ids[k] for k in trainer.kept]
+        kept = [trainer.objective.ids[k] for k in trainer.objective.kept]
         tables = []
         for step, values in trainer.evaluations:
             table = probability_table(kept, values)
@@ -104,8 +96,12 @@ def _write_curves(folder: Path, trainer: Trainer, ids: Sequence[str]) -> None:
         write_table(folder, "steps", pa.concat_tables(tables))
 
 
-def account(trainer: Trainer, cut: int) -> dict[str, Any]:
-    """What a training was and what it took; ``held_weights`` are those on the device that holds most, between steps."""
+def account(trainer: Trainer) -> dict[str, Any]:
+    """Say what a training was and what it took; ``held_weights`` are those on the device that holds most, between steps.
+
+    ``learned`` is there where the objective learned something beside the model.
+    """
+    learned = trainer.objective.said()
     rate = trainer.tokens / max(trainer.seconds, 1e-9)
     return {
         "steps": trainer.steps,
@@ -118,10 +114,11 @@ def account(trainer: Trainer, cut: int) -> dict[str, Any]:
         "trained_weights": sum(weight.numel() for weight in trainer.weights.values()),
         "weights": sum(weight.numel() for weight in trainer.module.parameters()),
         "held_weights": trainer.held_weights(),
-        "cut_items": cut,
+        "cut_items": trainer.objective.texts.cut,
         "devices": trainer.devices,
         "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else "cpu",
         "peak_bytes": _peak_bytes(trainer.device),
+        **({"learned": learned} if learned else {}),
     }
 
 

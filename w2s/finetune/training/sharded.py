@@ -31,15 +31,18 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from w2s.finetune.data.tokens import Index, evaluation_batches
+from w2s.finetune.inference.forward import device_for, moved
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.objectives.losses import find_loss, loss_names
+from w2s.finetune.objectives.base import OBJECTIVES, find_objective
+from w2s.finetune.objectives.losses import LOSSES, find_loss
 from w2s.finetune.training.checkpoint import write_step
-from w2s.finetune.training.loop import Matrix, Trainer, device_for, probabilities_of
+from w2s.finetune.training.loop import Matrix, Trainer
 from w2s.finetune.training.ranks import OUT_OF_MEMORY, RankError, end_with_parent, run_ranks
 from w2s.finetune.training.run import Training, account, write_results
+from w2s.plugins import Registry
 
-__all__ = ["ShardedTrainer", "join_ranks", "learn_loss", "shard", "train_sharded"]
+__all__ = ["ShardedTrainer", "foreign_parts", "join_ranks", "learn_part", "main", "shard", "train_as_rank", "train_sharded"]
 
 _ASK_EVERY = 8
 """Steps between questions whether a checkpoint is due: rank 0 answers for all, and an answer waits for the device."""
@@ -80,11 +83,10 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="w2s-ranks-") as name:
         place = Path(name)
         base = {"name": training.base.name, "path": str(training.base.path), "sha256": training.base.sha256}
-        arguments = {**vars(training), "base": base, "items": str(training.items), "labels": str(training.labels)}
-        loss = str(training.recipe.get("loss", "xent"))
+        folders = {"items": str(training.items), "labels": [str(folder) for folder in training.labels]}
         job = {
-            "training": arguments,
-            "loss": [loss, inspect.getsourcefile(find_loss(loss).function)],
+            "training": {**vars(training), "base": base, **folders},
+            "parts": foreign_parts(training.recipe),
             "shards": shards,
             "folder": str(folder),
             "scratch": str(scratch),
@@ -149,12 +151,12 @@ class ShardedTrainer(Trainer):
     def predict(self, rows: Sequence[int]) -> Matrix:
         """Class probabilities (n, K) of some items: batches in turns, and everyone takes part in every forward pass."""
         chosen = np.asarray(rows, dtype=np.int64)
-        batches = list(evaluation_batches(self.texts.lengths[chosen], 8192))
-        values = np.zeros((len(chosen), self.targets.shape[1]))
+        batches = list(evaluation_batches(self.objective.texts.lengths[chosen], 8192))
+        values = np.zeros((len(chosen), self.objective.width))
         for first in range(0, len(batches), self.devices):
             own = first + self.rank
             places = batches[min(own, len(batches) - 1)]
-            found = probabilities_of(self.module, self.texts, chosen[places])
+            found = self.objective.predicted(self.module, chosen[places])
             if own < len(batches):
                 values[places] = found
         together = torch.as_tensor(values, device=self.device)
@@ -166,32 +168,31 @@ class ShardedTrainer(Trainer):
         yield from ((name, self._whole(weight)) for name, weight in self.weights.items())
 
     def _gradient(self, batch: Any) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
-        targets, progress = self.targets[self._index(batch)], self.step / self.steps
+        self._clear()
         own, real = self._share(len(batch))
         pieces = [slice(k, k + self.micro) for k in range(0, len(own), self.micro)]
         if self.separable and len(pieces) > 1:
-            return self._gradient_of_share(batch, own, real, targets, progress)
+            return self._gradient_of_share(batch, own, real)
         with torch.set_grad_enabled(len(pieces) == 1):
-            logits = [self._logits(batch[own[piece]], int(own[piece.start])) for piece in pieces]
-        value, gradient = self._gradient_of_logits(self._gathered(torch.cat(logits), len(batch)), targets, progress)
-        ours = gradient[self._index(own)] * self.devices  # FSDP takes the mean over ranks
+            outputs = [self._outputs(batch[own[piece]], int(own[piece.start])) for piece in pieces]
+        value, gradient = self._gradient_of_outputs(self._gathered(torch.cat(outputs), len(batch)), batch)
+        ours = gradient[moved(torch.as_tensor(own), self.device)] * self.devices  # FSDP takes the mean over ranks
         ours[real:] = 0.0
         for k, piece in enumerate(pieces):
-            again = logits[k] if len(pieces) == 1 else self._logits(batch[own[piece]], int(own[piece.start]))
+            again = outputs[k] if len(pieces) == 1 else self._outputs(batch[own[piece]], int(own[piece.start]))
             again.backward(ours[piece])  # type: ignore[no-untyped-call]
         return value
 
-    def _gradient_of_share(self, batch: Any, own: Index, real: int, targets: Tensor, progress: float) -> Tensor:
+    def _gradient_of_share(self, batch: Any, own: Index, real: int) -> Tensor:
         """One pass for a loss that does not need the whole batch: the sum of what each row gives, over pieces and ranks."""
         total = torch.zeros((), device=self.device)
         for start in range(0, len(own), self.micro):
             places = own[start : start + self.micro]
-            logits = self._logits(batch[places], int(places[0]))
+            outputs = self._outputs(batch[places], int(places[0]))
             count = min(max(real - start, 0), len(places))
-            value = 0.0 * logits.sum()  # everyone goes back, also with nothing to say
+            value = 0.0 * outputs.sum()  # everyone goes back, also with nothing to say
             if count:
-                value = count / len(batch) * self.loss(logits[:count], targets[places[:count]], progress)
+                value = count / len(batch) * self.objective.loss(outputs[:count], batch[places[:count]], self.progress)
             (value * self.devices).backward()  # type: ignore[no-untyped-call]
             total += value.detach()
         dist.all_reduce(total)
@@ -203,10 +204,10 @@ class ShardedTrainer(Trainer):
         first = self.rank * width
         return np.minimum(np.arange(first, first + width), size - 1), min(max(size - first, 0), width)
 
-    def _gathered(self, logits: Tensor, size: int) -> Tensor:
-        """Logits (B, K) of the whole batch, in its order."""
-        parts = [torch.empty_like(logits) for _ in range(self.devices)]
-        dist.all_gather(parts, logits.detach().contiguous())
+    def _gathered(self, outputs: Tensor, size: int) -> Tensor:
+        """Outputs (B, ...) of the whole batch, in its order."""
+        parts = [torch.empty_like(outputs) for _ in range(self.devices)]
+        dist.all_gather(parts, outputs.detach().contiguous())
         return torch.cat(parts)[:size]
 
     def _can_halve(self) -> bool:
@@ -234,9 +235,8 @@ class ShardedTrainer(Trainer):
         return whole.detach().cpu() if self.rank == 0 else torch.empty(0)
 
     def _placed(self, value: Tensor, weight: Tensor) -> Tensor:
-        if value.ndim == 0:  # the count of steps is no share of anything
+        if value.ndim == 0 or not isinstance(weight, DTensor):  # a count of steps, what the objective learns: never cut
             return value.to(self.device)
-        assert isinstance(weight, DTensor)
         return distribute_tensor(value, self.mesh, weight.placements, src_data_rank=None)
 
 
@@ -248,26 +248,36 @@ def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
     """What one rank does: train with the others; rank 0 writes the whole model."""
     given = job["training"]
     base = ModelFolder(given["base"]["name"], Path(given["base"]["path"]), given["base"]["sha256"])
-    training = Training(**{**given, "base": base, "items": Path(given["items"]), "labels": Path(given["labels"])})
-    learn_loss(*job["loss"])
+    folders = {"items": Path(given["items"]), "labels": tuple(Path(folder) for folder in given["labels"])}
+    training = Training(**{**given, "base": base, **folders})
+    for kind, name, source in job["parts"]:
+        learn_part(kind, name, source)
     mesh = join_ranks(rank, job["shards"], meeting)
     say = functools.partial(print, flush=True) if rank == 0 else lambda _text: None
-    kind = functools.partial(ShardedTrainer, mesh=mesh)
-    trainer, ids, cut = training.trainer(kind, Path(job["scratch"]), say)
+    sharded = functools.partial(ShardedTrainer, mesh=mesh)
+    trainer = training.trainer(sharded, Path(job["scratch"]), say)
     trainer.run(job["checkpoint_seconds"])
-    said, weights = account(trainer, cut), dict(trainer.whole_weights())
+    said, weights = account(trainer), dict(trainer.whole_weights())
     if rank == 0:
         module = training.build()
         module.load_state_dict(weights, strict=False)
         save(Path(job["folder"]), module, base, training.whole_shape)
-        write_results(Path(job["folder"]), trainer, ids, said)
+        write_results(Path(job["folder"]), trainer, said)
     # The group is not taken down: a rank whose peer has gone meanwhile may abort in it. The process ends right after this.
     dist.barrier()
 
 
-def learn_loss(name: str, source: str) -> None:
-    """Run the file that registers a loss of one's own, which this process has not seen yet."""
-    if name not in loss_names():
+def foreign_parts(recipe: Mapping[str, Any]) -> list[list[str]]:
+    """List the loss and the objective of a recipe with the files that register them: [kind, name, file]."""
+    loss, name = str(recipe.get("loss", "xent")), (recipe.get("objective") or {}).get("name", "classification")
+    parts = [["loss", loss, find_loss(loss).function], ["objective", name, find_objective(name)]]
+    return [[kind, word, inspect.getsourcefile(part) or ""] for kind, word, part in parts]
+
+
+def learn_part(kind: str, name: str, source: str) -> None:
+    """Run the file that registers a loss or an objective of one's own, which this process has not seen yet."""
+    known: Mapping[str, Registry[Any]] = {"loss": LOSSES, "objective": OBJECTIVES}
+    if not known[kind].has(name):
         runpy.run_path(source)
 
 

@@ -14,7 +14,7 @@ from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-__all__ = ["train"]
+__all__ = ["devices", "train", "training_cost"]
 
 
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
@@ -33,7 +33,7 @@ def train(
     *,
     base: ModelFolder,
     items: Path,
-    labels: Path,
+    labels: Path | tuple[Path, ...],
     part: str,
     shape: Mapping[str, Any],
     recipe: Mapping[str, Any],
@@ -42,7 +42,9 @@ def train(
     seed: int,
     shards: int = 1,
 ) -> None:
-    """Train a classifier on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
+    """Train a model on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
+
+    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
@@ -51,12 +53,13 @@ def train(
     from w2s.finetune.training.loop import Trainer
     from w2s.finetune.training.run import Training, account, write_results
 
-    training = Training(base, items, labels, part, shape, recipe, rows, max_length, seed)
+    folders = labels if isinstance(labels, tuple) else (labels,)
+    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed)
     if shards > 1:
         from w2s.finetune.training.sharded import train_sharded
 
         return train_sharded(training, shards, work.folder, work.scratch, work.note)
-    trainer, ids, cut = training.trainer(Trainer, work.scratch, work.note)
+    trainer = training.trainer(Trainer, work.scratch, work.note)
     trainer.run()
     save(work.folder, trainer.module, base, training.whole_shape)
-    return write_results(work.folder, trainer, ids, account(trainer, cut))
+    return write_results(work.folder, trainer, account(trainer))

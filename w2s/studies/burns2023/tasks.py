@@ -1,4 +1,4 @@
-"""What studies on text tasks share: the fields that name items, the calls that draw them, rows to columns, the flip control."""
+"""What studies on text tasks share: the fields that name items, the calls that draw them, rows to columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from w2s.contract.cells import Cell, field
 from w2s.errors import FieldError
 from w2s.finetune.data.items import PARTS, Columns, draw_items
 from w2s.finetune.data.tasks import MissingColumnError, TaskData, formatter_of
-from w2s.measure import metrics
 
 __all__ = [
     "TASK_FIELDS",
@@ -26,12 +25,9 @@ __all__ = [
     "class_count",
     "columns_of",
     "drawn",
-    "flip_columns",
-    "one_class_message",
+    "has_pairs",
     "stacked",
 ]
-
-Matrix = npt.NDArray[np.float64]
 
 _NAMES = ("text", "label", "pair", "group")
 TASK_FIELDS = ("task", *(f"{name}_column" for name in _NAMES))
@@ -99,18 +95,9 @@ def class_count(cell: Mapping[str, Any]) -> int:
     return _class_count(*_source(cell))
 
 
-def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Error and PGR of the student that learned from the same errors at random items."""
-    error = float(np.mean(flipped.argmax(axis=1) != truth))
-    value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
-    return {"student_flip_error_01": error, "pgr_flip_01": float(value)}
-
-
-def one_class_message(**models: Matrix) -> dict[str, str]:
-    """Name the models that predict the same class everywhere, if there are any; one with a NaN predicts none."""
-    finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
-    constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
-    return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}
+def has_pairs(cell: Mapping[str, Any]) -> bool:
+    """Whether the items of a cell's task are pairs of replies to a prompt."""
+    return formatter_of(cell["task"], **columns_of(cell)).pairs  # type: ignore[arg-type]
 
 
 def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:

@@ -29,7 +29,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["PredictionStudy"]
+__all__ = ["PredictionCell", "PredictionStudy"]
 
 _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
     role: f"{role}_column" for role in ("weak", "student", "ceiling", *OPTIONAL)

@@ -7,49 +7,50 @@ its settings; the worst task decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
-from w2s.studies.burns2023.probes.curves import Setting, by_task, is_nested, median_over
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, within
+from w2s.claims.comparisons import worst_task
+from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, named, settings_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CLAIMS"]
 
-Rows = npt.NDArray[np.int64]
-Statistic = Callable[[Setting, Rows], float]
+Means = Mapping[str, npt.NDArray[np.float64]]
+"""Means over seeds by metric: (strengths,) each."""
+Statistic = Callable[[Setting, Means], float]
 
 
-def _recovered(setting: Setting, rows: Rows, at: int, model: str = "student") -> float:
+def _recovered(means: Means, at: int, model: str = "student") -> float:
     """PGR at one strength: ratio of means over seeds."""
-    weak, other, ceiling = (setting.metrics[name][rows, at].mean() for name in ("weak", model, "ceiling"))
+    weak, other, ceiling = (means[name][at] for name in ("weak", model, "ceiling"))
     return float((weak - other) / (weak - ceiling)) if weak > ceiling else np.nan
 
 
-def _pgr(setting: Setting, rows: Rows) -> float:
-    return _recovered(setting, rows, setting.chosen)
+def _pgr(setting: Setting, means: Means) -> float:
+    return _recovered(means, setting.chosen)
 
 
-def _surplus_of_flips(setting: Setting, rows: Rows) -> float:
-    return _recovered(setting, rows, setting.chosen, "flip") - _recovered(setting, rows, setting.chosen)
+def _surplus_of_flips(setting: Setting, means: Means) -> float:
+    return _recovered(means, setting.chosen, "flip") - _recovered(means, setting.chosen)
 
 
-def _difference_of_agreement(setting: Setting, rows: Rows) -> float:
-    right, wrong = (setting.metrics[name][rows, setting.chosen].mean() for name in ("right", "wrong"))
-    return float(right - wrong)
+def _difference_of_agreement(setting: Setting, means: Means) -> float:
+    return float(means["right"][setting.chosen] - means["wrong"][setting.chosen])
 
 
 def _ends(gap: float) -> Statistic:
     """PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
 
-    def difference(setting: Setting, rows: Rows) -> float:
+    def difference(setting: Setting, means: Means) -> float:
         first, *_, last = np.flatnonzero(setting.gap >= gap)
-        return _recovered(setting, rows, int(first)) - _recovered(setting, rows, int(last))
+        return _recovered(means, int(first)) - _recovered(means, int(last))
 
     return difference
 
@@ -58,13 +59,14 @@ def _over_tasks(
     table: DataFrame, keep: Callable[[Setting], bool], statistic: Statistic, name: str, decide: Any, asked: Any
 ) -> Verdict:
     """Verdict of the worst task on the median over the settings that are kept."""
-    found = []
-    for task, settings in by_task(table):
-        kept = [setting for setting in settings if keep(setting)]
-        if kept:
-            value, interval, seeds = median_over(kept, statistic)
-            found.append(decide(f"{name}, {task}, median of {len(kept)} settings", value, interval, asked, seeds))
-    return worst(found, "no setting has the gap, or the control, that is asked for")
+    return worst_task(
+        table,
+        settings_of,
+        lambda settings: [(setting,) for setting in settings if keep(setting)],
+        lambda alone, means: statistic(alone[0], named(means[0])),
+        lambda what, value, interval, seeds: decide(f"{name}, {what} settings", value, interval, asked, seeds),
+        "no setting has the gap, or the control, that is asked for",
+    )
 
 
 def _has_gap(gap: float) -> Callable[[Setting], bool]:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2s.claims.comparisons import by_task
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.studies.burns2023.probes.curves import Setting, by_task, is_nested
+from w2s.figures.held import heading_over_seeds
+from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, settings_of
+from w2s.summary.intervals import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -25,10 +28,10 @@ _LINES = {
 _MOST = 4
 
 
-def draw_strengths(table: DataFrame) -> Canvas | None:
+def _draw_strengths(table: DataFrame) -> Canvas | None:
     """Errors of all models against the student's strength; per task the logistic setting with the widest gap."""
     logistic = table[(table["head"] == "logistic") & ~is_nested(table)]
-    widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic) if settings]
+    widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic, settings_of) if settings]
     shown = [(task, setting) for task, setting in widest if len(setting.strengths) > 2][:_MOST]
     if not shown:
         return None
@@ -46,9 +49,9 @@ def draw_strengths(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_ladder(table: DataFrame) -> Canvas | None:
+def _draw_ladder(table: DataFrame) -> Canvas | None:
     """Student's error against its teacher's at the strength that suits the strong baseline; horizontal: the ceilings."""
-    tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)]) if len(settings) > 2][:_MOST]
+    tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)], settings_of) if len(settings) > 2][:_MOST]
     if not tasks:
         return None
     figure, axes = _columns(len(tasks), "student against teacher; grey: its ceiling; dotted: no gain", table)
@@ -79,13 +82,9 @@ def _gap(setting: Setting) -> float:
 
 
 def _half_width(values: Any) -> Any:
-    """Half the 95 % interval of the mean over seeds (rows)."""
-    from w2s.summary.intervals import t_quantile
-
-    count = len(values)
-    if count < 2:
-        return np.zeros(values.shape[1])
-    return float(t_quantile(count, 0.95)) * values.std(axis=0, ddof=1) / np.sqrt(count)
+    """Half the 95 % interval of the mean over seeds (rows); 0 where there is one seed."""
+    interval = mean_interval(values.T)
+    return np.nan_to_num((interval.high - interval.low) / 2)
 
 
 def _short(setting: Setting) -> str:
@@ -98,11 +97,11 @@ def _short(setting: Setting) -> str:
 def _columns(count: int, title: str, table: DataFrame) -> tuple[Canvas, Any]:
     figure = figures.canvas(3.2 * count + 1.6, 3.6)
     axes = figures.panels(figure, 1, count)[0]
-    figure.suptitle(f"{title}; {table['seed'].nunique()} seeds", fontsize=10, x=0.01, ha="left")
+    heading_over_seeds(figure, title, table, "{seeds}")
     return figure, axes
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("strength", "Errors by the student's regularisation", draw_strengths),
-    Figure("ladder", "Students against their teachers", draw_ladder),
+    Figure("strength", "Errors by the student's regularisation", _draw_strengths),
+    Figure("ladder", "Students against their teachers", _draw_ladder),
 )

@@ -16,16 +16,18 @@ from w2s.artifacts import Call, Store
 from w2s.finetune.data.items import dropped_items, items, truth
 from w2s.finetune.data.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
-from w2s.finetune.inference.hidden_states import depth_and_width, features, read_features
+from w2s.finetune.evaluation.classification import flip_columns, one_class_message
+from w2s.finetune.inference.hidden_states import features, read_features
 from w2s.finetune.inference.probe import HEADS, probe
 from w2s.finetune.methods.text import parse_method
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import depth_and_width
 from w2s.measure.scores import scores
 from w2s.probes.logistic import Head, Probe
-from w2s.studies.burns2023.tasks import columns_of, drawn, flip_columns, one_class_message
+from w2s.studies.burns2023.tasks import columns_of, drawn
 from w2s_kernels import Backend
 
-__all__ = ["ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
+__all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -58,7 +60,7 @@ class ProbeGraph:
 
     @property
     def order(self) -> tuple[str, str, int, int, str]:
-        """Cells next to each other in this order share what is dear."""
+        """Cells next to each other in this order share what is expensive."""
         return self.items.key, self.student.features.key, self.student.layer, self.student.dims or 0, self.weak.key
 
 

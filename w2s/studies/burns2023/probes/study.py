@@ -18,15 +18,15 @@ from w2s.contract.block import Block
 from w2s.contract.cells import field
 from w2s.contract.study import Cost, Piece, Study
 from w2s.errors import FieldError
-from w2s.finetune.inference.hidden_states import depth_and_width
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import depth_and_width
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
-from w2s.studies.burns2023.tasks import TaskCell, check_draws, class_count, stacked
+from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked
 from w2s.summary import summarize
 from w2s.summary.text import readable
 from w2s_kernels import Backend
@@ -34,7 +34,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Probes"]
+__all__ = ["ProbeCell", "Probes"]
 
 
 class ProbeCell(TaskCell):
@@ -129,6 +129,9 @@ class Probes(Study):
         for side in ("weak", "student"):
             for level in block.group(f"{side}_model", f"{side}_layer", f"{side}_dims").levels:
                 _check_side(side, *level.values())
+        for level in block.group(*TASK_FIELDS).levels:
+            if has_pairs(level):
+                raise FieldError(f"task {level['task']}: its items are pairs of replies; burns2023.text takes them", "task")
         check_draws(block)
 
     def digest(self, table: DataFrame) -> DataFrame:

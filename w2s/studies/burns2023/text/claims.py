@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
-from w2s.studies.burns2023.text.settings import Comparison, Means, Setting, by_task, extremes, median_over, partner
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below
+from w2s.claims.comparisons import worst_task
+from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, extremes, named, partner, settings_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -103,13 +104,14 @@ def _median(choice: Choice, statistic: Statistic, name: str, decide: Decide, thr
     """Test: the median over a task's comparisons, above or below a threshold, in the worst task."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
-        found = []
-        for task, settings in by_task(table):
-            if chosen := choice(settings, limits):
-                value, interval, seeds = median_over(chosen, statistic)
-                what = f"{name}, {task}, median of {len(chosen)}"
-                found.append(decide(what, value, interval, limits[threshold], seeds))
-        return worst(found, "no setting, or no pair of settings, of this kind has the gap that is asked for")
+        return worst_task(
+            table,
+            settings_of,
+            lambda settings: choice(settings, limits),
+            lambda _, means: statistic(*map(named, means)),
+            lambda what, value, interval, seeds: decide(f"{name}, {what}", value, interval, limits[threshold], seeds),
+            "no setting, or no pair of settings, of this kind has the gap that is asked for",
+        )
 
     return test
 

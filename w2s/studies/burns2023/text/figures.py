@@ -8,6 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
+from w2s.figures.held import seeds_text
 from w2s.summary import summarize
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["FIGURES"]
 _MOST_PAIRS, _MOST_METHODS = 8, 6
 
 
-def draw_accuracy(table: DataFrame) -> Canvas | None:
+def _draw_accuracy(table: DataFrame) -> Canvas | None:
     """One panel per task: accuracy of weak model, student (by method), strong baseline and ceiling for each pair."""
     rows = table[table["status"] == "ok"]
     tasks = list(dict.fromkeys(rows["task"]))[:4]
@@ -32,11 +33,11 @@ def draw_accuracy(table: DataFrame) -> Canvas | None:
         ax.set_title(task, fontsize=10)
     axes[0, 0].set_ylabel("accuracy on the test items", fontsize=9)
     axes[0, -1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    figure.suptitle(f"Weak models, students, ceilings; {_seeds(rows)}", x=0.01, ha="left", fontsize=11)
+    figures.heading(figure, "Weak models, students, ceilings", _seeds(rows))
     return figure
 
 
-def draw_agreement(table: DataFrame) -> Canvas | None:
+def _draw_agreement(table: DataFrame) -> Canvas | None:
     """Share of test items on which student and weak model agree, where the weak model is right and where it is wrong."""
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
@@ -52,7 +53,7 @@ def draw_agreement(table: DataFrame) -> Canvas | None:
     ax.set_ylabel("agreement with the weak model", fontsize=9)
     ax.set_ylim(0, 1.05)
     ax.legend(fontsize=7, frameon=False, loc="lower right")
-    figure.suptitle(f"Does the student copy the weak model's errors? {_seeds(rows)}", x=0.01, ha="left", fontsize=11)
+    figures.heading(figure, "Does the student copy the weak model's errors?", _seeds(rows))
     return figure
 
 
@@ -87,11 +88,10 @@ def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, col
 
 
 def _seeds(rows: DataFrame) -> str:
-    count = int(rows["seed"].nunique())
-    return f"{count} seeds, 95 % intervals" if count > 1 else "one seed, no intervals"
+    return f"{seeds_text(rows)}, {'95 % intervals' if rows['seed'].nunique() > 1 else 'no intervals'}"
 
 
 FIGURES = (
-    Figure("accuracy", "Accuracy of weak models, students and ceilings", draw_accuracy),
-    Figure("agreement", "Agreement of students with their weak models", draw_agreement),
+    Figure("accuracy", "Accuracy of weak models, students and ceilings", _draw_accuracy),
+    Figure("agreement", "Agreement of students with their weak models", _draw_agreement),
 )

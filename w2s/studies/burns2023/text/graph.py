@@ -1,35 +1,28 @@
 """Which artifacts a finetune cell needs: weak models -> weak labels -> (chain) -> student; ceiling; strong baseline; control.
 
-A call's key holds all that determines its value, so a weak model that ten students share is one training, and the strong
-baseline of a model is that model's weak training wherever it is a teacher too.
+The method of the cell builds the student with its kit; the rest is the same for every method.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from w2s.artifacts import Call
 from w2s.finetune.data.items import items, truth
-from w2s.finetune.data.labels import as_labels, flip, mix, temper, truth_labels
-from w2s.finetune.inference.predict import predict
-from w2s.finetune.methods.text import Method, parse_method
+from w2s.finetune.kit import Setup
+from w2s.finetune.methods.modifiers import flipped, kit_for
+from w2s.finetune.methods.text import Method, builder_of
+from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.objectives.losses import find_loss
-from w2s.finetune.training.train import train
-from w2s.studies.burns2023.tasks import drawn
+from w2s.studies.burns2023.tasks import drawn, has_pairs
 
-__all__ = ["LARGEST_SEED", "CellGraph", "cell_graph"]
+__all__ = ["CellGraph", "cell_graph", "weak_models"]
 
-_MEMBERS = 1000
-"""Seeds of trainings per seed of a cell: one for each weak model of an ensemble."""
-LARGEST_SEED = 2**63 // _MEMBERS - 1
-"""Of a cell, so that the seeds of its trainings have 63 bits."""
-_EVALUATED = ("validation", "test")
+_RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
+_LATER = ("dropout", "clip")
+"""Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
 
 
 @dataclass(frozen=True)
@@ -45,104 +38,64 @@ class CellGraph:
     strong: Call
     control: Call | None
     trainings: Mapping[str, Call]
+    says: tuple[Call, ...]
+    pairs: bool
+    """Whether items are pairs of replies."""
+    several: bool
+    """Whether the labels are those of several weak models, or of members whose weights are learned."""
 
     @property
     def needs(self) -> list[Call]:
         """Everything that ``solve`` reads."""
         control = [] if self.control is None else [self.control]
-        return [self.items, self.truth, *self.weak, self.student, self.ceiling, self.strong, *control, *self.trainings.values()]
+        predictions = [*self.weak, self.student, self.ceiling, self.strong, *control]
+        return [self.items, self.truth, *predictions, *self.trainings.values(), *self.says]
 
 
 def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
     """Build the calls of a cell; nothing runs."""
-    return _Builder(cell, classes).graph()
+    method, file = read_method(cell["method"])
+    kit, build = kit_for(_setup(cell, classes), method, file), builder_of(method, file)
+    teachers = kit.teachers()
+    student, ceiling, strong = build(kit, method.settings), kit.ceiling(), kit.teacher(kit.student_model)
+    return CellGraph(
+        items=kit.items,
+        truth=kit.setup.truth,
+        method=method,
+        weak=tuple(kit.predict(model, training, ("transfer", "validation", "test")) for model, training in teachers),
+        student=student.predictions,
+        ceiling=kit.predict(kit.student_model, ceiling),
+        strong=kit.predict(kit.student_model, strong),
+        control=build(flipped(kit), method.settings).predictions if cell["control"] == "flip" else None,
+        trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
+        says=student.says,
+        pairs=kit.setup.pairs,
+        several=len(kit.weak_models) > 1 or (kit.members > 1 and isinstance(student.training.arguments["labels"], tuple)),
+    )
 
 
-class _Builder:
-    def __init__(self, cell: Mapping[str, Any], classes: int) -> None:
-        self.cell, self.classes, self.method = cell, classes, parse_method(cell["method"])
-        self.items, self.truth = items(**drawn(cell)), truth(**drawn(cell))
-
-    def graph(self) -> CellGraph:
-        weak_model, student_model, chain = (self.cell[name] for name in ("weak_model", "student_model", "chain"))
-        true = {part: self.true_labels(part) for part in ("labeled", "transfer")}
-        teachers = [self.trained(weak_model, true["labeled"], "labeled", member=m) for m in range(self.method.ensemble)]
-        weak = tuple(self.predicted(weak_model, teacher, ("transfer", *_EVALUATED)) for teacher in teachers)
-        labels = self.weak_labels(weak)
-        for model in chain.members if chain is not None else ():
-            link = self.trained(model, labels, "transfer")
-            labels = self.weak_labels((self.predicted(model, link, ("transfer", *_EVALUATED)),))
-        student = self.trained(student_model, labels, "transfer", self.method)
-        ceiling = self.trained(student_model, true["transfer"], "transfer")
-        strong = self.trained(student_model, true["labeled"], "labeled")
-        control = None
-        if self.cell["control"] == "flip":
-            flipped = flip(labels=labels, truth=self.truth, seed=self.cell["seed"])
-            control = self.predicted(student_model, self.trained(student_model, flipped, "transfer", self.method))
-        return CellGraph(
-            items=self.items,
-            truth=self.truth,
-            method=self.method,
-            weak=weak,
-            student=self.predicted(student_model, student),
-            ceiling=self.predicted(student_model, ceiling),
-            strong=self.predicted(student_model, strong),
-            control=control,
-            trainings={"weak": teachers[0], "student": student, "ceiling": ceiling, "strong": strong},
-        )
-
-    def true_labels(self, part: str) -> Call:
-        return truth_labels(items=self.items, truth=self.truth, part=part, classes=self.classes)
-
-    def weak_labels(self, predictions: tuple[Call, ...]) -> Call:
-        """Labels of transfer and validation items from one model or the mean of several, tempered and hardened as asked."""
-        parts = ("transfer", "validation")
-        soft = tuple(as_labels(predictions=p, items=self.items, parts=parts, hard=False) for p in predictions)
-        return self.finished(soft[0] if len(soft) == 1 else mix(labels=soft, weights=(1.0,) * len(soft)))
-
-    def finished(self, labels: Call) -> Call:
-        if self.method.temperature != 1.0:
-            labels = temper(labels=labels, temperature=self.method.temperature)
-        return labels if self.cell["labels"] == "soft" else temper(labels=labels, temperature=0.0)
-
-    def trained(self, model: ModelFolder, labels: Call, part: str, method: Method | None = None, member: int = 0) -> Call:
-        """A training. Only the student has a loss and a stop of its own; all others use cross-entropy, to the end."""
-        cell = self.cell
-        recipe: dict[str, Any] = {name: cell[name] for name in ("epochs", "batch", "schedule", "warmup", "weight_decay")}
-        recipe["learning_rate"] = cell["learning_rate_labeled" if part == "labeled" else "learning_rate"]
-        if method is not None:
-            recipe |= {
-                "loss": method.loss,
-                "options": dict(method.options),
-                "stop": "legal" if method.stop == "legal" else "end",
-            }
-            recipe["evaluate_every"] = cell["evaluate_every"] or None
-            recipe |= _own_code(find_loss(method.loss).function)
-        shape = {"classes": self.classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"]}
-        return train(
-            base=model,
-            items=self.items,
-            labels=labels,
-            part=part,
-            shape=shape,
-            recipe=recipe,
-            rows=cell["n_labeled" if part == "labeled" else "n_transfer"],
-            max_length=cell["max_length"],
-            seed=cell["seed"] * _MEMBERS + member,
-            shards=cell["shards"],
-        )
-
-    def predicted(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
-        return predict(model=training, base=model, items=self.items, parts=parts, max_length=self.cell["max_length"])
+def weak_models(cell: Mapping[str, Any]) -> tuple[ModelFolder, ...]:
+    """Return the supervisors of a cell: its one weak model, or those of its list."""
+    return (cell["weak_model"],) if cell.get("weak_models") is None else cell["weak_models"].members
 
 
-@functools.cache
-def _own_code(function: Callable[..., Any]) -> dict[str, str]:
-    """``loss_code``, a digest of the source, for a loss that is not of this package: changed, it is another training."""
-    if function.__module__ == find_loss.__module__:
-        return {}
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):  # compiled, or typed in: known by its name alone
-        return {}
-    return {"loss_code": hashlib.sha256(source.encode()).hexdigest()}
+def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
+    later = {name: cell[name] for name in _LATER if cell.get(name) is not None}
+    return Setup(
+        items=items(**drawn(cell)),
+        truth=truth(**drawn(cell)),
+        classes=classes,
+        seed=cell["seed"],
+        weak_models=weak_models(cell),
+        student_model=cell["student_model"],
+        chain=() if cell["chain"] is None else cell["chain"].members,
+        hard=cell["labels"] == "hard",
+        rows={part: cell[f"n_{part}"] for part in ("labeled", "transfer", "validation")},
+        shape={"classes": classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"]},
+        recipe={name: cell[name] for name in _RECIPE} | later,
+        rates={"labeled": cell["learning_rate_labeled"], "transfer": cell["learning_rate"]},
+        evaluate_every=cell["evaluate_every"] or None,
+        max_length=cell["max_length"],
+        shards=cell["shards"],
+        pairs=has_pairs(cell),
+    )

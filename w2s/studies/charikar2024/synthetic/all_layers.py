@@ -34,8 +34,7 @@ def finetuned(
     backend, count = design.backend, targets.shape[1]
     probe = design.probe("center")
     start = probe.fit(targets, ridge([0.0]))
-    vectors = backend.to_numpy(probe.spectrum.vectors)
-    coefficients = (vectors @ start.coords[0]).T
+    coefficients = backend.to_numpy(probe.spectrum.vectors @ start.coords[0]).T
     intercepts = start.offset - probe.mean @ coefficients.T
     trained = descend(
         [np.repeat(backend.to_numpy(W), count, axis=0) for W in network.weights],

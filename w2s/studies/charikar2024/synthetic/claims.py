@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, over_means, over_seeds, untestable, within, worst
-from w2s.studies.charikar2024.synthetic.panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.claims.seed_intervals import over_means, over_seeds
+from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.summary.selection import select
 from w2s.theory.charikar2024 import gap_bound
 

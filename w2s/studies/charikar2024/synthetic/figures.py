@@ -8,7 +8,8 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.studies.charikar2024.synthetic.panels import PANELS, ladder, panel, per_seed
+from w2s.figures.held import seeds_text
+from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, ladder, panel, per_seed
 from w2s.summary.selection import select
 from w2s.summary.text import value_text
 from w2s.theory.charikar2024 import gap_bound
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
 
-__all__ = ["FIGURES", "scatter_panel"]
+__all__ = ["FIGURES", "scatter_panel", "selection_canvas"]
 
 COLUMNS = 3
 POINTS = 600
@@ -36,7 +37,7 @@ HEAD_TITLES = {
 }
 
 
-def draw_gain(table: DataFrame) -> Canvas | None:
+def _draw_gain(table: DataFrame) -> Canvas | None:
     """Gain against misfit on fresh rows with least-squares heads, a panel for every figure of the paper in the table."""
     rows = _fresh(table)
     rows = rows[rows["head"] == "least_squares"]
@@ -45,7 +46,7 @@ def draw_gain(table: DataFrame) -> Canvas | None:
     return _panels(parts, "Gain against misfit, one point per task", bound=True) if parts else None
 
 
-def draw_heads(table: DataFrame) -> Canvas | None:
+def _draw_heads(table: DataFrame) -> Canvas | None:
     """Gain against misfit for every class of heads, perturbed representations."""
     rows = _fresh(table)
     rows = rows[panel(rows) == "perturbed"]
@@ -53,7 +54,7 @@ def draw_heads(table: DataFrame) -> Canvas | None:
     return _panels(parts, "Gain against misfit for other heads, perturbed representations") if len(parts) > 1 else None
 
 
-def draw_selection(table: DataFrame) -> Canvas | None:
+def _draw_selection(table: DataFrame) -> Canvas | None:
     """Known and asked-for errors of every weak model, weak_error - misfit and student_error, and how well the rule chose."""
     found = ladder(_fresh(table))
     if found is None:
@@ -86,12 +87,11 @@ def _panels(parts: list[tuple[str, DataFrame]], title: str, *, bound: bool = Fal
             axes.flat[k].set_ylabel("gain / mean Var f*", fontsize=9)
         if k + columns >= len(parts):
             axes.flat[k].set_xlabel("misfit / mean Var f*", fontsize=9)
-    seeds = max(part["seed"].nunique() for _, part in parts)
+    largest = max((part for _, part in parts), key=lambda part: part["seed"].nunique())
     lines = "solid: gain = misfit" + ("; dashed: gain = -misfit" if any(_mirrored(part) for _, part in parts) else "")
     lines += "; grey: gain within 2 sqrt(misfit epsilon) of misfit, at the mean epsilon" if bound else ""
-    count = f"{seeds} seed{'s' if seeds > 1 else ''}, numbers are medians over them"
-    note = f"{lines}\n{count}; errors on fresh rows; axes show {INSIDE:.0%} of the points"
-    figure.suptitle(f"{title}\n{note}", fontsize=11, x=0.01, ha="left")
+    note = f"{seeds_text(largest)}, numbers are medians over them; errors on fresh rows; axes show {INSIDE:.0%} of the points"
+    figures.heading(figure, title, f"{lines}\n{note}")
     return figure
 
 
@@ -171,8 +171,8 @@ def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Can
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit, figures 2a to 3c", draw_gain),
-    Figure("heads", "Gain against misfit for other classes of heads", draw_heads),
-    Figure("selection", "Choosing a weak model by weak_error - misfit", draw_selection),
+    Figure("gain_misfit", "Gain against misfit, figures 2a to 3c", _draw_gain),
+    Figure("heads", "Gain against misfit for other classes of heads", _draw_heads),
+    Figure("selection", "Choosing a weak model by weak_error - misfit", _draw_selection),
 )
 """Figures of :class:`w2s.studies.charikar2024.Synthetic`."""

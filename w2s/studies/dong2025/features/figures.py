@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest
+from w2s.figures.held import fullest, heading_over_seeds
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -35,7 +35,7 @@ def _models(table: DataFrame) -> tuple[DataFrame, str]:
     return named, held
 
 
-def draw_order(table: DataFrame) -> Canvas | None:
+def _draw_order(table: DataFrame) -> Canvas | None:
     """PGR (top) and OPR (bottom) of every weak model against 1 - d_sw/d_w, by three ways to measure it."""
     rows, held = _models(table)
     if rows["model"].nunique() < 3:
@@ -50,7 +50,8 @@ def draw_order(table: DataFrame) -> Canvas | None:
     axes[0, 0].set_ylabel("PGR", fontsize=9)
     axes[1, 0].set_ylabel("OPR", fontsize=9)
     figures.beside(axes[0, 2])
-    _title(figure, "PGR and OPR against the part of the weak dimensions that the student does not share", rows, held)
+    title = "PGR and OPR against the part of the weak dimensions that the student does not share"
+    heading_over_seeds(figure, title, rows, "ratios of means over {seeds}, bars: 95 % intervals", held)
     return figure
 
 
@@ -64,7 +65,7 @@ def _points(ax: Any, rows: DataFrame, apart: Any, metric: str) -> None:
         ax.errorbar(apart[part.index].mean(), value, yerr=ends, fmt=marker, color=color, markersize=5, label=model)
 
 
-def draw_dimensions(table: DataFrame) -> Canvas | None:
+def _draw_dimensions(table: DataFrame) -> Canvas | None:
     """Intrinsic and correlation dimensions of every weak model."""
     rows, _ = _models(table)
     names = list(rows.groupby("model")["d_weak_99_centred"].mean().sort_values().index)
@@ -100,12 +101,7 @@ def draw_dimensions(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
-    note = f"ratios of means over {rows['seed'].nunique()} seeds, bars: 95 % intervals" + (f";  {held}" if held else "")
-    figures.heading(figure, title, note)
-
-
 FIGURES: tuple[Figure, ...] = (
-    Figure("order", "PGR and OPR against 1 - d_sw/d_w", draw_order),
-    Figure("dimensions", "Intrinsic and correlation dimensions", draw_dimensions),
+    Figure("order", "PGR and OPR against 1 - d_sw/d_w", _draw_order),
+    Figure("dimensions", "Intrinsic and correlation dimensions", _draw_dimensions),
 )

@@ -1,7 +1,7 @@
 """What the paper says of the four models' risks and of their ratios, as tests on a table.
 
-Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong2025.regression.agreement`); ratios are followed along
-counts, overlap and noise (:mod:`w2s.studies.dong2025.regression.lines`).
+Risks are compared with formulas, right and wrong (:mod:`w2s.studies.dong2025.regression.formulas`); ratios are followed along
+counts, overlap and noise (:mod:`w2s.studies.dong2025.regression.ratio_trends`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable
-from w2s.studies.dong2025.regression.agreement import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
-from w2s.studies.dong2025.regression.lines import gain, hump, log_opr, pgr, steps
+from w2s.studies.dong2025.regression.formulas import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
+from w2s.studies.dong2025.regression.ratio_trends import gain, log_opr, pgr, ratio_hump, ratio_steps
 from w2s.theory import dong2025 as theory
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
         "less_overlap_more_pgr",
         "the smaller the correlation dimension, the larger PGR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
-        steps("PGR", "d_overlap", pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        ratio_steps("PGR", "d_overlap", pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
         _SHAPE | {"d_overlap": 2},
         {"most": 0.0, "times": 3.0},
     ),
@@ -208,7 +208,7 @@ CLAIMS: tuple[Claim, ...] = (
         "less_overlap_more_opr",
         "the smaller the correlation dimension, the larger OPR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
-        steps("log OPR", "d_overlap", log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
+        ratio_steps("log OPR", "d_overlap", log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
         _SHAPE | {"d_overlap": 2},
         {"most": 0.0, "times": 3.0},
     ),
@@ -216,7 +216,7 @@ CLAIMS: tuple[Claim, ...] = (
         "opr_hump",
         "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters",
         "scaling in n",
-        hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
+        ratio_hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
         _SHAPE | {"n_labeled": 5},
         _SPAN,
     ),
@@ -224,7 +224,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_hump",
         "so does PGR where the weak features' bias is below the ceiling's variance",
         "scaling in n",
-        hump("PGR", pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
+        ratio_hump("PGR", pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
         _SHAPE | {"n_labeled": 5},
         _SPAN,
     ),
@@ -232,7 +232,7 @@ CLAIMS: tuple[Claim, ...] = (
         "opr_rises_with_transfer",
         "OPR rises with the transfer count",
         "scaling in N",
-        steps("log OPR", "n_transfer", log_opr, rises=True),
+        ratio_steps("log OPR", "n_transfer", log_opr, rises=True),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0},
     ),
@@ -240,7 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_rises_with_transfer",
         "PGR rises with the transfer count, where labels are few",
         "scaling in N",
-        steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
+        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0, "times": 2.0},
     ),
@@ -248,7 +248,7 @@ CLAIMS: tuple[Claim, ...] = (
         "pgr_rises_with_transfer_at_many_labels",
         "PGR rises with the transfer count, where labels are many",
         "scaling in N",
-        steps("PGR", "n_transfer", pgr, rises=True, kept="many_labels", say=" of many labels"),
+        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="many_labels", say=" of many labels"),
         _SHAPE | {"n_transfer": 2},
         {"least": 0.0, "times": 4.0},
         expected="fails_at_this_scale",
@@ -261,7 +261,7 @@ CLAIMS: tuple[Claim, ...] = (
         "noise_raises_gain",
         "the more label noise, the larger the student's gain",
         "label-noise sweep",
-        steps("gain", "noise", gain, rises=True),
+        ratio_steps("gain", "noise", gain, rises=True),
         _SHAPE | {"noise": 2},
         {"least": 0.0},
     ),

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest
+from w2s.figures.held import fullest, heading_over_seeds
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 from w2s.theory import dong2025 as theory
@@ -23,19 +23,20 @@ _SHOWN = ("d_overlap", "rho_weak")
 _MODELS = ("weak", "student", "strong", "ceiling")
 _NAMES = {"pgr": "PGR", "opr": "OPR", "gain": "gain"}
 _DASHED: Any = (0, (4, 3))
+_OVER = "means over {seeds}, bands: 95 % intervals"
 
 
-def draw_labeled(table: DataFrame) -> Canvas | None:
+def _draw_labeled(table: DataFrame) -> Canvas | None:
     """PGR and OPR against ``n_labeled``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_labeled", ("pgr", "opr"))
 
 
-def draw_transfer(table: DataFrame) -> Canvas | None:
+def _draw_transfer(table: DataFrame) -> Canvas | None:
     """PGR and OPR against ``n_transfer``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_transfer", ("pgr", "opr"))
 
 
-def draw_noise(table: DataFrame) -> Canvas | None:
+def _draw_noise(table: DataFrame) -> Canvas | None:
     """Gain, PGR and OPR against the label noise; a line per overlap, a column per ``rho_weak``."""
     found = table.assign(gain_theory=table["weak_error_theory"] - table["student_error_theory"])
     found.attrs = table.attrs
@@ -57,7 +58,8 @@ def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | Non
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         ax.set_ylabel(_NAMES[metric], fontsize=9)
     figures.beside(axes[0, -1])
-    _title(figure, f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form", rows, held)
+    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form"
+    heading_over_seeds(figure, title, rows, _OVER, held)
     return figure
 
 
@@ -74,7 +76,7 @@ def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
         ax.xaxis.set_major_formatter("{x:g}")
 
 
-def draw_parts(table: DataFrame) -> Canvas | None:
+def _draw_parts(table: DataFrame) -> Canvas | None:
     """Errors of the four models against ``n_labeled``: by noise alone, by the target alone, and by both."""
     table = table[table["evaluate"] == "fresh"]
     noisy, aimed = table["noise"] > 0, table["signal"] > 0
@@ -98,11 +100,11 @@ def draw_parts(table: DataFrame) -> Canvas | None:
     axes[0].set_ylabel("excess risk, fresh inputs", fontsize=9)
     figures.beside(axes[-1])
     rows, held = chosen["both"]
-    _title(figure, "bias and variance of the four models; dashed: closed form", rows, held)
+    heading_over_seeds(figure, "bias and variance of the four models; dashed: closed form", rows, _OVER, held)
     return figure
 
 
-def draw_variances(table: DataFrame) -> Canvas | None:
+def _draw_variances(table: DataFrame) -> Canvas | None:
     """Student's variance over the in-sample formula, in the sample and on fresh inputs, for every geometry and count."""
     rows = table[(table["signal"] == 0) & (table["noise"] > 0)].dropna(subset="student_error_theory")
     if set(rows["evaluate"]) < {"fresh", "transfer"}:
@@ -128,19 +130,14 @@ def draw_variances(table: DataFrame) -> Canvas | None:
     ax.set_ylabel("d_w, d_s, d_sw, n, N, noise", fontsize=9)
     ax.set_xlabel("variance of the student / its in-sample formula", fontsize=9)
     figures.beside(ax)
-    _title(figure, "variance of the student, on its own and on fresh inputs", rows, "")
+    heading_over_seeds(figure, "variance of the student, on its own and on fresh inputs", rows, _OVER)
     return figure
 
 
-def _title(figure: Canvas, title: str, rows: DataFrame, held: str) -> None:
-    note = f"means over {rows['seed'].nunique()} seeds, bands: 95 % intervals" + (f";  {held}" if held else "")
-    figures.heading(figure, title, note)
-
-
 FIGURES: tuple[Figure, ...] = (
-    Figure("labeled", "PGR and OPR against the labelled count", draw_labeled),
-    Figure("transfer", "PGR and OPR against the transfer count", draw_transfer),
-    Figure("noise", "Gain, PGR and OPR against the label noise", draw_noise),
-    Figure("variances", "Variance of the student, on its own and on fresh inputs", draw_variances),
-    Figure("parts", "Bias and variance of the four models", draw_parts),
+    Figure("labeled", "PGR and OPR against the labelled count", _draw_labeled),
+    Figure("transfer", "PGR and OPR against the transfer count", _draw_transfer),
+    Figure("noise", "Gain, PGR and OPR against the label noise", _draw_noise),
+    Figure("variances", "Variance of the student, on its own and on fresh inputs", _draw_variances),
+    Figure("parts", "Bias and variance of the four models", _draw_parts),
 )

@@ -8,25 +8,27 @@ ridges (:mod:`w2s.probes.solver_choice`). What is left for a cell is a sum over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.contract.block import Block
-from w2s.laws.gaussian import GEOMETRY, Geometry, latent_grams, latent_sample
-from w2s.probes.probe import filters_of
+from w2s.laws.gaussian import GEOMETRY, Geometry
+from w2s.probes.filters import filters_of
 from w2s.probes.solver_choice import choose_solver, count_filters, mixed_solver, solver_pair
+from w2s.sharing.stage import Level, Values
+from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, Moments
 from w2s.studies.dong2025.regression.students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
 from w2s.studies.dong2025.regression.teachers import Fit, Teachers
-from w2s_kernels import Backend, nested, prefix_grams, ridge
+from w2s_kernels import nested, ridge
+from w2s_kernels.backend import Array, namespace
+from w2s_kernels.items import matmul
 
-__all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
+__all__ = ["RESULTS", "Family", "Nested", "families"]
 
 Matrix = npt.NDArray[np.float64]
-Level = Mapping[str, Any]
 
 _TOGETHER = 2**22  # numbers in Grams that are factored in one call: 32 MiB
 RESULTS = ("weak_error", "student_error", "strong_error", "ceiling_error", "misfit", "gain", "condition")
@@ -64,71 +66,33 @@ def families(levels: Sequence[Level], asked: npt.NDArray[np.bool_] | None = None
     return list(found.values())
 
 
-class Draws:
-    """The second moments that a block's families need, each computed once."""
-
-    def __init__(self, block: Block, backend: Backend) -> None:
-        self.seeds, self.backend = block.values("seed"), backend
-        self.counts = {"labeled": block.values("n_labeled"), "transfer": block.values("n_transfer")}
-        self.d_strong, self.d_weak = max(block.values("d_strong")), max(block.values("d_weak"))
-        self._moments: dict[tuple[str, int], Moments] = {}
-
-    def of(self, nest: Nested) -> Moments:
-        """Moments for a family. Directly drawn factors belong to one strong width; rows serve every width."""
-        d_strong = nest.d_strong if nest.design == "wishart" else self.d_strong
-        key = (nest.design, d_strong)
-        if key not in self._moments:
-            self._moments[key] = Moments(nest.design, self.seeds, self.counts, (d_strong, self.d_weak), self.backend)
-        return self._moments[key]
-
-
-class Moments:
-    """Second moments of z: sums over rows, (seeds, D, D), for every role and count, at the largest widths."""
-
-    def __init__(
-        self, design: str, seeds: Sequence[int], counts: Mapping[str, Sequence[int]], widths: tuple[int, int], backend: Backend
-    ) -> None:
-        self.widths, self.seeds = widths, seeds
-        self._sums: dict[tuple[str, int], Matrix] = {}
-        for role, numbers in counts.items():
-            ordered = sorted(set(numbers))
-            sums = np.empty((len(ordered), len(seeds), *(sum(widths) + 2,) * 2))
-            for at, seed in enumerate(seeds):
-                if design == "wishart":
-                    latent_grams(role, seed, ordered, *widths, backend, sums[:, at])
-                    continue
-                rows = latent_sample(role, seed, ordered[-1], *widths, backend)
-                sums[:, at] = backend.to_numpy(prefix_grams(rows, ordered, backend=backend))
-            self._sums |= {(role, count): sums[n] for n, count in enumerate(ordered)}
-
-    def __call__(self, role: str, count: int, d_strong: int, d_weak: int) -> Matrix:
-        """Sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
-        sums = self._sums[role, count]
-        if (d_strong, d_weak) == self.widths:
-            return sums
-        strong, weak = self.widths
-        index = np.concatenate([np.arange(d_strong), strong + np.arange(d_weak), strong + weak + np.arange(2)])
-        return np.ascontiguousarray(sums[:, index[:, None], index[None, :]])
-
-
 class Family:
     """All cells of some geometries with nested weak features. D = d_strong + d_weak + 2 is the length of z."""
 
-    def __init__(
-        self, nest: Nested, moments: Moments, filters: Sequence[Level], backend: Backend, precision: str = "float64"
-    ) -> None:
-        self.moments, self.backend, self.filters = moments, backend, filters_of(filters)
+    def __init__(self, nest: Nested, draw: Level, values: Values, filters: Sequence[Level], precision: str = "float64") -> None:
+        self.draw, self.values, self.backend, self.filters = draw, values, values.backend, filters_of(filters)
+        self.moments: Moments = values(MOMENTS, draw)
         self.levels, self.mixed = filters, precision == "mixed"
         self.d_strong, self.d_weak = nest.d_strong, nest.d_weak
         self.widths = [geometry.d_weak for geometry in nest.geometries]
-        self.targets = np.stack([self._spread(geometry) for geometry in nest.geometries])
-        self.labels = self.targets.copy()
-        self.labels[:, -1] = nest.noises
+        targets = np.stack([self._spread(geometry) for geometry in nest.geometries])
+        labels = targets.copy()
+        labels[:, -1] = nest.noises
         cosines = max(nest.geometries, key=lambda geometry: geometry.d_weak).cosines
-        self.cosines = np.pad(cosines, (0, self.d_weak - len(cosines)))
-        self._unique_labels, self._label_of = np.unique(self.labels, axis=0, return_inverse=True)
+        unique_labels, label_of = np.unique(labels, axis=0, return_inverse=True)
+        unique_widths, width_of = np.unique(self.widths, return_inverse=True)
+        self._shared, self._unique_widths, self._width_of = (
+            np.count_nonzero(cosines),
+            unique_widths.tolist(),
+            width_of.reshape(-1),
+        )
+        # All that the host knows and the device needs, sent once.
+        self.xp, send = self.backend.xp, self.backend.asarray
+        self.targets, self.labels, self._unique_labels = send(targets), send(labels), send(unique_labels)
+        self.cosines = send(np.pad(cosines, (0, self.d_weak - len(cosines))))
+        self._place, self._column = send(self._width_of, np.int64), send(label_of.reshape(-1), np.int64)
         self._students: dict[tuple[str, int, int], Student] = {}
-        self._baselines: dict[tuple[int, float], Matrix] = {}
+        self._baselines: dict[tuple[int, float], Array] = {}
 
     def _spread(self, geometry: Geometry) -> Matrix:
         """Write a geometry's target over the family's latents, which have room for the widest weak features."""
@@ -143,47 +107,47 @@ class Family:
         """Yield, for every transfer count and view, results (seeds, members, teachers, filters) by name."""
         fits = self._teachers(teachers)
         self._fit_baselines(teachers)
-        weak = np.stack([vectors for vectors, _, _ in fits], axis=2)
-        conditions = np.stack([fit.condition for _, fit, _ in fits], axis=2)[..., None]
+        xp, fetch = self.xp, self.backend.to_numpy
+        weak = xp.stack([vectors for vectors, _, _ in fits], axis=2)
+        conditions = xp.stack([fit.condition for _, fit, _ in fits], axis=2)[..., None]
         for n, count in enumerate(transfers):
             student = self._student("transfer", 0, count, len(self.widths) * len(teachers))
-            condition: Matrix | None = None
+            condition: Array | None = None
             for v, view in enumerate(views):
                 results = self._errors(student, weak, teachers, count, view)
                 if condition is None:  # only now, as a factor that did not converge has been replaced
-                    condition = np.maximum(conditions, student.condition(self.filters)[:, None, None, :])
-                results["condition"] = condition
-                results["solver"] = self._names(fits, student, results.pop("steps"))
-                yield (n, v), results
+                    condition = fetch(xp.maximum(conditions, student.condition(self.filters)[:, None, None, :]))
+                names = self._names(fits, student, results.pop("steps"))
+                found = {name: fetch(values) for name, values in results.items()}
+                yield (n, v), found | {"condition": condition, "solver": names}
 
     def _errors(
-        self, student: Student, weak: Matrix, teachers: Sequence[Level], n_transfer: int, view: Level
-    ) -> dict[str, Matrix]:
+        self, student: Student, weak: Array, teachers: Sequence[Level], n_transfer: int, view: Level
+    ) -> dict[str, Array]:
         """Results but for the condition, (seeds, members, teachers, filters) or with a last axis of one."""
-        goals = self.targets if view["risk"] == "excess" else self.labels
+        xp, goals = self.xp, self.targets if view["risk"] == "excess" else self.labels
         parts = []
         for places in self._alike(teachers, view):
             level = teachers[places[0]]
             second = self._evaluation(view["evaluate"], level["n_labeled"], student)
-            chosen = np.ascontiguousarray(weak[:, :, places])
+            chosen = xp.stack([weak[:, :, place] for place in places], axis=2)
             seeds, members, count, size = chosen.shape
             flat = chosen.reshape(seeds, members * count, size)
-            errors = student.errors(self.filters, flat, np.repeat(goals, count, axis=0), second)
+            errors = student.errors(self.filters, flat, xp.repeat(goals, count, axis=0), second)
             part = {name: values.reshape(seeds, members, count, -1) for name, values in errors.items()}
             # A copy: the ceiling may be fitted by the same student.
             part["steps"] = np.tile(student.steps[:, None, None, :], (1, members, count, 1))
-            part["weak_error"] = quadratic(flat - np.repeat(goals, count, axis=0), second).reshape(seeds, members, count, 1)
+            part["weak_error"] = quadratic(flat - xp.repeat(goals, count, axis=0), second).reshape(seeds, members, count, 1)
             strong = [quadratic(self._strong(teachers[t]) - goals, second) for t in places]
-            part["strong_error"] = np.stack(strong, axis=2)[..., None]
+            part["strong_error"] = xp.stack(strong, axis=2)[..., None]
             joined = view["ceiling"] == "labeled+transfer"
             ceiling = self._student("joined", level["n_labeled"], n_transfer, members) if joined else student
             above = ceiling.errors(self.filters, self._labels_of(student), goals, second)["student_error"]
-            part["ceiling_error"] = np.repeat(above[:, :, None], count, axis=2)
+            part["ceiling_error"] = xp.repeat(above[:, :, None], count, axis=2)
             parts.append((places, part))
-        order = np.argsort(np.concatenate([places for places, _ in parts]))
-        return {name: np.concatenate([part[name] for _, part in parts], axis=2)[:, :, order] for name in parts[0][1]}
+        return {name: _in_order([(places, part[name]) for places, part in parts]) for name in parts[0][1]}
 
-    def _names(self, fits: Sequence[tuple[Matrix, Fit, str]], student: Student, steps: Matrix) -> npt.NDArray[Any]:
+    def _names(self, fits: Sequence[tuple[Array, Fit, str]], student: Student, steps: Matrix) -> npt.NDArray[Any]:
         """Names of the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
         if not self.mixed:
             return np.array([solver_pair(name, student.solver) for _, _, name in fits], dtype=object)[:, None]
@@ -201,59 +165,57 @@ class Family:
             groups.setdefault(level["n_labeled"], []).append(place)
         return list(groups.values())
 
-    def _labels_of(self, student: Student) -> Matrix:
-        return np.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
+    def _labels_of(self, student: Student) -> Array:
+        return self.xp.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
 
-    def _evaluation(self, evaluate: str, n_labeled: int, student: Student) -> Matrix | None:
+    def _evaluation(self, evaluate: str, n_labeled: int, student: Student) -> Array | None:
         """Second moments of the inputs that errors are measured on; None for the population."""
         if evaluate == "fresh":
             return None
         return student.second if evaluate == "transfer" else self._sums("labeled", n_labeled) / n_labeled
 
-    def _sums(self, role: str, count: int) -> Matrix:
+    def _sums(self, role: str, count: int) -> Array:
         return self.moments(role, count, self.d_strong, self.d_weak)
 
-    def _weak_rows(self, sums: Matrix, count: int) -> Matrix:
+    def _weak_rows(self, sums: Array, count: int) -> Array:
         """A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
-        c = self.cosines[:, None]
-        shared = np.count_nonzero(self.cosines)  # they descend
-        rows = (np.sqrt(1.0 - c**2) / count) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
+        c, shared = self.cosines[:, None], self._shared  # they descend
+        rows = (self.xp.sqrt(1.0 - c**2) / count) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
         rows[..., :shared, :] += (c[:shared] / count) * sums[..., :shared, :]
-        return np.asarray(rows)
+        return rows
 
-    def _weak_columns(self, rows: Matrix) -> Matrix:
+    def _weak_columns(self, rows: Array) -> Array:
         """M A_w' of M (..., m, D): (..., m, d_weak)."""
-        c, shared = self.cosines, np.count_nonzero(self.cosines)
-        columns = rows[..., self.d_strong : self.d_strong + self.d_weak] * np.sqrt(1.0 - c**2)
+        c, shared = self.cosines, self._shared
+        columns = rows[..., self.d_strong : self.d_strong + self.d_weak] * self.xp.sqrt(1.0 - c**2)
         columns[..., :shared] += rows[..., :shared] * c[:shared]
-        return np.asarray(columns)
+        return columns
 
-    def _weak_vectors(self, theta: Matrix) -> Matrix:
+    def _weak_vectors(self, theta: Array) -> Array:
         """A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
         pairs = min(self.d_weak, self.d_strong)
-        vectors = np.zeros((*theta.shape[:-1], self.d_strong + self.d_weak + 2))
+        vectors = self.xp.zeros((*theta.shape[:-1], self.d_strong + self.d_weak + 2))
         vectors[..., :pairs] = (theta * self.cosines)[..., :pairs]
-        vectors[..., self.d_strong : self.d_strong + self.d_weak] = theta * np.sqrt(1.0 - self.cosines**2)
+        vectors[..., self.d_strong : self.d_strong + self.d_weak] = theta * self.xp.sqrt(1.0 - self.cosines**2)
         return vectors
 
-    def _teachers(self, teachers: Sequence[Level]) -> list[tuple[Matrix, Fit, str]]:
+    def _teachers(self, teachers: Sequence[Level]) -> list[tuple[Array, Fit, str]]:
         """Weak models of all members for each teacher: vectors over z (seeds, members, D), their fit, and its solver."""
-        widths, place = np.unique(self.widths, return_inverse=True)
-        place, column = place.reshape(-1), self._label_of.reshape(-1)
-        found: dict[int, tuple[Matrix, Fit, str]] = {}
+        place, column, xp = self._place, self._column, self.xp
+        found: dict[int, tuple[Array, Fit, str]] = {}
         for count in dict.fromkeys(level["n_labeled"] for level in teachers):
             mine = {at: level["ridge_weak"] for at, level in enumerate(teachers) if level["n_labeled"] == count}
             rows = self._weak_rows(self._sums("labeled", count), count)
             gram = self._weak_columns(rows)
-            rhs = np.ascontiguousarray(rows @ self._unique_labels.T)
-            shared = Teachers(gram, rhs, count, widths.tolist(), list(mine.values()), self.mixed, self.backend)
+            rhs = xp.ascontiguousarray(matmul(rows, self._unique_labels.T, xp))
+            shared = Teachers(gram, rhs, count, self._unique_widths, list(mine.values()), self.mixed, self.backend)
             for at, strength in mine.items():
                 fit = shared.fit(strength)
                 vectors = self._weak_vectors(fit.theta[:, place, :, column].swapaxes(0, 1))
-                found[at] = vectors, Fit(fit.theta, fit.condition[:, place], fit.steps[:, place]), shared.solver
+                found[at] = vectors, Fit(fit.theta, fit.condition[:, place], fit.steps[:, self._width_of]), shared.solver
         return [found[at] for at in range(len(teachers))]
 
-    def _strong(self, level: Level) -> Matrix:
+    def _strong(self, level: Level) -> Array:
         """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D)."""
         return self._baselines[level["n_labeled"], level["ridge_weak"]]
 
@@ -274,14 +236,15 @@ class Family:
 
     def _factored_baselines(self, keys: list[tuple[int, float]]) -> None:
         """Fit some labelled samples and ridge strengths by Cholesky factors, all in one call."""
+        xp = self.xp
         rows = [self._sums("labeled", count)[:, : self.d_strong] / count for count, _ in keys]
-        gram = np.stack([part[..., : self.d_strong] for part in rows])
-        rhs = np.stack([part @ self.labels.T for part in rows])
-        strengths = np.broadcast_to(np.array([strength for _, strength in keys])[:, None], gram.shape[:2])
+        gram = xp.stack([part[..., : self.d_strong] for part in rows])
+        rhs = xp.stack([matmul(part, self.labels.T, xp) for part in rows])
+        strengths = xp.stack([xp.full(len(part), strength) for part, (_, strength) in zip(rows, keys, strict=True)])
         factor, _ = nested.cholesky_gram(gram, strengths, self.backend)
         z = nested.forward(factor, rhs, self.backend)
-        theta = self.backend.to_numpy(nested.coefficients(factor, z, [self.d_strong], self.backend))[:, :, 0]
-        vectors = np.zeros((*theta.shape[:2], *self.labels.shape))
+        theta = nested.coefficients(factor, z, [self.d_strong], self.backend)[:, :, 0]
+        vectors = xp.zeros((*theta.shape[:2], *self.labels.shape))
         vectors[..., : self.d_strong] = theta.swapaxes(-1, -2)
         self._baselines |= dict(zip(keys, vectors, strict=True))
 
@@ -292,16 +255,27 @@ class Family:
             sums = self._sums("transfer", n_transfer)
             if role == "joined":
                 sums = sums + self._sums("labeled", n_labeled)
-            self._students[key] = self._made(sums / (n_labeled + n_transfer), n_labeled + n_transfer, fits)
+            sample = {**self.draw, "n_labeled": n_labeled, "n_transfer": n_transfer}
+            self._students[key] = self._made(sums / (n_labeled + n_transfer), sample, fits)
         return self._students[key]
 
-    def _made(self, second: Matrix, n: int, fits: int) -> Student:
+    def _made(self, second: Array, sample: Level, fits: int) -> Student:
+        n = sample["n_labeled"] + sample["n_transfer"]
+        sample = {**sample, "ridges": tuple(self.filters.value.tolist())}
         if self.mixed:
-            return MixedStudent(second, self.d_strong, self.filters, self.backend)
+            return MixedStudent(second, self.d_strong, self.filters, self.backend, self.values(REFINED, sample))
         factors, spectral = count_filters(self.levels, self.d_strong, n)
         chosen = choose_solver(self.d_strong, n, strengths=factors, spectral=spectral, rhs=fits)
         if chosen.name == "cholesky":
-            student = FactorStudent(second, self.d_strong, self.filters, self.backend)
+            student = FactorStudent(second, self.d_strong, self.filters, self.backend, self.values(FACTORS, sample))
             if student.complete:
                 return student
-        return SpectralStudent(second, self.d_strong, self.backend)
+        return SpectralStudent(second, self.d_strong, self.backend, self.values(SPECTRUM, sample))
+
+
+def _in_order(parts: Sequence[tuple[list[int], Array]]) -> Array:
+    """Results (seeds, members, teachers, ...) of groups of teachers, joined in the order of the teachers."""
+    if len(parts) == 1:
+        return parts[0][1]
+    columns = {place: values[:, :, at] for places, values in parts for at, place in enumerate(places)}
+    return namespace(parts[0][1]).stack([columns[place] for place in sorted(columns)], axis=2)

@@ -6,33 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from w2s.probes.probe import MomentProbe
+from w2s.probes.moments import MomentProbe
 from w2s.probes.solver_choice import choose_solver, count_filters
 from w2s_kernels import Backend, nested, ridge
+from w2s_kernels.backend import Array
 from w2s_kernels.refine import RefinedFactor
 
 __all__ = ["Fit", "Teachers"]
 
-Matrix = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Fit:
-    """Teachers of one ridge strength.
+    """Teachers of one ridge strength; arrays live where the backend computes.
 
     Attributes
     ----------
     theta : (seeds, W, d_weak, k) coefficients of every width, zero beyond it.
     condition : (seeds, W).
-    steps : (seeds, W) refinements, zero in float64, nan where mixed precision did not converge.
-
+    steps : (seeds, W) on the host, refinements: zero in float64, nan where mixed precision did not converge.
     """
 
-    theta: Matrix
-    condition: Matrix
-    steps: Matrix
+    theta: Array
+    condition: Array
+    steps: Array
 
 
 class Teachers:
@@ -44,8 +41,8 @@ class Teachers:
 
     def __init__(
         self,
-        gram: Matrix,
-        rhs: Matrix,
+        gram: Array,
+        rhs: Array,
         n: int,
         widths: Sequence[int],
         strengths: Sequence[float],
@@ -69,23 +66,22 @@ class Teachers:
     def _factored(self, strength: float) -> Fit:
         factor, _ = nested.cholesky_gram(self.gram, strength, self.backend)
         z = nested.forward(factor, self.rhs, self.backend)
-        theta = self.backend.to_numpy(nested.coefficients(factor, z, self.widths, self.backend))
-        condition = self.backend.to_numpy(nested.condition(factor, self.widths))
+        theta = nested.coefficients(factor, z, self.widths, self.backend)
+        condition = nested.condition(factor, self.widths)
         return Fit(theta, condition, np.zeros(condition.shape))
 
     def _refined(self, strength: float) -> Fit:
         factor = RefinedFactor(self.gram, strength, self.backend)
-        found = factor.solve_widths(self.backend.asarray(self.rhs), self.widths)
-        theta, steps, converged = (self.backend.to_numpy(part) for part in found)
-        return Fit(theta, self.backend.to_numpy(factor.condition(self.widths)), np.where(converged, steps, np.nan))
+        found = factor.solve_widths(self.rhs, self.widths)
+        return Fit(found.solution, factor.condition(self.widths), np.where(found.converged, found.steps, np.nan))
 
     def _probe(self, width: int) -> MomentProbe:
-        return MomentProbe(np.ascontiguousarray(self.gram[:, :width, :width]), self.backend)
+        return MomentProbe(self.backend.xp.ascontiguousarray(self.gram[:, :width, :width]), self.backend)
 
     def _spectral(self, strength: float) -> Fit:
         filters, (seeds, d, k) = ridge([strength]), self.rhs.shape
-        theta = np.zeros((seeds, len(self.widths), d, k))
+        theta = self.backend.xp.zeros((seeds, len(self.widths), d, k))
         for at, (width, probe) in enumerate(zip(self.widths, self._probes, strict=True)):
             theta[:, at, :width] = probe.fit(self.rhs[:, :width], filters)[:, 0]
-        condition = np.stack([probe.condition(filters)[:, 0] for probe in self._probes], axis=1)
+        condition = self.backend.xp.stack([probe.condition(filters)[:, 0] for probe in self._probes], axis=1)
         return Fit(theta, condition, np.zeros(condition.shape))

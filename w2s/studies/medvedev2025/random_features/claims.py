@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.studies.medvedev2025.random_features.curves import curves_of, groups, stopped
+from w2s.studies.medvedev2025.random_features.stopping_curves import curves_of, groups, stopped
 from w2s.theory import medvedev2025 as theory
 
 if TYPE_CHECKING:

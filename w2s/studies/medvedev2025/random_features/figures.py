@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import hold, settings
+from w2s.figures.held import heading_over_seeds, hold, unshown_fields
 from w2s.summary import best, summarize
 from w2s.summary.text import value_text
 from w2s.theory import medvedev2025 as theory
@@ -24,7 +24,7 @@ _SEEN = ("model", "student", "filter", "time", "ridge")
 _ORACLE = "times selected by the truth, on the same seeds"
 
 
-def draw_times(table: DataFrame) -> Canvas | None:
+def _draw_times(table: DataFrame) -> Canvas | None:
     """Loss ratio against time, a line per teacher width; a column per dimension, or per part of the target in degree 2."""
     rows, held = _held(_flow(_one_model(table)), ("d_weak", "d", "quadratic"), widest=("d_strong",))
     if rows["time"].nunique() < 5:
@@ -50,7 +50,7 @@ def draw_times(table: DataFrame) -> Canvas | None:
     return figure
 
 
-def draw_exponent(table: DataFrame) -> Canvas | None:
+def _draw_exponent(table: DataFrame) -> Canvas | None:
     """Best student error against the teacher's error on logarithmic axes, with the proved slope, slope 2 and the bound."""
     found = []
     for model in ("relu", "linear"):
@@ -73,11 +73,11 @@ def draw_exponent(table: DataFrame) -> Canvas | None:
     _guides(ax, np.append(np.geomspace(0.8 * least, 0.9, 60), 1.0 - np.linspace(0.1, 0.0, 60) ** 2 * 10.0))
     ax.set(xscale="log", yscale="log", xlabel="teacher's error L", ylabel="best student error")
     ax.legend(fontsize=8, frameon=False)
-    _title(figure, "best student error against the teacher's error", table, _ORACLE)
+    heading_over_seeds(figure, "best student error against the teacher's error", table, "{seeds}", _ORACLE)
     return figure
 
 
-def draw_widths(table: DataFrame) -> Canvas | None:
+def _draw_widths(table: DataFrame) -> Canvas | None:
     """Best loss ratio against the student's width, a line per teacher width; dotted: the infinite student."""
     rows = _flow(_one_model(table))
     rows, held = _held(rows, ("d_weak", "d_strong", *(("d",) if _zipped(rows) else ())), every=("student",))
@@ -103,11 +103,12 @@ def draw_widths(table: DataFrame) -> Canvas | None:
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylabel("best student error / teacher's error", fontsize=9)
     ax.legend(fontsize=8, frameon=False)
-    _title(figure, "best loss ratio against the student's width; dotted: infinite student", rows, _ORACLE, held)
+    title = "best loss ratio against the student's width; dotted: infinite student"
+    heading_over_seeds(figure, title, rows, "{seeds}", _ORACLE, held)
     return figure
 
 
-def draw_filters(table: DataFrame) -> Canvas | None:
+def _draw_filters(table: DataFrame) -> Canvas | None:
     """Loss ratio of flow against time and of ridge against 1/lambda, in units of the linear part's eigenvalue."""
     if not {"flow", "ridge"} <= set(table["filter"]) or table["ridge"].nunique() < 5:
         return None
@@ -128,7 +129,7 @@ def draw_filters(table: DataFrame) -> Canvas | None:
             ax.plot(x, line["student_error"] / line["weak_error"], color=color, linestyle=style, linewidth=1.6, label=label)
     _ratio_axes(ax, "time, or 1 / ridge, x eigenvalue of the linear part")
     figures.beside(ax)
-    _title(figure, "loss ratio by gradient flow and by ridge", rows, held)
+    heading_over_seeds(figure, "loss ratio by gradient flow and by ridge", rows, "{seeds}", held)
     return figure
 
 
@@ -161,7 +162,7 @@ def _held(
 ) -> tuple[DataFrame, str]:
     """Keep one value of each field that makes no line, column or axis, and say which; the largest one of ``widest``."""
     held = []
-    for name in settings(rows, (*shown, *every, "time")):
+    for name in unshown_fields(rows, (*shown, *every, "time")):
         if rows[name].nunique() < 2:
             continue
         if name == "student":
@@ -201,18 +202,13 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
     figure = figures.canvas(3.6 * count + 1.6, 4.0)
     axes = figures.panels(figure, 1, count, sharey=True)[0]
     axes[0].set_ylabel("student error / teacher's error", fontsize=9)
-    _title(figure, title, rows, "bands: 95 % intervals", held)
+    heading_over_seeds(figure, title, rows, "{seeds}", "bands: 95 % intervals", held)
     return figure, axes
 
 
-def _title(figure: Canvas, title: str, rows: DataFrame, *notes: str) -> None:
-    said = "; ".join(note for note in (f"{rows['seed'].nunique()} seeds", *notes) if note)
-    figures.heading(figure, title, said)
-
-
 FIGURES: tuple[Figure, ...] = (
-    Figure("loss_ratio", "Loss ratio over stopping time", draw_times),
-    Figure("exponent", "Best student error against the teacher's error", draw_exponent),
-    Figure("student_width", "Best loss ratio against the student's width", draw_widths),
-    Figure("filters", "Ridge against gradient flow", draw_filters),
+    Figure("loss_ratio", "Loss ratio over stopping time", _draw_times),
+    Figure("exponent", "Best student error against the teacher's error", _draw_exponent),
+    Figure("student_width", "Best loss ratio against the student's width", _draw_widths),
+    Figure("filters", "Ridge against gradient flow", _draw_filters),
 )

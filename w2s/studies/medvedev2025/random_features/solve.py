@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.laws.relu_features import degree_weights
 from w2s.studies.medvedev2025.random_features.students import Student, Teachers, World, least_squares
-from w2s_kernels import Backend, Filters, condition, filtered_products, nested, response
+from w2s_kernels import Backend, Filters, condition, filter_products, nested
 
 __all__ = ["fit_teachers", "results", "student_errors", "student_of"]
 
@@ -57,11 +57,8 @@ def student_errors(student: Student, filters: Filters, backend: Backend) -> dict
 
     And ``condition`` (L,) of the student's system.
     """
-    responses = response(student.spectrum, filters, backend)
-    coords = student.spectrum.values * student.labels
-    sums = backend.to_numpy(
-        filtered_products(responses[None], coords[None], student.goals[None], student.labels[None], backend)
-    )[:, 0]
+    coords, goals, labels = student.spectrum.values * student.labels, student.goals, student.labels
+    sums = backend.to_numpy(filter_products(student.spectrum, filters, coords[None], goals[None], labels[None], backend))[:, 0]
     label, cross, goal = student.beyond[..., None]
     misfit = sums[1] + label
     return {

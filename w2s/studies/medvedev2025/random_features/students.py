@@ -20,7 +20,18 @@ from w2s_kernels import Backend, Spectrum, factor_gram, nested
 from w2s_kernels.arccos import arccos_gram, linear_gram
 from w2s_kernels.backend import Array
 
-__all__ = ["LinearWorld", "ReluWorld", "Student", "Teachers", "World", "least_squares", "top_degree", "world_of"]
+__all__ = [
+    "LinearWorld",
+    "ReluWorld",
+    "Student",
+    "Teachers",
+    "World",
+    "from_gram",
+    "known_spectrum",
+    "least_squares",
+    "top_degree",
+    "world_of",
+]
 
 Matrix = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import hold, settings
+from w2s.figures.held import heading_over_seeds, hold, unshown_fields
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
 
@@ -23,7 +23,7 @@ _MAX_PANELS = 5
 _SWEPT = 5
 
 
-def strength(table: DataFrame) -> Any:
+def _strength(table: DataFrame) -> Any:
     """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
     ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
     descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
@@ -37,13 +37,13 @@ def _suffix(table: DataFrame) -> str:
 
 def _swept(table: DataFrame) -> DataFrame:
     """Rows of the settings in which the student's regularisation was swept (five values or more)."""
-    keys = [*settings(table, (*REGULARISER, "labels")), "labels"]
-    counted = table.assign(strength=strength(table))
+    keys = [*unshown_fields(table, (*REGULARISER, "labels")), "labels"]
+    counted = table.assign(strength=_strength(table))
     return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
 
 
 def _varying(table: DataFrame) -> list[str]:
-    return [name for name in settings(table, (*REGULARISER, "labels")) if table[name].nunique(dropna=False) > 1]
+    return [name for name in unshown_fields(table, (*REGULARISER, "labels")) if table[name].nunique(dropna=False) > 1]
 
 
 def digest(table: DataFrame) -> DataFrame:
@@ -122,17 +122,17 @@ def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
             part, held[-1][name] = hold(part, name)
         panels.append(("" if column is None else f"{column} = {value_text(value)}", part))
     common = {name: value for name, value in held[0].items() if all(h.get(name) == value for h in held)}
-    titles = [_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]
+    titles = [_facet_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]
     rows = [part for _, part in panels]
     return list(zip(titles, rows, strict=True)), ", ".join(f"{name} = {value}" for name, value in common.items())
 
 
-def _title(title: str, held: dict[str, str], common: dict[str, str]) -> str:
+def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> str:
     own = [f"{name} = {value}" for name, value in held.items() if name not in common]
     return "\n".join([title.rpartition("/")[2] if title.startswith("data") else title, *own])
 
 
-def draw_regularisation(table: DataFrame) -> Canvas | None:
+def _draw_regularisation(table: DataFrame) -> Canvas | None:
     """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model or table."""
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
@@ -152,9 +152,8 @@ def draw_regularisation(table: DataFrame) -> Canvas | None:
         _limit(ax, part if not suffix else table, suffix)
     for row in axes:
         row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    note = f"bands: 95 % intervals over {table['seed'].nunique()} seeds" + (f";  {held}" if held else "")
     title = "PGR (top), gain and misfit (bottom) against the student's regularisation"
-    figure.suptitle(f"{title}\n{note}", fontsize=11, x=0.01, ha="left")
+    heading_over_seeds(figure, title, table, "bands: 95 % intervals over {seeds}", held)
     return figure
 
 
@@ -198,7 +197,7 @@ def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
     ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
 
 
-def draw_weak_models(table: DataFrame) -> Canvas | None:
+def _draw_weak_models(table: DataFrame) -> Canvas | None:
     """PGR at the best and at the weakest regularisation for every weak model."""
     swept = _swept(table)
     fields = _varying(swept) if len(swept) else []
@@ -222,13 +221,8 @@ def draw_weak_models(table: DataFrame) -> Canvas | None:
     ax.set_xlabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
     ax.set_ylabel(" · ".join(fields), fontsize=9)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    figure.suptitle(
-        "PGR for every weak model, student least and best regularised\n"
-        "best value chosen on even seeds, reported on odd seeds; bars: 95 % intervals",
-        fontsize=10,
-        x=0.01,
-        ha="left",
-    )
+    note = "best value chosen on even seeds, reported on odd seeds; bars: 95 % intervals"
+    figures.heading(figure, "PGR for every weak model, student least and best regularised", note)
     return figure
 
 
@@ -252,6 +246,6 @@ def _draw_points(
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", draw_regularisation),
-    Figure("weak_models", "PGR of every weak model", draw_weak_models),
+    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", _draw_regularisation),
+    Figure("weak_models", "PGR of every weak model", _draw_weak_models),
 )

@@ -6,7 +6,8 @@ labels of those rows; all are tested on rows that none of them saw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,21 +15,24 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.contract.cells import field as cell_field
-from w2s.contract.study import Cost, Piece, Rule, Study
+from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.laws.feature_maps import WIDE, check_features
 from w2s.laws.table import load_table, split_rows
+from w2s.sharing.results import Results
+from w2s.sharing.stage import Level, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
-from w2s.studies.probe.table.cost import FILTER, STUDENT, TEACHER, block_bytes, block_pieces
 from w2s.studies.probe.table.figures import FIGURES, digest
-from w2s.studies.probe.table.solve import Design
+from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
+from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
+from w2s.studies.probe.table.solve import ERRORS, STAGES
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ProbeTable"]
+__all__ = ["ProbeTable", "TableCell"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -106,6 +110,7 @@ class ProbeTable(Study):
             "precision: mixed needs a ridge above zero: the minimum norm needs the singular values",
         ),
     )
+    stages: ClassVar[Stages] = STAGES
     figures = FIGURES
     example: ClassVar[Mapping[str, Any]] = {
         "data": "digits",
@@ -146,38 +151,48 @@ class ProbeTable(Study):
             raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of one student design and the outputs of all filters."""
-        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+        """Operations of the stages; bytes of one student design and the outputs of all filters."""
+        return Cost(self.stages.flops(block), Sizes(block).bytes)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """One SVD per student design, one per weak model, and products for all filters at once."""
-        return block_pieces(block)
+        return self.stages.pieces(block)
+
+    def common(self, block: Block) -> Iterable[Common]:
+        """Strong features, decompositions and anchors: they see no weak model."""
+        return self.stages.common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: for each student design all teachers, for each teacher all filters at once."""
-        students, teachers, filters = block.group(*STUDENT), block.group(*TEACHER), block.group(*FILTER)
-        shape = (len(students), len(teachers), len(filters))
-        out = {name: np.full(shape, np.nan) for name in _NUMBERS}
-        out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "n_evaluated")}
-        out["solver"], messages = (np.full(shape, None, dtype=object) for _ in range(2))
+        students, teachers, filters = groups = [block.group(*names) for names in (STUDENT, TEACHER, FILTER)]
+        results, values = Results(block, groups, _NUMBERS), Values(backend, SCOPES, self.memo)
         # The filters decide the solver: those of the whole block, so that cells that a mask leaves keep their bits.
         wanted, asked = occurring(block, students, teachers), occurring(block.with_mask(None), students, filters)
-        for s, student in enumerate(students.levels):
-            if not wanted[s].any():
-                continue
-            design, places = Design(student, backend), np.flatnonzero(asked[s])
-            levels = tuple(filters.levels[place] for place in places)
-            for t in np.flatnonzero(wanted[s]):
-                result, message = design.solve(teachers.levels[t], levels)
-                for name, values in result.items():
-                    out[name][s, t, places] = values
-                messages[s, t] = message
-        columns = {name: block.gather(table, students, teachers, filters) for name, table in out.items()}
+        for designs in _designs(students.levels):
+            for t, s in itertools.product(range(len(teachers)), designs):
+                if not wanted[s, t]:
+                    continue
+                places = np.flatnonzero(asked[s])
+                trained = tuple(tuple(filters.levels[place].values()) for place in places)
+                level = {**students.levels[s], **teachers.levels[t], "filters": trained}
+                values.enter(level)
+                found, message = values(ERRORS, level)
+                results.put((s, t, places), found)
+                results.put((s, t), {"message": message})
+        columns = results.columns()
         if "classification" not in block.values("task"):
-            columns = {name: values for name, values in columns.items() if name not in _ZERO_ONE}
+            columns = {name: numbers for name, numbers in columns.items() if name not in _ZERO_ONE}
         columns["status"] = columns["status"].astype(np.int8)
-        columns["message"] = block.gather(messages, students, teachers, filters)
         return columns
+
+
+def _designs(students: Sequence[Level]) -> list[list[int]]:
+    """Positions of the students of each design, designs of the same features one after another."""
+    found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[int]]] = {}
+    for place, level in enumerate(students):
+        features, design = (tuple(level[name] for name in names) for names in (STRONG, DESIGN))
+        found.setdefault(features, {}).setdefault(design, []).append(place)
+    return [places for designs in found.values() for places in designs.values()]
 
 
 _NUMBERS = (

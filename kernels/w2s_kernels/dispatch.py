@@ -1,0 +1,73 @@
+"""Which version of a kernel runs: one register of operations and one look-up.
+
+A kernel is a folder of this package. Its `__init__` checks arguments and holds the public functions; `plain.py` holds the
+operations in float64 array code, which runs on NumPy and on CuPy alike; `numba.py` and `cupy.py` hold the operations that are
+worth a compiled version, under the same names and with the same arguments. A compiled module is imported when one of its
+operations is first looked up, so importing the package needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from .backend import Backend
+
+__all__ = ["REGISTRY", "Operation", "operation"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a kernel that backends may do in their own way.
+
+    Attributes
+    ----------
+    kernel : folder of the kernel in this package.
+    name : the function that does it, in `plain.py` and in every compiled version.
+    compiled : backends with a version of their own, of "numba" and "cupy"; the others run the plain one.
+    """
+
+    kernel: str
+    name: str
+    compiled: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return the name in the register, `kernel.name`."""
+        return f"{self.kernel}.{self.name}"
+
+    def on(self, backend: Backend) -> Callable[..., Any]:
+        """Return the version that this backend runs."""
+        return _version(self.kernel, backend.name if backend.name in self.compiled else "plain", self.name)
+
+    @property
+    def plain(self) -> Callable[..., Any]:
+        """Return the version that every other one is compared with."""
+        return _version(self.kernel, "plain", self.name)
+
+
+REGISTRY: dict[str, Operation] = {}
+"""Every operation by its key, filled as the kernels are imported."""
+
+
+def operation(kernel: str, name: str, *compiled: str) -> Operation:
+    """Register an operation of a kernel; ValueError where its key is taken."""
+    made = Operation(kernel, name, compiled)
+    if made.key in REGISTRY:
+        raise ValueError(f"operation {made.key!r} is registered twice")
+    REGISTRY[made.key] = made
+    return made
+
+
+def _version(kernel: str, module: str, name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(_module(kernel, module), name)
+    return found
+
+
+@cache
+def _module(kernel: str, module: str) -> ModuleType:
+    return importlib.import_module(f"{__package__}.{kernel}.{module}")

@@ -1,0 +1,104 @@
+"""Bundles: blocks of different sub-grids that need the same expensive values, for one worker to solve one after another.
+
+Sub-grids of one file are cut separately, so a block never holds cells of two of them, and names and bits of its part do not
+depend on the others. What two blocks have in common is said by :meth:`w2s.contract.study.Study.common`; a bundle is solved with
+one memo, so that each of these values is computed once. Like the cut, bundles are a pure function of the blocks, from nominal
+operations alone. A launch bundles the blocks that are left: bundles decide who computes a value, never which value it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from sweeper.errors import GridError
+from sweeper.plan.cut import Plan
+from w2s.contract.block import Block
+from w2s.contract.memo import Memo
+from w2s.contract.study import Common, Piece, Study
+
+__all__ = ["Bundle", "make_bundles", "memo_of", "saved_pieces"]
+
+Bundle = tuple[Block, ...]
+"""Blocks that one task solves one after another."""
+
+LEAST_SHARED = 0.1
+"""A block joins a bundle that saves it this part of its operations."""
+MAX_FLOPS = 8e10
+"""Nominal operations of a bundle, some 4 s: above that, workers would wait for the last bundle while others are idle."""
+MOST_BLOCKS = 20_000
+"""Grids with more blocks are not bundled: they have enough work of their own, and nobody would wait for this account."""
+
+
+def make_bundles(plan: Plan, blocks: Sequence[Block]) -> list[Bundle]:
+    """Group blocks of a plan (all, or those that are left to do) by the expensive values that they share.
+
+    Blocks are taken in order; each joins the earlier bundle that saves it most, if that is worth it and the bundle stays below
+    :data:`MAX_FLOPS`. The order of blocks is kept inside a bundle. Cost: O(blocks x values that they name).
+    """
+    study = plan.grid.study()
+    if not _shares(study, plan):
+        return [(block,) for block in blocks]
+    members: list[list[Block]] = []
+    flops: list[float] = []
+    owner: dict[Hashable, int] = {}
+    for block in blocks:
+        common, whole = _common(study, block), study.cost(block).flops
+        saved: dict[int, float] = defaultdict(float)
+        for key, each in common.items():
+            if key in owner:
+                saved[owner[key]] += each.flops
+        place = _best(saved, flops, whole)
+        if place is None:
+            place = len(members)
+            members.append([])
+            flops.append(0.0)
+        members[place].append(block)
+        flops[place] += whole - saved[place]
+        owner |= dict.fromkeys(common, place)
+    return [tuple(bundle) for bundle in members]
+
+
+def _best(saved: Mapping[int, float], flops: Sequence[float], whole: float) -> int | None:
+    """Bundle that saves a block of ``whole`` operations most and has room for it; the first among equals."""
+    for place, least in sorted(saved.items(), key=lambda item: (-item[1], item[0])):
+        if least < LEAST_SHARED * whole:
+            return None
+        if flops[place] + whole - least <= MAX_FLOPS:
+            return place
+    return None
+
+
+def _shares(study: Study, plan: Plan) -> bool:
+    """Whether blocks of a plan can have values in common."""
+    return len(plan.cuts) > 1 and type(study).common is not Study.common and plan.block_count <= MOST_BLOCKS
+
+
+def _common(study: Study, block: Block) -> dict[Hashable, Common]:
+    """Values that a block may share, by key."""
+    try:
+        return {each.key: each for each in study.common(block)}
+    except Exception as error:
+        raise GridError(f"{study.name}.common raised {type(error).__name__}: {error}") from error
+
+
+def saved_pieces(plan: Plan) -> Iterator[Piece]:
+    """Pieces in the accounts of a plan's blocks that another block of the same bundle has computed before."""
+    study = plan.grid.study()
+    if not _shares(study, plan):
+        return
+    for bundle in make_bundles(plan, list(plan.blocks())):
+        seen: set[Hashable] = set()
+        for block in bundle:
+            common = _common(study, block)
+            yield from (piece for key, each in common.items() if key in seen for piece in each.pieces)
+            seen |= set(common)
+
+
+def memo_of(study: Study, blocks: Sequence[Block]) -> Memo | None:
+    """Memo for blocks that are solved one after another; None where they have nothing in common."""
+    if len(blocks) < 2 or type(study).common is Study.common:
+        return None
+    counts = Counter(key for block in blocks for key in _common(study, block))
+    wanted = {key for key, count in counts.items() if count > 1}
+    return Memo(wanted) if wanted else None

@@ -1,0 +1,240 @@
+"""One case for every registered operation: what to compute, on which inputs, and how near versions must come to the plain one.
+
+A case is called with a backend and gives named arrays; it uses public functions where there are any, so that what reaches an
+operation is what reaches it in use. `exact` cases must agree to the bit. Inputs include ill-conditioned, rank-deficient, tiny and
+empty ones where an operation can meet them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from problems import FAMILIES, Floats, design, make
+
+import w2s_kernels as kernels
+from w2s_kernels import Backend, cholesky, nested, stream, wishart
+from w2s_kernels.arccos import arccos_gram
+from w2s_kernels.descent import descend
+from w2s_kernels.refine import RefinedFactor
+
+Found = Mapping[str, Any]
+ROLE = stream("parity", seed=1)
+FILTERS = kernels.concat(
+    kernels.ridge([0.0, 1e-3, 1.0]),
+    kernels.flow([0.0, 3.0, np.inf]),
+    kernels.steps([0, 7, 10_000], 0.3),
+    kernels.steps([50], 60.0),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A computation; arrays agree within `rtol` of their largest entry, or to the bit where it is zero."""
+
+    compute: Callable[[Backend], Found]
+    rtol: float = 0.0
+
+
+def grams() -> dict[str, Floats]:
+    """Second moments (d, d) of every family of designs, in float64."""
+    found = {}
+    for family in FAMILIES:
+        X = make(family)[0].astype(np.float64)
+        found[family] = X.T @ X / len(X)
+    return found
+
+
+def solvable() -> dict[str, Floats]:
+    """Those that have a Cholesky factor with a small ridge of their own scale, and one of three panels."""
+    X = design(np.random.default_rng(3), 300, 150)
+    return {name: G + 1e-8 * np.trace(G) * np.eye(len(G)) for name, G in grams().items() if name != "zero"} | {
+        "large": X.T @ X / 300
+    }
+
+
+def draws(kind: Callable[..., Any]) -> Case:
+    spans = [(3, 7), ((1, 40), (3, 150)), ((2**32 - 3, 2**32), (2**32 - 9, 2**32)), (0, 4), (4, (5, 5)), (70, 1001)]
+    return Case(lambda backend: {str(span): kind(ROLE, *span, backend) for span in spans})
+
+
+def arccos(backend: Backend) -> Found:
+    rng = np.random.default_rng(2)
+    u, v = rng.standard_normal((70, 5)), rng.standard_normal((41, 5))
+    u[3], u[4], v[2], v[5] = 0.0, -u[5], 1e5 * u[6], -u[7]
+    return {"two": arccos_gram(u, v, backend=backend), "one": arccos_gram(u * 1e-150, backend=backend)}
+
+
+def moments(backend: Backend) -> Found:
+    rows = {family: make(family)[0] for family in FAMILIES} | {"wide": np.random.default_rng(0).standard_normal((2, 500, 300))}
+    with np.errstate(over="ignore"):
+        sums = {name: kernels.gram(X, backend=backend) for name, X in rows.items()}
+        return sums | {"cross": kernels.gram(rows["plain"], rows["ill_conditioned"], backend)}
+
+
+def counts(backend: Backend) -> Found:
+    order = np.random.default_rng(1).permutation(33)
+    return {"all": wishart.gram(ROLE, [10**6, 40, 20, 1], 33, backend, order)}
+
+
+def spectra(backend: Backend) -> Found:
+    """What a decomposition must get right whatever basis it takes of an eigenspace: eigenvalues, and V S V'."""
+    found: dict[str, Any] = {}
+    for name, G in (solvable() | grams()).items():
+        spectrum = kernels.factor_gram(backend.asarray(np.stack([G, 2.0 * G])), backend)
+        found[f"{name} values"] = spectrum.values
+        vectors = spectrum.vectors
+        found[f"{name} product"] = (vectors * spectrum.values[:, None, :]) @ vectors.swapaxes(-1, -2)
+    return found
+
+
+def spectrum(backend: Backend) -> tuple[kernels.Spectrum, Any]:
+    """Values over all magnitudes, some zero, one that steps swing at, given and not computed; and coordinates (3, 4, 30)."""
+    rng = np.random.default_rng(5)
+    values = -np.sort(-4.0 * np.exp(-rng.uniform(0, 30, (3, 30)) * np.linspace(0, 1, 30)), axis=-1)
+    values[0, 20:] *= 1e-290
+    values[2, -3:] = 0.0
+    ask, none = backend.asarray, backend.xp.zeros(3, dtype=np.int64)
+    rank = ask(np.array([30, 18, 27]), np.int64)
+    return kernels.Spectrum(ask(values), ask(np.zeros((3, 30, 30))), rank, ask(np.zeros(3)), none, "gram", none > 0), ask(
+        rng.standard_normal((3, 4, 30))
+    )
+
+
+def responses(backend: Backend) -> Found:
+    return {
+        "all": kernels.response(spectrum(backend)[0], FILTERS, backend),
+        "none": kernels.response(spectrum(backend)[0], FILTERS[:0], backend),
+    }
+
+
+def filtered(backend: Backend) -> Found:
+    given, coords = spectrum(backend)
+    return {"all": kernels.filter_coords(given, FILTERS, coords.swapaxes(-1, -2), backend)}
+
+
+def products(backend: Backend) -> Found:
+    rng = np.random.default_rng(6)
+    arrays = [backend.asarray(rng.standard_normal((3, count, 35))) for count in (7, 4, 4, 4)]
+    return {
+        "all": kernels.filtered_products(*arrays, backend),
+        "tiny": kernels.filtered_products(*(a * 1e-150 for a in arrays), backend),
+    }
+
+
+def filter_products(backend: Backend) -> Found:
+    given, coords = spectrum(backend)
+    bounded = kernels.concat(kernels.ridge([1e-3, 1.0]), kernels.flow([0.0, 3.0]), kernels.steps([7], 0.3))
+    return {"all": kernels.filter_products(given, bounded, coords, coords + 1.0, coords - 1.0, backend)}
+
+
+def factors(backend: Backend) -> Found:
+    found: dict[str, Any] = {}
+    for name, G in (solvable() | {"zero": np.zeros((3, 3)), "indefinite": np.diag([1.0, -1.0, 2.0])}).items():
+        R, info = nested.cholesky_gram(backend.asarray(G), 0.0, backend)
+        usable = int(nested.usable(R))
+        found |= {f"{name} product": (R.swapaxes(-1, -2) @ R)[:usable, :usable], f"{name} info": info}
+    return found
+
+
+def solutions(solve: Callable[[Any, Any, Backend], Any]) -> Case:
+    """Products of the system with the solution: its residual is small whatever the condition."""
+
+    def compute(backend: Backend) -> Found:
+        found = {}
+        for name, G in solvable().items():
+            rhs = backend.asarray(np.random.default_rng(len(G)).standard_normal((len(G), 2)))
+            found[name] = solve(backend.asarray(G), rhs, backend)
+        return found
+
+    return Case(compute, 1e-10)
+
+
+def forward(G: Any, rhs: Any, backend: Backend) -> Any:
+    R, _ = nested.cholesky_gram(G, 0.0, backend)
+    return R.swapaxes(-1, -2) @ nested.forward(R, rhs, backend)
+
+
+def both(G: Any, rhs: Any, backend: Backend) -> Any:
+    R, _ = nested.cholesky_gram(G, 0.0, backend)
+    return G @ cholesky.solve_factor(R, rhs, backend)
+
+
+def refined(G: Any, rhs: Any, backend: Backend) -> Any:
+    return G @ RefinedFactor(G, 0.0, backend).solve(rhs).solution
+
+
+def backwards(G: Any, rhs: Any, backend: Backend) -> Any:
+    R, _ = nested.cholesky_gram(G, 0.0, backend)
+    width = len(G) - 1
+    return R[:width, :width] @ nested.coefficients(R, rhs, [1, width, width + 1], backend)[1, :width]
+
+
+def widths(backend: Backend) -> Found:
+    G = solvable()["large"]
+    theta = np.stack(
+        [np.where(np.arange(150)[:, None] < w, 1.0 / (1.0 + np.arange(150.0)[:, None]), 0.0) for w in (1, 70, 150)]
+    )
+    return {
+        scale: nested.quadratics(backend.asarray(theta * float(scale)), [1, 70, 150], backend.asarray(G))
+        for scale in ("1", "1e-150")
+    }
+
+
+def risks(backend: Backend) -> Found:
+    v = np.random.default_rng(4).standard_normal((2, 3, 9, 2))
+    return {
+        name: kernels.joint_risk(backend.asarray(v), backend.asarray(np.stack([G, G])))
+        for name, G in grams().items()
+        if len(G) == 9
+    }
+
+
+def trained(backend: Backend) -> Found:
+    rng = np.random.default_rng(8)
+    shapes = [(5, 7), (7, 4)]
+    weights, biases = [rng.standard_normal((2, *s)) / 3 for s in shapes], [rng.standard_normal((2, s[1])) for s in shapes]
+    inputs, heads = rng.standard_normal((30, 5)), rng.standard_normal((2, 3, 4))
+    tasks, targets = rng.integers(0, 3, 30), rng.standard_normal(30)
+    order = [stream("order", seed=s) for s in range(2)]
+    arrays = ([backend.asarray(a) for a in group] for group in (weights, biases))
+    found = descend(
+        *arrays,
+        *(backend.asarray(a) for a in (inputs, heads)),
+        backend.asarray(tasks, np.int64),
+        backend.asarray(targets),
+        order,
+        epochs=3,
+        batch=8,
+        train_heads=True,
+        output="relu",
+        backend=backend,
+    )
+    return {"losses": found.losses, "heads": found.heads, "first": found.weights[0]}
+
+
+CASES: dict[str, Case] = {
+    "streams.words": draws(kernels.words),
+    "streams.uniforms": draws(kernels.uniforms),
+    "streams.normals": draws(kernels.normals),
+    "arccos.gram": Case(arccos, 1e-14),
+    "moments.add": Case(moments, 1e-13),
+    "wishart.complete": Case(counts, 1e-15),
+    "eigh.eigh": Case(spectra, 1e-12),
+    "spectral.symmetric": Case(spectra, 1e-12),
+    "spectral.response": Case(responses, 1e-13),
+    "spectral.filter_coords": Case(filtered, 1e-13),
+    "spectral.products": Case(products, 1e-13),
+    "spectral.filter_products": Case(filter_products, 1e-13),
+    "cholesky.potrf": Case(factors, 1e-13),
+    "cholesky.solve_rows": solutions(forward),
+    "cholesky.solve_both": solutions(both),
+    "refine.factor": solutions(refined),
+    "refine.solve": solutions(refined),
+    "nested.substitute": solutions(backwards),
+    "nested.forms": Case(widths, 1e-13),
+    "risk.forms": Case(risks, 1e-13),
+    "descent.training": Case(trained, 1e-10),
+}

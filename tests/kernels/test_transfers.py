@@ -1,0 +1,131 @@
+"""Arrays stay on the device from the first one that is sent to the last result that is fetched; the exceptions are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import device as stand_in
+import numpy as np
+import pytest
+from cuda_build import Shim
+from device import DEVICE, DeviceArray, Transfers
+
+from sweeper import load_grid
+from w2s.contract.block import Block
+from w2s_kernels import NUMPY
+
+CELL = {"d_weak": 9, "d_overlap": 4.0, "rho_weak": 0.1, "noise": 0.7, "ridge_weak": 0.01}
+SAMPLES = {"n_labeled": [40, 10], "n_transfer": [60], "d_strong": [12]}
+STUDENTS = {"filter": ["ridge", "flow"], "ridge": [1e-3, 0.1], "time": [3.0]}
+VIEWS = {"evaluate": ["fresh", "transfer", "labeled"], "risk": ["excess", "noisy"], "ceiling": ["transfer", "labeled+transfer"]}
+"""Every way to measure errors, every ceiling, and a teacher with fewer rows than the strong features."""
+
+DIGITS = {"data": "digits", "task": "classification", "d_strong": 40, "d_weak": 15, "n_labeled": 60, "n_transfer": 120}
+DIGITS |= {"n_test": 150, "n_validation": 50}
+GEOMETRY, FILTERS = "w2s.studies.dong2025.solver:Family.__init__", "w2s_kernels.spectral.filters:_sent"
+RESULTS = "w2s.studies.dong2025.solver:Family.solve"
+
+
+@pytest.fixture
+def transfers(shim: Shim, monkeypatch: pytest.MonkeyPatch) -> Transfers:
+    return stand_in.install(shim, monkeypatch)
+
+
+def solved(study: str, axes: dict[str, Any], seeds: int = 3, **fixed: Any) -> tuple[Any, Block]:
+    grid = load_grid({"study": study, "fixed": fixed, "axes": axes, "seeds": seeds})
+    return grid.study(), grid.parts[0].block
+
+
+def agree(study: Any, block: Block) -> None:
+    """The device gives the rows of NumPy."""
+    got, want = study.solve(block, DEVICE), study.solve(block, NUMPY)
+    assert set(got) == set(want)
+    for name, values in want.items():
+        assert type(got[name]) is np.ndarray
+        if values.dtype == object:
+            np.testing.assert_array_equal(got[name], values)
+        else:
+            np.testing.assert_allclose(got[name], values, rtol=1e-5 if name == "condition" else 1e-7, atol=1e-10)
+
+
+def test_the_stand_in_refuses_what_cupy_refuses(transfers: Transfers) -> None:
+    there = DEVICE.xp.asarray(np.ones(3))
+    for wrong in (
+        lambda: there + np.ones(3),
+        lambda: np.asarray(there),
+        lambda: there[np.arange(2)],
+        lambda: np.ones(3) * there,
+    ):
+        with pytest.raises(TypeError, match=r"Unsupported type|Implicit conversion"):
+            wrong()
+    assert isinstance(there + 1.0, DeviceArray)
+    assert bool((there == 1.0).all())
+    assert float(DEVICE.to_numpy(there)[0]) == 1.0
+    assert [kind for kind, _ in transfers.log] == ["sent", "read", "fetched"]
+
+
+REGRESSION: dict[str, tuple[dict[str, Any], dict[str, Any], int, dict[str, int], dict[str, int]]] = {
+    # axes, fixed, filter lists, and what else is sent and fetched, with the reason
+    "one factor for each ridge": ({"ridge": [1e-3, 0.1]}, {}, 1, {}, {}),
+    "spectrum": (STUDENTS, {}, 2, {}, {}),
+    "mixed precision": ({"ridge": [1e-3, 0.1]}, {"precision": "mixed"}, 1, {}, {}),
+    # Chi quantiles are SciPy's, on the host: uniforms come down and diagonals go up, once a seed and role. The order of the
+    # columns is sent once for all.
+    "factors drawn directly": (
+        {"ridge": [1e-3, 0.1]},
+        {"design": "wishart"},
+        1,
+        {"w2s_kernels.wishart:gram": 6, "w2s_kernels.wishart:_sent": 1},
+        {"w2s_kernels.wishart:_diagonals": 6},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REGRESSION)
+def test_regression_sends_its_geometry_and_fetches_its_results(case: str, transfers: Transfers) -> None:
+    """Geometry: targets, labels with and without repetition, cosines, two index lists. Results: six errors for each view and one
+    condition number, fetched when they are final. A filter list is four arrays, sent once."""
+    axes, fixed, lists, more_sent, more_fetched = REGRESSION[case]
+    study, block = solved("dong2025.regression", SAMPLES | VIEWS | axes, **(CELL | fixed))
+    agree(study, block)
+    views = int(np.prod([len(values) for values in VIEWS.values()]))
+    assert transfers.counts("sent") == {GEOMETRY: 6, FILTERS: 4 * lists} | more_sent
+    assert transfers.counts("fetched") == {RESULTS: 6 * views + 1} | more_fetched
+    order = [transfer for transfer in transfers.log if transfer[0] != "read"]
+    assert all(kind == "fetched" for kind, _ in order[order.index(("fetched", RESULTS)) :])
+
+
+def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> None:
+    """Tables, preprocessing, label rules and metrics are NumPy's, on the host. So rows that are factored or predicted and the
+    labels that a fit is asked for go up; outputs come down, with each probe's rank and condition number. Nothing that a kernel
+    made is sent: spectra, coordinates and bases stay."""
+    axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
+    study, block = solved("probe.table", axes, **DIGITS)
+    agree(study, block)
+    probes, fits, predictions = 9, 15, 21
+    assert transfers.counts("sent") == {
+        "w2s.probe:RowProbe.__init__": probes,
+        "w2s.probe:RowProbe.fit": fits,
+        "w2s.probe:RowProbe.basis": predictions,
+        FILTERS: 4 * 2,
+    }
+    assert transfers.counts("fetched") == {
+        "w2s.probe:RowProbe.rank": probes,
+        "w2s.probe:RowProbe.condition": probes,
+        "w2s.probe:Prediction.at": predictions,
+        "w2s.laws.features:_relu": 6,  # weights of random features, which are applied to the host's table
+        "w2s.laws.table:split_rows": 6,  # permutations of row numbers
+    }
+
+
+def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
+    """Units are drawn on the device; what is fetched are powers, cross terms, projections and errors, (T,) or (T, L) each."""
+    axes = {"filter": ["flow", "ridge"], "time": [30.0], "ridge": [0.1]}
+    study, block = solved("medvedev2025.random_features", axes, seeds=1, model="relu", d=6, d_weak=14, d_strong=40)
+    agree(study, block)
+    assert transfers.counts("sent") == {FILTERS: 4}
+    assert transfers.counts("fetched") == {
+        "w2s.studies.medvedev2025.solver:fit_teachers": 3,
+        "w2s.studies.medvedev2025.students:from_gram": 4,
+        "w2s.studies.medvedev2025.solver:student_errors": 2,
+    }

@@ -1,0 +1,246 @@
+"""Methods of one's own: in a file beside the grid, by entry point, with truth that they declare, and in every process."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
+pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
+
+import pandas as pd
+import yaml
+from finetune_grids import finetune_place, grid, run
+from tiny_models import letter_task, tiny_bert
+
+import w2s
+from sweeper import launch
+from sweeper.errors import Exit, GridError
+from sweeper.grid.read import load_grid
+from sweeper.grid.resolved import extends, read_resolved, resolved_grid
+from sweeper.plan.artifacts import used_calls
+from sweeper.plan.cut import make_plan
+from w2s.errors import FieldError
+from w2s.finetune.methods.registry import METHODS, method
+from w2s.finetune.methods.text import Method, parse_method
+
+MANUAL = Path(__file__).parents[3] / "docs" / "methods.md"
+MINE = next(block for block in re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL) if '@method("mine"' in block)
+GRID = next(block for block in re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), re.DOTALL) if "my_methods.yaml" in block)
+
+NOSY = """
+from w2s.finetune.methods import method
+
+@method("nosy", uses={uses})
+def nosy(kit, options):
+    kit.weak_labels()
+    return kit.student(kit.train(kit.student_model, kit.labelled(kit.truth("transfer"))))
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a task of one's own and tiny models."""
+    return finetune_place(tmp_path_factory.mktemp("own"))
+
+
+def students(path):
+    """Trainings of students that a grid plans, by key."""
+    calls = {call.key: call for call in used_calls(make_plan(load_grid(path))) if call.artifact.name == "w2s.train"}
+    return {key: call for key, call in calls.items() if "stop" in call.arguments["recipe"]}
+
+
+def test_the_method_of_the_manual_runs_from_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("W2S_DATA", str(letter_task(tmp_path / "data", train=300, test=100)))
+    (tmp_path / "mine.py").write_text(MINE)
+    assert len(MINE.strip().splitlines()) <= 10
+    tiny_bert(tmp_path / "bert", layers=2)
+    (tmp_path / "my_methods.yaml").write_text(GRID.replace("minilm-l6", "bert"))
+    outcome = launch(tmp_path / "my_methods.yaml", executor="inline")
+    rows = w2s.load(outcome.run)
+    assert (outcome.exit, outcome.computed, set(rows["status"])) == (Exit.DONE, 6, {"ok"})
+    by_method = rows[rows["seed"] == 0].set_index("method")
+    assert list(by_method.index.sort_values()) == sorted(yaml.safe_load(GRID)["axes"]["method"])
+    assert by_method["student_error"].nunique() == 3
+    assert by_method["weak_error"].nunique() == 1
+    again = launch(tmp_path / "my_methods.yaml", executor="inline")
+    assert (again.computed, again.artifacts, again.found) == (0, 0, 6)
+
+
+def test_the_method_of_an_installed_package_runs(place, tmp_path, monkeypatch):
+    (tmp_path / "my_package.py").write_text(MINE)
+    info = tmp_path / "my_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[w2s_sweep.methods]\nmine = my_package:mine\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        assert parse_method("mine(strength=0.5) + stop(legal)") == Method(name="mine", settings={"strength": 0.5}, stop="legal")
+        outcome, rows = run(place, "package", method="mine(strength=0.5)")
+        assert (outcome.exit, rows["status"].tolist(), rows["method"].tolist()) == (Exit.DONE, ["ok"], ["mine(strength=0.5)"])
+    finally:
+        sys.modules.pop("my_package", None)
+        METHODS.known.pop("mine", None)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(240)
+def test_a_worker_of_another_process_finds_the_file(place):
+    pytest.importorskip("ray", reason="the cluster executor needs ray")
+    (place / "worker.py").write_text(MINE)
+    path = grid(place, "worker", method="./worker.py:mine(strength=0.5)", epochs=1)
+    outcome = launch(path, out=place / "runs" / "worker", executor="ray", cpus=1)
+    assert (outcome.exit, w2s.load(outcome.run)["status"].tolist()) == (Exit.DONE, ["ok"])
+
+
+def test_a_changed_file_makes_other_cells_and_other_trainings(place):
+    def read(text):
+        (place / "changing.py").write_text(text)
+        path = grid(place, "changing", method="./changing.py:mine")
+        return load_grid(path).parts[0].block.one("method"), set(students(path))
+
+    (before, old), (same, again), (after, new) = read(MINE), read(MINE), read(MINE.replace("1 + options", "2 + options"))
+    assert (before, old) == (same, again)
+    assert before != after
+    assert not old & new
+    (naive,) = students(grid(place, "changing_naive")).values()
+    assert "method_code" not in naive.arguments["recipe"]
+
+
+def test_a_run_can_be_read_again_from_its_folder(place, tmp_path):
+    (place / "again.py").write_text(MINE)
+    path = grid(
+        place, "again", axes={"method": ["naive", "./again.py:mine + stop(end)"]}, weak_model="bert:2", chain="bert:1 > bert"
+    )
+    whole, far = load_grid(path), tmp_path / "a" / "run"
+    far.mkdir(parents=True)
+    back = read_resolved(resolved_grid(whole, far), far, check_files=True)
+    assert extends(back, whole)
+    assert extends(whole, back)
+    assert {call.key for call in used_calls(make_plan(back))} == {call.key for call in used_calls(make_plan(whole))}
+    (place / "again.py").write_text(MINE + "# changed\n")
+    with pytest.raises(GridError, match="sha256 differs"):
+        read_resolved(resolved_grid(whole, far), far, check_files=True)
+
+
+def test_a_cell_with_a_file_goes_to_another_process(place):
+    (place / "sent.py").write_text(MINE)
+    block = load_grid(grid(place, "sent", method="./sent.py:mine(strength=0.3)")).parts[0].block
+    assert pickle.loads(pickle.dumps(block)) == block
+    assert str(block.one("method")) == "./sent.py:mine(strength=0.3)"
+
+
+WITHOUT_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from sweeper.grid.read import load_grid
+from sweeper.plan.artifacts import used_calls
+from sweeper.plan.cut import make_plan
+
+print(*sorted({call.key for call in used_calls(make_plan(load_grid(Path(sys.argv[1]))))}))
+"""
+
+
+def test_methods_are_planned_without_torch(place):
+    methods = ["naive", "confidence + stop(end)", "self_labels", "ensemble_learned + ensemble(2)"]
+    path = grid(place, "planned", axes={"method": methods})
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted({call.key for call in used_calls(make_plan(load_grid(path)))})
+
+
+def test_truth_has_to_be_declared(place):
+    (place / "nosy.py").write_text(NOSY.format(uses="()"))
+    path = grid(place, "nosy", method="./nosy.py:nosy")
+    with pytest.raises(GridError, match=r"asks for the truth of transfer items; in uses it declares nothing") as told:
+        load_grid(path)
+    assert told.value.line == next(k for k, line in enumerate(path.read_text().splitlines(), 1) if "nosy.py" in line)
+    (place / "nosy.py").write_text(NOSY.format(uses='("truth:transfer",)'))
+    with pytest.raises(GridError, match=r"method '\./nosy\.py:nosy': \./nosy\.py:nosy looks at the truth of transfer items"):
+        launch(path, out=place / "runs" / "nosy", blind=True)
+    outcome = launch(path, out=place / "runs" / "nosy")
+    (row,) = w2s.load(outcome.run).to_dict("records")
+    assert row["student_error"] == row["ceiling_error"]  # it has learned the truth, as the ceiling has
+
+
+def test_truth_around_the_kit_is_found(place):
+    (place / "sly.py").write_text(
+        NOSY.format(uses="()").replace('kit.truth("transfer")', "flip(labels=kit.weak_labels(), truth=kit.setup.truth, seed=0)")
+        + "from w2s.finetune.data.labels import flip\n"
+    )
+    with pytest.raises(GridError, match=r"w2s\.flip, from which the student is made, reads the truth"):
+        launch(grid(place, "sly", method="./sly.py:nosy"), out=place / "runs" / "sly", blind=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("./nowhere.py:mine", "no such file"),
+        ("./own.py:mein", "registers no method 'mein' (did you mean 'mine'?); methods in it: mine"),
+        ("./own.py:mine(strenght=0.5)", "has no option 'strenght' (did you mean 'strength'?)"),
+        ("./own.py:mine(strength=2)", "strength 2 is not a number from 0 up to 1"),
+        ("./own.py:mine + ./own.py:mine", "names two methods"),
+        ("./own.py:mine + self_labels", "names a method twice"),
+        ("./broken.py:mine", "cannot be imported: NameError"),
+        ("mine", "unknown word 'mine'"),
+    ],
+)
+def test_complaints(place, text, complaint):
+    (place / "own.py").write_text(MINE)
+    (place / "broken.py").write_text("mine\n")
+    path = grid(place, "bad", method=text)
+    with pytest.raises(GridError, match=re.escape(complaint)) as told:
+        load_grid(path)
+    assert told.value.line == next(k for k, line in enumerate(path.read_text().splitlines(), 1) if "method:" in line)
+
+
+def test_a_method_of_a_file_is_not_known_by_its_name_alone(place):
+    (place / "own.py").write_text(MINE)
+    load_grid(grid(place, "own", method="./own.py:mine"))
+    with pytest.raises(FieldError, match="unknown word 'mine'"):  # else a grid would work here and fail in a worker
+        parse_method("mine")
+
+
+def test_what_a_method_uses_is_checked_where_it_is_declared():
+    with pytest.raises(ValueError, match=r"uses 'truth:validaton'.*did you mean 'truth:validation'"):
+        method("mine", uses=("truth:validaton",))
+
+
+def test_an_objective_in_the_file_of_a_method_trains(place):
+    (place / "halves.py").write_text(
+        """
+from w2s.finetune.methods import method
+from w2s.finetune.objectives.base import objective
+from w2s.finetune.objectives.classification import Classification
+
+@objective("test_halved", share=0.5)
+class Halved(Classification):
+    def loss(self, outputs, places, progress):
+        return 0.5 * super().loss(outputs, places, progress)
+
+@method("halves")
+def halves(kit, options):
+    return kit.student(kit.train(kit.student_model, kit.labelled(kit.weak_labels()), "test_halved", {"share": 0.5}))
+"""
+    )
+    outcome, rows = run(place, "halves", axes={"method": ["naive", "./halves.py:halves"]})
+    assert (outcome.exit, set(rows["status"])) == (Exit.DONE, {"ok"})
+    (own,) = [call for call in students(place / "halves.yaml").values() if "objective" in call.arguments["recipe"]]
+    assert set(own.arguments["recipe"]) >= {"objective_code", "method_code"}
+    curves = {name: rows.set_index("method").loc[name, "cell_id"] for name in ("naive", "./halves.py:halves")}
+    losses = pd.read_parquet(place / "runs" / "halves" / "curves").query("step == 1").set_index("cell_id")["loss"]
+    assert losses[curves["./halves.py:halves"]] == pytest.approx(0.5 * losses[curves["naive"]], rel=1e-6)

@@ -1,0 +1,56 @@
+"""Class probabilities against true classes: errors, agreement, calibration, and the flip control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.finetune.data.tables import join, probabilities, read_table
+from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.measure import metrics
+from w2s.measure.scores import SCORE_COLUMNS, scores
+
+__all__ = ["ClassificationEvaluation", "flip_columns", "one_class_message"]
+
+Matrix = npt.NDArray[np.float64]
+Classes = npt.NDArray[np.int64]
+
+
+class ClassificationEvaluation(Evaluation[Matrix]):
+    """Class probabilities (n, K) against classes (n,); the weak model is the mean of all teachers."""
+
+    columns: ClassVar[Mapping[str, str]] = {
+        **SCORE_COLUMNS,
+        "pgr_flip_01": "double",
+        "student_flip_error_01": "double",
+    }
+
+    def read(self, predictions: Path, ids: list[str]) -> Matrix:
+        """Read ``predictions.arrow``: probabilities (n, K) float64."""
+        return probabilities(join(ids, read_table(predictions, "predictions")))
+
+    def row(self, truth: Classes, seen: Seen[Matrix]) -> dict[str, Any]:
+        """Compute errors, scores and the control's columns; a model that predicts one class only is named in the message."""
+        weak = np.mean(seen.weak, axis=0)
+        row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong)
+        if seen.control is not None:
+            row |= flip_columns(row, seen.control, truth)
+        return row | one_class_message(weak=weak, ceiling=seen.ceiling)
+
+
+def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: Classes) -> dict[str, float]:
+    """Error and PGR of the student that learned from the same errors at random items."""
+    error = float(np.mean(flipped.argmax(axis=1) != truth))
+    value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
+    return {"student_flip_error_01": error, "pgr_flip_01": float(value)}
+
+
+def one_class_message(**models: Matrix) -> dict[str, str]:
+    """Name the models that predict the same class everywhere, if there are any; one with a NaN predicts none."""
+    finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
+    constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
+    return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}

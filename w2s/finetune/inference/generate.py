@@ -1,0 +1,221 @@
+"""Texts that a causal model writes behind its prompts: sampled with a cache of keys and values, many prompts at once.
+
+A prompt's continuation does not depend on the others, token for token. Two things see to that. Its random numbers come from its
+item id, the sample's number and the seed. And the shapes of its products do not depend on the others: a batch always has eight
+rows (empty ones repeat the first), and prompts are padded on the left to a multiple of sixteen tokens, so to a length that
+follows from their own. In products of one shape a row's bits do not depend on its place or on the other rows. In products of
+different shapes they do, in the last place, and a draw can amplify that to another text. This is measured, not proved: a test
+compares the bits. Other machines and libraries may draw another text where a number lies within rounding of a boundary.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from w2s.artifacts import Work, artifact
+from w2s.errors import FieldError
+from w2s.finetune.data.tables import read_table, write_table
+from w2s.finetune.inference.sampling import Sampling, choose, draws
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.tokenizer import load_tokenizer
+from w2s.finetune.models.weights import model_config, parameter_count
+
+__all__ = ["Prompt", "continuations", "generate"]
+
+Tokens = tuple[int, ...]
+_ROWS = 8
+"""Rows of every batch."""
+_STEP = 16
+"""Prompts are padded to a multiple of it."""
+_SAY_SECONDS = 20.0
+
+
+class Prompt(NamedTuple):
+    """A prompt's tokens and what its random numbers come from: item id and number of the sample."""
+
+    name: str
+    sample: int
+    tokens: Tokens
+
+
+def generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: int, **_others: Any) -> float:
+    """2 operations per weight and new token of a thousand prompts: nominal, for plans."""
+    return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
+
+
+@artifact(version=1, name="w2s.generate", cost=generate_cost, gpus=1)
+def generate(
+    work: Work,
+    *,
+    base: ModelFolder,
+    items: Path,
+    parts: Sequence[str],
+    sampling: Mapping[str, Any],
+    seed: int,
+    samples: int = 1,
+    max_length: int = 256,
+    model: Path | None = None,
+) -> None:
+    """Continue the texts of some parts, ``samples`` times each, by a causal model, or by one trained from it (``model``).
+
+    ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; prompts keep their last ``max_length``
+    tokens. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
+    ``generations.json`` (prompts, cut prompts, new tokens, seconds). A killed attempt resumes behind its last whole batch.
+
+    Raises :class:`FieldError` for a model that is no causal one, and for more tokens than the model has positions.
+    """
+    tokenizer, asked = load_tokenizer(base), Sampling.of(sampling)
+    limit = int(tokenizer.model_max_length)
+    if max_length + asked.max_new_tokens > limit:
+        wanted = f"max_length {max_length} and {asked.max_new_tokens} new tokens"
+        raise FieldError(f"model {base.name}: has {limit} positions, fewer than {wanted}", "max_length")
+    table = read_table(items, "items")
+    named = [
+        (name, text)
+        for name, text, part in zip(*(table[c].to_pylist() for c in ("item_id", "text", "part")), strict=True)
+        if part in parts
+    ]
+    whole = tokenizer([text for _, text in named])["input_ids"]
+    prompts = [
+        Prompt(name, sample, tuple(ids[-max_length:]) or (int(tokenizer.pad_token_id),))
+        for (name, _), ids in zip(named, whole, strict=True)
+        for sample in range(samples)
+    ]
+    ends = _ends(base, tokenizer)
+    start, found = time.monotonic(), _Finished(work.scratch)
+    module = _causal(base, model)
+    said = start
+    for places, tokens in continuations(module, prompts, asked, seed, ends, int(tokenizer.pad_token_id), found.places):
+        found.add(places, tokens)
+        if time.monotonic() - said > _SAY_SECONDS:
+            said = time.monotonic()
+            work.note(f"generate: {len(found.places)} of {len(prompts)} continuations")
+    rows = [found.tokens[k] for k in range(len(prompts))]
+    content = {
+        "item_id": pa.array([prompt.name for prompt in prompts], pa.string()),
+        "sample": pa.array([prompt.sample for prompt in prompts], pa.int32()),
+        "text": pa.array(tokenizer.batch_decode(rows, skip_special_tokens=True), pa.string()),
+        "tokens": pa.array(rows, pa.list_(pa.int32())),
+        "ended": pa.array([bool(row) and row[-1] in ends for row in rows], pa.bool_()),
+    }
+    write_table(work.folder, "generations", pa.table(content))
+    account = {
+        "prompts": len(named),
+        "cut_prompts": sum(len(ids) > max_length for ids in whole),
+        "new_tokens": sum(map(len, rows)),
+        "seconds": time.monotonic() - start,
+    }
+    (work.folder / "generations.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
+
+
+def continuations(
+    model: Any,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    seed: int,
+    ends: Collection[int],
+    padding: int,
+    finished: frozenset[int] | set[int] = frozenset(),
+) -> Iterator[tuple[list[int], list[list[int]]]]:
+    """Yield places of prompts and their new tokens, batch by batch; a continuation ends with one of ``ends``, or at its limit.
+
+    ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches follow from the
+    prompts alone. On one thread. Cost: 2 weights x tokens operations, in batches of eight rows whatever their number.
+    """
+    from w2s.finetune.inference.encode import one_thread
+
+    buckets: dict[int, list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        if place not in finished:
+            buckets.setdefault(-(-len(prompt.tokens) // _STEP) * _STEP, []).append(place)
+    with one_thread():
+        for length, members in sorted(buckets.items()):
+            for k in range(0, len(members), _ROWS):
+                places = members[k : k + _ROWS]
+                yield places, _batch(model, [prompts[place] for place in places], length, sampling, seed, ends, padding)
+
+
+def _batch(
+    model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Collection[int], padding: int
+) -> list[list[int]]:
+    """New tokens of at most eight prompts of one padded length."""
+    import torch
+
+    device = next(model.parameters()).device
+    rows = [*prompts, *[prompts[0]] * (_ROWS - len(prompts))]
+    ids = torch.tensor([[padding] * (length - len(row.tokens)) + list(row.tokens) for row in rows], device=device)
+    mask = torch.tensor([[0] * (length - len(row.tokens)) + [1] * len(row.tokens) for row in rows], device=device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    chances = [draws(row.name, row.sample, seed, sampling.max_new_tokens) for row in prompts]
+    found: list[list[int]] = [[] for _ in prompts]
+    cache: Any = None
+    with torch.inference_mode():
+        for step in range(sampling.max_new_tokens):
+            given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+            output = model(**given, use_cache=True, logits_to_keep=1)
+            cache = output.past_key_values
+            logits: npt.NDArray[np.float32] = output.logits[:, -1].float().cpu().numpy()
+            for k, tokens in enumerate(found):
+                if not tokens or tokens[-1] not in ends:
+                    tokens.append(choose(logits[k], chances[k][step], sampling))
+            if all(tokens[-1] in ends for tokens in found):
+                break
+            last = [tokens[-1] for tokens in found]
+            ids = torch.tensor([[token] for token in [*last, *[last[0]] * (_ROWS - len(last))]], device=device)
+            mask = torch.cat([mask, mask.new_ones(_ROWS, 1)], dim=1)
+            positions = positions[:, -1:] + 1
+    return found
+
+
+def _causal(base: ModelFolder, trained: Path | None) -> Any:
+    """The causal model itself, or one trained from it, with LoRA added into its weights, where Torch computes."""
+    from w2s.finetune.inference.forward import device_for
+    from w2s.finetune.models.build import reload
+    from w2s.finetune.models.pretrained import causal_model
+
+    model: Any = causal_model(base, "generation") if trained is None else getattr(reload(trained, base), "backbone", None)
+    if not hasattr(model, "generate"):
+        raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    return model.to(device_for()).eval()
+
+
+def _ends(base: ModelFolder, tokenizer: Any) -> set[int]:
+    """Tokens that end a text: the tokenizer's, and those of the configuration."""
+    named = model_config(base).get("eos_token_id")
+    own = named if isinstance(named, list) else [named]
+    return {int(token) for token in (tokenizer.eos_token_id, *own) if token is not None}
+
+
+class _Finished:
+    """Continuations by place, and a file in ``scratch`` with a line per batch."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.path = scratch / "continuations.jsonl"
+        self.tokens: dict[int, list[int]] = {}
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n"):  # the last one may have been cut off by a kill
+                    self.tokens |= {int(place): tokens for place, tokens in json.loads(line)}
+            self.path.write_text("".join(json.dumps([item]) + "\n" for item in self.tokens.items()), encoding="utf-8")
+
+    @property
+    def places(self) -> set[int]:
+        """Places that are done."""
+        return set(self.tokens)
+
+    def add(self, places: Sequence[int], tokens: Sequence[list[int]]) -> None:
+        """Note a batch."""
+        rows = list(zip(places, tokens, strict=True))
+        self.tokens |= dict(rows)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(rows) + "\n")

@@ -1,0 +1,288 @@
+"""The kit of a method: everything from which it builds the calls of a student. Building runs nothing.
+
+    labels = kit.weak_labels()                                   # of transfer and validation items
+    kit.student(kit.train(kit.student_model, kit.labelled(labels)))
+
+Equal calls have equal keys, so a teacher that ten students share is one training, and the strong baseline of a model is that
+model's training wherever it is a teacher too. The kit hands out truth only to a method that declares it in ``uses``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from w2s.artifacts import Call
+from w2s.errors import FieldError
+from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
+from w2s.finetune.inference.hidden_states import features
+from w2s.finetune.inference.predict import predict
+from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
+from w2s.finetune.objectives.losses import find_loss
+from w2s.finetune.seeds import member_seed, role_seed
+from w2s.finetune.training.train import train
+from w2s.plugins import code_of
+
+__all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
+
+_LABELLED = ("transfer", "validation")
+_EVALUATED = ("validation", "test")
+_BY_TEACHERS = ("transfer", *_EVALUATED)
+
+
+class UndeclaredTruthError(FieldError):
+    """A method asked the kit for truth that it does not declare."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a cell says, whatever its method.
+
+    Attributes
+    ----------
+    items, truth : the calls that draw them.
+    classes, seed : number of classes; the cell's seed.
+    weak_models, student_model, chain : supervisors, student, and the models between them, weakest first.
+    hard : whether labels become one-hot at the most probable class.
+    rows : number of items by part.
+    shape, recipe : how every model is made and trained; ``rates`` are peak learning rates on ``labeled`` items and on others.
+    evaluate_every : steps between the student's evaluations; None: none.
+    max_length, shards : tokens of the longest text, devices of one training.
+    pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
+
+    """
+
+    items: Call
+    truth: Call
+    classes: int
+    seed: int
+    weak_models: tuple[ModelFolder, ...]
+    student_model: ModelFolder
+    chain: tuple[ModelFolder, ...]
+    hard: bool
+    rows: Mapping[str, int]
+    shape: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    rates: Mapping[str, float]
+    evaluate_every: int | None
+    max_length: int
+    shards: int
+    pairs: bool = False
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a method returns: the student's training, its predictions of validation and test items, and what it says itself.
+
+    Each call of ``says`` writes ``columns.json``, names and values of columns of the row.
+    """
+
+    training: Call
+    predictions: Call
+    says: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kit:
+    """Calls for a method. Modifiers such as ``temper(2)`` change the kit before the method gets it.
+
+    Attributes
+    ----------
+    setup : the cell.
+    uses : truth that the method may look at, such as ``truth:validation``.
+    loss, options : the loss that the text names, for trainings of the student.
+    stop : when the student's training stops.
+    members : weak models of different seeds per weak model.
+    treatments : what is done to soft labels, in order.
+    flipped : whether labels have the same errors at random items (the flip control).
+    code : digest of the method's source, where it is not of this package.
+
+    """
+
+    setup: Setup
+    uses: tuple[str, ...] = ()
+    loss: str = "xent"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stop: Literal["end", "legal", "oracle"] = "end"
+    members: int = 1
+    treatments: tuple[Callable[[Call], Call], ...] = ()
+    flipped: bool = False
+    code: str | None = None
+
+    @property
+    def items(self) -> Call:
+        """Items of all parts: ``items.arrow`` (item_id, text, pair, group, part)."""
+        return self.setup.items
+
+    @property
+    def student_model(self) -> ModelFolder:
+        """The pretrained model of student, ceiling and strong baseline."""
+        return self.setup.student_model
+
+    @property
+    def weak_models(self) -> tuple[ModelFolder, ...]:
+        """The pretrained models of the supervisors."""
+        return self.setup.weak_models
+
+    def seed(self, *role: str) -> int:
+        """Seed of 63 bits for a role of the method's own, hashed from its words and the cell's seed."""
+        return role_seed(*role, seed=self.setup.seed)
+
+    def truth(self, part: str) -> Call:
+        """True labels of a part, one-hot. Raises :class:`UndeclaredTruthError` unless the method declares ``truth:PART``."""
+        if f"truth:{part}" not in self.uses:
+            declared = ", ".join(self.uses) or "nothing"
+            raise UndeclaredTruthError(f"the method asks for the truth of {part} items; in uses it declares {declared}")
+        return self.true_labels(part)
+
+    def true_labels(self, part: str) -> Call:
+        """True labels of a part, for teachers, ceilings and baselines; a method asks :meth:`truth`."""
+        return truth_labels(items=self.items, truth=self.setup.truth, part=part, classes=self.setup.classes)
+
+    def teacher(self, model: ModelFolder, member: int = 0) -> Call:
+        """Train a model on the true labels of the labelled items: a weak model, or the strong baseline."""
+        examples = self.examples("labeled", self.true_labels("labeled"))
+        return self._train(model, examples, self._objective(None), member_seed(self.setup.seed, member))
+
+    def ceiling(self) -> Call:
+        """Train the student's model on the true labels of the transfer items, with cross-entropy, to the end."""
+        examples = self.examples("transfer", self.true_labels("transfer"))
+        return self._train(self.student_model, examples, self._objective(None), member_seed(self.setup.seed))
+
+    def teachers(self) -> tuple[tuple[ModelFolder, Call], ...]:
+        """List the teachers: every member of every weak model, with its model."""
+        return tuple((model, self.teacher(model, k)) for model in self.weak_models for k in range(self.members))
+
+    def predict(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
+        """Predict parts with a trained ``model``: ``predictions.arrow`` (item_id, p_0, ...)."""
+        given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
+        return predict_pairs(**given) if self.setup.pairs else predict(**given)
+
+    def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
+        """Soft labels of parts by a trained ``model``, as it gives them."""
+        found = self.predict(model, training, _BY_TEACHERS)
+        return as_labels(predictions=found, items=self.items, parts=parts, hard=False)
+
+    def weak_labels(self) -> Call:
+        """Labels of transfer and validation items: the mean of all teachers, through the chain, treated as the cell says."""
+        return self._passed_on(tuple(self.labels(model, training) for model, training in self.teachers()))
+
+    def supervisors(self) -> tuple[Call, ...]:
+        """Labels as :meth:`weak_labels`, of each supervisor alone: the weak models, or the members of a single one."""
+        soft = [self.labels(model, training) for model, training in self.teachers()]
+        size = self.members if len(self.weak_models) > 1 else 1
+        return tuple(self._passed_on(tuple(soft[k : k + size])) for k in range(0, len(soft), size))
+
+    def treated(self, labels: Call) -> Call:
+        """Treat labels as the cell says: temperature, one-hot."""
+        for treat in self.treatments:
+            labels = treat(labels)
+        return labels
+
+    def labelled(self, labels: Call | tuple[Call, ...]) -> Examples:
+        """Transfer items with labels, or with those of several supervisors, as examples of a training."""
+        return self.examples("transfer", labels)
+
+    def examples(self, part: str, labels: Call | tuple[Call, ...]) -> Examples:
+        """Items of a part with labels: with preferences where the task has pairs, else with classes."""
+        return Pair(part, labels) if self.setup.pairs else Labelled(part, labels)
+
+    def reference(self, model: ModelFolder) -> Call:
+        """Log-probabilities of all replies under the untrained ``model``: the frozen reference of DPO.
+
+        Raises :class:`FieldError` for a task without pairs.
+        """
+        if not self.setup.pairs:
+            raise FieldError("it learns from pairs of replies, which this task has not and hh_harmless has", "method")
+        return reference_log_probabilities(base=model, items=self.items, max_length=self.setup.max_length)
+
+    def features(self, model: ModelFolder, layer: int | None = None, pooling: str = "auto") -> tuple[Call, int]:
+        """Pooled hidden states of the frozen ``model`` for all items, and the layer: the last one where ``layer`` is None."""
+        if self.setup.pairs:
+            raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
+        chosen = depth_and_width(model)[0] if layer is None else layer
+        length = self.setup.max_length
+        return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
+
+    def train(
+        self,
+        model: ModelFolder,
+        examples: Examples,
+        objective: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        role: str = "student",
+        **recipe: Any,
+    ) -> Call:
+        """Train a model on examples, with the loss and the stop that the cell's method names.
+
+        Parameters
+        ----------
+        model, examples : a pretrained model; items with labels.
+        objective, settings : a registered objective and its options; None: classification.
+        role : names the seed: ``student`` has that of the cell's other trainings, any other word one of its own.
+        recipe : changes of the cell's recipe, as in :class:`w2s.finetune.training.recipe.Recipe`.
+
+        Raises :class:`w2s.errors.FieldError` for an unknown objective, its options, or the wrong kind of examples.
+
+        """
+        named = objective or ("reward" if self.setup.pairs else "classification")
+        kind = find_objective(named)
+        if not isinstance(examples, kind.examples):
+            wanted = f"takes {kind.examples.__name__} examples, not {type(examples).__name__}"
+            raise FieldError(f"objective {named!r} {wanted}: it does not fit this kind of task", "method")
+        own: dict[str, Any] = {
+            "loss": self.loss,
+            "options": dict(self.options),
+            "stop": "legal" if self.stop == "legal" else "end",
+            "evaluate_every": self.setup.evaluate_every,
+        }
+        own |= self._objective(objective, settings)
+        codes = {"loss_code": code_of(find_loss(self.loss).function), "objective_code": code_of(kind), "method_code": self.code}
+        own |= {name: code for name, code in codes.items() if code is not None}
+        seed = member_seed(self.setup.seed) if role == "student" else self.seed(role)
+        return self._train(model, examples, own | recipe, seed)
+
+    def student(self, training: Call, *says: Call) -> Student:
+        """Return the student of a training of the student's model; ``says`` are calls that write columns of the row."""
+        return Student(training, self.predict(self.student_model, training), says)
+
+    def changed(self, **fields: Any) -> Kit:
+        """Return a kit that differs in some fields."""
+        return replace(self, **fields)
+
+    def _objective(self, name: str | None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The entry of a recipe: none for classification, which trainings had before there was a choice."""
+        if name is None and not self.setup.pairs:
+            return {}
+        named = name or "reward"
+        checked = find_objective(named).options.checked(f"objective {named!r}", settings or {})
+        return {"objective": {"name": named, "options": checked}}
+
+    def _train(self, model: ModelFolder, examples: Examples, own: Mapping[str, Any], seed: int) -> Call:
+        setup = self.setup
+        rate = setup.rates["labeled" if examples.part == "labeled" else "transfer"]
+        return train(
+            base=model,
+            items=self.items,
+            labels=examples.labels,
+            part=examples.part,
+            shape={**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
+            recipe={**setup.recipe, "learning_rate": rate, **own},
+            rows=setup.rows[examples.part] if examples.rows is None else examples.rows,
+            max_length=setup.max_length,
+            seed=seed,
+            shards=setup.shards,
+        )
+
+    def _passed_on(self, soft: tuple[Call, ...]) -> Call:
+        """Mean of soft labels, treated; then, model by model, the labels of a chain's link that has learned from them."""
+        labels = self.treated(soft[0] if len(soft) == 1 else mix(labels=soft, weights=(1.0,) * len(soft)))
+        for model in self.setup.chain:
+            link = self._train(model, self.labelled(labels), self._objective(None), member_seed(self.setup.seed))
+            labels = self.treated(self.labels(model, link))
+        return flip(labels=labels, truth=self.setup.truth, seed=self.setup.seed) if self.flipped else labels

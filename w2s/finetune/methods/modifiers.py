@@ -1,0 +1,56 @@
+"""Modifiers: what changes the kit of a method before the method gets it, whichever it is.
+
+``ensemble(M)``, ``temper(T)`` and ``stop(WHEN)`` are words of a method's text; hard labels and the flip control are fields of a
+cell. A chain of models is part of the kit's setup: weak labels pass through it, model by model.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from w2s.artifacts import Call
+from w2s.finetune.data.labels import temper
+from w2s.finetune.kit import Kit, Setup
+from w2s.finetune.methods.text import Method, builder_of
+from w2s.plugins import code_of
+
+__all__ = ["flipped", "kit_for", "truth_used"]
+
+_STOPS = {"oracle": ("truth:validation",)}
+"""Truth that a stop looks at."""
+
+
+def kit_for(setup: Setup, method: Method, file: Path | None = None) -> Kit:
+    """Make the kit of a cell's method: its modifiers, its loss, and the truth that it declares."""
+    builder = builder_of(method, file)
+    treatments = [] if method.temperature == 1.0 else [functools.partial(_tempered, temperature=method.temperature)]
+    if setup.hard:
+        treatments.append(functools.partial(_tempered, temperature=0.0))
+    return Kit(
+        setup,
+        uses=builder.uses,
+        loss=method.loss,
+        options=method.options,
+        stop=method.stop,
+        members=method.ensemble,
+        treatments=tuple(treatments),
+        code=code_of(builder.function),
+    )
+
+
+def flipped(kit: Kit) -> Kit:
+    """Return the kit of the flip control: labels with the same errors at random items, by the truth of the transfer items."""
+    return kit.changed(flipped=True)
+
+
+def truth_used(method: Method, file: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the words of a method that look at truth beyond the teacher's, each with the part that it looks at."""
+    uses = [(method.name, use) for use in builder_of(method, file).uses]
+    uses += [(f"stop({method.stop})", use) for use in _STOPS.get(method.stop, ())]
+    yield from ((word, use.partition(":")[2]) for word, use in uses if use != "truth:labeled")
+
+
+def _tempered(labels: Call, temperature: float) -> Call:
+    return temper(labels=labels, temperature=temperature)

@@ -1,0 +1,94 @@
+"""Methods by name: a registered function that maps a kit and its options to the artifact calls of a student.
+
+    @method("mine", strength=Number(0.2, high=1))
+    def mine(kit, options):
+        softer = temper(labels=kit.weak_labels(), temperature=1 + options["strength"])
+        return kit.student(kit.train(kit.student_model, kit.labelled(softer)))
+
+A method is found in the table of this package, among the entry points ``w2s_sweep.methods`` of installed packages, or in a file
+beside the grid, ``method: ./mine.py:mine(strength=0.2)``. It says in ``uses`` what truth it looks at beyond the teacher's:
+``uses=("truth:validation",)``; the kit refuses it any other, and ``launch --blind`` refuses the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s.errors import FieldError, nearest
+from w2s.finetune.objectives.options import Options
+from w2s.plugins import Registry
+from w2s.user_files import import_file
+
+if TYPE_CHECKING:
+    from w2s.finetune.kit import Kit, Student
+
+__all__ = ["METHODS", "Builder", "find_method", "method", "method_of_file"]
+
+Function = Callable[["Kit", Mapping[str, Any]], "Student"]
+_PARTS = ("labeled", "transfer", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A method by name: its function, its options, and the truth that it uses."""
+
+    name: str
+    function: Function
+    options: Options
+    uses: tuple[str, ...] = ()
+
+    def __call__(self, kit: Kit, given: Mapping[str, Any]) -> Student:
+        """Build the calls of a student; nothing runs. Raises :class:`FieldError` for options that the method has not."""
+        return self.function(kit, self.options.checked(f"method {self.name!r}", given))
+
+
+METHODS: Registry[Builder] = Registry(
+    "method",
+    "w2s_sweep.methods",
+    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels", "dpo")},
+)
+"""All methods by name."""
+
+
+def method(name: str, *, uses: tuple[str, ...] = (), **options: Any) -> Callable[[Function], Builder]:
+    """Register a method under a name, with its options: defaults, or a ``OneOf`` or ``Number`` that has one.
+
+    ``uses`` names the truth it looks at, such as ``"truth:validation"``. Raises ValueError for a part that there is not.
+    """
+    for use in uses:
+        if use not in (known := [f"truth:{part}" for part in _PARTS]):
+            raise ValueError(f"method {name!r}: uses {use!r}, which is not one of {', '.join(known)}{nearest(use, known)}")
+
+    def register(function: Function) -> Builder:
+        METHODS.known[name] = Builder(name, function, Options(options), uses)
+        return METHODS.known[name]
+
+    return register
+
+
+def find_method(name: str) -> Builder:
+    """Return a method by name; raise :class:`FieldError` with the nearest name."""
+    return METHODS.find(name)
+
+
+def method_of_file(path: Path, name: str) -> Builder:
+    """Return the method that a file registers under a name; raise :class:`FieldError` when it does not.
+
+    The file is imported once per content. Its losses and objectives are known by their names afterwards; its methods are not,
+    so that a grid works in every process or in none.
+    """
+    before = dict(METHODS.known)
+    module = import_file(path)
+    found = {item.name: item for item in vars(module).values() if isinstance(item, Builder)}
+    for own in [item for item in found.values() if METHODS.known.get(item.name) is item and item is not before.get(item.name)]:
+        if own.function.__module__ == module.__name__:
+            METHODS.known.pop(own.name)
+            METHODS.known |= {own.name: before[own.name]} if own.name in before else {}
+    if name not in found:
+        raise FieldError(
+            f"{path} registers no method {name!r}{nearest(name, found)}; methods in it: {', '.join(found) or 'none'}"
+        )
+    return found[name]

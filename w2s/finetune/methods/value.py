@@ -1,0 +1,60 @@
+"""The text of a method as the value of a cell: a plain text, or one with a file, whose content is part of the identity."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ValidationInfo
+
+from w2s.errors import FieldError
+from w2s.files.datafile import Content, DataFileError, content_sha256
+from w2s.finetune.methods.text import Method, file_of, parse_method
+
+__all__ = ["MethodText", "read_method"]
+
+
+class MethodText(Content):
+    """A method. A text of registered words stays a ``str``; one with ``FILE.py:NAME`` is looked up beside the grid."""
+
+    what: ClassVar[str] = "method, such as confidence + stop(legal) or ./mine.py:mine(strength=0.2)"
+
+    @classmethod
+    def locate(cls, name: str, base: Path) -> Path:
+        """Return the file that the text names."""
+        path = (base / Path(file_of(name) or "").expanduser()).resolve()
+        if not path.is_file():
+            raise DataFileError(f"method {name!r}: no such file {path}")
+        return path
+
+    @classmethod
+    def digest(cls, name: str, path: Path) -> str:
+        """Hash the text without the file's place, and the file by content."""
+        words = name.replace(f"{file_of(name)}:", "", 1)
+        return hashlib.sha256(f"{words}\n{content_sha256(path)}".encode()).hexdigest()
+
+    @classmethod
+    def keeps_name(cls, name: str) -> bool:
+        """Whether the text means the same from any folder."""
+        return file_of(name) is None
+
+    def seen_from(self, folder: Path) -> str:
+        """Write the text with the place of its file relative to another folder."""
+        place = os.path.relpath(self.path, folder)
+        return self.name.replace(f"{file_of(self.name)}:", f"{place}:", 1)
+
+    @classmethod
+    def _validate(cls, value: Any, info: ValidationInfo) -> Any:
+        try:
+            return value if isinstance(value, str) and value and file_of(value) is None else super()._validate(value, info)
+        except FieldError as error:
+            raise DataFileError(str(error)) from None
+
+
+def read_method(value: str | MethodText) -> tuple[Method, Path | None]:
+    """Parse a cell's method; return it with the place of its file, None where it has none."""
+    if isinstance(value, MethodText):
+        return parse_method(value.name, value.path), value.path
+    return parse_method(value), None

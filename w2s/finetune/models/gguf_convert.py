@@ -1,0 +1,78 @@
+"""Turn a model file in GGUF into a folder as transformers writes it, once: float32 weights, configuration, tokenizer.
+
+Reading a file of a hundred million weights takes 10 s to a minute, most of it for the tokenizer, and a grid loads its models
+hundreds of times. So the folder is kept in the user's cache folder, under the digest of the file and the versions of the
+libraries that read it; it takes 4 bytes a weight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from w2s.errors import FieldError
+from w2s.files.cache import cache_folder
+from w2s.files.datafile import content_sha256
+from w2s.files.durable import publish
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.quiet import quiet
+
+__all__ = ["files_of"]
+
+
+def files_of(base: ModelFolder) -> Path:
+    """Return the folder that transformers can load: the model's own, or the one made from its ``.gguf`` file.
+
+    Raises :class:`FieldError` without the package ``gguf``, or for a kind of model that transformers does not read from GGUF.
+    """
+    if not base.is_gguf:
+        return base.path
+    if importlib.util.find_spec("gguf") is None:
+        raise FieldError(f"model {base.name}: files in GGUF need the package gguf: pip install 'w2s-sweep[gguf]'")
+    versions = [importlib.metadata.version(library) for library in ("transformers", "gguf")]
+    place = cache_folder("models", "-".join([content_sha256(base.path)[:32], *versions]))
+    if not (place / "config.json").is_file():
+        _convert(base, place)
+    return place
+
+
+def _convert(base: ModelFolder, place: Path) -> None:
+    """Make the folder beside its place and rename it; another process may have been faster."""
+    partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
+    partial.mkdir(parents=True)
+    try:
+        _write(base, partial)
+        if not place.exists():  # another process may have made it meanwhile: the same content
+            publish(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(base: ModelFolder, folder: Path) -> None:
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    given: dict[str, Any] = {"gguf_file": base.path.name, "local_files_only": True, "trust_remote_code": False}
+    try:
+        with quiet(), contextlib.redirect_stderr(io.StringIO()):  # a progress bar that no setting turns off
+            model = transformers.AutoModelForCausalLM.from_pretrained(base.path.parent, dtype=torch.float32, **given)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(base.path.parent, **given)
+            tokenizer.save_pretrained(folder)
+    except (ValueError, NotImplementedError, KeyError) as error:
+        raise FieldError(f"model {base.name}: transformers does not read it from GGUF: {str(error).splitlines()[0]}") from None
+    # transformers refuses to save a model of quantised files, though its weights are float32 by now.
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    weights = {name: value.contiguous() for name, value in model.state_dict().items() if name not in tied}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config = model.config.to_dict()
+    config.pop("quantization_config", None)
+    config |= {"architectures": [type(model).__name__], "dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")

@@ -1,0 +1,100 @@
+"""Load pretrained models: weights in float32, cut to their first layers, and which of them are trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+from w2s.errors import FieldError
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.gguf_convert import files_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Tuning", "causal_model", "is_causal", "pretrained", "tuned"]
+
+Tuning = Literal["full", "frozen_embeddings", "lora", "head_only"]
+"""Which weights are trained."""
+
+
+def is_causal(config: Any) -> bool:
+    """Whether a configuration is that of a causal language model."""
+    import transformers
+
+    mapping = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    masked = transformers.models.auto.modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return config.model_type in mapping and config.model_type not in masked
+
+
+def pretrained(auto: Any, base: ModelFolder) -> Any:
+    """Load a model's weights in float32 by one of the automatic classes of transformers, cut to the layers asked for.
+
+    Raises :class:`FieldError` for files that lack weights, and for more layers than there are.
+    """
+    import torch
+
+    model, report = auto.from_pretrained(
+        files_of(base),
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    # transformers fills what a file lacks with random numbers; a pooler is never used here.
+    if absent := sorted(name for name in report["missing_keys"] if "pooler" not in name):
+        raise FieldError(f"model {base.name}: its files lack {len(absent)} weights, the first is {absent[0]}")
+    if base.layers is not None:
+        _truncate(model, base)
+    model.eval()
+    return model
+
+
+def causal_model(base: ModelFolder, purpose: str) -> Any:
+    """Load a causal language model with its logits; raise :class:`FieldError` for a model of another kind."""
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(files_of(base), local_files_only=True, trust_remote_code=False)
+    if not is_causal(config):
+        raise FieldError(f"model {base.name} is no causal language model; {purpose} needs one")
+    return pretrained(transformers.AutoModelForCausalLM, base)
+
+
+def _truncate(model: Any, base: ModelFolder) -> None:
+    """Keep the first layers: of the longest list of modules, which is a transformer's stack."""
+    import torch
+
+    stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
+    if not stacks:
+        raise FieldError(f"model {base.name}: has no stack of layers to cut")
+    name, stack = max(stacks, key=lambda pair: len(pair[1]))
+    keep = base.layers or 0
+    if keep > len(stack):
+        raise FieldError(f"model {base.name}: has {len(stack)} layers, not {keep}")
+    parent = model.get_submodule(name.rpartition(".")[0])
+    setattr(parent, name.rpartition(".")[2], torch.nn.ModuleList(list(stack)[:keep]))
+    for key in ("num_hidden_layers", "n_layer", "num_layers"):
+        if hasattr(model.config, key):
+            setattr(model.config, key, keep)
+
+
+def tuned(backbone: Any, tuning: Tuning, lora_rank: int) -> nn.Module:
+    """Say which weights are trained: all, all but the embeddings, LoRA of a rank beside all linear layers, or none."""
+    if tuning == "lora":
+        import peft
+
+        config = peft.LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, target_modules="all-linear", lora_dropout=0.0)
+        with warnings.catch_warnings():
+            # peft asks transformers by a name of before 5.0, and says so when it corrects itself for GPT-2's transposed layers.
+            warnings.simplefilter("ignore")
+            adapted: nn.Module = peft.get_peft_model(backbone, config)
+        return adapted
+    if tuning == "head_only":
+        backbone.requires_grad_(requires_grad=False)
+    elif tuning == "frozen_embeddings":
+        backbone.get_input_embeddings().requires_grad_(requires_grad=False)
+    for name, weight in backbone.named_parameters():
+        if "pooler" in name:
+            weight.requires_grad_(requires_grad=False)  # never used here: it would take part in decay and norms only
+    return backbone  # type: ignore[no-any-return]

@@ -1,0 +1,229 @@
+"""Stages: what the cells of a block share, stated once for its solution, its account and what other blocks need too.
+
+A stage is computed once for each distinct combination of the fields it is ``over``. Its ``run`` is given those fields and
+nothing else, and asks for the stages it builds on, so a value cannot depend on a field that is not named. Where many values go
+into one batched call, the field is a tuple of all of them (``seeds``, ``filters``), which the solver writes into the level.
+
+From the same list follow the pieces that ``plan`` shows (:meth:`Stages.pieces`), the operations by which a grid is cut
+(:meth:`Stages.flops`), and the values that blocks of other sub-grids need as well (:meth:`Stages.common`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from w2s.contract.block import Block
+from w2s.contract.memo import Memo
+from w2s.contract.study import Common, Kind, Piece
+from w2s_kernels import Backend
+
+__all__ = ["MOST_COMMON", "Count", "Level", "Stage", "Stages", "Values"]
+
+Level = Mapping[str, Any]
+Count = Callable[[Level, Any], float]
+
+MOST_COMMON = 256
+"""Values of one stage in a block that are offered to other blocks; a stage with more of them is cheap for each."""
+
+
+def _once(_level: Level, _sizes: Any) -> float:
+    return 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One step of a solution.
+
+    Attributes
+    ----------
+    name : what is computed, without sizes: "SVD of the student's rows".
+    over : fields whose distinct combinations have a value each.
+    run : ``run(level, values)`` returns the value of one combination; ``values(stage, level)`` gives another stage's value.
+        None for a part of another stage's work that has a line of its own.
+    kind, order, flops : as in :class:`w2s.contract.study.Piece`; ``order`` and ``flops`` of one value, from its level and the
+        sizes of the block. A stage without ``flops`` has no line in a plan.
+    times : how many pieces one value is counted as; 0 where the stage is not needed.
+    sizes : fields that ``flops``, ``order`` and ``times`` read; the other fields of ``over`` multiply the count.
+    ask : sets to None the fields that do not matter in a cell.
+    weighed : fields over which the planner counts it where these are not ``over``: a stage that became shared by more cells is
+        weighed as before, so that the cut of existing grids does not move.
+    latest : only the latest value is kept, since it is large and asked for in order.
+    shared : whether other blocks may use its values.
+
+    """
+
+    name: str
+    over: tuple[str, ...]
+    run: Callable[[Level, Values], Any] | None = None
+    kind: Kind = "other"
+    flops: Count | None = None
+    order: Count = _once
+    times: Count = _once
+    why: str = ""
+    sizes: tuple[str, ...] = ()
+    ask: Callable[[Level], Level] = dict
+    weighed: tuple[str, ...] | None = None
+    latest: bool = False
+    shared: bool = True
+
+    def level(self, level: Level) -> dict[str, Any]:
+        """Return the fields that the value depends on. Raises KeyError for one that ``level`` lacks."""
+        asked = self.ask(level)
+        try:
+            return {name: asked[name] for name in self.over}
+        except KeyError as error:
+            raise KeyError(f"stage {self.name!r} is over {error}, which the stage that asks for it is not over") from None
+
+    def value(self, own: Level, values: Values) -> Any:
+        """Compute the value of a combination of the fields in ``over``."""
+        assert self.run is not None, f"stage {self.name!r} has no value"
+        return self.run(own, values)
+
+    def key(self, level: Level) -> tuple[Any, ...]:
+        """Identity of the value."""
+        return (self.name, *self.level(level).values())
+
+
+class Values:
+    """Values of stages while a block is solved.
+
+    ``scopes`` are groups of fields, outer ones first; the values over all fields of a scope are dropped when one of these takes
+    another value, so that no more is held than one design needs. What a ``memo`` keeps outlives that, and the block.
+    """
+
+    def __init__(self, backend: Backend, scopes: Sequence[tuple[str, ...]] = (), memo: Memo | None = None) -> None:
+        self.backend, self.memo, self._scopes = backend, memo, list(scopes)
+        self._now: list[tuple[Any, ...] | None] = [None] * len(self._scopes)
+        self._held: list[dict[tuple[Any, ...], Any]] = [{} for _ in range(len(self._scopes) + 1)]
+        self._latest: dict[tuple[Any, ...], Any] = {}
+
+    def enter(self, level: Level) -> None:
+        """Move on to the cells of a level: drop what belonged to other values of the scopes' fields."""
+        for place, names in enumerate(self._scopes):
+            now = tuple(level[name] for name in names)
+            if now != self._now[place]:
+                self._now[place], self._held[place + 1] = now, {}
+
+    def __call__(self, stage: Stage, level: Level) -> Any:
+        """Value of a stage for the combination that a level has."""
+        own = stage.level(level)
+        key = (stage.name, *own.values())
+        held = self._latest if stage.latest else self._held[self._scope(stage)]
+        if key not in held:
+            memo = self.memo if stage.shared else None
+            value = stage.value(own, self) if memo is None else memo.get(key, lambda: stage.value(own, self))
+            if stage.latest:
+                for old in [old for old in held if old[0] == stage.name]:
+                    del held[old]
+            held[key] = value
+        return held[key]
+
+    def _scope(self, stage: Stage) -> int:
+        """Place of the innermost scope whose fields the stage is over; 0: kept for the block."""
+        inner = (place + 1 for place, names in enumerate(self._scopes) if set(names) <= set(stage.over))
+        return max(inner, default=0)
+
+
+class Stages:
+    """The stages of a study.
+
+    Parameters
+    ----------
+    stages : those with operations, in the order in which a plan shows them.
+    parts : fields of cells in groups that vary independently in a block, as its solver loops over them; the planner's weights
+        count their combinations.
+    sizes : makes what ``flops`` and its like read from a block; ``sizes.given(level)`` adds fields that hold several values.
+    shares : fields that a plan shows as served by stages that are not over them.
+    batches : the cells' fields in each field that holds several values: ``{"filters": ("filter", "ridge", "time")}``.
+
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        parts: Sequence[tuple[str, ...]],
+        sizes: Callable[[Block], Any],
+        shares: Sequence[str],
+        batches: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self.stages, self.parts, self.sizes, self.shares = tuple(stages), tuple(parts), sizes, tuple(shares)
+        self.batches = batches
+        self._fields = {name for part in parts for name in part}
+
+    def with_more(self, *stages: Stage) -> Stages:
+        """Return these stages and some more."""
+        return Stages((*self.stages, *stages), self.parts, self.sizes, self.shares, self.batches)
+
+    def pieces(self, block: Block) -> list[Piece]:
+        """Distinct values of every stage, one piece for each order. Cost: O(combinations of ``sizes``)."""
+        sizes = self.sizes(block)
+        return [piece for stage in self.stages for piece in self._pieces(stage, block, sizes)]
+
+    def flops(self, block: Block) -> float:
+        """Nominal operations by which a grid is cut: each stage over what it is weighed by."""
+        sizes, total = self.sizes(block), 0.0
+        for stage in self.stages:
+            fields = stage.over if stage.weighed is None else stage.weighed
+            read = [name for name in stage.sizes if name in fields]
+            groups = [(block.group(*self._of(fields, part)), block.group(*self._of(read, part))) for part in self.parts]
+            weight = math.prod(len(whole) / len(some) for whole, some in groups)
+            for parts in itertools.product(*(some.levels for _, some in groups)):
+                level = {name: value for part in parts for name, value in part.items()}
+                total += weight * self._one(stage, level | sizes.given(level), sizes)
+        return total
+
+    def common(self, block: Block) -> Iterator[Common]:
+        """Values that other blocks may need too, with their keys. Stages with very many values are left out."""
+        sizes = self.sizes(block)
+        for stage in self.stages:
+            group = block.group(*self._of(stage.over))
+            if not stage.shared or len(group) > MOST_COMMON:
+                continue
+            seen: dict[tuple[Any, ...], Level] = {}
+            for level in group.levels:
+                whole = {**level, **sizes.given(level)}
+                seen.setdefault(stage.key(whole), whole)
+            for key, level in seen.items():
+                if count := stage.times(level, sizes):
+                    work = self._one(stage, level, sizes)
+                    yield Common(key, (self._piece(stage, count, work, level, sizes),))
+
+    def _of(self, names: Sequence[str], among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Those names that are fields of cells, each once."""
+        allowed = self._fields if among is None else set(among)
+        return tuple(name for name in dict.fromkeys(names) if name in allowed)
+
+    def _pieces(self, stage: Stage, block: Block, sizes: Any) -> Iterator[Piece]:
+        over = self._of(stage.over)
+        some = block.group(*(name for name in over if name in stage.sizes))
+        repeats = len(block.group(*over)) / len(some)  # fields that do not matter are among those of ``sizes``
+        found: dict[tuple[Any, ...], Level] = {}
+        for level in some.levels:
+            whole = {**level, **sizes.given(level)}
+            asked = stage.ask(whole)
+            found.setdefault(tuple(asked[name] for name in over if name in stage.sizes), whole)
+        orders: dict[float, tuple[float, float, Level]] = {}
+        for level in found.values():
+            order = stage.order(level, sizes)
+            count, work, _ = orders.get(order, (0.0, 0.0, level))
+            count += repeats * stage.times(level, sizes)
+            orders[order] = count, work + repeats * self._one(stage, level, sizes), level
+        for count, work, level in orders.values():
+            if count:
+                yield self._piece(stage, count, work, level, sizes)
+
+    def _one(self, stage: Stage, level: Level, sizes: Any) -> float:
+        """Operations of one value."""
+        assert stage.flops is not None
+        return stage.flops(level, sizes) if stage.times(level, sizes) else 0.0
+
+    def _piece(self, stage: Stage, count: float, work: float, level: Level, sizes: Any) -> Piece:
+        asked, over = stage.ask(level), set(stage.over)
+        for name, fields in self.batches.items():
+            over |= set(fields) if name in over and asked[name] else set()
+        serves = tuple(name for name in self.shares if name not in over)
+        return Piece(stage.name, stage.kind, count, work, serves, stage.why if serves else "", stage.order(level, sizes))
