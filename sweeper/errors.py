@@ -19,7 +19,7 @@ class Exit(IntEnum):
 
 
 class UserError(Exception):
-    """Something the user can mend. Shown as one message, without a traceback; ``code`` is the exit code."""
+    """A problem that the user can fix. Shown as one message, without a traceback; ``code`` is the exit code."""
 
     code = Exit.BAD_INPUT
 
@@ -38,6 +38,6 @@ class RunError(UserError):
 
 
 class StoreError(UserError):
-    """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to go on."""
+    """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to resume."""
 
     code = Exit.CANNOT_WRITE

@@ -285,6 +285,8 @@ def test_asserted_times_and_workplaces_are_found(tree: Tree, tmp_path: Path) -> 
     assert len(asserted_times(tree(a=timed))) == 1
     direct = "def test_it():\n    assert time.monotonic() < 5\n    end = time.time() + 3\n    while time.time() < end: pass"
     assert len(asserted_times(tree(a=direct))) == 1
+    helped = "def test_it():\n    def seconds():\n        start = time.time()\n        return time.time() - start\n    took = seconds()\n"
+    assert len(asserted_times(tree(a=f"{helped}    assert took < 1"))) == 1
     page = tmp_path / "page.md"
     lines = [
         "see /" + "work/notes",

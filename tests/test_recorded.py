@@ -1,6 +1,6 @@
 """Today's code against what an earlier commit recorded: the same identities, artifact keys and bits (tests/recorded/README.md).
 
-Only public entry points are used, so that modules can move.
+Public entry points are used where there are any, so that modules can move.
 """
 
 from __future__ import annotations

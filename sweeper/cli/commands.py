@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from sweeper.choices import BackendName, OnError
 from sweeper.cli.guard import guarded, mute_output
 from sweeper.cli.store import store_app
+from w2s.predictions.kinds import Kind
 
 __all__ = ["app", "main"]
 
@@ -26,38 +27,6 @@ app = typer.Typer(
 
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
-
-
-class BackendName(StrEnum):
-    """Which kernels compute."""
-
-    auto = "auto"
-    numpy = "numpy"
-    numba = "numba"
-    cupy = "cupy"
-
-
-class OnError(StrEnum):
-    """What a failed cell does to the rest."""
-
-    stop = "stop"
-    go_on = "continue"
-    all_alike = "stop-if-all-alike"
-
-
-class PredictionKind(StrEnum):
-    """What models predict in a file of predictions."""
-
-    class_ = "class"
-    probability = "probability"
-    value = "value"
-
-
-class ImportSource(StrEnum):
-    """Code bases whose result folders can be read."""
-
-    openai_w2s = "openai-w2s"
-    eleuther = "eleuther"
 
 
 def main() -> None:
@@ -96,7 +65,9 @@ def data() -> None:
 @guarded
 def plan(
     grid: GridFile,
-    resolve: Annotated[str | None, typer.Option(help="METRIC=HALF_WIDTH: seeds that this takes, judged from a pilot")] = None,
+    resolve: Annotated[
+        str | None, typer.Option(help="METRIC=HALF_WIDTH: say how many seeds this half width takes, judged from a pilot")
+    ] = None,
     pilot: Annotated[int, typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch")] = 8,
 ) -> None:
     """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""
@@ -130,23 +101,23 @@ def launch(
     ] = None,
     address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
-    cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray cluster")] = None,
-    on_error: Annotated[OnError | None, typer.Option(help="what a failed cell does to the rest")] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="worker processes, or CPUs of the local Ray cluster")] = None,
+    on_error: Annotated[OnError | None, typer.Option(help="whether a failed cell ends the launch")] = None,
     store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
-    blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which truth could reach a student")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="keep rows that are not in this grid")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="start RUN-2 when RUN holds another grid")] = False,
+    blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid")] = False,
 ) -> None:
-    """Run a grid, or go on with it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
+    """Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
     from sweeper.cli.show.run import print_outcome
     from sweeper.launching.launch import launch as run_grid
     from sweeper.launching.progress import Progress
 
-    options = {"executor": executor, "backend": backend, "on_error": on_error}
-    named: dict[str, Any] = {name: str(value) for name, value in options.items() if value is not None}
-    named |= {"store": str(store.absolute())} if store is not None else {}
-    named |= {"blind": True} if blind else {}
-    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), address=address, cpus=cpus, **named)
+    if executor is not None and ".py" in executor:
+        executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
+    named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
+    named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
+    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()
@@ -170,13 +141,13 @@ def status(run: RunPath) -> None:
 def rerun(
     run: RunPath,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
-    backend: Annotated[BackendName, typer.Option(help="kernels to use")] = BackendName.auto,
+    backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
 ) -> None:
     """Solve one cell again in this process and compare it with its row. Exit code 1 if they differ."""
     from sweeper.cli.show.run import print_rerun
     from sweeper.review.rerun import rerun_cell
 
-    same = print_rerun(rerun_cell(run, cell, str(backend)))
+    same = print_rerun(rerun_cell(run, cell, backend))
     raise typer.Exit(0 if same else 1)
 
 
@@ -187,7 +158,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
 ) -> None:
-    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some untestable."""
+    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."""
     from sweeper.review.verdicts import print_verdicts, verdicts_json
     from sweeper.review.verify import exit_code
     from sweeper.review.verify import verify as verify_runs
@@ -215,20 +186,23 @@ def score(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
     ],
-    kind: Annotated[PredictionKind, typer.Option(help="what the models predict")] = PredictionKind.probability,
+    kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
 ) -> None:
     """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
-    print_scores(score_file(file, str(kind), by))
+    print_scores(score_file(file, kind, by))
 
 
 @app.command("import")
 @guarded
 def import_folder(
-    source: Annotated[ImportSource, typer.Argument(help="code base that wrote the folder", show_default=False)],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="CODEBASE", help="code base that wrote the folder: openai-w2s or eleuther", show_default=False),
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
@@ -236,7 +210,7 @@ def import_folder(
     """Read the results of another code base into a table; no pickle is opened."""
     from sweeper.tools.importing import import_results
 
-    import_results(str(source), folder, out, overwrite=overwrite)
+    import_results(source, folder, out, overwrite=overwrite)
 
 
 @app.command()
@@ -256,7 +230,7 @@ def bench(
 def doctor(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
 ) -> None:
-    """Show versions, BLAS, threads, GPU and Ray; say what is missing and how to get it."""
+    """Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it."""
     from sweeper.tools import doctor as room
 
     room.calibrate() if calibrate else room.print_doctor()

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from sweeper.errors import Exit, UserError
+
 __all__ = ["guarded", "mute_output"]
 
 
@@ -18,8 +20,6 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
-        from sweeper.errors import Exit, UserError
-
         try:
             return command(*arguments, **options)
         except UserError as error:

@@ -1,4 +1,4 @@
-"""Run tasks in local processes, without Ray: one pipe to each worker, started anew when it dies.
+"""Run tasks in local processes, without Ray: one pipe to each worker, and a new worker for each that dies.
 
 Workers are fresh interpreters and not forks: their thread variables are set before any library is imported, the program that
 launches needs no ``if __name__ == "__main__"``, and no lock of a thread is copied while it is held. A worker leads a session of

@@ -87,7 +87,7 @@ def _is_executor(value: object) -> bool:
 def check_options(reference: str, written: Mapping[str, Any], base: Path, *, known: tuple[str, ...] = ()) -> None:
     """Check an executor and the options written for it; ``known`` are further keys that may be meant.
 
-    Options of the built-in executors may stand in every grid: one that the chosen executor does not know has no effect, so
+    Every grid may name options of the built-in executors: one that the chosen executor does not know has no effect, so
     that ``--executor inline`` works on a grid made for Ray. Raises :class:`w2s.errors.FieldError` whose ``field`` is the key.
     """
     try:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
 
-__all__ = ["BLOCK", "DamagedPartError", "Part", "read_part", "unreadable", "write_rows"]
+__all__ = ["BLOCK", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
@@ -26,7 +26,7 @@ class DamagedPartError(RunError):
     """A part that cannot be read; the next launch sets it aside and computes its cells again."""
 
     def __init__(self, path: Path, why: object) -> None:
-        super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and compute its cells anew")
+        super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and recompute its cells")
         self.path = path
 
 
@@ -76,10 +76,15 @@ def read_part(path: Path) -> Part:
         raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
 
 
+def status_counts(table: pa.Table) -> dict[str, int]:
+    """Count the rows of a table by status."""
+    return {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
+
+
 def write_rows(table: pa.Table, path: Path) -> None:
     """Write a table as Parquet, in one piece: a part is small, and its columns would be a hundred writes. Raises OSError.
 
-    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would stand there once more.
+    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
     """
     buffer = pa.BufferOutputStream()
     bare = table.replace_schema_metadata()

@@ -49,7 +49,7 @@ _MAX_DEPTH = 40
 class Condition:
     """A test of some fields: ``test(block)`` is True for cells that meet it and broadcasts to the block's shape.
 
-    ``written`` is what stands in the grid, with canonical values.
+    ``written`` is the condition as the grid has it, with canonical values.
     """
 
     fields: tuple[str, ...]

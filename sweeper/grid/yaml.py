@@ -171,7 +171,7 @@ class _Reader:
                 raise GridError("bad YAML: a key must be a plain word", self.path, line)
             key = str(key_node.value)
             if key in result:
-                raise GridError(f"the key {key!r} stands twice (first on line {self.lines[(*place, key)]})", self.path, line)
+                raise GridError(f"the key {key!r} is listed twice (first on line {self.lines[(*place, key)]})", self.path, line)
             self.lines[(*place, key)] = line
             result[key] = self.build(value_node, (*place, key))
         return result

@@ -24,8 +24,8 @@ from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import differences, extends, read_resolved, resolved_grid
 from sweeper.launching.drive import drive
 from sweeper.launching.progress import Progress
+from sweeper.launching.remaining import Remaining, find_remaining
 from sweeper.launching.schedule import Schedule
-from sweeper.launching.todo import Todo, find_todo
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
@@ -73,7 +73,7 @@ def launch(
     progress: Progress | None = None,
     **compute: Any,
 ) -> Outcome:
-    """Run a grid, or go on with it, and return what happened.
+    """Run a grid, or resume it, and return what happened.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def launch(
         they override the grid's ``compute:``.
 
     Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
-    same call goes on.
+    same call resumes.
 
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
@@ -118,26 +118,28 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    todo = find_todo(plan, folder)
-    for place in todo.damaged:
+    remaining = find_remaining(plan, folder)
+    for place in remaining.damaged:
         report.note(f"a damaged part is set aside in {place}; its cells are computed again")
-    outcome = Outcome(folder.path, plan.cells, found=todo.found)
-    store = _store(plan, settings, folder.path.resolve(), todo)
-    if not todo.blocks:
+    outcome = Outcome(folder.path, plan.cells, found=remaining.found)
+    store = _store(plan, settings, folder.path.resolve(), remaining)
+    if not remaining.blocks:
         return outcome
     if settings.backend == "auto":
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata, store)
-    schedule = _schedule(plan, job, todo, report)
-    executor = _executor(plan, settings, schedule, todo, report)
+    schedule = _schedule(plan, job, remaining, report)
+    executor = _executor(plan, settings, schedule, remaining, report)
     with _signals_as_interrupt():
         try:
-            with executor, report.running(total=plan.cells, done=todo.found):
+            with executor, report.running(total=plan.cells, done=remaining.found):
                 where = executor.describe()
                 more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
-                folder.event("launch", cells=plan.cells, found=todo.found, blocks=len(todo.blocks), executor=where, **more)
+                folder.event(
+                    "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
+                )
                 receipts = drive(job, schedule, executor)
                 _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
         except KeyboardInterrupt:
@@ -147,15 +149,15 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
     return outcome
 
 
-def _store(plan: Plan, settings: Compute, run: Path, todo: Todo) -> Path | None:
-    """The store of a study with artifacts, which learns what this run uses; None where nothing is to do and there is none.
+def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Path | None:
+    """Return the store of a study with artifacts, after noting there what this run uses; None where neither is needed.
 
-    A finished run registers too: it may have been moved here, and the store only knows where it was.
+    A finished run is noted too: it may have been moved here, and the store only knows where it was.
     """
     if not has_artifacts(plan.grid.study):
         return None
     place = store_folder(plan.grid, settings, run)
-    if not todo.blocks and not place.is_dir():
+    if not remaining.blocks and not place.is_dir():
         return None
     try:
         Store(place).register(run, [call.key for call in used_calls(plan)])
@@ -164,9 +166,9 @@ def _store(plan: Plan, settings: Compute, run: Path, todo: Todo) -> Path | None:
     return place
 
 
-def _executor(plan: Plan, settings: Compute, schedule: Schedule, todo: Todo, report: Progress) -> Executor:
+def _executor(plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress) -> Executor:
     """Make the executor for what is left, and say which one ``auto`` has taken."""
-    share = sum(block.wanted for block, _ in todo.blocks) / plan.cells
+    share = sum(block.wanted for block, _ in remaining.blocks) / plan.cells
     choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
     if choice.reason:
         report.note(f"executor {choice.kind.name}: {choice.reason}")
@@ -174,9 +176,9 @@ def _executor(plan: Plan, settings: Compute, schedule: Schedule, todo: Todo, rep
     return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
 
 
-def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
-    """What can run when."""
-    blocks = [block for block, _ in todo.blocks]
+def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> Schedule:
+    """Make the schedule of what is left; blocks that share expensive values go together."""
+    blocks = [block for block, _ in remaining.blocks]
     if job.store is None:
         return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
     schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, Store(job.store).has)
@@ -187,7 +189,7 @@ def _schedule(plan: Plan, job: Job, todo: Todo, report: Progress) -> Schedule:
 def _blocks_only(
     receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
 ) -> Iterator[Receipt]:
-    """Account for artifacts and pass blocks on."""
+    """Account for the receipts of artifacts and yield those of blocks."""
     for receipt in receipts:
         if isinstance(receipt, Receipt):
             yield receipt
@@ -199,7 +201,7 @@ def _blocks_only(
 
 
 def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
-    """Account for every receipt."""
+    """Account for the receipts of blocks until all have come or failures end the launch."""
     errors: list[str] = []
     for receipt in receipts:
         failed = int(receipt.statuses.get("failed", 0))

@@ -15,7 +15,7 @@ from sweeper.errors import GridError
 from sweeper.plan.cut import Plan
 from w2s.contract.block import Block
 from w2s.contract.memo import Memo
-from w2s.contract.study import Common, Study
+from w2s.contract.study import Common, Piece, Study
 
 __all__ = ["Bundle", "make_bundles", "memo_of", "saved_pieces"]
 
@@ -47,7 +47,7 @@ def make_bundles(plan: Plan, blocks: Sequence[Block]) -> list[Bundle]:
         saved: dict[int, float] = defaultdict(float)
         for key, each in common.items():
             if key in owner:
-                saved[owner[key]] += each.piece.flops
+                saved[owner[key]] += each.flops
         place = _best(saved, flops, whole)
         if place is None:
             place = len(members)
@@ -82,8 +82,8 @@ def _common(study: Study, block: Block) -> dict[Hashable, Common]:
         raise GridError(f"{study.name}.common raised {type(error).__name__}: {error}") from error
 
 
-def saved_pieces(plan: Plan) -> Iterator[Common]:
-    """Values of a plan's blocks that another block of the same bundle has computed before."""
+def saved_pieces(plan: Plan) -> Iterator[Piece]:
+    """Pieces in the accounts of a plan's blocks that another block of the same bundle has computed before."""
     study = plan.grid.study()
     if not _shares(study, plan):
         return
@@ -91,7 +91,7 @@ def saved_pieces(plan: Plan) -> Iterator[Common]:
         seen: set[Hashable] = set()
         for block in bundle:
             common = _common(study, block)
-            yield from (each for key, each in common.items() if key in seen)
+            yield from (piece for key, each in common.items() if key in seen for piece in each.pieces)
             seen |= set(common)
 
 

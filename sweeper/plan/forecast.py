@@ -86,8 +86,8 @@ def _pieces(plan: Plan) -> Iterator[tuple[float, Piece]]:
         for weight, block in cut.sample():
             for piece in _pieces_of(study, block):
                 yield weight, piece
-    for common in saved_pieces(plan):
-        yield -1.0, common.piece
+    for piece in saved_pieces(plan):
+        yield -1.0, piece
 
 
 def _pieces_of(study: Study, block: Block) -> list[Piece]:

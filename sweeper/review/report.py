@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeper.console import console
 from sweeper.errors import RunError, StoreError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.yaml import dump_yaml
@@ -29,8 +30,6 @@ def make_report(run: Path) -> list[Path]:
 
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
     """
-    from sweeper.console import console
-
     out, table = console(), read_run(run)
     if not len(table.rows):
         raise RunError(f"{run} has no rows yet; launch its grid first")
@@ -128,8 +127,6 @@ def _write(table: RunTable, content: Content) -> list[Path]:
 
 
 def _print_digest(digest: DataFrame) -> None:
-    from sweeper.console import console
-
     console().print(digest.head(_MAX_LINES).to_string(index=False, line_width=10_000))
     if digest.attrs["caption"]:
         console().print(digest.attrs["caption"])

@@ -1,26 +1,24 @@
-"""How far a run is, and one of its cells solved again."""
+"""How far a run is, and which cells its grid asks for."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweeper.errors import GridError
 from sweeper.folder.run_folder import RunFolder
-from sweeper.grid.model import Grid
 from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import Plan, block_key, make_plan
 from sweeper.plan.forecast import is_predicted, make_forecast
-from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
 
-__all__ = ["RunStatus", "run_status"]
+__all__ = ["RunStatus", "run_status", "wanted_ids"]
 
 
 @dataclass
@@ -67,7 +65,7 @@ def run_status(run: Path) -> RunStatus:
         for part in parts:
             statuses.update(part.statuses)
     else:
-        statuses, outside = _count_rows(grid, folder)
+        statuses, outside = _count_rows(plan, folder)
     failed = statuses["failed"]
     predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
     made = [event["seconds"] for event in folder.events() if event.get("event") == "artifact" and "error" not in event]
@@ -90,11 +88,20 @@ def run_status(run: Path) -> RunStatus:
     )
 
 
+def wanted_ids(plan: Plan) -> npt.NDArray[np.bytes_]:
+    """Return the identities of all wanted cells of a plan, sorted, as S32: 32 bytes for each cell."""
+    found = [np.empty(0, dtype="S32")]
+    for block in plan.blocks():
+        ids = hex_ids(cell_ids(plan.grid.study, block))
+        found.append(ids if block.mask is None else ids[block.mask.reshape(-1)])
+    return np.sort(np.concatenate(found))
+
+
 def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
     """Predicted core seconds of solving a share of a plan, and where the rates come from.
 
-    Made anew from the stored grid: a run needs to remember nothing, and one that was launched before the machine was
-    calibrated has a prediction too. A study whose account of its work is broken has none.
+    The prediction is made from the stored grid each time: a run has nothing to remember, and one that was launched before the
+    machine was calibrated has a prediction too. A study whose account of its work is broken has none.
     """
     if not is_predicted(plan.grid.study):
         return None, ""
@@ -105,13 +112,13 @@ def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
     return share * forecast.solving, forecast.remark
 
 
-def _count_rows(grid: Grid, folder: RunFolder) -> tuple[Counter[str], int]:
+def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
     """Count rows by status, those outside the grid apart."""
-    wanted = np.sort(np.concatenate([_wanted_ids(grid, block) for block in make_plan(grid).blocks()]))
+    wanted = wanted_ids(plan)
     statuses: Counter[str] = Counter()
     outside = 0
     for part in folder.sound_parts()[0]:
-        if part.version != grid.study.version:
+        if part.version != plan.grid.study.version:
             continue
         table = pq.read_table(part.path, columns=["cell_id", "status"])
         ids = np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32")
@@ -120,11 +127,6 @@ def _count_rows(grid: Grid, folder: RunFolder) -> tuple[Counter[str], int]:
         outside += int((~inside).sum())
         statuses.update(np.array(table["status"].to_pylist(), dtype=object)[inside].tolist())
     return statuses, outside
-
-
-def _wanted_ids(grid: Grid, block: Block) -> np.ndarray[Any, Any]:
-    ids = hex_ids(cell_ids(grid.study, block))
-    return ids if block.mask is None else ids[block.mask.reshape(-1)]
 
 
 def _first_error(folder: RunFolder) -> str | None:

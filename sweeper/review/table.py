@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from sweeper.errors import RunError
 from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import make_plan
-from sweeper.review.status import RunStatus, run_status
-from w2s.contract.identity import cell_ids, hex_ids
+from sweeper.review.status import RunStatus, run_status, wanted_ids
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,7 +56,7 @@ def read_run(path: Path) -> RunTable:
         if part.version != study.version:
             raise RunError(
                 f"{path} holds rows of version {part.version} of {study.name}, which is at version {study.version} here: "
-                "launch its grid again to compute them anew"
+                "launch its grid again to recompute them"
             )
     status = run_status(folder.path)
     try:
@@ -68,14 +64,5 @@ def read_run(path: Path) -> RunTable:
     except (FileNotFoundError, ValueError) as error:
         raise RunError(str(error)) from None
     if status.outside:
-        rows = rows[rows["cell_id"].isin(_wanted(grid).astype(str))]
+        rows = rows[rows["cell_id"].isin(wanted_ids(make_plan(grid)).astype(str))]
     return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))
-
-
-def _wanted(grid: Grid) -> npt.NDArray[np.bytes_]:
-    """Identities of every cell of a grid."""
-    blocks = []
-    for block in make_plan(grid).blocks():
-        ids = hex_ids(cell_ids(grid.study, block))
-        blocks.append(ids if block.mask is None else ids[block.mask.reshape(-1)])
-    return np.concatenate(blocks) if blocks else np.empty(0, dtype="S32")

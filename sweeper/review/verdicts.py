@@ -7,6 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
+from sweeper.console import console, short
 from sweeper.review.table import RunTable
 from sweeper.review.verify import Judged, Verification, exit_code
 
@@ -45,14 +49,12 @@ def remarks(found: Verification) -> list[str]:
         if run.status.outside:
             lines.append(f"{run.status.outside:,} rows in {run.path} are not in its grid; tested without them")
     if found.repeated:
-        lines.append(f"{found.repeated:,} rows of cells that stand in more than one run; tested once")
+        lines.append(f"{found.repeated:,} rows of cells that more than one run has; tested once")
     return lines
 
 
 def print_verdicts(found: Verification) -> None:
     """Print one line per claim, then what has changed since the launch and why failures were expected."""
-    from sweeper.console import console, short
-
     out = console()
     where = ", ".join(short(run.path) for run in found.runs)
     out.print(f"claims of {found.study}, version {found.version}, on {found.rows:,} rows, {found.seeds:,} seeds: {where}")
@@ -65,10 +67,7 @@ def print_verdicts(found: Verification) -> None:
     out.print(summary_text(found))
 
 
-def _table(found: Verification) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
+def _table(found: Verification) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for heading in ("claim", "verdict", "numbers", "place"):
         table.add_column(heading, overflow="fold")

@@ -12,6 +12,7 @@ from sweeper.errors import RunError
 from sweeper.folder.provenance import frozen_claim
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
+from w2s.tables.metadata import merge_metadata
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,7 +69,7 @@ class Verification:
 def verify(runs: Sequence[Path], *, partial: bool = False) -> list[Verification]:
     """Test every claim of every study on the rows of its runs together.
 
-    A cell that stands in two runs counts once. Raises :class:`RunError` for a folder that is no run, an unfinished run (unless
+    A cell that two runs have counts once. Raises :class:`RunError` for a folder that is no run, an unfinished run (unless
     ``partial``), a study without claims, and runs of one study that disagree on its version or on what was frozen.
     """
     tables = [read_run(path) for path in dict.fromkeys(path.resolve() for path in runs)]
@@ -113,8 +114,6 @@ def judge(runs: Sequence[RunTable]) -> Verification:
 def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
     """Rows of all runs, every cell once, and how many were left out for that."""
     import pandas as pd
-
-    from w2s.tables.metadata import merge_metadata
 
     if len(runs) == 1:
         return runs[0].rows, 0

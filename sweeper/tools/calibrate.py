@@ -16,6 +16,7 @@ import pyarrow as pa
 from sweeper.folder.provenance import package_version
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.rates import ORDERS, Rates, Upkeep, cpu_model
+from sweeper.worker.threads import blas_name, one_thread
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import Cell, field
 from w2s.contract.rows import rows_table
@@ -34,8 +35,6 @@ _SMALL, _LARGE = 32, 4096
 
 def measure(note: Callable[[str], None] = lambda _line: None) -> Rates:
     """Measure this machine on one thread: every kind of work at four orders, and the bookkeeping. Takes about five seconds."""
-    from sweeper.worker.threads import blas_name, one_thread
-
     backend = choose("auto" if choose("auto").name != "cupy" else "numba")
     found: dict[Kind, dict[int, float]] = {}
     with one_thread():

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sweeper.console import console
 from sweeper.cpus import usable_cpus
 from sweeper.executors.ray.environment import has_ray
 from sweeper.executors.registry import executor_names
@@ -113,8 +114,6 @@ def _rates() -> Finding:
 
 def calibrate() -> None:
     """Measure how fast this machine is at each kind of work, print and keep it; ``plan`` and ``status`` predict from it."""
-    from sweeper.console import console
-
     out = console()
     out.print("GFLOP/s on one thread at orders d; takes a few seconds")
     rates = measure(out.print)
@@ -123,8 +122,6 @@ def calibrate() -> None:
 
 def print_doctor() -> None:
     """Print every finding, those that need attention marked with ``!``."""
-    from sweeper.console import console
-
     out = console()
     troubles = 0
     for finding in examine():
@@ -132,4 +129,4 @@ def print_doctor() -> None:
         troubles += finding.ok is False
         remedy = f"   -> {finding.remedy}" if finding.remedy else ""
         out.print(f"{mark} {finding.topic:<14} {finding.text}{remedy}")
-    out.print("all is well" if not troubles else f"{troubles} to mend, marked with !")
+    out.print("all is well" if not troubles else f"{troubles} to fix, marked with !")

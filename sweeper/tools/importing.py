@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
 import yaml
 
 from sweeper.console import console, short
 from sweeper.errors import StoreError, UserError
+from w2s.errors import nearest
 from w2s.files.durable import whole
 from w2s.importers import IMPORTERS, FolderError, Imported
 from w2s.importers.files import summary_table
@@ -26,6 +29,8 @@ _LEGEND = {
 
 def import_results(source: str, folder: Path, out: Path | None, *, overwrite: bool = False) -> None:
     """Read ``folder`` and write the summary table; with predictions, ``-predictions.parquet`` and a grid beside it."""
+    if source not in IMPORTERS:
+        raise UserError(f"{source!r} is not a code base{nearest(source, IMPORTERS)}; known: {', '.join(IMPORTERS)}")
     table = out or Path(f"{folder.resolve().name}-results.csv")
     if not table.name.endswith(_ENDINGS):
         raise UserError(f"{table}: write to a file that ends in .csv or .parquet")
@@ -47,9 +52,6 @@ def import_results(source: str, folder: Path, out: Path | None, *, overwrite: bo
 
 
 def _write(found: Imported, table: Path, predictions: Path, grid: Path) -> None:
-    import pyarrow.csv
-    import pyarrow.parquet as pq
-
     rows = summary_table(found.runs)
     table.parent.mkdir(parents=True, exist_ok=True)
     with whole(table) as place:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeper.console import console
 from sweeper.errors import GridError, RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid, SubGrid
@@ -21,6 +22,7 @@ from sweeper.review.table import read_run
 from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
 from w2s.errors import nearest
+from w2s.summary.power import seeds_needed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,8 +54,6 @@ def run_pilot(grid: Grid, count: int, metric: str, half_width: float, progress: 
 
     See :func:`w2s.summary.power.seeds_needed`; every row that is there is used.
     """
-    from w2s.summary.power import seeds_needed
-
     if count < 2:
         raise GridError("--pilot needs 2 seeds or more: one has no spread")
     known = [*table_schema(grid.study).names, "opr", "opr_01"]
@@ -72,8 +72,6 @@ def run_pilot(grid: Grid, count: int, metric: str, half_width: float, progress: 
 
 def print_needed(grid: Grid, table: DataFrame, metric: str, half_width: float) -> None:
     """Print the groups that need most seeds, and what that makes of the grid."""
-    from sweeper.console import console
-
     out = console()
     ordered = table.sort_values("needed", ascending=False, na_position="first")
     out.print(ordered.head(_MAX_LINES).to_string(index=False, float_format=lambda value: f"{value:.4g}"))

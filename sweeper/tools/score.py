@@ -15,8 +15,9 @@ from w2s.errors import FieldError
 from w2s.files.datafile import DataFile, DataFileError
 from w2s.predictions.columns import ColumnNames
 from w2s.predictions.digest import prediction_digest
-from w2s.predictions.file import Kind, load_predictions
+from w2s.predictions.file import load_predictions
 from w2s.predictions.groups import prediction_grid
+from w2s.predictions.kinds import Kind
 from w2s_kernels import NUMPY
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["print_scores", "score"]
 
 
-def score(file: Path, kind: str, by: str | None = None) -> DataFrame:
+def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
     """Rows of every seed of a file, and of every value of the column ``by``: one row per cell, as a launch would write.
 
     Raises :class:`sweeper.errors.UserError` for a file that cannot be scored.
     """
     import pandas as pd
 
-    if kind not in get_args(Kind):
+    if kind not in get_args(Kind):  # by a call from Python; the command line accepts these words only
         raise UserError(f"kind {kind!r} is not one of: {', '.join(get_args(Kind))}")
     names = ColumnNames() if by is None else ColumnNames(group=by)
     try:
-        found = load_predictions(DataFile.find(str(file.resolve())), _kind(kind), names)
+        found = load_predictions(DataFile.find(str(file.resolve())), kind, names)
     except (FieldError, DataFileError) as error:
         raise UserError(str(error)) from None
     if by is not None and found.groups is None:
@@ -68,8 +69,3 @@ def _of(rows: DataFrame, seed: int) -> DataFrame:
     part: DataFrame = rows[rows["seed"] == seed]
     part.attrs = rows.attrs
     return part
-
-
-def _kind(word: str) -> Kind:
-    kinds: dict[str, Kind] = {"class": "class", "probability": "probability", "value": "value"}
-    return kinds[word]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sweeper.folder.part import status_counts
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
@@ -98,7 +99,7 @@ def _record(
     job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, *, error: str | None = None
 ) -> Receipt:
     key = block_key(study, block)
-    statuses = {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
+    statuses = status_counts(table)
     footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
     RunFolder(job.run).write_part(key, table.replace_schema_metadata(job.metadata), footer)
     first = None if error is None else table["cell_id"][0].as_py()

@@ -1,4 +1,4 @@
-"""One thread for everything a worker computes with, whatever library it comes from."""
+"""Hold every library that a worker computes with to one thread."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of its mallopt
 def keep_freed_memory() -> None:
     """Let this process keep memory that it has freed, arrays up to 32 MiB and 256 MiB at the end of the heap, from now on.
 
-    Arrays of a few MiB come and go all the time in a block; handing their pages back and taking them anew, zeroed, was a
-    tenth of the time of cheap cells. Where the C library cannot be told so, or has been told by the user, nothing is done.
+    Arrays of a few MiB come and go all the time in a block; handing their pages back and getting zeroed ones again was
+    a tenth of the time of cheap cells. Where the C library cannot be told so, or has been told by the user, nothing is done.
     """
     told = any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"))
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" and not told else None

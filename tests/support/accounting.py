@@ -12,6 +12,9 @@ from w2s.contract.cells import cell_fields
 from w2s.contract.study import Kind
 from w2s.studies.registry import find_study
 
+LIGHTER = ("probe.table", "charikar2024.molecules", "dong2025.features", "dong2025.regression")
+"""Studies whose cells share more than when the cut of grids was fixed: cuts count more than is computed."""
+
 
 def check_account(name: str, block: Block) -> None:
     """Pieces of a known kind whose operations add up to the cost, and real fields that share them, for a reason."""
@@ -19,7 +22,7 @@ def check_account(name: str, block: Block) -> None:
     pieces = study().pieces(block)
     cost = study().cost(block)
     total = sum(piece.flops for piece in pieces)
-    if hasattr(study, "stages"):  # a stage may be weighed as if fewer cells shared it, so that the cut of grids does not move
+    if name in LIGHTER:
         assert total <= cost.flops * (1 + 1e-12)
     else:
         assert cost.flops == pytest.approx(total, rel=1e-12)

@@ -46,26 +46,36 @@ def _is_seed(node: ast.expr) -> bool:
 
 
 def asserted_times(modules: Mapping[str, Module]) -> list[str]:
-    """Assertions about the reading of a clock, or about a name that was computed from one in the same function."""
+    """Assertions about the reading of a clock, or about a name that was computed from one in the same function.
+
+    A function of the same module that reads a clock and returns something is a clock too.
+    """
     found = []
     for module in modules.values():
+        clocks = _own_clocks(module.tree)
         for function in ast.walk(module.tree):
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                timed = _timed_names(function)
+                timed = _timed_names(function, clocks)
                 found += [
                     f"{module.path}:{node.lineno}: {ast.unparse(node)}"
                     for node in ast.walk(function)
-                    if isinstance(node, ast.Assert) and (_reads_clock(node.test) or _names(node.test) & timed)
+                    if isinstance(node, ast.Assert) and (_reads_clock(node.test, clocks) or _names(node.test) & timed)
                 ]
     return sorted(set(found))
 
 
-def _timed_names(function: ast.AST) -> set[str]:
+def _own_clocks(tree: ast.AST) -> set[str]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")]
+    returning = [f for f in functions if any(isinstance(node, ast.Return) and node.value for node in ast.walk(f))]
+    return {function.name for function in returning if _reads_clock(function, set())}
+
+
+def _timed_names(function: ast.AST, clocks: set[str]) -> set[str]:
     timed: set[str] = set()
     assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
     for _ in assigned:  # until nothing new depends on a clock
         for node in assigned:
-            if _reads_clock(node.value) or _names(node.value) & timed:
+            if _reads_clock(node.value, clocks) or _names(node.value) & timed:
                 timed |= {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
     return timed
 
@@ -74,15 +84,9 @@ def _names(node: ast.AST) -> set[str]:
     return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
-def _reads_clock(node: ast.AST) -> bool:
-    return any(
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "time"
-        and call.func.attr in _CLOCKS
-        for call in ast.walk(node)
-    )
+def _reads_clock(node: ast.AST, clocks: set[str]) -> bool:
+    called = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    return bool(called & ({f"time.{name}" for name in _CLOCKS} | clocks))
 
 
 _WORKPLACE = re.compile(

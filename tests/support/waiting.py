@@ -1,20 +1,12 @@
-"""Waiting in tests: for something to happen, and no longer than a limit. A limit passed is an error, not a measured time."""
+"""Limits and counts for tests that must not hang or do too much: no test asserts a time."""
 
 from __future__ import annotations
 
 import signal
-import time
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-
-def wait_until(happened: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    """Return when ``happened()`` is true; raise TimeoutError that names ``what`` after some seconds."""
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.02)
+from types import FrameType
 
 
 @contextmanager
@@ -31,3 +23,19 @@ def watchdog(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+def python_calls(function: Callable[[], object], package: str = "") -> int:
+    """Count the calls of Python functions while ``function`` runs, those of modules below ``package`` only where one is named."""
+    count = 0
+
+    def see(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and str(frame.f_globals.get("__name__", "")).startswith(package)
+
+    sys.setprofile(see)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count

@@ -108,7 +108,7 @@ def decide(claim: Claim, table: DataFrame, thresholds: Thresholds | None = None)
 
 
 def missing(claim: Claim, table: DataFrame) -> str:
-    """What a table lacks for a claim, in words; empty when nothing."""
+    """Say what a table lacks for a claim; empty when it lacks nothing."""
     if not len(table):
         return "the table has no rows"
     for name, count in claim.needs.items():
@@ -120,21 +120,21 @@ def missing(claim: Claim, table: DataFrame) -> str:
 
 
 def above(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
-    """``name`` is above ``threshold``: holds or fails where the whole interval says so, else unresolved."""
+    """Judge whether ``name`` is above ``threshold``: holds or fails where the whole interval says so, else unresolved."""
     low, high = _usable(value, interval)
     outcome: Outcome = "holds" if low > threshold else "fails" if high < threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"above {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def below(name: str, value: float, interval: tuple[float, float], threshold: float, seeds: int) -> Verdict:
-    """``name`` is below ``threshold``: holds or fails where the whole interval says so, else unresolved."""
+    """Judge whether ``name`` is below ``threshold``: holds or fails where the whole interval says so, else unresolved."""
     low, high = _usable(value, interval)
     outcome: Outcome = "holds" if high < threshold else "fails" if low > threshold else "unresolved"
     return Verdict(outcome, _line(name, value, interval, f"below {threshold:.4g}", seeds), value, interval, threshold, seeds)
 
 
 def within(name: str, value: float, interval: tuple[float, float], bounds: tuple[float, float], seeds: int) -> Verdict:
-    """``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside.
+    """Judge whether ``name`` lies in ``bounds``: holds when the interval lies inside, fails when it lies wholly outside.
 
     The verdict's ``threshold`` is the bound nearer to the value.
     """
@@ -146,7 +146,7 @@ def within(name: str, value: float, interval: tuple[float, float], bounds: tuple
 
 
 def untestable(why: str) -> Verdict:
-    """Nothing in the table decides the claim; ``why`` says what is missing."""
+    """Make the verdict that nothing in the table decides the claim; ``why`` says what is missing."""
     return Verdict("untestable", why)
 
 

@@ -30,7 +30,7 @@ _BLOCK = 2**21  # counts held at once: 16 MiB
 def over_seeds(
     table: DataFrame, statistic: Callable[[DataFrame], float], *, level: float = LEVEL, resamples: int = 1000
 ) -> tuple[float, tuple[float, float], int]:
-    """Value, interval and number of seeds of any statistic of a table, whole seeds resampled.
+    """Compute value, interval and number of seeds of any statistic of a table, resampling whole seeds.
 
     ``statistic`` is called on the table and on ``resamples`` tables of as many seeds, drawn with replacement. A seed that is
     drawn twice comes under two numbers, of the parity it had, so a statistic may group by seed, or choose on even seeds and
@@ -66,7 +66,7 @@ def over_means(
     level: float = LEVEL,
     resamples: int = 1000,
 ) -> tuple[float, tuple[float, float], int]:
-    """`over_seeds` of a statistic of means over seeds: the same draws and interval, equal to rounding.
+    """Compute `over_seeds` for a statistic of means over seeds: the same draws and interval, equal to rounding.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class _Groups(NamedTuple):
         return cls(np.argsort(codes, kind="stable"), np.cumsum(counts) - counts, counts, seeds.astype(np.int64) % 2)
 
     def picked(self, table: DataFrame, chosen: IntArray) -> DataFrame:
-        """Rows of the chosen seeds, every choice a seed of its own with the parity of the seed it was."""
+        """Take the rows of the chosen seeds, every choice a seed of its own with the parity of the seed it was."""
         counts = self.counts[chosen]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         picked: DataFrame = table.iloc[self.order[np.repeat(self.starts[chosen], counts) + within]]

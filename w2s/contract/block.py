@@ -100,7 +100,7 @@ class Block:
     def __post_init__(self) -> None:
         names = [*self.fixed, *(name for axis in self.axes for name in axis.names)]
         if len(set(names)) != len(names):
-            raise ValueError(f"a field stands twice in a block: {sorted(names)}")
+            raise ValueError(f"a field is listed twice in a block: {sorted(names)}")
         if self.mask is not None and self.mask.shape != self.shape:
             raise ValueError(f"mask has shape {self.mask.shape}, block has shape {self.shape}")
 

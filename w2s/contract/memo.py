@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Mapping
+from types import ModuleType
 from typing import Any
 
 __all__ = ["MEMO_BYTES", "Memo", "size_of"]
@@ -56,10 +57,10 @@ def size_of(value: Any) -> float:
     seen: set[int] = set()
 
     def walk(part: Any) -> float:
-        if id(part) in seen or isinstance(part, (str, bytes, int, float, type(None), type)):
+        if id(part) in seen or isinstance(part, (str, bytes, int, float, type(None), type, ModuleType)):
             return 0.0
         seen.add(id(part))
-        if hasattr(part, "nbytes"):
+        if isinstance(getattr(part, "nbytes", None), int):
             return float(part.nbytes)
         if isinstance(part, Mapping):
             return sum(map(walk, part.values()))

@@ -75,12 +75,17 @@ class Piece:
 class Common:
     """A value that other blocks of a grid may need too.
 
-    ``key`` is its identity: values of one key are the same. ``piece`` is its part of the block's account, under the name that
-    it has there.
+    ``key`` is its identity: values of one key are the same. ``pieces`` are its part of the block's account, under the names
+    that they have there.
     """
 
     key: Hashable
-    piece: Piece
+    pieces: tuple[Piece, ...]
+
+    @property
+    def flops(self) -> float:
+        """Nominal operations of computing it."""
+        return sum(piece.flops for piece in self.pieces)
 
 
 @dataclass(frozen=True)

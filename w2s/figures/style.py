@@ -63,5 +63,5 @@ def heading(figure: Figure, title: str, note: str) -> None:
 
 
 def few_digits(value: float) -> str:
-    """Label of a minor tick of a logarithmic axis: those at 2 and 5 only."""
+    """Write the label of a minor tick of a logarithmic axis: those at 2 and 5 only."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""

@@ -1,4 +1,4 @@
-"""Arrays that are dear to compute and depend on contents alone, kept in the user's cache folder and in this process.
+"""Arrays that are expensive to compute and depend on contents alone, kept in the user's cache folder and in this process.
 
 A folder that cannot be written costs time, never a result; nothing is ever unpickled.
 """

@@ -33,7 +33,7 @@ def read_table_file(name: str, path: Path, *, also: tuple[str, ...] = ()) -> pa.
     if table.num_rows == 0:
         raise FieldError(f"{name}: the file has no rows")
     if twice := sorted({column for column in table.column_names if table.column_names.count(column) > 1}):
-        raise FieldError(f"{name}: the column {twice[0]!r} stands twice")
+        raise FieldError(f"{name}: the column {twice[0]!r} is listed twice")
     return table
 
 

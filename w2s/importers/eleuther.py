@@ -85,7 +85,7 @@ def _ceiling_rows(trio: Trio) -> str:
 
 
 def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
-    """Truth and P(class 1) by id. Ids are hashes of texts: one that stands twice cannot be joined and is left out."""
+    """Truth and P(class 1) by id. Ids are hashes of texts: one that is listed twice cannot be joined and is left out."""
     table = read_saved(run.folder / "eval_results_final", ["id", "hard_label", "soft_pred"])
     counts = pc.value_counts(table["id"]).to_pylist()
     once = {entry["values"] for entry in counts if entry["counts"] == 1}

@@ -63,7 +63,7 @@ SUMMARY = pa.schema(
 
 
 def summary_row(accuracy: Mapping[str, float], auroc: Mapping[str, float] | None = None, **named: Any) -> dict[str, Any]:
-    """Row of one run from the accuracies (and areas under the ROC curve) of weak, student and ceiling.
+    """Make the row of one run from the accuracies (and areas under the ROC curve) of weak, student and ceiling.
 
     ``named`` are further columns. Standard errors sqrt(p (1 - p) / n) stand only where ``n_items`` is known.
     """
@@ -82,7 +82,7 @@ def summary_row(accuracy: Mapping[str, float], auroc: Mapping[str, float] | None
 
 
 def summary_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as one table, ordered by data set, models, loss and seed."""
+    """Write rows as one table, ordered by data set, models, loss and seed."""
     keys = ("dataset", "weak_size", "strong_size", "method", "loss", "seed", "run")
     ordered = sorted(rows, key=lambda row: tuple((row[key] is not None, row[key]) for key in keys))
     return pa.Table.from_pylist([dict(row) for row in ordered], schema=SUMMARY)
@@ -128,7 +128,7 @@ def whole(values: Mapping[str, Any], name: str, file: str) -> int | None:
 
 
 def read_saved(folder: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of a data set saved by the ``datasets`` library (``save_to_disk``): Arrow streams listed in ``state.json``."""
+    """Read columns of a data set saved by ``datasets`` (``save_to_disk``): Arrow streams listed in ``state.json``."""
     state = read_json(folder / "state.json")
     if state.get("_indices_data_files"):
         raise FolderError(f"{folder.name} was saved with an index of rows, by an old version of datasets: save it again")
@@ -144,7 +144,7 @@ def read_saved(folder: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def label_share(folder: Path) -> dict[str, Any]:
-    """Columns ``label_accuracy`` and ``n_labels`` from saved weak labels with a column ``acc``, where there are any."""
+    """Compute the columns ``label_accuracy`` and ``n_labels`` from saved weak labels with a column ``acc``, if any."""
     try:
         hits = read_saved(folder, ["acc"])["acc"].cast(pa.int64())
     except (FolderError, pa.ArrowException):

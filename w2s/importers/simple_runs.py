@@ -36,7 +36,7 @@ class SimpleRun:
         return self.config.get("weak_model_size") is not None
 
     def get(self, name: str) -> Any:
-        """Setting of the run; runs from before seeds existed are seed 0."""
+        """Read a setting of the run; runs from before seeds existed are seed 0."""
         return self.config.get(name, 0 if name == "seed" else None)
 
 
@@ -51,7 +51,7 @@ class Trio:
 
 
 def find_runs(folder: Path, mark: str) -> tuple[list[SimpleRun], list[str]]:
-    """Finished runs below a folder whose configuration has the setting ``mark``, and what was skipped.
+    """Find the finished runs below a folder whose configuration has the setting ``mark``, and what was skipped.
 
     A folder with a log, a pickle or a summary is taken for a run; without a readable summary it is half-written.
     """
@@ -71,7 +71,7 @@ def find_runs(folder: Path, mark: str) -> tuple[list[SimpleRun], list[str]]:
 
 
 def find_trios(runs: Sequence[SimpleRun], folder: Path) -> tuple[list[Trio], list[str]]:
-    """Every student with its anchors from the same sweep folder, and students without."""
+    """Match every student with its anchors from the same sweep folder, and students without."""
     trios, skipped = [], []
     for student in (run for run in runs if run.is_student):
         beside = [run for run in runs if not run.is_student and run.folder.parent == student.folder.parent]
@@ -87,7 +87,7 @@ def find_trios(runs: Sequence[SimpleRun], folder: Path) -> tuple[list[Trio], lis
 
 
 def trio_row(trio: Trio, folder: Path, ceiling: str, n_items: int | None = None) -> dict[str, Any]:
-    """Row of the summary table."""
+    """Make the row of the summary table."""
     student = trio.student
     accuracy = {"weak": trio.weak.accuracy, "student": student.accuracy, "ceiling": trio.ceiling.accuracy}
     return summary_row(

@@ -34,7 +34,7 @@ class _Request(NamedTuple):
 def feature_matrix(
     name: str, table: Table, *, width: int | None, role: str, seed: int, backend: Backend, strong: Matrix | None = None
 ) -> Matrix:
-    """Features of every row of a table: (rows, d) float64.
+    """Compute the features of every row of a table: (rows, d) float64.
 
     Parameters
     ----------

@@ -55,12 +55,12 @@ class Network:
         return int(self.weights[0].shape[-2])
 
     def take(self, index: int) -> Network:
-        """Member ``index`` of the batch, as a batch of one."""
+        """Take member ``index`` of the batch, as a batch of one."""
         return Network(tuple(W[index][None] for W in self.weights), tuple(b[index][None] for b in self.biases))
 
 
 def random_network(role: str, seeds: Sequence[int], *, depth: int, width: int, inputs: int, backend: Backend) -> Network:
-    """Untrained networks: every weight and bias uniform on +-1/sqrt(fan_in), the default of ``torch.nn.Linear``.
+    """Draw untrained networks: every weight and bias uniform on +-1/sqrt(fan_in), the default of ``torch.nn.Linear``.
 
     The paper says "randomly initialised" and no more; this is our reading. With inputs of size 500 the biases hardly matter
     and the network is nearly positively homogeneous.
@@ -83,7 +83,7 @@ def random_network(role: str, seeds: Sequence[int], *, depth: int, width: int, i
 
 
 def perturbed(network: Network, role: str, seeds: Sequence[int], sigma: float, backend: Backend) -> Network:
-    """The network with independent N(0, sigma^2) added to every entry of every weight matrix; biases stay as they are."""
+    """Add independent N(0, sigma^2) to every entry of every weight matrix; biases stay as they are."""
     moved = []
     for layer, W in enumerate(network.weights):
         noise = [_normal(role, f"perturbation {layer}", seed, W.shape[-2], W.shape[-1], backend) for seed in seeds]
@@ -106,7 +106,7 @@ def pretrained(
     input_scale: float,
     backend: Backend,
 ) -> Network:
-    """Networks trained on the truth's tasks: stage 1 of the paper.
+    """Train networks on the truth's tasks: stage 1 of the paper.
 
     Task t is a head f_t ~ N(0, I) on the truth, held fixed while the network h replaces the truth under it: Adam minimises
     mean_ti (f_t'(h(x_ti) - h*(x_ti)))^2 over the parameters of h, from :func:`random_network`. A bias of the heads would cancel

@@ -34,19 +34,19 @@ def check(table: Table) -> None:
 
 
 def morgan(table: Table) -> Matrix:
-    """Morgan fingerprints of radius 2 folded to 2048 bits: (rows, 2048), 0 or 1."""
+    """Compute Morgan fingerprints of radius 2 folded to 2048 bits: (rows, 2048), 0 or 1."""
     return _cached(f"morgan-{BITS}-{RADIUS}", table, _morgan)
 
 
 def folded(bits: Matrix, count: int) -> Matrix:
-    """Fingerprints (rows, b) folded to ``count`` bits: bit j is set where some bit with number j modulo ``count`` is."""
+    """Fold fingerprints (rows, b) to ``count`` bits: bit j is set where some bit with number j modulo ``count`` is."""
     rows, width = bits.shape
     padded = np.pad(bits, ((0, 0), (0, -width % count)))
     return np.asarray(padded.reshape(rows, -1, count).max(axis=1))
 
 
 def descriptors(table: Table) -> Matrix:
-    """RDKit's two-dimensional descriptors, standardised over the table: (rows, d), within +-10.
+    """Compute RDKit's two-dimensional descriptors, standardised over the table: (rows, d), within +-10.
 
     Left out are descriptors that are undefined for some molecule of the table, or the same for all. Those that span more
     than 10^4 (``Ipc`` grows exponentially with size) go through sign(x) log(1 + |x|) first; then each is centred, divided

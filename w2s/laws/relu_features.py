@@ -20,25 +20,27 @@ __all__ = ["degree_weights", "gaussian_rows", "relu_moments", "unit_rows"]
 
 
 def degree_weights(quadratic: float, quartic: float) -> dict[int, float]:
-    """Coefficients a_k of a target with these parts of its power in degrees 2 and 4 and the rest in degree 1."""
+    """Compute the coefficients a_k of a target with these parts of its power in degrees 2 and 4 and the rest in degree 1."""
     parts = {1: max(1.0 - quadratic - quartic, 0.0), 2: quadratic, 4: quartic}
     return {degree: math.sqrt(part) for degree, part in parts.items() if part > 0}
 
 
 def gaussian_rows(role: str, seed: int, count: int, d: int, backend: Backend) -> Array:
-    """Standard normal bottom weights (count, d) of a role; fewer rows, or columns, are a prefix of more."""
+    """Draw standard normal bottom weights (count, d) of a role; fewer rows, or columns, are a prefix of more."""
     return streams.normals(streams.stream("random_features", role, seed=seed), count, d, backend)
 
 
 def unit_rows(role: str, seed: int, count: int, d: int, backend: Backend) -> Array:
-    """Bottom weights uniform on the unit sphere, (count, d); fewer rows are a prefix of more."""
+    """Draw bottom weights uniform on the unit sphere, (count, d); fewer rows are a prefix of more."""
     xp = backend.xp
     rows = gaussian_rows(role, seed, count, d, backend)
     return rows / xp.sqrt(xp.sum(rows * rows, axis=1))[:, None]
 
 
 def relu_moments(units: Array, weights: Mapping[int, float]) -> Array:
-    """Moments E f*(x) relu(u'x) = sum_k a_k sqrt(N(d, k)) c_k P_k(b'u), (m,), of unit rows u (m, d); ``weights`` are the a_k.
+    """Compute the moments E f*(x) relu(u'x) = sum_k a_k sqrt(N(d, k)) c_k P_k(b'u), (m,), of unit rows u (m, d).
+
+    ``weights`` are the a_k.
 
     (b'u)/(2 sqrt(d)) for the linear target.
     """

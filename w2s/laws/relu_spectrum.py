@@ -10,12 +10,12 @@ __all__ = ["gegenbauer", "multiplicity", "relu_coefficient", "relu_eigenvalue"]
 
 
 def multiplicity(d: int, k: int) -> int:
-    """Dimension N(d, k) of the spherical harmonics of degree k in R^d, d >= 2."""
+    """Compute the dimension N(d, k) of the spherical harmonics of degree k in R^d, d >= 2."""
     return 1 if k == 0 else (2 * k + d - 2) * math.comb(k + d - 3, d - 2) // k
 
 
 def relu_coefficient(d: int, k: int) -> float:
-    """Funk-Hecke coefficient c_k: E relu(u'x) P_k(b'x) = c_k P_k(u'b) for x uniform on the sphere of R^d, d >= 2."""
+    """Compute the Funk-Hecke c_k: E relu(u'x) P_k(b'x) = c_k P_k(u'b) for x uniform on the sphere of R^d, d >= 2."""
     if k == 1:
         return 1.0 / (2.0 * d)
     if k % 2:
@@ -27,7 +27,7 @@ def relu_coefficient(d: int, k: int) -> float:
 
 
 def relu_eigenvalue(d: int, k: int) -> float:
-    """Eigenvalue lam_k = c_k^2 of E_u relu(u'x) relu(u'y), u uniform on the sphere; sum_k lam_k N(d, k) = 1/(2d)."""
+    """Compute the eigenvalue lam_k = c_k^2 of E_u relu(u'x) relu(u'y), u on the sphere; sum_k lam_k N(d, k) = 1/(2d)."""
     return relu_coefficient(d, k) ** 2
 
 

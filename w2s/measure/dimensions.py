@@ -85,19 +85,19 @@ class Principal:
         """Leading left singular vectors: (rows, d), orthonormal."""
 
     def projected(self, width: int, seed: int) -> Matrix:
-        """Leading directions (width, min(d, width)) after a multiplication by a random matrix of N(0, 1/width)."""
+        """Compute the leading directions (width, min(d, width)) after a multiplication by a random matrix of N(0, 1/width)."""
         weights = normals(stream("dimensions", "projection", seed=seed), self.width, width, NUMPY)
         _, _, right = np.linalg.svd(self._square @ (weights / np.sqrt(width)), full_matrices=False)
         return np.asarray(right[: min(self.dimension, width)].T)
 
 
 def intrinsic_dimension(features: npt.ArrayLike, energy: float = ENERGY, *, centred: bool) -> int:
-    """Least k whose k largest squared singular values sum to ``energy`` of all of them: of features (rows, p), in 1..p."""
+    """Find the least k whose k largest squared singular values sum to ``energy`` of all: of features (rows, p), in 1..p."""
     return Principal(features, energy, centred=centred).dimension
 
 
 def sample_overlap(weak: Principal, strong: Principal) -> Overlap:
-    """Correlation dimension in the space of the rows: ||U_s'U_w||_F^2 of the leading left singular vectors.
+    """Compute the correlation dimension in the space of the rows: ||U_s'U_w||_F^2 of the leading left singular vectors.
 
     Both are of the same rows in the same order (ValueError for unequal numbers). The number of rows should be several times
     d_s + d_w: two unrelated subspaces of R^rows have d_s d_w / rows in common on average.
@@ -108,7 +108,7 @@ def sample_overlap(weak: Principal, strong: Principal) -> Overlap:
 
 
 def projected_overlap(weak: Principal, strong: Principal, seeds: tuple[int, ...] = (42, 43, 44, 45, 46)) -> Overlap:
-    """Correlation dimension in feature space, as in the paper's code: ||V_s'V_w||_F^2 of the leading directions.
+    """Compute the correlation dimension in feature space, as in the paper's code: ||V_s'V_w||_F^2 of the leading directions.
 
     If widths differ, the wider features are multiplied by a matrix (wide, narrow) of independent N(0, 1/narrow), one value
     per seed; their intrinsic dimension is the one before. The first seed is the code's, the random numbers are our own. With

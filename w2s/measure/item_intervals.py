@@ -1,4 +1,4 @@
-"""Intervals over items: all models of a cell resampled together, so that both anchors and their noise are inside.
+"""Intervals over items: all models of a cell resampled together, to account for noise in the weak and ceiling errors.
 
 A *term* is one number per item whose mean is a column of a row: an error, a misfit, a hit. Every metric of a row is a mean of
 terms or a ratio of such means, hence one resampling serves all of them. Items are the unit here; over seeds, see
@@ -32,7 +32,7 @@ INTERVAL_COLUMNS: Mapping[str, str] = {
 
 
 def resampled_means(terms: Matrix) -> Matrix:
-    """Means of the terms (n, m) over n items drawn with replacement: (RESAMPLES, m).
+    """Compute means of the terms (n, m) over n items drawn with replacement: (RESAMPLES, m).
 
     Deterministic: the draws depend on n alone, so equal items give equal intervals. One item says nothing about others: all is
     NaN. Cost O(RESAMPLES n m); memory 64 MB.
@@ -51,14 +51,14 @@ def resampled_means(terms: Matrix) -> Matrix:
 
 
 def mean_bounds(resampled: Vector, level: float = 0.95) -> Bounds:
-    """Percentile interval of a mean from its resamples (r,)."""
+    """Compute the percentile interval of a mean from its resamples (r,)."""
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(resampled, [tail, 1.0 - tail])
     return float(low), float(high)
 
 
 def ratio_bounds(top: Vector, bottom: Vector, level: float = 0.95) -> Bounds:
-    """Percentile interval of a ratio of means from paired resamples (r,), (r,).
+    """Compute the percentile interval of a ratio of means from paired resamples (r,), (r,).
 
     A resample whose denominator is not positive lies beyond every bound, on the side of its numerator. Where that reaches a
     bound, the items do not resolve the denominator and both bounds are NaN.
@@ -72,7 +72,7 @@ def ratio_bounds(top: Vector, bottom: Vector, level: float = 0.95) -> Bounds:
 
 
 def item_intervals(terms: Mapping[str, npt.NDArray[np.generic]], level: float = 0.95) -> dict[str, float]:
-    """Interval columns ``<name>_low`` and ``<name>_high`` of every metric that the terms determine.
+    """Compute the interval columns ``<name>_low`` and ``<name>_high`` of every metric that the terms determine.
 
     ``terms`` maps names of ``MEANS`` to one number per item, (n,) each; ``same_wrong`` (weak model wrong, student predicts
     the same) adds agreement where the weak model is right and wrong. Gain and PGR come from the errors. Bounds of a ratio are

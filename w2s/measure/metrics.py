@@ -33,7 +33,7 @@ StatusArray = npt.NDArray[np.str_]
 
 
 def gain(weak_error: npt.ArrayLike, student_error: npt.ArrayLike) -> FloatArray:
-    """Gain = weak_error - student_error: by how much the student beats its teacher.
+    """Compute the gain weak_error - student_error: by how much the student beats its teacher.
 
     Inputs broadcast. Negative when the student is worse. Where both errors are small and close, a solver that knows
     the difference form of the two risks should store that instead: this subtraction loses the shared digits.
@@ -44,7 +44,7 @@ def gain(weak_error: npt.ArrayLike, student_error: npt.ArrayLike) -> FloatArray:
 def pgr(
     weak_error: npt.ArrayLike, student_error: npt.ArrayLike, ceiling_error: npt.ArrayLike
 ) -> tuple[FloatArray, StatusArray]:
-    """Performance gap recovered: (weak_error - student_error) / (weak_error - ceiling_error).
+    """Compute the performance gap recovered: (weak_error - student_error) / (weak_error - ceiling_error).
 
     1 means that the student reached the ceiling, 0 that it stayed at its teacher; both sides can be passed. Inputs
     broadcast. Returns the value and a status of the same shape: "ok"; "gap_nonpositive" when the ceiling is no better
@@ -56,7 +56,7 @@ def pgr(
 
 
 def pgr_from_gap(gain: npt.ArrayLike, gap: npt.ArrayLike) -> tuple[FloatArray, StatusArray]:
-    """PGR from its two parts, gain / gap with gap = weak_error - ceiling_error; statuses as in `pgr`.
+    """Compute PGR from its two parts, gain / gap with gap = weak_error - ceiling_error; statuses as in `pgr`.
 
     The form for solvers that compute the gain without cancellation, and for means over seeds.
     """
@@ -70,7 +70,7 @@ def pgr_from_gap(gain: npt.ArrayLike, gap: npt.ArrayLike) -> tuple[FloatArray, S
 
 
 def opr(strong_error: npt.ArrayLike, student_error: npt.ArrayLike) -> FloatArray:
-    """Outperforming ratio: strong_error / student_error; above 1, many weak labels beat the few true ones.
+    """Compute the outperforming ratio strong_error / student_error; above 1, many weak labels beat the few true ones.
 
     Inputs broadcast. NaN where an input is not finite, where student_error <= 0, or where the quotient overflows.
     """
@@ -80,7 +80,7 @@ def opr(strong_error: npt.ArrayLike, student_error: npt.ArrayLike) -> FloatArray
 
 
 def squared_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """Mean over the n items of sum_k (pred - truth)^2, for (..., n, k) arrays; leading axes broadcast.
+    """Average over the n items of sum_k (pred - truth)^2, for (..., n, k) arrays; leading axes broadcast.
 
     Against noiseless targets this is the excess risk, against noisy ones it includes the noise. O(size) time, one
     temporary of the broadcast shape. ValueError when the last two axes differ: a (n, 1) array is never stretched to k.
@@ -90,17 +90,17 @@ def squared_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
 
 
 def misfit(student: npt.ArrayLike, weak: npt.ArrayLike) -> FloatArray:
-    """Misfit E |f_s - f_w|^2: how far the student is from the labels it was trained on. Shapes as `squared_error`."""
+    """Compute the misfit E |f_s - f_w|^2: how far the student is from its training labels. Shapes as `squared_error`."""
     return squared_error(student, weak)
 
 
 def pred_gap(student: npt.ArrayLike, ceiling: npt.ArrayLike) -> FloatArray:
-    """PredGap E |f_s - f_c|^2 between the student and the ceiling model. Shapes as `squared_error`."""
+    """Compute PredGap E |f_s - f_c|^2 between the student and the ceiling model. Shapes as `squared_error`."""
     return squared_error(student, ceiling)
 
 
 def cross_term(student: npt.ArrayLike, weak: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """2 E <f_w - f_s, f_s - f*>: the exact difference gain - misfit of the squared loss.
+    """Compute 2 E <f_w - f_s, f_s - f*>: the exact difference gain - misfit of the squared loss.
 
     From |w - t|^2 - |s - t|^2 = |w - s|^2 + 2 <w - s, s - t>, which needs no assumption. Zero or positive means that
     the gain is at least the misfit, as when f_s is the projection of f_w on a convex set that holds f*. Shapes as
@@ -111,7 +111,7 @@ def cross_term(student: npt.ArrayLike, weak: npt.ArrayLike, truth: npt.ArrayLike
 
 
 def zero_one_error(scores: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
-    """Share of the n items whose argmax over the k classes is not the label.
+    """Compute the share of the n items whose argmax over the k classes is not the label.
 
     `scores` is (..., n, k) with k >= 2, `labels` (n,) integers in 0..k-1. **Ties go to the first index**, as in
     `numpy.argmax`, so a constant score always predicts class 0. A batch entry with a NaN score gets NaN.

@@ -51,33 +51,33 @@ SCORE_COLUMNS: Mapping[str, str] = {
 
 
 def surprisal(probabilities: Matrix, truth: Classes) -> Vector:
-    """-log p(true class) of every item, (n,), in nats."""
+    """Compute -log p(true class) of every item, (n,), in nats."""
     return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], FLOOR)))
 
 
 def cross_entropy(probabilities: Matrix, truth: Classes) -> float:
-    """Mean of -log p(true class), in nats."""
+    """Average -log p(true class), in nats."""
     return float(surprisal(probabilities, truth).mean())
 
 
 def divergences(first: Matrix, second: Matrix) -> Vector:
-    """KL(first || second) of every item, (n,), in nats."""
+    """Compute KL(first || second) of every item, (n,), in nats."""
     a, b = np.maximum(first, FLOOR), np.maximum(second, FLOOR)
     return np.asarray((first * (np.log(a) - np.log(b))).sum(axis=1))
 
 
 def divergence(first: Matrix, second: Matrix) -> float:
-    """Mean KL(first || second) over items, in nats: zero only where the two agree."""
+    """Average KL(first || second) over items, in nats: zero only where the two agree."""
     return float(divergences(first, second).mean())
 
 
 def brier(probabilities: Matrix, truth: Classes) -> float:
-    """Mean squared distance to the one-hot truth, 0..2."""
+    """Average the squared distance to the one-hot truth, 0..2."""
     return float(np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1).mean())
 
 
 def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -> float:
-    """Expected calibration error: |accuracy - confidence| of the predicted class, over equal-width bins, weighted by size.
+    """Compute the expected calibration error: |accuracy - confidence| over bins of equal width, weighted by size.
 
     Source: M. P. Naeini, G. F. Cooper and M. Hauskrecht, AAAI 2015.
     """
@@ -92,7 +92,7 @@ def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -
 def pgr_interval(
     weak: npt.NDArray[np.bool_], student: npt.NDArray[np.bool_], ceiling: npt.NDArray[np.bool_], level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the PGR on accuracy under resampling of items, all three models together: its anchors are noisy too.
+    """Compute an interval of the PGR on accuracy under resampling of items, all three models together.
 
     Inputs say which items each model gets right, (n,). Bounds are NaN where the items do not resolve the gap between weak
     model and ceiling (:func:`w2s.measure.item_intervals.ratio_bounds`). Deterministic: the draws depend on the number of items
@@ -109,7 +109,7 @@ _COMPARED = ("misfit", "misfit_squared", "disagreement", "agreement", "agreement
 def scores(
     truth: Classes, weak: Matrix, student: Matrix, ceiling: Matrix, strong: Matrix | None = None
 ) -> dict[str, float | int]:
-    """All result columns of one cell, by name. ``strong`` (the strong baseline) may be missing."""
+    """Compute all result columns of one cell, by name. ``strong`` (the strong baseline) may be missing."""
     models = {"weak": weak, "student": student, "ceiling": ceiling} | ({} if strong is None else {"strong": strong})
     if wild := [name for name, values in models.items() if not np.isfinite(values).all()]:
         # The largest of NaNs is class 0: an error rate of such a model would be a number that means nothing.

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ from w2s.errors import FieldError
 from w2s.files.datafile import DataFile, content_sha256
 from w2s.files.tablefile import read_table_file
 from w2s.predictions.columns import ColumnNames, Reader
+from w2s.predictions.kinds import Kind
 
-__all__ = ["Kind", "Predictions", "load_predictions"]
+__all__ = ["Predictions", "load_predictions"]
 
-Kind = Literal["class", "probability", "value"]
 Array = npt.NDArray[Any]
 
 
@@ -76,7 +76,7 @@ def load_predictions(file: DataFile, kind: Kind, names: ColumnNames) -> Predicti
     """Read and check a whole file, sorted by seed, group and item; cached per content, kind and names.
 
     Raises :class:`w2s.errors.FieldError` for a file that cannot be read or changed, a missing column, a missing value, an item
-    that stands twice in one (seed, group), and predictions that are not of the kind.
+    that is listed twice in one (seed, group), and predictions that are not of the kind.
     """
     return _load(file.name, file.path, file.sha256, kind, names)
 
@@ -113,7 +113,7 @@ def _unique(rows: Predictions) -> Predictions:
         place = int(same.argmax())
         named = zip(("item", "group", "seed"), (rows.items, rows.groups, rows.seeds), strict=True)
         where = ", ".join(f"{what} {column[place]}" for what, column in named if column is not None)
-        raise FieldError(rows.no_groups or f"{rows.name}: {where} stands twice")
+        raise FieldError(rows.no_groups or f"{rows.name}: {where} is listed twice")
     return rows
 
 

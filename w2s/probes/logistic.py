@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.probes.prepared import Prepared
 from w2s_kernels import Backend
 
 __all__ = ["CLIP", "TOLERANCE", "Head", "Logistic", "Probe"]
@@ -65,11 +66,9 @@ class Logistic(Head):
     """
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:  # noqa: ARG002
-        self.mean = features.mean(axis=0)
-        deviation = features.std(axis=0) if preprocess == "standardise" else np.ones(features.shape[1])
-        constant = deviation <= 1e-12 * np.abs(features).max(axis=0)
-        self.scale = np.where(constant, np.inf, deviation)
-        self.rows = self._prepared(features)
+        # The intercept is free, so centring changes no fit; it helps the descent.
+        self.prepared = Prepared(features, "standardise" if preprocess == "standardise" else "center").prepared
+        self.rows = self.prepared(features)
         self.gram = self.rows.T @ self.rows / len(self.rows)
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
@@ -104,10 +103,7 @@ class Logistic(Head):
         if not norm <= TOLERANCE:
             raise ValueError(f"logistic regression with C = {strength:g} stopped at gradient norm {norm:.1e}")
         account = {"solver": "l-bfgs", "iterations": int(found.nit) + steps, "gradient_norm": norm}
-        return Probe(self._prepared, slope, intercept, lambda logits: np.exp(_log_softmax(logits)), account)
-
-    def _prepared(self, features: Matrix) -> Matrix:
-        return np.asarray((features - self.mean) / self.scale)
+        return Probe(self.prepared, slope, intercept, lambda logits: np.exp(_log_softmax(logits)), account)
 
 
 def _settled(loss: Any, point: Matrix, steps: int = 100, small: float = 1e-12) -> tuple[Matrix, int]:

@@ -18,13 +18,14 @@ Column = npt.NDArray[Any]
 class Results:
     """One table (one dimension for each group of fields) for every column.
 
-    What is never put is NaN for numbers, 0 for whole numbers, None for anything else. ``numbers`` are columns of numbers that
-    are there in any case; others begin with the first values that are put.
+    What is never put is NaN for numbers, 0 for whole numbers, None for anything else. ``numbers`` and ``whole`` name columns
+    that are there in any case; others begin with the first values that are put.
     """
 
-    def __init__(self, block: Block, groups: Sequence[Group], numbers: Sequence[str] = ()) -> None:
+    def __init__(self, block: Block, groups: Sequence[Group], numbers: Sequence[str] = (), whole: Sequence[str] = ()) -> None:
         self.block, self.groups, self.shape = block, tuple(groups), tuple(len(group) for group in groups)
         self._tables: dict[str, Column] = {name: np.full(self.shape, np.nan) for name in numbers}
+        self._tables |= {name: np.zeros(self.shape, dtype=np.int64) for name in whole}
 
     def put(self, at: Any, columns: Mapping[str, Any]) -> None:
         """Store columns at an index of the tables, as NumPy does: they broadcast to what it selects."""

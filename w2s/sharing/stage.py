@@ -21,12 +21,12 @@ from w2s.contract.memo import Memo
 from w2s.contract.study import Common, Kind, Piece
 from w2s_kernels import Backend
 
-__all__ = ["Count", "Level", "Stage", "Stages", "Values"]
+__all__ = ["MOST_COMMON", "Count", "Level", "Stage", "Stages", "Values"]
 
 Level = Mapping[str, Any]
 Count = Callable[[Level, Any], float]
 
-_MOST = 256
+MOST_COMMON = 256
 """Values of one stage in a block that are offered to other blocks; a stage with more of them is cheap for each."""
 
 
@@ -181,17 +181,16 @@ class Stages:
         sizes = self.sizes(block)
         for stage in self.stages:
             group = block.group(*self._of(stage.over))
-            if not stage.shared or len(group) > _MOST:
+            if not stage.shared or len(group) > MOST_COMMON:
                 continue
             seen: dict[tuple[Any, ...], Level] = {}
             for level in group.levels:
                 whole = {**level, **sizes.given(level)}
                 seen.setdefault(stage.key(whole), whole)
             for key, level in seen.items():
-                if stage.times(level, sizes):
-                    yield Common(
-                        key, self._piece(stage, stage.times(level, sizes), self._one(stage, level, sizes), level, sizes)
-                    )
+                if count := stage.times(level, sizes):
+                    work = self._one(stage, level, sizes)
+                    yield Common(key, (self._piece(stage, count, work, level, sizes),))
 
     def _of(self, names: Sequence[str], among: Sequence[str] | None = None) -> tuple[str, ...]:
         """Those names that are fields of cells, each once."""

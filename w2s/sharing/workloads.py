@@ -1,6 +1,6 @@
 """A sample of each kind of work that a :class:`w2s.contract.study.Piece` can be, to measure a machine's rates on.
 
-The samples call what the studies call (the factorisations of :mod:`w2s.probes.probe`, the kernels), checks and copies
+The samples call what the studies call (the factorisations of :mod:`w2s.probes.rows`, the kernels), checks and copies
 included, so a rate is that of the whole step and not of the bare BLAS routine inside.
 """
 
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.study import Kind
-from w2s.probes.probe import MomentProbe, RowProbe
+from w2s.probes.moments import MomentProbe
+from w2s.probes.rows import RowProbe
 from w2s_kernels import Backend, filtered_products, flops, nested, normals, stream
 from w2s_kernels.descent import descend
 

@@ -109,5 +109,5 @@ def _claims_problem(study: type[Study]) -> str | None:
                 return f"{what}: the id {item.id!r} names a file or a line of a table; use letters, digits and _ . -"
         ids = [item.id for item in given]
         if twice := next((name for name in ids if ids.count(name) > 1), None):
-            return f"{what}: the id {twice!r} stands twice"
+            return f"{what}: the id {twice!r} is listed twice"
     return None

@@ -98,13 +98,13 @@ RATIOS: Mapping[str, Ratio] = {
 
 
 def ratios(df: pd.DataFrame) -> Mapping[str, Ratio]:
-    """Metrics of a frame that are quotients of means: the known ones, and what its metadata declare as ``pgr``, as in `PGR`."""
+    """List the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
     own = df.attrs.get("w2s", {}).get("pgr", {})
     return {**RATIOS, **{str(name): _pgr(str(student)) for name, student in own.items()}}
 
 
 def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
-    """ValueError for the first of `names` that is no column, with the nearest ones."""
+    """Raise ValueError for the first of `names` that is no column, with the nearest ones."""
     for name in names:
         if name not in df.columns:
             known = [str(column) for column in df.columns]
@@ -114,7 +114,7 @@ def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
 
 
 def cell_fields(df: pd.DataFrame) -> list[str]:
-    """Columns that name a cell: study, version and its fields, without the seed.
+    """List the columns that name a cell: study, version and its fields, without the seed.
 
     The fields come from the table's own metadata; a frame without it falls back to every column that is no known
     metric, theory, status or provenance column.
@@ -133,17 +133,17 @@ def _is_result(name: str) -> bool:
 
 
 def varying(df: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    """Those of `names` that take more than one value in `df`; null counts as a value."""
+    """List those of `names` that take more than one value in `df`; null counts as a value."""
     return [name for name in names if df[name].nunique(dropna=False) > 1]
 
 
 def as_names(names: str | Sequence[str]) -> list[str]:
-    """A list of names from one name or several."""
+    """Make a list of names from one name or several."""
     return [names] if isinstance(names, str) else list(names)
 
 
 def numbers(df: pd.DataFrame, name: str) -> FloatArray:
-    """A column as float64, null and infinity as NaN; ValueError for text."""
+    """Read a column as float64, null and infinity as NaN; ValueError for text."""
     try:
         values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     except (TypeError, ValueError) as error:
@@ -153,21 +153,21 @@ def numbers(df: pd.DataFrame, name: str) -> FloatArray:
 
 
 def usable(df: pd.DataFrame) -> BoolArray:
-    """Rows whose status lets their numbers enter: all but "failed" and "nonfinite"; all when there is no status."""
+    """Mark the rows whose status lets their numbers enter: all but "failed" and "nonfinite"; all when there is no status."""
     if "status" not in df.columns:
         return np.ones(len(df), dtype=np.bool_)
     return np.asarray(~df["status"].isin(UNUSABLE), dtype=np.bool_)
 
 
 def ratio_columns(df: pd.DataFrame, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Columns behind the top and the bottom of a ratio metric in this frame."""
+    """Name the columns behind the top and the bottom of a ratio metric in this frame."""
     ratio = ratios(df)[name]
     stored = ratio.stored_top is not None and ratio.stored_top in df.columns
     return ((ratio.stored_top,) if stored and ratio.stored_top else ratio.top), ratio.bottom
 
 
 def ratio_parts(df: pd.DataFrame, name: str) -> tuple[FloatArray, FloatArray]:
-    """Top and bottom of a ratio metric for every row; for PGR the gain and the gap weak_error - ceiling_error."""
+    """Compute top and bottom of a ratio metric for every row; for PGR the gain and the gap weak_error - ceiling_error."""
     top, bottom = ratio_columns(df, name)
     need(df, [*top, *bottom], f"for {name}")
     return _difference(df, top), _difference(df, bottom)
@@ -210,7 +210,7 @@ def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
 
 
 def seed_codes(df: pd.DataFrame, column: str = SEED) -> IntArray:
-    """Number of every row's seed, in sorted order; ValueError when a row has none."""
+    """Number every row's seed, in sorted order; ValueError when a row has none."""
     import pandas as pd
 
     need(df, [column], "the unit of the intervals")

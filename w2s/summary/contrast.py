@@ -28,7 +28,7 @@ def contrast(
     by: str | Sequence[str] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Difference a - b of `metric`, paired by `pair` within every group.
+    """Estimate the difference a - b of `metric`, paired by `pair` within every group.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ def contrast(
         Column whose values are the pairs, the unit of the interval.
     metric : str
         Column to compare. PGR and OPR are compared as ratios of means: every seed enters with its linearised value
-        R + (num - R den) / mean(den), so that the noise of both anchors, and what a and b share of it, is inside.
+        R + (num - R den) / mean(den). That accounts for noise in the weak and ceiling errors, and for what a and b
+        share of it.
     by : name or names
         Group columns. None takes the cell fields that vary among the matching rows, without the keys of a and b.
     level : float

@@ -80,13 +80,13 @@ Interval = TypeVar("Interval", MeanInterval, RatioInterval, PairedInterval)
 
 
 def mean_interval(x: npt.ArrayLike, level: float = 0.95) -> MeanInterval:
-    """Student's interval mean +- t(n - 1) s / sqrt(n) along the last axis of (..., n); NaN samples are absent."""
+    """Compute Student's interval mean +- t(n - 1) s / sqrt(n) along the last axis of (..., n); NaN samples are absent."""
     (values,), codes, shape = _flatten(x)
     return _shaped(mean_interval_by(values, codes, _size(shape), level), shape)
 
 
 def mean_interval_by(values: FloatArray, codes: IntArray, groups: int, level: float = 0.95) -> MeanInterval:
-    """`mean_interval` for flat values (m,) with group numbers (m,) in 0..groups-1."""
+    """Compute `mean_interval` for flat values (m,) with group numbers (m,) in 0..groups-1."""
     count, mean = group_mean(values, codes, groups)
     residual = values - mean[codes]
     half = t_quantile(count, level) * np.sqrt(_mean_variance(residual, residual, codes, count))
@@ -94,7 +94,7 @@ def mean_interval_by(values: FloatArray, codes: IntArray, groups: int, level: fl
 
 
 def fieller(num: npt.ArrayLike, den: npt.ArrayLike, level: float = 0.95) -> RatioInterval:
-    """Fieller's confidence set for mean(num) / mean(den) of paired samples (..., n); pairs with a NaN are absent.
+    """Compute Fieller's confidence set for mean(num) / mean(den) of paired samples (..., n); pairs with a NaN are absent.
 
     The set of all r that the t test of "num - r den has mean zero" does not reject,
 
@@ -111,7 +111,7 @@ def fieller(num: npt.ArrayLike, den: npt.ArrayLike, level: float = 0.95) -> Rati
 
 
 def fieller_by(num: FloatArray, den: FloatArray, codes: IntArray, groups: int, level: float = 0.95) -> RatioInterval:
-    """`fieller` for flat pairs (m,), (m,) with group numbers (m,)."""
+    """Compute `fieller` for flat pairs (m,), (m,) with group numbers (m,)."""
     count, top = group_mean(num, codes, groups)
     _, bottom = group_mean(den, codes, groups)
     ratio = np.divide(top, bottom, out=np.full(groups, np.nan), where=bottom != 0)
@@ -148,7 +148,7 @@ def _quadratic_set(a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[FloatAr
 
 
 def bootstrap_ratio(num: npt.ArrayLike, den: npt.ArrayLike, level: float = 0.95, resamples: int = 2000) -> RatioInterval:
-    """Percentile interval of mean(num) / mean(den) under resampling of whole pairs; arrays (..., n), NaN is absent.
+    """Compute the percentile interval of mean(num) / mean(den) under resampling of whole pairs; arrays (..., n), NaN is absent.
 
     Deterministic: the resampling weights come from a Philox stream keyed by a constant and the number of samples, so
     groups of equal size share them. "unbounded" (with infinite bounds) when Fieller's set is, or when more than
@@ -165,7 +165,7 @@ def bootstrap_ratio(num: npt.ArrayLike, den: npt.ArrayLike, level: float = 0.95,
 def bootstrap_ratio_by(
     num: FloatArray, den: FloatArray, codes: IntArray, groups: int, level: float = 0.95, resamples: int = 2000
 ) -> RatioInterval:
-    """`bootstrap_ratio` for flat pairs (m,), (m,) with group numbers (m,)."""
+    """Compute `bootstrap_ratio` for flat pairs (m,), (m,) with group numbers (m,)."""
     if resamples * (1.0 - level) / 2.0 < 1.0:
         raise ValueError(f"resamples={resamples} are too few for level={level}; use at least {2 / (1 - level):.0f}")
     exact = fieller_by(num, den, codes, groups, level)
@@ -205,13 +205,13 @@ def _percentiles(num: FloatArray, den: FloatArray, level: float, resamples: int)
 
 
 def paired_interval(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> PairedInterval:
-    """Student's interval and p-value for the mean of x - y over pairs (..., n); pairs with a NaN are absent."""
+    """Compute Student's interval and p-value for the mean of x - y over pairs (..., n); pairs with a NaN are absent."""
     (first, second), codes, shape = _flatten(x, y)
     return _shaped(paired_interval_by(first - second, codes, _size(shape), level), shape)
 
 
 def paired_interval_by(difference: FloatArray, codes: IntArray, groups: int, level: float = 0.95) -> PairedInterval:
-    """`paired_interval` for flat differences (m,) with group numbers (m,).
+    """Compute `paired_interval` for flat differences (m,) with group numbers (m,).
 
     p = P(|T_(n-1)| >= |mean| / se). Without any spread p is 0 for a nonzero mean and 1 for a zero one.
     """
@@ -226,7 +226,7 @@ def paired_interval_by(difference: FloatArray, codes: IntArray, groups: int, lev
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Holm's step-down adjusted p-values of one family (m,): max over j <= i of min(1, (m - j + 1) p_(j)).
+    """Adjust p-values by Holm's step-down procedure, for one family (m,): max over j <= i of min(1, (m - j + 1) p_(j)).
 
     NaN entries are no tests: they stay NaN and do not count in m. Source: S. Holm, Scand. J. Statist. 6 (1979) 65-70.
     """
@@ -240,7 +240,7 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
 
 
 def t_quantile(count: npt.ArrayLike, level: float) -> FloatArray:
-    """Two-sided Student quantile with count - 1 degrees of freedom; NaN below two samples."""
+    """Compute the two-sided Student quantile with count - 1 degrees of freedom; NaN below two samples."""
     from scipy.special import stdtrit
 
     if not 0.0 < level < 1.0:
@@ -251,7 +251,7 @@ def t_quantile(count: npt.ArrayLike, level: float) -> FloatArray:
 
 
 def group_mean(values: FloatArray, codes: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
-    """Number and mean of the values in every group; the mean of an empty group is NaN."""
+    """Count and average the values in every group; the mean of an empty group is NaN."""
     count = np.bincount(codes, minlength=groups)
     safe = np.maximum(count, 1)
     mean = np.bincount(codes, weights=values, minlength=groups) / safe

@@ -16,7 +16,7 @@ __all__ = ["seeds_needed"]
 
 
 def seeds_needed(df: pd.DataFrame, metric: str, half_width: float, level: float = 0.95) -> pd.DataFrame:
-    """Seeds per group of cells for an interval of ``metric`` that reaches ``half_width`` to either side.
+    """Estimate how many seeds each group of cells needs for an interval of ``metric`` of half width ``half_width``.
 
     From the half width h of n pilot seeds: h = t(n - 1) s / sqrt(n) gives s, and the answer is the least m with
     t(m - 1) s / sqrt(m) <= half_width. For ratios (PGR, OPR) h is half of Fieller's interval, which shrinks like 1 / sqrt(m)

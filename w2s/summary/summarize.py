@@ -30,7 +30,7 @@ def summarize(
     method: Method = "fieller",
     resamples: int = 2000,
 ) -> pd.DataFrame:
-    """Means over seeds with intervals, one row per group.
+    """Average over seeds, with intervals, one row per group.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def summarize(
 
     Seeds are the unit: rows are averaged within (group, seed) first, then Student's interval is taken over the seeds.
     Ratios (`opr`, `opr_01`, and every column of `w2s.summary.columns.PGR` or of the table's own ``pgr`` mapping) are ratios
-    of means over seeds, mean(gain) / mean(weak_error - ceiling_error), with the noise of both anchors inside the interval.
+    of means over seeds, mean(gain) / mean(weak_error - ceiling_error), with intervals that account for noise in both errors.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def summarize(
 
 
 def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
-    """Grouping columns: the given ones, checked, or every cell field that varies."""
+    """List the grouping columns: the given ones, checked, or every cell field that varies."""
     if by is None:
         return columns.varying(df, columns.cell_fields(df))
     keys = columns.as_names(by)
@@ -164,11 +164,11 @@ class _Table:
         return self.unit_group[present], [mean[present] for _, mean in results]
 
     def rows_of(self, mask: BoolArray) -> IntArray:
-        """Number of rows in `mask` per group."""
+        """Count the rows in `mask` per group."""
         return np.bincount(self.group[mask], minlength=self.groups)
 
     def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
-        """Accounting of the groups: rows, seeds, excluded, status."""
+        """Count what the groups hold: rows, seeds, excluded, status."""
         whole, any_value = self.usable.copy(), np.zeros(len(self.group), dtype=np.bool_)
         for block in blocks:
             defined = self.rows_of(block.entered) > 0

@@ -21,7 +21,7 @@ def value_text(value: Any) -> str:
 
 
 def interval_text(row: Mapping[str, Any], name: str) -> str:
-    """``0.57 [0.52, 0.63]`` for a metric of one summary row; its status where there is no number or no interval."""
+    """Write ``0.57 [0.52, 0.63]`` for a metric of one summary row; its status where there is no number or no interval."""
     value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
     status = str(row.get(f"{name}_status", ""))
     if value is None or not np.isfinite(value):
@@ -36,7 +36,7 @@ def _number(value: float) -> str:
 
 
 def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> DataFrame:
-    """One line per group: keys, then every metric with its interval."""
+    """Make one line per group: keys, then every metric with its interval."""
     import pandas as pd
 
     lines = []

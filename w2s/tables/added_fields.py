@@ -17,7 +17,7 @@ __all__ = ["added_fields", "with_added_fields"]
 
 
 def added_fields(cell: type[Cell]) -> list[str]:
-    """Names of the fields declared with ``since=``, those that others depend on first."""
+    """List the fields declared with ``since=``, those that others depend on first."""
     fields = cell_fields(cell)
     return sorted((name for name, spec in fields.items() if spec.since is not None), key=lambda name: _depth(name, fields))
 

@@ -21,7 +21,7 @@ __all__ = ["load"]
 
 
 def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
-    """Rows of a run as a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
+    """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
     starts with "." are parts still being written and are skipped, so a run can be read while it works. Nulls of numeric

@@ -28,7 +28,7 @@ def read_metadata(schema: pa.Schema, part: Path) -> dict[str, Any]:
 
 
 def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> dict[str, Any]:
-    """One description of all parts: lists are united in order, other keys are those of the first part that has them."""
+    """Merge the descriptions of all parts: lists are united in order, other keys are those of the first part that has them."""
     merged: dict[str, Any] = {}
     origin: dict[str, Path] = {}
     for content, part in zip(contents, parts, strict=True):

@@ -21,7 +21,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 def residual(values: Matrix, basis: Matrix) -> Matrix:
-    """(I - P) v for columns v of ``values`` (n, t), where ``basis`` (n, r) is orthonormal and spans the class.
+    """Compute (I - P) v for columns v of ``values`` (n, t), where ``basis`` (n, r) is orthonormal and spans the class.
 
     Projected twice, so that what is left is orthogonal to the class up to rounding of what is left, not of v. O(n r t).
     """
@@ -30,11 +30,11 @@ def residual(values: Matrix, basis: Matrix) -> Matrix:
 
 
 def projection_gap(weak: Matrix, truth: Matrix, basis: Matrix) -> Matrix:
-    """Difference gain - misfit = -2 <(I - P) f_w, (I - P) f*> on the student's own sample: (n, t), (n, t) -> (t,)."""
+    """Compute gain - misfit = -2 <(I - P) f_w, (I - P) f*> on the student's own sample: (n, t), (n, t) -> (t,)."""
     products = residual(weak, basis) * residual(truth, basis)
     return np.asarray(-2.0 * products.mean(axis=0))
 
 
 def gap_bound(misfit: npt.ArrayLike, epsilon: npt.ArrayLike) -> Matrix:
-    """2 sqrt(misfit epsilon): on the student's own sample |gain - misfit| is no larger. Inputs >= 0, broadcast."""
+    """Compute 2 sqrt(misfit epsilon): on the student's own sample |gain - misfit| is no larger. Inputs >= 0, broadcast."""
     return np.asarray(2.0 * np.sqrt(np.asarray(misfit, dtype=np.float64) * np.asarray(epsilon, dtype=np.float64)))

@@ -32,21 +32,21 @@ Array = npt.NDArray[Any]
 def in_sample_variance_student(
     d_weak: Any, d_strong: Any, d_overlap: Any, n_labeled: Any, n_transfer: Any, noise: Any = 1.0
 ) -> Any:
-    """Variance of the student on its own inputs: sigma^2/(n-d_w-1) (d_sw + (d_s/N)(d_w - d_sw))."""
+    """Compute the variance of the student on its own inputs: sigma^2/(n-d_w-1) (d_sw + (d_s/N)(d_w - d_sw))."""
     return noise**2 / (n_labeled - d_weak - 1) * (d_overlap + d_strong / n_transfer * (d_weak - d_overlap))
 
 
 def fresh_variance_student(
     d_weak: Any, d_strong: Any, d_overlap: Any, n_labeled: Any, n_transfer: Any, noise: Any = 1.0
 ) -> Any:
-    """Variance of the student on fresh inputs: d_s/N of the in-sample form becomes d_s/(N-d_s-1)."""
+    """Compute the variance of the student on fresh inputs: d_s/N of the in-sample form becomes d_s/(N-d_s-1)."""
     share = d_strong / (n_transfer - d_strong - 1)
     return noise**2 / (n_labeled - d_weak - 1) * (d_overlap + share * (d_weak - d_overlap))
 
 
 @functools.lru_cache(maxsize=1024)
 def target_products(geometry: Geometry) -> tuple[float, float, float, float]:
-    """Products |u|^2, |Cu|^2, |s - Cu|^2 and u'C's of the target's coefficients on weak (u) and strong (s) features."""
+    """Compute |u|^2, |Cu|^2, |s - Cu|^2 and u'C's of the target's coefficients on weak (u) and strong (s) features."""
     weak, strong, target = geometry.weak_map(), geometry.strong_map(), geometry.target()
     u, s, cross = weak @ target, strong @ target, strong @ weak.T
     image = cross @ u
@@ -69,7 +69,7 @@ def errors(
     risk: Array,
     ceiling: Array,
 ) -> dict[str, Array]:
-    """Expected errors of the four ridgeless models, vectorised over broadcasting fields; NaN where no closed form is known.
+    """Compute expected errors of the four ridgeless models, for fields that broadcast; NaN where no closed form is known.
 
     ``products`` (..., 4) are those of :func:`target_products`; ``rho_*`` are fractions of ``signal``. Unknown: a model
     evaluated on rows that it shares only in part, in-sample risk against noisy labels, and counts with an infinite mean.

@@ -25,7 +25,7 @@ PROVED_EXPONENT = {"relu": 1.49, "linear": 2.0}
 
 
 def lower_bound(weak_error: npt.ArrayLike) -> Matrix:
-    """Least error ((sqrt(1 + 3L) - sqrt(1 - L))/2)^2 of any student that shrinks its teacher; at least (3/4) L^2.
+    """Compute the least error ((sqrt(1 + 3L) - sqrt(1 - L))/2)^2 of any student that shrinks its teacher; at least (3/4) L^2.
 
     The teacher p is the projection of f* on its features. A student A p with 0 <= A <= I (flow from zero, ridge, any spectral
     filter) lies in the ball with diameter [0, p], whose centre is sqrt((1 + 3L)/4) from f* and whose radius is sqrt(1 - L)/2.
@@ -36,7 +36,7 @@ def lower_bound(weak_error: npt.ArrayLike) -> Matrix:
 
 
 def best_shrinkage(weak_error: float) -> Matrix:
-    """Shrinkage operator that attains :func:`lower_bound`: A (2, 2), symmetric with eigenvalues 0 and 1, for 0 <= L < 1.
+    """Construct the shrinkage operator that attains :func:`lower_bound`: A (2, 2), with eigenvalues 0 and 1, for 0 <= L < 1.
 
     Coordinates: along the teacher p and along f* - p, so that p = (sqrt(1 - L), 0) and f* = (sqrt(1 - L), sqrt(L)). A is the
     projection on the point v of the ball that is nearest to f*: a student whose only feature is v.
@@ -49,8 +49,9 @@ def best_shrinkage(weak_error: float) -> Matrix:
 
 
 def two_level_error(signal: npt.ArrayLike, tail: npt.ArrayLike, weak_error: npt.ArrayLike) -> Matrix:
-    """Student error of the linear network with spectrum {1, eps, ..., eps} and f* on the top direction; exact for any teacher.
+    """Compute the student error of the linear network with spectrum {1, eps, ..., eps}; exact for any teacher.
 
+    The target f* is on the top direction.
     ``signal`` and ``tail`` are what the student's filter lets through at 1 and at eps (flow: 1 - exp(-t), 1 - exp(-eps t)):
     (1 - signal (1 - L))^2 + tail^2 L (1 - L).
     """

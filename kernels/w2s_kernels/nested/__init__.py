@@ -6,8 +6,8 @@ masked to its first w rows. Rows are taken in panels from the bottom up, and a p
 it, so width w costs w^2 flops a right-hand side, not d^2. Quadratic forms use the same panels.
 
 Widths are for least squares and ridge; gradient flow needs the spectrum of each width.
-Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch go one by one: an
-item has the bits it has alone.
+Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch are computed one
+by one: an item has the bits it has alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMS = operation("nested", "forms")
 
 
 def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Backend) -> Array:
-    """Coefficients R[:w, :w]^-1 z[:w] of every width, padded with zeros.
+    """Solve for the coefficients R[:w, :w]^-1 z[:w] of every width, padded with zeros.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Bac
 
 
 def quadratics(theta: Array, widths: Sequence[int] | Array, second: Array) -> Array:
-    """Quadratic forms theta' S theta of coefficients that end at their width.
+    """Compute quadratic forms theta' S theta of coefficients that end at their width.
 
     Parameters
     ----------

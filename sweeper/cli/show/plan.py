@@ -39,7 +39,7 @@ def print_plan(plan: Plan) -> None:
         out.print(f"  {cut.count:,} blocks of up to {size} each")
         if cut.cost.bytes > (memory := physical_memory()):
             out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
-    waste = f"; up to {plan.waste:,} solved in vain" if plan.waste else ""
+    waste = f"; up to {plan.waste:,} solved that are not wanted" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
     missing = 0
     if has_artifacts(grid.study):

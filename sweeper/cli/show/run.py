@@ -23,8 +23,6 @@ __all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
 
 def print_status(status: RunStatus) -> None:
     """Print counts, rate, first error and what to do next."""
-    from sweeper.console import console
-
     out = console()
     share = 100.0 * status.done / status.cells if status.cells else 100.0
     out.print(f"{status.study} in {status.run}")
@@ -50,13 +48,11 @@ def print_status(status: RunStatus) -> None:
     if status.running:
         out.print("a launch is at work")
     elif status.pending or status.failed:
-        out.print("launch the grid again to go on")
+        out.print("launch the grid again to resume")
 
 
 def print_existing(grid: Grid) -> None:
     """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
-    from sweeper.console import console, short
-
     folder = RunFolder(grid.out)
     stored = folder.read_grid()
     if stored is None:
@@ -71,8 +67,6 @@ def print_existing(grid: Grid) -> None:
 
 def print_rerun(comparison: Comparison) -> bool:
     """Print a cell's fields and, per result, stored and new value; return whether none differs."""
-    from sweeper.console import console
-
     out = console()
     out.print(f"cell {comparison.cell_id}")
     out.print(", ".join(f"{name} = {show(value)}" for name, value in comparison.fields.items()))
@@ -108,7 +102,7 @@ def print_outcome(outcome: Outcome) -> None:
     if outcome.first_error:
         out.print(f"first error: {outcome.first_error}")
     if outcome.stopped:
-        out.print(f"{outcome.stopped}; launch again to go on")
+        out.print(f"{outcome.stopped}; launch again to resume")
     if outcome.exit == Exit.DONE:
         out.print(f"next: w2s-sweep report {short(outcome.run)}")
 

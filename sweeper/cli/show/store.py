@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from sweeper.console import console
 from sweeper.errors import RunError
 from w2s.artifacts import Store
 
@@ -13,8 +14,6 @@ __all__ = ["collect_garbage", "print_store"]
 
 def print_store(path: Path) -> None:
     """Print the artifacts of a store by function, with their size, and the runs that use them."""
-    from sweeper.console import console
-
     store, out = _existing(path), console()
     lines: dict[str, Counter[str]] = {}
     for manifest in store.manifests():
@@ -27,8 +26,6 @@ def print_store(path: Path) -> None:
 
 def collect_garbage(path: Path, *, dry_run: bool) -> None:
     """Remove what no existing run uses, or say how much that would be."""
-    from sweeper.console import console
-
     store = _existing(path)
     if dry_run:
         used = set[str]().union(*store.in_use().values())

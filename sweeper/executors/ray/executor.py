@@ -77,7 +77,7 @@ class RayExecutor(Executor):
         return [_outcome(self._flying.pop(reference), reference) for reference in ready]
 
     def close(self) -> None:
-        """Leave the cluster: cancel what is in flight on one that goes on without this launch, end a local one."""
+        """Leave the cluster: cancel what is in flight on a shared one, end a local one."""
         if self._counters is not None:
             self._counters.set_rate()
         if self.options.address and ray.is_initialized():

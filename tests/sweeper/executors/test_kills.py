@@ -64,10 +64,11 @@ def test_interrupted_half_way(bench, undisturbed, how):
     os.killpg(process.pid, how)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert "interrupted; launch again to go on" in out
+    assert "interrupted; launch again to resume" in out
     assert "pending" in out
     assert "Traceback" not in err
     assert events(run, "end")[-1]["exit"] == 130
+    assert 3 <= len(part_files(run)) < 24, "the launch was interrupted half way"
     bench.steer(sleep=None)
     done = bench.sweep("launch", "grid.yaml", "--executor", "inline")
     assert done.returncode == 0
@@ -81,6 +82,7 @@ def test_interrupted_again_and_again(bench, undisturbed):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         assert process.returncode == 130
+        assert len(part_files(run)) < 24
     bench.steer(sleep=None)
     assert launch(bench.folder / "grid.yaml", executor="inline").found >= 6
     assert table(run).equals(undisturbed)

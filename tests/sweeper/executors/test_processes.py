@@ -104,7 +104,7 @@ def test_workers_end_with_the_launch_in_the_middle_of_a_block(bench, how):
     assert "Traceback" not in err
     if how == signal.SIGINT:
         assert process.returncode == 130, err
-        assert "interrupted; launch again to go on" in out
+        assert "interrupted; launch again to resume" in out
     there = table(run)
     assert 0 < there.num_rows < 96
     bench.steer(sleep=None)

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from workbench import wait_until
 
 from sweeper import launch
 from sweeper.cli.show.run import print_rerun
@@ -155,22 +155,21 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault
-def test_killed_at_any_moment_it_goes_on_and_ends_the_same(tmp_path):
+def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):
     whole = tmp_path / "whole"
     whole.mkdir()
-    launch(grid(whole, weak=(1, 2, 3), seconds=0.05), out=whole / "runs" / "a")
-    path = grid(tmp_path, weak=(1, 2, 3), seconds=0.05)
+    launch(grid(whole, weak=(1, 2, 3), seconds=0.1), out=whole / "runs" / "a")
+    path = grid(tmp_path, weak=(1, 2, 3), seconds=0.1)
     for moment in (1, 3, 5, 8):
         process = subprocess.Popen(
             [sys.executable, "-m", "sweeper.cli", "launch", str(path), "--out", str(tmp_path / "runs" / "a")],
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 60
-        while sum(made(tmp_path).values()) < moment and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
+        wait_until(lambda: sum(made(tmp_path).values()) >= moment or process.poll() is not None)  # noqa: B023
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, f"the launch ended before artifact {moment}"
+        assert sum(made(tmp_path).values()) < 12, "nothing was left to resume"
     outcome = launch(path, out=tmp_path / "runs" / "a")
     assert outcome.exit == Exit.DONE
     assert max(made(tmp_path).values()) <= 5  # once, and once more for each kill that met it

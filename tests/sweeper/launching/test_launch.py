@@ -1,4 +1,4 @@
-"""Launching, and launching again: the table is the product of the axes, nothing is computed twice, nothing stands twice."""
+"""Launching, and launching again: the table is the product of the axes, nothing is computed twice, nothing is listed twice."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ def test_several_runs_are_one_table(lab: Lab) -> None:
     (found,) = verify([first, second, overlapping, first])
     assert (found.rows, found.seeds, found.repeated, len(found.runs)) == (8 + 6 + 2, 7, 2, 3)
     assert {judged.claim.id: judged.verdict.outcome for judged in found.judged}["needy"] == "unresolved"
-    assert "2 rows of cells that stand in more than one run; tested once" in sweep(first, overlapping).output
+    assert "2 rows of cells that more than one run has; tested once" in sweep(first, overlapping).output
     assert sweep(first, second, "--json").exit_code == 1
 
 

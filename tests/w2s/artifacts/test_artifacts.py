@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
+from workbench import wait_until
 
 from w2s.artifacts import ArtifactError, Call, Store, Work, artifact, in_order
 from w2s.files.datafile import DataFile
@@ -149,10 +149,11 @@ def test_a_killed_computation_leaves_its_lease_free_and_its_scratch_there(tmp_pa
     worker = multiprocessing.get_context("fork").Process(target=_compute, args=(store.path, call))
     worker.start()
     checkpoint = store.path / "scratch" / call.key / "checkpoint.json"
-    wait_until(lambda: log.exists() and checkpoint.exists(), "the computation begins")
+    wait_until(lambda: log.exists() and checkpoint.exists())
     assert store.remove_unused() == (0, 0)  # in use: left alone
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
+    assert worker.exitcode == -signal.SIGKILL
     assert not store.has(call)
     quick = Call(artifact(version=1, name="test.slow")(_finish), call.arguments)
     assert quick.key == call.key

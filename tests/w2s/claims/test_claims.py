@@ -225,11 +225,11 @@ def test_an_expected_failure_has_a_reason() -> None:
 @pytest.mark.parametrize(
     ("what", "given", "says"),
     [
-        ("claims", (claim(), claim()), "'many' stands twice"),
+        ("claims", (claim(), claim()), "'many' is listed twice"),
         ("claims", claim(), "claims must be a tuple of w2s.Claim"),
         ("claims", (Figure("f", "f", lambda table: None),), "must hold w2s.Claim only"),
         ("figures", (Figure("../f", "f", lambda table: None),), r"use letters, digits"),
-        ("figures", (Figure("f", "f", lambda table: None),) * 2, "'f' stands twice"),
+        ("figures", (Figure("f", "f", lambda table: None),) * 2, "'f' is listed twice"),
     ],
 )
 def test_the_registry_looks_at_claims_and_figures(what: str, given: object, says: str) -> None:

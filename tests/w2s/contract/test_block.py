@@ -62,7 +62,7 @@ def test_shape_size_and_order():
 
 
 def test_what_cannot_be_a_block():
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="is listed twice"):
         Block({"n": 1}, (Axis.single("n", [1, 2]),))
     with pytest.raises(ValueError, match="every value needs 2 entries"):
         Axis(("a", "b"), ((1,),))

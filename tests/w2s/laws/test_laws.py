@@ -20,7 +20,7 @@ from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.laws import Geometry, Rows, Table, feature_matrix, latent_sample, load_table, split_rows
 from w2s.laws.feature_maps import check_features
-from w2s_kernels import NUMPY, choose
+from w2s_kernels import NUMPY, choose, streams
 
 Columns = dict[str, Any]
 
@@ -115,7 +115,8 @@ def test_wide_features_are_nested() -> None:
 def test_relu_features_are_what_they_say() -> None:
     some = table()
     wide, other = features("relu", some, 2000), features("relu", some, 2000, seed=4)
-    assert (wide >= 0).all()
+    weights = streams.normals(streams.stream("features", "strong", seed=3), 2000, 6, NUMPY)
+    np.testing.assert_allclose(wide, np.maximum(some.inputs @ weights.T / np.sqrt(6), 0), rtol=1e-12, atol=1e-12)
     assert not np.allclose(wide, other)
     assert not np.allclose(wide, features("relu", some, 2000, role="weak"))
     # E max(0, x'w)^2 = |x|^2 / 2p for w ~ N(0, I/p); relative standard error sqrt(5/2000).

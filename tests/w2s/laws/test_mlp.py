@@ -9,6 +9,7 @@ import pytest
 
 from w2s.laws.mlp import Network, perturbed, pretrained, random_network
 from w2s_kernels import NUMPY, Backend, choose
+from w2s_kernels.descent import descend
 
 NUMBA = choose("numba")
 
@@ -127,11 +128,25 @@ def test_pretraining_of_a_seed_does_not_depend_on_its_batch() -> None:
     same(learned(truth, epochs=3), together)
 
 
-def test_roles_start_elsewhere_on_the_same_tasks() -> None:
+def test_roles_start_elsewhere_on_the_same_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(weights: Any, biases: Any, *given: Any, **options: Any) -> Any:
+        seen.append((weights, given))
+        return descend(weights, biases, *given, **options)
+
+    monkeypatch.setattr("w2s.laws.mlp.descend", watched)
     truth = truths([0])
     weak, strong = (learned(truth, [0], role, epochs=2) for role in ("weak", "strong"))
+    (weak_start, (x, heads, task, y, order)), (strong_start, (*same_problem, other_order)) = seen
+    assert all((a != b).all() for a, b in zip(weak_start, strong_start, strict=True))
+    for one, other in zip((x, heads, task, y), same_problem, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert order != other_order
     assert all((a != b).any() for a, b in zip(weak.weights, strong.weights, strict=True))
-    assert (learned(truth, [0], tasks=5, epochs=2).weights[0] != weak.weights[0]).any()
+    more = learned(truth, [0], tasks=5, epochs=2)
+    np.testing.assert_array_equal(seen[-1][1][0][:, : x.shape[1]], x)  # more tasks only add to them
+    assert (more.weights[0] != weak.weights[0]).any()
 
 
 def test_backends_pretrain_alike() -> None:

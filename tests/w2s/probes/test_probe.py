@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from w2s.probes.probe import LABEL_RULES, MomentProbe, RowProbe, filters_of, hard_labels
+from w2s.probes.filters import LABEL_RULES, filters_of, hard_labels
+from w2s.probes.moments import MomentProbe
+from w2s.probes.rows import RowProbe
 from w2s_kernels import NUMPY, Filters, flow, ridge, steps
 
 Matrix = npt.NDArray[np.float64]

@@ -12,7 +12,8 @@ from solving import one, solve
 from sweeper import GridError, load_grid, make_plan
 from sweeper.worker.solve import solve_rows
 from w2s.contract.identity import cell_ids
-from w2s.probes.probe import MixedProbe, RowProbe
+from w2s.probes.mixed import MixedProbe
+from w2s.probes.rows import RowProbe
 from w2s.probes.solver_choice import LEAST_RIDGE, Choice, choose_solver, count_filters, mixed_solver, solver_pair
 from w2s.studies.dong2025.regression import solve as dong_solver
 from w2s.studies.dong2025.regression import teachers as dong_teachers

@@ -306,7 +306,7 @@ def broken(**columns: Any) -> pd.DataFrame:
         (broken().drop(columns="student"), {}, "no column 'student'.*name yours with student_column"),
         (broken().rename(columns={"weak": "waek"}), {}, "did you mean 'waek'"),
         (broken(), {"strong_column": "base"}, "no column 'base'"),
-        (broken(item_id=list("abcdea")), {}, "item a stands twice"),
+        (broken(item_id=list("abcdea")), {}, "item a is listed twice"),
         (broken(truth=[0, 1, 2, 0, 1, 0]), {}, "truth 2 is not one of the classes 0..1"),
         (broken(truth=list("xyxyxy")), {}, "column 'truth' holds .*string, not whole numbers"),
         (broken(weak=[0.1, 0.2, 1.5, 0.3, 0.4, 0.5]), {}, r"column 'weak', item 'c': \[1.5\] is outside \[0, 1\]"),

@@ -105,7 +105,9 @@ def test_pgr_contrast_statuses():
     df["ceiling_error"] = df["weak_error"] - np.tile([0.5, -0.4, 0.6, -0.3], 2)
     out = contrast(df, A, B, metric="pgr").loc[0]
     assert out["status"] == "gap_unresolved"
-    assert np.isfinite(out["difference"])
+    means = df.groupby("labels")[["weak_error", "student_error", "ceiling_error"]].mean()
+    recovered = (means["weak_error"] - means["student_error"]) / (means["weak_error"] - means["ceiling_error"])
+    assert out["difference"] == pytest.approx(recovered["hard"] - recovered["soft"], rel=1e-12)
     assert out[["low", "high", "p_value", "p_holm"]].isna().all()
     df["ceiling_error"] = df["weak_error"] + 0.1
     out = contrast(df, A, B, metric="pgr").loc[0]

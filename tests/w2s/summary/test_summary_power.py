@@ -62,7 +62,11 @@ def test_an_unresolved_gap_has_no_number():
     frame = table(8, gap=0.0)
     found = seeds_needed(frame, "pgr", 0.05)
     assert found["needed"].isna().any()
-    assert set(found.loc[found["needed"].isna(), "status"]) <= {"gap_unresolved", "gap_nonpositive"}
+    assert (found["needed"].isna() == (found["status"] != "ok")).all()
+    assert set(found["status"]) <= {"ok", "gap_unresolved", "gap_nonpositive"}
+    far = seeds_needed(table(8, gap=-5.0), "pgr", 0.05)
+    assert far["needed"].isna().all()
+    assert set(far["status"]) == {"gap_nonpositive"}
 
 
 def test_one_seed_and_bad_widths():

@@ -1,12 +1,11 @@
 """summarize: hand values, accounting, invariances, statuses."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import python_calls
 
 from w2s.summary import summarize
 from w2s.summary.intervals import fieller, mean_interval
@@ -294,25 +293,9 @@ def test_a_further_group_changes_no_other(seeds, seed, method):
     pd.testing.assert_frame_equal(first, kept, rtol=1e-9, atol=1e-12)
 
 
-def calls_of_ours(function):
-    """Number of calls of functions of `w2s` while `function` runs."""
-    count = 0
-
-    def see(frame, event, argument):
-        nonlocal count
-        count += event == "call" and frame.f_globals.get("__name__", "").startswith("w2s.")
-
-    sys.setprofile(see)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 def test_work_is_by_column_however_many_groups_there_are():
     one, many = table(seeds=50), pd.concat([table(seeds=50, seed=i).assign(d_weak=i) for i in range(87)], ignore_index=True)
     assert (len(many), len(summarize(many)), summarize(many)["rows"].sum()) == (13_050, 87 * len(summarize(one)), len(many))
     by = ["d_weak", "ridge", "filter"]
-    few = calls_of_ours(lambda: summarize(one.assign(d_weak=0), by))
-    assert 20 < few == calls_of_ours(lambda: summarize(many, by))
+    few = python_calls(lambda: summarize(one.assign(d_weak=0), by), "w2s.")
+    assert 20 < few == python_calls(lambda: summarize(many, by), "w2s.")

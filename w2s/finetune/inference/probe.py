@@ -18,7 +18,7 @@ from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
-from w2s.probes.probe import RowProbe
+from w2s.probes.rows import RowProbe
 from w2s_kernels import NUMPY, Backend, permutation, stream
 
 __all__ = ["HEADS", "ClosedForm", "probe", "probe_by_folds"]

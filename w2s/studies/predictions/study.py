@@ -20,7 +20,8 @@ from w2s.files.datafile import DataFile
 from w2s.measure.item_intervals import RESAMPLES
 from w2s.predictions.columns import OPTIONAL, ColumnNames
 from w2s.predictions.digest import prediction_digest
-from w2s.predictions.file import Kind, Predictions, load_predictions
+from w2s.predictions.file import Predictions, load_predictions
+from w2s.predictions.kinds import Kind
 from w2s.studies.fields import asked_levels, occurring
 from w2s.studies.predictions.rows import ROW_COLUMNS, class_row, probability_row, value_row
 from w2s_kernels import Backend

@@ -83,7 +83,7 @@ def named(metrics: npt.NDArray[np.float64]) -> Mapping[str, npt.NDArray[np.float
 
 
 def is_nested(table: DataFrame) -> npt.NDArray[np.bool_]:
-    """Rows in which the teacher sees a part of the student's features."""
+    """Mark the rows in which the teacher sees a part of the student's features."""
     same = table["weak_model"] == table["student_model"]
     same &= (table["weak_layer"] == table["student_layer"]) | (table["weak_layer"].isna() & table["student_layer"].isna())
     inside = table["weak_dims"].notna() & ~(table["student_dims"] <= table["weak_dims"])
@@ -91,7 +91,7 @@ def is_nested(table: DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def settings_of(table: DataFrame) -> list[Setting]:
-    """Settings of some rows, on the seeds that have all of a setting's strengths."""
+    """List the settings of some rows, on the seeds that have all of a setting's strengths."""
     fields = [name for name in _FIELDS if name in table and table[name].nunique(dropna=False) > 1]
     rows = table.assign(strength=table["c"].fillna(1.0 / table["ridge"]))
     groups = rows.groupby(fields, dropna=False, sort=True) if fields else [((), rows)]

@@ -60,7 +60,7 @@ class ProbeGraph:
 
     @property
     def order(self) -> tuple[str, str, int, int, str]:
-        """Cells next to each other in this order share what is dear."""
+        """Cells next to each other in this order share what is expensive."""
         return self.items.key, self.student.features.key, self.student.layer, self.student.dims or 0, self.weak.key
 
 

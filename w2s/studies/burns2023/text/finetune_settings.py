@@ -86,13 +86,13 @@ def _setting(key: Mapping[Any, Any], rows: DataFrame) -> Setting:
 
 
 def partner(setting: Setting, settings: Sequence[Setting], method: Method, **changed: Any) -> Setting | None:
-    """The setting with another method, or other values of some fields, and all else equal; None where there is none."""
+    """Find the setting with another method, or other values of some fields, and all else equal; None where there is none."""
     fields = {**setting.fields, **changed}
     return next((other for other in settings if other.method == method and other.fields == fields), None)
 
 
 def extremes(settings: Sequence[Setting], apart: float) -> list[Comparison]:
-    """Strongest and weakest student of the same weak labels, by their ceilings, where these are ``apart`` or more."""
+    """Pair the strongest with the weakest student of the same weak labels where their ceilings are ``apart`` or more."""
     groups: dict[tuple[Any, ...], list[Setting]] = {}
     for setting in settings:
         others = (item for item in setting.fields.items() if item[0] != "student_model")

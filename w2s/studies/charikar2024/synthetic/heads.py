@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.probes.probe import Prediction, RowProbe
+from w2s.probes.rows import Prediction, RowProbe
 from w2s_kernels import Backend, Filters, ridge, steps, streams
 
 __all__ = ["HEADS", "Design", "Fitted", "fit", "tasks"]

@@ -33,7 +33,7 @@ PANELS: Mapping[str, str] = {
 
 
 def panel(table: DataFrame) -> Series[Any]:
-    """Name of the panel that every row belongs to, by its representation; null where it is in none.
+    """Name the panel that every row belongs to, by its representation; null where it is in none.
 
     Rows scored on rows of their own (``n_validation``) are rungs of a ladder of weak models, and in no panel.
     """
@@ -58,7 +58,7 @@ def _numbers(table: DataFrame, name: str) -> Any:
 
 
 def is_realizable(table: DataFrame) -> Any:
-    """Rows whose student has the true representation: (rows,) bool."""
+    """Mark the rows whose student has the true representation: (rows,) bool."""
     return (table["representation"] == "realizable").to_numpy() | (_numbers(table, "sigma_strong") == 0)
 
 
@@ -81,7 +81,7 @@ STATISTICS: Mapping[str, Callable[[Any, Any], float]] = {
 
 
 def per_seed(rows: DataFrame, name: str) -> DataFrame:
-    """A statistic of the scatter of every seed: columns ``seed`` and ``value``. Rows without numbers are left out."""
+    """Compute a statistic of the scatter of every seed: columns ``seed`` and ``value``. Rows without numbers are left out."""
     import pandas as pd
 
     found = [

@@ -19,6 +19,7 @@ from w2s.contract.block import Block, Group
 from w2s.contract.cells import Cell, field
 from w2s.contract.study import Cost, Piece, Rule, Study
 from w2s.errors import FieldError
+from w2s.sharing.results import Results
 from w2s.studies.charikar2024.synthetic.claims import CLAIMS
 from w2s.studies.charikar2024.synthetic.cost import HEAD, SIZES, block_bytes, block_pieces
 from w2s.studies.charikar2024.synthetic.figures import FIGURES
@@ -160,19 +161,15 @@ class Synthetic(Study):
         seeds, networks, sizes = block.group("seed"), block.group(*NETWORKS), block.group(*SIZES)
         heads, views, tasks = block.group(*HEAD), block.group("evaluate"), block.group("task")
         groups = (seeds, networks, sizes, heads, views, tasks)
-        shape = tuple(len(group) for group in groups)
-        out = {name: np.full(shape, np.nan) for name in NUMBERS}
-        out |= {name: np.zeros(shape, dtype=np.int64) for name in ("status", "weak_rank", "student_rank")}
+        results = Results(block, groups, NUMBERS, whole=("status", "weak_rank", "student_rank"))
         wanted = occurring(block, networks, sizes, heads)
         made = Representations(seeds.values("seed"), backend)
         for n in np.flatnonzero(wanted.any(axis=(1, 2))):
             for place, found in _solved(
                 made.of(networks.levels[n]), networks.levels[n], (seeds, sizes, heads, views, tasks), wanted[n], backend
             ):
-                s, z, h, v, part = place
-                for name, values in found.items():
-                    out[name][s, n, z, h, v, part] = values
-        columns = {name: block.gather(table, *groups) for name, table in out.items()}
+                results.put((place[0], n, *place[1:]), found)
+        columns = results.columns()
         columns["status"] = columns["status"].astype(np.int8)
         columns["solver"] = block.column("head")
         return columns

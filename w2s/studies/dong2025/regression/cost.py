@@ -12,21 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from w2s.contract.block import Block
-from w2s.contract.study import Kind, Piece
-from w2s.laws.gaussian import GEOMETRY
-from w2s.probes.probe import FILTER_FIELDS
-from w2s.probes.solver_choice import Choice, choose_solver, count_filters
+from w2s.contract.study import Common, Piece
+from w2s.probes.filters import FILTER_FIELDS, filters_of
+from w2s.probes.solver_choice import Choice
+from w2s.sharing.stage import MOST_COMMON
 from w2s.sharing.workloads import CALLS, MOVED, NORMAL_FLOPS
-from w2s.studies.dong2025.regression.solve import Nested, families
-from w2s.studies.fields import occurring
+from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, draw_level
+from w2s.studies.dong2025.regression.sizes import Fits, Sizes
+from w2s.studies.dong2025.regression.solve import families
 from w2s_kernels import flops
 
-__all__ = ["block_bytes", "block_pieces"]
+__all__ = ["block_bytes", "block_common", "block_pieces"]
 
 Level = Mapping[str, Any]
-
-TEACHER = ("n_labeled", "ridge_weak")
-VIEW = ("evaluate", "risk", "ceiling")
 
 QUANTILE = 5000.0
 """Nominal operations of one chi-square quantile."""
@@ -38,82 +36,46 @@ _STUDENT = (*FILTER_FIELDS, "ridge_weak", "noise", "signal", "rho_weak", "rho_st
 _ALL = ("n_labeled", "n_transfer", "d_weak", "d_overlap", "overlap", "evaluate", "risk", "ceiling", *_STUDENT)
 
 
-class _Sizes:
-    """Counts of a block's levels."""
-
-    def __init__(self, block: Block) -> None:
-        self.seeds = len(block.values("seed"))
-        self.geometries = block.group(*GEOMETRY, "noise", "design").levels
-        self.teachers = block.group(*TEACHER).levels
-        self.labeled, self.transfer = block.values("n_labeled"), block.values("n_transfer")
-        filters, precisions = block.group(*FILTER_FIELDS), block.group("precision")
-        asked = occurring(block.with_mask(None), precisions, filters)
-        self.filters = {
-            level["precision"]: [filters.levels[k] for k in range(len(filters)) if asked[p, k]]
-            for p, level in enumerate(precisions.levels)
-            if asked[p].any()
-        }
-        self.views = block.group(*VIEW).levels
-        self.widest: tuple[int, int] = max(block.values("d_strong")), max(block.values("d_weak"))
-
-    @property
-    def counts(self) -> int:
-        """Sample counts of both roles."""
-        return len(self.labeled) + len(self.transfer)
-
-    @property
-    def joined(self) -> bool:
-        """Whether some ceiling is trained on labelled and transfer rows."""
-        return any(view["ceiling"] == "labeled+transfer" for view in self.views)
-
-    def alike(self, view: Level) -> int:
-        """Groups of teachers that share evaluation moments and ceiling."""
-        apart = view["evaluate"] == "labeled" or view["ceiling"] == "labeled+transfer"
-        return len(self.labeled) if apart else 1
+def _fits(sizes: Sizes) -> list[Fits]:
+    """Every family under the filters of every precision."""
+    return [Fits(sizes, nest, precision) for nest in families(sizes.geometries) for precision in sizes.filters]
 
 
-class _Fits:
-    """One family under the filters of one precision."""
+def block_pieces(block: Block, *, weighed: bool = False) -> list[Piece]:
+    """Pieces of a block. Cost: O(geometries + teachers), whatever the number of cells.
 
-    def __init__(self, sizes: _Sizes, nest: Nested, precision: str) -> None:
-        self.sizes, self.nest, self.filters, self.mixed = sizes, nest, sizes.filters[precision], precision == "mixed"
-        self.d, self.members = nest.d_strong, len(nest.geometries)
-        self.latents = nest.d_weak + nest.d_strong + 2
-        self.widths = sorted({geometry.d_weak for geometry in nest.geometries})
-        pairs = zip(nest.geometries, nest.noises, strict=True)
-        # Geometries whose labels are the same vector share a right-hand side.
-        self.labels = len({(g.signal, g.rho_weak, g.rho_strong, g.d_weak if g.rho_strong else 0, noise) for g, noise in pairs})
-
-    def student(self, n: int, fits: int) -> Choice:
-        """Solver of a student sample of n rows with ``fits`` right-hand sides, as ``solve`` chooses it."""
-        if self.mixed:
-            return choose_solver(self.d, n, strengths=len(self.filters), rhs=fits, mixed=True)
-        strengths, spectral = count_filters(self.filters, self.d, n)
-        return choose_solver(self.d, n, strengths=strengths, spectral=spectral, rhs=fits)
-
-    def teacher(self, n: int, ridges: Sequence[float]) -> Choice:
-        """Solver of a labelled sample of n rows for some ridge strengths."""
-        strengths, spectral = count_filters([{"filter": "ridge", "ridge": ridge} for ridge in ridges], self.nest.d_weak, n)
-        options: dict[str, Any] = {"rhs": self.labels, "widths": self.widths, "mixed": self.mixed}
-        return choose_solver(self.nest.d_weak, n, strengths=strengths, spectral=spectral, **options)
-
-
-def block_pieces(block: Block) -> list[Piece]:
-    """Pieces of a block. Cost: O(geometries + teachers), whatever the number of cells."""
-    sizes = _Sizes(block)
-    found: list[Piece] = []
-    for design in dict.fromkeys(level["design"] for level in sizes.geometries):
-        found += _rows_drawn(sizes) if design == "rows" else _factors_drawn(sizes)
-    for nest in families(sizes.geometries):
-        for precision in sizes.filters:
-            fits = _Fits(sizes, nest, precision)
-            found += [*_teachers(fits), *_students(fits), *_baselines(fits), *_cells(fits), *_calls(fits)]
+    ``weighed``: with a factor of the strong features' Gram for every family, as the cut of grids counts them; families of one
+    strong width share it.
+    """
+    sizes, factored = Sizes(block), None if weighed else set[Any]()
+    found = [piece for draw in _draws(sizes) for piece in _drawn(sizes, *draw)]
+    for fits in _fits(sizes):
+        found += [*_teachers(fits), *_students(fits, factored), *_baselines(fits), *_cells(fits), *_calls(fits)]
     return found
+
+
+def block_common(block: Block) -> Iterator[Common]:
+    """Second moments of the latents, and factors of the strong features' Grams, with their keys."""
+    sizes = Sizes(block)
+    for design, d_strong in _draws(sizes):
+        yield Common(MOMENTS.key(draw_level(block, design, d_strong)), tuple(_drawn(sizes, design, d_strong)))
+    samples = [(0, m, "student", len(sizes.teachers)) for m in sizes.transfer]
+    samples += [(n, m, "ceiling", 1) for n in sizes.labeled for m in sizes.transfer] if sizes.joined else []
+    factored: set[Any] = set()
+    for fits in _fits(sizes) if len(samples) <= MOST_COMMON else ():
+        level = {**draw_level(block, fits.nest.design, fits.d), "ridges": tuple(filters_of(fits.filters).value.tolist())}
+        for n, m, role, labels in samples:
+            chosen = fits.student(n + m, fits.members * labels)
+            stage = REFINED if fits.mixed else SPECTRUM if chosen.name == "eigh" else FACTORS
+            key = stage.key({**level, "n_labeled": n, "n_transfer": m})
+            if key not in factored:
+                yield Common(key, (_factored(fits, role, chosen, sizes.seeds),))
+            factored.add(key)
 
 
 def block_bytes(block: Block) -> float:
     """Bytes that a block holds at once: rows of one seed, second moments and vectors of all."""
-    sizes = _Sizes(block)
+    sizes = Sizes(block)
     rows = max(sizes.labeled) + max(sizes.transfer)
     latents = sum(sizes.widest) + 2.0
     members = len(sizes.geometries) * len(sizes.teachers)
@@ -122,44 +84,34 @@ def block_bytes(block: Block) -> float:
     return float(8.0 * (rows * latents + sizes.seeds * held))
 
 
-def _piece(name: str, kind: Kind, count: float, flops: float, order: float, serves: tuple[str, ...], why: str) -> Piece:
-    return Piece(name, kind, count, flops, serves, why, order)
+def _draws(sizes: Sizes) -> list[tuple[str, int]]:
+    """Designs and strong widths that are drawn: directly drawn factors belong to one width, rows serve all."""
+    levels = [(level["design"], level["d_strong"]) for level in sizes.geometries]
+    return list(dict.fromkeys((design, d if design == "wishart" else sizes.widest[0]) for design, d in levels))
 
 
-def _rows_drawn(sizes: _Sizes) -> Iterator[Piece]:
-    """Latent rows of both roles at the largest sizes, and their prefix Grams."""
-    latents = sum(sizes.widest) + 2
-    rows = max(sizes.labeled) + max(sizes.transfer)
-    nested = ("d_strong", *_ALL)
-    drawn = NORMAL_FLOPS * sizes.seeds * rows * latents
-    yield _piece(
-        "rows of latent coordinates", "normals", sizes.seeds * rows, drawn, latents, nested, "counts and widths are prefixes"
-    )
-    work = flops.syrk(rows, latents, sizes.seeds)
-    serves = tuple(name for name in nested if name not in ("n_labeled", "n_transfer"))
-    why = "one pass over the rows for all counts; widths are prefixes"
-    yield _piece("prefix Grams of the rows", "syrk", sizes.seeds * sizes.counts, work, latents, serves, why)
+def _drawn(sizes: Sizes, design: str, d_strong: int) -> Iterator[Piece]:
+    """Latent coordinates of both roles at the largest sizes, as rows or as the factor of their design, and their Grams."""
+    seeds, latents = sizes.seeds, d_strong + sizes.widest[1] + 2
+    every = ("d_strong", *_ALL) if design == "rows" else _ALL
+    some, grams = tuple(name for name in every if name not in ("n_labeled", "n_transfer")), seeds * sizes.counts
+    if design == "rows":
+        rows = max(sizes.labeled) + max(sizes.transfer)
+        work, why = NORMAL_FLOPS * seeds * rows * latents, "counts and widths are prefixes"
+        yield Piece("rows of latent coordinates", "normals", seeds * rows, work, every, why, latents)
+        work, why = flops.syrk(rows, latents, seeds), "one pass over the rows for all counts; widths are prefixes"
+        yield Piece("prefix Grams of the rows", "syrk", grams, work, some, why, latents)
+        return
+    work, why = NORMAL_FLOPS * seeds * latents**2, "one triangle of normals serves every count"
+    yield Piece("triangles of normals", "normals", 2 * seeds, work, every, why, latents)
+    work = grams * (QUANTILE * latents + 4.0 * MOVED * latents**2)
+    why = "a count changes the diagonal alone; narrower weak models are prefixes"
+    yield Piece("factors of the latent design", "elementwise", grams, work, some, why, latents)
+    work, why = flops.syrk(latents, latents, grams), "second moments are all that a cell needs"
+    yield Piece("Grams of the latent design", "syrk", grams, work, some, why, latents)
 
 
-def _factors_drawn(sizes: _Sizes) -> Iterator[Piece]:
-    """Factors of Gaussian designs, drawn directly for each strong width, and their Grams."""
-    for d_strong in dict.fromkeys(level["d_strong"] for level in sizes.geometries if level["design"] == "wishart"):
-        latents = d_strong + sizes.widest[1] + 2
-        drawn = sizes.seeds * sizes.counts
-        triangle = NORMAL_FLOPS * sizes.seeds * latents**2
-        why = "one triangle of normals serves every count"
-        yield _piece("triangles of normals", "normals", 2 * sizes.seeds, triangle, latents, _ALL, why)
-        serves = tuple(name for name in _ALL if name not in ("n_labeled", "n_transfer"))
-        moved = drawn * (QUANTILE * latents + 4.0 * MOVED * latents**2)
-        why = "a count changes the diagonal alone; narrower weak models are prefixes"
-        yield _piece("factors of the latent design", "elementwise", drawn, moved, latents, serves, why)
-        work = flops.syrk(latents, latents, drawn)
-        yield _piece(
-            "Grams of the latent design", "syrk", drawn, work, latents, serves, "second moments are all that a cell needs"
-        )
-
-
-def _teachers(fits: _Fits) -> Iterator[Piece]:
+def _teachers(fits: Fits) -> Iterator[Piece]:
     """Weak models: factors or spectra for every nested width, right-hand sides for targets and noises."""
     sizes, d = fits.sizes, fits.nest.d_weak
     ridges: dict[int, list[float]] = {}
@@ -174,59 +126,73 @@ def _teachers(fits: _Fits) -> Iterator[Piece]:
         if chosen.name == "eigh":
             work, one = sum(flops.eigh(w, count) for w in fits.widths), "ridge_weak"
             name, why = "eigendecomposition of the weak Gram", "every ridge_weak is a filter of one spectrum"
-            yield _piece(name, "eigh", count * len(fits.widths), work, d, (*serves, one, *_TARGET), why)
+            yield Piece(name, "eigh", count * len(fits.widths), work, (*serves, one, *_TARGET), why, d)
         else:
             factors, why = count * len(strengths), "narrower weak models are leading blocks of one factor"
             work = flops.cholesky(d, factors)
-            yield _piece("Cholesky factor of the weak Gram", "cholesky", factors, work, d, (*serves, "d_weak", *_TARGET), why)
+            yield Piece("Cholesky factor of the weak Gram", "cholesky", factors, work, (*serves, "d_weak", *_TARGET), why, d)
         models = count * len(strengths) * fits.labels
         solved = sum(flops.trsm(w, models) for w in fits.widths) + flops.trsm(d, models)
         why = "a weak model does not depend on its student"
-        yield _piece("weak models", "trsm", models * len(fits.widths), solved, d, serves, why)
+        yield Piece("weak models", "trsm", models * len(fits.widths), solved, serves, why, d)
     count = sizes.seeds * len(ridges)
     moved = count * d * fits.latents * 2.0 * (MOVED + fits.labels)
     why = "second moments of weak features come from those of the latents"
-    yield _piece("weak rows of the second moments", "elementwise", count, moved, d, (*serves, "d_weak", "ridge_weak"), why)
+    yield Piece("weak rows of the second moments", "elementwise", count, moved, (*serves, "d_weak", "ridge_weak"), why, d)
 
 
-def _students(fits: _Fits) -> Iterator[Piece]:
-    """Factorisations of the strong features on every sample that a student or a ceiling is fitted on."""
+def _students(fits: Fits, factored: set[Any] | None) -> Iterator[Piece]:
+    """Factorisations of the strong features on every sample that a student or a ceiling is fitted on.
+
+    What is in ``factored`` has been counted with another family; None counts it for each.
+    """
     sizes = fits.sizes
-    own = ("n_labeled", "d_weak", "evaluate", "risk", *_STUDENT)
-    both = tuple(name for name in own if name != "n_labeled")
-    yield from _samples(fits, "student", sizes.transfer, fits.members * len(sizes.teachers), own)
+    yield from _samples(fits, "student", sizes.transfer, fits.members * len(sizes.teachers), factored)
     if sizes.joined:
-        rows = [n + m for n in sizes.labeled for m in sizes.transfer]
-        yield from _samples(fits, "ceiling", rows, fits.members, both)
+        yield from _samples(fits, "ceiling", [n + m for n in sizes.labeled for m in sizes.transfer], fits.members, factored)
 
 
-def _samples(fits: _Fits, role: str, rows: Sequence[int], labels: int, serves: tuple[str, ...]) -> Iterator[Piece]:
+def _served(role: str) -> tuple[str, ...]:
+    """Fields that share a sample of a role."""
+    return (*(("n_labeled",) if role == "student" else ()), "d_weak", "evaluate", "risk", *_STUDENT)
+
+
+def _samples(fits: Fits, role: str, rows: Sequence[int], labels: int, factored: set[Any] | None) -> Iterator[Piece]:
     """Factorisations of samples with these numbers of rows, for ``labels`` right-hand sides each."""
-    d, latents, few = fits.d, fits.latents, sum(n <= fits.d for n in rows)
+    d, latents, few, serves = fits.d, fits.latents, sum(n <= fits.d for n in rows), _served(role)
     for n, samples in ((d, few), (d + 1, len(rows) - few)):
         count = float(fits.sizes.seeds * samples)
         if not count:
             continue
-        chosen = fits.student(n, labels)
-        why = "they do not depend on teachers and filters"
-        yield _piece(
-            f"second moments of the {role}'s sample", "elementwise", count, MOVED * count * latents**2, latents, serves, why
-        )
+        chosen, why = fits.student(n, labels), "they do not depend on teachers and filters"
+        work = MOVED * count * latents**2
+        yield Piece(f"second moments of the {role}'s sample", "elementwise", count, work, serves, why, latents)
+        key = (fits.nest.design, d, role, n, chosen.name)
+        if factored is None or key not in factored:
+            yield _factored(fits, role, chosen, count)
+        if factored is not None:
+            factored.add(key)
         if chosen.name == "eigh":
-            why = "every filter and teacher uses one spectrum"
-            yield _piece(f"eigendecomposition of the {role}'s Gram", "eigh", count, flops.eigh(d, count), d, serves, why)
-            image = flops.gemm(d, d, latents, count)
-            yield _piece(f"moments in the basis of the {role}'s Gram", "gemm", count, image, d, serves, why)
+            work, why = flops.gemm(d, d, latents, count), "every filter and teacher uses one spectrum"
+            yield Piece(f"moments in the basis of the {role}'s Gram", "gemm", count, work, serves, why, d)
             continue
-        kept = tuple(field for field in serves if field not in FILTER_FIELDS)
-        factors = count * len(fits.filters)
-        why = "fewer operations than a spectrum, for few ridges"
-        yield _piece(f"Cholesky factor of the {role}'s Gram", "cholesky", factors, flops.cholesky(d, factors), d, kept, why)
-        work = flops.trsm(d, 2.0 * labels, factors)
-        yield _piece(f"solves with the factor of the {role}'s Gram", "trsm", factors * labels, work, d, (), "")
+        solved = count * len(fits.filters)
+        work = flops.trsm(d, 2.0 * labels, solved)
+        yield Piece(f"solves with the factor of the {role}'s Gram", "trsm", solved * labels, work, (), "", d)
 
 
-def _baselines(fits: _Fits) -> Iterator[Piece]:
+def _factored(fits: Fits, role: str, chosen: Choice, count: float) -> Piece:
+    """One spectrum of each of ``count`` Grams, or a Cholesky factor for each ridge."""
+    d, serves = fits.d, (*_served(role), "d_overlap", "overlap")
+    if chosen.name == "eigh":
+        why = "every filter and teacher uses one spectrum"
+        return Piece(f"eigendecomposition of the {role}'s Gram", "eigh", count, flops.eigh(d, count), serves, why, d)
+    kept, factors = tuple(name for name in serves if name not in FILTER_FIELDS), count * len(fits.filters)
+    name, why = f"Cholesky factor of the {role}'s Gram", "fewer operations than a spectrum, for few ridges"
+    return Piece(name, "cholesky", factors, flops.cholesky(d, factors), kept, why, d)
+
+
+def _baselines(fits: Fits) -> Iterator[Piece]:
     """Strong baselines: one fit for each teacher's rows and ridge."""
     d, teachers = fits.d, fits.sizes.teachers
     full = sum(level["n_labeled"] > d for level in teachers) * fits.sizes.seeds
@@ -234,28 +200,28 @@ def _baselines(fits: _Fits) -> Iterator[Piece]:
     serves, why = ("d_weak", "n_transfer", *FILTER_FIELDS, *_TARGET), "it is fitted on true labels alone"
     if full:
         work = flops.cholesky(d, full) + flops.trsm(d, 2.0 * fits.members, full)
-        yield _piece("strong baseline", "cholesky", full, work, d, serves, why)
+        yield Piece("strong baseline", "cholesky", full, work, serves, why, d)
     if rest:
-        yield _piece("minimum-norm strong baseline", "eigh", rest, flops.eigh(d, rest), d, serves, why)
+        yield Piece("minimum-norm strong baseline", "eigh", rest, flops.eigh(d, rest), serves, why, d)
 
 
-def _cells(fits: _Fits) -> Iterator[Piece]:
+def _cells(fits: Fits) -> Iterator[Piece]:
     """What is left for a cell: sums over d_strong numbers in the eigenbasis, or quadratic forms for in-sample risks."""
     sizes, d, latents = fits.sizes, fits.d, float(fits.latents)
     for view in sizes.views:
         vectors = sizes.seeds * len(sizes.transfer) * fits.members * (len(sizes.teachers) + sizes.alike(view))
         work = vectors * (2.0 * d * latents + 4.0 * d * d + 4.0 * MOVED * latents)
         why = "a filter changes the weights alone"
-        yield _piece("right-hand sides of students", "gemm", vectors, work, d, FILTER_FIELDS, why)
+        yield Piece("right-hand sides of students", "gemm", vectors, work, FILTER_FIELDS, why, d)
         each = vectors * len(fits.filters)
         if view["evaluate"] == "fresh":
-            yield _piece("errors of filtered students", "elementwise", each, 8.0 * d * each, d, (), "")
+            yield Piece("errors of filtered students", "elementwise", each, 8.0 * d * each, (), "", d)
         else:
             work = each * (2.0 * d * d + 6.0 * latents**2)
-            yield _piece("quadratic forms of in-sample errors", "gemm", each, work, latents, (), "")
+            yield Piece("quadratic forms of in-sample errors", "gemm", each, work, (), "", latents)
 
 
-def _calls(fits: _Fits) -> Iterator[Piece]:
+def _calls(fits: Fits) -> Iterator[Piece]:
     """What small arrays cost: steps that are one set of array calls for all seeds, and fits that go item by item."""
     sizes = fits.sizes
     transfers = len(sizes.transfer)
@@ -266,7 +232,7 @@ def _calls(fits: _Fits) -> Iterator[Piece]:
     steps = 2 * len(sizes.teachers) + each * (samples + errors)
     shared = ("d_weak", *_TARGET, *(() if factored else FILTER_FIELDS))
     why = "arrays hold all seeds, widths and teachers"
-    yield _piece("steps of array calls", "elementwise", steps, CALLS * steps, fits.d, ("seed", *shared), why)
+    yield Piece("steps of array calls", "elementwise", steps, CALLS * steps, ("seed", *shared), why, fits.d)
     items = sizes.seeds * (2 * len(sizes.teachers) + (samples * each if factored else 0))
     why = "a factor serves widths and right-hand sides"
-    yield _piece("calls for one factor", "elementwise", items, ITEM * items, fits.d, shared, why)
+    yield Piece("calls for one factor", "elementwise", items, ITEM * items, shared, why, fits.d)

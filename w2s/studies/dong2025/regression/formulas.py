@@ -47,7 +47,7 @@ class Formula:
 
 
 def plain(table: DataFrame) -> DataFrame:
-    """Rows without regularisation, against the noiseless target: what the closed forms are about."""
+    """Keep the rows that the closed forms are about: without regularisation, against the noiseless target."""
     chosen = (table["filter"] == "ridge") & (table["ridge"] == 0) & (table["ridge_weak"] == 0) & (table["risk"] == "excess")
     least = np.maximum(table["d_weak"], table["d_strong"])
     spare = (table["n_labeled"] > least + SPARE) & (table["n_transfer"] > table["d_strong"] + SPARE)
@@ -56,7 +56,7 @@ def plain(table: DataFrame) -> DataFrame:
 
 
 def cell_means(table: DataFrame, model: str) -> DataFrame:
-    """One row per cell: its fields, and of a model's error ``mean``, ``se`` over seeds and their number ``count``."""
+    """Make one row per cell: its fields, and of a model's error ``mean``, ``se`` over seeds and their number ``count``."""
     fields = columns.cell_fields(table)
     codes, keys = columns.group_codes(table, fields)
     values = table[f"{model}_error"].to_numpy(float)

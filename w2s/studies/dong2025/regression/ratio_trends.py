@@ -27,17 +27,17 @@ Test = Callable[["DataFrame", Thresholds], Verdict]
 
 
 def pgr(means: Means) -> Values:
-    """(weak - student)/(weak - ceiling) of mean errors."""
+    """Compute (weak - student)/(weak - ceiling) of mean errors."""
     return np.asarray((means["weak"] - means["student"]) / (means["weak"] - means["ceiling"]))
 
 
 def log_opr(means: Means) -> Values:
-    """log(strong/student) of mean errors."""
+    """Compute log(strong/student) of mean errors."""
     return np.asarray(np.log(means["strong"] / means["student"]))
 
 
 def gain(means: Means) -> Values:
-    """Weak minus student, mean errors."""
+    """Subtract the student from the weak model, mean errors."""
     return np.asarray(means["weak"] - means["student"])
 
 

@@ -8,28 +8,27 @@ ridges (:mod:`w2s.probes.solver_choice`). What is left for a cell is a sum over 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.contract.block import Block
-from w2s.laws.gaussian import GEOMETRY, Geometry, latent_grams, latent_sample
-from w2s.probes.probe import filters_of
+from w2s.laws.gaussian import GEOMETRY, Geometry
+from w2s.probes.filters import filters_of
 from w2s.probes.solver_choice import choose_solver, count_filters, mixed_solver, solver_pair
+from w2s.sharing.stage import Level, Values
+from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, Moments
 from w2s.studies.dong2025.regression.students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
 from w2s.studies.dong2025.regression.teachers import Fit, Teachers
-from w2s_kernels import Backend, nested, ridge, streamed_grams
+from w2s_kernels import nested, ridge
 from w2s_kernels.backend import Array, namespace
 from w2s_kernels.items import matmul
 
-__all__ = ["RESULTS", "Draws", "Family", "Moments", "Nested", "families"]
+__all__ = ["RESULTS", "Family", "Nested", "families"]
 
 Matrix = npt.NDArray[np.float64]
-Level = Mapping[str, Any]
 
 _TOGETHER = 2**22  # numbers in Grams that are factored in one call: 32 MiB
 RESULTS = ("weak_error", "student_error", "strong_error", "ceiling_error", "misfit", "gain", "condition")
@@ -67,64 +66,12 @@ def families(levels: Sequence[Level], asked: npt.NDArray[np.bool_] | None = None
     return list(found.values())
 
 
-class Draws:
-    """The second moments that a block's families need, each computed once."""
-
-    def __init__(self, block: Block, backend: Backend) -> None:
-        self.seeds, self.backend = block.values("seed"), backend
-        self.counts = {"labeled": block.values("n_labeled"), "transfer": block.values("n_transfer")}
-        self.d_strong, self.d_weak = max(block.values("d_strong")), max(block.values("d_weak"))
-        self._moments: dict[tuple[str, int], Moments] = {}
-
-    def of(self, nest: Nested) -> Moments:
-        """Moments for a family. Directly drawn factors belong to one strong width; rows serve every width."""
-        d_strong = nest.d_strong if nest.design == "wishart" else self.d_strong
-        key = (nest.design, d_strong)
-        if key not in self._moments:
-            self._moments[key] = Moments(nest.design, self.seeds, self.counts, (d_strong, self.d_weak), self.backend)
-        return self._moments[key]
-
-
-class Moments:
-    """Second moments of z: sums over rows, (seeds, D, D), for every role and count, at the largest widths.
-
-    They live where the backend computes, as everything does that is made of them until a cell's results are fetched.
-    """
-
-    def __init__(
-        self, design: str, seeds: Sequence[int], counts: Mapping[str, Sequence[int]], widths: tuple[int, int], backend: Backend
-    ) -> None:
-        self.widths, self.seeds, self.xp = widths, seeds, backend.xp
-        self._sums: dict[tuple[str, int], Array] = {}
-        for role, numbers in counts.items():
-            ordered = sorted(set(numbers))
-            sums = backend.xp.empty((len(ordered), len(seeds), *(sum(widths) + 2,) * 2))
-            for at, seed in enumerate(seeds):
-                if design == "wishart":
-                    latent_grams(role, seed, ordered, *widths, backend, sums[:, at])
-                    continue
-                rows = functools.partial(latent_sample, role, seed, d_strong=widths[0], d_weak=widths[1], backend=backend)
-                sums[:, at] = streamed_grams(rows, ordered, backend)
-            self._sums |= {(role, count): sums[n] for n, count in enumerate(ordered)}
-
-    def __call__(self, role: str, count: int, d_strong: int, d_weak: int) -> Array:
-        """Sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
-        sums = self._sums[role, count]
-        if (d_strong, d_weak) == self.widths:
-            return sums
-        strong, weak = self.widths
-        kept = (slice(0, d_strong), slice(strong, strong + d_weak), slice(strong + weak, strong + weak + 2))
-        rows = self.xp.concatenate([sums[:, part] for part in kept], axis=1)
-        return self.xp.concatenate([rows[..., part] for part in kept], axis=2)
-
-
 class Family:
     """All cells of some geometries with nested weak features. D = d_strong + d_weak + 2 is the length of z."""
 
-    def __init__(
-        self, nest: Nested, moments: Moments, filters: Sequence[Level], backend: Backend, precision: str = "float64"
-    ) -> None:
-        self.moments, self.backend, self.filters = moments, backend, filters_of(filters)
+    def __init__(self, nest: Nested, draw: Level, values: Values, filters: Sequence[Level], precision: str = "float64") -> None:
+        self.draw, self.values, self.backend, self.filters = draw, values, values.backend, filters_of(filters)
+        self.moments: Moments = values(MOMENTS, draw)
         self.levels, self.mixed = filters, precision == "mixed"
         self.d_strong, self.d_weak = nest.d_strong, nest.d_weak
         self.widths = [geometry.d_weak for geometry in nest.geometries]
@@ -140,7 +87,7 @@ class Family:
             width_of.reshape(-1),
         )
         # All that the host knows and the device needs, sent once.
-        self.xp, send = backend.xp, backend.asarray
+        self.xp, send = self.backend.xp, self.backend.asarray
         self.targets, self.labels, self._unique_labels = send(targets), send(labels), send(unique_labels)
         self.cosines = send(np.pad(cosines, (0, self.d_weak - len(cosines))))
         self._place, self._column = send(self._width_of, np.int64), send(label_of.reshape(-1), np.int64)
@@ -308,19 +255,22 @@ class Family:
             sums = self._sums("transfer", n_transfer)
             if role == "joined":
                 sums = sums + self._sums("labeled", n_labeled)
-            self._students[key] = self._made(sums / (n_labeled + n_transfer), n_labeled + n_transfer, fits)
+            sample = {**self.draw, "n_labeled": n_labeled, "n_transfer": n_transfer}
+            self._students[key] = self._made(sums / (n_labeled + n_transfer), sample, fits)
         return self._students[key]
 
-    def _made(self, second: Array, n: int, fits: int) -> Student:
+    def _made(self, second: Array, sample: Level, fits: int) -> Student:
+        n = sample["n_labeled"] + sample["n_transfer"]
+        sample = {**sample, "ridges": tuple(self.filters.value.tolist())}
         if self.mixed:
-            return MixedStudent(second, self.d_strong, self.filters, self.backend)
+            return MixedStudent(second, self.d_strong, self.filters, self.backend, self.values(REFINED, sample))
         factors, spectral = count_filters(self.levels, self.d_strong, n)
         chosen = choose_solver(self.d_strong, n, strengths=factors, spectral=spectral, rhs=fits)
         if chosen.name == "cholesky":
-            student = FactorStudent(second, self.d_strong, self.filters, self.backend)
+            student = FactorStudent(second, self.d_strong, self.filters, self.backend, self.values(FACTORS, sample))
             if student.complete:
                 return student
-        return SpectralStudent(second, self.d_strong, self.backend)
+        return SpectralStudent(second, self.d_strong, self.backend, self.values(SPECTRUM, sample))
 
 
 def _in_order(parts: Sequence[tuple[list[int], Array]]) -> Array:

@@ -8,10 +8,12 @@ says which. Arrays of a student live where its backend computes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from w2s.probes.probe import MomentProbe
+from w2s.probes.moments import MomentProbe
 from w2s_kernels import Backend, Filters, filter_products, filtered_products, joint_risk, nested
 from w2s_kernels.backend import Array, namespace
 from w2s_kernels.cholesky import condition_estimate, solve_factor
@@ -63,10 +65,10 @@ class SpectralStudent(Student):
 
     solver = "eigh"
 
-    def __init__(self, second: Array, d_strong: int, backend: Backend) -> None:
+    def __init__(self, second: Array, d_strong: int, backend: Backend, probe: MomentProbe | None = None) -> None:
         super().__init__(second, d_strong, backend)
         xp, rows = backend.xp, backend.xp.ascontiguousarray(second[:, :d_strong, :])
-        self.probe = MomentProbe(xp.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
+        self.probe = probe or MomentProbe(xp.ascontiguousarray(second[:, :d_strong, :d_strong]), backend)
         self.basis = self.probe.spectrum.vectors
         image = matmul(xp.ascontiguousarray(xp.swapaxes(self.basis, -1, -2)), rows, xp)
         # What rounding leaves in directions that the rows do not span would become coefficients of size eps/lambda.
@@ -115,13 +117,13 @@ class FactorStudent(Student):
 
     solver = "cholesky"
 
-    def __init__(self, second: Array, d_strong: int, filters: Filters, backend: Backend) -> None:
+    def __init__(self, second: Array, d_strong: int, filters: Filters, backend: Backend, made: Sequence[Any] = ()) -> None:
         super().__init__(second, d_strong, backend)
-        self.rows = self.xp.ascontiguousarray(second[:, :d_strong, :])
+        self.rows, self._made = self.xp.ascontiguousarray(second[:, :d_strong, :]), made
         self._factor(self.xp.ascontiguousarray(second[:, :d_strong, :d_strong]), filters)
 
     def _factor(self, gram: Array, filters: Filters) -> None:
-        made = [nested.cholesky_gram(gram, strength, self.backend) for strength in filters.value]
+        made = self._made or [nested.cholesky_gram(gram, strength, self.backend) for strength in filters.value]
         self.gram, self.factors = gram, [factor for factor, _ in made]
         self.complete = not any(info.any() for _, info in made)
 
@@ -159,7 +161,7 @@ class MixedStudent(FactorStudent):
     """The same with refined float32 factors."""
 
     def _factor(self, gram: Array, filters: Filters) -> None:
-        self.refined = [RefinedFactor(gram, strength, self.backend) for strength in filters.value]
+        self.refined = self._made or [RefinedFactor(gram, strength, self.backend) for strength in filters.value]
         self.steps = np.zeros((len(gram), len(filters)))
 
     def _solve(self, at: int, rhs: Array) -> Array:

@@ -6,7 +6,7 @@ population's (``evaluate: fresh``) or in the sample's own second moments, never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,16 +14,20 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block, Group
 from w2s.contract.cells import field
-from w2s.contract.study import Cost, Piece, Rule, Study
+from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.laws.gaussian import GEOMETRY, Geometry
 from w2s.measure import metrics
-from w2s.probes.probe import FILTER_FIELDS
+from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import LEAST_RIDGE
+from w2s.sharing.results import Results
+from w2s.sharing.stage import Values
 from w2s.studies.dong2025.regression.claims import CLAIMS
-from w2s.studies.dong2025.regression.cost import TEACHER, VIEW, block_bytes, block_pieces
+from w2s.studies.dong2025.regression.cost import block_bytes, block_common, block_pieces
 from w2s.studies.dong2025.regression.figures import FIGURES
-from w2s.studies.dong2025.regression.solve import RESULTS, Draws, Family, families
+from w2s.studies.dong2025.regression.moments import SCOPE, draw_level
+from w2s.studies.dong2025.regression.sizes import TEACHER, VIEW
+from w2s.studies.dong2025.regression.solve import RESULTS, Family, families
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
 from w2s.theory import dong2025 as theory
 from w2s_kernels import Backend
@@ -131,12 +135,16 @@ class Regression(Study):
                 raise FieldError(problem)
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of the rows of one seed and the second moments of all."""
-        return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
+        """Sum of the pieces, factors counted for each family; bytes of the rows of one seed and all second moments."""
+        return Cost(sum(piece.flops for piece in block_pieces(block, weighed=True)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """Grams of the latent coordinates, one factor per teacher sample, one spectrum per student sample, and sums."""
         return block_pieces(block)
+
+    def common(self, block: Block) -> Iterable[Common]:
+        """Second moments of the latents, and factors of the strong features' Grams."""
+        return block_common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: second moments once per seed, then all geometries, sample counts and filters from them."""
@@ -144,18 +152,19 @@ class Regression(Study):
         transfers, filters, views = block.group("n_transfer"), block.group(*FILTER_FIELDS), block.group(*VIEW)
         precisions = block.group("precision")
         groups = (seeds, geometries, teachers, transfers, filters, views, precisions)
-        out = {name: np.full(tuple(len(group) for group in groups), np.nan) for name in RESULTS}
-        out["solver"] = np.full(out["condition"].shape, None, dtype=object)
-        draws, counts = Draws(block, backend), transfers.values("n_transfer")
+        results, values = Results(block, groups, RESULTS), Values(backend, (SCOPE,), self.memo)
+        counts, asked = transfers.values("n_transfer"), occurring(block, geometries)
+        nests = sorted(families(geometries.levels, asked), key=lambda nest: (nest.design, nest.d_strong))
         for p, f in _filters_of(block, precisions, filters):
-            for nested in families(geometries.levels, occurring(block, geometries)):
-                levels = [filters.levels[place] for place in f]
-                family = Family(nested, draws.of(nested), levels, backend, precisions.levels[p]["precision"])
-                at = np.ix_(np.arange(len(seeds)), np.array(nested.places), np.arange(len(teachers)), f)
+            levels = [filters.levels[place] for place in f]
+            for nest in nests:
+                draw = draw_level(block, nest.design, nest.d_strong)
+                values.enter(draw)
+                family = Family(nest, draw, values, levels, precisions.levels[p]["precision"])
+                at = np.ix_(np.arange(len(seeds)), np.array(nest.places), np.arange(len(teachers)), f)
                 for (n, v), columns in family.solve(teachers.levels, counts, views.levels):
-                    for name, values in columns.items():
-                        out[name][:, :, :, n, :, v, p][at] = values
-        columns = {name: block.gather(table, *groups) for name, table in out.items()}
+                    results.put((*at[:3], n, at[3], v, p), columns)
+        columns = results.columns()
         columns["opr"] = metrics.opr(columns["strong_error"], columns["student_error"])
         return columns | _theory(block)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2s.probes.probe import MomentProbe
+from w2s.probes.moments import MomentProbe
 from w2s.probes.solver_choice import choose_solver, count_filters
 from w2s_kernels import Backend, nested, ridge
 from w2s_kernels.backend import Array

@@ -30,7 +30,7 @@ class Curves:
     student: Matrix
 
     def statistic(self, of: Statistic) -> tuple[float, tuple[float, float], int]:
-        """``of`` mean weak and best mean student errors, each (levels,), with an interval over seeds."""
+        """Compute ``of`` of mean weak and best mean student errors, each (levels,), with an interval over seeds."""
 
         def of_means(means: Matrix) -> float:
             return of(means[:, 0], np.nanmin(means[:, 1:], axis=-1))
@@ -39,7 +39,7 @@ class Curves:
 
 
 def curves_of(rows: DataFrame, by: str) -> Curves | None:
-    """Curves over stopping times at every level of a field, on the seeds that have all levels."""
+    """Read the curves over stopping times at every level of a field, on the seeds that have all levels."""
     weak = rows.pivot_table(index="seed", columns=by, values="weak_error").dropna()
     if not len(weak):
         return None
@@ -53,13 +53,13 @@ def curves_of(rows: DataFrame, by: str) -> Curves | None:
 
 
 def stopped(table: DataFrame, model: str, student: str) -> DataFrame:
-    """Rows of flow students of a linear target."""
+    """Keep the rows of flow students of a linear target."""
     chosen = (table["model"] == model) & (table["student"] == student) & (table["filter"] == "flow")
     return table[chosen & ~(table["quadratic"] > 0) & ~(table["quartic"] > 0)]
 
 
 def groups(rows: DataFrame, by: Sequence[str], over: str, least: int) -> Iterator[tuple[str, Curves]]:
-    """Settings of some fields in which another one takes ``least`` values or more, with their curves."""
+    """Yield the settings of some fields in which another one takes ``least`` values or more, with their curves."""
     for key, part in rows.groupby(list(by)):
         curves = curves_of(part, over)
         if curves is not None and len(curves.levels) >= least:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.contract.study import Cost, Kind, Piece, Rule, Study
-from w2s.probes.probe import filters_of
+from w2s.probes.filters import filters_of
+from w2s.sharing.results import Results
 from w2s.studies.fields import occurring
 from w2s.studies.medvedev2025.random_features import solve as solver
 from w2s.studies.medvedev2025.random_features.claims import CLAIMS
@@ -155,7 +156,7 @@ class RandomFeatures(Study):
         seeds, worlds, teachers, students, filters = groups
         asked = occurring(block, worlds, teachers, students)
         names = ("weak_error", "student_error", "ceiling_error", "misfit", "gain", "teacher_cross", "condition", "projection")
-        out = {name: np.full(tuple(len(group) for group in groups), np.nan) for name in (*names, "singular")}
+        results = Results(block, groups, (*names, "singular"))
         trained = filters_of(filters.levels)
         for w in np.flatnonzero(asked.any(axis=(1, 2))):
             fitted, here = np.flatnonzero(asked[w].any(axis=1)), world_of(worlds.levels[w], backend)
@@ -163,10 +164,8 @@ class RandomFeatures(Study):
                 found = solver.fit_teachers(here, seed, [teachers.levels[t] for t in fitted], backend)
                 for k in np.flatnonzero(asked[w].any(axis=0)):
                     student = solver.student_of(here, seed, students.levels[k]["d_strong"], found)
-                    for name, values in solver.results(student, found, trained, backend).items():
-                        out[name][s, w, fitted, k] = values
-        columns = {name: block.gather(table, *groups) for name, table in out.items()}
-        return _completed(block, columns)
+                    results.put((s, w, fitted, k), solver.results(student, found, trained, backend))
+        return _completed(block, results.columns())
 
 
 def _completed(block: Block, columns: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from w2s.laws.feature_maps import feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
-from w2s.probes.probe import MixedProbe, RowProbe
+from w2s.probes.mixed import MixedProbe
+from w2s.probes.rows import RowProbe
 from w2s.sharing.stage import Count, Level, Stage, Values
 from w2s.studies.probe.table.sizes import DATA, INPUTS, SHAPE, STUDENT, TEACHER, Sizes, is_mixed, strong_width, weak_width
 from w2s_kernels import flops, ridge

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from w2s.contract.block import Block
-from w2s.probes.probe import FILTER_FIELDS
+from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import choose_solver
 from w2s.sharing.stage import Level
 from w2s.studies.fields import occurring

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from w2s.laws.table import Rows
 from w2s.measure import metrics
-from w2s.probes.probe import LABEL_RULES, Prediction, filters_of
+from w2s.probes.filters import LABEL_RULES, filters_of
+from w2s.probes.rows import Prediction
 from w2s.probes.solver_choice import solver_pair
 from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.sharing.workloads import CALLS

@@ -1,4 +1,4 @@
-"""What is left to do: the planned blocks minus what the parts of a run folder hold."""
+"""What remains to be computed: the planned blocks minus what the parts of a run folder hold."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeper.folder.part import DamagedPartError, Part
+from sweeper.folder.part import DamagedPartError, Part, status_counts
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.cut import Plan, block_key
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
 
-__all__ = ["Todo", "find_todo"]
+__all__ = ["Remaining", "find_remaining"]
 
 Ids = npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True)
-class Todo:
+class Remaining:
     """Blocks to compute, how many cells of the grid already have a row, and where damaged parts were moved to."""
 
     blocks: list[tuple[Block, str]]
@@ -29,10 +29,10 @@ class Todo:
     damaged: tuple[Path, ...] = ()
 
 
-def find_todo(plan: Plan, folder: RunFolder) -> Todo:
+def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
     """Compare a plan with a folder, and put the folder in order.
 
-    Damaged parts are set aside; damage behind a footer shows where rows have to be read, and then the comparison starts anew.
+    Damaged parts are set aside. Damage behind a footer shows only where rows have to be read; then the comparison is repeated.
     """
     aside = [folder.set_aside(path) for path in folder.sound_parts()[1]]
     while True:
@@ -42,12 +42,12 @@ def find_todo(plan: Plan, folder: RunFolder) -> Todo:
             aside.append(folder.set_aside(error.path))
 
 
-def _compare(plan: Plan, folder: RunFolder) -> Todo:
+def _compare(plan: Plan, folder: RunFolder) -> Remaining:
     """Find what is left, given that every part can be read.
 
     Parts of another study version are set aside. A part whose key is planned and which holds all wanted cells of its block
     is done; one with failed rows is computed again under its name. Other parts (of an earlier cut of the grid) lose failed
-    rows and rows that stand elsewhere too; the cells they hold are masked out of the planned blocks.
+    rows and rows that another part has too; the cells they hold are masked out of the planned blocks.
     """
     study = plan.grid.study
     parts = []
@@ -65,7 +65,7 @@ def _compare(plan: Plan, folder: RunFolder) -> Todo:
     blocks = [(block, key) for block, key in planned if key not in keys]
     if have.size:
         blocks = [(left, block_key(study, left)) for block, _ in blocks if (left := _minus(plan, block, have)) is not None]
-    return Todo(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
+    return Remaining(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
 
 
 def _in_order(others: list[Part], done: list[Part], folder: RunFolder) -> Ids:
@@ -91,9 +91,8 @@ def _rewrite(part: Part, keep: npt.NDArray[np.bool_], folder: RunFolder) -> None
         return
     table = folder.read(part)
     kept = table.filter(keep)
-    statuses = {str(item["values"]): int(item["counts"]) for item in kept["status"].value_counts().to_pylist()}
     metadata = {k: v for k, v in (table.schema.metadata or {}).items() if k != b"w2s.block"}
-    trimmed = replace(part, rows=kept.num_rows, statuses=statuses)
+    trimmed = replace(part, rows=kept.num_rows, statuses=status_counts(kept))
     footer = {"study": part.study, "version": part.version, "statuses": trimmed.statuses, "seconds": part.seconds}
     folder.write_part(part.key, kept.replace_schema_metadata(metadata), footer)
 

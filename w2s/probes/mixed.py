@@ -1,0 +1,84 @@
+"""Linear probes on rows of data in mixed precision: a refined float32 factor for each ridge."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+import w2s_kernels as kernels
+from w2s.probes.prepared import Prepared
+from w2s.probes.rows import Prediction, RowProbe
+from w2s.probes.solver_choice import mixed_solver
+from w2s_kernels import Backend, Filters
+from w2s_kernels.refine import RefinedFactor
+
+__all__ = ["MixedProbe"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+class MixedProbe(Prepared):
+    """Ridges > 0 on one set of training rows in mixed precision: a float32 Cholesky factor for each, refined.
+
+    The system is that of the second moments, or of the rows' products where there are fewer rows than features; it squares the
+    condition number of the rows, and a strength for which refinement does not converge is left to :class:`RowProbe`. No
+    singular values are computed: the rank is unknown (nan).
+    """
+
+    rank = np.nan
+    full_rank = False
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        super().__init__(features, preprocess)
+        self.backend, self._exact = backend, functools.cache(lambda: RowProbe(features, preprocess, backend))
+        self._rows = self.prepared(features)
+        self._dual = self.rows < self.width
+        self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
+        self._factors: dict[float, RefinedFactor] = {}
+        self._found: dict[float, tuple[int, bool]] = {}
+        self._conditions: dict[float, float] = {}
+
+    def solvers(self, filters: Filters) -> list[str]:
+        """As :class:`RowProbe`; of the latest fit."""
+        found = (self._found[strength] for strength in filters.value)
+        exact = "dual svd" if self._dual else "svd"
+        return [mixed_solver(steps, None if converged else exact) for steps, converged in found]
+
+    def fit(self, targets: Matrix, filters: Filters) -> Prediction:
+        """As :class:`RowProbe`, coordinates being coefficients of the prepared features."""
+        offset = self.offset(targets)
+        coords = np.empty((len(filters), self.width, targets.shape[1]))
+        for at, strength in enumerate(filters.value):
+            coords[at] = self._solve(float(strength), targets - offset)
+            if not self._found[strength][1]:
+                exact = self._exact()
+                coords[at] = self.backend.to_numpy(exact.spectrum.vectors @ exact.fit(targets, filters[at]).coords[0])
+        return Prediction(coords, offset)
+
+    def _solve(self, strength: float, targets: Matrix) -> Matrix:
+        """Coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
+        if strength not in self._factors:
+            self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
+        rhs = (targets if self._dual else self._rows.T @ targets) / self.rows
+        found = self._factors[strength].solve(self.backend.asarray(rhs))
+        solution = self.backend.to_numpy(found.solution)
+        self._found[strength] = int(found.steps), bool(found.converged)
+        return np.asarray(self._rows.T @ solution if self._dual else solution)
+
+    def basis(self, features: Matrix) -> Matrix:
+        """Features (m, d) in the units of the fit."""
+        return self.prepared(features)
+
+    def condition(self, filters: Filters) -> Matrix:
+        """As :class:`RowProbe`; of the latest fit, and estimated where it was refined."""
+        return np.array([self._condition(float(filters.value[at]), filters[at]) for at in range(len(filters))])
+
+    def _condition(self, strength: float, one: Filters) -> float:
+        if not self._found[strength][1]:
+            return float(self._exact().condition(one)[0])
+        if strength not in self._conditions:
+            estimate = self._factors[strength].condition([self._gram.shape[-1]])
+            self._conditions[strength] = float(self.backend.to_numpy(estimate)[0])
+        return self._conditions[strength]

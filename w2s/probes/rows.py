@@ -1,0 +1,85 @@
+"""Linear probes on rows of data: one factorisation of the training rows serves any targets and any filters.
+
+Targets may be true labels, or soft or hard weak labels. Helpers, not a cage: a study may solve its cells in any way it likes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+import w2s_kernels as kernels
+from w2s.probes.prepared import Prepared
+from w2s.probes.solver_choice import choose_solver
+from w2s_kernels import Backend, Filters
+from w2s_kernels.backend import Array, namespace, to_host
+
+__all__ = ["Prediction", "RowProbe"]
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A fitted set of filters, ready to predict: coordinates of the coefficients (L, r, k) and an intercept (k,).
+
+    Coordinates live where they were fitted; the intercept and the outputs are NumPy arrays.
+    """
+
+    coords: Array
+    offset: Matrix
+
+    def at(self, basis: Array) -> Matrix:
+        """Outputs at rows given by their ``basis`` (m, r), where the coordinates live: (L, m, k). One GEMM for all filters."""
+        xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
+        stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = to_host((basis @ stacked).reshape(len(basis), filters, outputs))
+        return np.ascontiguousarray(np.moveaxis(scores, 1, 0)) + self.offset
+
+
+class RowProbe(Prepared):
+    """Linear probes on one set of training rows: one singular value decomposition, any targets, any filters.
+
+    The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. Directions that
+    the rows do not span carry no weight, whatever the filter.
+    """
+
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        super().__init__(features, preprocess)
+        self.backend = backend
+        self.spectrum, self.left = kernels.factor_rows(backend.asarray(self.prepared(features)), backend)
+
+    @functools.cached_property
+    def rank(self) -> int:
+        """Numerical rank of the prepared rows."""
+        return int(self.backend.to_numpy(self.spectrum.rank))
+
+    @property
+    def full_rank(self) -> bool:
+        """Whether least squares without regularisation has one solution."""
+        return bool(self.rank == self.width)
+
+    def solvers(self, filters: Filters) -> list[str]:
+        """Name of what solved each filter, as the ``solver`` column shows it."""
+        return [choose_solver(self.width, self.rows, strengths=1, rows=True).name] * len(filters)
+
+    def fit(self, targets: Matrix, filters: Filters) -> Prediction:
+        """Fit every filter to targets (n, k)."""
+        offset = self.offset(targets)
+        coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
+        # What rounding left in unspanned directions would become coefficients of size eps/lambda.
+        coords[self.rank :] = 0.0
+        filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
+        return Prediction(filtered, offset)
+
+    def basis(self, features: Matrix) -> Array:
+        """Coordinates of other rows in the right singular vectors, (m, d) -> (m, r), where the backend computes."""
+        return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
+
+    def condition(self, filters: Filters) -> Matrix:
+        """Condition number of the system solved by each filter: (L,)."""
+        return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
