@@ -42,7 +42,7 @@ NAMES = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
-TOKENS = ["<end>", *"abcdefghijklmnopqrstuvwxyz", "Ġ", "ab", "Ġa", "<unk>"]
+TOKENS = ["<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz", "Ġ", "ab", "Ġa", "<unk>"]
 
 
 def interleaved(weight, heads):
@@ -167,7 +167,7 @@ def test_the_tokenizer_is_that_of_the_file(file):
     tokenizer = load_tokenizer(ModelFolder.find(str(file)))
     assert tokenizer("ab a")["input_ids"] == [28, 29]
     assert tokenizer.decode([28, 29]) == "ab a"
-    assert (tokenizer.eos_token, tokenizer.model_max_length) == ("<end>", 64)
+    assert (tokenizer.eos_token, tokenizer.model_max_length) == ("<|endoftext|>", 64)
     assert encode(tokenizer, ["a " * 80], [None], 128).lengths.tolist() == [64]
 
 
