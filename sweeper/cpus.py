@@ -20,7 +20,7 @@ THREAD_VARIABLES = (
 
 
 def usable_cpus() -> int:
-    """CPUs by affinity mask and control group, at least 1. A container's quota counts, not the host's cores."""
+    """Count CPUs by affinity mask and control group, at least 1. A container's quota counts, not the host's cores."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -38,7 +38,7 @@ def _cgroup_quota() -> float | None:
 
 
 def physical_memory() -> int:
-    """Bytes of memory of this machine."""
+    """Return the memory of this machine in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -40,7 +40,7 @@ SCIENCE = (
     ["summary"],
     ["claims"],
     ["contract"],
-    ["plugins"],
+    ["plugins", "user_files"],
     ["probes"],
     ["sharing"],
     ["finetune"],
@@ -53,12 +53,12 @@ SCIENCE = (
 """Rooms of w2s from low to high; rooms of one line do not import each other."""
 
 ENGINE = (
-    ["errors", "console", "cpus"],
+    ["errors", "console", "cpus", "choices"],
+    ["executors"],  # below grid: a grid checks the name and the options of its executor
     ["grid"],
     ["plan"],
     ["folder"],
     ["worker"],
-    ["executors"],
     ["launching"],
     ["review"],
     ["tools"],
@@ -83,6 +83,7 @@ BY_NAME = {
     "sweeper": "its front imports what is asked for",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
+    "w2s_kernels.dispatch": "a compiled version is imported when its backend is used, so that the package needs NumPy alone",
     "sweeper.worker.threads": "Numba's threads are limited only where Numba is used",
 }
 """Modules that import by a computed name, with the reason."""
@@ -93,7 +94,10 @@ MOST_MODULES, MOST_LINES = 14, 400
 SEEDS = BY_ARITHMETIC
 """Seeds made by arithmetic, with the reason; all others come from streams that hash names and seed."""
 
-UNREACHED: Mapping[str, str] = {}
+UNREACHED: Mapping[str, str] = {
+    "w2s_kernels.wishart:factor": "the law itself, which the faster `gram` is tested and timed against",
+    "w2s.laws.gaussian:latent_factor": "the same for latent designs",
+}
 """Public functions that nothing reaches and no page shows, as module:name, with the reason."""
 
 

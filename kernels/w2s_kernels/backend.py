@@ -51,14 +51,14 @@ class Backend:
         return cupy
 
     def asarray(self, a: Array, dtype: Any = np.float64) -> Array:
-        """Array of this backend with the given dtype; no copy where none is needed, complex input is a TypeError."""
+        """Return an array of this backend with the given dtype, copied only where needed; complex input is a TypeError."""
         kind = np.dtype(a.dtype).kind if hasattr(a, "dtype") else np.asarray(a).dtype.kind
         if kind not in "biuf":
             raise TypeError(f"expected real numbers, got an array of dtype kind {kind!r}")
         return self.xp.asarray(a, dtype=dtype)
 
     def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
-        """NumPy array with the same values; copies from the device for "cupy"."""
+        """Return a NumPy array with the same values, copied from the device for "cupy"."""
         return to_host(a)
 
 
@@ -66,7 +66,7 @@ NUMPY = Backend("numpy", "the reference")
 
 
 def choose(name: str = "auto") -> Backend:
-    """Backend by name, or the fastest one that answers.
+    """Return the backend of a name, or the fastest one that answers.
 
     Parameters
     ----------
@@ -91,19 +91,19 @@ def choose(name: str = "auto") -> Backend:
 
 
 def namespace(*arrays: Array) -> Any:
-    """Module the arrays live in: `cupy` if any of them is a CuPy array, else `numpy`."""
+    """Return the module that the arrays live in: `cupy` if any of them is a CuPy array, else `numpy`."""
     if any(type(a).__module__.partition(".")[0] == "cupy" for a in arrays):
         return sys.modules["cupy"]
     return np
 
 
 def to_host(a: Array) -> np.ndarray[Any, Any]:
-    """NumPy array with the values of `a`, copied from the device if it lives there."""
+    """Return a NumPy array with the values of `a`, copied from the device if it lives there."""
     return np.asarray(a.get() if hasattr(a, "get") else a)
 
 
 def resolve(backend: Backend | None, *arrays: Array) -> Backend:
-    """Return the given backend, or for None the reference in the library where the arrays already live."""
+    """Return the given backend, or for None the one of the library where the arrays already live."""
     if backend is not None:
         return backend
     return NUMPY if namespace(*arrays) is np else Backend("cupy", "the arrays are on the device")

@@ -37,7 +37,7 @@ class Operation:
 
     @property
     def key(self) -> str:
-        """Name in the register, `kernel.name`."""
+        """Return the name in the register, `kernel.name`."""
         return f"{self.kernel}.{self.name}"
 
     def on(self, backend: Backend) -> Callable[..., Any]:
@@ -46,7 +46,7 @@ class Operation:
 
     @property
     def plain(self) -> Callable[..., Any]:
-        """The version that every other one is compared with."""
+        """Return the version that every other one is compared with."""
         return _version(self.kernel, "plain", self.name)
 
 

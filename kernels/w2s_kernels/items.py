@@ -19,7 +19,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 def matmul(a: Array, b: Array, xp: Any) -> Array:
-    """Product (..., m, k) @ (..., k, n) -> (..., m, n), one GEMM per item; leading dimensions broadcast."""
+    """Multiply (..., m, k) @ (..., k, n) -> (..., m, n), one GEMM per item; leading dimensions broadcast."""
     if xp is np:
         return np.matmul(a, b)
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -29,24 +29,24 @@ def matmul(a: Array, b: Array, xp: Any) -> Array:
 
 
 def transpose_matmul(a: Array, b: Array, xp: Any) -> Array:
-    """Product a'b over the last two axes: (..., k, m), (..., k, n) -> (..., m, n); symmetric to the bit when `a is b`."""
+    """Multiply a'b over the last two axes: (..., k, m), (..., k, n) -> (..., m, n); symmetric to the bit when `a is b`."""
     return matmul(xp.swapaxes(a, -1, -2), b, xp)
 
 
 def eigh(a: Array, xp: Any) -> tuple[Array, Array]:
-    """Eigenvalues (..., d) ascending and vectors (..., d, d); items that do not converge come back as nan. O(d^3)."""
+    """Return eigenvalues (..., d) ascending and vectors (..., d, d); nan for items that do not converge. O(d^3)."""
     if xp is np:
         try:
             values, vectors = np.linalg.eigh(a)
             return values, vectors
         except np.linalg.LinAlgError:
-            pass  # one bad item must not change its neighbours: find it by going one by one
+            pass  # one bad item must not change its neighbours: find it by trying them one by one
     values, vectors = _each(lambda i: _eigh_or_nan(a[i], xp), a.shape[:-2], xp)
     return values, vectors
 
 
 def svd(a: Array, xp: Any) -> tuple[Array, Array, Array]:
-    """Thin U (..., n, r), S (..., r) descending, V' (..., r, d) with r = min(n, d). O(n d r); LinAlgError on failure."""
+    """Return thin U (..., n, r), S (..., r) descending, V' (..., r, d), r = min(n, d). O(n d r); LinAlgError on failure."""
     if xp is np:
         left, values, right = np.linalg.svd(a, full_matrices=False)
     else:

@@ -49,7 +49,7 @@ class Part:
 
 
 def unreadable(path: Path, error: Exception) -> RunError:
-    """Complaint about a part that gave ``error``: damaged, unless it was the system that refused to read it."""
+    """Return the complaint about a part that gave ``error``: damaged, unless the system refused to read it."""
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
     return DamagedPartError(path, str(error).splitlines()[0])

@@ -27,7 +27,7 @@ _LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "to
 
 
 def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """Schema metadata of every part of a run: one JSON document under the key ``w2s``."""
+    """Return the schema metadata of every part of a run: one JSON document under the key ``w2s``."""
     content = {
         "study": grid.study.name,
         "version": grid.study.version,
@@ -48,7 +48,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
 
 
 def frozen_claim(claim: Claim) -> dict[str, Any]:
-    """What a run keeps of a claim when it is launched: sentence, place, expectation and the numbers that decide."""
+    """Return what a run keeps of a claim when it is launched: sentence, place, expectation and the numbers that decide."""
     return {
         "says": claim.says,
         "where": claim.where,
@@ -59,7 +59,7 @@ def frozen_claim(claim: Claim) -> dict[str, Any]:
 
 
 def run_origin(folder: RunFolder) -> dict[str, Any]:
-    """Metadata of the oldest rows of a run: an extended run keeps what stood when it was launched first.
+    """Return the metadata of the oldest rows of a run: an extended run keeps that of its first launch.
 
     Age is when the part was recorded in ``events.jsonl``, which a copied folder keeps; the file's own time where a kill came
     between part and record. Without any row it is the metadata of the latest launch; empty where none was written.
@@ -90,7 +90,7 @@ def package_version(name: str) -> str | None:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this package runs from; both null for an installed package."""
+    """Return commit and dirty flag of the checkout this package runs from; both null for an installed package."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return {"commit": None, "dirty": None}

@@ -95,7 +95,7 @@ class RunFolder:
         return [read_part(path) for path in self._files()]
 
     def sound_parts(self) -> tuple[list[Part], list[Path]]:
-        """Parts whose footer can be read, and the files where it cannot. Raises :class:`RunError` for a foreign file."""
+        """Return parts whose footer can be read, and files where it cannot. Raises :class:`RunError` for a foreign file."""
         sound, damaged = [], []
         for path in self._files():
             try:
@@ -141,14 +141,14 @@ class RunFolder:
         return place
 
     def read(self, part: Part, columns: list[str] | None = None) -> pa.Table:
-        """Rows of a part. Raises :class:`DamagedPartError` for a file that is damaged behind its footer."""
+        """Read the rows of a part. Raises :class:`DamagedPartError` for a file that is damaged behind its footer."""
         try:
             return pq.read_table(part.path, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise unreadable(part.path, error) from None
 
     def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
-        """Identities of all rows in some parts, as S32."""
+        """Read the identities of all rows in some parts, as S32."""
         chunks = [
             np.array(self.read(part, ["cell_id"])["cell_id"].to_numpy(zero_copy_only=False), dtype="S32") for part in parts
         ]
@@ -164,7 +164,7 @@ class RunFolder:
             raise StoreError(f"cannot write {self.path / 'events.jsonl'}: {error.strerror}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Every event; a line cut short by a kill is passed over."""
+        """Yield every event; a line cut short by a kill is skipped."""
         path = self.path / "events.jsonl"
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():

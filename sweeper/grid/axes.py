@@ -20,7 +20,7 @@ _MAX_COMBINATIONS = 200_000
 
 
 def expand_values(written: Any) -> list[Any]:
-    """Values of one axis: a list, or ``{linspace|geomspace|logspace: [start, stop, num]}`` with optional ``round: true``.
+    """Return the values of an axis: a list, or ``{linspace|geomspace|logspace: [start, stop, num]}`` and ``round: true``.
 
     Generated numbers are rounded to 12 significant digits (or to whole numbers), and the rounded number is the value.
     Raises ValueError with the reason.

@@ -58,7 +58,7 @@ class Condition:
 
 
 def condition_from_mapping(values: Mapping[str, list[Any]]) -> Condition:
-    """Cells whose every named field has one of the listed values (already canonical)."""
+    """Return the condition that every named field has one of the listed values (already canonical)."""
 
     def test(block: Block) -> Mask:
         mask = np.ones((1,) * len(block.axes), dtype=bool)
@@ -199,7 +199,7 @@ def restrict(block: Block, fields: Iterable[str]) -> Block:
 
 
 def excluded(conditions: Iterable[Condition], block: Block) -> Mask | None:
-    """Cells of a block that any condition leaves out, broadcast to the block's shape; None when there is no condition."""
+    """Return which cells any condition leaves out, broadcast to the block's shape; None when there is no condition."""
     mask: Mask | None = None
     for condition in conditions:
         hit = np.broadcast_to(condition.test(block), block.shape)
@@ -208,7 +208,7 @@ def excluded(conditions: Iterable[Condition], block: Block) -> Mask | None:
 
 
 def first_violation(rule: Rule, block: Block, conditions: tuple[Condition, ...]) -> dict[str, Any] | None:
-    """Field values of the first cell that breaks a rule and is not excluded; None when all is well.
+    """Return the field values of the first cell that breaks a rule and is not excluded; None when all is well.
 
     A cell in which one of the rule's fields is inactive keeps the rule.
     """
@@ -230,7 +230,7 @@ def first_violation(rule: Rule, block: Block, conditions: tuple[Condition, ...])
 
 
 def show(value: Any) -> str:
-    """One value as a person writes it in a grid."""
+    """Write one value as a person does in a grid."""
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.12g}"
     return str(value.name if isinstance(value, Content) else value)

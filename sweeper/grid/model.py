@@ -47,7 +47,7 @@ class SubGrid:
         return self.block.with_mask(self.mask(self.block)) if self.block.size <= _MAX_MASK else self.block
 
     def mask(self, block: Block) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-        """Wanted cells of a block cut from this sub-grid; None when all are."""
+        """Return which cells of a block cut from this sub-grid are wanted; None when all are."""
         out = excluded(self.conditions, block)
         return None if out is None or not out.any() else ~out
 
@@ -70,7 +70,7 @@ class Grid:
         return sum(part.wanted for part in self.parts)
 
     def axes(self) -> dict[str, list[Any]]:
-        """Fields that take more than one value anywhere in the grid, with their values."""
+        """Return the fields that take more than one value anywhere in the grid, with their values."""
         seen: dict[str, dict[Any, None]] = {}
         for part in self.parts:
             for name in part.block.names:
@@ -80,7 +80,7 @@ class Grid:
 
 
 def common_cells(first: SubGrid, second: SubGrid) -> int:
-    """Number of cells that two sub-grids have in common. Cost: O(axis values); expands only the overlap, if there is one."""
+    """Count the cells that two sub-grids have in common. Cost: O(axis values); expands only the overlap, if there is one."""
     names = first.block.names
     if math.prod(len(set(first.block.values(n)) & set(second.block.values(n))) for n in names) == 0:
         return 0

@@ -43,7 +43,7 @@ class _GridReader(Sections):
     """Turns a document into a grid; knows the line of everything it complains about."""
 
     def place_of(self, name: str, place: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Where a sub-grid, or else the whole grid, names a field."""
+        """Return where a sub-grid, or else the whole grid, names a field."""
         sections = [("axes",), ("fixed",), ("zip",), *(("zip", k) for k in range(len(self.fields)))]
         places = ((*base, *section, name) for base in (place, ()) for section in sections)
         return next((found for found in places if found in self.lines), place)

@@ -38,7 +38,7 @@ def extends(new: Grid, old: Grid) -> bool:
 
 
 def differences(new: Grid, old: Grid) -> list[str]:
-    """One line per field whose values differ between two grids."""
+    """Return one line per field whose values differ between two grids."""
     if new.study.name != old.study.name:
         return [f"study: {old.study.name} -> {new.study.name}"]
     lines = []

@@ -90,7 +90,7 @@ class Schedule:
         return len(self.by_key)
 
     def succeeded(self, key: str) -> None:
-        """A call's value is in the store: free what waited for it."""
+        """Free what waited for a call whose value is now in the store."""
         for waiting in self._needed_by.get(key, ()):
             self._open_inputs[waiting] -= 1
             if self._open_inputs[waiting] == 0 and waiting not in self._errors:

@@ -44,7 +44,7 @@ def store_folder(grid: Grid, settings: Compute, run: Path) -> Path:
 
 
 def used_calls(plan: Plan) -> list[Call]:
-    """Every call that the grid's cells use, at any depth, inputs first."""
+    """Return every call that the grid's cells use, at any depth, inputs first."""
     study = plan.grid.study()
     return in_order([call for block in plan.blocks() for call in study.needs(block)])
 

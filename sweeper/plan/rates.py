@@ -38,7 +38,7 @@ class Upkeep(BaseModel):
     block: Positive
 
     def seconds(self, cells: float, blocks: float) -> float:
-        """Time for all cells and blocks."""
+        """Return the time for all cells and blocks."""
         return self.cell * cells + self.block * blocks
 
 
@@ -68,13 +68,13 @@ class Rates(BaseModel):
         return self
 
     def rate(self, kind: Kind, order: float) -> float:
-        """Operations (normals) a second at an order: linear between measured ones in both logarithms, then constant."""
+        """Return operations (normals) a second at an order: linear between measured ones in both logarithms, then constant."""
         known = sorted((self.normals if kind == "normals" else self.flops[kind]).items())
         at = np.log(max(order, 1.0))
         return float(np.exp(np.interp(at, np.log([d for d, _ in known]), np.log([rate for _, rate in known]))))
 
     def seconds(self, piece: Piece) -> float:
-        """Predicted time of a piece on one core."""
+        """Predict the time of a piece on one core."""
         amount = piece.flops / NORMAL_FLOPS if piece.kind == "normals" else piece.flops
         return amount / self.rate(piece.kind, piece.order)
 
@@ -107,7 +107,7 @@ BUILT_IN = Rates(
 def load_rates() -> tuple[Rates, str]:
     """Return this machine's rates and a line that says where they come from; the built-in ones where there are none.
 
-    A file that is damaged, or from another processor, is passed over, and the line says so.
+    A file that is damaged, or from another processor, is ignored, and the line says so.
     """
     path = rates_path()
     try:

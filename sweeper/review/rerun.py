@@ -37,7 +37,7 @@ class Comparison:
     store: Path | None = None
 
     def verdict(self, name: str) -> str:
-        """``same bits``, ``within tolerance`` or ``differs``."""
+        """Return ``same bits``, ``within tolerance`` or ``differs``."""
         a, b = self.stored[name], self.again[name]
         if a == b:
             return "same bits"

@@ -20,7 +20,7 @@ _STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow", "untes
 
 
 def verdict_text(judged: Judged) -> str:
-    """``holds``, ``fails as expected``, ``holds, expected to fail``, ...: the outcome against what was expected."""
+    """Say ``holds``, ``fails as expected``, ``holds, expected to fail``, ...: the outcome against what was expected."""
     outcome = judged.verdict.outcome
     if judged.broken:
         return "test is broken"
@@ -30,7 +30,7 @@ def verdict_text(judged: Judged) -> str:
 
 
 def summary_text(found: Verification) -> str:
-    """``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
+    """Say ``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
     others: dict[str, int] = {}
     for judged in found.judged:
         if not judged.as_expected:
@@ -41,7 +41,7 @@ def summary_text(found: Verification) -> str:
 
 
 def remarks(found: Verification) -> list[str]:
-    """What a reader has to know about the rows: unfinished runs, rows left out."""
+    """Return what a reader has to know about the rows: unfinished runs, rows left out."""
     lines = []
     for run in found.runs:
         if run.unfinished:
@@ -86,7 +86,7 @@ def explained(judged: Judged) -> list[str]:
 
 
 def verdicts_json(found: Sequence[Verification], *, partial: bool) -> str:
-    """One document: every study with its runs and claims, and the exit code. Numbers that are not finite are null."""
+    """Return one document: every study with its runs and claims, and the exit code. Numbers that are not finite are null."""
     content = {
         "exit": exit_code(found),
         "partial": partial,

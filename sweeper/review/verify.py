@@ -83,7 +83,7 @@ def verify(runs: Sequence[Path], *, partial: bool = False) -> list[Verification]
 
 
 def exit_code(verifications: Iterable[Verification]) -> int:
-    """0: every verdict is the expected one; 4: all others are untestable; 1: some changed, or a test is broken."""
+    """Return 0: every verdict is the expected one; 4: all others are untestable; 1: some changed, or a test is broken."""
     others = [judged for found in verifications for judged in found.judged if not judged.as_expected]
     if not others:
         return AS_EXPECTED

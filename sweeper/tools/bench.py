@@ -15,7 +15,7 @@ _VERDICTS = ("PASS", "MISSED")
 
 
 def benchmark_files() -> dict[str, Path]:
-    """Benchmarks by name. Raises :class:`UserError` for an installed package, which does not carry them."""
+    """Return the benchmarks by name. Raises :class:`UserError` for an installed package, which does not carry them."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks"
     files = {path.stem: path for path in sorted(folder.glob("[!_]*.py"))}
     if not files:

@@ -27,7 +27,7 @@ __all__ = ["print_scores", "score"]
 
 
 def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
-    """Rows of every seed of a file, and of every value of the column ``by``: one row per cell, as a launch would write.
+    """Return the rows of every seed of a file and of every value of the column ``by``: one row per cell, as from a launch.
 
     Raises :class:`sweeper.errors.UserError` for a file that cannot be scored.
     """
@@ -52,7 +52,7 @@ def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
 
 
 def print_scores(rows: DataFrame) -> None:
-    """One line per group and seed with intervals over items, then one per group with intervals over seeds."""
+    """Print one line per group and seed with intervals over items, then one per group with intervals over seeds."""
     import pandas as pd
 
     seeds, by = sorted(rows["seed"].unique()), ["group"] if rows["group"].notna().any() else []

@@ -110,3 +110,31 @@ def letter_task(folder: Path, *, train: int = 900, test: int = 300, name: str = 
         with gzip.open(place / f"{split}.jsonl.gz", "wt") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in letter_rows(count, seed))
     return folder
+
+
+def reply_rows(count: int, seed: int) -> list[dict[str, object]]:
+    """Pairs of replies of letters with a planted reward: letters of the first half of the alphabet less the others, and noise."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, object]] = []
+    while len(rows) < count:
+        prompt = " ".join(chr(ord("a") + k) for k in rng.integers(26, size=3))
+        replies = []
+        for _ in range(2):
+            letters = rng.integers(26, size=int(rng.integers(3, 8)))
+            reward = float((letters < 13).sum() - (letters >= 13).sum()) + 0.3 * rng.normal()
+            replies.append((reward, " ".join(chr(ord("a") + k) for k in letters)))
+        (_, rejected), (_, chosen) = sorted(replies)
+        start = f"\n\nHuman: {prompt}\n\nAssistant: "
+        if chosen != rejected:
+            rows.append({"chosen": start + chosen, "rejected": start + rejected})
+    return rows
+
+
+def reply_task(folder: Path, *, train: int = 900, test: int = 300) -> Path:
+    """Write the pairs as ``hh_harmless`` into a folder for ``W2S_DATA``; return that folder."""
+    place = folder / "hh_harmless"
+    place.mkdir(parents=True, exist_ok=True)
+    for split, count, seed in (("train", train, 1), ("test", test, 2)):
+        with gzip.open(place / f"{split}.jsonl.gz", "wt") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in reply_rows(count, seed))
+    return folder

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
+from w2s.finetune.inference.generate import generate
 from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
 from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
@@ -207,6 +208,31 @@ class Kit:
         chosen = depth_and_width(model)[0] if layer is None else layer
         length = self.setup.max_length
         return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
+
+    def generate(
+        self,
+        model: ModelFolder,
+        parts: tuple[str, ...],
+        sampling: Mapping[str, Any],
+        *,
+        training: Call | None = None,
+        samples: int = 1,
+        role: str = "generate",
+    ) -> Call:
+        """Continue the texts of parts by a causal ``model``, or by one trained from it: ``generations.arrow``.
+
+        ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; ``role`` names the seed.
+        """
+        return generate(
+            base=model,
+            items=self.items,
+            parts=parts,
+            sampling=sampling,
+            seed=self.seed(role),
+            samples=samples,
+            max_length=self.setup.max_length,
+            model=training,
+        )
 
     def train(
         self,

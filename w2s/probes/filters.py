@@ -12,7 +12,7 @@ import numpy.typing as npt
 import w2s_kernels as kernels
 from w2s_kernels import Filters
 
-__all__ = ["FILTER_FIELDS", "LABEL_RULES", "filters_of", "hard_labels"]
+__all__ = ["FILTER_FIELDS", "LABEL_RULES", "filters_of", "hard_labels", "soft_labels"]
 
 Matrix = npt.NDArray[np.float64]
 

@@ -23,14 +23,14 @@ GRAM = operation("arccos", "gram", "numba", "cupy")
 
 
 def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
-    """Gram E relu(u_i'x) relu(v_j'x) over inputs x uniform on the unit sphere.
+    """Compute the Gram E relu(u_i'x) relu(v_j'x) over inputs x uniform on the unit sphere.
 
     Parameters
     ----------
     u :
         (m, d) bottom weights of any length, d >= 1; a row of zeros is a feature that is zero.
     v :
-        (n, d); None stands for `u`, gives a matrix that is symmetric to the bit, and half the work.
+        (n, d); None means `u` itself: a matrix that is symmetric to the bit, for half the work.
     backend :
         "numba" replaces the elementwise part by one compiled pass, "cupy" by one kernel, in place.
 
@@ -55,7 +55,7 @@ def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
 
 
 def linear_gram(u: Array, v: Array | None = None, *, scales: Array, backend: Backend) -> Array:
-    """Gram u_i' Lam v_j, (m, n), of linear features for inputs with covariance Lam = diag(`scales`), (d,) and >= 0.
+    """Compute the Gram u_i' Lam v_j, (m, n), of linear features of inputs with covariance Lam = diag(`scales`), (d,), >= 0.
 
     Symmetric to the bit when `v` is None. Cost 2 m n d flops, half of that for one set of rows.
     """

@@ -14,19 +14,19 @@ OPTIONS = (*ELEMENTWISE, f"-DTHREADS={THREADS}", f"-DTILE={TILE}")
 
 
 def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool) -> Array:
-    """Entries g(cosine) height_i width_j, (m, n), as in `plain`."""
+    """Compute entries g(cosine) height_i width_j, (m, n), as in `plain`."""
     out = namespace(left).ascontiguousarray(left @ right.T)
     fill(out, height, width, mirrored=mirrored)
     return out
 
 
 def rectangle_grid(shape: tuple[int, int]) -> int:
-    """Blocks of `rectangle` for a matrix of this shape."""
+    """Count the blocks of `rectangle` for a matrix of this shape."""
     return blocks(shape[0] * -(-shape[1] // THREADS), 1)
 
 
 def symmetric_grid(size: int) -> int:
-    """Blocks of `symmetric` for a matrix of this order, those below the diagonal included."""
+    """Count the blocks of `symmetric` for a matrix of this order, those below the diagonal included."""
     return blocks((-(-size // TILE)) ** 2, 1)
 
 

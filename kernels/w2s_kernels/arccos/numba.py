@@ -24,7 +24,7 @@ BLOCK = 8  # float64 in a cache line
 
 
 def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool) -> Array:
-    """Entries g(cosine) height_i width_j, (m, n), as in `plain`; a compiled pass over each tile of a product."""
+    """Compute entries g(cosine) height_i width_j, (m, n), as in `plain`, by a compiled pass over each tile of a product."""
     out = np.empty((len(left), len(right)))
     for rows, columns in tiles(out.shape, mirrored=mirrored):
         cosines = left[rows] @ right[columns].T

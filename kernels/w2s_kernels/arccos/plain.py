@@ -20,7 +20,7 @@ _TILE = 256, 512  # temporaries stay in cache
 
 
 def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool) -> Array:
-    """Entries g(cosine) height_i width_j, (m, n), of unit rows `left` (m, d) and `right` (n, d).
+    """Compute entries g(cosine) height_i width_j, (m, n), of unit rows `left` (m, d) and `right` (n, d).
 
     With `mirrored`, both are the same rows and the upper triangle decides: the result is symmetric to the bit.
     """
@@ -38,7 +38,7 @@ def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool)
 
 
 def arc_cosine(r: Array, xp: Any) -> Array:
-    """g(r) = sqrt(1 - r^2) + r (pi - arccos r) for r in [-1, 1]: from 0 at -1 to pi at 1, relative error below 5e-14."""
+    """Compute g(r) = sqrt(1 - r^2) + r (pi - arccos r) for r in [-1, 1]: 0 at -1, pi at 1, relative error below 5e-14."""
     angle = xp.arccos(-r)
     square = angle * angle
     series = xp.full_like(square, SERIES[-1])
@@ -49,7 +49,7 @@ def arc_cosine(r: Array, xp: Any) -> Array:
 
 
 def tiles(shape: tuple[int, int], *, mirrored: bool) -> Iterator[tuple[slice, slice]]:
-    """Row and column ranges that cover the matrix, or its upper triangle."""
+    """Yield row and column ranges that cover the matrix, or its upper triangle."""
     height, width = _TILE
     for top in range(0, shape[0], height):
         bottom = min(top + height, shape[0])

@@ -30,7 +30,6 @@ __all__ = [
     "solve_factor",
     "solve_rows",
     "usable",
-    "usable_on_host",
 ]
 
 POTRF = operation("cholesky", "potrf", "cupy")
@@ -39,7 +38,7 @@ SOLVE_BOTH = operation("cholesky", "solve_both", "cupy")
 
 
 def cholesky_gram(gram: Array, ridge: Array | float, backend: Backend) -> tuple[Array, Array]:
-    """Upper triangular R with R'R = gram + ridge I, and a status for each item.
+    """Factor gram + ridge I = R'R with R upper triangular, and give a status for each item.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def cholesky_gram(gram: Array, ridge: Array | float, backend: Backend) -> tuple[
 
 
 def forward(R: Array, rhs: Array, backend: Backend) -> Array:
-    """Solution z = R^-T rhs, (..., d, k), for right-hand sides X'y (..., d, k) in the units of R'R.
+    """Solve R'z = rhs, (..., d, k), for right-hand sides X'y (..., d, k) in the units of R'R.
 
     Cost d^2 k flops an item. A joint factor of [X, y] needs no solve: z is the upper part of its last columns. Rows of
     z from the first unusable pivot on (see `usable`) are nan.
@@ -89,7 +88,7 @@ def forward(R: Array, rhs: Array, backend: Backend) -> Array:
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     z = xp.full(rhs.shape, np.nan)
-    good = usable_on_host(R)
+    good = usable(R)
     for index in np.ndindex(*R.shape[:-2]):
         w = int(good[index])
         z[index][:w] = solve_rows(R[index][:w, :w], rhs[index][:w].T, backend, transposed=True).T
@@ -97,26 +96,24 @@ def forward(R: Array, rhs: Array, backend: Backend) -> Array:
 
 
 def solve_factor(R: Array, rhs: Array, backend: Backend) -> Array:
-    """Solution of R'R x = rhs, (..., d, k), for right-hand sides (..., d, k); nan for an item with an unusable pivot.
+    """Solve R'R x = rhs, (..., d, k), for right-hand sides (..., d, k); nan for an item with an unusable pivot.
 
     Cost 2 d^2 k flops an item.
     """
     xp = backend.xp
     R, rhs = operands(R, rhs, "rhs", backend)
     rows = xp.full((*rhs.shape[:-2], rhs.shape[-1], rhs.shape[-2]), np.nan)
-    for at in _places(usable_on_host(R) == R.shape[-1]):
+    for at in _places(usable(R) == R.shape[-1]):
         rows[at] = _solve_both(R[at], rhs[at].T, backend)
     return xp.swapaxes(rows, -1, -2)
 
 
 def usable(R: Array) -> Array:
-    """How many leading columns of R (..., d, d) have nonzero finite pivots, (...) int64: the largest width to ask for."""
-    good = _good(R)
-    return _leading(good) if not bool(good.all()) else namespace(R).full(good.shape[:-1], good.shape[-1])
+    """Count leading columns of R (..., d, d) with nonzero finite pivots, (...) int64: the largest width to ask for.
 
-
-def usable_on_host(R: Array) -> Array:
-    """`usable` as a NumPy array, for a loop over items; of a device one number is read where all pivots are good."""
+    The counts are a NumPy array on every backend, since loops over items use them; a device is asked for one number if all
+    pivots are good.
+    """
     good = _good(R)
     return to_host(_leading(good)) if not bool(good.all()) else np.full(good.shape[:-1], good.shape[-1])
 
@@ -134,7 +131,7 @@ def _leading(good: Array) -> Array:
 
 
 def condition(R: Array, widths: Sequence[int] | Array) -> Array:
-    """Ratio of the largest to the smallest R_ii^2, i < w, (..., W): a lower bound of the condition of each Gram."""
+    """Divide the largest by the smallest R_ii^2, i < w, (..., W): a lower bound of the condition of each Gram."""
     xp = namespace(R)
     pivots = xp.diagonal(R, axis1=-2, axis2=-1) ** 2
     last = [width - 1 for width in checked_widths(widths, R.shape[-1])]
@@ -146,7 +143,7 @@ def condition(R: Array, widths: Sequence[int] | Array) -> Array:
 
 
 def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Backend) -> Array:
-    """Condition number of gram + ridge I, (...), from its factor R: the 1-norm over the smallest eigenvalue, estimated.
+    """Estimate the condition of gram + ridge I, (...), from its factor R: the 1-norm over the smallest eigenvalue.
 
     Three inverse iterations from two fixed vectors, 12 d^2 flops: about d^(1/6) below the spectral condition number at worst,
     and at most sqrt(d) above it; nan where R is. (LAPACK's dpocon starts from equal entries, to which the difference of two
@@ -155,7 +152,7 @@ def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Bac
     gram, R = operands(gram, R, "R", backend)
     xp, norms = backend.xp, one_norm(gram, ridge, backend.xp)
     found, d = xp.full(norms.shape, np.nan), R.shape[-1]
-    places = _places(usable_on_host(R) == d)
+    places = _places(usable(R) == d)
 
     def solve(rows: Array) -> Array:
         return xp.stack([_solve_both(R[at], item, backend) for at, item in zip(places, rows, strict=True)])
@@ -170,14 +167,14 @@ def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Bac
 
 
 def one_norm(gram: Array, ridge: Array | float, xp: Any) -> Array:
-    """Largest absolute column sum of gram + ridge I, (...); ValueError for a negative ridge."""
+    """Return the largest absolute column sum of gram + ridge I, (...); ValueError for a negative ridge."""
     strength, diagonal = positive_ridge(ridge, gram.shape[:-2], xp), xp.diagonal(gram, axis1=-2, axis2=-1)
     sums = xp.sum(xp.abs(gram), axis=-2) - xp.abs(diagonal) + xp.abs(diagonal + strength[..., None])
     return xp.max(sums, axis=-1)
 
 
 def inverse_norm(solve: Callable[[Array], Array], d: int, xp: Any, lead: tuple[int, ...] = ()) -> Array:
-    """Spectral norms (*lead) of symmetric inverses, estimated from below: growth of rows (*lead, 2, d) under `solve`."""
+    """Estimate spectral norms (*lead) of symmetric inverses from below: growth of rows (*lead, 2, d) under `solve`."""
     # Multiples of an irrational number modulo one: without structure, and the same on every machine.
     counts = xp.arange(1, d + 1)
     start = xp.stack([counts * 0.6180339887498949, counts * 0.7548776662466927]) % 1.0 - 0.5
@@ -209,7 +206,7 @@ def _solve_both(R: Array, rows: Array, backend: Backend) -> Array:
 
 
 def solve_rows(R: Array, rows: Array, backend: Backend, *, transposed: bool) -> Array:
-    """Row vectors v (m, d) with R v = row, or R'v = row if transposed, for one factor R (d, d) and `rows` (m, d)."""
+    """Solve R v = row, or R'v = row if transposed, for rows v (m, d), one factor R (d, d) and `rows` (m, d)."""
     found: Array = rows if 0 in rows.shape else SOLVE_ROWS.on(backend)(R, rows, transposed)
     return found
 
@@ -241,7 +238,7 @@ def _restart(A: Array, original: Array, good: int, backend: Backend) -> int:
 
 
 def positive_ridge(ridge: Array | float, lead: tuple[int, ...], xp: Any) -> Array:
-    """Ridge strengths (...) of a batch; ValueError where one is negative or not a number."""
+    """Return the ridge strengths (...) of a batch; ValueError where one is negative or not a number."""
     if isinstance(ridge, float | int):  # filled where it is needed, not sent there
         strength = xp.full(lead, float(ridge))
     else:
@@ -252,7 +249,7 @@ def positive_ridge(ridge: Array | float, lead: tuple[int, ...], xp: Any) -> Arra
 
 
 def operands(R: Array, other: Array, name: str, backend: Backend) -> tuple[Array, Array]:
-    """Float64 arrays of the backend with shapes (..., d, d) and (..., d, k); ValueError where they do not match."""
+    """Return float64 arrays of the backend, (..., d, d) and (..., d, k); ValueError where they do not match."""
     R, other = backend.asarray(R), backend.asarray(other)
     if R.ndim < 2 or R.shape[-1] != R.shape[-2] or R.shape[-1] == 0:
         raise ValueError(f"R must have shape (..., d, d) with d >= 1, got {R.shape}")
@@ -262,7 +259,7 @@ def operands(R: Array, other: Array, name: str, backend: Backend) -> tuple[Array
 
 
 def checked_widths(widths: Sequence[int] | Array, d: int) -> list[int]:
-    """Widths as a list; ValueError unless strictly increasing integers in 1..d."""
+    """Return widths as a list; ValueError unless they are strictly increasing integers in 1..d."""
     checked = [operator.index(w) for w in np.asarray(widths).tolist()]
     increasing = all(a < b for a, b in itertools.pairwise(checked))
     if not checked or not increasing or checked[0] < 1 or checked[-1] > d:

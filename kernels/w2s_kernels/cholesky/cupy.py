@@ -22,12 +22,12 @@ def potrf(A: Array) -> int:
 
 
 def solve_rows(R: Array, rows: Array, transposed: bool) -> Array:
-    """Rows v (m, d) with R v = row, or R'v = row if transposed, as in `plain`."""
+    """Solve R v = row, or R'v = row if transposed, for rows v (m, d), as in `plain`."""
     from cupyx.scipy.linalg import solve_triangular
 
     return solve_triangular(R, rows.T, trans=int(transposed), lower=False).T
 
 
 def solve_both(R: Array, rows: Array) -> Array:
-    """Rows v (m, d) with R'R v = row, as in `plain`."""
+    """Solve R'R v = row for rows v (m, d), as in `plain`."""
     return solve_rows(R, solve_rows(R, rows, transposed=True), transposed=False)

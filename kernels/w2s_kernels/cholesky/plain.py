@@ -30,7 +30,7 @@ def potrf(A: Array) -> int:
 
 
 def solve_rows(R: Array, rows: Array, transposed: bool) -> Array:
-    """Rows v (m, d) with R v = row, or R'v = row if transposed, for a factor R (d, d) and `rows` (m, d), neither empty."""
+    """Solve R v = row, or R'v = row if transposed, for a factor R (d, d) and `rows` (m, d), neither of them empty."""
     from scipy.linalg.lapack import dtrtrs
 
     right = np.array(rows, order="C")
@@ -39,7 +39,7 @@ def solve_rows(R: Array, rows: Array, transposed: bool) -> Array:
 
 
 def solve_both(R: Array, rows: Array) -> Array:
-    """Rows v (m, d) with R'R v = row, for a factor R (d, d) and `rows` (m, d), neither empty."""
+    """Solve R'R v = row for a factor R (d, d) and `rows` (m, d), neither of them empty."""
     from scipy.linalg.lapack import dpotrs
 
     right = np.array(rows, order="C")

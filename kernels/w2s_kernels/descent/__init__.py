@@ -30,7 +30,7 @@ _U64 = np.uint64
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What `descend` returns; float64, in the layout of its arguments.
+    """Hold what `descend` returns: float64, in the layout of its arguments.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Trained:
 
 
 def forward(weights: Sequence[Array], biases: Sequence[Array], inputs: Array, backend: Backend) -> Array:
-    """Outputs (B, n, width) of B networks; a network in a batch has the bits it has alone.
+    """Compute outputs (B, n, width) of B networks; a network in a batch has the bits it has alone.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ def descend(
 
 
 def orders(order: Sequence[Stream], epoch: int, n: int, backend: Backend) -> Array:
-    """Order of n samples in an epoch, a permutation for each stream, int64 (B, n); n <= 2**31, O(n log n) a stream.
+    """Order n samples in an epoch: a permutation for each stream, int64 (B, n); n <= 2**31, O(n log n) a stream.
 
-    The index stands in the low bits of the words that are sorted, so that no two are equal and any sort gives one answer.
+    The index is in the low bits of the words that are sorted, so that no two are equal and any sort gives one answer.
     """
     low = _U64((1 << max(n - 1, 1).bit_length()) - 1)
     index = backend.xp.arange(n, dtype=np.uint64)

@@ -43,7 +43,7 @@ class Compiled:
         self._data = [np.ascontiguousarray(a) for a in (problem.inputs, problem.tasks, problem.targets)]
 
     def parameters(self) -> list[Array]:
-        """Parameters now."""
+        """Return the parameters as they are now."""
         return [view.copy() for view in self._views()]
 
     def epoch(self, epoch: int, order: Array) -> Array:

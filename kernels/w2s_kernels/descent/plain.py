@@ -36,7 +36,7 @@ class Problem:
 
     @property
     def steps(self) -> int:
-        """Minibatches in an epoch; the last one may be short."""
+        """Count the minibatches of an epoch; the last one may be short."""
         return -(-len(self.tasks) // self.batch)
 
 
@@ -44,10 +44,10 @@ class Training(Protocol):
     """State of B networks in training."""
 
     def parameters(self) -> list[Array]:
-        """Parameters now, in the order and the shapes of the problem's."""
+        """Return the parameters as they are now, in the order and the shapes of the problem's."""
 
     def epoch(self, epoch: int, order: Array) -> Array:
-        """One pass over the samples in the order (B, N), as epoch 0, 1, ...; the mean squared errors (B,)."""
+        """Pass once over the samples in the order (B, N), as epoch 0, 1, ...; returns the mean squared errors (B,)."""
 
 
 def training(problem: Problem) -> Training:
@@ -66,7 +66,7 @@ class Plain:
         self._first, self._second = ([xp.zeros(p.shape) for p in trained] for _ in range(2))
 
     def parameters(self) -> list[Array]:
-        """Parameters now."""
+        """Return the parameters as they are now."""
         return self._parameters
 
     def epoch(self, epoch: int, order: Array) -> Array:
@@ -92,14 +92,14 @@ class Plain:
 
 
 def corrections(learning_rate: float, count: int) -> tuple[float, float]:
-    """Adam's bias corrections at step `count` >= 1: rate / (1 - beta_1^count), and 1 / sqrt(1 - beta_2^count)."""
+    """Return Adam's bias corrections at step `count` >= 1: rate / (1 - beta_1^count), and 1 / sqrt(1 - beta_2^count)."""
     return learning_rate / (1 - BETAS[0] ** count), (1 - BETAS[1] ** count) ** -0.5
 
 
 def gradients(
     parameters: Sequence[Array], x: Array, tasks: Array, y: Array, relu: bool, xp: Any, *, heads_too: bool = True
 ) -> tuple[Array, list[Array]]:
-    """Mean squared errors (B,) and their gradients, in the order of the parameters; heads and intercepts are optional.
+    """Return mean squared errors (B,) and their gradients, as the parameters are ordered; those of heads are optional.
 
     Takes x (B, m, d), tasks (B, m) and y (B, m). Sums over samples are products with BLAS, one an item, so that no bit depends
     on the batch.
@@ -122,7 +122,7 @@ def gradients(
 
 
 def activations(layers: Sequence[Array], x: Array, xp: Any) -> list[Array]:
-    """Inputs of every layer of [W, b, W, b, ...], then the outputs of the last one."""
+    """Return the inputs of every layer of [W, b, W, b, ...], then the outputs of the last one."""
     found = [x]
     for k in range(0, len(layers), 2):
         z = matmul(found[-1], layers[k], xp) + layers[k + 1][:, None, :]

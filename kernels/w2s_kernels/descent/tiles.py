@@ -17,7 +17,7 @@ __all__ = ["backward", "forward", "gradient"]
 
 @intrinsic
 def forward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any, bias: Any, floor: Any) -> Any:
-    """C[r, j] = max(floor, Y[bias + j] + sum_k X[r, k] Y[k, j]) for k < count; nan stays nan."""
+    """Set C[r, j] = max(floor, Y[bias + j] + sum_k X[r, k] Y[k, j]) for k < count; nan stays nan."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)
@@ -35,7 +35,7 @@ def forward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, coun
 
 @intrinsic
 def backward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any, A: Any, a: Any, floor: Any) -> Any:
-    """C[r, j] = sum_k X[r, k] Y[k, j] where A[r, j] > floor, else 0; the rows of A are as long as those of C."""
+    """Set C[r, j] = sum_k X[r, k] Y[k, j] where A[r, j] > floor, else 0; the rows of A are as long as those of C."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)
@@ -54,7 +54,7 @@ def backward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, cou
 
 @intrinsic
 def gradient(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any, total: Any) -> Any:
-    """C[r, j] = sum_k X[k, r] Y[k, j], and C[total + j] = sum_k Y[k, j]."""
+    """Set C[r, j] = sum_k X[k, r] Y[k, j], and C[total + j] = sum_k Y[k, j]."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, (X, x, step), Y = arrays(context, builder, signature, args)

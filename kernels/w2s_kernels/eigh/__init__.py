@@ -1,4 +1,7 @@
-"""Symmetric eigendecompositions of many matrices, each one checked and repaired where the solver failed."""
+"""Symmetric eigendecompositions of many matrices, each one checked and repaired where the solver failed.
+
+Imported by the spectral kernels; a new solver is a module here, with its operation registered below.
+"""
 
 from __future__ import annotations
 

@@ -55,14 +55,14 @@ def in_batches(
             continue
         # Outside the handler: the error no longer holds the frames, and so the arrays, of the attempt.
         size = (stop - start + 1) // 2
-        log.warning("out of memory with %d items of about %d bytes; going on with %d", stop - start, bytes_per_item, size)
+        log.warning("out of memory with %d items of about %d bytes; continuing with %d", stop - start, bytes_per_item, size)
         if release is not None:
             release()
     return size if items else 0
 
 
 def device_free_bytes() -> int:
-    """Bytes that the current CUDA device can still give, those cached by CuPy's pool included."""
+    """Count the bytes that the current CUDA device can still give, those cached by CuPy's pool included."""
     import cupy
 
     return int(cupy.cuda.Device().mem_info[0]) + int(cupy.get_default_memory_pool().free_bytes())

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
-    """Eigenvalues (..., d) ascending and vectors (..., d, d) of symmetric float64 matrices on the device.
+    """Return eigenvalues (..., d) ascending and vectors (..., d, d) of symmetric float64 matrices on the device.
 
     In batches that fit the free memory. An item that no solver got right comes back as nan. About 9 d^3 flops an item for the
     decomposition and 4 d^3 for the checks.
@@ -52,7 +52,7 @@ def eigh(a: Array) -> tuple[Array, Array]:
 
 
 def ladder() -> list[tuple[str, Solver]]:
-    """Solvers by name, in the order in which they are tried; each takes and returns arrays on the device."""
+    """List solvers by name, in the order in which they are tried; each takes and returns arrays on the device."""
     import cupy
 
     batched: list[tuple[str, Solver]] = [("cuSOLVER, batched", cusolver.eigh_batched)]
@@ -64,7 +64,7 @@ def ladder() -> list[tuple[str, Solver]]:
 
 
 def solve(a: Array, solvers: Sequence[tuple[str, Solver]], xp: Any) -> tuple[Array, Array]:
-    """Eigenvalues (items, d) and vectors (items, d, d) by the first solver that is right about each item, nan if none is.
+    """Return eigenvalues (items, d) and vectors (items, d, d) by the first solver that is right about an item, else nan.
 
     A solver that raises has solved nothing; running out of memory is not its fault and is passed on.
     """
@@ -89,7 +89,7 @@ def solve(a: Array, solvers: Sequence[tuple[str, Solver]], xp: Any) -> tuple[Arr
 
 
 def correct(a: Array, values: Array, vectors: Array, xp: Any) -> Array:
-    """Whether each item is a decomposition, (items,) bool: |A V - V S|, |V'V - I| small and eigenvalues ascending.
+    """Say which items are decompositions, (items,) bool: |A V - V S|, |V'V - I| small and eigenvalues ascending.
 
     The bounds are 64 d eps, times the largest |eigenvalue| for the first; nan is never correct.
     """

@@ -21,7 +21,7 @@ _ALLOC_FAILED = 2
 
 @cache
 def available() -> bool:
-    """Whether the cuSOLVER that CuPy has loaded knows the batched routine."""
+    """Say whether the cuSOLVER that CuPy has loaded knows the batched routine."""
     try:
         return hasattr(_library(), "cusolverDnXsyevBatched")
     except (ImportError, AttributeError, OSError, RuntimeError):
@@ -29,7 +29,7 @@ def available() -> bool:
 
 
 def eigh_batched(a: Array) -> tuple[Array, Array]:
-    """Eigenvalues (items, d) ascending and vectors (items, d, d) of contiguous float64 a (items, d, d) on the device.
+    """Return eigenvalues (items, d) ascending and vectors (items, d, d) of contiguous float64 a (items, d, d) on a device.
 
     Items that did not converge come back as nan. Memory: two copies of `a` and a workspace that cuSOLVER asks for.
 

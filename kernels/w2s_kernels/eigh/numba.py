@@ -22,7 +22,7 @@ _WIDE = 32  # reflectors in a block, whole panels
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
-    """Eigenvalues (..., d) ascending and vectors (..., d, d); items that do not converge come back as nan. O(d^3)."""
+    """Return eigenvalues (..., d) ascending and vectors (..., d, d); nan for items that do not converge. O(d^3)."""
     if a.shape[-1] < FROM:
         return items.eigh(a, np)
     values, vectors = np.empty(a.shape[:-1]), np.empty(a.shape)

@@ -7,5 +7,5 @@ from ..backend import Array, namespace
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
-    """Eigenvalues (..., d) ascending and vectors (..., d, d); items that do not converge come back as nan. O(d^3)."""
+    """Return eigenvalues (..., d) ascending and vectors (..., d, d); nan for items that do not converge. O(d^3)."""
     return items.eigh(a, namespace(a))

@@ -31,7 +31,7 @@ Chunks: TypeAlias = Iterator[tuple[Array, Array]]
 
 
 def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Array:
-    """Sum over samples X'Z = sum_i x_i z_i', float64; not divided by n.
+    """Sum X'Z = sum_i x_i z_i' over samples, float64; not divided by n.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Ar
 
 
 def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[int] | Array, backend: Backend) -> Array:
-    """Sums G(n) = sum_{i < n} x_i x_i' of rows that are made a chunk at a time, never all at once.
+    """Sum G(n) = sum_{i < n} x_i x_i' at many counts n, of rows that are made a chunk at a time, never all at once.
 
     Parameters
     ----------

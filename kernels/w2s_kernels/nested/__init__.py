@@ -6,8 +6,8 @@ masked to its first w rows. Rows are taken in panels from the bottom up, and a p
 it, so width w costs w^2 flops a right-hand side, not d^2. Quadratic forms use the same panels.
 
 Widths are for least squares and ridge; gradient flow needs the spectrum of each width.
-Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch go one by one: an
-item has the bits it has alone.
+Coefficients are (..., W, d, k), zero from row w on: what `joint_risk` calls the filter axis. Items of a batch are computed one
+by one: an item has the bits it has alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import Array, Backend, resolve
-from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable, usable_on_host
+from ..cholesky import checked_widths, cholesky_gram, condition, forward, operands, usable
 from ..dispatch import operation
 
 __all__ = ["cholesky_gram", "coefficients", "condition", "forward", "quadratics", "usable"]
@@ -27,7 +27,7 @@ FORMS = operation("nested", "forms")
 
 
 def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Backend) -> Array:
-    """Coefficients R[:w, :w]^-1 z[:w] of every width, padded with zeros.
+    """Solve for the coefficients R[:w, :w]^-1 z[:w] of every width, padded with zeros.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Bac
     R, z = operands(R, z, "z", backend)
     asked = checked_widths(widths, R.shape[-1])
     rows = xp.zeros((*R.shape[:-2], len(asked), z.shape[-1], R.shape[-1]))
-    good, substitute = usable_on_host(R), SUBSTITUTE.on(backend)
+    good, substitute = usable(R), SUBSTITUTE.on(backend)
     for index in np.ndindex(*R.shape[:-2]):
         solvable = [w for w in asked if w <= int(good[index])]
         for w, row in zip(asked, rows[index], strict=True):
@@ -58,7 +58,7 @@ def coefficients(R: Array, z: Array, widths: Sequence[int] | Array, backend: Bac
 
 
 def quadratics(theta: Array, widths: Sequence[int] | Array, second: Array) -> Array:
-    """Quadratic forms theta' S theta of coefficients that end at their width.
+    """Compute quadratic forms theta' S theta of coefficients that end at their width.
 
     Parameters
     ----------

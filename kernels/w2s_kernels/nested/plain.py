@@ -11,7 +11,7 @@ PANEL = 64  # rows: wide enough for GEMM, narrow enough to waste little below th
 
 
 def substitute(R: Array, rows: Array, widths: list[int], backend: Backend) -> None:
-    """Back substitution in place: rows (W, k, d) hold z masked to each width and come out as coefficients."""
+    """Substitute back in place: rows (W, k, d) hold z masked to each width and come out as coefficients."""
     for first, low, high in reversed(list(_panels(widths))):
         active = rows[first:].reshape(-1, rows.shape[-1])
         solved = solve_rows(R[low:high, low:high], active[:, low:high], backend, transposed=False)

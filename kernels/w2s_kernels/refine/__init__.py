@@ -43,7 +43,7 @@ MOST_STEPS = 10
 
 
 class Refined(NamedTuple):
-    """Solutions and how they were found.
+    """Hold solutions and how they were found.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Refined(NamedTuple):
 
 
 class RefinedFactor:
-    """Float32 factors of gram + ridge I for any number of right-hand sides, solved to float64 accuracy.
+    """Keep float32 factors of gram + ridge I, to solve for any number of right-hand sides to float64 accuracy.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ class RefinedFactor:
         self._items = {index: _Item(self.gram[index], strength[index], backend) for index in np.ndindex(*lead)}
 
     def solve(self, rhs: Array) -> Refined:
-        """Solutions (..., d, k) for right-hand sides of that shape; a right-hand side that is not finite gives nan."""
+        """Solve for right-hand sides (..., d, k); one that is not finite gives nan."""
         found = self.solve_widths(rhs, [self.gram.shape[-1]])
         return Refined(found.solution[..., 0, :, :], found.steps[..., 0], found.converged[..., 0])
 
     def solve_widths(self, rhs: Array, widths: Sequence[int] | Array) -> Refined:
-        """Solutions of the leading features alone, for every width of a strictly increasing list, from one factor.
+        """Solve for the leading features alone, for every width of a strictly increasing list, from one factor.
 
         The axis of widths comes before (d, k), as in `nested.coefficients`, and last in the other parts; rows from the width
         on are zero. Where the whole gram has no float32 factor, no width has one.
@@ -110,7 +110,7 @@ class RefinedFactor:
         return Refined(solution, steps, converged)
 
     def condition(self, widths: Sequence[int] | Array) -> Array:
-        """Condition number of each width, (..., W) float64, estimated as by `condition_estimate`; nan without a factor.
+        """Estimate the condition number of each width, (..., W) float64, as `condition_estimate`; nan without a factor.
 
         Of an item that fell back, from the float64 factor: ask after solving.
         """
@@ -140,7 +140,7 @@ class _Item:
         self._solve32 = SOLVE.on(backend)
 
     def refine(self, rows: Array) -> tuple[Array | None, int]:
-        """Solutions (k, w) of the leading features for right-hand sides (k, w), None without convergence; and the steps."""
+        """Return solutions (k, w) of the leading features for right-hand sides (k, w), or None, and the steps taken."""
         if rows.shape[0] == 0 or self.factor is None:
             return (None if rows.shape[0] else rows), 0
         with np.errstate(over="ignore", invalid="ignore"):  # a factor without a digit diverges, and is then dropped
@@ -172,13 +172,13 @@ class _Item:
         return xp.ldexp(self._solve32(R, right).astype(np.float64), exponents)
 
     def answer(self, rows: Array) -> Array:
-        """Solutions (k, w) as `refine`, from the float64 factor."""
+        """Return solutions (k, w) as `refine`, from the float64 factor."""
         width = rows.shape[-1]
         R = self._float64()[:width, :width]
         return self.backend.xp.ascontiguousarray(solve_factor(R, rows.T, self.backend).T)
 
     def condition(self, width: int) -> Array:
-        """Estimate for the leading features, in their own units."""
+        """Estimate the condition number of the leading features, in their own units."""
         gram, xp = self.gram[:width, :width], self.backend.xp
         if self.factor is None or self._exact is not None:
             return condition_estimate(gram, self._float64()[:width, :width], self.strength, self.backend)

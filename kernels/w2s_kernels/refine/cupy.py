@@ -8,7 +8,7 @@ from ..backend import Array, namespace
 
 
 def factor(S: Array) -> Array | None:
-    """Upper triangular float32 R with R'R near S (d, d), as in `plain`."""
+    """Factor S (d, d) into an upper triangular float32 R with R'R near S, as in `plain`."""
     import cupyx
 
     xp = namespace(S)
@@ -20,7 +20,7 @@ def factor(S: Array) -> Array | None:
 
 
 def solve(R: Array, rows: Array) -> Array:
-    """Rows x (k, w) float32 with R'R x = row."""
+    """Solve R'R x = row for float32 rows x (k, w)."""
     from cupyx.scipy.linalg import solve_triangular
 
     half = solve_triangular(R, rows.T, trans=1, lower=False)

@@ -8,7 +8,7 @@ from ..backend import Array
 
 
 def factor(S: Array) -> Array | None:
-    """Upper triangular float32 R with R'R near S (d, d); what is below the diagonal is not read. None where there is none."""
+    """Factor S (d, d): upper triangular float32 R with R'R near S, not read below the diagonal; None where there is none."""
     from scipy.linalg.lapack import spotrf
 
     with np.errstate(over="ignore"):  # only an indefinite matrix has entries above its diagonal, and it has no factor
@@ -19,7 +19,7 @@ def factor(S: Array) -> Array | None:
 
 
 def solve(R: Array, rows: Array) -> Array:
-    """Rows x (k, w) float32 with R'R x = row, of float32 rows that are overwritten."""
+    """Solve R'R x = row for float32 rows x (k, w); the given rows are overwritten."""
     from scipy.linalg.lapack import spotrs
 
     return np.asarray(spotrs(R.T, rows.T, lower=1, overwrite_b=1)[0].T)

@@ -17,7 +17,7 @@ _ROUNDING = 8.0 * EPS
 
 
 def joint_risk(coef_joint: Array, joint_second: Array) -> Array:
-    """E (v'z)^2 for each column of difference vectors.
+    """Compute E (v'z)^2 for each column of difference vectors.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from ..items import matmul
 
 
 def forms(v: Array, M: Array) -> Array:
-    """Quadratic forms v'Mv for each column of v (*batch, [L,] d, k) and M (*batch, d, d): (*batch, [L,] k)."""
+    """Compute v'Mv for each column of v (*batch, [L,] d, k) and M (*batch, d, d): (*batch, [L,] k)."""
     xp = namespace(v, M)
     rows = xp.ascontiguousarray(xp.swapaxes(v, -1, -2))
     lead = v.shape[: M.ndim - 2]

@@ -33,7 +33,7 @@ Values: TypeAlias = list[list[Any]]  # LLVM values, ROWS x 2
 
 @intrinsic
 def product(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any) -> Any:
-    """C[r, j] = sum_k X[r, k] Y[k, j] for k < count."""
+    """Set C[r, j] = sum_k X[r, k] Y[k, j] for k < count."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)
@@ -45,7 +45,7 @@ def product(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, coun
 
 @intrinsic
 def add_product(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any) -> Any:
-    """C[r, j] += sum_k X[r, k] Y[k, j] for k < count."""
+    """Add sum_k X[r, k] Y[k, j] to C[r, j] for k < count."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)
@@ -59,7 +59,7 @@ def add_product(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, 
 
 @intrinsic
 def inner(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any) -> Any:
-    """C[r, j] = sum_k X[k, r] Y[k, j] for k < count."""
+    """Set C[r, j] = sum_k X[k, r] Y[k, j] for k < count."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, (X, x, step), Y = arrays(context, builder, signature, args)
@@ -70,14 +70,14 @@ def inner(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count:
 
 
 def arrays(context: Any, builder: Any, signature: Any, args: Any) -> list[tuple[Any, Any, Any]]:
-    """Pointer, first index and row stride of the three arrays that come first."""
+    """Return pointer, first index and row stride of the three arrays that come first."""
     starts = [cgutils.unpack_tuple(builder, args[i]) for i in (1, 3, 5)]
     pointers = [pointer(context, builder, signature, args, i) for i in (0, 2, 4)]
     return [(base, start, step) for base, (start, step) in zip(pointers, starts, strict=True)]
 
 
 def sums(builder: Any, left: tuple[Any, ...], right: tuple[Any, ...], count: Any, start: Values) -> Values:
-    """Start plus the sums over k; a row of `start` beyond ROWS sums Y itself."""
+    """Add the sums over k to `start`; a row of `start` beyond ROWS sums Y itself."""
     X, x, x_row, x_step = left
     Y, y, y_step = right
     held = [[cgutils.alloca_once(builder, VECTOR) for _ in row] for row in start]
@@ -100,7 +100,7 @@ def sums(builder: Any, left: tuple[Any, ...], right: tuple[Any, ...], count: Any
 
 
 def places(builder: Any, start: Any, step: Any) -> Iterator[tuple[Any, int, int]]:
-    """Index, row and place in the row of every vector of a tile."""
+    """Yield index, row and place in the row of every vector of a tile."""
     for r in range(ROWS):
         at = builder.add(start, builder.mul(step, ir.Constant(INT, r)))
         for j in range(2):
@@ -108,12 +108,12 @@ def places(builder: Any, start: Any, step: Any) -> Iterator[tuple[Any, int, int]
 
 
 def zeros(rows: int) -> Values:
-    """Sums that start from zero."""
+    """Return sums that start from zero."""
     return [[ir.Constant(VECTOR, [0.0] * WIDTH)] * 2 for _ in range(rows)]
 
 
 def past(builder: Any, at: Any, j: int) -> Any:
-    """Index of the j-th vector from `at` on."""
+    """Return the index of the j-th vector from `at` on."""
     return builder.add(at, ir.Constant(INT, j * WIDTH))
 
 

@@ -27,13 +27,13 @@ def machine(builder: Any, name: str, args: Any) -> Any:
 
 
 def pointer(context: Any, builder: Any, signature: Any, args: Any, position: int) -> Any:
-    """Pointer to the first value of the array argument at `position`."""
+    """Return a pointer to the first value of the array argument at `position`."""
     kind = signature.args[position]
     return context.make_array(kind)(context, builder, args[position]).data
 
 
 def read(builder: Any, base: Any, at: Any) -> Any:
-    """Vector that starts at base[at]; eight-byte alignment is enough."""
+    """Read the vector that starts at base[at]; eight-byte alignment is enough."""
     address = builder.bitcast(builder.gep(base, [at]), VECTOR.as_pointer())
     return builder.load(address, align=8)
 
@@ -45,7 +45,7 @@ def write(builder: Any, base: Any, at: Any, value: Any) -> Any:
 
 
 def splat(builder: Any, value: Any) -> Any:
-    """Vector with the value in every lane."""
+    """Return a vector with the value in every lane."""
     undefined = ir.Constant(VECTOR, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))

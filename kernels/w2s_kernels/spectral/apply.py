@@ -25,7 +25,7 @@ FILTER_PRODUCTS = operation("spectral", "filter_products", "numba", "cupy")
 
 
 def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:
-    """phi(s)/s for every filter and eigenvalue.
+    """Compute phi(s)/s for every filter and eigenvalue.
 
     ridge 1/(s + lambda) · flow (1 - exp(-t s))/s · steps (1 - (1 - eta s)^k)/s. Their limits at
     s = 0 are 1/lambda, t, k eta. For lambda = 0 and t = inf, directions at or below the cutoff get 0.
@@ -42,7 +42,7 @@ def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:
 
 
 def filter_coords(spectrum: Spectrum, filters: Filters, coords: Array, backend: Backend) -> Array:
-    """`apply_filters(response(spectrum, filters, backend), coords)`, (..., L, r, k), in one pass on "cupy"."""
+    """Multiply coordinates (..., r, k) by phi(s)/s of every filter: (..., L, r, k), in one pass on "cupy"."""
     xp, lead, (r, k) = backend.xp, spectrum.values.shape[:-1], coords.shape[-2:]
     starts = xp.ascontiguousarray(backend.asarray(coords)).reshape(_size(lead), r, k)
     out = xp.empty((_size(lead), len(filters), r, k))
@@ -51,7 +51,7 @@ def filter_coords(spectrum: Spectrum, filters: Filters, coords: Array, backend: 
 
 
 def coefficients(spectrum: Spectrum, response: Array, coords: Array) -> Array:
-    """Coefficients V (phi(S)/S) c, (..., L, d, k), from `response` (..., L, r) and coordinates (..., r, k): one GEMM."""
+    """Form coefficients V (phi(S)/S) c, (..., L, d, k), from `response` (..., L, r) and coordinates (..., r, k): one GEMM."""
     xp = namespace(response)
     filtered = xp.moveaxis(apply_filters(response, coords), -3, -2)  # (..., r, L, k)
     *lead, r, L, k = filtered.shape
@@ -61,7 +61,7 @@ def coefficients(spectrum: Spectrum, response: Array, coords: Array) -> Array:
 
 
 def filtered_products(response: Array, coords: Array, first: Array, second: Array, backend: Backend) -> Array:
-    """Sums over i of (p_i - a_i)^2, (p_i - b_i)^2 and (b_i - p_i)(p_i - a_i), with p = r * c.
+    """Sum (p_i - a_i)^2, (p_i - b_i)^2 and (b_i - p_i)(p_i - a_i) over i, with p = r * c.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def filtered_products(response: Array, coords: Array, first: Array, second: Arra
 def filter_products(
     spectrum: Spectrum, filters: Filters, coords: Array, first: Array, second: Array, backend: Backend
 ) -> Array:
-    """`filtered_products(response(spectrum, filters, backend), ...)`, (3, S, T, L), without the responses on "cupy".
+    """Sum as `filtered_products` for the responses of filters, (3, S, T, L); on "cupy" they are never stored.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def filter_products(
 
 
 def condition(spectrum: Spectrum, filters: Filters) -> Array:
-    """Condition number of the system actually solved, (..., L).
+    """Compute the condition number of the system actually solved, (..., L).
 
     (s_max + lambda)/(s_min + lambda), where lambda is 1/t for flow and 1/(k eta) for steps, and s_min is the smallest
     eigenvalue that takes part: the last one kept for lambda = 0 and t = inf, the last of all otherwise. The

@@ -39,7 +39,7 @@ def products(out: Array, responses: Array, coords: Array, first: Array, second: 
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """`products` of responses that are computed on the way."""
+    """Fill out (3, B, T, L) with the `products` of responses that are computed on the way."""
     arrays = (out, *_spectral(values, rank, filters), coords, first, second)
     _launch("filter_products", _pairs(out), arrays, (*out.shape[1:], coords.shape[2]))
 

@@ -25,7 +25,7 @@ GRAM_RANK_FACTOR = 8.0  # a Gram summed over chunks carries a few eps of its own
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigendecomposition of X'X/n for a batch of items; arrays live in the library that made them.
+    """Hold the eigendecomposition of X'X/n for a batch of items; arrays live in the library that made them.
 
     Attributes
     ----------
@@ -47,13 +47,13 @@ class Spectrum:
     repaired: Array
 
     def project(self, rhs: Array) -> Array:
-        """Coordinates V' rhs, (..., r, k), of right-hand sides X'Y/n (..., d, k). O(d r k) an item."""
+        """Project right-hand sides X'Y/n (..., d, k) to coordinates V' rhs, (..., r, k). O(d r k) an item."""
         xp = namespace(self.vectors)
         return transpose_matmul(self.vectors, xp.ascontiguousarray(rhs), xp)
 
 
 def factor_gram(gram: Array, backend: Backend) -> Spectrum:
-    """Spectrum of a second-moment matrix that is already divided by n.
+    """Decompose a second-moment matrix that is already divided by n.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def factor_gram(gram: Array, backend: Backend) -> Spectrum:
 
 
 def factor_rows(X: Array, backend: Backend) -> tuple[Spectrum, Array]:
-    """Spectrum of X'X/n from the rows, by a thin SVD: tiny eigenvalues keep the accuracy that a Gram loses.
+    """Decompose X'X/n from the rows, by a thin SVD: tiny eigenvalues keep the accuracy that a Gram loses.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def factor_rows(X: Array, backend: Backend) -> tuple[Spectrum, Array]:
 
 
 def project_rows(spectrum: Spectrum, left: Array, Y: Array) -> Array:
-    """Coordinates sqrt(S) U'Y/sqrt(n) = V' X'Y/n, (..., r, k), from targets Y (..., n, k); X'Y is never formed."""
+    """Project targets Y (..., n, k): sqrt(S) U'Y/sqrt(n) = V' X'Y/n, (..., r, k); X'Y is never formed."""
     xp = namespace(left)
     weight = xp.sqrt(spectrum.values) / np.sqrt(left.shape[-2])
     return weight[..., None] * transpose_matmul(left, xp.ascontiguousarray(Y), xp)

@@ -19,7 +19,7 @@ KINDS = ("ridge", "flow", "steps")
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """A list of L filters phi(s), with estimator V phi(S)/S V' X'y/n.
+    """List L filters phi(s), with estimator V phi(S)/S V' X'y/n.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Filters:
         return hash(self._bytes())
 
     def equivalent_ridge(self) -> Floats:
-        """Ridge strength that damps small eigenvalues alike, (L,): lambda, 1/t, 1/(k eta)."""
+        """Return the ridge strength that damps small eigenvalues alike, (L,): lambda, 1/t, 1/(k eta)."""
         with np.errstate(divide="ignore"):
             strength = 1.0 / (self.value * self.step)
         return np.where(self.kind == RIDGE, self.value, strength)
@@ -61,22 +61,22 @@ class Filters:
 
 
 def ridge(lambdas: ArrayLike) -> Filters:
-    """(X'X/n + lambda I)^-1 X'y/n for each lambda >= 0; lambda = 0 is the minimum-norm solution."""
+    """Make ridge filters, (X'X/n + lambda I)^-1 X'y/n for each lambda >= 0; lambda = 0 is the minimum-norm solution."""
     return _make(RIDGE, lambdas, 1.0, whole=False)
 
 
 def flow(times: ArrayLike) -> Filters:
-    """Gradient flow from zero on half the mean squared error for each time >= 0; time = inf is the minimum norm."""
+    """Make filters of gradient flow from zero on half the mean squared error, for each time >= 0; inf is the minimum norm."""
     return _make(FLOW, times, 1.0, whole=False)
 
 
 def steps(counts: ArrayLike, step_size: ArrayLike) -> Filters:
-    """Gradient descent from zero: each number of steps k >= 0 of size eta > 0 (a scalar, or one for each count)."""
+    """Make filters of gradient descent from zero: k >= 0 steps of size eta > 0 (a scalar, or one for each count)."""
     return _make(STEPS, counts, step_size, whole=True)
 
 
 def concat(*filters: Filters) -> Filters:
-    """One list after the other; at least one list."""
+    """Join lists of filters, at least one."""
     if not filters:
         raise ValueError("concat needs at least one list of filters")
     kinds = np.concatenate([f.kind for f in filters])
@@ -84,7 +84,7 @@ def concat(*filters: Filters) -> Filters:
 
 
 def parameters(filters: Filters, xp: Any) -> tuple[Array, Array, Array, Array]:
-    """Kind, value, step and equivalent ridge, (L,) each, in the library `xp`: a device keeps what it was sent once."""
+    """Return kind, value, step and equivalent ridge, (L,) each, in the library `xp`: a device keeps what it was sent once."""
     if xp is np:
         return filters.kind, filters.value, filters.step, filters.equivalent_ridge()
     return _sent(filters, xp)

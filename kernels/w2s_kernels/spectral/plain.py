@@ -19,7 +19,7 @@ ASYMMETRY = 1e-10
 
 
 def symmetric(gram: Array) -> tuple[Array, Array]:
-    """Matrices `scaled`, (..., d, d), as the mean with their transposes, and the exponents (...); ValueError if asymmetric.
+    """Scale matrices (..., d, d), take the mean with their transposes; and the exponents (...). ValueError if asymmetric.
 
     The mean is the matrix itself where the two are equal.
     """
@@ -69,7 +69,7 @@ def filter_coords(out: Array, values: Array, rank: Array, filters: Filters, coor
 
 
 def apply_filters(response: Array, coords: Array) -> Array:
-    """Coordinates of the coefficients (..., L, r, k): responses (..., L, r) times coordinates (..., r, k)."""
+    """Multiply responses (..., L, r) and coordinates (..., r, k): coordinates of the coefficients (..., L, r, k)."""
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged filter is data, not an accident
         return response[..., None] * coords[..., None, :, :]
 
@@ -89,7 +89,7 @@ def products(out: Array, response: Array, coords: Array, first: Array, second: A
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """`products` of the responses of a list of filters."""
+    """Fill out (3, S, T, L) with the `products` of the responses of a list of filters."""
     factors = namespace(out).empty((len(values), len(filters), values.shape[-1]))
     response(factors, values, rank, filters)
     products(out, factors, coords, first, second)

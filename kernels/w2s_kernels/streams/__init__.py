@@ -36,13 +36,13 @@ NORMALS = operation("streams", "normals", "numba", "cupy")
 
 @dataclass(frozen=True)
 class Stream:
-    """Identity of a stream: the four words of a Threefry key, each in [0, 2**64)."""
+    """Identify a stream by the four words of a Threefry key, each in [0, 2**64)."""
 
     key: tuple[int, int, int, int]
 
 
 def stream(*names: str, seed: int) -> Stream:
-    """Stream of a role: blake2b-256 of the length-prefixed names and the seed.
+    """Return the stream of a role: blake2b-256 of the length-prefixed names and the seed.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def stream(*names: str, seed: int) -> Stream:
 
 
 def words(stream: Stream, rows: Span, cols: Span, backend: Backend) -> Array:
-    """Random bits, uint64 (rows, cols), uniform on [0, 2**64).
+    """Draw random bits, uint64 (rows, cols), uniform on [0, 2**64).
 
     Parameters
     ----------
@@ -84,17 +84,17 @@ def words(stream: Stream, rows: Span, cols: Span, backend: Backend) -> Array:
 
 
 def uniforms(stream: Stream, rows: Span, cols: Span, backend: Backend) -> Array:
-    """Uniform float64 (rows, cols) in the open (0, 1): (m + 1/2) / 2**52 with 52 random bits m; see `words`."""
+    """Draw uniform float64 (rows, cols) in the open (0, 1): (m + 1/2) / 2**52 with 52 random bits m; see `words`."""
     return _generate(UNIFORMS, stream, rows, cols, backend)
 
 
 def normals(stream: Stream, rows: Span, cols: Span, backend: Backend) -> Array:
-    """Standard normal float64 (rows, cols), |z| < 8.58, identical bits on all backends; see `words` for the spans."""
+    """Draw standard normal float64 (rows, cols), |z| < 8.58, identical bits on all backends; see `words` for the spans."""
     return _generate(NORMALS, stream, rows, cols, backend)
 
 
 def permutation(stream: Stream, n: int, backend: Backend) -> Array:
-    """Random permutation of range(n), int64 (n,): stable argsort of 64-bit words; n <= 2**32, O(n log n)."""
+    """Draw a permutation of range(n), int64 (n,): stable argsort of 64-bit words; n <= 2**32, O(n log n)."""
     keys = words(stream, 1, operator.index(n), backend)[0]
     return backend.asarray(backend.xp.argsort(keys, kind="stable"), np.int64)
 

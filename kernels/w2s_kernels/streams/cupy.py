@@ -16,7 +16,7 @@ OPTIONS = (*ELEMENTWISE, f"-DTHREADS={THREADS}")
 
 
 def geometry(shape: tuple[int, int], row0: int, col0: int) -> tuple[int, tuple[Any, ...]]:
-    """Number of thread blocks, and the arguments after the key, for an output `shape` from row `row0` and column `col0` on."""
+    """Return the number of thread blocks and the arguments after the key, for an output `shape` from `row0`, `col0` on."""
     rows, columns = shape
     first = col0 // LANES
     wide = (col0 + columns + LANES - 1) // LANES - first

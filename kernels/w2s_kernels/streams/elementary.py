@@ -58,27 +58,27 @@ _SWAP, _SIGN, _NONE = _U64(2), _U64(63), _U64(0)
 
 
 def number(word: Array) -> Array:
-    """Float64 with the bits of a uint64."""
+    """Reinterpret the bits of a uint64 as a float64."""
     return word.view(np.float64)
 
 
 def bits(x: Array) -> Array:
-    """Uint64 with the bits of a float64."""
+    """Reinterpret the bits of a float64 as a uint64."""
     return x.view(np.uint64)
 
 
 def either(condition: Array, yes: Array, no: Array) -> Array:
-    """`yes` where the condition holds, `no` elsewhere."""
+    """Select `yes` where the condition holds, `no` elsewhere."""
     return np.where(condition, yes, no)
 
 
 def unit(word: Array) -> Array:
-    """Uniform in the open (0, 1): (m + 1/2) / 2**52 with m the upper 52 bits of a uint64 word; exact, 1 - u as likely as u."""
+    """Map a uint64 word to the open (0, 1): (m + 1/2) / 2**52, m its upper 52 bits; exact, 1 - u as likely as u."""
     return number((word >> _FRACTION) | _ONE_BITS) - (1.0 - 2.0**-53)
 
 
 def box_muller(first: Array, second: Array) -> tuple[Array, Array]:
-    """Two independent standard normals from two uint64 words: sqrt(-2 log u) (cos a, sin a), |z| < 8.58.
+    """Map two uint64 words to two independent standard normals: sqrt(-2 log u) (cos a, sin a), |z| < 8.58.
 
     u is `unit` of the first word. The upper 52 bits of the second place the angle a within a quarter of the circle, bits 0
     and 1 say in which.
@@ -92,7 +92,7 @@ def box_muller(first: Array, second: Array) -> tuple[Array, Array]:
 
 
 def minus_two_log(u: Array) -> Array:
-    """-2 log u of normal positive float64 numbers, by log m = 2 artanh((m - 1)/(m + 1)) for sqrt(1/2) <= m < sqrt(2)."""
+    """Compute -2 log u for normal u > 0 of float64, by log m = 2 artanh((m - 1)/(m + 1)) for sqrt(1/2) <= m < sqrt(2)."""
     moved = bits(u) + _TO_SQRT_HALF
     k = number((moved >> _EXPONENT) | _TWO_52_BITS) - _TWO_52_AND_BIAS
     f = number((moved & _MANTISSA_BITS) + _SQRT_HALF_BITS) - 1.0
@@ -103,7 +103,7 @@ def minus_two_log(u: Array) -> Array:
 
 
 def cos_sin_quarter(x: Array) -> tuple[Array, Array]:
-    """cos(pi x / 2) and sin(pi x / 2) for |x| <= 1/2."""
+    """Compute cos(pi x / 2) and sin(pi x / 2) for |x| <= 1/2."""
     y = x * x
     cosine = COS[0] + y * (COS[1] + y * (COS[2] + y * (COS[3] + y * (COS[4] + y * (COS[5] + y * COS[6])))))
     sine = SIN[0] + y * (SIN[1] + y * (SIN[2] + y * (SIN[3] + y * (SIN[4] + y * (SIN[5] + y * SIN[6])))))

@@ -36,7 +36,7 @@ _ROWS = 64
 
 
 def factor(stream: Stream, counts: Sequence[int] | Array, d: int, backend: Backend) -> Array:
-    """Upper triangular R with R'R ~ Wishart_d(n, I) for each count n.
+    """Draw upper triangular R with R'R ~ Wishart_d(n, I) for each count n.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def gram(
     columns: Sequence[int] | Array | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Gram matrices R(n)'R(n) of :func:`factor` for every count, at the price of one product and d^2 operations a count.
+    """Draw the Grams R(n)'R(n) of :func:`factor` for every count, at the price of one product and d^2 operations a count.
 
     With T the strict triangle and D(n) the diagonal, (T + D)'(T + D) = T'T + T'D + D T + D^2, and T'T serves every count.
     Off the diagonal that adds one product, D_i T_ij with i < j, to (T'T)_ij: the same sum in another order. A Gram does

@@ -21,7 +21,7 @@ _EXPANSION = np.array(  # by power of q, descending, then by k, then even and od
 
 
 def chi_square(u: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
-    """Quantile of the chi-square law, elementwise, on the host.
+    """Compute quantiles of the chi-square law, elementwise, on the host.
 
     From df = 1e5 on the Cornish-Fisher expansion to order df**-5/2 in z = ndtri(u) (Goldberg and Levine 1946). From df = 64 on
     that expansion and one step of Halley on SciPy's incomplete gamma function, or on its complement (1 - u is exact for

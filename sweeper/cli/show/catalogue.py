@@ -19,7 +19,7 @@ __all__ = ["print_data", "print_studies", "starting_grid"]
 
 
 def print_studies() -> None:
-    """Every registered study with its fields."""
+    """Print every registered study with its fields."""
     out = console()
     for name in study_names():
         study = find_study(name)
@@ -51,7 +51,7 @@ def meaning_text(spec: FieldSpec) -> str:
 
 
 def starting_grid(reference: str) -> str:
-    """A commented grid for a study, every field with its meaning; it runs as printed where the study gives an example."""
+    """Return a commented grid for a study, with the meaning of every field; it runs as printed where there is an example."""
     try:
         study = find_study(reference)
     except StudyError as error:
@@ -78,7 +78,7 @@ def _note(spec: FieldSpec) -> str:
 
 
 def print_data() -> None:
-    """Built-in tables, and every file in the folders of ``W2S_DATA``."""
+    """Print the built-in tables and every file in the folders of ``W2S_DATA``."""
     out = console()
     for name in BUILTIN:
         file = DataFile.find(name)

@@ -18,7 +18,7 @@ __all__ = ["print_artifacts", "print_forecast", "print_plan"]
 
 
 def print_plan(plan: Plan) -> None:
-    """Axes, cells, blocks, what is shared, nominal cost, predicted time."""
+    """Print axes, cells, blocks, what is shared, nominal cost, predicted time and the executor."""
     out, grid = console(), plan.grid
     out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
     for k, cut in enumerate(plan.cuts):

@@ -85,7 +85,7 @@ def print_rerun(comparison: Comparison) -> bool:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """One paragraph: what was found, computed, failed; where the table is; what to do next."""
+    """Print one paragraph: what was found, computed, failed; where the table is; what to do next."""
     out = console()
     if not outcome.computed and not outcome.failed and outcome.exit == Exit.DONE:
         out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {short(outcome.run)}")

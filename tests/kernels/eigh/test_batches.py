@@ -54,7 +54,7 @@ def test_a_halved_batch_stays_halved(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "w2s_kernels.eigh.batches"):
         assert in_batches(device.work, 37, 1, 74) == 10
     assert device.sizes == [37, 19, 10, 10, 10, 7]
-    assert "out of memory with 37 items of about 1 bytes; going on with 19" in caplog.text
+    assert "out of memory with 37 items of about 1 bytes; continuing with 19" in caplog.text
 
 
 def test_an_item_that_does_not_fit_alone_is_an_error() -> None:

@@ -53,7 +53,11 @@ BAD = {
     "fixed without effect": (STUDY + "axes:\n  x: [1]\nfixed:\n  depth: 2\n", 5, "'depth' has no effect"),
     "chain without effect": (STUDY + "axes:\n  x: [1]\n  depth: [1, 2]\nfixed:\n  kind: plain\n", 4, "'depth' has no effect"),
     "duplicate key": (STUDY + "axes:\n  x: [1]\n  n: [3]\n  x: [2]\n", 5, "the key 'x' is listed twice (first on line 3)"),
-    "duplicate top key": (STUDY + "seeds: 2\nfixed: {x: 1}\nseeds: 3\n", 4, "the key 'seeds' is listed twice (first on line 2)"),
+    "duplicate top key": (
+        STUDY + "seeds: 2\nfixed: {x: 1}\nseeds: 3\n",
+        4,
+        "the key 'seeds' is listed twice (first on line 2)",
+    ),
     "duplicate value": (STUDY + "axes:\n  x: [1, 2, 1]\n", 3, "x: the value 1 is listed twice"),
     "duplicate in other spelling": (STUDY + "axes:\n  x: [1]\n  n: [1000, 1e3]\n", 4, "n: the value 1000 is listed twice"),
     "duplicate number spelling": (STUDY + "axes:\n  x: [1000, 1e3]\n", 3, "x: the value 1000 is listed twice"),

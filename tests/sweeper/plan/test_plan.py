@@ -181,7 +181,7 @@ def test_generated_values_have_twelve_digits_and_keep_them(kind):
 
 
 def test_a_block_beyond_the_machines_memory_is_said(tmp_path, capsys, monkeypatch):
-    from sweeper.cli import show as describe
+    from sweeper.cli.show import plan as describe
 
     monkeypatch.setattr(describe, "physical_memory", lambda: 8 * 2**30)
     fixed = {"student": "finite", "d": 32, "d_weak": 16, "time": 1.0}

@@ -13,6 +13,7 @@ from sweeper.cli import app
 from sweeper.errors import StoreError
 from sweeper.plan import rates as room
 from sweeper.plan.rates import BUILT_IN, Rates, Upkeep, load_rates, rates_path, save_rates
+from sweeper.tools import calibrate
 from sweeper.tools.calibrate import measure
 from sweeper.tools.doctor import examine
 from w2s import Piece
@@ -115,8 +116,8 @@ def test_a_cache_that_cannot_be_written_is_a_user_error(cache):
 
 
 def test_measured_rates_are_those_of_a_computer(monkeypatch):
-    monkeypatch.setattr(room, "ORDERS", (8, 32))
-    monkeypatch.setattr(room, "_SECONDS", 0.002)
+    monkeypatch.setattr(calibrate, "ORDERS", (8, 32))
+    monkeypatch.setattr(calibrate, "_SECONDS", 0.002)
     lines = []
     rates = measure(lines.append)
     assert Rates.model_validate_json(rates.model_dump_json()) == rates
@@ -134,8 +135,8 @@ def test_measured_rates_are_those_of_a_computer(monkeypatch):
 
 
 def test_calibrate_writes_what_doctor_reports(monkeypatch):
-    monkeypatch.setattr(room, "ORDERS", (8, 32))
-    monkeypatch.setattr(room, "_SECONDS", 0.002)
+    monkeypatch.setattr(calibrate, "ORDERS", (8, 32))
+    monkeypatch.setattr(calibrate, "_SECONDS", 0.002)
     done = CliRunner().invoke(app, ["doctor", "--calibrate"])
     assert done.exit_code == 0, done.output
     assert str(rates_path()) in done.output
@@ -145,7 +146,7 @@ def test_calibrate_writes_what_doctor_reports(monkeypatch):
 
 
 def test_upkeep_has_no_negative_part():
-    assert room._line({32: 2e-3, 4096: 1e-3}).cell > 0
-    assert room._line({32: 1e-9, 4096: 1.0}).block > 0
-    line = room._line({32: 1e-3 + 32e-6, 4096: 1e-3 + 4096e-6})
+    assert calibrate._line({32: 2e-3, 4096: 1e-3}).cell > 0
+    assert calibrate._line({32: 1e-9, 4096: 1.0}).block > 0
+    line = calibrate._line({32: 1e-3 + 32e-6, 4096: 1e-3 + 4096e-6})
     assert (line.cell, line.block) == pytest.approx((1e-6, 1e-3))

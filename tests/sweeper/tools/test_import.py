@@ -348,6 +348,12 @@ def test_other_folders_are_refused(tmp_path: Path, eleuther_folder: Path, openai
     assert run_import("gpt", tmp_path / "empty")[0] == 2
 
 
+def test_a_code_base_that_is_none_is_said_with_the_nearest(openai_folder: Path) -> None:
+    result = CliRunner().invoke(app, ["import", "openai-w2", str(openai_folder)])
+    assert result.exit_code == 2
+    assert result.stderr == "error: 'openai-w2' is not a code base (did you mean 'openai-w2s'?); known: openai-w2s, eleuther\n"
+
+
 def test_the_other_code_base_is_recognised(eleuther_folder: Path) -> None:
     with pytest.raises(FolderError, match="read it as eleuther"):
         IMPORTERS["openai-w2s"](eleuther_folder)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from tiny_models import WORDS, letter_task, tiny_bert, tiny_causal
+from tiny_models import WORDS, letter_task, reply_task, tiny_bert, tiny_causal
 
 from w2s.artifacts import Store
 from w2s.errors import FieldError
@@ -209,6 +212,18 @@ def test_a_killed_generation_resumes_with_the_same_texts(base, drawn, tmp_path, 
     assert found.equals(whole)
     assert made[3] == made[2]  # it resumed with the batch that was lost
     assert len(made) == 3 + 5 - 2
+
+
+def test_the_example_of_the_manual_runs(tmp_path, monkeypatch):
+    manual = (Path(__file__).parents[3] / "docs" / "language_models.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", manual, flags=re.DOTALL)
+    place = tiny_causal(tmp_path / "model")
+    monkeypatch.setenv("W2S_DATA", str(reply_task(tmp_path / "data", train=60, test=40)))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(code.replace('"smollm2-135m"', repr(str(place))), found)
+    assert found["table"].num_rows == 20
+    assert set(found["table"].column_names) == {"item_id", "sample", "text", "tokens", "ended"}
 
 
 def test_what_cannot_write_is_refused(base, drawn, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,6 +133,34 @@ def test_a_cell_with_a_file_goes_to_another_process(place):
     block = load_grid(grid(place, "sent", method="./sent.py:mine(strength=0.3)")).parts[0].block
     assert pickle.loads(pickle.dumps(block)) == block
     assert str(block.one("method")) == "./sent.py:mine(strength=0.3)"
+
+
+WITHOUT_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from sweeper.grid.read import load_grid
+from sweeper.plan.artifacts import used_calls
+from sweeper.plan.cut import make_plan
+
+print(*sorted({call.key for call in used_calls(make_plan(load_grid(Path(sys.argv[1]))))}))
+"""
+
+
+def test_methods_are_planned_without_torch(place):
+    methods = ["naive", "confidence + stop(end)", "self_labels", "ensemble_learned + ensemble(2)"]
+    path = grid(place, "planned", axes={"method": methods})
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted({call.key for call in used_calls(make_plan(load_grid(path)))})
 
 
 def test_truth_has_to_be_declared(place):

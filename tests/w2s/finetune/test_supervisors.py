@@ -20,6 +20,8 @@ from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import extends, read_resolved, resolved_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
+from sweeper.review.report import make_report
+from sweeper.review.verify import verify
 from w2s.artifacts import Store
 from w2s.contract.identity import cell_ids
 from w2s.finetune.data.labels import part_ids, truth_of
@@ -79,6 +81,23 @@ def test_weak_models_of_two_architectures_teach_in_one_cell(place):
     assert curve[0]["learned"] == [1 / 3] * 3
     assert curve[-1]["learned"] == weights
     assert all(row["learned"] is None for row in curve_bits(place / "runs" / "several") if row["cell_id"] == naive["cell_id"])
+
+
+def test_a_run_of_several_weak_models_is_reported_and_verified(place):
+    methods = ["naive", "ensemble_learned(rate=0.5)"]
+    outcome, rows = run(place, "report", axes={"method": methods}, weak_models=["bert:1", "distil"], seeds=2, epochs=1)
+    assert (outcome.exit, len(rows)) == (Exit.DONE, 4)
+    (found,) = verify([outcome.run])
+    assert not [judged.claim.id for judged in found.judged if judged.broken]
+    digest = found_study().digest(w2s.load(outcome.run)).to_string()
+    assert all(method in digest for method in methods)
+    assert "index.html" in [path.name for path in make_report(outcome.run)]
+
+
+def found_study():
+    from w2s.studies.registry import find_study
+
+    return find_study("burns2023.text")()
 
 
 def test_a_learned_ensemble_learns_from_every_supervisors_own_labels(place):

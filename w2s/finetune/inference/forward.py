@@ -1,16 +1,21 @@
-"""One pass of texts through a model: where it runs, its precision, and class probabilities."""
+"""One pass of texts through a model: where it runs, its precision, and class probabilities.
+
+Torch is imported where a pass runs, so that grids can be planned without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from w2s.finetune.data.tokens import Encoded, evaluation_batches
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["autocast", "device_for", "in_batches", "logits_of", "moved", "predict_rows", "probabilities_of"]
 
@@ -19,6 +24,8 @@ Matrix = npt.NDArray[np.float64]
 
 def device_for() -> torch.device:
     """Return the GPU that this process may use, else the CPU."""
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -29,6 +36,8 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
 
 def autocast(device: torch.device) -> Any:
     """Return a context of bfloat16 products on a GPU, and of float32 on a CPU."""
+    import torch
+
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
@@ -54,13 +63,15 @@ def predict_rows(module: nn.Module, texts: Encoded, rows: Sequence[int], tokens:
     return in_batches(texts, rows, lambda chosen: probabilities_of(module, texts, chosen), tokens)
 
 
-@torch.no_grad()
 def probabilities_of(module: nn.Module, texts: Encoded, rows: Any) -> Matrix:
     """Compute class probabilities (B, K) float64 of one batch, without dropout."""
+    import torch
+
     device = next(module.parameters()).device
     training = module.training
     module.eval()
-    logits = logits_of(module, texts, rows, device)
+    with torch.no_grad():
+        logits = logits_of(module, texts, rows, device)
+        values: Matrix = logits.double().softmax(dim=1).cpu().numpy()
     module.train(training)
-    values: Matrix = logits.double().softmax(dim=1).cpu().numpy()
     return values

@@ -46,12 +46,12 @@ class Prompt(NamedTuple):
     tokens: Tokens
 
 
-def generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: int, **_others: Any) -> float:
+def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: int, **_others: Any) -> float:
     """2 operations per weight and new token of a thousand prompts: nominal, for plans."""
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
-@artifact(version=1, name="w2s.generate", cost=generate_cost, gpus=1)
+@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1)
 def generate(
     work: Work,
     *,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
-from torch import Tensor, nn
 
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.data.tokens import Encoded, read_texts
 from w2s.finetune.inference.forward import logits_of, moved, probabilities_of
 from w2s.finetune.objectives.base import Examples, Labelled, Objective, Predict, Source, objective
 from w2s.finetune.objectives.losses import cross_entropy, find_loss
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["Classification", "LabelledItems"]
 
@@ -37,6 +39,8 @@ class LabelledItems:
 
     def targets(self, given: pa.Table, rows: Sequence[int]) -> Tensor:
         """Return class probabilities (n, K) float32 of some items."""
+        import torch
+
         return torch.as_tensor(probabilities(join([self.ids[k] for k in rows], given)), dtype=torch.float32)
 
 
@@ -102,6 +106,8 @@ class Classification(Objective):
 
     def validated(self, predict: Predict) -> Mapping[str, float]:
         """Share of held-out items whose most probable class is that of their given labels, and the cross-entropy."""
+        import torch
+
         if self.validation is None:
             return {}
         rows, labels = self.validation
@@ -116,4 +122,6 @@ class Classification(Objective):
         return labels
 
     def _index(self, places: Any) -> Tensor:
+        import torch
+
         return moved(torch.as_tensor(places), self.targets.device)

@@ -7,16 +7,17 @@ it fits best: with CE_m the cross-entropy against supervisor m, dL/dw_m = CE_m -
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self
 
 from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.tokens import Encoded
 from w2s.finetune.objectives.base import Source, objective
 from w2s.finetune.objectives.classification import Classification, LabelledItems
 from w2s.finetune.objectives.options import Number
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 __all__ = ["LearnedWeights"]
 
@@ -46,6 +47,8 @@ class LearnedWeights(Classification):
         easy: float = 0.3,
         **more: Any,
     ) -> None:
+        import torch
+
         super().__init__(texts, rows, targets, loss, options, **more)
         self.separable = False
         self.rate, self.easy = rate, easy
@@ -57,6 +60,8 @@ class LearnedWeights(Classification):
     @classmethod
     def read(cls, source: Source) -> Self:
         """Read texts and one table of labels per supervisor."""
+        import torch
+
         given = [read_table(folder, "labels") for folder in source.labels]
         items = LabelledItems(source, given[0])
         targets, held_out = (torch.stack([items.targets(t, rows) for t in given], 1) for rows in (items.own, items.held_out))
@@ -96,13 +101,15 @@ class LearnedWeights(Classification):
         """Return the weights (M,) float64."""
         return {"weights": self.weights}
 
-    @torch.no_grad()
     def update(self, progress: float) -> None:
         """Take a step down the gradient, back onto the simplex; none while only easy items count."""
+        import torch
+
         if progress < self.easy or self.rate == 0.0 or self.weights.grad is None:
             return
-        moved = (self.weights - self.rate * self.weights.grad).clamp_min(_LEAST)
-        self.weights.copy_(moved / moved.sum())
+        with torch.no_grad():
+            moved = (self.weights - self.rate * self.weights.grad).clamp_min(_LEAST)
+            self.weights.copy_(moved / moved.sum())
 
     def traced(self) -> Tensor:
         """Return the weights (M,), which the curve shows by step."""

@@ -8,12 +8,10 @@ labels it is -log sigmoid(r_preferred - r_other), and soft labels are preference
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from w2s.finetune.data.pairs import EncodedPairs, read_pairs
 from w2s.finetune.data.tables import read_table
@@ -21,6 +19,10 @@ from w2s.finetune.inference.preference import implicit_rewards, join_rewards, re
 from w2s.finetune.objectives.base import Examples, Pair, Source, objective
 from w2s.finetune.objectives.classification import Classification, LabelledItems
 from w2s.finetune.objectives.options import Number
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["DPO", "Reward"]
 
@@ -65,12 +67,14 @@ class Reward(Classification):
         """Compute rewards (b, 2) float32 of rows of ``texts``."""
         return scalar_rewards(module, self.texts, rows, self.targets.device)
 
-    @torch.no_grad()
     def predicted(self, module: nn.Module, rows: Any) -> Matrix:
         """Compute preference probabilities (b, 2) float64, without dropout."""
+        import torch
+
         training = module.training
         module.eval()
-        found: Matrix = self.rewards(module, rows).double().softmax(dim=1).cpu().numpy()
+        with torch.no_grad():
+            found: Matrix = self.rewards(module, rows).double().softmax(dim=1).cpu().numpy()
         module.train(training)
         return found
 
@@ -90,6 +94,8 @@ class DPO(Reward):
 
     @classmethod
     def _more(cls, source: Source, ids: Sequence[str]) -> dict[str, Any]:
+        import torch
+
         reference = torch.as_tensor(join_rewards(source.labels[1], list(ids)))
         return {"reference": reference, **cls.options.checked("objective 'dpo'", source.settings)}
 
