@@ -55,6 +55,20 @@ def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
     assert best["pgr_low"].iloc[0] > 0
 
 
+def test_the_stages_of_the_manual_give_the_same_rows(tmp_path: Path) -> None:
+    code, rows = code_blocks(ROOT / "docs" / "studies.md", "python"), {}
+    for name, blocks in (("by_hand", code[:1]), ("stages", code[:2])):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "my_study.py").write_text("\n\n".join(blocks))
+        (folder / "my_grid.yaml").write_text(named_block(ROOT / "docs" / "studies.md", "my_grid.yaml"))
+        run = launch(folder / "my_grid.yaml", executor="inline").run
+        rows[name] = pd.read_parquet(run / "results").sort_values("cell_id", ignore_index=True)
+    assert (rows["by_hand"]["cell_id"] == rows["stages"]["cell_id"]).all()
+    for column in ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"):
+        np.testing.assert_allclose(rows["stages"][column], rows["by_hand"][column], rtol=1e-9, atol=1e-12)
+
+
 def test_the_claim_and_the_figure_of_the_manual(tmp_path: Path) -> None:
     manual = ROOT / "docs" / "studies.md"
     (tmp_path / "my_study.py").write_text("\n\n".join(code_blocks(manual, "python")))

@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from w2s.contract.block import Block
@@ -128,6 +129,17 @@ class Values:
         return max(inner, default=0)
 
 
+class _NoSizes:
+    """For stages whose operations depend on their levels alone."""
+
+    def __init__(self, _block: Block) -> None:
+        return
+
+    def given(self, _level: Level) -> dict[str, Any]:
+        """Return no more fields."""
+        return {}
+
+
 class Stages:
     """The stages of a study.
 
@@ -135,7 +147,7 @@ class Stages:
     ----------
     stages : those with operations, in the order in which a plan shows them.
     parts : fields of cells in groups that vary independently in a block, as its solver loops over them; the planner's weights
-        count their combinations.
+        count their combinations. By default all fields that a stage is over, together.
     sizes : makes what ``flops`` and its like read from a block; ``sizes.given(level)`` adds fields that hold several values.
     shares : fields that a plan shows as served by stages that are not over them.
     batches : the cells' fields in each field that holds several values: ``{"filters": ("filter", "ridge", "time")}``.
@@ -145,14 +157,14 @@ class Stages:
     def __init__(
         self,
         stages: Sequence[Stage],
-        parts: Sequence[tuple[str, ...]],
-        sizes: Callable[[Block], Any],
-        shares: Sequence[str],
-        batches: Mapping[str, tuple[str, ...]],
+        parts: Sequence[tuple[str, ...]] = (),
+        sizes: Callable[[Block], Any] = _NoSizes,
+        shares: Sequence[str] = (),
+        batches: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
-        self.stages, self.parts, self.sizes, self.shares = tuple(stages), tuple(parts), sizes, tuple(shares)
-        self.batches = batches
-        self._fields = {name for part in parts for name in part}
+        self.stages, self.sizes, self.shares, self.batches = tuple(stages), sizes, tuple(shares), batches
+        self.parts = tuple(parts) or (tuple(dict.fromkeys(name for stage in stages for name in stage.over)),)
+        self._fields = {name for part in self.parts for name in part}
 
     def with_more(self, *stages: Stage) -> Stages:
         """Return these stages and some more."""

@@ -180,6 +180,6 @@ def test_the_account_of_the_manual(tmp_path, capsys):
     print_plan(make_plan(load_grid(document | {"seeds": 4}, tmp_path)))
     text = capsys.readouterr().out
     (draws,) = (line for line in text.splitlines() if line.strip().startswith("draws"))
-    assert draws.split()[1:3] == ["30", "8"]
+    assert draws.split()[1:5] == ["10", "to", "30", "8"]
     assert "shrink" in draws
     assert "the error of a teacher is a scaled draw" in draws
