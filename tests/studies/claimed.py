@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from w2s import Cell, Claim, Cost, Figure, Study, field
-from w2s.claims.claim import above, below, within
-from w2s.claims.seed_intervals import over_seeds
+from w2s.claims import above, below, over_seeds, within
 
 MADE = ("ratio", "coin", "wrong", "needy", "known", "broken")
 LIMIT = 0.5

@@ -73,18 +73,18 @@ def test_the_method_of_the_manual_runs_from_its_file(tmp_path, monkeypatch):
 
 
 def test_the_method_of_an_installed_package_runs(place, tmp_path, monkeypatch):
-    (tmp_path / "my_package.py").write_text(MINE)
-    info = tmp_path / "my_package-1.0.dist-info"
+    (tmp_path / "package_of_methods.py").write_text(MINE)
+    info = tmp_path / "package_of_methods-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[w2s_sweep.methods]\nmine = my_package:mine\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: package-of-methods\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[w2s_sweep.methods]\nmine = package_of_methods:mine\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     try:
         assert parse_method("mine(strength=0.5) + stop(legal)") == Method(name="mine", settings={"strength": 0.5}, stop="legal")
         outcome, rows = run(place, "package", method="mine(strength=0.5)")
         assert (outcome.exit, rows["status"].tolist(), rows["method"].tolist()) == (Exit.DONE, ["ok"], ["mine(strength=0.5)"])
     finally:
-        sys.modules.pop("my_package", None)
+        sys.modules.pop("package_of_methods", None)
         METHODS.known.pop("mine", None)
 
 
