@@ -22,8 +22,8 @@ VIEWS = {"evaluate": ["fresh", "transfer", "labeled"], "risk": ["excess", "noisy
 
 DIGITS = {"data": "digits", "task": "classification", "d_strong": 40, "d_weak": 15, "n_labeled": 60, "n_transfer": 120}
 DIGITS |= {"n_test": 150, "n_validation": 50}
-GEOMETRY, FILTERS = "w2s.studies.dong2025.solver:Family.__init__", "w2s_kernels.spectral.filters:_sent"
-RESULTS = "w2s.studies.dong2025.solver:Family.solve"
+GEOMETRY, FILTERS = "w2s.studies.dong2025.regression.solve:Family.__init__", "w2s_kernels.spectral.filters:_sent"
+RESULTS = "w2s.studies.dong2025.regression.solve:Family.solve"
 
 
 @pytest.fixture
@@ -102,19 +102,19 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
     study, block = solved("probe.table", axes, **DIGITS)
     agree(study, block)
-    probes, fits, predictions = 9, 15, 21
+    probes, fits, bases, predictions = 9, 15, 15, 21  # one basis of the test rows serves both label rules
     assert transfers.counts("sent") == {
-        "w2s.probe:RowProbe.__init__": probes,
-        "w2s.probe:RowProbe.fit": fits,
-        "w2s.probe:RowProbe.basis": predictions,
+        "w2s.probes.rows:RowProbe.__init__": probes,
+        "w2s.probes.rows:RowProbe.fit": fits,
+        "w2s.probes.rows:RowProbe.basis": bases,
         FILTERS: 4 * 2,
     }
     assert transfers.counts("fetched") == {
-        "w2s.probe:RowProbe.rank": probes,
-        "w2s.probe:RowProbe.condition": probes,
-        "w2s.probe:Prediction.at": predictions,
-        "w2s.laws.features:_relu": 6,  # weights of random features, which are applied to the host's table
-        "w2s.laws.table:split_rows": 6,  # permutations of row numbers
+        "w2s.probes.rows:RowProbe.rank": probes,
+        "w2s.probes.rows:RowProbe.condition": probes,
+        "w2s.probes.rows:Prediction.at": predictions,
+        "w2s.laws.feature_maps:_relu": 6,  # weights of random features, which are applied to the host's table
+        "w2s.laws.table:split_rows": 9,  # permutations of row numbers, for each set of sizes that is asked for
     }
 
 
@@ -125,7 +125,7 @@ def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
     agree(study, block)
     assert transfers.counts("sent") == {FILTERS: 4}
     assert transfers.counts("fetched") == {
-        "w2s.studies.medvedev2025.solver:fit_teachers": 3,
-        "w2s.studies.medvedev2025.students:from_gram": 4,
-        "w2s.studies.medvedev2025.solver:student_errors": 2,
+        "w2s.studies.medvedev2025.random_features.solve:fit_teachers": 3,
+        "w2s.studies.medvedev2025.random_features.students:from_gram": 4,
+        "w2s.studies.medvedev2025.random_features.solve:student_errors": 2,
     }
