@@ -234,7 +234,7 @@ def known_spectrum(values: list[float], backend: Backend) -> Spectrum:
 
 
 def from_gram(world: World, rows: Array, teachers: Teachers, backend: Backend) -> Student:
-    """Find eigenfunctions psi_i = sum_j V_ji phi_j / sqrt(s_i) of the features phi_j = relu(u_j'x)/sqrt(M), without rounding."""
+    """Find eigenfunctions psi_i = sum_j V_ji phi_j / sqrt(s_i) of features phi_j = relu(u_j'x)/sqrt(M), without rounding."""
     xp, width = backend.xp, len(rows)
     root = math.sqrt(width)
     gram = world.gram(rows) / width
