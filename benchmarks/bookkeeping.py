@@ -26,7 +26,7 @@ from w2s.contract.rows import PROVENANCE
 from w2s.studies.dong2025.regression.study import Regression
 from w2s_kernels import Backend
 
-PER_CELL, SHARE, DEAR = 2.0, 0.05, 100.0
+PER_CELL, SHARE, EXPENSIVE = 2.0, 0.05, 100.0
 REFERENCE: Any = Path(__file__).resolve().parent / "reference.yaml"
 ROWS: Any = {
     "study": "dong2025.regression",
@@ -99,13 +99,13 @@ def measure(name: str, grid: Any, folder: Path, repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     chosen = options(__doc__, "two turns on smaller grids instead of eleven").parse_args()
-    reference, dear, repeats = REFERENCE, ROWS, 11
+    reference, expensive, repeats = REFERENCE, ROWS, 11
     if chosen.quick:
-        dear, repeats = ROWS | {"seeds": 2}, 2
-        reference = dear | {"fixed": {**ROWS["fixed"], "design": "wishart"}}
+        expensive, repeats = ROWS | {"seeds": 2}, 2
+        reference = expensive | {"fixed": {**ROWS["fixed"], "design": "wishart"}}
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
         cheap = measure("reference grid", reference, Path(folder) / "reference", repeats)
-        costly = measure("rows of 16,000", dear, Path(folder) / "rows", repeats)
+        costly = measure("rows of 16,000", expensive, Path(folder) / "rows", repeats)
     cost = 1e6 * (costly["seconds a cell"]["launch"] - costly["seconds a cell"]["bookkeeping"])
     verdicts = (
         []
@@ -117,8 +117,8 @@ def main() -> None:
                 PER_CELL,
                 unit="microseconds a cell",
             ),
-            verdict("a grid of dear cells: solving", cost, DEAR, unit="microseconds a cell", at_least=True),
-            verdict("a grid of dear cells: bookkeeping in the wall time", 100 * costly["share"], 100 * SHARE, unit="%"),
+            verdict("a grid of expensive cells: solving", cost, EXPENSIVE, unit="microseconds a cell", at_least=True),
+            verdict("a grid of expensive cells: bookkeeping in the wall time", 100 * costly["share"], 100 * SHARE, unit="%"),
         ]
     )
     save(chosen.json, {"grids": [cheap, costly], "verdicts": verdicts})

@@ -83,16 +83,18 @@ class _Loop:
         return _Attempt(ArtifactTask(self.job, self.schedule.owner[key], key, call.artifact.name, call.cpus, call.gpus))
 
     def _solved(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Generator[Receipt]:
+        # A final error says that this task would fail again, not which of its blocks is to blame: one block a task, the others
+        # are solved, and only the guilty one fails.
         if finished.error is not None and attempt.number < _ATTEMPTS and not (finished.final and len(task.blocks) == 1):
             self._retry.extend(_Attempt(BlocksTask(self.job, (block,)), attempt.number + 1) for block in task.blocks)
             return
         receipts = finished.result
         if finished.error is not None:
             receipts = [record_failure(self.job, block, _reason(finished, attempt)) for block in task.blocks]
-        fill = sum(block.wanted for block in task.blocks) / sum(block.size for block in task.blocks)
+        wanted_share = sum(block.wanted for block in task.blocks) / sum(block.size for block in task.blocks)
         for receipt in receipts:
             self._pace.learn(receipt.seconds)
-            self.executor.count(receipt.rows, int(receipt.statuses.get("failed", 0)), fill)
+            self.executor.count(receipt.rows, int(receipt.statuses.get("failed", 0)), wanted_share)
             yield receipt
 
     def _made(self, attempt: _Attempt, task: ArtifactTask, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:

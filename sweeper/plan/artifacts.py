@@ -32,7 +32,7 @@ class ArtifactLine:
 
 
 def has_artifacts(study: type[Study]) -> bool:
-    """Whether a study names artifacts."""
+    """Say whether a study names artifacts."""
     return study.needs is not Study.needs
 
 

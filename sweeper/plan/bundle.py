@@ -83,7 +83,7 @@ def _common(study: Study, block: Block) -> dict[Hashable, Common]:
 
 
 def saved_pieces(plan: Plan) -> Iterator[Piece]:
-    """Pieces in the accounts of a plan's blocks that another block of the same bundle has computed before."""
+    """List the pieces in the accounts of a plan's blocks that another block of the same bundle has computed before."""
     study = plan.grid.study()
     if not _shares(study, plan):
         return
@@ -96,7 +96,7 @@ def saved_pieces(plan: Plan) -> Iterator[Piece]:
 
 
 def memo_of(study: Study, blocks: Sequence[Block]) -> Memo | None:
-    """Memo for blocks that are solved one after another; None where they have nothing in common."""
+    """Make a memo for blocks that are solved one after another; None where they have nothing in common."""
     if len(blocks) < 2 or type(study).common is Study.common:
         return None
     counts = Counter(key for block in blocks for key in _common(study, block))

@@ -55,7 +55,7 @@ class Cut:
         return math.prod(math.ceil(len(a) / c) for a, c in zip(self.part.block.axes, self.chunks, strict=True))
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks with at least one wanted cell, in C order."""
+        """Yield blocks with at least one wanted cell, in C order."""
         ranges = [range(0, len(a), c) for a, c in zip(self.part.block.axes, self.chunks, strict=True)]
         for starts in itertools.product(*ranges):
             axes = tuple(a[s : s + c] for a, s, c in zip(self.part.block.axes, starts, self.chunks, strict=True))
@@ -65,9 +65,9 @@ class Cut:
                 yield block.with_mask(None if mask is None else np.ascontiguousarray(mask))
 
     def sample(self) -> Iterator[tuple[float, Block]]:
-        """At most :data:`SAMPLES` blocks that stand for all, each with the number of blocks that it stands for.
+        """Yield at most :data:`SAMPLES` blocks that represent all, each with the number of blocks that it represents.
 
-        Blocks that differ in their seeds alone cost the same; along other axes evenly spread ones stand for their
+        Blocks that differ in their seeds alone cost the same; along other axes evenly spread ones represent their
         neighbours. Blocks without a wanted cell are left out, in a cut of many cells by their share.
         """
         axes = self.part.block.axes
@@ -112,7 +112,7 @@ class Plan:
         return sum(cut.count * cut.cost.flops for cut in self.cuts)
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks with at least one wanted cell."""
+        """Yield all blocks with at least one wanted cell."""
         for cut in self.cuts:
             yield from cut.blocks()
 
@@ -195,7 +195,7 @@ def _shared(whole: float, less: float, part: float) -> float:
 
 
 def _share_rank(study: Study, names: tuple[str, ...]) -> int | None:
-    """Place of an axis in ``study.shares`` (0 = dearest to cut), or None when its cells share nothing."""
+    """Return the place of an axis in ``study.shares`` (0 = most expensive to cut), or None when its cells share nothing."""
     places = [study.shares.index(name) for name in names if name in study.shares]
     return min(places) if places else None
 
@@ -205,7 +205,7 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
 
 
 def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
-    """Cost of a block of the smallest or of the largest values of every axis, whichever is dearer; an upper bound."""
+    """Bound the cost of a block: that of the smallest or of the largest values of every axis, whichever is higher."""
     axes = [_sorted(axis) for axis in part.block.axes]
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
     last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
@@ -232,7 +232,7 @@ def _cost(study: Study, block: Block) -> Cost:
 
 
 def block_key(study: type[Study], block: Block) -> str:
-    """Name of a block's part file: 24 hex digits of its study, planner version, fields, axes and mask."""
+    """Name a block's part file: 24 hex digits of its study, planner version, fields, axes and mask."""
     content = {
         "study": [study.name, study.version, PLANNER_VERSION],
         "fixed": sorted((n, value_digest(n, v)) for n, v in block.fixed.items() if v is not None),

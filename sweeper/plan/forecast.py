@@ -104,5 +104,5 @@ def _pieces_of(study: Study, block: Block) -> list[Piece]:
 
 
 def is_predicted(study: type[Study]) -> bool:
-    """Whether there are seconds to predict: without pieces, the cost of a study with artifacts stands for these."""
+    """Say whether seconds can be predicted: the cost of a study with artifacts and without pieces is a mere placeholder."""
     return study.pieces is not Study.pieces or not has_artifacts(study)

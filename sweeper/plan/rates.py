@@ -139,7 +139,7 @@ def rates_path() -> Path:
 
 @functools.cache
 def cpu_model() -> str:
-    """Name of the processor with family and model number: a hypervisor may give several processors one name."""
+    """Name the processor with family and model number: a hypervisor may give several processors one name."""
     found: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():

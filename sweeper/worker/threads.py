@@ -79,7 +79,7 @@ def _loaded_libraries(modules: int) -> Any:  # noqa: ARG001
 
 @functools.cache
 def blas_name() -> str:
-    """Name and version of the BLAS that NumPy and SciPy use, for the ``blas`` column."""
+    """Return name and version of the BLAS that NumPy and SciPy use, for the ``blas`` column."""
     import numpy as np  # noqa: F401
     from threadpoolctl import threadpool_info
 

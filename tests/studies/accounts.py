@@ -12,7 +12,7 @@ class AccountCell(Cell):
 
 
 class Shared(Study):
-    """One dear piece however many cells a block has."""
+    """One expensive piece however many cells a block has."""
 
     name, version, Cell = "shared", 1, AccountCell
 
@@ -21,8 +21,8 @@ class Shared(Study):
 
     def pieces(self, block):
         return [
-            Piece("the dear piece", "eigh", 1.0, 0.9e9, ("seed", "x"), "all need it", 64.0),
-            Piece("the dear piece", "eigh", 2.0, 0.1e9, ("seed", "x"), "all need it", 32.0),
+            Piece("the expensive piece", "eigh", 1.0, 0.9e9, ("seed", "x"), "all need it", 64.0),
+            Piece("the expensive piece", "eigh", 2.0, 0.1e9, ("seed", "x"), "all need it", 32.0),
         ]
 
     def solve(self, block, backend):

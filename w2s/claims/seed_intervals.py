@@ -2,6 +2,10 @@
 
 :func:`over_seeds` takes any statistic of a table; :func:`over_means` those that are functions of means over seeds, from the
 same draws, as matrix products.
+
+Claims take 99 %, since a study tests many of them and few may fail by chance, and resample, since their statistics are medians,
+peaks or differences of ratios. Tables and reports describe one mean or ratio at a time and take 95 % in closed form (Student,
+Fieller): :mod:`w2s.summary.intervals`.
 """
 
 from __future__ import annotations

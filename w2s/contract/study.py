@@ -120,7 +120,7 @@ class Study(ABC):
     name : the study's identity, never its path.
     version : raise it when the numbers change; rows of another version are set aside.
     Cell : the cell type.
-    shares : fields whose cells share work, dearest to cut first.
+    shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.

@@ -1,4 +1,4 @@
-"""Losses under the name that losses in files and packages import: see `w2s.finetune.objectives.losses`."""
+"""What a loss in a file or package of your own imports; `w2s.finetune.objectives.losses` says how to write one."""
 
 from w2s.finetune.objectives.losses import Number, OneOf, cross_entropy, loss
 

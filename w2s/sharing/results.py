@@ -38,5 +38,5 @@ class Results:
             self._tables[name][at] = values
 
     def columns(self) -> dict[str, Column]:
-        """Every column, spread over the block's cells."""
+        """Return every column, spread over the block's cells."""
         return {name: self.block.gather(table, *self.groups) for name, table in self._tables.items()}

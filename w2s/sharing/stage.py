@@ -1,8 +1,11 @@
 """Stages: what the cells of a block share, stated once for its solution, its account and what other blocks need too.
 
-A stage is computed once for each distinct combination of the fields it is ``over``. Its ``run`` is given those fields and
-nothing else, and asks for the stages it builds on, so a value cannot depend on a field that is not named. Where many values go
-into one batched call, the field is a tuple of all of them (``seeds``, ``filters``), which the solver writes into the level.
+A *level* is a mapping from field names to values: what is fixed at one place of a solver's loops, for instance
+``{"seed": 3, "d": 100, "ridge": 0.1}``. A stage is computed once for each distinct combination of the fields it is ``over``:
+``over=("seed", "d")`` gives one value for seed 3 and d 100, and every ridge shares that value. Its ``run`` is given the fields
+in ``over`` and nothing else, and asks for the stages it builds on, so a value cannot depend on a field that is not named. Where
+many values go into one batched call, the field is a tuple of all of them (``seeds``, ``filters``), which the solver writes into
+the level.
 
 From the same list follow the pieces that ``plan`` shows (:meth:`Stages.pieces`), the operations by which a grid is cut
 (:meth:`Stages.flops`), and the values that blocks of other sub-grids need as well (:meth:`Stages.common`).
@@ -31,7 +34,13 @@ MOST_COMMON = 256
 """Values of one stage in a block that are offered to other blocks; a stage with more of them is cheap for each."""
 
 
-def _once(_level: Level, _sizes: Any) -> float:
+def _order_one(_level: Level, _sizes: Any) -> float:
+    """Return the order of a stage that works on no matrix."""
+    return 1.0
+
+
+def _counted_once(_level: Level, _sizes: Any) -> float:
+    """Count a value as one piece."""
     return 1.0
 
 
@@ -49,10 +58,15 @@ class Stage:
         sizes of the block. A stage without ``flops`` has no line in a plan.
     times : how many pieces one value is counted as; 0 where the stage is not needed.
     sizes : fields that ``flops``, ``order`` and ``times`` read; the other fields of ``over`` multiply the count.
-    ask : sets to None the fields that do not matter in a cell.
-    weighed : fields over which the planner counts it where these are not ``over``: a stage that became shared by more cells is
-        weighed as before, so that the cut of existing grids does not move.
-    latest : only the latest value is kept, since it is large and asked for in order.
+    ask : maps a level to the level that counts: fields that do not matter there get one fixed value, so that all their values
+        share one result. A basis of fresh rows does not depend on the number of labelled ones:
+        ``ask=lambda level: {**level, "n_labeled": 0}``.
+    weighed : fields by which the planner multiplies the operations, where these are not ``over``. A stage that became shared by
+        more cells than before keeps its old weight, so that the cut of existing grids, and with it their bits, does not move: a
+        basis that once was computed for every weak model is ``weighed=(*student_fields, *teacher_fields)`` though its ``over``
+        has the student's fields alone.
+    latest : only the latest value is kept, since it is large and asked for in order: the features of all rows of a design are
+        needed until the solver comes to the next design.
     shared : whether other blocks may use its values.
 
     """
@@ -62,8 +76,8 @@ class Stage:
     run: Callable[[Level, Values], Any] | None = None
     kind: Kind = "other"
     flops: Count | None = None
-    order: Count = _once
-    times: Count = _once
+    order: Count = _order_one
+    times: Count = _counted_once
     why: str = ""
     sizes: tuple[str, ...] = ()
     ask: Callable[[Level], Level] = dict
@@ -85,7 +99,7 @@ class Stage:
         return self.run(own, values)
 
     def key(self, level: Level) -> tuple[Any, ...]:
-        """Identity of the value."""
+        """Return the identity of the value."""
         return (self.name, *self.level(level).values())
 
 
@@ -103,14 +117,14 @@ class Values:
         self._latest: dict[tuple[Any, ...], Any] = {}
 
     def enter(self, level: Level) -> None:
-        """Move on to the cells of a level: drop what belonged to other values of the scopes' fields."""
+        """Enter the cells of a level: drop what belonged to other values of the scopes' fields."""
         for place, names in enumerate(self._scopes):
             now = tuple(level[name] for name in names)
             if now != self._now[place]:
                 self._now[place], self._held[place + 1] = now, {}
 
     def __call__(self, stage: Stage, level: Level) -> Any:
-        """Value of a stage for the combination that a level has."""
+        """Return the value of a stage for the combination that a level has."""
         own = stage.level(level)
         key = (stage.name, *own.values())
         held = self._latest if stage.latest else self._held[self._scope(stage)]
@@ -124,7 +138,7 @@ class Values:
         return held[key]
 
     def _scope(self, stage: Stage) -> int:
-        """Place of the innermost scope whose fields the stage is over; 0: kept for the block."""
+        """Return the place of the innermost scope whose fields the stage is over; 0: kept for the block."""
         inner = (place + 1 for place, names in enumerate(self._scopes) if set(names) <= set(stage.over))
         return max(inner, default=0)
 
@@ -171,12 +185,12 @@ class Stages:
         return Stages((*self.stages, *stages), self.parts, self.sizes, self.shares, self.batches)
 
     def pieces(self, block: Block) -> list[Piece]:
-        """Distinct values of every stage, one piece for each order. Cost: O(combinations of ``sizes``)."""
+        """List the distinct values of every stage, one piece for each order. Cost: O(combinations of ``sizes``)."""
         sizes = self.sizes(block)
         return [piece for stage in self.stages for piece in self._pieces(stage, block, sizes)]
 
     def flops(self, block: Block) -> float:
-        """Nominal operations by which a grid is cut: each stage over what it is weighed by."""
+        """Count the nominal operations by which a grid is cut: each stage over what it is weighed by."""
         sizes, total = self.sizes(block), 0.0
         for stage in self.stages:
             fields = stage.over if stage.weighed is None else stage.weighed
@@ -189,7 +203,7 @@ class Stages:
         return total
 
     def common(self, block: Block) -> Iterator[Common]:
-        """Values that other blocks may need too, with their keys. Stages with very many values are left out."""
+        """Yield the values that other blocks may need too, with their keys. Stages with very many values are left out."""
         sizes = self.sizes(block)
         for stage in self.stages:
             group = block.group(*self._of(stage.over))
@@ -205,7 +219,7 @@ class Stages:
                     yield Common(key, (self._piece(stage, count, work, level, sizes),))
 
     def _of(self, names: Sequence[str], among: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Those names that are fields of cells, each once."""
+        """Keep the names that are fields of cells, each once."""
         allowed = self._fields if among is None else set(among)
         return tuple(name for name in dict.fromkeys(names) if name in allowed)
 
@@ -229,7 +243,7 @@ class Stages:
                 yield self._piece(stage, count, work, level, sizes)
 
     def _one(self, stage: Stage, level: Level, sizes: Any) -> float:
-        """Operations of one value."""
+        """Count the operations of one value."""
         assert stage.flops is not None
         return stage.flops(level, sizes) if stage.times(level, sizes) else 0.0
 

@@ -51,7 +51,7 @@ NEEDS_SPECTRUM = Rule(
 
 
 def occurring(block: Block, *groups: Group) -> npt.NDArray[np.bool_]:
-    """Which combinations of levels some wanted cell has: (len(group), ...).
+    """Mark which combinations of levels some wanted cell has: (len(group), ...).
 
     In a block whose fields are zipped, or masked, many combinations occur nowhere, and some of them make no sense.
     """
@@ -64,6 +64,6 @@ def occurring(block: Block, *groups: Group) -> npt.NDArray[np.bool_]:
 
 
 def asked_levels(block: Block, *names: str) -> list[Mapping[str, Any]]:
-    """Distinct combinations of some fields that a wanted cell has."""
+    """List distinct combinations of some fields that a wanted cell has."""
     group = block.group(*names)
     return [level for level, wanted in zip(group.levels, occurring(block, group), strict=True) if wanted]

@@ -37,7 +37,7 @@ class StudyError(ValueError):
 
 
 def study_names() -> list[str]:
-    """Names that a grid can put under ``study:``."""
+    """List the names that a grid can put under ``study:``."""
     return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
 
 

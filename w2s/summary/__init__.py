@@ -1,4 +1,4 @@
-"""Tables into statements: load the rows of a run, summarise them over seeds, choose, compare.
+"""Tables into statements: summarise the rows of a run over seeds, choose, compare. Rows are loaded by :mod:`w2s.tables`.
 
 Seeds are the unit of all intervals: rows that share a seed share random draws, so they are averaged first and never
 counted as independent. Rows that cannot enter are counted in the result, not dropped in silence.

@@ -6,6 +6,11 @@ mean(num) / mean(den) of paired samples, so the noise of the denominator, and it
 inside the interval; means of ratios are not offered here, since they are biased and have no variance when the
 denominator can come near zero.
 
+These intervals describe tables: 95 % by default, from Student's law for means and Fieller's set for ratios, in closed form, for
+many groups at once. Claims decide whether a sentence holds and test several at once; their statistics are medians, peaks or
+differences of ratios, for which there is no such form. Their intervals are of 99 % and resample whole seeds:
+:mod:`w2s.claims.seed_intervals`.
+
 `level` is two-sided coverage, strictly between 0 and 1. Cost: O(m) for all but the bootstrap.
 """
 

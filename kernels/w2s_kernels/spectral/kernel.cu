@@ -1,6 +1,6 @@
 // Spectral filters phi(s)/s for each item, filter and eigenvalue: alone, times coordinates, or reduced against goals.
 //
-// The formulas are those of the compiled CPU version. -fmad=false: eta s is rounded before it is compared with 2, so that a
+// The formulas are those of the reference, plain.py. -fmad=false: eta s is rounded before it is compared with 2, so that a
 // filter on the edge of divergence is on the same side of it everywhere.
 //
 // values (items, r) descending, rank (items), filters by kind, value and step (filters). A sum is made by one block in an order

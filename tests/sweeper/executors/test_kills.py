@@ -1,4 +1,4 @@
-"""Launches that are killed, interrupted, raced or starved: what is there stays whole, and the next launch goes on."""
+"""Launches that are killed, interrupted, raced or starved: what is there stays whole, and the next launch resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells that fail: rows that say why, tried once per launch, replaced when they succeed, never there twice."""
+"""Cells that fail: rows that say why, tried once per launch, replaced when they succeed, never listed twice."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_stop_if_all_alike(bench):
     going_on = inline(bench.folder / "grid.yaml", on_error="continue")
     assert (going_on.failed, going_on.pending, going_on.stopped) == (40, 0, None)
     other = inline(bench.grid(GRID.replace("seeds: 2", "seeds: 5")), out=bench.folder / "other")
-    assert (other.stopped, other.failed, other.computed) == (None, 10, 30), "one block that worked is reason to go on"
+    assert (other.stopped, other.failed, other.computed) == (None, 10, 30), "one block that worked is reason to continue"
     bench.steer(fail=None)
     assert inline(bench.grid(hopeless)).exit == Exit.DONE
 

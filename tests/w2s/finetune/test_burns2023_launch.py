@@ -146,7 +146,7 @@ def test_blind(place):
 
 
 OWN_LOSS = """
-from w2s.finetune.objectives.losses import cross_entropy, loss
+from w2s.finetune.losses import cross_entropy, loss
 
 @loss("test_halved")
 def halved(logits, targets, progress):

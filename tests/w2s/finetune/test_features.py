@@ -1,4 +1,4 @@
-"""Features: what the model's hidden states are, joined by item id, in a file that a killed pass goes on with."""
+"""Features: what the model's hidden states are, joined by item id, in a file with which a killed pass resumes."""
 
 from __future__ import annotations
 

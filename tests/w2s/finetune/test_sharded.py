@@ -279,7 +279,7 @@ def test_a_rank_tells_running_out_of_memory_by_its_exit_code(monkeypatch, tmp_pa
 def test_a_rank_learns_a_loss_of_ones_own_from_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     (tmp_path / "mine.py").write_text(
-        "from w2s.finetune.objectives.losses import loss\n"
+        "from w2s.finetune.losses import loss\n"
         "@loss('mine', scale=2.0)\n"
         "def mine(logits, targets, progress, scale):\n"
         "    return scale * logits.sum()\n"

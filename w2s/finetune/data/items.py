@@ -97,7 +97,7 @@ def truth(
 
 
 def dropped_items(folder: Path) -> int:
-    """Rows of the task that no part could have: empty, without a label, there twice, or in the test part too."""
+    """Count the rows of the task that no part could have: empty, without a label, listed twice, or in the test part too."""
     counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
     return sum(int(count) for count in counts["dropped"].values())
 
@@ -132,7 +132,7 @@ def draw_items(
 
 
 def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[Item], dict[str, int]]:
-    """Read items in file order, without empty texts and without rows that stand twice; say how many were left out."""
+    """Read items in file order, without empty texts and without rows that are listed twice; say how many were left out."""
     found: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
     seen: set[tuple[str | None, ...]] = set()

@@ -48,7 +48,7 @@ def join(ids: list[str], table: pa.Table) -> pa.Table:
     found = table["item_id"].to_pylist()
     place = {name: k for k, name in enumerate(found)}
     if len(place) != len(found):
-        raise KeyError(f"{len(found) - len(place)} item ids stand twice")
+        raise KeyError(f"{len(found) - len(place)} item ids are listed twice")
     absent = [name for name in ids if name not in place]
     if absent:
         raise KeyError(f"{len(absent)} of {len(ids)} items have no row, the first is {absent[0]}")

@@ -86,7 +86,7 @@ def _really_cut(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None
 def training_batches(lengths: Index, batch: int, seed: int, epoch: int) -> list[Index]:
     """Batches of an epoch: shuffled, sorted by length inside windows of 16 batches, and the batches shuffled again.
 
-    A function of the arguments alone, so that a resumed training goes on with the batch it would have come to. The last batch
+    Depends on the arguments alone, so that a resumed training continues with the batch that was next. The last batch
     of an epoch may be smaller; no item is left out.
     """
     order = np.asarray(permutation(stream("batches", str(epoch), seed=seed), len(lengths), NUMPY))

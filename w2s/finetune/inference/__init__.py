@@ -1,4 +1,4 @@
-"""What models say without being trained: hidden states, predictions, probes on frozen features.
+"""What models say, trained or as they come, without changing them: predictions, hidden states, probes on these, texts.
 
 Imported by methods, laws and studies.
 """

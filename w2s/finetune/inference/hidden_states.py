@@ -1,7 +1,7 @@
 """Features of a frozen model: pooled hidden states of its layers for all items, from one forward pass.
 
 Layer 0 is the embedding, layer k the output of the k-th block. The file is laid out before the pass and filled batch by batch,
-so memory holds one batch, whatever the number of items and layers; a killed pass goes on where it was.
+so memory holds one batch, whatever the number of items and layers; a killed pass resumes where it was.
 """
 
 from __future__ import annotations

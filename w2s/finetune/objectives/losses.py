@@ -5,7 +5,8 @@
 
 ``logits`` (B, K) carry the gradient, ``targets`` (B, K) are weak probabilities, ``progress`` in [0, 1] is the share of steps
 done. The result is the mean over the whole batch: the loop never hands over a part of it, because thresholds are taken over the
-batch. Packages add losses through the entry-point group ``w2s_sweep.losses``.
+batch. Packages add losses through the entry-point group ``w2s_sweep.losses``. In a file or package of your own import from
+:mod:`w2s.finetune.losses`: ``from w2s.finetune.losses import Number, OneOf, cross_entropy, loss``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The artifacts of a finetune: a trained model, its predictions, features of a frozen model, a probe on them.
+"""The artifact of one training: a model trained on labelled items.
 
-Everything is joined by item id. A training is given labels and never looks at the truth; a teacher is handed truth as labels.
+Labels are joined by item id. A training is given labels and never looks at the truth; a teacher is handed truth as labels.
+Predictions, features and probes are artifacts of :mod:`w2s.finetune.inference`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, ma
 
 
 def devices(*, shards: int, **_others: Any) -> float:
-    """A device for every shard."""
+    """Count the devices: one for every shard."""
     return float(shards)
 
 

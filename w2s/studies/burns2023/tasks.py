@@ -50,12 +50,12 @@ class TaskCell(Cell):
 
 
 def columns_of(cell: Mapping[str, Any]) -> dict[str, str | None]:
-    """Column names of a file of one's own, as the items' calls take them."""
+    """Return the column names of a file of one's own, as the items' calls take them."""
     return {name: cell[f"{name}_column"] for name in _NAMES}
 
 
 def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the calls ``items`` and ``truth`` of a cell."""
+    """Return the arguments of the calls ``items`` and ``truth`` of a cell."""
     return {
         "task": cell["task"],
         "columns": columns_of(cell),
@@ -91,7 +91,7 @@ def check_draws(block: Block) -> None:
 
 
 def class_count(cell: Mapping[str, Any]) -> int:
-    """Number of classes: the formatter's, or the distinct labels of a file of one's own."""
+    """Count the classes: the formatter's, or the distinct labels of a file of one's own."""
     return _class_count(*_source(cell))
 
 
@@ -101,7 +101,7 @@ def has_pairs(cell: Mapping[str, Any]) -> bool:
 
 
 def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:
-    """Columns in the block's shape from one mapping per cell, in cell order; None for a cell that is not wanted.
+    """Stack columns in the block's shape from one mapping per cell, in cell order; None for a cell that is not wanted.
 
     A column without any value is left out.
     """

@@ -31,7 +31,7 @@ ROW_COLUMNS: Mapping[str, str] = {**scores.SCORE_COLUMNS, "cross_term": "double"
 
 
 def class_row(truth: Classes, models: Mapping[str, Classes]) -> Row:
-    """Columns of class predictions (n,) against the true classes (n,): no cross-entropy, no calibration."""
+    """Compute the columns of class predictions (n,) against the true classes (n,): no cross-entropy, no calibration."""
     hits = _hit_terms(truth, models)
     terms = hits | {name.removesuffix("_01"): values for name, values in hits.items() if name.endswith("_01")}
     terms["misfit"] = 1.0 - hits["agreement"]
@@ -41,7 +41,7 @@ def class_row(truth: Classes, models: Mapping[str, Classes]) -> Row:
 
 
 def probability_row(truth: Classes, models: Mapping[str, Matrix]) -> Row:
-    """Columns of class probabilities (n, K) against the true classes (n,), with intervals over items."""
+    """Compute the columns of class probabilities (n, K) against the true classes (n,), with intervals over items."""
     row = scores.scores(truth, models["weak"], models["student"], models["ceiling"], models.get("strong"))
     terms = {f"{name}_error": scores.surprisal(values, truth) for name, values in models.items()}
     terms["misfit"] = scores.divergences(models["weak"], models["student"])
@@ -51,7 +51,7 @@ def probability_row(truth: Classes, models: Mapping[str, Matrix]) -> Row:
 
 
 def value_row(truth: Matrix, models: Mapping[str, Matrix]) -> Row:
-    """Columns of real predictions (n, k) against true values (n, k): squared errors, misfit, cross term."""
+    """Compute the columns of real predictions (n, k) against true values (n, k): squared errors, misfit, cross term."""
     weak, student = models["weak"], models["student"]
     terms = {f"{name}_error": np.square(values - truth).sum(axis=1) for name, values in models.items()}
     terms["misfit"] = np.square(student - weak).sum(axis=1)

@@ -74,7 +74,7 @@ class PredictionStudy(Study):
     example: ClassVar[Mapping[str, Any]] = {"file": "mine.csv", "kind": "probability"}
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """One line per file and group: intervals over seeds where there are several, over items otherwise."""
+        """Give one line per file and group: intervals over seeds where there are several, over items otherwise."""
         return prediction_digest(table)
 
     def check(self, block: Block) -> None:
@@ -83,7 +83,7 @@ class PredictionStudy(Study):
             _rows_of(level)
 
     def cost(self, block: Block) -> Cost:
-        """Operations of the resampling; bytes of the file's columns and of the drawn items."""
+        """Count the operations of the resampling; bytes of the file's columns and of the drawn items."""
         counts = [_count(level) for level in asked_levels(block, *_FILE)]
         items = block.size * sum(counts) / max(len(counts), 1)
         return Cost(flops=items * RESAMPLES * (2 * _TERMS + 20), bytes=64e6 + 8 * _TERMS * max(counts, default=1))

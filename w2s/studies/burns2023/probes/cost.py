@@ -56,7 +56,7 @@ class _Counts:
         self.cells = self.levels(*_PARTS, *_SIDE, "head", "control")
 
     def levels(self, *names: str) -> list[tuple[Level, float]]:
-        """Combinations of some fields that wanted cells have, and how many cells have each."""
+        """List the combinations of some fields that wanted cells have, and how many cells have each."""
         group = self.block.group(*names)
         return [(level, cells) for level, cells in zip(group.levels, _cells(self.block, group), strict=True) if cells]
 
@@ -70,13 +70,13 @@ def _cells(block: Block, group: Group) -> npt.NDArray[np.float64]:
 
 
 def block_pieces(block: Block) -> list[Piece]:
-    """Pieces of a block. Cost: O(designs x strengths), whatever the number of teachers and seeds."""
+    """List the pieces of a block. Cost: O(designs x strengths), whatever the number of teachers and seeds."""
     counts = _Counts(block)
     return [*_features(counts), *_designs(counts), *_fits(counts), *_rows(counts)]
 
 
 def block_bytes(block: Block) -> float:
-    """Bytes of the features of three parts, as they are and prepared for two kinds of fits."""
+    """Count the bytes of the features of three parts, as they are and prepared for two kinds of fits."""
     width = float(max(_width(level) for level in block.group("student_model", "student_dims").levels))
     rows: int = sum(max(block.values(name)) for name in _PARTS[:2]) + max(_tested(n) for n in block.values("n_test"))
     return 8e6 + 8.0 * 4.0 * rows * width

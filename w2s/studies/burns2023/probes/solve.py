@@ -126,7 +126,7 @@ class ProbeSolver:
         self.anchor = functools.lru_cache(maxsize=64)(self._anchor)
 
     def row(self, cell: Mapping[str, Any], graph: ProbeGraph) -> dict[str, Any]:
-        """All columns of one cell."""
+        """Compute all columns of one cell."""
         design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
         (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
         weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
@@ -178,7 +178,7 @@ class ProbeSolver:
 
 
 def treated(values: Matrix, method: str, labels: str) -> Matrix:
-    """Weak probabilities at the method's temperature, made one-hot where ``labels`` is ``hard``."""
+    """Bring weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
     temperature = parse_method(method).temperature
     values = values if temperature == 1.0 else tempered(values, temperature)
     return harden(values) if labels == "hard" else values

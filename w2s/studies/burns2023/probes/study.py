@@ -135,16 +135,16 @@ class Probes(Study):
         check_draws(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Errors, PGR on accuracy and agreement by setting, with intervals."""
+        """Summarise errors, PGR on accuracy and agreement by setting, with intervals."""
         summary = summarize(table, metrics=list(_DIGEST))
         return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:
-        """Items, truth, features and the teachers' predictions of every wanted cell."""
+        """List items, truth, features and the teachers' predictions of every wanted cell."""
         return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
 
     def unblind(self, block: Block) -> str:
-        """Teachers read the truth of labelled items alone; the control permutes labels by that of transfer items."""
+        """Say that the flip control permutes labels by the truth of transfer items; teachers read that of labelled ones."""
         flips = any(cell["control"] == "flip" for cell in block.cells())
         return "control: flip permutes labels by the truth of the transfer items" if flips else ""
 
@@ -156,7 +156,7 @@ class Probes(Study):
         return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
-        """Features and their decompositions once for each draw, anchors for each strength, a fit for each cell."""
+        """List features and their decompositions once for each draw, anchors for each strength, a fit for each cell."""
         return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:

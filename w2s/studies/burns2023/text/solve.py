@@ -85,7 +85,7 @@ class TextSolver:
         }
 
     def curve(self, graph: CellGraph, cell_id: str) -> pa.Table:
-        """Loss, rate, agreement and test accuracy of the student by step, from 1 on; ``learned`` where there is anything."""
+        """Collect the student's loss, rate, agreement and test accuracy by step, from 1 on; ``learned`` where there is any."""
         folder = self.store.get(graph.trainings["student"])
         table = read_table(folder, "curve")  # counts from 0
         table = table.set_column(0, "step", pc.add(table["step"], 1))

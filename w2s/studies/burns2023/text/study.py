@@ -122,16 +122,16 @@ class Text(Study):
                 self._check_graph(cell)
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
+        """Summarise accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
         summary = summarize(table, metrics=list(_DIGEST))
         return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:
-        """The calls of every wanted cell."""
+        """List the calls of every wanted cell."""
         return [call for cell in block.cells() for call in self._graph(cell).needs]
 
     def unblind(self, block: Block) -> str:
-        """Truth may reach a student through its teacher's labelled items alone; the oracle and the control look at more."""
+        """Say what truth reaches a student other than its teacher's labelled items: the oracle and the control look at more."""
         for cell in block.cells():
             method, file = read_method(cell["method"])
             for word, part in truth_used(method, file):
@@ -147,7 +147,7 @@ class Text(Study):
         return ""
 
     def cost(self, block: Block) -> Cost:
-        """A nominal finetune per cell, so that every cell is a block: what fails or is killed concerns one cell.
+        """Count a nominal finetune per cell, so that every cell is a block: what fails or is killed concerns one cell.
 
         Model files are not looked at, since a stored grid is planned where they may not be; ``plan`` counts the artifacts.
         """
@@ -162,7 +162,7 @@ class Text(Study):
         return stacked(rows, block)
 
     def curves(self, block: Block) -> pa.Table | None:
-        """Loss, learning rate and validation agreement by step, and accuracy on the test items where it was evaluated.
+        """Collect loss, learning rate and validation agreement by step, and accuracy on the test items where it was evaluated.
 
         Steps count from 1, as ``stopped_at`` does. ``learned`` holds what an objective learned beside the model, as a list.
         """

@@ -85,7 +85,7 @@ class Molecules(ProbeTable):
         return columns | {"selection_score": np.asarray(weak - misfit)}
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Table 1: per weak model ``weak_error - misfit`` and ``student_error`` on test rows, mean and spread over splits."""
+        """Summarise as in Table 1: ``weak_error - misfit`` and ``student_error`` on test rows, mean and spread over splits."""
         import pandas as pd
 
         rows = table[table["evaluate"] == "fresh"]

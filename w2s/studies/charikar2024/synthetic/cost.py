@@ -79,11 +79,11 @@ class _Trials:
         self.repeats, self.tasks = (sizes.seeds, sizes.tasks) if shared else (sizes.seeds * sizes.tasks, 1)
 
     def over(self, rows: Numbers, chosen: Chosen) -> float:
-        """Rows of all chosen sizes, in every trial."""
+        """Count the rows of all chosen sizes, in every trial."""
         return float(self.repeats * rows[chosen].sum())
 
     def count(self, chosen: Chosen) -> float:
-        """Trials of the chosen sizes."""
+        """Count the trials of the chosen sizes."""
         return float(self.repeats * chosen.sum())
 
     def piece(self, name: str, kind: Kind, count: float, work: float, order: float, serves: tuple[str, ...], why: str) -> Piece:
@@ -94,7 +94,7 @@ class _Trials:
 
 
 def block_pieces(block: Block) -> list[Piece]:
-    """Pieces of a block. Cost: O(networks x heads + sizes), whatever the number of tasks and seeds."""
+    """List the pieces of a block. Cost: O(networks x heads + sizes), whatever the number of tasks and seeds."""
     sizes = _Sizes(block)
     found = [*_networks(sizes)]
     for number, shared in np.ndindex(len(sizes.networks), 2):
@@ -105,7 +105,7 @@ def block_pieces(block: Block) -> list[Piece]:
 
 
 def block_bytes(block: Block) -> float:
-    """Bytes that a block holds: inputs, features and outputs of one trial, the rows of every pretraining."""
+    """Count the bytes that a block holds: inputs, features and outputs of one trial, the rows of every pretraining."""
     width, inputs = float(max(block.values("width"))), float(max(block.values("inputs")))
     rows = float(sum(max(block.values(name)) for name in SIZES[:4]))
     trained = max((recipe.rows for level in asked_levels(block, *NETWORKS) for recipe in recipes(level)), default=0.0)

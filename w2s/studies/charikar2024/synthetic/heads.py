@@ -48,20 +48,20 @@ class Design:
         self._probes: dict[str, RowProbe] = {}
 
     def probe(self, preprocess: str) -> RowProbe:
-        """The sample's factorisation; kept."""
+        """Factor the sample; kept."""
         if preprocess not in self._probes:
             self._probes[preprocess] = RowProbe(self.features, preprocess, self.backend)
         return self._probes[preprocess]
 
     def basis(self) -> Matrix:
-        """Orthonormal columns that span the features and the constant: (n, rank + 1)."""
+        """Return orthonormal columns that span the features and the constant: (n, rank + 1)."""
         probe = self.probe("center")
         constant = np.full((probe.rows, 1), 1.0 / np.sqrt(probe.rows))
         return np.hstack([constant, self.backend.to_numpy(probe.left)[:, : probe.rank]])
 
 
 def tasks(head: Level, seed: int, numbers: list[int], width: int, backend: Backend) -> Matrix:
-    """Coefficients of the tasks f in a head's class, (width, T): N(0, I), its absolute value, or with ``sparsity`` nonzeros."""
+    """Draw coefficients of tasks in a head's class, (width, T): N(0, I), its absolute value, or with ``sparsity`` nonzeros."""
     last = max(numbers) + 1
     normal = backend.to_numpy(streams.normals(streams.stream("charikar2024", "task", seed=seed), last, width, backend))[numbers]
     if head["head"] == "nonnegative":

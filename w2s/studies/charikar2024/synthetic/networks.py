@@ -49,7 +49,7 @@ class Recipe:
         return Recipe("truth", self.shape)
 
     def step(self, rows: float) -> float:
-        """Nominal operations of one pass of Adam over rows: forward, backward and weight products, one head."""
+        """Count the nominal operations of one pass of Adam over rows: forward, backward and weight products, one head."""
         _, width, inputs = self.shape
         return 3.0 * (flops.gemm(rows, inputs + 1.0, width) + flops.gemm(rows, width, width, self.depth - 1.0)) + TURN * rows
 
@@ -66,7 +66,7 @@ class Recipe:
 
 
 def recipes(level: Level) -> tuple[Recipe, Recipe, Recipe]:
-    """Recipes of truth, weak and strong representation from a cell's fields."""
+    """Read the recipes of truth, weak and strong representation from a cell's fields."""
     shape = (level["depth_truth"], level["width"], level["inputs"])
     truth = Recipe("truth", shape)
     if level["representation"] == "perturbed":
@@ -89,7 +89,7 @@ class Networks:
     strong: Network
 
     def take(self, index: int) -> Networks:
-        """The networks of one seed."""
+        """Take the networks of one seed."""
         return Networks(self.truth.take(index), self.weak.take(index), self.strong.take(index))
 
 
@@ -101,7 +101,7 @@ class Representations:
         self._made: dict[Recipe, Network] = {}
 
     def of(self, level: Level) -> Networks:
-        """The three networks of a cell, for all seeds."""
+        """Return the three networks of a cell, for all seeds."""
         return Networks(*(self._network(recipe) for recipe in recipes(level)))
 
     def _network(self, recipe: Recipe) -> Network:

@@ -44,7 +44,7 @@ class _Sample:
         self._designs: dict[str, Design] = {}
 
     def design(self, model: str) -> Design:
-        """Features of ``truth``, ``weak`` or ``strong`` on these inputs, ready to be fitted."""
+        """Compute the features of ``truth``, ``weak`` or ``strong`` on these inputs, ready to be fitted."""
         if model not in self._designs:
             network: Network = getattr(self.networks, model)
             features = self.backend.to_numpy(network(self.inputs, self.backend))[0]
@@ -52,7 +52,7 @@ class _Sample:
         return self._designs[model]
 
     def features(self, model: str) -> Matrix:
-        """Features of a model on these inputs."""
+        """Compute the features of a model on these inputs."""
         return self.design(model).features
 
 
@@ -68,7 +68,7 @@ class Trial:
     def each(
         cls, networks: Networks, cell: Level, seed: int, numbers: Sequence[int], backend: Backend
     ) -> Iterator[tuple[slice, Trial]]:
-        """Trials that cover the tasks: one for all of them, or one each; with the places of their tasks."""
+        """Yield trials that cover the tasks: one for all of them, or one each; with the places of their tasks."""
         size = len(numbers) if cell["sampling"] == "per_seed" else 1
         for start in range(0, len(numbers), size):
             part = slice(start, start + size)
@@ -87,7 +87,7 @@ class Trial:
         return all(np.isfinite(sample.features(model)).all() for sample in samples for model in ("weak", "strong"))
 
     def solve(self, head: Level, views: Sequence[str]) -> list[dict[str, npt.NDArray[Any]]]:
-        """Results of all tasks under one head: for every view, arrays (tasks,) by name."""
+        """Compute the results of all tasks under one head: for every view, arrays (tasks,) by name."""
         truth = self._truth(head)
         weak = self._fit(head, "weak", "labeled", truth["labeled"])
         labels = {name: weak.predict(sample) for name, sample in self.samples.items()}
@@ -150,7 +150,7 @@ class _Model:
     fitted: Fitted
 
     def predict(self, sample: _Sample) -> Matrix:
-        """Outputs on a sample: (n, tasks)."""
+        """Compute the outputs on a sample: (n, tasks)."""
         return self.fitted.predict(sample.inputs if self.reads is None else sample.features(self.reads))
 
 

@@ -153,7 +153,7 @@ class Synthetic(Study):
         return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
-        """Networks once for each seed; inputs, features and factorisations once for each trial; heads for each task."""
+        """List networks once for each seed; inputs, features and factorisations once for each trial; heads for each task."""
         return block_pieces(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:

@@ -42,7 +42,7 @@ def _fits(sizes: Sizes) -> list[Fits]:
 
 
 def block_pieces(block: Block, *, weighed: bool = False) -> list[Piece]:
-    """Pieces of a block. Cost: O(geometries + teachers), whatever the number of cells.
+    """List the pieces of a block. Cost: O(geometries + teachers), whatever the number of cells.
 
     ``weighed``: with a factor of the strong features' Gram for every family, as the cut of grids counts them; families of one
     strong width share it.
@@ -55,7 +55,7 @@ def block_pieces(block: Block, *, weighed: bool = False) -> list[Piece]:
 
 
 def block_common(block: Block) -> Iterator[Common]:
-    """Second moments of the latents, and factors of the strong features' Grams, with their keys."""
+    """Yield second moments of the latents, and factors of the strong features' Grams, with their keys."""
     sizes = Sizes(block)
     for design, d_strong in _draws(sizes):
         yield Common(MOMENTS.key(draw_level(block, design, d_strong)), tuple(_drawn(sizes, design, d_strong)))
@@ -74,7 +74,7 @@ def block_common(block: Block) -> Iterator[Common]:
 
 
 def block_bytes(block: Block) -> float:
-    """Bytes that a block holds at once: rows of one seed, second moments and vectors of all."""
+    """Count the bytes that a block holds at once: rows of one seed, second moments and vectors of all."""
     sizes = Sizes(block)
     rows = max(sizes.labeled) + max(sizes.transfer)
     latents = sum(sizes.widest) + 2.0

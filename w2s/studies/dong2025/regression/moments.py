@@ -61,7 +61,7 @@ class Moments:
         return self.xp.concatenate([rows[..., part] for part in kept], axis=2)
 
     def gram(self, n_labeled: int, n_transfer: int, d_strong: int) -> Array:
-        """Second moments (seeds, d, d) of the strong features on transfer rows, joined by labelled ones if there are any."""
+        """Compute second moments (seeds, d, d) of strong features on transfer rows, joined by labelled ones if any."""
         sums = self._sums["transfer", n_transfer][:, :d_strong, :d_strong]
         if n_labeled:
             sums = sums + self._sums["labeled", n_labeled][:, :d_strong, :d_strong]
@@ -69,7 +69,7 @@ class Moments:
 
 
 def draw_level(block: Block, design: str, d_strong: int) -> Level:
-    """What the moments of a family depend on. Directly drawn factors belong to one strong width; rows serve every width."""
+    """Return the fields that a family's moments depend on. Drawn factors belong to one strong width; rows serve every width."""
     counts = {role: tuple(sorted(set(block.values(f"n_{role}")))) for role in ("labeled", "transfer")}
     widths = (d_strong if design == "wishart" else max(block.values("d_strong")), max(block.values("d_weak")))
     return {"design": design, "seeds": tuple(block.values("seed")), **counts, "widths": widths, "d_strong": d_strong}

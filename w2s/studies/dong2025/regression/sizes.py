@@ -52,7 +52,7 @@ class Sizes:
         return any(view["ceiling"] == "labeled+transfer" for view in self.views)
 
     def alike(self, view: Level) -> int:
-        """Groups of teachers that share evaluation moments and ceiling."""
+        """Group the teachers that share evaluation moments and ceiling."""
         apart = view["evaluate"] == "labeled" or view["ceiling"] == "labeled+transfer"
         return len(self.labeled) if apart else 1
 
@@ -70,14 +70,14 @@ class Fits:
         self.labels = len({(g.signal, g.rho_weak, g.rho_strong, g.d_weak if g.rho_strong else 0, noise) for g, noise in pairs})
 
     def student(self, n: int, fits: int) -> Choice:
-        """Solver of a student sample of n rows with ``fits`` right-hand sides, as ``solve`` chooses it."""
+        """Name the solver of a student sample of n rows with ``fits`` right-hand sides, as ``solve`` chooses it."""
         if self.mixed:
             return choose_solver(self.d, n, strengths=len(self.filters), rhs=fits, mixed=True)
         strengths, spectral = count_filters(self.filters, self.d, n)
         return choose_solver(self.d, n, strengths=strengths, spectral=spectral, rhs=fits)
 
     def teacher(self, n: int, ridges: Sequence[float]) -> Choice:
-        """Solver of a labelled sample of n rows for some ridge strengths."""
+        """Name the solver of a labelled sample of n rows for some ridge strengths."""
         strengths, spectral = count_filters([{"filter": "ridge", "ridge": ridge} for ridge in ridges], self.nest.d_weak, n)
         options: dict[str, Any] = {"rhs": self.labels, "widths": self.widths, "mixed": self.mixed}
         return choose_solver(self.nest.d_weak, n, strengths=strengths, spectral=spectral, **options)

@@ -37,11 +37,11 @@ class Student(ABC):
 
     @abstractmethod
     def condition(self, filters: Filters) -> Array:
-        """Condition number of the system that each filter solves: (seeds, L)."""
+        """Compute the condition number of the system that each filter solves: (seeds, L)."""
 
     @abstractmethod
     def errors(self, filters: Filters, labels: Array, goals: Array, second: Array | None) -> dict[str, Array]:
-        """Errors of the students of T labels against T goals: ``student_error``, ``misfit``, ``gain``, each (seeds, T, L).
+        """Compute errors of students of T labels against T goals: ``student_error``, ``misfit``, ``gain``, each (seeds, T, L).
 
         ``labels`` (seeds, T, D) and ``goals`` (T, D) are vectors over z; ``second`` (seeds, D, D) holds the moments of the
         inputs that errors are measured on, None for the population.
@@ -80,7 +80,7 @@ class SpectralStudent(Student):
         return self.probe.condition(filters)
 
     def fit(self, filters: Filters, labels: Array) -> Array:
-        """Fits of one filter, or one for each label, as vectors over z: labels (seeds, T, D) to (seeds, T, D)."""
+        """Compute the fits of one filter, or one for each label, as vectors over z: labels (seeds, T, D) to (seeds, T, D)."""
         return self._vectors(self.probe.responses(filters) * self._coordinates(labels))
 
     def errors(self, filters: Filters, labels: Array, goals: Array, second: Array | None) -> dict[str, Array]:
@@ -183,7 +183,7 @@ def _sample_errors(fitted: Array, labels: Array, goals: Array, second: Array) ->
 
 
 def quadratic(difference: Array, second: Array | None) -> Array:
-    """E (v'z)^2 for vectors (seeds, T, D): (seeds, T). The population's second moment of z is the identity."""
+    """Compute E (v'z)^2 for vectors (seeds, T, D): (seeds, T). The population's second moment of z is the identity."""
     xp = namespace(difference)
     if second is None:
         return xp.sum(difference * difference, axis=-1)

@@ -139,11 +139,11 @@ class Regression(Study):
         return Cost(sum(piece.flops for piece in block_pieces(block, weighed=True)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
-        """Grams of the latent coordinates, one factor per teacher sample, one spectrum per student sample, and sums."""
+        """List Grams of the latent coordinates, one factor per teacher sample, one spectrum per student sample, and sums."""
         return block_pieces(block)
 
     def common(self, block: Block) -> Iterable[Common]:
-        """Second moments of the latents, and factors of the strong features' Grams."""
+        """Yield second moments of the latents, and factors of the strong features' Grams."""
         return block_common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:

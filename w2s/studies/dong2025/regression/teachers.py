@@ -58,7 +58,7 @@ class Teachers:
         self._probes = [self._probe(width) for width in self.widths] if self.solver == "eigh" else []
 
     def fit(self, strength: float) -> Fit:
-        """Coefficients of all widths for one ridge strength."""
+        """Compute the coefficients of all widths for one ridge strength."""
         if self.mixed:
             return self._refined(strength)
         return self._spectral(strength) if self._probes else self._factored(strength)

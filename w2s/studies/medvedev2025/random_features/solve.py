@@ -23,7 +23,7 @@ Level = Mapping[str, Any]
 
 
 def fit_teachers(world: World, seed: int, levels: Sequence[Level], backend: Backend) -> Teachers:
-    """Population optimum for each ``d_weak`` and target: one Cholesky factor of the widest Gram serves every width."""
+    """Find the population optimum for each ``d_weak`` and target: one Cholesky factor of the widest Gram serves every width."""
     widths = sorted({level["d_weak"] for level in levels})
     targets = [degree_weights(level["quadratic"] or 0.0, level["quartic"] or 0.0) for level in levels]
     distinct = [dict(items) for items in dict.fromkeys(tuple(target.items()) for target in targets)]
@@ -39,12 +39,12 @@ def fit_teachers(world: World, seed: int, levels: Sequence[Level], backend: Back
 
 
 def student_of(world: World, seed: int, d_strong: int | None, teachers: Teachers) -> Student:
-    """The student of a width; None stands for the infinite one."""
+    """Make the student of a width; None means the infinite one."""
     return world.infinite(teachers) if d_strong is None else world.finite(seed, d_strong, teachers)
 
 
 def results(student: Student, teachers: Teachers, filters: Filters, backend: Backend) -> dict[str, Matrix]:
-    """Columns of one student for T teachers and L filters; each broadcasts to (T, L)."""
+    """Compute the columns of one student for T teachers and L filters; each broadcasts to (T, L)."""
     columns = student_errors(student, filters, backend)
     columns["condition"] = np.maximum(columns["condition"], teachers.condition[:, None])
     columns["weak_error"], columns["projection"] = teachers.error[:, None], student.projection[:, None]
@@ -53,12 +53,15 @@ def results(student: Student, teachers: Teachers, filters: Filters, backend: Bac
 
 
 def student_errors(student: Student, filters: Filters, backend: Backend) -> dict[str, Matrix]:
-    """Errors of all filtered students: ``student_error``, ``misfit``, ``gain`` (T, L), ``ceiling_error`` (T, 1).
+    """Compute the errors of all filtered students: ``student_error``, ``misfit``, ``gain`` (T, L), ``ceiling_error`` (T, 1).
 
-    And ``condition`` (L,) of the student's system.
+    Also returns ``condition`` (L,) of the student's system.
     """
     coords, goals, labels = student.spectrum.values * student.labels, student.goals, student.labels
+    # In the student's coordinates, with p the fit: sums[0] = |p - goal|^2, sums[1] = |p - label|^2,
+    # sums[2] = <label - p, p - goal>, each (T, L).
     sums = backend.to_numpy(filter_products(student.spectrum, filters, coords[None], goals[None], labels[None], backend))[:, 0]
+    # What the coordinates leave out of E f_w^2, of E f_w f* and of E f*^2, in this order: the student is zero there.
     label, cross, goal = student.beyond[..., None]
     misfit = sums[1] + label
     return {

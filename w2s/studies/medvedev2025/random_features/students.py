@@ -40,19 +40,19 @@ class World(Protocol):
     """A model with its inputs and its law of bottom weights."""
 
     def rows(self, role: str, seed: int, count: int) -> Array:
-        """Bottom weights (count, d) of a role."""
+        """Draw bottom weights (count, d) of a role."""
 
     def gram(self, u: Array, v: Array | None = None) -> Array:
-        """Moments E phi_u phi_v of features."""
+        """Compute moments E phi_u phi_v of features."""
 
     def moments(self, u: Array, target: Mapping[int, float]) -> Array:
-        """Moments E f* phi_u, (m,)."""
+        """Compute moments E f* phi_u, (m,)."""
 
     def infinite(self, teachers: Teachers) -> Student:
-        """The student with infinitely many features."""
+        """Make the student with infinitely many features."""
 
     def finite(self, seed: int, d_strong: int, teachers: Teachers) -> Student:
-        """The student with ``d_strong`` features of its own draw."""
+        """Make the student with ``d_strong`` features of its own draw."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ class Student:
 
 
 def world_of(level: Mapping[str, Any], backend: Backend) -> World:
-    """The world of a cell's ``model``, ``d`` and ``decay``."""
+    """Make the world of a cell's ``model``, ``d`` and ``decay``."""
     if level["model"] == "relu":
         return ReluWorld(level["d"], backend)
     return LinearWorld(level["d"], float(level["d"]) ** -float(level["decay"]), backend)
 
 
 def top_degree(d: int) -> int:
-    """Degree up to which an infinite ReLU student is resolved; what a teacher has beyond learns at the pace of the next one.
+    """Return the degree up to which an infinite ReLU student is resolved; what is beyond learns at the pace of the next one.
 
     Beyond it lies less than 1e-3 of a feature's power, 2e-5 below d = 10, and nothing of that is learnt before time 1e9 in
     d >= 3 (1e15 in d = 16).
@@ -121,19 +121,19 @@ class ReluWorld:
     backend: Backend
 
     def rows(self, role: str, seed: int, count: int) -> Array:
-        """Unit bottom weights (count, d)."""
+        """Draw unit bottom weights (count, d)."""
         return law.unit_rows(role, seed, count, self.d, self.backend)
 
     def gram(self, u: Array, v: Array | None = None) -> Array:
-        """Arc-cosine Gram."""
+        """Compute the arc-cosine Gram."""
         return arccos_gram(u, v, backend=self.backend)
 
     def moments(self, u: Array, target: Mapping[int, float]) -> Array:
-        """Moments with the target, by Funk and Hecke."""
+        """Compute moments with the target, by Funk and Hecke."""
         return law.relu_moments(u, target)
 
     def infinite(self, teachers: Teachers) -> Student:
-        """Per degree two coordinates: along the zonal harmonic around the target's axis, and the length of the rest."""
+        """Give each degree two coordinates: along the zonal harmonic around the target's axis, and the length of the rest."""
         xp, d = self.backend.xp, self.d
         along, rest, values, top = [], [], [], top_degree(d)
         cosines = xp.clip(teachers.units @ teachers.units.T, -1.0, 1.0)
@@ -165,7 +165,7 @@ class ReluWorld:
         )
 
     def finite(self, seed: int, d_strong: int, teachers: Teachers) -> Student:
-        """Eigenfunctions of the student's Gram."""
+        """Find the eigenfunctions of the student's Gram."""
         return from_gram(self, self.rows("student", seed, d_strong), teachers, self.backend)
 
 
@@ -178,7 +178,7 @@ class LinearWorld:
     backend: Backend
 
     def rows(self, role: str, seed: int, count: int) -> Array:
-        """Bottom weights (count, d) before they are scaled: standard normal."""
+        """Draw bottom weights (count, d) before they are scaled: standard normal."""
         return law.gaussian_rows(role, seed, count, self.d, self.backend)
 
     @property
@@ -188,15 +188,15 @@ class LinearWorld:
         return xp.where(xp.arange(self.d) == 0, 1.0, self.tail)
 
     def gram(self, u: Array, v: Array | None = None) -> Array:
-        """Inner products of the scaled weights."""
+        """Compute inner products of the scaled weights."""
         return linear_gram(u, v, scales=self.scales, backend=self.backend)
 
     def moments(self, u: Array, target: Mapping[int, float]) -> Array:  # noqa: ARG002
-        """First coordinates, whose scale is 1."""
+        """Return first coordinates, whose scale is 1."""
         return u[:, 0]
 
     def infinite(self, teachers: Teachers) -> Student:
-        """Two levels: the first axis, and the length of what a teacher has beside it."""
+        """Use two levels: the first axis, and the length of what a teacher has beside it."""
         xp, vectors = self.backend.xp, self._vectors(teachers)
         labels = xp.stack([vectors[:, 0], xp.sqrt(xp.sum(vectors[:, 1:] ** 2, axis=1))], axis=1)
         goals = xp.asarray(np.tile([1.0, 0.0], (len(labels), 1)))
@@ -208,7 +208,7 @@ class LinearWorld:
         return (teachers.weights.T @ teachers.units) * self.backend.xp.sqrt(self.scales)
 
     def finite(self, seed: int, d_strong: int, teachers: Teachers) -> Student:
-        """Eigenfunctions of the student's Gram; of its second moment where features span all inputs."""
+        """Find the eigenfunctions of the student's Gram; of its second moment where features span all inputs."""
         rows = self.rows("student", seed, d_strong)
         if d_strong < self.d:
             return from_gram(self, rows, teachers, self.backend)
@@ -220,21 +220,21 @@ class LinearWorld:
 
 
 def least_squares(gram: Array, moments: Array, widths: list[int], backend: Backend) -> tuple[Array, Array, Array]:
-    """Coefficients (W, M, k) of the leading features at every width, the power (W, k) of their fits, and the factor."""
+    """Fit the leading features at every width: coefficients (W, M, k), the power (W, k) of their fits, and the factor."""
     factor, _ = nested.cholesky_gram(gram, 0.0, backend)
     theta = nested.coefficients(factor, nested.forward(factor, moments, backend), widths, backend)
     return theta, nested.quadratics(theta, widths, gram), factor
 
 
 def known_spectrum(values: list[float], backend: Backend) -> Spectrum:
-    """Spectrum given by formula, all of it significant."""
+    """Make a spectrum given by formula, all of it significant."""
     xp, none = backend.xp, backend.xp.asarray(0)
     s = xp.asarray(values)
     return Spectrum(s, xp.eye(len(values)), xp.asarray(len(values)), xp.asarray(0.0), none, "gram", none > 0)
 
 
 def from_gram(world: World, rows: Array, teachers: Teachers, backend: Backend) -> Student:
-    """Eigenfunctions psi_i = sum_j V_ji phi_j / sqrt(s_i) of the features phi_j = relu(u_j'x)/sqrt(M), rounding left out."""
+    """Find eigenfunctions psi_i = sum_j V_ji phi_j / sqrt(s_i) of features phi_j = relu(u_j'x)/sqrt(M), without rounding."""
     xp, width = backend.xp, len(rows)
     root = math.sqrt(width)
     gram = world.gram(rows) / width

@@ -128,7 +128,7 @@ class RandomFeatures(Study):
         return Cost(sum(piece.flops for piece in self.pieces(block)), 8.0 * held)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
-        """Per seed and world one factor for the teachers; per student one spectrum; sums for the rest."""
+        """List per seed and world one factor for the teachers; per student one spectrum; sums for the rest."""
         d, weak = float(max(block.values("d"))), float(max(block.values("d_weak")))
         teachers, filters = float(len(block.group(*TEACHER))), float(len(block.group(*FILTERS)))
         repeats = float(len(block.values("seed")) * len(block.group(*WORLD)))

@@ -47,7 +47,7 @@ def _varying(table: DataFrame) -> list[str]:
 
 
 def digest(table: DataFrame) -> DataFrame:
-    """One row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
+    """Give one row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
 
     The best value is chosen by the student's true error on even seeds and reported on odd ones.
     """

@@ -75,7 +75,7 @@ _ROWS = Stage("rows", (*DRAW, "n_labeled", "n_transfer", "n_validation", "n_test
 
 
 def rows_of(level: Level, values: Values) -> Rows:
-    """Row numbers of the samples; labelled ones where the level says how many. A sample depends on no other's size."""
+    """Return the samples' row numbers; labelled ones where the level says how many. A sample depends on no other's size."""
     return values(_ROWS, {"n_labeled": 0, "n_transfer": 0, "n_validation": 0, "n_test": 0, **level})  # type: ignore[no-any-return]
 
 

@@ -65,7 +65,7 @@ class Sizes:
         self.tuned = "best_on_validation" in block.values("ceiling_tuning")
 
     def given(self, level: Level) -> dict[str, Any]:
-        """All filters that the students of a level are asked for, as one field."""
+        """Return all filters that the students of a level are asked for, as one field."""
         return {"filters": self.filters[level["precision"]]} if "precision" in level else {}
 
     @property
@@ -78,26 +78,26 @@ class Sizes:
         return 8.0 * most
 
     def count(self, level: Level) -> int:
-        """Filters that a student is asked for."""
+        """Count the filters that a student is asked for."""
         return len(self.filters[level["precision"]])
 
     def rows(self, level: Level) -> int:
-        """Rows of every role; the most of the block where a level does not say how many."""
+        """Count the rows of every role; the most of the block where a level does not say how many."""
         sizes = {**self.most, **level}
         return int(self.labeled + sizes["n_transfer"] + sizes["n_validation"] + _held_out(sizes))
 
     def evaluated(self, level: Level) -> int:
-        """Rows on which errors are measured."""
+        """Count the rows on which errors are measured."""
         rows = {"fresh": _held_out(level), "transfer": level["n_transfer"], "labeled": self.labeled}
         return int(rows[level["evaluate"]])
 
     def rank(self, level: Level, rows: int | None = None) -> int:
-        """Length of a fit's coordinates: with refined factors they are coefficients of the features themselves."""
+        """Return the length of a fit's coordinates: with refined factors they are coefficients of the features themselves."""
         width = strong_width(level)
         return width if is_mixed(level) else min(width, int(level["n_transfer"]) if rows is None else rows)
 
     def refined(self, rows: int, width: int, ridges: int) -> float:
-        """Operations of refined factors for some ridges, with their solves."""
+        """Count the operations of refined factors for some ridges, with their solves."""
         options: dict[str, Any] = {"strengths": ridges, "rhs": self.outputs, "rows": True, "mixed": True}
         return choose_solver(width, rows, **options).flops
 
@@ -112,12 +112,12 @@ def is_mixed(level: Level) -> bool:
 
 
 def strong_width(level: Level) -> int:
-    """Columns of the strong features."""
+    """Count the columns of the strong features."""
     return _width(level["strong_features"], level["d_strong"])
 
 
 def weak_width(level: Level) -> int:
-    """Columns of the weak features."""
+    """Count the columns of the weak features."""
     return _width(level["weak_features"], level["d_weak"])
 
 

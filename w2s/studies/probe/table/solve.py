@@ -118,7 +118,7 @@ def _anchor(
         return turned + flops.gemm(tried, rank, sizes.outputs)
 
     def ask(level: Level) -> Level:
-        """Which filters are the student's; a tuned ridge depends on none of them."""
+        """Say which filters are the student's; a tuned ridge depends on none of them."""
         same = tuple(values for values in level["filters"] if values[-1] == "same")
         asked = {**level, "tuned": len(same) < len(level["filters"]), "filters": same, "ceiling": ceiling}
         return _measured(asked) if ceiling == "transfer" else asked

@@ -122,7 +122,7 @@ class ProbeTable(Study):
     }
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Per weak model: the student at its weakest and at its best regularisation, with intervals."""
+        """Summarise per weak model: the student at its weakest and at its best regularisation, with intervals."""
         return digest(table)
 
     def check(self, block: Block) -> None:
@@ -151,15 +151,15 @@ class ProbeTable(Study):
             raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
 
     def cost(self, block: Block) -> Cost:
-        """Operations of the stages; bytes of one student design and the outputs of all filters."""
+        """Count the operations of the stages; bytes of one student design and the outputs of all filters."""
         return Cost(self.stages.flops(block), Sizes(block).bytes)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
-        """One SVD per student design, one per weak model, and products for all filters at once."""
+        """List one SVD per student design, one per weak model, and products for all filters at once."""
         return self.stages.pieces(block)
 
     def common(self, block: Block) -> Iterable[Common]:
-        """Strong features, decompositions and anchors: they see no weak model."""
+        """Yield strong features, decompositions and anchors: they see no weak model."""
         return self.stages.common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
