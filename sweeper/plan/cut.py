@@ -120,10 +120,10 @@ class Plan:
 def make_plan(grid: Grid) -> Plan:
     """Cut every sub-grid of a grid. Cost: a few calls of the study's ``cost``; cells are never expanded."""
     study = grid.study()
-    return Plan(grid, tuple(cut_part(study, part) for part in grid.parts))
+    return Plan(grid, tuple(_cut_part(study, part) for part in grid.parts))
 
 
-def cut_part(study: Study, part: SubGrid) -> Cut:
+def _cut_part(study: Study, part: SubGrid) -> Cut:
     """Choose chunk sizes: axes that share nothing are cut first, then shared ones, the cheapest first.
 
     A block ends under :data:`MAX_FLOPS` and :data:`MAX_BYTES`, unless what remains is one shared piece that a further cut
