@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from pathlib import Path
 
-__all__ = ["Exit", "GridError", "RunError", "UserError"]
+__all__ = ["Exit", "GridError", "RunError", "StoreError", "UserError"]
 
 
 class Exit(IntEnum):

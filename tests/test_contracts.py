@@ -95,6 +95,7 @@ SEEDS = BY_ARITHMETIC
 """Seeds made by arithmetic, with the reason; all others come from streams that hash names and seed."""
 
 UNREACHED: Mapping[str, str] = {
+    "sweeper.executors.processes:serve": "a worker process calls it, from the line of code that starts the interpreter",
     "w2s_kernels.wishart:factor": "the law itself, which the faster `gram` is tested and timed against",
     "w2s.laws.gaussian:latent_factor": "the same for latent designs",
 }

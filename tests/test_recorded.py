@@ -69,7 +69,9 @@ def assert_same(found: pa.Table, recorded: pa.Table, differs: list[str], order: 
     """
     found, recorded = (table.sort_by([(name, "ascending") for name in order]).combine_chunks() for table in (found, recorded))
     later = [name for name in found.column_names if name not in recorded.column_names]
-    assert [name for name in later if found[name].null_count < found.num_rows] == []  # what came later says nothing of old cells
+    assert [
+        name for name in later if found[name].null_count < found.num_rows
+    ] == []  # what came later says nothing of old cells
     found = found.drop_columns(later)
     assert found.column_names == recorded.column_names
     assert found["cell_id"].to_pylist() == recorded["cell_id"].to_pylist()

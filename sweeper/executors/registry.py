@@ -100,10 +100,10 @@ def check_options(reference: str, written: Mapping[str, Any], base: Path, *, kno
         if name not in allowed:
             raise FieldError(f"unknown key {name!r}{nearest(name, allowed)}; allowed: {', '.join(allowed)}", name)
     for kind in kinds:
-        options_of(kind, written)
+        _options_of(kind, written)
 
 
-def options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
+def _options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
     """Return the options that an executor knows among those that are written. Raises :class:`w2s.errors.FieldError`."""
     own = {name: value for name, value in written.items() if name in kind.options.model_fields}
     try:
@@ -140,9 +140,9 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
     """
     if reference != AUTO:
         kind = find_executor(reference, base)
-        return Choice(kind, options_of(kind, written))
+        return Choice(kind, _options_of(kind, written))
     name, reason = _automatic(written, seconds)
-    return Choice(_BUILTIN[name], options_of(_BUILTIN[name], written), reason)
+    return Choice(_BUILTIN[name], _options_of(_BUILTIN[name], written), reason)
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "libraries": {name: found for name in _LIBRARIES if (found := package_version(name))},
         "grid": resolved,
         "claims": {claim.id: frozen_claim(claim) for claim in grid.study.claims},
-        **git_state(),
+        **_git_state(),
     }
     return {b"w2s": json.dumps(content, default=str).encode()}
 
@@ -89,7 +89,7 @@ def package_version(name: str) -> str | None:
         return None
 
 
-def git_state() -> dict[str, Any]:
+def _git_state() -> dict[str, Any]:
     """Return commit and dirty flag of the checkout this package runs from; both null for an installed package."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

@@ -21,7 +21,7 @@ from w2s.contract.study import Rule
 from w2s.errors import nearest
 from w2s.files.datafile import Content
 
-__all__ = ["Condition", "condition_from_mapping", "condition_from_text", "excluded", "first_violation", "restrict"]
+__all__ = ["Condition", "condition_from_mapping", "condition_from_text", "excluded", "first_violation", "restrict", "show"]
 
 Mask = npt.NDArray[np.bool_]
 

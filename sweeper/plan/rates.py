@@ -20,7 +20,7 @@ from w2s.files.cache import cache_folder
 from w2s.files.durable import whole
 from w2s.sharing.workloads import NORMAL_FLOPS
 
-__all__ = ["BUILT_IN", "Rates", "Upkeep", "load_rates", "rates_path", "save_rates"]
+__all__ = ["BUILT_IN", "Rates", "Upkeep", "cpu_model", "load_rates", "rates_path", "save_rates"]
 
 ORDERS = (8, 32, 128, 512)
 _NOTE = "not calibrated: run w2s-sweep doctor --calibrate"

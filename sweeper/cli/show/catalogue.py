@@ -28,22 +28,22 @@ def print_studies() -> None:
         for heading in ("  field", "type", "default", "meaning"):
             table.add_column(heading)
         for spec in cell_fields(study.Cell).values():
-            table.add_row(f"  {spec.name}", type_text(spec), default_text(spec), meaning_text(spec))
+            table.add_row(f"  {spec.name}", _type_text(spec), _default_text(spec), _meaning_text(spec))
         out.print(table)
         out.print()
 
 
-def type_text(spec: FieldSpec) -> str:
+def _type_text(spec: FieldSpec) -> str:
     """Name a field's type and choices."""
     return " | ".join(map(str, spec.choices)) if spec.choices else ("file" if spec.is_file else spec.kind)
 
 
-def default_text(spec: FieldSpec) -> str:
+def _default_text(spec: FieldSpec) -> str:
     """Write a field's default as a grid would."""
     return "required" if spec.required else ("none" if spec.default is None else show(spec.default))
 
 
-def meaning_text(spec: FieldSpec) -> str:
+def _meaning_text(spec: FieldSpec) -> str:
     """Describe a field with unit and condition."""
     unit = f" [{spec.unit}]" if spec.unit else ""
     when = "".join(f"; only when {name} is {' or '.join(map(str, values))}" for name, values in spec.when.items())
@@ -74,7 +74,7 @@ def _written(value: Any) -> str:
 
 
 def _note(spec: FieldSpec) -> str:
-    return f"{meaning_text(spec)}; {type_text(spec)}{', needed' if spec.required else ''}"
+    return f"{_meaning_text(spec)}; {_type_text(spec)}{', needed' if spec.required else ''}"
 
 
 def print_data() -> None:

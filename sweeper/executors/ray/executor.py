@@ -25,7 +25,7 @@ __all__ = ["RayExecutor"]
 _LOOK_SECONDS = 1.0
 
 
-def run_task(task: Task) -> Any:
+def _run_task(task: Task) -> Any:
     """Do a task in a worker."""
     return task()
 
@@ -64,7 +64,7 @@ class RayExecutor(Executor):
         """Hand the task to the cluster."""
         self._counters = self._counters or SweepCounters()
         gpus, cpus = _share(task.gpus if self.has_gpus else 0, task.cpus)
-        remote = ray.remote(run_task).options(
+        remote = ray.remote(_run_task).options(
             name=task.name, num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env=_worker_environment(gpu=gpus > 0)
         )
         self._flying[remote.remote(task)] = task
