@@ -13,6 +13,7 @@ From the same list follow the pieces that ``plan`` shows (:meth:`Stages.pieces`)
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,14 +193,19 @@ class Stages:
     def flops(self, block: Block) -> float:
         """Count the nominal operations by which a grid is cut: each stage over what it is weighed by."""
         sizes, total = self.sizes(block), 0.0
+        group = functools.cache(block.group)  # stages read the same fields, and a group of many levels takes time to list
         for stage in self.stages:
             fields = stage.over if stage.weighed is None else stage.weighed
             read = [name for name in stage.sizes if name in fields]
-            groups = [(block.group(*self._of(fields, part)), block.group(*self._of(read, part))) for part in self.parts]
+            groups = [(group(*self._of(fields, part)), group(*self._of(read, part))) for part in self.parts]
             weight = math.prod(len(whole) / len(some) for whole, some in groups)
-            for parts in itertools.product(*(some.levels for _, some in groups)):
-                level = {name: value for part in parts for name, value in part.items()}
-                total += weight * self._one(stage, level | sizes.given(level), sizes)
+            asked = [some.levels for place, (_, some) in enumerate(groups) if some.names or place == 0]
+            for first, *others in itertools.product(*asked):
+                level = dict(first)
+                for other in others:
+                    level.update(other)
+                level.update(sizes.given(level))
+                total += weight * self._one(stage, level, sizes)
         return total
 
     def common(self, block: Block) -> Iterator[Common]:
@@ -245,7 +251,7 @@ class Stages:
     def _one(self, stage: Stage, level: Level, sizes: Any) -> float:
         """Count the operations of one value."""
         assert stage.flops is not None
-        return stage.flops(level, sizes) if stage.times(level, sizes) else 0.0
+        return stage.flops(level, sizes) if stage.times is _once or stage.times(level, sizes) else 0.0
 
     def _piece(self, stage: Stage, count: float, work: float, level: Level, sizes: Any) -> Piece:
         asked, over = stage.ask(level), set(stage.over)
