@@ -251,7 +251,7 @@ class Stages:
     def _one(self, stage: Stage, level: Level, sizes: Any) -> float:
         """Count the operations of one value."""
         assert stage.flops is not None
-        return stage.flops(level, sizes) if stage.times is _once or stage.times(level, sizes) else 0.0
+        return stage.flops(level, sizes) if stage.times is _counted_once or stage.times(level, sizes) else 0.0
 
     def _piece(self, stage: Stage, count: float, work: float, level: Level, sizes: Any) -> Piece:
         asked, over = stage.ask(level), set(stage.over)
