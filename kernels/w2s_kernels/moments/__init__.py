@@ -20,11 +20,12 @@ import numpy as np
 from ..backend import Array, Backend, require_finite, resolve
 from ..dispatch import operation
 
-__all__ = ["CHUNK", "gram", "streamed_grams"]
+__all__ = ["CHUNK", "TOGETHER", "gram", "streamed_grams"]
 
 ADD = operation("moments", "add", "cupy")
 
 CHUNK = 384  # long enough for the full rate of BLAS; what a count costs beyond its neighbours is half of it on average
+TOGETHER = 8  # chunks of rows that are made by one call: what a call costs by itself is then little of it
 _MIRROR = 64  # columns mirrored at a time
 
 Chunks: TypeAlias = Iterator[tuple[Array, Array]]
@@ -56,29 +57,30 @@ def gram(X: Array, Z: Array | None = None, backend: Backend | None = None) -> Ar
 
 
 def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[int] | Array, backend: Backend) -> Array:
-    """Sum G(n) = sum_{i < n} x_i x_i' at many counts n, of rows that are made a chunk at a time, never all at once.
+    """Sum G(n) = sum_{i < n} x_i x_i' at many counts n, of rows that are made a few chunks at a time, never all at once.
 
     Parameters
     ----------
     rows :
         rows((start, stop)) gives the rows start ... stop - 1, (..., stop - start, p) real, as the random streams do.
-        Called once a chunk, in order, and not beyond the largest count.
+        Called once for every `TOGETHER` chunks, in order, and not beyond the largest count.
     counts :
         strictly increasing integers from 1 on.
 
     Returns
     -------
-    (..., len(counts), p, p) float64, symmetric to the bit. Memory: one chunk of rows beside the sums. Cost: n p (p + 1) flops
-    an item for the largest count n, and less than CHUNK rows more for each other count.
+    (..., len(counts), p, p) float64, symmetric to the bit. Memory: `TOGETHER` chunks of rows beside the sums. Cost: n p (p +
+    1) flops an item for the largest count n, and less than CHUNK rows more for each other count.
 
     Raises
     ------
     ValueError : counts that do not increase strictly from 1 on; rows as in `gram`, the place of a non-finite value counted
-        from its chunk's first row.
+        from the first row of its call.
     """
     checked = _checked(counts)
-    made = (_operand(rows(ends), f"rows {ends}", backend) for ends in _borders(checked[-1]))
-    return _sums(((X, X) for X in made), checked, backend)
+    pieces = ((piece, _operand(rows(piece), f"rows {piece}", backend)) for piece in _borders(checked[-1], CHUNK * TOGETHER))
+    chunks = (X[..., start:stop, :] for (first, last), X in pieces for start, stop in _borders(last - first))
+    return _sums(((X, X) for X in chunks), checked, backend)
 
 
 def _sums(chunks: Chunks, counts: list[int], backend: Backend) -> Array:
@@ -119,8 +121,8 @@ def _chunks(X: Array, Z: Array, n: int) -> Chunks:
         yield left, left if Z is X else Z[..., start:stop, :]
 
 
-def _borders(n: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
+def _borders(n: int, length: int = CHUNK) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + length, n)) for start in range(0, n, length))
 
 
 def _enter(X: Array, Z: Array | None, backend: Backend | None) -> tuple[Array, Array, Backend]:

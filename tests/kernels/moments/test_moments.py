@@ -11,6 +11,7 @@ from textbook import gram_reference
 
 from w2s_kernels import CHUNK, NUMPY, Backend, gram, normals, stream, streamed_grams
 from w2s_kernels.backend import Array
+from w2s_kernels.moments import TOGETHER
 
 
 def prefix_grams(X: Any, counts: list[int], backend: Backend) -> np.ndarray:
@@ -83,7 +84,9 @@ def test_narrow_and_wide_sums_keep_the_same_rules(width: int, backend: Backend) 
 
 
 @pytest.mark.parametrize("width", [5, 260])
-@pytest.mark.parametrize("counts", [[3], [CHUNK], [1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 300]])
+@pytest.mark.parametrize(
+    "counts", [[3], [CHUNK], [1, CHUNK, CHUNK + 1, 2 * CHUNK, TOGETHER * CHUNK, (TOGETHER + 1) * CHUNK + 300]]
+)
 def test_streamed_rows_give_the_bits_of_rows_in_memory(counts: list[int], width: int, backend: Backend) -> None:
     role, asked = stream("moments", seed=0), []
 
@@ -95,15 +98,14 @@ def test_streamed_rows_give_the_bits_of_rows_in_memory(counts: list[int], width:
     whole = normals(role, counts[-1], width, backend)
     for n, found in zip(counts, got, strict=True):
         np.testing.assert_array_equal(found, backend.to_numpy(gram(whole[:n], backend=backend)))
-    assert [start for start, _ in asked] == list(range(0, counts[-1], CHUNK))
+    assert [start for start, _ in asked] == list(range(0, counts[-1], TOGETHER * CHUNK))
     assert asked[-1][1] == counts[-1]
 
 
 def test_streamed_rows_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"rows \(768, 774\) has 6 non-finite"):
-        streamed_grams(
-            lambda ends: np.full((ends[1] - ends[0], 1), np.nan if ends[0] == 2 * CHUNK else 1.0), [2 * CHUNK + 6], NUMPY
-        )
+    first = 2 * TOGETHER * CHUNK
+    with pytest.raises(ValueError, match=rf"rows \({first}, {first + 6}\) has 6 non-finite"):
+        streamed_grams(lambda ends: np.full((ends[1] - ends[0], 1), np.nan if ends[0] == first else 1.0), [first + 6], NUMPY)
     with pytest.raises(ValueError, match="increase strictly"):
         streamed_grams(lambda ends: np.ones((ends[1] - ends[0], 1)), [5, 5], NUMPY)
 
