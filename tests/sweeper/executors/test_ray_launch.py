@@ -208,4 +208,4 @@ def test_help_imports_no_package_but_ours_and_those_of_the_terminal():
         "print(sorted({m.partition('.')[0] for m in sys.modules} - before - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['sweeper']"
+    assert done.stdout.splitlines()[-1] == "['sweeper', 'w2s']"
