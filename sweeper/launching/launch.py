@@ -1,4 +1,4 @@
-"""Launching a grid: what is missing is computed, what is there is left alone.
+"""Launch a grid: compute the cells that are missing, and leave finished ones alone.
 
 What is to do is a set difference: the planned blocks minus the parts in the run folder. Resuming after a kill, extending an
 axis and running again with nothing to do are the same path.

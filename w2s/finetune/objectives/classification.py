@@ -53,6 +53,8 @@ class Classification(Objective):
 
     examples: ClassVar[type[Examples]] = Labelled
 
+    reader: ClassVar[Callable[..., Any]] = staticmethod(read_texts)
+
     def __init__(
         self,
         texts: Encoded,
@@ -73,9 +75,9 @@ class Classification(Objective):
 
     @classmethod
     def read(cls, source: Source) -> Self:
-        """Read texts and the one table of labels."""
+        """Read texts (or what else :attr:`reader` reads) and the one table of labels."""
         given = read_table(source.labels[0], "labels")
-        items = LabelledItems(source, given)
+        items = LabelledItems(source, given, cls.reader)
         return cls(
             items.texts,
             items.own,
@@ -85,7 +87,13 @@ class Classification(Objective):
             validation=(items.held_out, items.targets(given, items.held_out)) if items.held_out else None,
             kept=items.kept,
             ids=items.ids,
+            **cls._more(source, items.ids),
         )
+
+    @classmethod
+    def _more(cls, source: Source, ids: Sequence[str]) -> dict[str, Any]:  # noqa: ARG003
+        """Further arguments, from the options and the other tables."""
+        return {}
 
     def to(self, device: torch.device) -> Self:
         """Move the targets."""

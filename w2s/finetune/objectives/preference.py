@@ -7,17 +7,16 @@ labels it is -log sigmoid(r_preferred - r_other), and soft labels are preference
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.finetune.data.pairs import EncodedPairs, read_pairs
-from w2s.finetune.data.tables import read_table
 from w2s.finetune.inference.preference import implicit_rewards, join_rewards, reply_log_probabilities, scalar_rewards
 from w2s.finetune.objectives.base import Examples, Pair, Source, objective
-from w2s.finetune.objectives.classification import Classification, LabelledItems
+from w2s.finetune.objectives.classification import Classification
 from w2s.finetune.objectives.options import Number
 
 if TYPE_CHECKING:
@@ -35,29 +34,8 @@ class Reward(Classification):
 
     examples: ClassVar[type[Examples]] = Pair
     shape: ClassVar[Mapping[str, Any]] = {"classes": 1}
+    reader: ClassVar[Callable[..., Any]] = staticmethod(read_pairs)
     texts: EncodedPairs
-
-    @classmethod
-    def read(cls, source: Source) -> Self:
-        """Read pairs and the one table of preferences."""
-        given = read_table(source.labels[0], "labels")
-        items = LabelledItems(source, given, read_pairs)
-        return cls(
-            items.texts,
-            items.own,
-            items.targets(given, items.own),
-            source.loss,
-            source.options,
-            validation=(items.held_out, items.targets(given, items.held_out)) if items.held_out else None,
-            kept=items.kept,
-            ids=items.ids,
-            **cls._more(source, items.ids),
-        )
-
-    @classmethod
-    def _more(cls, source: Source, ids: Sequence[str]) -> dict[str, Any]:  # noqa: ARG003
-        """Further arguments, from the options and the other tables."""
-        return {}
 
     def outputs(self, module: nn.Module, places: Any) -> Tensor:
         """Compute rewards (b, 2) float32."""
