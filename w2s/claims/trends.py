@@ -81,15 +81,19 @@ def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold
     return worst(verdicts, nothing)
 
 
-def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str) -> Verdict:
+def hump(
+    lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None
+) -> Verdict:
     """Test that ``of`` is higher at its inner peak than at both ends of every line, by more than ``threshold``.
 
-    The peak is chosen on even seeds and its height read on odd ones, so a line needs three levels and seeds of both kinds.
+    With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are read on
+    odd ones, so a line needs three levels and seeds of both kinds.
     """
 
     def over_both_ends(even: Values, odd: Values) -> float:
         peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
-        return float(values[peak] - max(values[0], values[-1]))
+        height = float(values[peak] - max(values[0], values[-1]))
+        return height if lead is None else min(height, float(lead(odd)[peak]))
 
     verdicts = [
         above(f"least {what}", value, interval, threshold, seeds)

@@ -166,7 +166,7 @@ COUNTS = [34, 60, 140, 400, 1500, 8000]
         ("less_overlap_more_opr", "d_overlap", along("n_labeled", [60, 140])),
         ("opr_rises_with_transfer", "n_transfer", along("n_transfer", [40, 120, 600], n_labeled=60)),
         ("pgr_rises_with_transfer", "n_transfer", along("n_transfer", [40, 120], n_labeled=40)),
-        ("noise_raises_gain", "noise", along("noise", [0.25, 0.5, 1.0])),
+        ("noise_raises_pgr", "noise", along("noise", [0.1, 0.2, 0.6], rho_weak=0.01)),
     ],
 )  # fmt: skip
 def test_ratios_go_one_way(name: str, axis: str, rows: pd.DataFrame) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.seed_intervals import over_means, over_seeds
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
-from w2s.summary.selection import select
 from w2s.theory.charikar2024 import gap_bound
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide
     return decide(name, value, (value, value), threshold, int(rows.loc[values.index, "seed"].nunique()))
 
 
+def _corrects(rows: DataFrame, frozen: Thresholds) -> Verdict:
+    """Verdict that students differ from their teachers: gain and misfit of a copy are equal because both are nothing."""
+    share = (rows["misfit"] / rows["weak_error"]).dropna()
+    if not len(share):
+        return untestable("no cell of this kind is evaluated on the student's own rows")
+    value, seeds = float(share.median()), int(rows.loc[share.index, "seed"].nunique())
+    return above("median of misfit / weak_error", value, (value, value), frozen["corrected"], seeds)
+
+
 def _own_sample(table: DataFrame, head: str) -> DataFrame:
     return table[(table["evaluate"] == "transfer") & (table["head"] == head)]
 
@@ -70,13 +79,15 @@ def _identity(table: DataFrame, frozen: Thresholds) -> Verdict:
 def _realizable_identity(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "least_squares")
     error = (rows["gain"] - rows["misfit"]).abs() / rows["weak_error"]
-    return _worst_row("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
+    exact = _worst_row("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
+    return worst([exact, _corrects(rows, frozen)], "")
 
 
 def _band(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[~is_realizable(table)], "least_squares")
     excess = (rows["gain"] - rows["misfit"]).abs() / gap_bound(rows["misfit"], rows["epsilon"])
-    return _worst_row("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
+    inside = _worst_row("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
+    return worst([inside, _corrects(rows, frozen)], "")
 
 
 def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -90,22 +101,20 @@ def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
 def _cone(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "nonnegative")
     surplus = (rows["gain"] - rows["misfit"]) / rows["weak_error"]
-    return _worst_row("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
+    least = _worst_row("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
+    return worst([least, _corrects(rows, frozen)], "")
 
 
 def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "nonnegative")
     if not len(rows):
         return untestable("no realizable cells with nonnegative heads on the student's own rows")
-    strict = rows.assign(value=(rows["gain"] - rows["misfit"]) > frozen["size"] * rows["weak_error"])
-    return above("share of tasks with gain above misfit", *_of(strict), frozen["share"], int(strict["seed"].nunique()))
-
-
-def _of(frame: DataFrame) -> tuple[float, tuple[float, float]]:
-    """Mean over seeds of a 0-1 column ``value``, with its interval."""
-    by_seed = frame.groupby("seed")["value"].mean()
-    value, interval, _ = over_means(by_seed.index, by_seed, float)
-    return value, interval
+    surplus = (rows["gain"] - rows["misfit"]) / rows["weak_error"]
+    strict = rows.assign(value=(surplus > frozen["size"]) & (surplus < frozen["most"]))
+    by_seed = strict.groupby("seed")["value"].mean()
+    value, interval, seeds = over_means(by_seed.index, by_seed, float)
+    name = f"share of tasks with (gain - misfit) / weak_error from {frozen['size']:g} to {frozen['most']:g}"
+    return above(name, value, interval, frozen["share"], seeds)
 
 
 NONCONVEX = ("sparse", "relu", "all_layers")
@@ -136,13 +145,12 @@ def _selection(table: DataFrame, frozen: Thresholds) -> Verdict:
     if found is None:
         return untestable(f"fewer than {LADDER} weak models (depth_weak or sigma_weak) scored on rows of their own")
     field, rows = found
-    chosen = select(rows, field, by=["seed", "task"])
-    draws = int(chosen["seed"].nunique())
-    if draws < frozen["draws"]:
-        return untestable(f"the rule was tried on {draws} seeds, {frozen['draws']:g} are asked for")
-    hits = chosen.assign(value=chosen["rank"] <= 2)
-    return above("share of tasks with the best or second-best weak model", *_of(hits), frozen["chance"], draws)
+    return more_hits(rows, field, ("selection_score", "weak_validation_error"), ["seed", "task"], frozen["difference"])
 
+
+_ROUNDING = "rounding of sums over two thousand rows"
+_CORRECTED = "corrected: a tenth of the teacher's error, so that equal numbers are not equal because both are nothing"
+_ROOM = "the paper shows pictures: measured with a small implementation of its own, room for shorter pretraining"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -152,21 +160,25 @@ CLAIMS: tuple[Claim, ...] = (
         _identity,
         needs={"cross_term": 1},
         thresholds={"error": 1e-10},
+        basis=_ROUNDING,
     ),
     Claim(
         "realizable_gain_is_misfit_in_sample",
-        "With the true representation the gain is the misfit, exactly, on the student's own sample.",
+        "With the true representation the student corrects its teacher, and the gain is the misfit, exactly, on its own sample.",
         "Theorem 1, equality for linear heads",
         _realizable_identity,
-        thresholds={"error": 1e-9},
+        thresholds={"error": 1e-9, "corrected": 0.1},
+        basis=f"error: {_ROUNDING}; {_CORRECTED}",
     ),
     Claim(
         "gap_within_band",
-        "Outside the realizable case gain and misfit differ by at most 2 sqrt(misfit epsilon) on the student's own sample.",
+        "Outside the realizable case the student corrects its teacher, and gain and misfit differ by at most 2 sqrt(misfit epsilon) "
+        "on its own sample.",
         "Theorem 2, the term O(sqrt(epsilon))",
         _band,
         needs={"epsilon": 1},
-        thresholds={"ratio": 1 + 1e-9},
+        thresholds={"ratio": 1 + 1e-9, "corrected": 0.1},
+        basis=f"ratio: the inequality of Cauchy and Schwarz, up to {_ROUNDING}; {_CORRECTED}",
     ),
     Claim(
         "student_never_worse",
@@ -174,91 +186,109 @@ CLAIMS: tuple[Claim, ...] = (
         "Theorem 1",
         _never_worse,
         thresholds={"ratio": 1.0},
+        basis="the theorem",
     ),
     Claim(
         "realizable_median",
         "On fresh rows the gain of a realizable student is its misfit: the median of gain / misfit is one.",
         "Fig. 2a",
         _scatter("realizable", "median ratio", within, "least", "most"),
-        thresholds={"least": 0.9, "most": 1.1},
+        thresholds={"least": 0.9, "most": 1.1, "seeds": 8},
+        basis=f"{_ROOM}; .98 there",
     ),
     Claim(
         "realizable_correlation",
         "On fresh rows the gains of realizable students follow their misfits, task by task.",
         "Fig. 2a",
         _scatter("realizable", "correlation", above, "correlation"),
-        thresholds={"correlation": 0.97},
+        thresholds={"correlation": 0.97, "seeds": 8},
+        basis=f"{_ROOM}; .99 there, where gain and misfit differ by the sample alone",
     ),
     Claim(
         "pretrained_correlation",
         "With both representations pretrained gains follow misfits, task by task.",
         "Fig. 2b",
         _scatter("pretrained", "correlation", above, "correlation"),
-        thresholds={"correlation": 0.9},
+        thresholds={"correlation": 0.9, "seeds": 8},
+        basis=f"{_ROOM}; .95 to .97 there",
     ),
     Claim(
         "pretrained_slope",
         "With both representations pretrained the points lie close to the line gain = misfit, somewhat below it.",
         "Fig. 2b",
         _scatter("pretrained", "slope", within, "least", "most"),
-        thresholds={"least": 0.46, "most": 1.0},
+        thresholds={"least": 0.46, "most": 1.0, "seeds": 8},
+        basis=f"{_ROOM}; .65 to .77 there, and .46 after a fifth of the epochs",
     ),
     Claim(
         "perturbed_slope",
-        "With perturbed representations the points lie close to the line gain = misfit.",
+        "With perturbed representations the points lie close to the line gain = misfit, somewhat below it.",
         "Fig. 2c",
-        _scatter("perturbed", "slope", above, "slope"),
-        thresholds={"slope": 0.7},
+        _scatter("perturbed", "slope", within, "least", "most"),
+        thresholds={"least": 0.7, "most": 1.0, "seeds": 8},
+        basis=f"{_ROOM}; .79 to .92 there",
     ),
     Claim(
         "pretrained_swapped_slope",
         "A weak student of a strong teacher loses what it misfits: the picture is mirrored.",
         "Fig. 3a",
-        _scatter("pretrained_swapped", "slope", below, "slope"),
-        thresholds={"slope": -0.7},
+        _scatter("pretrained_swapped", "slope", within, "least", "most"),
+        thresholds={"least": -1.0, "most": -0.7, "seeds": 8},
+        basis=f"{_ROOM}; -.92 there",
     ),
     Claim(
         "perturbed_swapped_slope",
         "Exchanging the two perturbations mirrors the picture.",
         "Fig. 3b",
-        _scatter("perturbed_swapped", "slope", below, "slope"),
-        thresholds={"slope": -0.85},
+        _scatter("perturbed_swapped", "slope", within, "least", "most"),
+        thresholds={"least": -1.0, "most": -0.7, "seeds": 8},
+        basis=f"{_ROOM}; -.93 there",
     ),
     Claim(
         "low_sample_reverses",
         "Pretrained on few samples the larger network is the worse representation: the gain is negative.",
         "Fig. 3c",
         _scatter("low_sample", "median ratio", below, "median"),
-        thresholds={"median": 0.0},
+        thresholds={"median": 0.0, "seeds": 8},
+        basis="the sentence is about a sign",
     ),
     Claim(
         "convex_gain_exceeds_misfit",
-        "For a convex class that holds the target and is no subspace gain is at least misfit on the student's own sample.",
+        "For a convex class that holds the target and is no subspace the student corrects its teacher, and gain is at least misfit on "
+        "its own sample.",
         "Theorem 1",
         _cone,
-        thresholds={"surplus": -1e-9},
+        thresholds={"surplus": -1e-9, "corrected": 0.1},
+        basis=f"surplus: the theorem, up to {_ROUNDING}; {_CORRECTED}",
     ),
     Claim(
         "convex_inequality_is_strict",
-        "For such a class Theorem 1 is an inequality: some tasks gain more than they misfit.",
+        "For such a class Theorem 1 is an inequality: nearly every task gains more than it misfits, by a small part of its error.",
         "Theorem 1",
         _cone_is_strict,
-        thresholds={"size": 1e-6, "share": 0.05},
+        thresholds={"size": 1e-6, "most": 0.1, "share": 0.9, "seeds": 8},
+        basis=f"size: a thousand times {_ROUNDING}; most: a tenth, as of the error that a student corrects; share: nine tenths",
     ),
     Claim(
         "nonconvex_heads_follow",
         "For classes of heads that are not convex gains still follow misfits.",
         "Appendix on non-convex classes",
         _nonconvex,
-        thresholds={"correlation": 0.5},
+        thresholds={"correlation": 0.5, "seeds": 8},
+        basis="the paper says follow and gives no number: half of what convex classes show",
     ),
     Claim(
-        "selection_rule",
-        "The weak model with the least weak_error - misfit gives the best or the second-best student.",
+        "misfit_helps_to_choose",
+        "The least weak_error - misfit on validation rows finds one of the two best weak models more often than the least weak_error "
+        "on the same rows.",
         "Table 1, on synthetic tasks",
         _selection,
-        needs={"selection_score": 1, "n_validation": 1},
-        thresholds={"draws": 40, "chance": 0.25},
+        needs={"selection_score": 1, "weak_validation_error": 1, "n_validation": 1},
+        thresholds={"difference": 0.0, "seeds": 8},
+        basis="the sentence is about a sign",
+        expected="fails_at_this_scale",
+        reason="the best weak models here are as good as the student; their gain is not near their misfit, so subtracting the misfit "
+        "adds noise to an order that weak_error has already",
     ),
 )
 """Claims of :class:`w2s.studies.charikar2024.Synthetic`."""

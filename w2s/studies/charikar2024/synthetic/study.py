@@ -118,6 +118,7 @@ class Synthetic(Study):
         "epsilon": "double",
         "label_power": "double",
         "selection_score": "double",
+        "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
     }

@@ -1,0 +1,58 @@
+"""What every study's columns mean to a sabotage, and whether its claims notice what they say they notice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from pandas import DataFrame
+
+from w2s.claims import SABOTAGES, Claim, Doctor, overlooked
+from w2s.theory import medvedev2025
+
+
+def _cross_terms(before: DataFrame, after: DataFrame) -> DataFrame:
+    """gain - misfit, where it is no projection of the labels; and the misfit that a projection on the truth has."""
+    projected = ((before["evaluate"] == "transfer") & (before["head"] == "least_squares")).to_numpy()
+    ceiling = projected & (after["student_error"] == after["ceiling_error"]).to_numpy()
+    misfit = np.where(ceiling, after["gain"] - before["cross_term"], after["misfit"])
+    cross = np.where(projected, before["cross_term"], after["gain"] - misfit)
+    return after.assign(misfit=misfit, cross_term=cross)
+
+
+def _closed_forms(before: DataFrame, after: DataFrame) -> DataFrame:
+    """What the study derives from the teacher's error: the lower bound and the two-level form."""
+    error = after["weak_error"].to_numpy(float)
+    linear = ((after["model"] == "linear") & (after["student"] == "infinite")).to_numpy()
+    levels = medvedev2025.two_level_error(_passed(after, 1.0), _passed(after, after["d"] ** -after["decay"]), error)
+    theory = np.where(linear, levels, before["student_error_theory"])
+    return after.assign(lower_bound_theory=medvedev2025.lower_bound(error), student_error_theory=theory)
+
+
+def _passed(table: DataFrame, level: object) -> object:
+    return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
+
+
+_BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
+
+DOCTORS: Mapping[str, Doctor] = {
+    "burns2023.probes": Doctor(_BINARY),
+    "burns2023.text": Doctor(_BINARY),
+    "charikar2024.molecules": Doctor({"student_error": 1.0}),
+    "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
+    "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
+    "dong2025.regression": Doctor({"student_error": "signal"}),
+    "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+}
+"""By study: what a student has that gives one answer to everything, and the columns of its own."""
+
+
+def faults(study: str, claims: Iterable[Claim], table: DataFrame) -> list[str]:
+    """Say where claims and their declarations differ on a table on which all of them have their expected verdict."""
+    found = []
+    for claim in claims:
+        missed = set(overlooked(claim, table, DOCTORS[study]))
+        found += [f"{claim.id} does not notice {name}" for name in SABOTAGES if name in missed - set(claim.overlooks)]
+        found += [f"{claim.id} notices {name}: declare it" for name in SABOTAGES if name in set(claim.overlooks) - missed]
+    return found
