@@ -20,7 +20,9 @@ def page() -> str:
 
 def _study(name: str, claims: tuple[Claim, ...]) -> str:
     by_seeds = sum("seeds" in claim.thresholds for claim in claims)
-    luck = f"{by_seeds} of them look at seeds: that luck of the seeds decides one or more of these wrongly has a chance of at most"
+    luck = (
+        f"{by_seeds} of them look at seeds: that luck of the seeds decides one or more of these wrongly has a chance of at most"
+    )
     lines = [f"## {name}", "", f"{len(claims)} claims. {luck} {min(1.0, by_seeds * (1 - LEVEL)):.0%}.", ""]
     lines += ["| claim | sentence | place | thresholds | why these |", "|---|---|---|---|---|"]
     lines += [_row(claim) for claim in claims]

@@ -4,8 +4,8 @@ Studies and ``w2s-sweep verify`` import this room; it imports `summary`. A new k
 here, a claim of one paper beside its study.
 """
 
-from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
 from w2s.claims.choices import more_hits
+from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
 from w2s.claims.comparisons import by_task, median_over, worst_task
 from w2s.claims.sabotage import SABOTAGES, Doctor, overlooked
 from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds

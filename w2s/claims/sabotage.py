@@ -69,7 +69,7 @@ class Doctor:
         Closed forms (``*_theory``) stay as they are unless ``finish`` computes them.
         """
         draws = np.random.Generator(np.random.Philox(key=list(SABOTAGES).index(sabotage)))
-        if _SCORE <= set(table):
+        if set(table) >= _SCORE:
             table = table.assign(**{_HIDDEN: table["weak_validation_error"] - table["selection_score"]})
         changed = _CHANGES[sabotage](self, table, draws)
         found: DataFrame = table.assign(**{name: values for name, values in changed.items() if name in table})
@@ -119,14 +119,20 @@ def _apart(table: DataFrame, distance: Callable[[Series[float]], object]) -> dic
 
 
 def _shuffled(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, object]:
-    return _moved(table, draws.permutation(len(table)))
+    # Among rows that have the same columns: a null where a number stood would betray the table.
+    nulls = [table[name].isna() for name in _STUDENT if name in table]
+    return _moved(table, _within(np.asarray(sum(2**k * null for k, null in enumerate(nulls))), draws))
 
 
 def _permuted(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, object]:
-    cells, _ = columns.group_codes(table, columns.cell_fields(table))
-    order = np.empty(len(table), dtype=np.int64)
-    order[np.argsort(cells, kind="stable")] = np.lexsort((draws.random(len(table)), cells))
-    return _moved(table, order)
+    return _moved(table, _within(columns.group_codes(table, columns.cell_fields(table))[0], draws))
+
+
+def _within(groups: npt.NDArray[np.int64], draws: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw a permutation of rows that leaves every row in its group."""
+    order = np.empty(len(groups), dtype=np.int64)
+    order[np.argsort(groups, kind="stable")] = np.lexsort((draws.random(len(groups)), groups))
+    return order
 
 
 def _moved(table: DataFrame, order: npt.NDArray[np.int64]) -> dict[str, object]:
@@ -174,6 +180,6 @@ def _derived(table: DataFrame) -> DataFrame:
         found[f"loss_ratio{end}"] = np.divide(student, weak, out=np.full(len(table), np.nan), where=weak != 0)
         if f"strong_error{end}" in table:
             found[f"opr{end}"] = metrics.opr(table[f"strong_error{end}"].to_numpy(float), student)
-    if _SCORE <= set(table):
+    if set(table) >= _SCORE:
         found["selection_score"] = table["weak_validation_error"] - table[_HIDDEN]
     return table.assign(**{name: values for name, values in found.items() if name in table})

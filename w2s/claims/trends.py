@@ -81,9 +81,7 @@ def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold
     return worst(verdicts, nothing)
 
 
-def hump(
-    lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None
-) -> Verdict:
+def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None) -> Verdict:
     """Test that ``of`` is higher at its inner peak than at both ends of every line, by more than ``threshold``.
 
     With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are read on

@@ -142,7 +142,11 @@ def test_how_many_intervals_decide_and_how_many_seeds_would(lab: Lab) -> None:
     lab.claims("ratio", "coin", "wrong")
     run = lab.launch()
     (found,) = verify([run])
-    assert {judged.claim.id: judged.verdict.by_interval for judged in found.judged} == {"ratio": False, "coin": True, "wrong": True}
+    assert {judged.claim.id: judged.verdict.by_interval for judged in found.judged} == {
+        "ratio": False,
+        "coin": True,
+        "wrong": True,
+    }
     assert (found.intervals, found.family_error) == (2, pytest.approx(0.02))
     text = sweep(run).output
     assert "2 intervals of 99%: the chance that luck of the seeds decides one or more wrongly is at most 2%" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from w2s.claims import SABOTAGES, Claim, Doctor, above, below, over_seeds, overlooked
+from w2s.claims import SABOTAGES, Claim, Doctor, above, below, over_means, overlooked
 from w2s.studies.registry import find_study, study_names
 
 
@@ -91,7 +91,8 @@ def test_a_claim_that_any_student_fulfils_is_found() -> None:
     assert overlooked(trivial, table()) == tuple(SABOTAGES)
 
     def halved(rows: pd.DataFrame, _limits: object) -> object:
-        value, interval, seeds = over_seeds(rows, lambda r: r["pgr"].mean())
+        by_seed = rows.groupby("seed")["pgr"].mean()
+        value, interval, seeds = over_means(by_seed.index, by_seed, float)
         return below("PGR", value, interval, 0.5, seeds)
 
     assert set(overlooked(claim(halved), table())) >= {"student_is_teacher", "student_constant", "seeds_permuted"}

@@ -125,7 +125,7 @@ CLAIMS: tuple[Claim, ...] = (
         _recovers,
         needs=_NEEDS,
         thresholds={"pgr": 0.2, **_DECIDES},
-        basis=f"pgr: the paper's \"usually more than 20 %\"; {_GAP}",
+        basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
     ),
     Claim(
         "regularisation",

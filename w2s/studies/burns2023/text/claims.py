@@ -165,7 +165,7 @@ CLAIMS: tuple[Claim, ...] = (
         _median(_pairs, _pgr, "PGR", above, "pgr"),
         needs=_NEEDS,
         thresholds={"pgr": 0.2, **_DECIDES},
-        basis=f"pgr: the paper's \"usually more than 20 %\"; {_GAP}",
+        basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
     ),
     Claim(
         "agreement",
@@ -209,7 +209,13 @@ CLAIMS: tuple[Claim, ...] = (
         "confidence_drops_errors",
         "With the confidence loss the student drops more of its weak model's errors than of its right answers.",
         "Fig. 8",
-        _median(_CONFIDENCE, _more_kept, "agreement on errors - on right answers, with the confidence loss - without", below, "difference"),
+        _median(
+            _CONFIDENCE,
+            _more_kept,
+            "agreement on errors - on right answers, with the confidence loss - without",
+            below,
+            "difference",
+        ),
         needs={**_METHODS, "agreement_wrong": 2},
         thresholds={"difference": 0.0, **_DECIDES},
         expected="fails_at_this_scale",

@@ -35,7 +35,11 @@ def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float]) -> tuple[
 
 
 def _worst_table(
-    table: DataFrame, name: str, statistic: Callable[[Means], float], decide: Callable[..., Verdict], asked: float | tuple[float, float]
+    table: DataFrame,
+    name: str,
+    statistic: Callable[[Means], float],
+    decide: Callable[..., Verdict],
+    asked: float | tuple[float, float],
 ) -> Verdict:
     """Test every table by itself, intervals over seeds; the worst one speaks for all."""
     verdicts: list[Verdict] = []

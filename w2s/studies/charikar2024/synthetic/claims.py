@@ -57,13 +57,20 @@ def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide
     return decide(name, value, (value, value), threshold, int(rows.loc[values.index, "seed"].nunique()))
 
 
-def _corrects(rows: DataFrame, frozen: Thresholds) -> Verdict:
-    """Verdict that students differ from their teachers: gain and misfit of a copy are equal because both are nothing."""
-    share = (rows["misfit"] / rows["weak_error"]).dropna()
-    if not len(share):
-        return untestable("no cell of this kind is evaluated on the student's own rows")
-    value, seeds = float(share.median()), int(rows.loc[share.index, "seed"].nunique())
-    return above("median of misfit / weak_error", value, (value, value), frozen["corrected"], seeds)
+def _taught(rows: DataFrame, frozen: Thresholds) -> Verdict:
+    """Verdict that students correct a part of their teachers' errors and keep a part.
+
+    Gain and misfit of a copy of the teacher are equal because both are nothing; those of a student of the truth, because both
+    are the teacher's error.
+    """
+    verdicts = []
+    for name in ("misfit", "student_error"):
+        share = (rows[name] / rows["weak_error"]).dropna()
+        if not len(share):
+            return untestable("no cell of this kind is evaluated on the student's own rows")
+        value, seeds = float(share.median()), int(rows.loc[share.index, "seed"].nunique())
+        verdicts.append(above(f"median of {name} / weak_error", value, (value, value), frozen["part"], seeds))
+    return worst(verdicts, "")
 
 
 def _own_sample(table: DataFrame, head: str) -> DataFrame:
@@ -80,29 +87,28 @@ def _realizable_identity(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "least_squares")
     error = (rows["gain"] - rows["misfit"]).abs() / rows["weak_error"]
     exact = _worst_row("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
-    return worst([exact, _corrects(rows, frozen)], "")
+    return worst([exact, _taught(rows, frozen)], "")
 
 
 def _band(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[~is_realizable(table)], "least_squares")
     excess = (rows["gain"] - rows["misfit"]).abs() / gap_bound(rows["misfit"], rows["epsilon"])
     inside = _worst_row("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
-    return worst([inside, _corrects(rows, frozen)], "")
+    return worst([inside, _taught(rows, frozen)], "")
 
 
 def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
     own = table[is_realizable(table) & (table["evaluate"] == "transfer").to_numpy()]
     rows = own[own["head"].isin(["least_squares", "nonnegative"])]
-    return _worst_row(
-        "largest student_error / weak_error", rows, rows["student_error"] / rows["weak_error"], below, frozen["ratio"]
-    )
+    ratio = rows["student_error"] / rows["weak_error"]
+    return worst([_worst_row("largest student_error / weak_error", rows, ratio, below, frozen["ratio"]), _taught(rows, frozen)], "")
 
 
 def _cone(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "nonnegative")
     surplus = (rows["gain"] - rows["misfit"]) / rows["weak_error"]
     least = _worst_row("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
-    return worst([least, _corrects(rows, frozen)], "")
+    return worst([least, _taught(rows, frozen)], "")
 
 
 def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -149,7 +155,7 @@ def _selection(table: DataFrame, frozen: Thresholds) -> Verdict:
 
 
 _ROUNDING = "rounding of sums over two thousand rows"
-_CORRECTED = "corrected: a tenth of the teacher's error, so that equal numbers are not equal because both are nothing"
+_PART = "part: a tenth, so that equal numbers are not equal because both are nothing, or all of the teacher's error"
 _ROOM = "the paper shows pictures: measured with a small implementation of its own, room for shorter pretraining"
 
 CLAIMS: tuple[Claim, ...] = (
@@ -164,29 +170,30 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "realizable_gain_is_misfit_in_sample",
-        "With the true representation the student corrects its teacher, and the gain is the misfit, exactly, on its own sample.",
+        "With the true representation the student corrects a part of its teacher's error, and the gain is the misfit, exactly, "
+        "on its own sample.",
         "Theorem 1, equality for linear heads",
         _realizable_identity,
-        thresholds={"error": 1e-9, "corrected": 0.1},
-        basis=f"error: {_ROUNDING}; {_CORRECTED}",
+        thresholds={"error": 1e-9, "part": 0.1},
+        basis=f"error: {_ROUNDING}; {_PART}",
     ),
     Claim(
         "gap_within_band",
-        "Outside the realizable case the student corrects its teacher, and gain and misfit differ by at most 2 sqrt(misfit epsilon) "
+        "Outside the realizable case the student corrects a part of its teacher's error, and gain and misfit differ by at most 2 sqrt(misfit epsilon) "
         "on its own sample.",
         "Theorem 2, the term O(sqrt(epsilon))",
         _band,
         needs={"epsilon": 1},
-        thresholds={"ratio": 1 + 1e-9, "corrected": 0.1},
-        basis=f"ratio: the inequality of Cauchy and Schwarz, up to {_ROUNDING}; {_CORRECTED}",
+        thresholds={"ratio": 1 + 1e-9, "part": 0.1},
+        basis=f"ratio: the inequality of Cauchy and Schwarz, up to {_ROUNDING}; {_PART}",
     ),
     Claim(
         "student_never_worse",
-        "A student on the true representation is never worse than its teacher on its own sample.",
+        "A student on the true representation is never worse than its teacher on its own sample, and keeps a part of its error.",
         "Theorem 1",
         _never_worse,
-        thresholds={"ratio": 1.0},
-        basis="the theorem",
+        thresholds={"ratio": 1.0, "part": 0.1},
+        basis=f"ratio: the theorem; {_PART}",
     ),
     Claim(
         "realizable_median",
@@ -254,12 +261,12 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "convex_gain_exceeds_misfit",
-        "For a convex class that holds the target and is no subspace the student corrects its teacher, and gain is at least misfit on "
-        "its own sample.",
+        "For a convex class that holds the target and is no subspace the student corrects a part of its teacher's error, and gain "
+        "is at least misfit on its own sample.",
         "Theorem 1",
         _cone,
-        thresholds={"surplus": -1e-9, "corrected": 0.1},
-        basis=f"surplus: the theorem, up to {_ROUNDING}; {_CORRECTED}",
+        thresholds={"surplus": -1e-9, "part": 0.1},
+        basis=f"surplus: the theorem, up to {_ROUNDING}; {_PART}",
     ),
     Claim(
         "convex_inequality_is_strict",

@@ -124,7 +124,9 @@ def _approached(table: DataFrame, limits: Thresholds) -> Verdict:
     if curves is None:
         return untestable(f"needs an infinite linear student of {limits['wide']:g} features or more with d = d_weak^(3/2)")
     of_bound = curves.statistic(lambda weak, student: float(student[0] / theory.lower_bound(weak)[0]))
-    return within(f"best error / lower bound at d_weak = {curves.levels[0]:g}{_ORACLE}", *of_bound[:2], (1.0, limits["most"]), of_bound[2])
+    return within(
+        f"best error / lower bound at d_weak = {curves.levels[0]:g}{_ORACLE}", *of_bound[:2], (1.0, limits["most"]), of_bound[2]
+    )
 
 
 def _endless(table: DataFrame) -> npt.NDArray[np.bool_]:
