@@ -6,12 +6,15 @@ here, a claim of one paper beside its study.
 
 from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
 from w2s.claims.comparisons import by_task, median_over, worst_task
-from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds
+from w2s.claims.resampled import LEAST_SEEDS, Interval
+from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds, over_share
 from w2s.claims.trends import hump, lines_along, steps
 
 __all__ = [
+    "LEAST_SEEDS",
     "LEVEL",
     "Claim",
+    "Interval",
     "Outcome",
     "Verdict",
     "above",
@@ -24,6 +27,7 @@ __all__ = [
     "missing",
     "over_means",
     "over_seeds",
+    "over_share",
     "steps",
     "untestable",
     "within",

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
-from w2s.claims.seed_intervals import over_means
+from w2s.claims.seed_intervals import over_means, over_share
 from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
+from w2s.summary.scales import CORRELATION, REAL, Scale
 from w2s.summary.selection import select
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ Means = Mapping[str, Number]
 _MEANS = ("gain", "misfit", "student_error", "weak_error")
 
 
-def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float]) -> tuple[float, tuple[float, float], int]:
+def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float], scale: Scale) -> tuple[float, tuple[float, float], int]:
     """Value, interval and seeds of a statistic of the means of one table; a resample of seeds is a mean of rows."""
     wide = rows.pivot_table(index="seed", columns="weak_features", values=list(_MEANS))
     values = np.stack([wide[name].to_numpy(float) for name in _MEANS], axis=1)
-    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))))
+    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))), scale=scale)
 
 
 def _worst_table(
@@ -40,7 +41,7 @@ def _worst_table(
     """Test every table by itself, intervals over seeds; the worst one speaks for all."""
     verdicts: list[Verdict] = []
     for data, rows in ladder(table).groupby("data"):
-        value, interval, seeds = _over_ladder(rows, statistic)
+        value, interval, seeds = _over_ladder(rows, statistic, CORRELATION if statistic is _correlation else REAL)
         verdicts.append(decide(f"{name}, {table_name(data)}", value, interval, threshold, seeds))
     return worst(verdicts, "no table has eight weak models")
 
@@ -79,7 +80,7 @@ def _rule(table: DataFrame, frozen: Thresholds) -> Verdict:
     if len(chosen) < frozen["draws"]:
         return untestable(f"the rule was tried on {len(chosen)} draws, {frozen['draws']:g} are asked for")
     hits = chosen.assign(value=(chosen["rank"] <= 2).astype(float)).groupby("seed")["value"].mean()
-    value, interval, seeds = over_means(hits.index, hits, float)
+    value, interval, seeds = over_share(hits.index, hits)
     return above(
         f"share of {len(chosen)} draws with the best or second-best weak model", value, interval, frozen["chance"], seeds
     )

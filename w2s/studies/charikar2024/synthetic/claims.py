@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.claims.seed_intervals import over_means, over_seeds
+from w2s.claims.seed_intervals import over_seeds, over_share
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
+from w2s.summary.scales import CORRELATION, REAL
 from w2s.summary.selection import select
 from w2s.theory.charikar2024 import gap_bound
 
@@ -42,7 +43,8 @@ def _scatter(name: str, statistic: str, decide: Decide, *thresholds: str) -> Cal
             return untestable(f"no seed has two tasks of the panel {PANELS[name]!r} on fresh rows")
         numbers = tuple(frozen[key] for key in thresholds)
         asked = numbers if len(numbers) > 1 else numbers[0]
-        value, interval, seeds = over_seeds(values, _median)
+        scale = CORRELATION if statistic == "correlation" else REAL
+        value, interval, seeds = over_seeds(values, _median, scale=scale)
         return decide(f"{statistic} of gain against misfit, median over seeds", value, interval, asked, seeds)
 
     return test
@@ -104,7 +106,7 @@ def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
 def _of(frame: DataFrame) -> tuple[float, tuple[float, float]]:
     """Mean over seeds of a 0-1 column ``value``, with its interval."""
     by_seed = frame.groupby("seed")["value"].mean()
-    value, interval, _ = over_means(by_seed.index, by_seed, float)
+    value, interval, _ = over_share(by_seed.index, by_seed)
     return value, interval
 
 
@@ -118,7 +120,7 @@ def _nonconvex(table: DataFrame, frozen: Thresholds) -> Verdict:
         values = per_seed(rows, "correlation")
         if not len(values):
             return untestable(f"no seed has two tasks with {head} heads on fresh rows of the perturbed panel")
-        value, interval, seeds = over_seeds(values, _median)
+        value, interval, seeds = over_seeds(values, _median, scale=CORRELATION)
         verdicts.append(
             above(
                 f"correlation of gain and misfit, {head} heads, median over seeds",

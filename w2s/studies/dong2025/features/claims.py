@@ -10,6 +10,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.seed_intervals import over_seeds
 from w2s.summary import columns
+from w2s.summary.scales import CORRELATION
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +33,7 @@ def _order(weak: str, overlap: str) -> Any:
             at = part["at"].to_numpy()
             return float(np.mean([_correlation(numbers[:, at].mean(axis=1)) for _, numbers in arrays]))
 
-        value, interval, count = over_seeds(pd.DataFrame({"seed": seeds, "at": np.arange(len(seeds))}), mean)
+        value, interval, count = over_seeds(pd.DataFrame({"seed": seeds, "at": np.arange(len(seeds))}), mean, scale=CORRELATION)
         name = f"rank correlation of PGR and 1 - d_sw/d_w over weak models, mean of {len(arrays)} settings"
         return above(name, value, interval, limits["least"], count)
 
