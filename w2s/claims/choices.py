@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Verdict, above, untestable
 from w2s.claims.seed_intervals import over_means
+from w2s.summary.scales import CORRELATION
 from w2s.summary.selection import select
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def more_hits(rows: DataFrame, candidates: str, scores: tuple[str, str], by: Seq
     if (first[candidates] == second[candidates]).all():
         return untestable(f"{scores[0]} and {scores[1]} choose the same {candidates} in all {len(first):,} draws")
     shares, others = (_hits(chosen) for chosen in (first, second))
-    value, interval, seeds = over_means(shares.index, shares - others, float)
+    value, interval, seeds = over_means(shares.index, shares - others, float, scale=CORRELATION)
     said = f"{shares.mean():.2f} by {scores[0]}, {others.mean():.2f} by {scores[1]}"
     return above(f"more of the two best ({said})", value, interval, threshold, seeds)
 

@@ -203,4 +203,8 @@ def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:
 def _line(name: str, value: float, interval: tuple[float, float], asked: str, seeds: int) -> str:
     low, high = interval
     spread = "" if low == high == value else f" [{low:.4g}, {high:.4g}]"
-    return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''})"
+    why = _WHY.get(getattr(interval, "status", "ok"), "")
+    return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''}{why})"
+
+
+_WHY = {"few_seeds": ", too few for an interval", "tied": ", all the same", "undefined": ", no value on some resamples"}

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Verdict, above, below, worst
+from w2s.claims.resampled import Interval
 from w2s.claims.seed_intervals import over_means
 from w2s.summary import columns
 
@@ -75,7 +76,7 @@ def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
         if rises
-        else below(f"largest step of {what}", -value, (-interval[1], -interval[0]), threshold, seeds)
+        else below(f"largest step of {what}", -value, -interval, threshold, seeds)
         for value, interval, seeds in _least(lines, lambda means: float(np.min(sign * np.diff(of(means)))))
     ]
     return worst(verdicts, nothing)
@@ -100,9 +101,7 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
     return worst(verdicts, nothing)
 
 
-def _least(
-    lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False
-) -> list[tuple[float, tuple[float, float], int]]:
+def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
     """Least value over lines of a function of means, with intervals; lines of one set of seeds go together.
 
     ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds.

@@ -143,7 +143,8 @@ def test_even_seeds_stay_even() -> None:
     def even(rows: pd.DataFrame) -> float:
         return mean(rows[rows["seed"] % 2 == 0])
 
-    assert over_seeds(table, even, resamples=200) == (1.0, (1.0, 1.0), 40)
+    value, interval, seeds = over_seeds(table, even, resamples=200)
+    assert (value, interval.status, seeds) == (1.0, "tied", 40)
 
 
 def test_the_same_table_gives_the_same_interval_in_any_order() -> None:
@@ -161,10 +162,13 @@ def test_one_seed_decides_nothing() -> None:
     assert above("it", value, interval, value - 1, seeds).outcome == "unresolved"
 
 
-def test_an_identity_has_no_width() -> None:
+def test_seeds_that_all_say_the_same_decide_nothing() -> None:
     table = pd.DataFrame({"seed": np.arange(9), "value": 0.1})
-    value, (low, high), _ = over_seeds(table, mean, resamples=100)
-    assert low == high == value
+    value, interval, seeds = over_seeds(table, mean, resamples=100)
+    assert (interval, interval.status) == ((-INF, INF), "tied")
+    verdict = above("it", value, interval, 0.0, seeds)
+    assert verdict.outcome == "unresolved"
+    assert verdict.says.endswith("9 seeds, all the same)")
 
 
 def test_what_is_not_finite_lies_beyond_both_ends() -> None:

@@ -43,7 +43,8 @@ def setting(
 ) -> pd.DataFrame:  # fmt: skip
     """Rows of one setting: weak model and ceiling have draws of their own, which all settings of a task share."""
     shared = np.random.default_rng(0).standard_normal((2, seeds))
-    own = np.random.default_rng(sum(map(ord, method)) + int(1000 * pgr)).standard_normal((4, seeds))
+    name = method + str(fields.get("student_model", ""))
+    own = np.random.default_rng(sum(map(ord, name)) + int(1000 * pgr)).standard_normal((4, seeds))
     teacher, top = weak + NOISE * shared[0], ceiling + NOISE * shared[1]
     values = {
         "weak_error_01": teacher,

@@ -70,7 +70,7 @@ def heads(correlated: bool) -> pd.DataFrame:
 
 def strict(share: float) -> pd.DataFrame:
     rows = scatter(1.0, 0.0, head="nonnegative", **EXACT, **OWN)
-    surplus = np.where(np.arange(len(rows)) % 100 < 100 * share, 0.1, 0.0)
+    surplus = np.where(np.random.default_rng(2).random(len(rows)) < share, 0.1, 0.0)
     return rows.assign(gain=rows["misfit"] + surplus)
 
 
@@ -109,16 +109,16 @@ SYNTHETIC: Mapping[str, tuple[Tables, Tables]] = {
     "perturbed_swapped_slope": (lambda: scatter(-0.93, **SWAPPED), lambda: scatter(-0.5, **SWAPPED)),
     "low_sample_reverses": (lambda: scatter(-0.3, **SCARCE), lambda: scatter(0.3, **SCARCE)),
     "convex_gain_exceeds_misfit": (lambda: scatter(1.2, 0.0, **CONE), lambda: shifted(scatter(1.2, 0.0, **CONE), gain=-0.5)),
-    "convex_inequality_is_strict": (lambda: strict(1.0), lambda: strict(0.5)),
+    "convex_inequality_is_strict": (lambda: strict(1.0), lambda: strict(0.0)),
     "nonconvex_heads_follow": (lambda: heads(True), lambda: heads(False)),
     "misfit_helps_to_choose": (lambda: ladder(True), lambda: ladder(False)),
 }
 
 
 def rungs(table: str, slope: float, *, excess: float = 0.0, score: float = 1.0) -> pd.DataFrame:
-    """Eight weak models, three splits, eight seeds: gain = slope x misfit - excess; ``score`` -1 makes the rule perverse."""
+    """Eight weak models, three splits, twenty seeds: gain = slope x misfit - excess; ``score`` -1 makes the rule perverse."""
     rng, names = np.random.default_rng(1), [f"morgan:{k}" for k in (8, 12, 16, 24, 32, 48, 64, 96)]
-    cells = [(s, r, w) for s in range(8) for r in ("split_1", "split_2", "split_3") for w in range(8)]
+    cells = [(s, r, w) for s in range(20) for r in ("split_1", "split_2", "split_3") for w in range(8)]
     rows = pd.DataFrame(cells, columns=["seed", "split", "rung"])
     misfit = 0.05 * (1 + rows["rung"]) + 0.002 * rng.standard_normal(len(rows))
     gain = slope * misfit - excess + 0.002 * rng.standard_normal(len(rows))

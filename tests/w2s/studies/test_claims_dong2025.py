@@ -205,7 +205,7 @@ def probes(slope: float) -> pd.DataFrame:
     """Five weak models whose PGR depends on 1 - d_sw/d_w with a slope."""
     rng = np.random.Generator(np.random.Philox(key=3))
     rows = []
-    for seed, k in itertools.product(range(12), range(5)):
+    for seed, k in itertools.product(range(24), range(5)):
         pgr = 0.5 + slope * (k - 2) * 0.1 + 0.01 * rng.standard_normal()
         apart = {f"d_overlap_{way}": 50.0 - 10 * k for way in ("99", "99_centred", "projected")}
         row = {"seed": seed, "weak_features": f"means:{k}", "n_labeled": 100, "d_weak_99": 60, "d_weak_99_centred": 60}

@@ -15,6 +15,7 @@ from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.seed_intervals import over_means
 from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
+from w2s.summary.scales import CORRELATION, REAL, Scale
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,11 +28,11 @@ Means = Mapping[str, Number]
 _MEANS = ("gain", "misfit", "student_error", "weak_error")
 
 
-def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float]) -> tuple[float, tuple[float, float], int]:
+def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float], scale: Scale) -> tuple[float, tuple[float, float], int]:
     """Value, interval and seeds of a statistic of the means of one table; a resample of seeds is a mean of rows."""
     wide = rows.pivot_table(index="seed", columns="weak_features", values=list(_MEANS))
     values = np.stack([wide[name].to_numpy(float) for name in _MEANS], axis=1)
-    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))))
+    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))), scale=scale)
 
 
 def _worst_table(
@@ -44,7 +45,7 @@ def _worst_table(
     """Test every table by itself, intervals over seeds; the worst one speaks for all."""
     verdicts: list[Verdict] = []
     for data, rows in ladder(table).groupby("data"):
-        value, interval, seeds = _over_ladder(rows, statistic)
+        value, interval, seeds = _over_ladder(rows, statistic, CORRELATION if statistic is _correlation else REAL)
         verdicts.append(decide(f"{name}, {table_name(data)}", value, interval, asked, seeds))
     return worst(verdicts, "no table has eight weak models")
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.seed_intervals import over_means
 from w2s.summary import columns
+from w2s.summary.scales import CORRELATION, REAL
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +33,8 @@ def _order(overlap: str, less: str = "") -> Any:
         def mean(numbers: npt.NDArray[np.float64]) -> float:
             return float(np.mean([_correlation(means, 2) - (_correlation(means, 3) if less else 0.0) for means in numbers]))
 
-        value, interval, count = over_means(seeds, np.stack([numbers for _, numbers in arrays], axis=1), mean)
+        together = np.stack([numbers for _, numbers in arrays], axis=1)
+        value, interval, count = over_means(seeds, together, mean, scale=REAL if less else CORRELATION)
         name = f"rank correlation of PGR and 1 - d_sw/d_w over weak models, mean of {len(arrays)} settings"
         return above(f"{name}{', less that of projections' if less else ''}", value, interval, limits["least"], count)
 
