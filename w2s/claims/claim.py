@@ -59,7 +59,7 @@ class Verdict:
     @property
     def by_interval(self) -> bool:
         """Whether chance has a part in it: the statistic has an interval that is wider than a point."""
-        return self.interval is not None and not self.interval[0] == self.interval[1]
+        return self.interval is not None and self.interval[0] != self.interval[1]
 
 
 @dataclass(frozen=True)

@@ -66,18 +66,33 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     return found
 
 
-def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold: float, nothing: str) -> Verdict:
+def steps(
+    lines: Sequence[Line],
+    of: Along,
+    what: str,
+    *,
+    rises: bool,
+    threshold: float,
+    nothing: str,
+    lead: Along | None = None,
+) -> Verdict:
     """Test that ``of`` rises (or falls) from each level to the next in every line.
 
-    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. ``what`` names the
-    statistic, ``nothing`` is the reason of ``untestable`` where there is no line.
+    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. With ``lead``, this
+    too is asked to be above it at every level. ``what`` names the statistic, ``nothing`` is the reason of ``untestable`` where
+    there is no line.
     """
     sign = 1.0 if rises else -1.0
+
+    def least(means: Values) -> float:
+        step = float(np.min(sign * np.diff(of(means))))
+        return step if lead is None else min(step, float(np.min(lead(means))))
+
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
         if rises
         else below(f"largest step of {what}", -value, -interval, threshold, seeds)
-        for value, interval, seeds in _least(lines, lambda means: float(np.min(sign * np.diff(of(means)))))
+        for value, interval, seeds in _least(lines, least)
     ]
     return worst(verdicts, nothing)
 
@@ -85,8 +100,8 @@ def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold
 def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None) -> Verdict:
     """Test that ``of`` is higher at its inner peak than at both ends of every line, by more than ``threshold``.
 
-    With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are read on
-    odd ones, so a line needs three levels and seeds of both kinds.
+    With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are
+    read on odd ones, so a line needs three levels and seeds of both kinds.
     """
 
     def over_both_ends(even: Values, odd: Values) -> float:

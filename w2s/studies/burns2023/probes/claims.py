@@ -138,13 +138,15 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "agreement",
-        "The student copies errors of its teacher, more than a student that errs on its own would agree with them, but it follows "
+        "The student copies errors of its teacher, more than a student that errs on its own would agree with them, but it "
+        "follows "
         "its teacher far less where the teacher is wrong than where it is right.",
         "Fig. 8",
         _copies,
         needs=_NEEDS,
         thresholds={"difference": 0.2, "copied": 0.0, **_DECIDES},
-        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the other's errors "
+        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
+        "other's errors "
         f"as often as it errs; {_GAP}",
     ),
     Claim(

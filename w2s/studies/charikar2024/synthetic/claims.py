@@ -103,7 +103,8 @@ def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
     own = table[is_realizable(table) & (table["evaluate"] == "transfer").to_numpy()]
     rows = own[own["head"].isin(["least_squares", "nonnegative"])]
     ratio = rows["student_error"] / rows["weak_error"]
-    return worst([_worst_row("largest student_error / weak_error", rows, ratio, below, frozen["ratio"]), _taught(rows, frozen)], "")
+    never = _worst_row("largest student_error / weak_error", rows, ratio, below, frozen["ratio"])
+    return worst([never, _taught(rows, frozen)], "")
 
 
 def _cone(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -181,7 +182,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "gap_within_band",
-        "Outside the realizable case the student corrects a part of its teacher's error, and gain and misfit differ by at most 2 sqrt(misfit epsilon) "
+        "Outside the realizable case the student corrects a part of its teacher's error, and gain and misfit differ by at "
+        "most 2 sqrt(misfit epsilon) "
         "on its own sample.",
         "Theorem 2, the term O(sqrt(epsilon))",
         _band,
@@ -191,7 +193,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "student_never_worse",
-        "A student on the true representation is never worse than its teacher on its own sample, and keeps a part of its error.",
+        "A student on the true representation is never worse than its teacher on its own sample, and keeps a part of its "
+        "error.",
         "Theorem 1",
         _never_worse,
         thresholds={"ratio": 1.0, "part": 0.1},
@@ -263,7 +266,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "convex_gain_exceeds_misfit",
-        "For a convex class that holds the target and is no subspace the student corrects a part of its teacher's error, and gain "
+        "For a convex class that holds the target and is no subspace the student corrects a part of its teacher's error, and "
+        "gain "
         "is at least misfit on its own sample.",
         "Theorem 1",
         _cone,
@@ -272,11 +276,13 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "convex_inequality_is_strict",
-        "For such a class Theorem 1 is an inequality: most tasks gain more than they misfit, by a small part of the teacher's error.",
+        "For such a class Theorem 1 is an inequality: most tasks gain more than they misfit, by a small part of the "
+        "teacher's error.",
         "Theorem 1",
         _cone_is_strict,
         thresholds={"size": 1e-6, "most": 0.1, "share": 0.5, "seeds": 8},
-        basis=f"size: a thousand times {_ROUNDING}; most: a tenth, the part that a student corrects at least; share: most of them",
+        basis=f"size: a thousand times {_ROUNDING}; most: a tenth, the part that a student corrects at least; share: most of "
+        "them",
     ),
     Claim(
         "nonconvex_heads_follow",
@@ -288,7 +294,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "misfit_helps_to_choose",
-        "The least weak_error - misfit on validation rows finds one of the two best weak models more often than the least weak_error "
+        "The least weak_error - misfit on validation rows finds one of the two best weak models more often than the least "
+        "weak_error "
         "on the same rows.",
         "Table 1, on synthetic tasks",
         _selection,
@@ -296,7 +303,8 @@ CLAIMS: tuple[Claim, ...] = (
         thresholds={"difference": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
         expected="fails_at_this_scale",
-        reason="the best weak models here are as good as the student; their gain is not near their misfit, so subtracting the misfit "
+        reason="the best weak models here are as good as the student; their gain is not near their misfit, so subtracting "
+        "the misfit "
         "adds noise to an order that weak_error has already",
     ),
 )

@@ -57,7 +57,7 @@ def _settings(table: DataFrame, overlaps: list[str], least: int) -> list[tuple[A
         count, seeds = part["model"].nunique(), part["seed"].unique()
         if count >= least and len(part) == count * len(seeds):
             found.append((seeds, part[["gain", "gap", *apart]].to_numpy(float).reshape(len(seeds), count, -1)))
-    return [(seeds, numbers) for seeds, numbers in found if numbers.shape == found[0][1].shape and list(seeds) == list(found[0][0])]
+    return [pair for pair in found if pair[1].shape == found[0][1].shape and list(pair[0]) == list(found[0][0])]
 
 
 def _correlation(means: npt.NDArray[np.float64], column: int) -> float:
@@ -83,7 +83,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "overlap_of_rows_orders_better",
-        "over weak models, PGR is ordered better by d_sw in the space of the rows than by that of features projected to one width, "
+        "over weak models, PGR is ordered better by d_sw in the space of the rows than by that of features projected to one "
+        "width, "
         "the recipe of the paper's code",
         "ColoredMNIST, how d_sw is estimated",
         _order("d_overlap_99", "d_overlap_projected"),

@@ -127,11 +127,13 @@ def _same_features(table: DataFrame, limits: Thresholds) -> Verdict:
 
 _SIGN = "the sentence is about a direction"
 _NEAR = (
-    "se: four standard errors, less than one in ten thousand by luck; precision and apart: so narrow that the nearest wrong formula "
+    "se: four standard errors, less than one in ten thousand by luck; precision and apart: so narrow that the nearest wrong "
+    "formula "
     "is eight of them away; seeds: heavy tails are means of hundreds before they are normal"
 )
 _BATCHES = (
-    "mean and sd: at most .13 and .09 are the standard errors of 60 draws, and less as a draw averages the scores of several cells "
+    "mean and sd: at most .13 and .09 are the standard errors of 60 draws, and less as a draw averages the scores of several "
+    "cells "
     "and models; the bounds are 1.5 and 2 to 3 of these; seeds and draws: fewer tell nothing about a spread"
 )
 _DIRECTION = {"seeds": 8}
@@ -226,7 +228,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "opr_hump",
-        "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters; at the peak the "
+        "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters; at the "
+        "peak the "
         "student is ahead of its teacher",
         "scaling in n",
         ratio_hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
@@ -254,9 +257,9 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "pgr_rises_with_transfer",
-        "PGR rises with the transfer count, where labels are few",
+        "PGR is positive and rises with the transfer count, where labels are few",
         "scaling in N",
-        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
+        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels", ahead=True),
         {"n_transfer": 2},
         {"least": 0.0, "times": 2.0, **_DIRECTION},
         basis=f"{_SIGN}; times: few labels are up to 2 d_w, where the teacher's variance is its error",
@@ -277,9 +280,9 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "noise_raises_pgr",
-        "the more label noise, the larger the part of the gap that the student recovers",
+        "the student recovers a part of the gap, and the larger one the more label noise there is",
         "label-noise sweep",
-        ratio_steps("PGR", "noise", pgr, rises=True),
+        ratio_steps("PGR", "noise", pgr, rises=True, ahead=True),
         {"noise": 2},
         {"least": 0.0, **_DIRECTION},
         basis=f"{_SIGN}; the gain itself grows with the noise's power for any student, so it is taken relative to the gap",

@@ -41,15 +41,22 @@ def log_lead(means: Means) -> Values:
     return np.asarray(np.log(means["weak"] / means["student"]))
 
 
-def ratio_steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "") -> Test:
-    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names."""
+def ratio_steps(
+    name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "", ahead: bool = False
+) -> Test:
+    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names.
+
+    With ``ahead`` the student has to be ahead of its teacher at every level: a PGR below zero rises towards it by itself where
+    the gap grows.
+    """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, axis, 2, kept, limits)
-        what = f"{name} along {axis}, {len(lines)} lines{say}"
+        what = f"{name} along {axis}, {'or log(weak/student), ' if ahead else ''}{len(lines)} lines{say}"
         threshold = limits["least" if rises else "most"]
         nothing = f"no line along {axis} has two levels{say}"
-        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing)
+        lead = _of_models(log_lead) if ahead else None
+        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing, lead=lead)
 
     return test
 

@@ -261,7 +261,8 @@ CLAIMS: tuple[Claim, ...] = (
         _approached,
         _STOPPING,
         {"most": 1.2, "wide": 256, "seeds": 8},
-        basis="most: 1.03 L^2 in six draws of a separate implementation is 1.09 of the bound, and a tenth for the grid of times",
+        basis="most: 1.03 L^2 in six draws of a separate implementation is 1.09 of the bound, and a tenth for the grid of "
+        "times",
     ),
     Claim(
         "linear_closed_form",
