@@ -1,7 +1,7 @@
 """What every study's columns mean to a sabotage, and whether its claims notice what they say they notice.
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
-long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml.
+long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ from w2s.studies.registry import find_study
 from w2s.summary import columns
 from w2s.theory import medvedev2025
 
-_UNUSED = ("strong_error", "pgr", "pgr_status", "weak_rank", "student_rank", "weak_power", "n_evaluated")
+_UNUSED = (
+    "strong_error",
+    "disagreement",
+    "agreement",
+    "misfit_squared",
+    "pgr",
+    "pgr_status",
+    "weak_rank",
+    "student_rank",
+    "weak_power",
+    "n_evaluated",
+)
 RECORDED = Path(__file__).resolve().parent.parent / "data" / "doctored"
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
 from w2s.claims.comparisons import worst_task
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED
 from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, named, settings_of
 
 if TYPE_CHECKING:
@@ -117,6 +118,16 @@ _DECIDES = {"seeds": 8, "gap": 0.03}
 _GAP = "gap: two standard errors of a difference of errors on a thousand items"
 _SIGN = "the sentence is about a sign"
 
+_ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
+_AGREEMENTS = dict.fromkeys(
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    "errors do not enter agreements, and leave the copying far from zero",
+)
+_FAILS = dict.fromkeys(
+    ("student_is_teacher", "student_is_ceiling", "student_shuffled"),
+    "students of random errors are so bad that it fails whatever this student does",
+)
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "recovers",
@@ -126,6 +137,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"pgr": 0.2, **_DECIDES},
         basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
+        overlooks=ANY_ORDER | {"teacher_up": _ROOM["teacher_up"]},
     ),
     Claim(
         "regularisation",
@@ -135,6 +147,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"difference": 0.0, **_DECIDES},
         basis=f"{_SIGN}; {_GAP}",
+        overlooks=ANY_ORDER | {"teacher_down": _ROOM["teacher_down"]} | AVERAGED,
     ),
     Claim(
         "agreement",
@@ -148,6 +161,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
         "other's errors "
         f"as often as it errs; {_GAP}",
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "random_errors",
@@ -160,6 +174,7 @@ CLAIMS: tuple[Claim, ...] = (
         reason="a probe of hundreds of features on two thousand labels cannot average out errors at random places; "
         "a linear teacher's errors are smooth, and cost it less",
         basis=f"difference: half of what a model that knows the concept shows (0.97 against 0.26 to 0.5); {_GAP}",
+        overlooks=_FAILS | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "nested",
@@ -169,5 +184,6 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "ridge": 1},
         thresholds={"size": 0.1, **_DECIDES},
         basis=f"size: half of the fifth that is asked of a student that does recover; {_GAP}",
+        overlooks=ANY_ORDER,
     ),
 )

@@ -15,6 +15,7 @@ import numpy as np
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
 from w2s.claims.comparisons import worst_task
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, TEACHER_AVERAGED
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, extremes, named, partner, settings_of
 
 if TYPE_CHECKING:
@@ -139,15 +140,28 @@ _GAP = "gap: two standard errors of a difference of errors on a thousand items"
 _SIGN = f"the sentence is about a sign; {_GAP}"
 _COPIES = "agreement with the teacher's errors - the student's error"
 
+_ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
+_PAIRED = dict.fromkeys(("teacher_up", "teacher_down"), "both students have this teacher, and their difference keeps its sign")
+_ONE_SIDED = {
+    "student_is_ceiling": "one-sided: a student as good as the ceiling is better than its teacher too; agreement notices it"
+}
+_ALIKE = {"student_shuffled": "students of all settings copy alike"}
+_AGREEMENTS = dict.fromkeys(
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    "errors do not enter agreements, and leave the copying far from zero",
+)
+_IMITATES = {"student_is_teacher": "a student that only imitates corrects none of its teacher's errors, as it says"}
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gap",
         "A strong model finetuned on true labels is better than a weak one: there is a gap to recover.",
         "section 3, Fig. 3",
         _median(_pairs, _gap, "weak error - ceiling error", above, "error"),
-        needs=_NEEDS,
+        needs={"ceiling_error_01": 1},
         thresholds={"error": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
+        overlooks=NO_STUDENT | _ROOM | TEACHER_AVERAGED,
     ),
     Claim(
         "beats_weak",
@@ -157,6 +171,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"error": 0.0, **_DECIDES},
         basis=_SIGN,
+        overlooks=_ONE_SIDED | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "recovers",
@@ -166,6 +181,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"pgr": 0.2, **_DECIDES},
         basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
+        overlooks=ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "agreement",
@@ -182,6 +198,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
         "other's errors "
         f"as often as it errs; {_GAP}",
+        overlooks=_ALIKE | ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "inverse_scaling",
@@ -194,6 +211,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "agreement_wrong": 2, "student_model": 2},
         thresholds={"difference": 0.0, "copied": 0.0, **_DECIDES, "apart": 0.01},
         basis=f"{_SIGN}; copied: as in agreement; apart: ceilings closer than a point are alike",
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "confidence",
@@ -207,6 +225,7 @@ CLAIMS: tuple[Claim, ...] = (
         "million "
         "parameters seven points here, since their own answers have their full weight after a dozen steps",
         basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED | AVERAGED,
     ),
     Claim(
         "confidence_drops_errors",
@@ -226,6 +245,7 @@ CLAIMS: tuple[Claim, ...] = (
         ".80 of the "
         "right answers instead of .94 (sst2, MiniLM 1 -> 6)",
         basis=_SIGN,
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "random_errors",
@@ -235,6 +255,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "student_flip_error_01": 2},
         thresholds={"difference": 0.3, **_DECIDES},
         basis=f"difference: half of what a model that knows the concept shows (0.97 against 0.26 to 0.5); {_GAP}",
+        overlooks=_IMITATES | ANY_ORDER | _PAIRED,
     ),
     Claim(
         "overtraining",
@@ -246,6 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_METHODS,
         thresholds={"difference": 0.0, **_DECIDES},
         basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED,
     ),
     Claim(
         "oracle_stop",
@@ -261,6 +283,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_METHODS,
         thresholds={"difference": -0.05, **_DECIDES},
         basis=f"difference: the truth of validation items is no truth about test items, which may cost some points; {_GAP}",
+        overlooks=ANY_ORDER | _PAIRED,
     ),
     Claim(
         "bootstrapping",
@@ -270,5 +293,6 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "chain": 1},
         thresholds={"difference": 0.0, **_DECIDES},
         basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED | TEACHER_AVERAGED,
     ),
 )

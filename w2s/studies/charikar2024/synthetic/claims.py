@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.claims.overlooks import AVERAGED, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_seeds, over_share
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.summary.scales import CORRELATION, REAL
@@ -161,6 +162,21 @@ _ROUNDING = "rounding of sums over two thousand rows"
 _PART = "part: a tenth, so that equal numbers are not equal because both are nothing, or all of the teacher's error"
 _ROOM = "the paper shows pictures: measured with a small implementation of its own, room for shorter pretraining"
 
+_PROJECTED = {"student_is_ceiling": "a statement about projections, whatever labels were projected"}
+_SCALED = ("teacher_up", "teacher_down")
+_INSIDE = dict.fromkeys(_SCALED, "the band is wider than a tenth of the teacher's error in its worst task")
+_AHEAD = dict.fromkeys(_SCALED, "every student is ahead by more than a tenth of its teacher's error")
+_ALL_OF_IT = {"student_is_ceiling": "gain and misfit of a student as good as the truth are both its teacher's error, nearly"}
+_UP = {"teacher_up": ONE_FACTOR["teacher_up"]}
+_MORE = {"teacher_up": "one-sided: more than the misfit is gained, and convex_inequality_is_strict says how much more"}
+_LESS = {"teacher_down": "one-sided: a better teacher loses more by its student"}
+_WORSE = {"seeds_permuted": "the student's error is nearly all of loss and misfit, whoever its teacher was"}
+_LOSES = dict.fromkeys(_SCALED, "a tenth of the error of the better model is little of what is lost")
+_NO_BETTER = {"student_is_ceiling": "on the worse representation the truth itself loses as much"}
+_BLURRED = dict.fromkeys(
+    ("student_shuffled", "seeds_permuted"), "the misfit of another student is noise, and makes the rule worse"
+)
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "in_sample_identity",
@@ -170,6 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"cross_term": 1},
         thresholds={"error": 1e-10},
         basis=_ROUNDING,
+        overlooks=_PROJECTED,
     ),
     Claim(
         "realizable_gain_is_misfit_in_sample",
@@ -190,6 +207,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"epsilon": 1},
         thresholds={"ratio": 1 + 1e-9, "part": 0.1},
         basis=f"ratio: the inequality of Cauchy and Schwarz, up to {_ROUNDING}; {_PART}",
+        overlooks=_PROJECTED | _INSIDE,
     ),
     Claim(
         "student_never_worse",
@@ -199,6 +217,7 @@ CLAIMS: tuple[Claim, ...] = (
         _never_worse,
         thresholds={"ratio": 1.0, "part": 0.1},
         basis=f"ratio: the theorem; {_PART}",
+        overlooks=_AHEAD,
     ),
     Claim(
         "realizable_median",
@@ -207,6 +226,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("realizable", "median ratio", within, "least", "most"),
         thresholds={"least": 0.9, "most": 1.1, "seeds": 8},
         basis=f"{_ROOM}; .98 there",
+        overlooks=_ALL_OF_IT | STUDENT_AVERAGED,
     ),
     Claim(
         "realizable_correlation",
@@ -215,6 +235,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("realizable", "correlation", above, "correlation"),
         thresholds={"correlation": 0.97, "seeds": 8},
         basis=f"{_ROOM}; .99 there, where gain and misfit differ by the sample alone",
+        overlooks=_UP,
     ),
     Claim(
         "pretrained_correlation",
@@ -223,6 +244,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained", "correlation", above, "correlation"),
         thresholds={"correlation": 0.9, "seeds": 8},
         basis=f"{_ROOM}; .95 to .97 there",
+        overlooks=_ALL_OF_IT | _UP,
     ),
     Claim(
         "pretrained_slope",
@@ -231,6 +253,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained", "slope", within, "least", "most"),
         thresholds={"least": 0.46, "most": 1.0, "seeds": 8},
         basis=f"{_ROOM}; .65 to .77 there, and .46 after a fifth of the epochs",
+        overlooks=STUDENT_AVERAGED,
     ),
     Claim(
         "perturbed_slope",
@@ -239,6 +262,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("perturbed", "slope", within, "least", "most"),
         thresholds={"least": 0.7, "most": 1.0, "seeds": 8},
         basis=f"{_ROOM}; .79 to .92 there",
+        overlooks=_ALL_OF_IT | AVERAGED,
     ),
     Claim(
         "pretrained_swapped_slope",
@@ -247,6 +271,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained_swapped", "slope", within, "least", "most"),
         thresholds={"least": -0.99, "most": -0.7, "seeds": 8},
         basis=f"{_ROOM}; -.92 there; at -1 the student's error has nothing of its teacher's",
+        overlooks=_LOSES | AVERAGED,
     ),
     Claim(
         "perturbed_swapped_slope",
@@ -255,6 +280,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("perturbed_swapped", "slope", within, "least", "most"),
         thresholds={"least": -0.99, "most": -0.7, "seeds": 8},
         basis=f"{_ROOM}; -.93 there; at -1 the student's error has nothing of its teacher's",
+        overlooks=_NO_BETTER | _WORSE | _LOSES | AVERAGED,
     ),
     Claim(
         "low_sample_reverses",
@@ -263,6 +289,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("low_sample", "median ratio", below, "median"),
         thresholds={"median": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
+        overlooks=_LESS | AVERAGED,
     ),
     Claim(
         "convex_gain_exceeds_misfit",
@@ -273,6 +300,7 @@ CLAIMS: tuple[Claim, ...] = (
         _cone,
         thresholds={"surplus": -1e-9, "part": 0.1},
         basis=f"surplus: the theorem, up to {_ROUNDING}; {_PART}",
+        overlooks=_MORE,
     ),
     Claim(
         "convex_inequality_is_strict",
@@ -291,6 +319,7 @@ CLAIMS: tuple[Claim, ...] = (
         _nonconvex,
         thresholds={"correlation": 0.5, "seeds": 8},
         basis="the paper says follow and gives no number: half of what convex classes show",
+        overlooks=_ALL_OF_IT | ONE_FACTOR | STUDENT_AVERAGED,
     ),
     Claim(
         "misfit_helps_to_choose",
@@ -306,6 +335,7 @@ CLAIMS: tuple[Claim, ...] = (
         reason="the best weak models here are as good as the student; their gain is not near their misfit, so subtracting "
         "the misfit "
         "adds noise to an order that weak_error has already",
+        overlooks=_BLURRED | ONE_FACTOR | TEACHER_AVERAGED,
     ),
 )
 """Claims of :class:`w2s.studies.charikar2024.Synthetic`."""

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.sabotage import SABOTAGES
 from w2s.studies.dong2025.regression.formulas import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
 from w2s.studies.dong2025.regression.ratio_trends import log_opr, pgr, ratio_hump, ratio_steps
 from w2s.theory import dong2025 as theory
@@ -140,6 +142,22 @@ _DIRECTION = {"seeds": 8}
 _HUMP = {"least": 0.0, "near": 1.5, "far": 20.0, "seeds": 8}
 _HUMP_BASIS = f"{_SIGN}; near and far: the labelled counts must reach from the teacher's peak to where its bias is all"
 
+_SCALED = ("teacher_up", "teacher_down")
+_STUDENT_ALONE = dict.fromkeys(
+    (*_SCALED, "teacher_noisy"), "the sentence is about the student, whose teacher the formula knows"
+)
+_OF_STUDENT = ANY_ORDER | _STUDENT_ALONE | STUDENT_AVERAGED
+_OF_TEACHER = NO_STUDENT | TEACHER_AVERAGED
+_OF_OTHERS = dict.fromkeys(SABOTAGES, "the sentence is about models that have seen true labels alone")
+_BIAS = {"weak": _OF_TEACHER, "student": _OF_STUDENT, "strong": _OF_OTHERS, "ceiling": _OF_OTHERS}
+_NO_SPREAD = {"student_constant": "errors without spread have no z-score, and those of the other models stand"}
+_SAME = {"student_is_teacher": "the sentence says that it is"}
+_FACTOR = dict.fromkeys(_SCALED, "the direction of a ratio along an axis does not depend on a factor of one error")
+_OF_OPR = dict.fromkeys((*_SCALED, "teacher_noisy"), "no error of the teacher is in OPR")
+_HIGH = dict.fromkeys(_SCALED, "the hump is higher, and the student farther ahead, than a tenth")
+_BETTER = {"student_is_ceiling": "more transfer rows make the ceiling better too; pgr_rises_with_transfer notices it"}
+_FAR = dict.fromkeys((*_SCALED, "teacher_noisy", "student_noisy"), "it fails by more than this")
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "student_in_sample",
@@ -148,6 +166,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("transfer", "student"),
         thresholds=AGREEMENT,
         basis=_NEAR,
+        overlooks=_OF_STUDENT,
     ),
     Claim(
         "student_fresh",
@@ -156,6 +175,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("fresh", "student"),
         thresholds=AGREEMENT,
         basis=_NEAR,
+        overlooks=_OF_STUDENT,
     ),
     Claim(
         "baselines_in_sample",
@@ -164,6 +184,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("labeled", "weak", "strong", "ceiling"),
         thresholds=AGREEMENT,
         basis=_NEAR,
+        overlooks=_OF_TEACHER,
     ),
     Claim(
         "baselines_fresh",
@@ -172,6 +193,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("fresh", "weak", "strong", "ceiling"),
         thresholds=AGREEMENT,
         basis=_NEAR,
+        overlooks=_OF_TEACHER,
     ),
     *(
         Claim(
@@ -181,6 +203,7 @@ CLAIMS: tuple[Claim, ...] = (
             _bias(model),
             thresholds=AGREEMENT,
             basis=_NEAR,
+            overlooks=_BIAS[model],
         )
         for model in MODELS
     ),
@@ -191,6 +214,7 @@ CLAIMS: tuple[Claim, ...] = (
         _calibrated(0),
         thresholds=CALIBRATION,
         basis=_BATCHES,
+        overlooks=_NO_SPREAD | ANY_ORDER | AVERAGED,
     ),
     Claim(
         "z_scores_mean",
@@ -199,6 +223,7 @@ CLAIMS: tuple[Claim, ...] = (
         _calibrated(1),
         thresholds=CALIBRATION,
         basis=_BATCHES,
+        overlooks=_NO_SPREAD | ANY_ORDER | AVERAGED,
     ),
     Claim(
         "same_features",
@@ -207,6 +232,7 @@ CLAIMS: tuple[Claim, ...] = (
         _same_features,
         thresholds={"most": 1e-9},
         basis="rounding",
+        overlooks=_SAME,
     ),
     Claim(
         "less_overlap_more_pgr",
@@ -216,6 +242,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_overlap": 2},
         {"most": 0.0, "times": 3.0, **_DIRECTION},
         basis=f"{_SIGN}; times: by the closed forms nothing is gained up to N = 2 d_s + 1",
+        overlooks=ANY_ORDER | _FACTOR,
     ),
     Claim(
         "less_overlap_more_opr",
@@ -225,6 +252,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_overlap": 2},
         {"most": 0.0, "times": 3.0, **_DIRECTION},
         basis=f"{_SIGN}; times: by the closed forms nothing is gained up to N = 2 d_s + 1",
+        overlooks=ANY_ORDER | _OF_OPR,
     ),
     Claim(
         "opr_hump",
@@ -236,6 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"n_labeled": 5},
         _HUMP,
         basis=_HUMP_BASIS,
+        overlooks=_HIGH | AVERAGED,
     ),
     Claim(
         "pgr_hump",
@@ -245,6 +274,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"n_labeled": 5},
         _HUMP,
         basis=_HUMP_BASIS,
+        overlooks=ANY_ORDER | _HIGH | AVERAGED,
     ),
     Claim(
         "opr_rises_with_transfer",
@@ -254,6 +284,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"n_transfer": 2},
         {"least": 0.0, **_DIRECTION},
         basis=_SIGN,
+        overlooks=_BETTER | _OF_OPR,
     ),
     Claim(
         "pgr_rises_with_transfer",
@@ -263,6 +294,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"n_transfer": 2},
         {"least": 0.0, "times": 2.0, **_DIRECTION},
         basis=f"{_SIGN}; times: few labels are up to 2 d_w, where the teacher's variance is its error",
+        overlooks=_FACTOR,
     ),
     Claim(
         "pgr_rises_with_transfer_at_many_labels",
@@ -277,6 +309,7 @@ CLAIMS: tuple[Claim, ...] = (
             "them help the ceiling more than the student, in the closed forms as in the simulation"
         ),
         basis=f"{_SIGN}; times: beyond the paper's own counts, which end at 4 d_w",
+        overlooks=ANY_ORDER | _FAR,
     ),
     Claim(
         "noise_raises_pgr",
@@ -286,5 +319,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"noise": 2},
         {"least": 0.0, **_DIRECTION},
         basis=f"{_SIGN}; the gain itself grows with the noise's power for any student, so it is taken relative to the gap",
+        overlooks=_FACTOR | STUDENT_AVERAGED,
     ),
 )

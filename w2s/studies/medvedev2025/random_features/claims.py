@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, ONE_FACTOR, TEACHER_AVERAGED
+from w2s.claims.sabotage import SABOTAGES
 from w2s.studies.medvedev2025.random_features.stopping_curves import curves_of, groups, stopped
 from w2s.theory import medvedev2025 as theory
 
@@ -180,6 +182,21 @@ def _orthogonal(table: DataFrame, limits: Thresholds) -> Verdict:
 _STOPPING = {"time": 3, "student_error": 1}
 _DRAWS = "set from six draws of a separate implementation"
 _ROUNDING = "rounding"
+_SCALED = ("teacher_up", "teacher_down")
+_ROOM = dict.fromkeys(_SCALED, "a tenth is less than the room that the bounds leave")
+_WIDER = {"student_is_ceiling": "a wider student represents more of the target too; exponent and anchor notice it"}
+_POOR = {
+    "student_constant": "one-sided: a constant is no better than the teacher either; starts_at_one says when the student is one"
+}
+_NOT_BELOW = {
+    "student_is_teacher": "one-sided: the teacher is not below the bound either; lower_bound_approached notices it",
+    "student_constant": "one-sided: a constant is not below the bound either; lower_bound_approached notices it",
+    "teacher_down": "one-sided: the bound of a better teacher is lower",
+}
+_LATE = {"student_is_teacher": "the sentence says that it is"}
+_OWN = dict.fromkeys((*_SCALED, "teacher_noisy"), "no error of the teacher is in the sentence")
+_AT_NOTHING = {"student_constant": "at time 0 the student is a constant", "seeds_permuted": "it is one for every seed"}
+_PRODUCT = dict.fromkeys(SABOTAGES, "the sentence is about a product of teacher and target, which no error enters")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -190,6 +207,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING | {"d_weak": 3},
         {"least": 1.75, "most": 2.1, "seeds": 8},
         basis=f"{_DRAWS}, which has 1.85 and 1.94; no more than the lower bound's 2, but for the spread of few widths",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "exponent_above_proved",
@@ -199,6 +217,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING | {"d_weak": 3},
         {"proved": theory.PROVED_EXPONENT["relu"], "seeds": 8},
         basis="the paper's upper bound",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "wider_teacher_better_ratio",
@@ -208,6 +227,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING | {"d_weak": 3},
         {"most": 1.0, "seeds": 8},
         basis="the sentence is about a direction",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "wider_student_better_ratio",
@@ -217,6 +237,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING | {"d_strong": 3},
         {"most": 1.0, "seeds": 8},
         basis="the sentence is about a direction",
+        overlooks=_WIDER | ONE_FACTOR | TEACHER_AVERAGED,
     ),
     Claim(
         "no_gain_at_equal_width",
@@ -226,6 +247,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING | {"d_strong": 1},
         {"least": 1.0, "seeds": 8},
         basis="the sentence is about a sign",
+        overlooks=_POOR | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "anchor",
@@ -235,6 +257,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING,
         {"d": 32, "d_weak": 64, "least": 0.25, "most": 0.42, "seeds": 8},
         basis=f"{_DRAWS}: 0.333, and a quarter of it to each side",
+        overlooks=ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "quadratic_rate",
@@ -244,6 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STOPPING,
         {"least": 1.0, "most": 1.5, "narrowest": 32, "widest": 256, "seeds": 8},
         basis=f"{_DRAWS}, in which the factor falls to 1.03",
+        overlooks={"teacher_down": _ROOM["teacher_down"]},
     ),
     Claim(
         "lower_bound",
@@ -253,6 +277,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"lower_bound_theory": 1},
         {"least": -1e-9},
         basis=_ROUNDING,
+        overlooks=_NOT_BELOW,
     ),
     Claim(
         "lower_bound_approached",
@@ -263,6 +288,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"most": 1.2, "wide": 256, "seeds": 8},
         basis="most: 1.03 L^2 in six draws of a separate implementation is 1.09 of the bound, and a tenth for the grid of "
         "times",
+        overlooks=TEACHER_AVERAGED,
     ),
     Claim(
         "linear_closed_form",
@@ -281,6 +307,7 @@ CLAIMS: tuple[Claim, ...] = (
         {},
         {"most": 1e-6},
         basis="rounding where the least of the kernel's eigenvalues that matter is 1e-9",
+        overlooks=_LATE,
     ),
     Claim(
         "late_finite",
@@ -290,6 +317,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error_theory": 1},
         {"most": 1e-9},
         basis=_ROUNDING,
+        overlooks=_OWN,
     ),
     Claim(
         "starts_at_one",
@@ -299,6 +327,7 @@ CLAIMS: tuple[Claim, ...] = (
         {},
         {"most": 1e-12},
         basis=_ROUNDING,
+        overlooks=_AT_NOTHING | _OWN,
     ),
     Claim(
         "teacher_is_a_projection",
@@ -308,5 +337,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"teacher_cross": 1},
         {"most": 1e-8},
         basis="rounding, times the condition of the teacher's Gram",
+        overlooks=_PRODUCT,
     ),
 )
