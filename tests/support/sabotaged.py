@@ -88,8 +88,10 @@ def recorded(study: str) -> DataFrame:
     rows = pd.read_parquet(RECORDED / f"{study}.parquet")
     if "data" in rows:
         rows["power"] = rows.groupby("data")["weak_error"].transform("max")
-    rows.attrs["w2s"] = {"fields": list(cell_fields(find_study(study).Cell))}
-    return rows
+    fields = list(cell_fields(find_study(study).Cell))
+    found = rows.reindex(columns=list(dict.fromkeys([*rows, *fields])))  # a field that is null everywhere was not written
+    found.attrs["w2s"] = {"fields": fields}
+    return found
 
 
 def record(runs: Iterable[str]) -> Path:

@@ -105,10 +105,14 @@ def test_a_claim_without_its_verdict_has_none_to_lose() -> None:
         overlooked(claim(lambda rows, _: above("gain", 0.0, (-1.0, 1.0), 0.0, 12)), table())
 
 
+WITHOUT_STUDENT = ("gap", "bias_strong", "bias_ceiling", "teacher_is_a_projection")
+"""Claims about other models than the student, which no sabotage of it reaches."""
+
+
 @pytest.mark.parametrize("name", [name for name in study_names() if find_study(name).claims])
 def test_registered_claims_declare_thresholds_and_what_they_overlook(name: str) -> None:
     for made in find_study(name).claims:
         assert set(made.overlooks) <= set(SABOTAGES), made.id
         assert all(made.overlooks.values()), made.id
-        assert set(made.overlooks) != set(SABOTAGES), f"{made.id} notices nothing"
+        assert (set(made.overlooks) == set(SABOTAGES)) == (made.id in WITHOUT_STUDENT), f"{made.id} notices nothing"
         assert bool(made.basis) == bool(made.thresholds), f"{made.id}: why these thresholds?"
