@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from w2s.summary.intervals import t_quantile
-from w2s.summary.scales import REAL, Scale
-from w2s.summary.skew import adjusted_skewness, corrected_quantiles
+from w2s.measure.closed_forms import adjusted_skewness, corrected_quantiles, t_quantile
+from w2s.measure.scales import REAL, Scale
 
 __all__ = ["LEAST_SEEDS", "Interval", "IntervalStatus", "resampled_ends", "resampled_interval"]
 
@@ -112,7 +111,7 @@ def resampled_ends(
 
     The percentile interval has the tails of Student's law with n - 1 degrees of freedom. The other one is value - se T, se the
     resampled standard error, T between the lower and the upper quantile of Student's law after Hall's correction for skewness
-    (:func:`w2s.summary.skew.corrected_quantiles`), never nearer to zero than Student's own. The skewness is that of the
+    (:func:`w2s.measure.closed_forms.corrected_quantiles`), never nearer to zero than Student's own. The skewness is that of the
     jackknife's influence values, times 1.5 because few seeds show less of it than the law has. Cost O(size).
     """
     finite = np.isfinite(drawn)

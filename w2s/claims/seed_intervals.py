@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.resampled import LEAST_SEEDS, Interval, resampled_interval
-from w2s.summary.scales import REAL, Scale
+from w2s.measure.scales import REAL, Scale
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,7 +49,7 @@ def over_seeds(
     ``statistic`` is called on the table, on ``resamples`` tables of as many seeds, drawn with replacement, and on tables that
     leave out one seed each (one of a hundred groups of seeds where there are more). A seed that is drawn twice comes under two
     numbers, of the parity it had, so a statistic may group by seed, or choose on even seeds and report on odd ones; where it
-    has no value it returns NaN. ``scale`` says where the statistic can lie (:data:`w2s.summary.scales.CORRELATION`, ...): its
+    has no value it returns NaN. ``scale`` says where the statistic can lie (:data:`w2s.measure.scales.CORRELATION`, ...): its
     interval stays there.
 
     The interval is that of :func:`w2s.claims.resampled.resampled_ends`: the hull of the percentile interval and of Student's,
@@ -127,7 +127,7 @@ def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LE
     """
     from scipy.special import betaincinv, ndtri
 
-    from w2s.summary.intervals import t_quantile
+    from w2s.measure.closed_forms import t_quantile
 
     shares = np.asarray(values, dtype=np.float64)
     count = len(shares)

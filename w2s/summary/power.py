@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2s.summary.intervals import t_quantile
+from w2s.measure.closed_forms import t_quantile
 from w2s.summary.summarize import summarize
 
 if TYPE_CHECKING:

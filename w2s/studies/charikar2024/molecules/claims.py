@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
 from w2s.claims.seed_intervals import over_means, over_share
+from w2s.measure.scales import CORRELATION, REAL, Scale
 from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
-from w2s.summary.scales import CORRELATION, REAL, Scale
 from w2s.summary.selection import select
 
 if TYPE_CHECKING:

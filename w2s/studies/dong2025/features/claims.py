@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.seed_intervals import over_seeds
+from w2s.measure.scales import CORRELATION
 from w2s.summary import columns
-from w2s.summary.scales import CORRELATION
 
 if TYPE_CHECKING:
     from pandas import DataFrame
