@@ -70,7 +70,7 @@ def over_seeds(
     count = len(groups.counts)
     if count < LEAST_SEEDS:
         return value, Interval.none("few_seeds"), count
-    chosen = (*_choices(count, resamples), *_others(count))
+    chosen = (*places_of_resamples(count, resamples), *_others(count))
     found = np.array([statistic(groups.picked(table, seeds)) for seeds in chosen], dtype=np.float64)
     return value, resampled_interval(value, found[:resamples], found[resamples:], count, level, scale), count
 
@@ -105,7 +105,7 @@ def over_means(
         return math.nan, Interval.none("few_seeds"), 0
     shape = table.shape[1:]
     enough = count >= LEAST_SEEDS
-    means = _means(table.reshape(count, -1)[order], resamples if enough else 0)
+    means = means_of_resamples(table.reshape(count, -1)[order], resamples if enough else 0)
     value, *rest = (float(statistic(mean.reshape(shape))) for mean in means)
     if not enough:
         return value, Interval.none("few_seeds"), count
@@ -148,7 +148,7 @@ def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LE
     return mean, Interval(low, high), count
 
 
-def _choices(seeds: int, resamples: int) -> Iterator[IntArray]:
+def places_of_resamples(seeds: int, resamples: int) -> Iterator[IntArray]:
     """Places of the drawn seeds, (seeds,) each; a function of the two numbers."""
     generator = np.random.Generator(np.random.Philox(key=[0xC1A1, seeds]))
     for _ in range(resamples):
@@ -162,7 +162,7 @@ def _others(seeds: int) -> Iterator[IntArray]:
         yield np.delete(places, group)
 
 
-def _means(values: FloatArray, resamples: int) -> FloatArray:
+def means_of_resamples(values: FloatArray, resamples: int) -> FloatArray:
     """Means of values (seeds, entries) over all seeds, over those of every resample, and without each group of seeds.
 
     (1 + resamples + groups, entries); without resamples the first alone.
@@ -195,7 +195,7 @@ def _means_of_others(deviations: FloatArray, missing: npt.NDArray[np.bool_], cen
 def _drawn_counts(seeds: int, resamples: int) -> Iterator[tuple[slice, FloatArray]]:
     """How often all seeds, and then each resample, have each seed: (block, seeds), some resamples at a time."""
     yield slice(0, 1), np.ones((1, seeds))
-    choices, step = _choices(seeds, resamples), max(1, _BLOCK // seeds)
+    choices, step = places_of_resamples(seeds, resamples), max(1, _BLOCK // seeds)
     for start in range(1, 1 + resamples, step):
         block = slice(start, min(start + step, 1 + resamples))
         counts = np.empty((block.stop - block.start, seeds))

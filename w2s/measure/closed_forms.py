@@ -33,15 +33,19 @@ def adjusted_skewness(second: npt.ArrayLike, third: npt.ArrayLike, count: npt.Ar
 
 
 def corrected_quantiles(quantile: npt.ArrayLike, skew: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Compute the lower and upper quantile of T = (mean - mu) / se for a sample of skewness ``skew`` sqrt(n).
+    """Compute quantiles of T = (mean - mu) / se for a sample of skewness ``skew`` sqrt(n): the outer ones of two laws.
+
+    Of Student's law they are -+``quantile``, right for normal samples and wide enough for heavy tails on both sides. The other
+    law is Hall's, for tails on one side.
 
     With g = ``skew``, the skewness over sqrt(n), T + g T^2 / 3 + g^2 T^3 / 27 + g / 6 has the quantiles -+``quantile`` to
     second order; the cubic rises everywhere, so its inverse is
 
         T = 3 / g ((1 + g (q - g / 6))^(1/3) - 1),   q = -+quantile.
 
-    An interval of the mean is (mean - se T_upper, mean - se T_lower): right-skewed samples reach farther up. Without skewness
-    T = q. Inputs broadcast.
+    An interval of the mean is (mean - se T_upper, mean - se T_lower): right-skewed samples reach farther up. Hall's quantiles
+    alone are too near to zero where tails are heavy on both sides, since a few samples then look skewed by chance. Inputs
+    broadcast.
 
     Source: P. Hall, "On the removal of skewness by transformation", J. R. Stat. Soc. B 54 (1992) 221-228.
     """
@@ -49,7 +53,7 @@ def corrected_quantiles(quantile: npt.ArrayLike, skew: npt.ArrayLike) -> tuple[F
     some = np.abs(g) > 1e-6  # below, the formula loses the digits of a difference that is far below them
     safe = np.where(some, g, 1.0)
     lower, upper = (np.where(some, 3.0 / safe * (np.cbrt(1.0 + safe * (x - safe / 6.0)) - 1.0), x) for x in (-q, q))
-    return lower, upper
+    return np.minimum(lower, -q), np.maximum(upper, q)
 
 
 def fieller_set(
