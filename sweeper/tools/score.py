@@ -52,7 +52,7 @@ def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
 
 
 def print_scores(rows: DataFrame) -> None:
-    """Print one line per group and seed with intervals over items, then one per group with intervals over seeds."""
+    """Print one line per group and seed with intervals over items, then one per group over seeds and items."""
     import pandas as pd
 
     seeds, by = sorted(rows["seed"].unique()), ["group"] if rows["group"].notna().any() else []

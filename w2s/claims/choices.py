@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Verdict, above, untestable
 from w2s.claims.seed_intervals import over_means
-from w2s.summary.scales import CORRELATION
+from w2s.measure.scales import CORRELATION
 from w2s.summary.selection import select
 
 if TYPE_CHECKING:

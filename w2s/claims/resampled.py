@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from w2s.summary.intervals import t_quantile
-from w2s.summary.scales import REAL, Scale
-from w2s.summary.skew import adjusted_skewness, corrected_quantiles
+from w2s.measure.closed_forms import adjusted_skewness, corrected_quantiles, t_quantile
+from w2s.measure.scales import REAL, Scale
 
 __all__ = ["LEAST_SEEDS", "Interval", "IntervalStatus", "resampled_ends", "resampled_interval"]
 
@@ -111,9 +110,9 @@ def resampled_ends(
     seeds, level : how many seeds there are, and the two-sided coverage.
 
     The percentile interval has the tails of Student's law with n - 1 degrees of freedom. The other one is value - se T, se the
-    resampled standard error, T between the lower and the upper quantile of Student's law after Hall's correction for skewness
-    (:func:`w2s.summary.skew.corrected_quantiles`), never nearer to zero than Student's own. The skewness is that of the
-    jackknife's influence values, times 1.5 because few seeds show less of it than the law has. Cost O(size).
+    resampled standard error, T between the outer ones of Student's quantiles and of those that Hall corrects for skewness
+    (:func:`w2s.measure.closed_forms.corrected_quantiles`). The skewness is that of the jackknife's influence values, times 1.5
+    because few seeds show less of it than the law has. Cost O(size).
     """
     finite = np.isfinite(drawn)
     reach = float(t_quantile(seeds, level))
@@ -125,8 +124,8 @@ def resampled_ends(
     error = np.nanstd(spread, axis=-1) * math.sqrt(seeds / (seeds - 1))
     lower, upper = corrected_quantiles(reach, _SHRINKAGE * _jackknifed_skewness(left_out))
     return (
-        np.minimum(low, value - error * np.maximum(upper, reach)),
-        np.maximum(high, value - error * np.minimum(lower, -reach)),
+        np.minimum(low, value - error * upper),
+        np.maximum(high, value - error * lower),
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.resampled import LEAST_SEEDS, Interval, resampled_interval
-from w2s.summary.scales import REAL, Scale
+from w2s.measure.scales import REAL, Scale
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,7 +49,7 @@ def over_seeds(
     ``statistic`` is called on the table, on ``resamples`` tables of as many seeds, drawn with replacement, and on tables that
     leave out one seed each (one of a hundred groups of seeds where there are more). A seed that is drawn twice comes under two
     numbers, of the parity it had, so a statistic may group by seed, or choose on even seeds and report on odd ones; where it
-    has no value it returns NaN. ``scale`` says where the statistic can lie (:data:`w2s.summary.scales.CORRELATION`, ...): its
+    has no value it returns NaN. ``scale`` says where the statistic can lie (:data:`w2s.measure.scales.CORRELATION`, ...): its
     interval stays there.
 
     The interval is that of :func:`w2s.claims.resampled.resampled_ends`: the hull of the percentile interval and of Student's,
@@ -70,7 +70,7 @@ def over_seeds(
     count = len(groups.counts)
     if count < LEAST_SEEDS:
         return value, Interval.none("few_seeds"), count
-    chosen = (*_choices(count, resamples), *_others(count))
+    chosen = (*places_of_resamples(count, resamples), *_others(count))
     found = np.array([statistic(groups.picked(table, seeds)) for seeds in chosen], dtype=np.float64)
     return value, resampled_interval(value, found[:resamples], found[resamples:], count, level, scale), count
 
@@ -105,7 +105,7 @@ def over_means(
         return math.nan, Interval.none("few_seeds"), 0
     shape = table.shape[1:]
     enough = count >= LEAST_SEEDS
-    means = _means(table.reshape(count, -1)[order], resamples if enough else 0)
+    means = means_of_resamples(table.reshape(count, -1)[order], resamples if enough else 0)
     value, *rest = (float(statistic(mean.reshape(shape))) for mean in means)
     if not enough:
         return value, Interval.none("few_seeds"), count
@@ -127,7 +127,7 @@ def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LE
     """
     from scipy.special import betaincinv, ndtri
 
-    from w2s.summary.intervals import t_quantile
+    from w2s.measure.closed_forms import t_quantile
 
     shares = np.asarray(values, dtype=np.float64)
     count = len(shares)
@@ -148,7 +148,7 @@ def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LE
     return mean, Interval(low, high), count
 
 
-def _choices(seeds: int, resamples: int) -> Iterator[IntArray]:
+def places_of_resamples(seeds: int, resamples: int) -> Iterator[IntArray]:
     """Places of the drawn seeds, (seeds,) each; a function of the two numbers."""
     generator = np.random.Generator(np.random.Philox(key=[0xC1A1, seeds]))
     for _ in range(resamples):
@@ -162,7 +162,7 @@ def _others(seeds: int) -> Iterator[IntArray]:
         yield np.delete(places, group)
 
 
-def _means(values: FloatArray, resamples: int) -> FloatArray:
+def means_of_resamples(values: FloatArray, resamples: int) -> FloatArray:
     """Means of values (seeds, entries) over all seeds, over those of every resample, and without each group of seeds.
 
     (1 + resamples + groups, entries); without resamples the first alone.
@@ -195,7 +195,7 @@ def _means_of_others(deviations: FloatArray, missing: npt.NDArray[np.bool_], cen
 def _drawn_counts(seeds: int, resamples: int) -> Iterator[tuple[slice, FloatArray]]:
     """How often all seeds, and then each resample, have each seed: (block, seeds), some resamples at a time."""
     yield slice(0, 1), np.ones((1, seeds))
-    choices, step = _choices(seeds, resamples), max(1, _BLOCK // seeds)
+    choices, step = places_of_resamples(seeds, resamples), max(1, _BLOCK // seeds)
     for start in range(1, 1 + resamples, step):
         block = slice(start, min(start + step, 1 + resamples))
         counts = np.empty((block.stop - block.start, seeds))

@@ -16,7 +16,7 @@ from scipy import stats
 from w2s.claims import seed_intervals
 from w2s.claims.resampled import Interval
 from w2s.claims.seed_intervals import over_means, over_seeds, over_share
-from w2s.summary.scales import CORRELATION, POSITIVE
+from w2s.measure.scales import CORRELATION, POSITIVE
 
 INF = math.inf
 COLUMNS = ["weak", "student", "ceiling"]

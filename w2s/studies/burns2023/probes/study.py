@@ -28,6 +28,7 @@ from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
 from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked
 from w2s.summary import summarize
+from w2s.summary.population import SeedsDraw
 from w2s.summary.text import readable
 from w2s_kernels import Backend
 
@@ -80,7 +81,8 @@ class Probes(Study):
     """Linear probes on frozen encoders, weak labelling for strong."""
 
     name = "burns2023.probes"
-    version = 1
+    version = 2
+    seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = ProbeCell
     summary = "Burns et al. 2023: linear probes on layers of frozen encoders, weak labelling for strong; controls, agreement"
     shares = (
@@ -135,8 +137,8 @@ class Probes(Study):
         check_draws(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Summarise errors, PGR on accuracy and agreement by setting, with intervals."""
-        summary = summarize(table, metrics=list(_DIGEST))
+        """Summarise errors, PGR on accuracy and agreement by setting, with intervals over seeds and test items."""
+        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
         return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:

@@ -13,8 +13,8 @@ from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.overlooks import AVERAGED, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_seeds, over_share
+from w2s.measure.scales import CORRELATION, REAL
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
-from w2s.summary.scales import CORRELATION, REAL
 from w2s.theory.charikar2024 import gap_bound
 
 if TYPE_CHECKING:
