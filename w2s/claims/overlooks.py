@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 __all__ = ["ANY_ORDER", "AVERAGED", "NO_STUDENT", "ONE_FACTOR", "STUDENT_AVERAGED", "TEACHER_AVERAGED"]
 
-Reasons = Mapping[str, str]
+Reasons = dict[str, str]
 
 _SCALED = ("teacher_up", "teacher_down")
 _STUDENTS = ("student_is_teacher", "student_is_ceiling", "student_constant", "student_shuffled", "seeds_permuted")

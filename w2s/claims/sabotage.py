@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,13 +88,13 @@ def overlooked(claim: Claim, table: DataFrame, doctor: Doctor | None = None) -> 
     return tuple(name for name in SABOTAGES if claim.as_expected(decide(claim, doctor.doctored(table, name))))
 
 
-def _is_teacher(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, object]:
-    same: dict[str, object] = {f"student_error{end}": table[f"weak_error{end}"] for end in _SUFFIXES if _has(table, end)}
+def _is_teacher(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, Any]:
+    same: dict[str, Any] = {f"student_error{end}": table[f"weak_error{end}"] for end in _SUFFIXES if _has(table, end)}
     return same | dict.fromkeys(_DISTANCES, 0.0) | dict.fromkeys(("agreement", "agreement_right", "agreement_wrong"), 1.0)
 
 
-def _is_ceiling(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, object]:
-    found: dict[str, object] = {f"student_error{end}": table[f"ceiling_error{end}"] for end in _SUFFIXES if _has(table, end)}
+def _is_ceiling(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, Any]:
+    found: dict[str, Any] = {f"student_error{end}": table[f"ceiling_error{end}"] for end in _SUFFIXES if _has(table, end)}
     found |= _apart(table, lambda error: error + table["ceiling_error"])
     if _has(table, "_01"):
         wrong = table["ceiling_error_01"]
@@ -102,14 +102,14 @@ def _is_ceiling(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) 
     return found
 
 
-def _constant(doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, object]:
+def _constant(doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, Any]:
     given = {name: table[value] if isinstance(value, str) else value for name, value in doctor.constant.items()}
     # A teacher that is a projection, or an honest probability, has the power of the target less its own error.
     found = _apart(table, lambda error: np.abs(given.get("student_error", 1.0) - error))
     return found | {"agreement_right": 0.5, "agreement_wrong": 0.5} | given
 
 
-def _apart(table: DataFrame, distance: Callable[[Series[float]], object]) -> dict[str, object]:
+def _apart(table: DataFrame, distance: Callable[[Series[float]], object]) -> dict[str, Any]:
     """Every distance of student and teacher, as a function of the teacher's error on the same rows."""
     found = dict.fromkeys(_DISTANCES, distance(table["weak_error"])) if _has(table, "") else {}
     if "weak_validation_error" in table:
@@ -118,13 +118,13 @@ def _apart(table: DataFrame, distance: Callable[[Series[float]], object]) -> dic
     return found
 
 
-def _shuffled(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, object]:
+def _shuffled(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, Any]:
     # Among rows that have the same columns: a null where a number stood would betray the table.
     nulls = [table[name].isna() for name in _STUDENT if name in table]
     return _moved(table, _within(np.asarray(sum(2**k * null for k, null in enumerate(nulls))), draws))
 
 
-def _permuted(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, object]:
+def _permuted(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, Any]:
     return _moved(table, _within(columns.group_codes(table, columns.cell_fields(table))[0], draws))
 
 
@@ -135,12 +135,12 @@ def _within(groups: npt.NDArray[np.int64], draws: np.random.Generator) -> npt.ND
     return order
 
 
-def _moved(table: DataFrame, order: npt.NDArray[np.int64]) -> dict[str, object]:
+def _moved(table: DataFrame, order: npt.NDArray[np.int64]) -> dict[str, Any]:
     return {name: table[name].to_numpy()[order] for name in _STUDENT if name in table}
 
 
-def _scaled(model: str, factor: Callable[[int, np.random.Generator], float | Values]) -> Callable[..., dict[str, object]]:
-    def change(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, object]:
+def _scaled(model: str, factor: Callable[[int, np.random.Generator], float | Values]) -> Callable[..., dict[str, Any]]:
+    def change(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> dict[str, Any]:
         names = [f"{model}_error{end}" for end in _SUFFIXES if _has(table, end)]
         names += ["weak_validation_error"] if model == "weak" and "weak_validation_error" in table else []
         times = factor(len(table), draws)
@@ -153,7 +153,7 @@ def _noise(rows: int, draws: np.random.Generator) -> Values:
     return draws.uniform(0.7, 1.3, rows)
 
 
-_CHANGES: Mapping[str, Callable[[Doctor, DataFrame, np.random.Generator], dict[str, object]]] = {
+_CHANGES: Mapping[str, Callable[[Doctor, DataFrame, np.random.Generator], dict[str, Any]]] = {
     "student_is_teacher": _is_teacher,
     "student_is_ceiling": _is_ceiling,
     "student_constant": _constant,
@@ -172,7 +172,7 @@ def _has(table: DataFrame, end: str) -> bool:
 
 def _derived(table: DataFrame) -> DataFrame:
     """Compute anew what follows from errors and distances, where the table has it."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for end in filter(lambda end: _has(table, end), _SUFFIXES):
         weak, student, ceiling = (table[f"{model}_error{end}"].to_numpy(float) for model in ("weak", "student", "ceiling"))
         found[f"gain{end}"] = metrics.gain(weak, student)

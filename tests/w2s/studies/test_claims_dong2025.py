@@ -207,7 +207,9 @@ def probes(slope: float) -> pd.DataFrame:
     rows = []
     for seed, k in itertools.product(range(24), range(5)):
         pgr = 0.5 + slope * (k - 2) * 0.1 + 0.01 * rng.standard_normal()
-        apart = {f"d_overlap_{way}": 50.0 - 10 * k for way in ("99", "99_centred")} | {"d_overlap_projected": 40.0 + 2 * (k % 3)}
+        apart = {f"d_overlap_{way}": 50.0 - 10 * k for way in ("99", "99_centred")} | {
+            "d_overlap_projected": 40.0 + 2 * (7 * k % 5)
+        }
         row = {"seed": seed, "weak_features": f"means:{k}", "n_labeled": 100, "d_weak_99": 60, "d_weak_99_centred": 60}
         rows.append({**row, **apart, "weak_error": 1.0, "student_error": 1.0 - pgr, "ceiling_error": 0.0, "gain": pgr})
     frame = pd.DataFrame(rows).assign(d_weak=np.nan)

@@ -15,8 +15,8 @@ from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, ONE_FACTOR, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
-from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
 from w2s.measure.scales import CORRELATION, REAL, Scale
+from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.overlooks import ONE_FACTOR
 from w2s.claims.seed_intervals import over_means
-from w2s.summary import columns
 from w2s.measure.scales import CORRELATION, REAL
+from w2s.summary import columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
