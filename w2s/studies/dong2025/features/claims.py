@@ -10,7 +10,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.overlooks import ONE_FACTOR
 from w2s.claims.seed_intervals import over_means
-from w2s.measure.scales import CORRELATION, REAL
+from w2s.measure.scales import CORRELATION, Scale
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _order(overlap: str, less: str = "") -> Any:
             return float(np.mean([_correlation(means, 2) - (_correlation(means, 3) if less else 0.0) for means in numbers]))
 
         together = np.stack([numbers for _, numbers in arrays], axis=1)
-        value, interval, count = over_means(seeds, together, mean, scale=REAL if less else CORRELATION)
+        value, interval, count = over_means(seeds, together, mean, scale=_DIFFERENCE if less else CORRELATION)
         name = f"rank correlation of PGR and 1 - d_sw/d_w over weak models, mean of {len(arrays)} settings"
         return above(f"{name}{', less that of projections' if less else ''}", value, interval, limits["least"], count)
 
@@ -69,6 +69,9 @@ def _correlation(means: npt.NDArray[np.float64], column: int) -> float:
         ranks = [rankdata(values) for values in (means[:, 0] / means[:, 1], means[:, column])]
         return float(np.corrcoef(*ranks)[0, 1])
 
+
+_DIFFERENCE = Scale(-2.0, 2.0, lambda value: np.arctanh(value / 2.0), lambda moved: 2.0 * np.tanh(moved))
+"""Where the difference of two correlations can lie."""
 
 _WIDTHS = {"d_overlap_99_centred": "d_weak_99_centred", "d_overlap_99": "d_weak_99", "d_overlap_projected": "d_weak_99"}
 
