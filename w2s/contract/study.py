@@ -173,6 +173,13 @@ class Study(ABC):
         """
         return
 
+    def reads(self, block: Block) -> Sequence[str]:  # noqa: ARG002
+        """Say what a block takes from its files, a line each, for ``plan``: inputs, targets, what is left out and why.
+
+        None by default. Called after :meth:`check`.
+        """
+        return ()
+
     def digest(self, table: DataFrame) -> DataFrame:
         """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""
         from w2s.summary import summarize

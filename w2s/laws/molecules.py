@@ -56,9 +56,7 @@ def descriptors(table: Table) -> Matrix:
 
 
 def _smiles(table: Table) -> list[str]:
-    if "smiles" not in table.words:
-        raise FieldError(f"{table.name}: molecule features need a text column 'smiles'")
-    return [str(word) for word in table.words["smiles"]]
+    return table.texts("smiles", "molecule")
 
 
 def _parsed(table: Table) -> list[Any]:

@@ -49,9 +49,7 @@ def encoded(table: Table, argument: str) -> Matrix:
 
 
 def _texts(table: Table) -> list[str]:
-    if "text" not in table.words:
-        raise FieldError(f"{table.name}: text features need a text column 'text'")
-    return [str(word) for word in table.words["text"]]
+    return table.texts("text", "text")
 
 
 def _parsed(argument: str) -> tuple[str, int, int | None]:

@@ -164,13 +164,13 @@ def _numbered(formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], lis
         if len(strange) == sum(map(len, lists)):
             raise FieldError(f"{formatter.name}: no row has a label in 0..{len(formatter.classes) - 1}")
         return pools[0], pools[1], list(formatter.classes)
-    names = sorted({str(item.example.label) for part in lists for item in part})
+    names = sorted({item.example.label for part in lists for item in part})
     if len(names) < 2:
         raise FieldError(f"the label column has {len(names)} value(s); classification needs two or more")
     if len(names) > 100:
         raise FieldError(f"the label column has {len(names)} different values; is it a class label?")
     number = {name: k for k, name in enumerate(names)}
-    pools = [[Item(i.id, i.example._replace(label=number[str(i.example.label)])) for i in part] for part in lists]
+    pools = [[Item(i.id, i.example._replace(label=number[i.example.label])) for i in part] for part in lists]
     return pools[0], pools[1], names
 
 

@@ -6,7 +6,7 @@ student and the ceiling predict for it. See ``docs/studies/predictions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -35,6 +35,7 @@ _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
     role: f"{role}_column" for role in ("weak", "student", "ceiling", *OPTIONAL)
 }
 _FILE = ("file", "kind", *_NAMES.values())
+_SHOWN = 12
 _TERMS = 24.0  # columns that are resampled
 _ONE_ITEM = "one item: no intervals"
 _NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
@@ -66,7 +67,7 @@ class PredictionStudy(Study):
     """Weak, student and ceiling compared on the predictions in a file."""
 
     name = "predictions"
-    version = 1
+    version = 2  # classes and ids are text as written
     Cell = PredictionCell
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
     classifies = True
@@ -81,6 +82,10 @@ class PredictionStudy(Study):
         """Read every file and look for the rows of every seed and group."""
         for level in asked_levels(block, *_FILE, "group", "seed"):
             _rows_of(level)
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every file how many items it has, its classes, and which columns are not used."""
+        return [_read_line(level) for level in asked_levels(block, *_FILE)]
 
     def cost(self, block: Block) -> Cost:
         """Count the operations of the resampling; bytes of the file's columns and of the drawn items."""
@@ -107,6 +112,14 @@ def _file_of(level: Mapping[str, Any]) -> Predictions:
     return load_predictions(level["file"], level["kind"], names)
 
 
+def _read_line(level: Mapping[str, Any]) -> str:
+    found = _file_of(level)
+    classes = f"; classes {', '.join(map(repr, found.classes[:_SHOWN]))}" if found.classes else ""
+    more = f", ... ({len(found.classes)} of them)" if len(found.classes) > _SHOWN else ""
+    unused = f"; not used: {', '.join(map(repr, found.unused))}" if found.unused else ""
+    return f"{found.name}: {len(found):,} items{classes}{more}{unused}"
+
+
 def _count(level: Mapping[str, Any]) -> int:
     """Items of a file; a usual number where the file has gone since its rows were made."""
     try:
@@ -124,10 +137,10 @@ def _row(level: Mapping[str, Any]) -> dict[str, Any]:
     scorers: Mapping[str, Callable[..., Mapping[str, Any]]]
     scorers = {"class": class_row, "probability": probability_row, "value": value_row}
     row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
-    if row["n_items"] == 1:
-        return row | {"message": _ONE_ITEM}
     unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
-    return row | ({"message": _NO_GAP} if unresolved else {})
+    notes = [_ONE_ITEM] if row["n_items"] == 1 else [_NO_GAP] if unresolved else []
+    message = "; ".join([*notes, *rows.remarks])
+    return row | ({"message": message} if message else {})
 
 
 def _column(values: list[Any]) -> npt.NDArray[Any]:

@@ -26,7 +26,7 @@ from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked
+from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked, task_lines
 from w2s.summary import summarize
 from w2s.summary.text import readable
 from w2s_kernels import Backend
@@ -133,6 +133,10 @@ class Probes(Study):
             if has_pairs(level):
                 raise FieldError(f"task {level['task']}: its items are pairs of replies; burns2023.text takes them", "task")
         check_draws(block)
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every task what its classes are, and what is left out and why."""
+        return task_lines(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise errors, PGR on accuracy and agreement by setting, with intervals."""

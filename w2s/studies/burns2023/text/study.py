@@ -121,6 +121,10 @@ class Text(Study):
             for cell in _one_of_each(block, "method", "task", "shards"):
                 self._check_graph(cell)
 
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every task what its classes are, and what is left out and why."""
+        return task_lines(block)
+
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
         summary = summarize(table, metrics=list(_DIGEST))

@@ -18,12 +18,13 @@ from w2s.contract.cells import field as cell_field
 from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
-from w2s.laws.feature_maps import WIDE, check_features
+from w2s.laws.feature_maps import WIDE, check_features, input_remarks
 from w2s.laws.table import load_table, split_rows
 from w2s.sharing.results import Results
 from w2s.sharing.stage import Level, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
 from w2s.studies.probe.table.figures import FIGURES, digest
+from w2s.studies.probe.table.columns import lines_of
 from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
 from w2s.studies.probe.table.solve import ERRORS, STAGES
@@ -133,8 +134,11 @@ class ProbeTable(Study):
                 table = load_table(level["data"], level["target"], level["task"])
             except FieldError as error:
                 raise FieldError(str(error), "data") from None
-            check_features(level["weak_features"], table)
-            check_features(level["strong_features"], table)
+            for name in ("weak_features", "strong_features"):
+                try:
+                    check_features(level[name], table)
+                except FieldError as error:
+                    raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
         for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
             self._check_sizes(level)
@@ -149,6 +153,11 @@ class ProbeTable(Study):
             raise FieldError(f"{table.name}: no test rows; set n_test, or split: to a column with published test rows")
         if level["ceiling_tuning"] == "best_on_validation" and not len(rows.validation):
             raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every file which columns are target and features, and what is left out and why."""
+        names = ("data", "target", "task", "split", "weak_features", "strong_features")
+        return [line for level in asked_levels(block, *names) for line in lines_of(level)]
 
     def cost(self, block: Block) -> Cost:
         """Count the operations of the stages; bytes of one student design and the outputs of all filters."""
@@ -178,12 +187,17 @@ class ProbeTable(Study):
                 values.enter(level)
                 found, message = values(ERRORS, level)
                 results.put((s, t, places), found)
-                results.put((s, t), {"message": message})
+                notes = [*([message] if message else []), *_remarks(level)]
+                results.put((s, t), {"message": "; ".join(notes) or None})
         columns = results.columns()
         if "classification" not in block.values("task"):
             columns = {name: numbers for name, numbers in columns.items() if name not in _ZERO_ONE}
         columns["status"] = columns["status"].astype(np.int8)
         return columns
+
+
+def _remarks(level: Level) -> list[str]:
+    return input_remarks((level["weak_features"], level["strong_features"]), load_table(level["data"], level["target"], level["task"]))
 
 
 def _designs(students: Sequence[Level]) -> list[list[int]]:
