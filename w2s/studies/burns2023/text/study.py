@@ -28,7 +28,7 @@ from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
 from w2s.finetune.models.weights import check_model
 from w2s.finetune.objectives.losses import check_loss
 from w2s.finetune.seeds import LARGEST_SEED
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, about, check_draws, class_count, stacked
+from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, about, check_draws, class_count, stacked, task_lines
 from w2s.studies.burns2023.text.claims import CLAIMS
 from w2s.studies.burns2023.text.figures import FIGURES
 from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
