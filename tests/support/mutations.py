@@ -13,6 +13,7 @@ json modules, to say what they mean now.
 from __future__ import annotations
 
 import csv
+import functools
 import gzip
 import io
 import json
@@ -90,20 +91,26 @@ def classes(rng: Random) -> Content:
 
 def probabilities(rng: Random) -> Content:
     truth = rng.integers(0, 2, 24)
-    models = {role: [f"{t * p / 2 + (1 - p / 2) * u:.4f}" for t, u in zip(truth, rng.random(24), strict=True)] for role, p in _SKILLS}
+    models = {
+        role: [f"{t * p / 2 + (1 - p / 2) * u:.4f}" for t, u in zip(truth, rng.random(24), strict=True)] for role, p in _SKILLS
+    }
     return Content("probability", {"item_id": _ids(rng, 24), "truth": [str(t) for t in truth], **models})
 
 
 def values(rng: Random) -> Content:
     truth = rng.standard_normal(24)
-    models = {role: [f"{t + (1.2 - p) * u:.3f}" for t, u in zip(truth, rng.standard_normal(24), strict=True)] for role, p in _SKILLS}
+    models = {
+        role: [f"{t + (1.2 - p) * u:.3f}" for t, u in zip(truth, rng.standard_normal(24), strict=True)] for role, p in _SKILLS
+    }
     return Content("value", {"item_id": _ids(rng, 24), "truth": [f"{t:.3f}" for t in truth], **models})
 
 
 def table(rng: Random) -> Content:
     x = rng.standard_normal((40, 3)).round(3)
     y = x @ [1.0, -2.0, 0.5] + 0.1 * rng.standard_normal(40)
-    return Content("table", {name: [f"{v:g}" for v in x[:, k]] for k, name in enumerate("abc")} | {"y": [f"{v:.3f}" for v in y]})
+    return Content(
+        "table", {name: [f"{v:g}" for v in x[:, k]] for k, name in enumerate("abc")} | {"y": [f"{v:.3f}" for v in y]}
+    )
 
 
 def labelled_table(rng: Random) -> Content:
@@ -144,7 +151,9 @@ def a_value_everywhere(content: Content, rng: Random) -> Content:
     """Write one of the values of a column otherwise, in this column alone."""
     name = _pick(rng, content.cells)
     old, new = _pick(rng, content.cells[name]), _pick(rng, (*NASTY, *_variants(_pick(rng, content.cells[name]))))
-    return content.with_column(name, [new if cell == old else cell for cell in content.cells[name]], f"{name}: {old!r} -> {new!r}")
+    return content.with_column(
+        name, [new if cell == old else cell for cell in content.cells[name]], f"{name}: {old!r} -> {new!r}"
+    )
 
 
 def a_column_spelled_otherwise(content: Content, rng: Random) -> Content:
@@ -154,7 +163,11 @@ def a_column_spelled_otherwise(content: Content, rng: Random) -> Content:
 
 def all_names_otherwise(content: Content, rng: Random) -> Content:
     """Rename classes in every column at once."""
-    columns = [name for name in ROLES[1:] if name in content.cells] if content.kind == "class" else ["y" if "y" in content.cells else "label"]
+    columns = (
+        [name for name in ROLES[1:] if name in content.cells]
+        if content.kind == "class"
+        else ["y" if "y" in content.cells else "label"]
+    )
     if content.kind not in ("class", "labelled", "task"):
         return content
     old = list(dict.fromkeys(cell for name in columns for cell in content.cells[name]))
@@ -264,7 +277,9 @@ def expected(content: Content, numbers_are_text: frozenset[str] = frozenset(), f
 
 
 def _prediction_meaning(kind: str, cells: Cells) -> Numbers | None:
-    if any(role not in cells for role in ROLES) or any(n not in ROLES and n.lower() in ("seed", "group", "strong") for n in cells):
+    if any(role not in cells for role in ROLES) or any(
+        n not in ROLES and n.lower() in ("seed", "group", "strong") for n in cells
+    ):
         return None
     ids = [name.strip() for name in cells["item_id"]]
     if "" in ids or len(set(ids)) < len(ids):
@@ -301,7 +316,10 @@ def _probability_numbers(numbers: Mapping[str, list[float]]) -> Numbers | None:
         return None
     if all(p in (0.0, 1.0) for column in models for p in column):
         return None
-    losses = {r: np.mean([-math.log(max(p if t else 1 - p, 1e-12)) for p, t in zip(numbers[r], truth, strict=True)]) for r in ROLES[2:]}
+    losses = {
+        r: np.mean([-math.log(max(p if t else 1 - p, 1e-12)) for p, t in zip(numbers[r], truth, strict=True)])
+        for r in ROLES[2:]
+    }
     return _errors(losses)
 
 
@@ -341,6 +359,8 @@ def _table_meaning(content: Content, cells: Cells, as_text: frozenset[str], fold
         columns["y"] = found
     else:
         columns["y"] = numbers
+    if len(y) < 36:  # fewer than the parts ask for
+        return None
     assert folder is not None
     pq.write_table(pa.table(columns), folder / "plain.parquet")
     return table_numbers(content.kind, folder, "plain.parquet")
@@ -351,7 +371,11 @@ def _input(column: list[str], as_text: bool) -> list[float] | None:
     there = [cell.strip() for cell in column]
     if found := _booleans(there):
         return None if as_text else found
-    like = [_float(cell) is not None or re.fullmatch(_LIKE, cell) or cell.lower() in ("true", "false") for cell in there if cell not in MISSING]
+    like = [
+        _float(cell) is not None or re.fullmatch(_LIKE, cell) or cell.lower() in ("true", "false")
+        for cell in there
+        if cell not in MISSING
+    ]
     if not any(like):
         return [] if like or as_text else None
     numbers = [_float(cell) for cell in there]
@@ -422,14 +446,20 @@ def as_json(content: Content, rng: Random) -> File:
         if content.twice:
             parts.append(f"{json.dumps(content.twice)}: 1")
         lines.append("{" + ", ".join(parts) + "}")
-    return File("mine.jsonl", ("\n".join(lines) + "\n").encode(), ["JSON lines", f"empty {empty}", f"numbers {[n for n in names if literal[n]]}"])
+    return File(
+        "mine.jsonl",
+        ("\n".join(lines) + "\n").encode(),
+        ["JSON lines", f"empty {empty}", f"numbers {[n for n in names if literal[n]]}"],
+    )
 
 
 def as_arrow(content: Content, rng: Random) -> File:
     """Cells as text of any kind, or as numbers where that keeps them: whole numbers below 2^64, booleans."""
     names, arrays, kinds = list(content.cells), [], []
     for name in names:
-        arrays.append(_typed(content.cells[name], rng, numbers=name not in ("text",)))
+        decimals = content.kind in ("probability", "value", "table", "labelled") and name != "item_id"
+        decimals &= not (content.kind == "labelled" and name.strip() == "y")
+        arrays.append(_typed(content.cells[name], rng, numbers=name.strip() != "text", decimals=decimals))
         kinds.append(str(arrays[-1].type))
     if content.twice:
         names, arrays = [*names, content.twice], [*arrays, arrays[names.index(content.twice)]]
@@ -449,7 +479,7 @@ def as_arrow(content: Content, rng: Random) -> File:
     return File(f"mine.{ending}", sink.getvalue().to_pybytes(), [ending, *kinds])
 
 
-def _typed(cells: list[str], rng: Random, *, numbers: bool) -> pa.Array:
+def _typed(cells: list[str], rng: Random, *, numbers: bool, decimals: bool) -> pa.Array:
     kinds: list[Callable[[], pa.Array]] = [
         lambda: pa.array(cells),
         lambda: pa.array(cells, pa.large_string()),
@@ -459,10 +489,10 @@ def _typed(cells: list[str], rng: Random, *, numbers: bool) -> pa.Array:
     there = [cell for cell in cells if cell != ""]
     if numbers and there and all(re.fullmatch(r"0|-?[1-9][0-9]{0,19}", cell) for cell in there):
         whole = [int(cell) if cell else None for cell in cells]
-        for kind in (pa.int8(), pa.int64(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(38, 0)):
-            if all(v is None or _fits(v, kind) for v in whole):
-                kinds.append(lambda kind=kind: pa.array(whole, kind))  # type: ignore[misc]
-    if numbers and there and all(re.fullmatch(r"-?[0-9]+\.[0-9]{1,4}", cell) for cell in there):
+        stored = (pa.int8(), pa.int64(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(38, 0))
+        fitting = [kind for kind in stored if all(value is None or _fits(value, kind) for value in whole)]
+        kinds += [functools.partial(pa.array, whole, kind) for kind in fitting]
+    if decimals and there and all(re.fullmatch(r"-?[0-9]+(\.[0-9]{1,4})?", cell) for cell in there):
         kinds += [lambda: pa.array([float(cell) if cell else None for cell in cells])] * 4
     if numbers and there and set(there) <= {"true", "false"}:
         kinds.append(lambda: pa.array([cell == "true" if cell else None for cell in cells]))
@@ -553,7 +583,11 @@ def _csv_cells(text: str) -> Cells | None:
 
 def _json_cells(text: str) -> Cells | None:
     try:
-        rows = [json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_pairs) for line in text.split("\n") if line.strip()]
+        rows = [
+            json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_pairs)
+            for line in text.split("\n")
+            if line.strip()
+        ]
     except ValueError:
         return None
     if not rows or not all(isinstance(row, dict) for row in rows):
@@ -579,7 +613,11 @@ def found_numbers(kind: str, folder: Path, name: str) -> Any:
     """Return what the package reads: numbers, or a mapping of texts to classes."""
     if kind == "task":
         parts, names, _ = draw_items(
-            TaskData.find(name, folder), Columns(), {"labeled": None, "transfer": 0, "validation": 0, "test": 0}, balance=False, seed=0
+            TaskData.find(name, folder),
+            Columns(),
+            {"labeled": None, "transfer": 0, "validation": 0, "test": 0},
+            balance=False,
+            seed=0,
         )
         return {item.example.text: names[item.example.label] for item in parts["labeled"]}
     if kind in ("table", "labelled"):
@@ -590,8 +628,19 @@ def found_numbers(kind: str, folder: Path, name: str) -> Any:
 
 
 def table_numbers(kind: str, folder: Path, name: str) -> Numbers:
-    options: dict[str, Any] = {"weak_features": "inputs", "strong_features": "inputs", "n_labeled": 12, "n_transfer": 14, "n_test": 10}
-    options |= {"ridge": 0.1, "ridge_weak": 0.1, "preprocess": "standardise", "task": "regression" if kind == "table" else "classification"}
+    options: dict[str, Any] = {
+        "weak_features": "inputs",
+        "strong_features": "inputs",
+        "n_labeled": 12,
+        "n_transfer": 14,
+        "n_test": 10,
+    }
+    options |= {
+        "ridge": 0.1,
+        "ridge_weak": 0.1,
+        "preprocess": "standardise",
+        "task": "regression" if kind == "table" else "classification",
+    }
     row = one("probe.table", folder=folder, data=name, **options)
     return {column: float(row[column]) for column in ("weak_error", "student_error", "ceiling_error")}
 
@@ -603,10 +652,9 @@ def faults(seeds: Iterable[int], folder: Path) -> list[str]:
 
 def fault_of(seed: int, folder: Path) -> str | None:
     """Make one case; return what went wrong, None where all is well."""
-    rng = np.random.default_rng([7, seed])
-    content, file, meaning = case(rng, folder)
     place = folder / f"{seed}"
     place.mkdir()
+    content, file, meaning = case(np.random.default_rng([7, seed]), place)
     (place / file.name).write_bytes(file.data)
     what = f"seed {seed}, {content.kind}: {'; '.join((*content.done, *file.done))}"
     try:
@@ -619,7 +667,11 @@ def fault_of(seed: int, folder: Path) -> str | None:
         return f"{what}: {type(error).__name__}: {error}"
     if meaning is None:
         return f"{what}: {found} where nothing is meant"
-    same = found == meaning if content.kind == "task" else all(math.isclose(found[k], meaning[k], rel_tol=1e-6, abs_tol=1e-9) for k in meaning)
+    same = (
+        found == meaning
+        if content.kind == "task"
+        else np.allclose([found[k] for k in meaning], [*meaning.values()], 1e-6, 1e-9, True)
+    )
     return None if same else f"{what}: {found} instead of {meaning}"
 
 
@@ -629,6 +681,8 @@ def case(rng: Random, folder: Path) -> tuple[Content, File, Any]:
     for _ in range(int(rng.integers(1, 3))):
         content = _pick(rng, DAMAGE)(content, rng) if content.cells else content
     file = _pick(rng, STYLES)(content, rng)
+    if file.name.endswith((".csv", ".jsonl")):
+        content = replace(content, index=())  # such a file marks no index
     if rng.random() < 0.3 and file.name.endswith((".csv", ".jsonl")):
         file = _pick(rng, BYTES)(file, rng)
     said = reread(content, file) if file.reread else content

@@ -174,7 +174,9 @@ def _names_of_floats(cells: pa.Array) -> pa.Array:
     there = values[np.isfinite(values)]
     if not (there == np.round(there)).all():
         return pc.if_else(pc.is_nan(cells), pa.scalar(None, pa.string()), cells.cast(pa.string()))
-    return pa.array([None if value != value else str(int(value)) if np.isfinite(value) else str(value) for value in values.tolist()])
+    return pa.array(
+        [None if value != value else str(int(value)) if np.isfinite(value) else str(value) for value in values.tolist()]
+    )
 
 
 def _first(mask: pa.Array) -> int | None:

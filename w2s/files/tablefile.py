@@ -87,7 +87,8 @@ def read_arrow(path: Path) -> pa.Table:
 @functools.lru_cache(maxsize=4)
 def _read(path: Path, _mtime: int, _size: int) -> pa.Table:
     table = _read_stored(path)
-    return table.rename_columns([column.strip() for column in table.column_names])
+    renamed = table.rename_columns([column.strip() for column in table.column_names])
+    return renamed.replace_schema_metadata(table.schema.metadata)
 
 
 def _read_stored(path: Path) -> pa.Table:

@@ -91,7 +91,9 @@ def input_remarks(names: Iterable[str], table: Table) -> list[str]:
     used = dict.fromkeys(column for name in names for column in used_columns(name, table))
     index = [column for column, reason in table.left_out.items() if reason.startswith("an index column")]
     found = [f"column {column!r} is no feature: {table.left_out[column]}" for column in index if kinds & _OF_INPUTS]
-    return found + [f"input {column!r} counts the rows of the file: is it a feature?" for column in used if column in table.counters]
+    return found + [
+        f"input {column!r} counts the rows of the file: is it a feature?" for column in used if column in table.counters
+    ]
 
 
 def _inputs(request: _Request) -> Matrix:

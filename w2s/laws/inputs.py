@@ -126,16 +126,13 @@ def _add_text(found: _Sorted, name: str, column: Column) -> None:
             if column.untyped:
                 _add_numbers(found, name, column)
                 return
-            problem = "the file stores it as text"
+            problem, row = "the file stores it as text", int(column.like_numbers().argmax())
         except CellError as error:
-            problem = str(error)
-        like = column.like_numbers()
-        if like.any():
-            row = int((~like & ~column.missing()).argmax()) if column.untyped else int(like.argmax())
-            shown = f"{column.cells[row].as_py()!r} is no number" if column.untyped else problem
-            found.odd[column.name] = (
-                f"{name}: column {column.name!r}, row {row + 1}: {shown}, but {int(like.sum())} of {len(like)} cells look like one"
-            )
+            problem, row = str(error), error.row or 0
+        like = int(column.like_numbers().sum())
+        if like:
+            where = f"{name}: column {column.name!r}, row {row + 1}"
+            found.odd[column.name] = f"{where}: {problem}, but {like} of {len(column.cells)} cells look like numbers"
     found.words[column.name] = column.texts().to_numpy(zero_copy_only=False)
     found.left_out.setdefault(column.name, "text")
 

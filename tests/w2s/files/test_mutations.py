@@ -32,7 +32,7 @@ def test_clean_contents_have_a_meaning_in_every_style(tmp_path: Path, make, styl
     (tmp_path / file.name).write_bytes(file.data)
     meaning = expected(content, folder=tmp_path)
     assert meaning is not None
-    if content.kind not in ("table", "labelled") or style is not as_arrow:
+    if content.kind not in ("table", "labelled") or style is as_csv:  # elsewhere a number can be stored as text
         found = found_numbers(content.kind, tmp_path, file.name)
         assert found == (meaning if content.kind == "task" else pytest.approx(meaning))
 
@@ -45,7 +45,9 @@ def test_a_wrong_number_a_silent_one_and_a_traceback_are_faults(tmp_path: Path, 
     monkeypatch.setattr(mutations, "BYTES", (mutations.in_gzip,))
     assert fault_of(0, tmp_path) is None
     numbers = mutations.found_numbers
-    for seed, (name, value) in enumerate({"found_numbers": lambda *args: {k: v + 0.1 for k, v in numbers(*args).items()}}.items(), 1):
+    for seed, (name, value) in enumerate(
+        {"found_numbers": lambda *args: {k: v + 0.1 for k, v in numbers(*args).items()}}.items(), 1
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(mutations, name, value)
             assert "instead of" in str(fault_of(seed, tmp_path))

@@ -106,7 +106,9 @@ def drawn_classes(folder: Path, name: str, content: str | pa.Table, **columns) -
     """Class of every text of a file of one's own."""
     path = folder / name
     pq.write_table(content, path) if isinstance(content, pa.Table) else path.write_text(content)
-    parts, classes, _ = draw(TaskData.find(name, folder), columns=Columns(**columns), balance=False, labeled=None, transfer=0, validation=0, test=0)
+    parts, classes, _ = draw(
+        TaskData.find(name, folder), columns=Columns(**columns), balance=False, labeled=None, transfer=0, validation=0, test=0
+    )
     return {item.example.text: classes[item.example.label] for item in parts["labeled"]}
 
 
@@ -138,7 +140,10 @@ def test_the_same_rows_are_the_same_items_in_every_format(tmp_path):
     (tmp_path / "mine.jsonl").write_text(lines)
     typed = {"text": [row[0] for row in rows], "label": [int(row[1]) for row in rows], "note": [float(row[2]) for row in rows]}
     pq.write_table(pa.table(typed), tmp_path / "mine.parquet")
-    drawn = [draw(TaskData.find(f"mine.{end}", tmp_path), labeled=20, transfer=20, validation=4, test=10)[0] for end in ("csv", "jsonl", "parquet")]
+    drawn = [
+        draw(TaskData.find(f"mine.{end}", tmp_path), labeled=20, transfer=20, validation=4, test=10)[0]
+        for end in ("csv", "jsonl", "parquet")
+    ]
     assert drawn[0] == drawn[1] == drawn[2]
 
 
@@ -155,7 +160,11 @@ def test_only_an_empty_label_is_none(tmp_path, label, classes):
 @pytest.mark.parametrize(
     ("cells", "columns", "problem"),
     [
-        ({"text": [{"role": "user", "content": "a"}]}, {}, "column 'text' holds list<.*struct<role: string, content: string>>, not text"),
+        (
+            {"text": [{"role": "user", "content": "a"}]},
+            {},
+            "column 'text' holds list<.*struct<role: string, content: string>>, not text",
+        ),
         ({"text": {"content": "a"}}, {}, "column 'text' holds struct<content: string>, not text"),
         ({"text": "a", "pair": ["b"]}, {"pair": "pair"}, "column 'pair' holds list<.*string>, not text"),
         ({"text": "a", "label": [1]}, {}, "column 'label' holds list<.*double>, not names"),
@@ -177,7 +186,11 @@ def test_columns_that_are_not_named_hold_anything(tmp_path):
     notes = ["n/a", 1, None, [1], {"a": [1, "b"]}, True]
     lines = "".join(json.dumps({"text": f"t{k}", "label": k % 2, "note": notes[k]}) + "\n" for k in range(6))
     assert drawn_classes(tmp_path, "mine.jsonl", lines) == {f"t{k}": str(k % 2) for k in range(6)}
-    odd = {"when": pa.array([2**62, 1], pa.timestamp("us")), "far": pa.array([2**31 - 1, 0], pa.date32()), "bytes": [b"\xff", b""]}
+    odd = {
+        "when": pa.array([2**62, 1], pa.timestamp("us")),
+        "far": pa.array([2**31 - 1, 0], pa.date32()),
+        "bytes": [b"\xff", b""],
+    }
     table = pa.table({"text": ["a", "b"], "label": [0, 1], **odd, "many": [[b"\xff"], []]})
     assert drawn_classes(tmp_path, "mine.parquet", table) == {"a": "0", "b": "1"}
 

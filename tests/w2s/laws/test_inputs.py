@@ -20,7 +20,13 @@ from w2s.laws import Table, feature_matrix, load_table
 from w2s.laws.feature_maps import check_features
 from w2s_kernels import NUMPY
 
-SIZES: dict[str, Any] = {"weak_features": "inputs", "strong_features": "inputs", "n_labeled": 40, "n_transfer": 50, "n_test": 50}
+SIZES: dict[str, Any] = {
+    "weak_features": "inputs",
+    "strong_features": "inputs",
+    "n_labeled": 40,
+    "n_transfer": 50,
+    "n_test": 50,
+}
 SIZES |= {"ridge": 0.01, "ridge_weak": 0.01, "preprocess": "standardise", "task": "classification"}
 
 
@@ -71,7 +77,7 @@ def test_a_nameless_column_of_json_lines_is_no_feature(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     table = loaded(tmp_path / "mine.jsonl")
     assert (table.columns, table.left_out) == (("a",), {"": "an index column, it has no name"})
-    with pytest.raises(FieldError, match="no numeric column of .* matches; '': an index column"):
+    with pytest.raises(FieldError, match=r"no numeric column of .* matches; '': an index column"):
         check_features("columns:", table)
 
 
@@ -79,7 +85,12 @@ def test_an_input_that_counts_the_rows_is_said(tmp_path: Path) -> None:
     write(frame().assign(id=np.arange(150) + 1), tmp_path / "mine.csv", index=False)
     row = one("probe.table", folder=tmp_path, data="mine.csv", **SIZES)
     assert row["message"] == "input 'id' counts the rows of the file: is it a feature?"
-    chosen = one("probe.table", folder=tmp_path, data="mine.csv", **SIZES | dict.fromkeys(("weak_features", "strong_features"), "columns:*|!id"))
+    chosen = one(
+        "probe.table",
+        folder=tmp_path,
+        data="mine.csv",
+        **SIZES | dict.fromkeys(("weak_features", "strong_features"), "columns:*|!id"),
+    )
     assert pd.isna(chosen["message"])
 
 
@@ -88,12 +99,25 @@ def test_one_odd_cell_is_an_error_with_its_place(tmp_path: Path, cell: str) -> N
     data = frame().astype({"b": str})
     data.loc[56, "b"] = cell
     write(data, tmp_path / "mine.csv", index=False)
-    with pytest.raises(GridError, match=rf"mine\.csv: column 'b', row 57: '{cell.replace('?', '.')}' is no number, but .*of 150 cells.*'columns:\*\|!b'"):
+    with pytest.raises(
+        GridError,
+        match=rf"mine\.csv: column 'b', row 57: '{cell.replace('?', '.')}' is no number, but .*of 150 cells.*'columns:\*\|!b'",
+    ):
         one("probe.table", folder=tmp_path, data="mine.csv", **SIZES)
-    without = one("probe.table", folder=tmp_path, data="mine.csv", **SIZES | {"weak_features": "columns:*|!b", "strong_features": "columns:a"})
+    without = one(
+        "probe.table",
+        folder=tmp_path,
+        data="mine.csv",
+        **SIZES | {"weak_features": "columns:*|!b", "strong_features": "columns:a"},
+    )
     assert without["status"] == "ok"
     with pytest.raises(GridError, match="column 'b', row 57"):
-        one("probe.table", folder=tmp_path, data="mine.csv", **SIZES | {"weak_features": "columns:a", "strong_features": "columns:b"})
+        one(
+            "probe.table",
+            folder=tmp_path,
+            data="mine.csv",
+            **SIZES | {"weak_features": "columns:a", "strong_features": "columns:b"},
+        )
 
 
 def test_an_odd_target_is_an_error_with_its_place(tmp_path: Path) -> None:
@@ -106,7 +130,7 @@ def test_an_odd_target_is_an_error_with_its_place(tmp_path: Path) -> None:
 def test_numbers_stored_as_text_are_an_error_where_they_are_asked_for(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": ["1", "2", "3"], "b": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}), tmp_path / "mine.parquet")
     table = loaded(tmp_path / "mine.parquet")
-    with pytest.raises(FieldError, match=r"column 'a', row 1: the file stores it as text, but 3 of 3 cells look like one"):
+    with pytest.raises(FieldError, match=r"column 'a', row 1: the file stores it as text, but 3 of 3 cells look like numbers"):
         check_features("inputs", table)
     with pytest.raises(FieldError, match="column 'a', row 1"):
         feature_matrix("inputs", table, width=None, role="weak", seed=0, backend=NUMPY)
@@ -123,7 +147,11 @@ def test_columns_that_nothing_asks_for_hold_anything(tmp_path: Path) -> None:
     check_features("columns:a", table)
     assert table.columns == ("a",)
     assert set(table.odd) == {"words", "gap"}
-    assert table.left_out == {"many": "holds list<item: double>, no numbers", "words": "text", "deep": "holds values of several kinds, no numbers"}
+    assert table.left_out == {
+        "many": "holds list<item: double>, no numbers",
+        "words": "text",
+        "deep": "holds values of several kinds, no numbers",
+    }
     with pytest.raises(FieldError, match="column 'words', row 2: 'x' is no number"):
         check_features("relu", table)
 
@@ -166,7 +194,9 @@ def test_a_part_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     write(data, tmp_path / "mine.csv", index=False)
     assert one("probe.table", folder=tmp_path, data="mine.csv", **options)["n_evaluated"] == 15
     write(data.replace({"part": {"valid ": "validation"}}), tmp_path / "mine.csv", index=False)
-    with pytest.raises(GridError, match=r"column 'part', row 3: 'validation' is no part .did you mean 'valid'..; known: train, valid, test"):
+    with pytest.raises(
+        GridError, match=r"column 'part', row 3: 'validation' is no part .did you mean 'valid'..; known: train, valid, test"
+    ):
         one("probe.table", folder=tmp_path, data="mine.csv", **options)
 
 

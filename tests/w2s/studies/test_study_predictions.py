@@ -186,7 +186,9 @@ def text_file(folder: Path, name: str, rows: list[dict[str, str]]) -> Path:
     if name.endswith(".csv"):
         pd.DataFrame(rows).to_csv(path, index=False)
     elif name.endswith(".jsonl"):
-        numbers = [{k: v if v.isdecimal() and (v == "0" or v[0] != "0") else json.dumps(v) for k, v in row.items()} for row in rows]
+        numbers = [
+            {k: v if v.isdecimal() and (v == "0" or v[0] != "0") else json.dumps(v) for k, v in row.items()} for row in rows
+        ]
         path.write_text("".join("{" + ", ".join(f'"{k}": {v}' for k, v in row.items()) + "}\n" for row in numbers))
     else:
         pq.write_table(pa.table(pd.DataFrame(rows).to_dict("list")), path)
@@ -213,11 +215,23 @@ def test_a_model_that_never_says_one_of_the_classes(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
-    "names", [("007", "7"), ("NA", "US"), ("1e5", "100000"), ("true", "yes"), ("0.5", "1"), ("-0", "x"), ("nan", "null"), ("a b", "a_b")]
+    "names",
+    [
+        ("007", "7"),
+        ("NA", "US"),
+        ("1e5", "100000"),
+        ("true", "yes"),
+        ("0.5", "1"),
+        ("-0", "x"),
+        ("nan", "null"),
+        ("a b", "a_b"),
+    ],
 )
 def test_classes_are_text_as_written(tmp_path: Path, name: str, names: tuple[str, str]) -> None:
     first, second = names
-    row = score(text_file(tmp_path, name, named([first, second, first, second], [first, first, first, second])), "class").iloc[0]
+    row = score(text_file(tmp_path, name, named([first, second, first, second], [first, first, first, second])), "class").iloc[
+        0
+    ]
     assert (row["weak_error"], row["student_error"]) == (0.25, 0.0)
     says = "is the name of a class here, not a missing value"
     assert (says in str(row["message"])) == bool({"NA", "nan"} & set(names))
@@ -242,7 +256,10 @@ def test_items_are_text_as_written(tmp_path: Path, name: str, ids: list[str]) ->
 def test_ids_that_parquet_stores_as_numbers(tmp_path: Path) -> None:
     frame = pd.DataFrame(named(["0", "1", "0", "1"], ["0", "1", "0", "0"]))
     ids = pa.array([2**63 + k for k in range(4)], pa.uint64())
-    pq.write_table(pa.table({"item_id": ids} | {name: frame[name].to_list() for name in frame if name != "item_id"}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"item_id": ids} | {name: frame[name].to_list() for name in frame if name != "item_id"}),
+        tmp_path / "a.parquet",
+    )
     assert score(tmp_path / "a.parquet", "class")["n_items"].item() == 4
 
 
@@ -258,7 +275,11 @@ def test_white_space_around_a_name_is_no_part_of_it(tmp_path: Path, name: str) -
     ("truth", "weak", "problem"),
     [
         ("0 1 0 1", "0.0 1.0 0.0 0.0", "item 'q0': class '0.0', but '0' in the truth"),
-        ("0 1 0 1", "false true false true", "'weak' shares no class with the truth: it has 'false', 'true', the truth has '0', '1'"),
+        (
+            "0 1 0 1",
+            "false true false true",
+            "'weak' shares no class with the truth: it has 'false', 'true', the truth has '0', '1'",
+        ),
         ("yes no yes no", "yes No yes No", "item 'q1': class 'No', but 'no' in the truth"),
         ("07 8 07 8", "7 8 7 8", "item 'q0': class '7', but '07' in the truth"),
         ("caf\u00e9 no no no", "cafe\u0301 no no no", "item 'q0': class 'cafe\u0301', but 'caf\u00e9' in the truth"),
@@ -281,9 +302,15 @@ def test_a_class_that_only_a_model_names_is_a_class(tmp_path: Path) -> None:
 def test_an_optional_column_that_is_spelled_otherwise_is_not_passed_over(tmp_path: Path, name: str) -> None:
     path = write(as_classes(drawn(0)).assign(**{name: 1}), tmp_path / "mine.csv")
     role = name.lower()
-    with pytest.raises(UserError, match=f"is column '{name}' the {role} column. write '{role}' in the file, or {role}_column: {name}"):
+    with pytest.raises(
+        UserError, match=f"is column '{name}' the {role} column. write '{role}' in the file, or {role}_column: {name}"
+    ):
         score(path, "class")
-    grid = {"study": STUDY, "fixed": {"file": path.name, "kind": "class", f"{role}_column": name}, "seeds": [1] if role == "seed" else 1}
+    grid = {
+        "study": STUDY,
+        "fixed": {"file": path.name, "kind": "class", f"{role}_column": name},
+        "seeds": [1] if role == "seed" else 1,
+    }
     load_grid(grid, tmp_path)
 
 

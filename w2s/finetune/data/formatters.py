@@ -37,7 +37,7 @@ class Example(NamedTuple):
     """``text``, and ``pair`` where the task has a second one; equal ``group`` means related.
 
     ``label`` counts from 0; from a file of one's own it is the name that is written there, and is numbered later. In a task of
-    pairs ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is the place of the better one, 0 or 1.
+    pairs ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is 0 or 1, the better one's place.
     """
 
     text: str
@@ -125,7 +125,9 @@ def _cosmos_qa(row: Row) -> Example:
 
 def _piqa(row: Row) -> Example:
     goal = _text(row["goal"])
-    answer, right = _one_answer([row["sol1"], row["sol2"]], _class(row["label"]), goal + _text(row["sol1"]) + _text(row["sol2"]))
+    answer, right = _one_answer(
+        [row["sol1"], row["sol2"]], _class(row["label"]), goal + _text(row["sol1"]) + _text(row["sol2"])
+    )
     return Example(goal, answer, right, goal)
 
 

@@ -23,8 +23,8 @@ from w2s.laws.table import load_table, split_rows
 from w2s.sharing.results import Results
 from w2s.sharing.stage import Level, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
-from w2s.studies.probe.table.figures import FIGURES, digest
 from w2s.studies.probe.table.columns import lines_of
+from w2s.studies.probe.table.figures import FIGURES, digest
 from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
 from w2s.studies.probe.table.solve import ERRORS, STAGES
@@ -197,7 +197,9 @@ class ProbeTable(Study):
 
 
 def _remarks(level: Level) -> list[str]:
-    return input_remarks((level["weak_features"], level["strong_features"]), load_table(level["data"], level["target"], level["task"]))
+    return input_remarks(
+        (level["weak_features"], level["strong_features"]), load_table(level["data"], level["target"], level["task"])
+    )
 
 
 def _designs(students: Sequence[Level]) -> list[list[int]]:
