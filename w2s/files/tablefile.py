@@ -95,6 +95,9 @@ def _read_stored(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     if path.suffix in (".parquet", ".pq"):
+        names = pq.read_schema(path).names
+        if len(set(names)) < len(names):
+            return _names_alone(names)
         table = pq.read_table(path)
         table.validate(full=True)
         return table
@@ -134,11 +137,16 @@ def _read_csv(data: bytes, text: str) -> pa.Table:
     options = pyarrow.csv.ParseOptions(newlines_in_values=True)
     names = pyarrow.csv.open_csv(pa.BufferReader(data), parse_options=options).schema.names
     if len(set(names)) < len(names):
-        return pa.table([pa.array([""])] * len(names), names=names)  # the caller names the column that is there twice
+        return _names_alone(names)
     convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     reading = pyarrow.csv.ReadOptions(use_threads=False) if len(data) < _LINE_BYTES else None  # small files: rows have numbers
     table = pyarrow.csv.read_csv(pa.BufferReader(data), reading, options, convert)
     return pa.table(table.columns, schema=pa.schema([untyped(name) for name in names]))
+
+
+def _names_alone(names: list[str]) -> pa.Table:
+    """Make a table of these names, for the complaint about one that is there twice."""
+    return pa.table([pa.array([""])] * len(names), names=names)
 
 
 def _check_quotes(text: str) -> None:

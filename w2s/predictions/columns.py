@@ -237,15 +237,22 @@ class Reader:
 
     def unlike(self, role: str, column: Column, error: CellError, wanted: str) -> FieldError:
         """Make the complaint about a column that does not hold what is wanted, with the first such item."""
-        where = f"{self.name}: column {getattr(self.names, role)!r}" if error.row is None else self.at(role, error.row)
-        holds = "" if column.untyped or error.row is None else f"holds {column.holds}, not {wanted}: "
-        return FieldError(f"{where}: {holds}{error}", self.names.field(role))
+        name, field = getattr(self.names, role), self.names.field(role)
+        if error.row is None:
+            return FieldError(f"{self.name}: column {name!r} {error}", field)
+        if column.untyped:
+            return FieldError(f"{self.at(role, error.row)}: {error}", field)
+        where = self.place(role, error.row)
+        return FieldError(f"{self.name}: column {name!r} holds {column.holds}, not {wanted} ({where}: {error})", field)
 
     def at(self, role: str, row: int) -> str:
         """Name a place in the file: column and item."""
+        return f"{self.name}: column {getattr(self.names, role)!r}, {self.place(role, row)}"
+
+    def place(self, role: str, row: int) -> str:
+        """Name an item, by its row where that is what is wrong."""
         item = self.table[self.names.item_id][row].as_py() if self.names.item_id in self.table.column_names else None
-        place = f"row {row + 1}" if role == "item_id" or item is None else f"item {item!r}"
-        return f"{self.name}: column {getattr(self.names, role)!r}, {place}"
+        return f"row {row + 1}" if role == "item_id" or item is None else f"item {item!r}"
 
 
 def class_remarks(classes: Sequence[str]) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def _as_written(task: str, table: pa.Table, formatter: Formatter) -> pa.Table:
         except CellError as error:
             if name in formatter.columns:
                 row = "" if error.row is None else f", row {error.row + 1}"
-                raise FieldError(f"{task}: column {name!r}{row}: {error}") from None
+                raise FieldError(f"{task}: column {name!r}{row} {error}") from None
     return table
 
 
