@@ -163,13 +163,11 @@ def a_column_spelled_otherwise(content: Content, rng: Random) -> Content:
 
 def all_names_otherwise(content: Content, rng: Random) -> Content:
     """Rename classes in every column at once."""
-    columns = (
-        [name for name in ROLES[1:] if name in content.cells]
-        if content.kind == "class"
-        else ["y" if "y" in content.cells else "label"]
-    )
-    if content.kind not in ("class", "labelled", "task"):
-        return content
+    columns = [
+        name
+        for name in {"class": ROLES[1:], "labelled": "y", "task": ("label",)}.get(content.kind, ())
+        if name in content.cells
+    ]
     old = list(dict.fromkeys(cell for name in columns for cell in content.cells[name]))
     named = dict(zip(old, (NASTY[k] for k in rng.permutation(len(NASTY))), strict=False))
     for name in columns:
