@@ -97,7 +97,7 @@ def _load(name: str, path: Path, sha256: str, kind: Kind, names: ColumnNames) ->
     seeds = reader.seeds() if reader.has("seed") else None
     groups, problem = _groups(reader)
     more = {"classes": classes, "unused": reader.unused(), "remarks": class_remarks(classes)}
-    whole = Predictions(name, items, truth, models, seeds, groups, problem, **more)  # type: ignore[arg-type]
+    whole = Predictions(name, items, truth, models, seeds, groups, problem, **more)
     order = np.lexsort([items, *(column for column in (groups, seeds) if column is not None)])
     return _unique(whole.take(order))
 
