@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import CONTENTS, Content, a_cell, as_arrow, as_csv, as_json, expected, fault_of, faults, found_numbers
+from mutations import CONTENTS, a_cell, as_arrow, as_csv, as_json, expected, fault_of, faults, found_numbers
+from plain_rules import Content
 
 
 def asked() -> range:
@@ -30,7 +31,7 @@ def test_clean_contents_have_a_meaning_in_every_style(tmp_path: Path, make, styl
     content: Content = make(rng)
     file = style(content, rng)
     (tmp_path / file.name).write_bytes(file.data)
-    meaning = expected(content, folder=tmp_path)
+    meaning = expected(content, frozenset(), tmp_path)
     assert meaning is not None
     if content.kind not in ("table", "labelled") or style is as_csv:  # elsewhere a number can be stored as text
         found = found_numbers(content.kind, tmp_path, file.name)
