@@ -48,6 +48,7 @@ def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
         tables = [solve_rows(checked.study, part.block, NUMPY) for part in checked.parts]
     rows: DataFrame = pd.concat([table.to_pandas() for table in tables], ignore_index=True)
     rows.attrs["w2s"] = {"fields": list(cell_fields(checked.study.Cell))}
+    rows.attrs["remarks"] = list(found.remarks)
     return rows
 
 
@@ -62,7 +63,10 @@ def print_scores(rows: DataFrame) -> None:
     table = pd.concat(lines, ignore_index=True)
     table = table.sort_values(by, kind="stable") if by else table
     rest = [name for name in table.columns if name not in (*by, "seed")]
-    console().print(table[[*by, "seed", *rest]].to_string(index=False, line_width=10_000))
+    out = console()
+    out.print(table[[*by, "seed", *rest]].to_string(index=False, line_width=10_000))
+    for remark in rows.attrs.get("remarks", []):
+        out.print(f"! {remark}")
 
 
 def _of(rows: DataFrame, seed: int) -> DataFrame:

@@ -56,7 +56,9 @@ def descriptors(table: Table) -> Matrix:
 
 
 def _smiles(table: Table) -> list[str]:
-    return table.texts("smiles", "molecule")
+    if "smiles" not in table.words:
+        raise FieldError(f"{table.name}: molecule features need a text column 'smiles'")
+    return [str(word) for word in table.words["smiles"]]
 
 
 def _parsed(table: Table) -> list[Any]:

@@ -54,16 +54,6 @@ class Table:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def texts(self, column: str, what: str) -> list[str]:
-        """Texts of a column for some features (``what``); :class:`FieldError` where there is none, or a cell is empty."""
-        if column not in self.words:
-            reason = f"; {column!r}: {self.left_out[column]}" if column in self.left_out else ""
-            reason = reason or (f"; {column!r} holds numbers" if column in (*self.columns, *self.odd) else "")
-            raise FieldError(f"{self.name}: {what} features need a text column {column!r}{reason}")
-        words = self.words[column]
-        refused_rows(f"{self.name}: column {column!r}", np.array([word is None for word in words]), "empty cells")
-        return [str(word) for word in words]
-
 
 @dataclass(frozen=True)
 class Rows:

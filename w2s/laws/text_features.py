@@ -49,7 +49,9 @@ def encoded(table: Table, argument: str) -> Matrix:
 
 
 def _texts(table: Table) -> list[str]:
-    return table.texts("text", "text")
+    if "text" not in table.words:
+        raise FieldError(f"{table.name}: text features need a text column 'text'")
+    return [str(word) for word in table.words["text"]]
 
 
 def _parsed(argument: str) -> tuple[str, int, int | None]:

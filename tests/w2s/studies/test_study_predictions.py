@@ -237,6 +237,11 @@ def test_classes_are_text_as_written(tmp_path: Path, name: str, names: tuple[str
     assert (says in str(row["message"])) == bool({"NA", "nan"} & set(names))
 
 
+def test_a_class_named_like_a_missing_value_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(score(text_file(tmp_path, "mine.csv", named(["NA", "US"], ["NA", "NA"])), "class"))
+    assert capsys.readouterr().out.splitlines()[-1] == "! 'NA' is the name of a class here, not a missing value"
+
+
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     "ids",
