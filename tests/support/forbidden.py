@@ -73,10 +73,11 @@ def _own_clocks(tree: ast.AST) -> set[str]:
 
 
 def _programs_with_clocks(tree: ast.Module) -> Iterator[tuple[ast.Assign, str]]:
+    reads = re.compile(rf"\b(?:{'|'.join(_CLOCKS)})\(\)\s*-")
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            if re.search(rf"\b(?:{'|'.join(_CLOCKS)})\(\)\s*-", node.value.value):
-                yield node, ast.unparse(node.targets[0])
+        value = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(value, ast.Constant) and reads.search(str(value.value)):
+            yield node, ast.unparse(node.targets[0])
 
 
 def _timed_names(function: ast.AST, clocks: set[str]) -> set[str]:
