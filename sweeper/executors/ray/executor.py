@@ -117,9 +117,10 @@ class RayExecutor(Executor):
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
+        problem = temporary_folder_problem()
         folder = self._folder.enter_context(room_for_sockets())
         if folder is not None:
-            self.setup.note(f"{temporary_folder_problem()}: they are in {folder}")
+            self.setup.note(f"{problem}: they are in {folder}")
         context = ray.init(
             address="local",
             _temp_dir=folder,

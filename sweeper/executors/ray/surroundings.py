@@ -79,7 +79,8 @@ def room_for_sockets() -> Iterator[str | None]:
         if not temporary_folder_problem(place):
             folder = tempfile.mkdtemp(prefix="w2s-", dir=place)
             try:
-                yield folder
+                with _as_tmpdir(folder):  # servers of the cluster make sockets of their own there
+                    yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             return
@@ -87,6 +88,18 @@ def room_for_sockets() -> Iterator[str | None]:
         f"{temporary_folder_problem(_default_folder())}; set RAY_TMPDIR to a folder with a short name and 64 MiB of room, "
         "or run with --executor processes or inline"
     )
+
+
+@contextlib.contextmanager
+def _as_tmpdir(folder: str) -> Iterator[None]:
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
 
 
 def temporary_folder_problem(place: str | None = None) -> str:

@@ -161,7 +161,7 @@ def test_ray_with_few_open_files_says_so(bench):
     done = sweep(bench, "launch", bench.grid(), "--executor", "ray", prefix=("prlimit", "--nofile=64:64"))
     assert done.returncode == 2
     assert b"Ray needs 256 open files" in done.stderr
-    assert done.stderr.count(b"\n") == 1
+    assert b"Traceback" not in done.stderr
     assert b"open files" in sweep(bench, "doctor", prefix=("prlimit", "--nofile=64:64")).stdout
     assert sweep(bench, "launch", bench.grid(), "--executor", "inline", prefix=("prlimit", "--nofile=64:64")).returncode == 0
 
@@ -200,8 +200,7 @@ def test_an_address_in_the_environment_is_used_and_said(bench):
 
 
 HEAD = """
-import os, sys
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+import sys
 import ray
 context = ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR")
 print(context.address_info["gcs_address"], flush=True)
@@ -212,11 +211,12 @@ ray.shutdown()
 
 @pytest.mark.ray
 def test_a_running_cluster_is_joined_through_the_environment(bench):
+    shared = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     with subprocess.Popen(
-        [sys.executable, "-c", HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=bench.environment
+        [sys.executable, "-c", HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=bench.environment | shared
     ) as head:
         address = head.stdout.readline().strip()
-        done = sweep(bench, "launch", bench.grid(), "--executor", "ray", RAY_ADDRESS=address)
+        done = sweep(bench, "launch", bench.grid(), "--executor", "ray", RAY_ADDRESS=address, **shared)
         head.stdin.write("\n")
         head.stdin.flush()
     assert done.returncode == 0, done.stderr.decode()
