@@ -21,10 +21,10 @@ Function = Callable[..., Any]
 
 def command(app: typer.Typer, help_text: str, name: str | None = None) -> Callable[[Function], Function]:
     """Register a guarded function as a command. Its help is an argument, since ``python -OO`` removes docstrings."""
-    return lambda function: app.command(name, help=help_text)(guarded(function))
+    return lambda function: app.command(name, help=help_text)(_guarded(function))
 
 
-def guarded(function: Function) -> Function:
+def _guarded(function: Function) -> Function:
     """Show a user error as one message with its exit code; end quietly on an interrupt or a closed pipe."""
 
     @functools.wraps(function)
