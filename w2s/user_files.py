@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from w2s.errors import FieldError, nearest
+from w2s.files.paths import user_path
 
 __all__ = ["import_file", "is_file_reference", "load_from_file"]
 
@@ -31,7 +32,7 @@ def load_from_file(reference: str, base: Path, *, kind: str, plural: str, fits: 
         article = "an" if kind[0] in "aeiou" else "a"
         raise FieldError(f"{reference!r}: write {article} {kind} of your own as file.py:Name")
     try:
-        path = (base / Path(name).expanduser()).resolve()
+        path = user_path(name, base)
         module = import_file(path)
     except (OSError, RuntimeError) as error:
         raise FieldError(f"{reference!r} cannot be read: {error}") from None

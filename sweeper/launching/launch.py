@@ -35,6 +35,7 @@ from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
+from w2s.files.lock import locks_are_off
 from w2s_kernels import choose
 
 __all__ = ["Outcome", "launch"]
@@ -97,6 +98,8 @@ def launch(
     plan = make_plan(checked)
     folder = RunFolder(run)
     report = progress or Progress.silent()
+    if locks_are_off():
+        report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
         return _launch_locked(plan, folder, settings, keep, report)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from w2s.errors import FieldError, nearest
 from w2s.files.columns import CellError, column_of
-from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
 from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, read_typed_file
 from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
@@ -46,7 +46,7 @@ class TaskData(Content):
             _hub_formatter(name)
             return Path(name)
         if name.endswith(TABLE_ENDINGS):
-            path = (base / Path(name).expanduser()).resolve()
+            path = beside(name, base)
             if path.is_file():
                 return path
             raise DataFileError(f"{name}: no such file {path}")

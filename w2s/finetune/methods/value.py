@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationInfo
 
 from w2s.errors import FieldError
-from w2s.files.datafile import Content, DataFileError, content_sha256
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256
 from w2s.finetune.methods.text import Method, file_of, parse_method
 
 __all__ = ["MethodText", "read_method"]
@@ -24,7 +24,7 @@ class MethodText(Content):
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the file that the text names."""
-        path = (base / Path(file_of(name) or "").expanduser()).resolve()
+        path = beside(file_of(name) or "", base)
         if not path.is_file():
             raise DataFileError(f"method {name!r}: no such file {path}")
         return path
