@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from solving import one
 
-from sweeper import GridError, load_grid
+from sweeper import GridError, load_grid, make_plan
+from sweeper.cli.show.plan import print_plan
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.laws import Table, feature_matrix, load_table
@@ -198,11 +199,11 @@ def test_a_part_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
         one("probe.table", folder=tmp_path, data="mine.csv", **options)
 
 
-def test_a_plan_says_what_is_read_and_what_is_left_out(tmp_path: Path) -> None:
+def test_a_plan_says_what_is_read_and_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(frame().assign(note="x", id=np.arange(150)), tmp_path / "mine.csv", index=True)
     fixed = SIZES | {"data": "mine.csv", "strong_features": "columns:a"}
     grid = load_grid({"study": "probe.table", "fixed": fixed, "seeds": 1}, tmp_path)
-    assert grid.study().reads(grid.parts[0].block) == [
+    lines = [
         "mine.csv: 150 rows; target 'y', 2 classes: '0', '1'",
         "  weak features inputs: 3 columns, 'a', 'b', 'id'",
         "  strong features columns:a: 1 columns, 'a'",
@@ -210,3 +211,6 @@ def test_a_plan_says_what_is_read_and_what_is_left_out(tmp_path: Path) -> None:
         "  ! column '' is no feature: an index column, it has no name",
         "  ! input 'id' counts the rows of the file: is it a feature?",
     ]
+    assert grid.study().reads(grid.parts[0].block) == lines
+    print_plan(make_plan(grid))
+    assert capsys.readouterr().out.splitlines()[1:7] == lines
