@@ -98,7 +98,7 @@ def _read_stored(path: Path) -> pa.Table:
         names = pq.read_schema(path).names
         if len(set(names)) < len(names):
             return _names_alone(names)
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
         return table
     if path.suffix in (".arrow", ".feather"):

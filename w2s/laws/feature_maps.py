@@ -87,6 +87,7 @@ def used_columns(name: str, table: Table) -> tuple[str, ...]:
 
 def input_remarks(names: Iterable[str], table: Table) -> list[str]:
     """Say which columns some feature maps leave out as an index, and which inputs only count the rows of the file."""
+    names = list(names)
     kinds = {name.partition(":")[0] for name in names}
     used = dict.fromkeys(column for name in names for column in used_columns(name, table))
     index = [column for column, reason in table.left_out.items() if reason.startswith("an index column")]

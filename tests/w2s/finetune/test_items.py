@@ -230,7 +230,7 @@ def test_too_few_items_one_class_and_missing_columns_are_told(tmp_path, named):
         draw(named, labeled=1000)
     path = tmp_path / "one.csv"
     path.write_text("text,label\n" + "".join(f"a {k},1\n" for k in range(40)))
-    with pytest.raises(FieldError, match="1 value"):
+    with pytest.raises(FieldError, match=r"one.csv: the label column .label. has 1 value"):
         draw(TaskData.find("one.csv", tmp_path), labeled=4, transfer=4, validation=2)
     with pytest.raises(FieldError, match="no column 'review'; its columns: text, label"):
         draw(TaskData.find("one.csv", tmp_path), columns=Columns(text="review"))

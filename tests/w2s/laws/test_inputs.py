@@ -206,7 +206,7 @@ def test_a_plan_says_what_is_read_and_what_is_left_out(tmp_path: Path, capsys: p
     lines = [
         "mine.csv: 150 rows; target 'y', 2 classes: '0', '1'",
         "  weak features inputs: 3 columns, 'a', 'b', 'id'",
-        "  strong features columns:a: 1 columns, 'a'",
+        "  strong features columns:a: 1 column, 'a'",
         "  left out: '' (an index column, it has no name), 'note' (text)",
         "  ! column '' is no feature: an index column, it has no name",
         "  ! input 'id' counts the rows of the file: is it a feature?",

@@ -13,24 +13,33 @@ __all__ = ["lines_of"]
 _SHOWN = 12
 
 
-def lines_of(level: Mapping[str, Any]) -> Iterator[str]:
-    """Name the rows, the target with its classes, the columns that each model sees, and all others with the reason."""
-    table = load_table(level["data"], level["target"], level["task"])
-    target = level["target"] or ("digit" if level["data"].name == "digits" else "y")
+def lines_of(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name target and classes of one table, the columns of each feature map, and all others with the reason.
+
+    ``levels`` are the cells' fields for that table: they may differ in features and in the published split.
+    """
+    first = levels[0]
+    table = load_table(first["data"], first["target"], first["task"])
+    target = first["target"] or ("digit" if first["data"].name == "digits" else "y")
     classes = f", {len(table.classes)} classes: {_listed(table.classes)}" if table.classes else ""
     yield f"{table.name}: {len(table):,} rows; target {target!r}{classes}"
-    features = {role: level[f"{role}_features"] for role in ("weak", "strong")}
-    seen = {role: used_columns(name, table) for role, name in features.items()}
-    for role, columns in seen.items():
-        yield f"  {role} features {features[role]}{f': {len(columns)} columns, {_listed(columns)}' if columns else ''}"
-    unused = list(_unused(table, {column for columns in seen.values() for column in columns} | {level["split"]}))
-    if unused:
+    maps = dict.fromkeys((role, level[f"{role}_features"]) for role in ("weak", "strong") for level in levels)
+    seen = {level["split"] for level in levels}
+    for role, name in maps:
+        columns = used_columns(name, table)
+        seen |= set(columns)
+        yield f"  {role} features {name}{_counted(columns)}"
+    if unused := list(_unused(table, seen)):
         yield f"  left out: {_listed(unused, '')}"
-    for remark in input_remarks(features.values(), table):
+    for remark in input_remarks((name for _, name in maps), table):
         yield f"  ! {remark}"
 
 
-def _unused(table: Table, seen: set[str]) -> Iterator[str]:
+def _counted(columns: Sequence[str]) -> str:
+    return f": {len(columns)} column{'s' if len(columns) > 1 else ''}, {_listed(columns)}" if columns else ""
+
+
+def _unused(table: Table, seen: set[str | None]) -> Iterator[str]:
     """Columns that no model sees, with the reason."""
     for column in table.columns:
         if column not in seen:

@@ -156,8 +156,10 @@ class ProbeTable(Study):
 
     def reads(self, block: Block) -> Sequence[str]:
         """Say of every file which columns are target and features, and what is left out and why."""
-        names = ("data", "target", "task", "split", "weak_features", "strong_features")
-        return [line for level in asked_levels(block, *names) for line in lines_of(level)]
+        tables: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+        for level in asked_levels(block, "data", "target", "task", "split", "weak_features", "strong_features"):
+            tables.setdefault((level["data"], level["target"], level["task"]), []).append(level)
+        return [line for levels in tables.values() for line in lines_of(levels)]
 
     def cost(self, block: Block) -> Cost:
         """Count the operations of the stages; bytes of one student design and the outputs of all filters."""
