@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -188,12 +188,15 @@ def score(
     ],
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
+    labels: Annotated[
+        Literal["soft", "hard"], typer.Option(help="what the student was trained on: weak probabilities, or their class")
+    ] = "soft",
 ) -> None:
     """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
-    print_scores(score_file(file, kind, by))
+    print_scores(score_file(file, kind, by, labels))
 
 
 @app.command("import")

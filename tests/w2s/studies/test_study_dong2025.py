@@ -230,7 +230,7 @@ def explicit(cell: Mapping[str, Any], evaluate: str, risk: str, ceiling: str, se
         y[role] = latent[role] @ goal + noise[role]
     ridge = {"filter": "ridge", "ridge": cell["ridge_weak"]}
     weak = weak_map.T @ fit(latent["labeled"] @ weak_map.T, y["labeled"], ridge)
-    strong = strong_map.T @ fit(latent["labeled"] @ strong_map.T, y["labeled"], ridge)
+    strong = strong_map.T @ fit(latent["labeled"] @ strong_map.T, y["labeled"], cell)  # the student's filter
     student = strong_map.T @ fit(latent["transfer"] @ strong_map.T, latent["transfer"] @ weak, cell)
     rows, truth = latent["transfer"], y["transfer"]
     if ceiling == "labeled+transfer":
@@ -360,7 +360,7 @@ def test_theory_is_null_where_a_penalty_is_at_work() -> None:
         **{k: v for k, v in CELL.items() if k not in ("ridge", "ridge_weak")},
     )
     weak, student = rows["ridge_weak"] == 0, rows["ridge"] == 0
-    known = {"weak": weak, "strong": weak, "ceiling": student, "student": weak & student}
+    known = {"weak": weak, "strong": student, "ceiling": student, "student": weak & student}
     for model, where in known.items():
         assert (rows[f"{model}_error_theory"].notna() == where).all()
     for name in ("pgr_theory", "opr_theory"):
@@ -379,9 +379,9 @@ def test_theory_columns_match_the_module() -> None:
         ({"n_labeled": 8}, "n_labeled must exceed d_weak + 1"),
         ({"n_transfer": 6}, "n_transfer must exceed d_strong + 1"),
         ({"d_overlap": 5.5}, "d_overlap must not exceed"),
-        ({"d_overlap": 0.5}, "without a fully shared direction"),
+        ({"d_overlap": 0.5, "rho_weak": 0.0}, "no target has rho_weak = 0 and rho_strong = 0.1 here"),
         ({"signal": 0.0}, "need a signal"),
-        ({"d_weak": 2, "d_overlap": 2.0, "rho_weak": 0.1, "rho_strong": 0.3}, "misses at least"),
+        ({"d_weak": 2, "d_overlap": 2.0, "rho_weak": 0.1, "rho_strong": 0.3}, "rho_weak can be 0.3 to 1"),
     ],
 )
 def test_impossible_cells_are_refused(change: dict[str, Any], message: str) -> None:
