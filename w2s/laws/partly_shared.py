@@ -72,7 +72,7 @@ def _with_one(point: Point, corners: Sequence[Point], cosine: float) -> Iterator
         if steps is not None and steps >= 1.0 - _ROUNDING:
             end = tuple(v + steps * (p - v) for v, p in zip(corner, point, strict=True))
             plane = min(1.0, 1.0 / steps)
-            yield Placement({corner: 1.0 - plane}, plane, _angle(end, math.acos(cosine)))
+            yield Placement({corner: 1.0 - plane}, plane, _angle(end, cosine))
 
 
 def _far_side(corner: Point, point: Point, cosine: float) -> float | None:
@@ -82,14 +82,15 @@ def _far_side(corner: Point, point: Point, cosine: float) -> float | None:
         if corner[axis] == point[axis] == side:  # the line is a side of the square, which the ellipse touches
             apart = point[1 - axis] - corner[1 - axis]
             return (touched - corner[1 - axis]) / apart if apart else None
-    # With x = 2 a - 1, y = 2 b - 1 and C = cos 2t the ellipse is x^2 + y^2 - 2 C x y = 1 - C^2.
+    # With x = 2 a - 1, y = 2 b - 1 and C = cos 2t the ellipse is z'Az = det A for z = (x, y) and A = [[1, -C], [-C, 1]]. Along
+    # z = start + k step this is quadratic in k; (u'Av)^2 = (u'Au)(v'Av) - det A det[u, v]^2 keeps its root exact.
     double = 2.0 * square - 1.0
     start = np.array([2.0 * value - 1.0 for value in corner])
     step = 2.0 * np.subtract(point, corner)
     form = np.array([[1.0, -double], [-double, 1.0]])
-    lead, half, rest = step @ form @ step, start @ form @ step, start @ form @ start - (1.0 - double**2)
-    root = half * half - lead * rest
-    return float((-half + math.sqrt(root)) / lead) if lead > 0 and root >= 0 else None
+    lead, half = float(step @ form @ step), float(start @ form @ step)
+    root = 4.0 * square * (1.0 - square) * (lead - float(start[0] * step[1] - start[1] * step[0]) ** 2)
+    return (-half + math.sqrt(root)) / lead if lead > 0 and root >= 0 else None
 
 
 def _with_two(point: Point, corners: Sequence[Point], cosine: float) -> Iterator[Placement]:
@@ -119,7 +120,9 @@ def _farthest(normal: Vector, between: float) -> float:
     return 0.5 * math.atan2(float(normal[1]) * math.sin(2.0 * between), float(real))
 
 
-def _angle(point: Sequence[float], between: float) -> float:
-    """Angle phi of a point of the ellipse."""
-    x, y = (2.0 * value - 1.0 for value in point)
-    return 0.5 * math.atan2((y - x * math.cos(2.0 * between)) / math.sin(2.0 * between), x)
+def _angle(point: Sequence[float], cosine: float) -> float:
+    """Angle phi of a point (cos^2 phi, cos^2(phi - t)) of the ellipse, in [-pi/2, pi/2]."""
+    along, seen = (math.sqrt(min(max(value, 0.0), 1.0)) for value in point)
+    sine = math.sqrt((1.0 - cosine) * (1.0 + cosine))
+    across = [(sign * seen - cosine * along) / sine for sign in (1.0, -1.0)]
+    return math.atan2(min(across, key=lambda value: abs(value**2 + along**2 - 1.0)), along)
