@@ -154,10 +154,10 @@ class Geometry:
         reached = weak_range(1.0 - self.rho_strong, self._corners(), float(partly[0]) if len(partly) else None)
         least, most = (max(0.0, 1.0 - value) for value in reversed(reached))
         allowed = f"{least:.3g}" if most - least < 1e-3 else f"{least:.3g} to {most:.3g}"
+        shape = f"d_weak = {self.d_weak}, d_strong = {self.d_strong}, d_overlap = {self.d_overlap:g} ({self.overlap})"
         return (
-            f"no target has rho_weak = {self.rho_weak:g} and rho_strong = {self.rho_strong:g} here: with d_weak = {self.d_weak}, "
-            f"d_strong = {self.d_strong}, d_overlap = {self.d_overlap:g} ({self.overlap}) and this rho_strong, rho_weak can be "
-            f"{allowed} (signal: 0 needs neither)"
+            f"no target has rho_weak = {self.rho_weak:g} and rho_strong = {self.rho_strong:g} here: with {shape} and this "
+            f"rho_strong, rho_weak can be {allowed} (signal: 0 needs neither)"
         )
 
 

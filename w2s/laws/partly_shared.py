@@ -3,8 +3,8 @@
 A unit vector f has the point (a, b): the part |P_s f|^2 of it within the strong features, and |P_w f|^2 within the weak ones.
 Directions that both features have give (1, 1), those of one alone (1, 0) and (0, 1), those of neither (0, 0). In the plane of
 a pair with cosine c = cos t between its strong and its weak direction, the vector at angle phi from the strong one gives
-(cos^2 phi, cos^2(phi - t)): an ellipse that touches all four sides of the unit square. A target of several parts has the mean of
-their points, weighted by power, so the points that some target has are the convex hull of all these.
+(cos^2 phi, cos^2(phi - t)): an ellipse that touches all four sides of the unit square. A target of several parts has the mean
+of their points, weighted by power, so the points that some target has are the convex hull of all these.
 """
 
 from __future__ import annotations

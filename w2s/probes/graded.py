@@ -2,8 +2,8 @@
 
 A singular value decomposition of such rows is accurate relative to the largest column alone: a column 1e16 times smaller drowns
 in its rounding. Here every column keeps its own digits, and whether it adds a direction is asked relative to its own size, so
-that no choice of units changes the rank. Columns are made orthogonal from the largest to the smallest, X/sqrt(n) = Q R, and R is
-decomposed by one-sided Jacobi rotations, whose error does not depend on the sizes of rows and columns.
+that no choice of units changes the rank. Columns are made orthogonal from the largest to the smallest, X/sqrt(n) = Q R, and R
+is decomposed by one-sided Jacobi rotations, whose error does not depend on the sizes of rows and columns.
 
 Source: Z. Drmac and K. Veselic, New fast and accurate Jacobi SVD algorithm, SIAM J. Matrix Anal. Appl. 29 (2008), as LAPACK's
 dgejsv.

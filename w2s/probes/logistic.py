@@ -23,8 +23,8 @@ CLIP = 0.01
 
 
 TOLERANCE = 1e-6
-"""Largest norm of the gradient of the mean loss with which a logistic fit counts as finished, in the coordinates of the descent:
-there the curvature is at most one, whatever the units of the features."""
+"""Largest norm of the gradient of the mean loss with which a logistic fit counts as finished, in the coordinates of the
+descent: there the curvature is at most one, whatever the units of the features."""
 
 _LEAST_BOUND = 1e-13
 """Part of the feature power that the bound of the Hessian has at least in every direction, so that it can be factored."""

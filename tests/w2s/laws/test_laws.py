@@ -456,7 +456,10 @@ def test_a_target_is_refused_only_where_there_is_none(geometry: Geometry) -> Non
     points = [[np.cos(angles) ** 2, np.cos(angles - np.arccos(c)) ** 2] for c in np.unique(partly)]
     points += [[[c >= 1.0], [c >= 1.0]] for c in np.unique(geometry.cosines)]
     unpaired = geometry.cosines[-1] == 0
-    points += [[[unpaired or geometry.d_strong > geometry.d_weak], [0.0]], [[0.0], [unpaired or geometry.d_weak > geometry.d_strong]]]
+    points += [
+        [[unpaired or geometry.d_strong > geometry.d_weak], [0.0]],
+        [[0.0], [unpaired or geometry.d_weak > geometry.d_strong]],
+    ]
     hull = np.hstack([np.array(part, dtype=float) for part in points])
     wanted = np.array([1 - geometry.rho_strong, 1 - geometry.rho_weak])
 

@@ -137,7 +137,9 @@ def test_a_logistic_fit_has_no_unit(factor: float) -> None:
     X, Y, T = data(n=80)
     labels = np.eye(2)[(Y[:, 0] > 0).astype(int)]
     wanted = Logistic(X, "center", NUMPY).fit(labels, 3.0).at(T)
-    np.testing.assert_allclose(Logistic(X * factor, "center", NUMPY).fit(labels, 3.0 / factor**2).at(T * factor), wanted, rtol=1e-6)
+    np.testing.assert_allclose(
+        Logistic(X * factor, "center", NUMPY).fit(labels, 3.0 / factor**2).at(T * factor), wanted, rtol=1e-6
+    )
 
 
 def test_a_logistic_fit_of_collinear_features_finishes_at_any_unit() -> None:

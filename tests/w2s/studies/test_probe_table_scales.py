@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from solving import one, solve
@@ -86,7 +85,9 @@ def test_a_ceiling_of_features_in_thousandths_is_the_ceiling(tmp_path: Path) -> 
         ceiling_tuning="best_on_validation",
         **sizes,
     )
-    units, thousandths = (rows[rows["strong_features"] == name].reset_index(drop=True) for name in ("columns:a_*", "columns:b_*"))
+    units, thousandths = (
+        rows[rows["strong_features"] == name].reset_index(drop=True) for name in ("columns:a_*", "columns:b_*")
+    )
     for name in ("ceiling_error", "strong_error"):
         np.testing.assert_allclose(thousandths[name], units[name], rtol=1e-9)
     np.testing.assert_allclose(thousandths["ceiling_ridge"], 1e6 * units["ceiling_ridge"], rtol=1e-9)
@@ -103,7 +104,9 @@ def test_a_column_far_smaller_than_another_counts_under_a_ridge(tmp_path: Path, 
     models = {"weak_features": "columns:x[01]", "strong_features": "columns:x[01]", "precision": precision, "ridge_weak": 1e-4}
     small = 1e-4 * min(units) ** 2
     plain = solve(STUDY, folder=written(tmp_path), seeds=4, ridge=1e-12, **(fixed() | models | {"ridge_weak": 1e-12}))
-    found = solve(STUDY, folder=written(tmp_path / "other", scale), seeds=4, **(fixed(ridge=small) | models | {"ridge_weak": small}))
+    found = solve(
+        STUDY, folder=written(tmp_path / "other", scale), seeds=4, **(fixed(ridge=small) | models | {"ridge_weak": small})
+    )
     for name in ERRORS[:4]:
         np.testing.assert_allclose(found[name], plain[name], rtol=2e-3, err_msg=name)
     np.testing.assert_allclose(found["weak_rank"].dropna(), 2.0)

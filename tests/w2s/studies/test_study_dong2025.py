@@ -199,7 +199,9 @@ def test_partly_shared_targets_have_the_closed_forms(evaluate: str, tmp_path: Pa
         for model in MODELS:
             mean, se, right = cell[f"{model}_error"].mean(), cell[f"{model}_error"].sem(), cell[f"{model}_error_theory"].iloc[0]
             assert abs(mean - right) <= 4 * se, (model, mean, right, se)
-        geometry = Geometry(**{name: cell[name].iloc[0] for name in (*SHAPES[:3], "overlap", "signal", "rho_weak", "rho_strong")})
+        geometry = Geometry(
+            **{name: cell[name].iloc[0] for name in (*SHAPES[:3], "overlap", "signal", "rho_weak", "rho_strong")}
+        )
         bias = theory.target_products(geometry)[2]
         student, se = cell["student_error"].mean(), cell["student_error"].sem()
         rejected += abs(student - (cell["student_error_theory"].iloc[0] - bias)) > 4 * se

@@ -308,7 +308,11 @@ def test_a_plain_table(tmp_path: Path) -> None:
     row, wanted = solved(tmp_path, columns())
     agrees(row, wanted)
     assert (row["status"], row["weak_rank"], row["student_rank"]) == ("ok", 2, 5)
-    assert row[["message", "gain_01", "weak_error_01", "student_validation_misfit", "tuning_criterion", "tuned_at_end"]].isna().all()
+    assert (
+        row[["message", "gain_01", "weak_error_01", "student_validation_misfit", "tuning_criterion", "tuned_at_end"]]
+        .isna()
+        .all()
+    )
 
 
 def test_whole_numbers_and_truths_are_inputs(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class ClassificationEvaluation(Evaluation[Matrix]):
         row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong, labels)
         if seen.control is not None:
             row |= flip_columns(row, seen.control, truth)
-        notes = [*one_class_message(weak=weak, ceiling=seen.ceiling).values(), *([UNKNOWN_LABELS] if seen.labels is None else [])]
+        notes = list(one_class_message(weak=weak, ceiling=seen.ceiling).values())
+        notes += [UNKNOWN_LABELS] if seen.labels is None else []
         return row | ({"message": "; ".join(notes)} if notes else {})
 
 

@@ -1,7 +1,7 @@
 """What a student was trained on, for items that its training did not have: the same treatment of its teachers' predictions.
 
-Labels are calls (:mod:`w2s.finetune.data.labels`): predictions taken as labels, tempered, mixed. Each is applied anew to what the
-same models predict for the items asked for. Labels that are not a function of predictions have no value there: those of a
+Labels are calls (:mod:`w2s.finetune.data.labels`): predictions taken as labels, tempered, mixed. Each is applied anew to what
+the same models predict for the items asked for. Labels that are not a function of predictions have no value there: those of a
 method of one's own, and those that a student gave itself item by item.
 """
 

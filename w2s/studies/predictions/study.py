@@ -62,7 +62,9 @@ class PredictionCell(Cell):
     seed_column: str = field(OPTIONAL["seed"], description="column of seeds, where there is one; else all rows are seed 0")
     group_column: str = field(OPTIONAL["group"], description="column of groups (tasks, for instance), where there is one")
     labels: Literal["soft", "hard"] = field(
-        "soft", description="what the student was trained on: weak predictions as they are, or their most probable class", since=2
+        "soft",
+        description="the student's training labels: weak predictions as they are, or their class",
+        since=2,
     )
 
 

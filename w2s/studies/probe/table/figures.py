@@ -258,6 +258,6 @@ def _draw_points(
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("regularisation", "PGR, gain and distance to the weak model against the student's regularisation", _draw_regularisation),
+    Figure("regularisation", "PGR, gain and weak distance against the student's regularisation", _draw_regularisation),
     Figure("weak_models", "PGR of every weak model", _draw_weak_models),
 )

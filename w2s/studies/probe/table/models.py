@@ -205,7 +205,7 @@ def _weak_features(level: Level, values: Values) -> Matrix:
 
 def _weak_outputs(level: Level, sizes: Sizes) -> float:
     rows, width = sizes.rows(level), weak_width(level)
-    tried = flops.gemm(level["n_validation"], width, sizes.tried * sizes.outputs)
+    tried = flops.gemm(sizes.most["n_validation"], width, sizes.tried * sizes.outputs)
     return flops.gemm(rows, INPUTS, width) + flops.gemm(rows, width, min(level["n_labeled"], width)) + tried
 
 

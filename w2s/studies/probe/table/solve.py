@@ -42,7 +42,7 @@ Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 
-class Errors(NamedTuple):
+class _Errors(NamedTuple):
     """Squared and 0-1 errors of a model on true labels under some filters, and its ridges: arrays (filters,).
 
     ``ends`` say at which end of the ridges tried a chosen one stands; empty for one inside, or a ridge that was given.
@@ -102,16 +102,16 @@ def _anchor(
 ) -> Stage:
     """Stage of a model on ``count`` true labels: errors with a tuned ridge, and under the student's filters."""
 
-    def run(level: Level, values: Values) -> tuple[Errors | None, Errors | None]:
+    def run(level: Level, values: Values) -> tuple[_Errors | None, _Errors | None]:
         table, strong, rows = table_of(level), values(FEATURES, level), rows_of(level, values)
         fitted, chosen, where = probe(level, values), train(rows), _where(level, rows)
 
-        def errors(filters: Filters, ridges: Matrix, end: str = "") -> Errors:
+        def errors(filters: Filters, ridges: Matrix, end: str = "") -> _Errors:
             scores = fitted.fit(table.targets[chosen], filters).at(fitted.basis(strong[where]))
             squared, ends = metrics.squared_error(scores, table.targets[where]), np.full(len(filters), end, dtype=object)
             if table.labels is None:
-                return Errors(squared, np.full(len(filters), np.nan), ridges, ends)
-            return Errors(squared, metrics.zero_one_error(scores, table.labels[where]), ridges, ends)
+                return _Errors(squared, np.full(len(filters), np.nan), ridges, ends)
+            return _Errors(squared, metrics.zero_one_error(scores, table.labels[where]), ridges, ends)
 
         tuned = None
         if level["tuned"]:
@@ -167,11 +167,11 @@ _CEILINGS = {
 }
 
 
-def _spread(anchor: tuple[Errors | None, Errors | None], level: Level) -> Errors:
+def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Errors:
     """Errors of an anchor for every filter of a level: arrays (filters,)."""
     tuned = _tuned(level)
     nothing = np.full(len(tuned), np.nan)
-    found = Errors(nothing, nothing.copy(), nothing.copy(), np.full(len(tuned), "", dtype=object))
+    found = _Errors(nothing, nothing.copy(), nothing.copy(), np.full(len(tuned), "", dtype=object))
     for chosen, errors in zip((tuned, ~tuned), anchor, strict=True):
         if errors is not None:
             for column, values in zip(found, errors, strict=True):
