@@ -189,8 +189,8 @@ def score(
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
     labels: Annotated[
-        Literal["soft", "hard"], typer.Option(help="what the student was trained on: weak probabilities, or their class")
-    ] = "soft",
+        Literal["hard"] | None, typer.Option(help="hard: the student was trained on the weak model's most probable classes")
+    ] = None,
 ) -> None:
     """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
     from sweeper.tools.score import print_scores

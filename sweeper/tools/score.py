@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["print_scores", "score"]
 
 
-def score(file: Path, kind: Kind, by: str | None = None, labels: str = "soft") -> DataFrame:
+def score(file: Path, kind: Kind, by: str | None = None, labels: str | None = None) -> DataFrame:
     """Return the rows of every seed of a file and of every value of the column ``by``: one row per cell, as from a launch.
 
     ``labels`` is ``hard`` for students that were trained on the most probable class of the weak model's probabilities.

@@ -17,7 +17,7 @@ def prediction_grid(
     seeds: npt.NDArray[np.int64] | None,
     groups: npt.NDArray[Any] | None,
     group_column: str = "group",
-    labels: str = "soft",
+    labels: str | None = None,
 ) -> dict[str, Any]:
     """Grid of the study ``predictions`` with a cell for each (group, seed) of the items: seeds and groups are (n,) or None.
 
@@ -27,7 +27,7 @@ def prediction_grid(
     fixed: dict[str, Any] = {"file": file, "kind": kind}
     if group_column != "group":
         fixed["group_column"] = group_column
-    if labels != "soft":
+    if labels is not None:
         fixed["labels"] = labels
     head = {"study": "predictions", "fixed": fixed}
     if groups is None:

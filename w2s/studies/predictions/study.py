@@ -61,9 +61,9 @@ class PredictionCell(Cell):
     )
     seed_column: str = field(OPTIONAL["seed"], description="column of seeds, where there is one; else all rows are seed 0")
     group_column: str = field(OPTIONAL["group"], description="column of groups (tasks, for instance), where there is one")
-    labels: Literal["soft", "hard"] = field(
-        "soft",
-        description="the student's training labels: weak predictions as they are, or their class",
+    labels: Literal["hard"] | None = field(
+        None,
+        description="hard: the student was trained on the most probable classes; null: on weak predictions as they are",
         since=2,
     )
 
@@ -80,7 +80,7 @@ class PredictionStudy(Study):
     rules = (
         Rule(
             ("kind", "labels"),
-            lambda kind, labels: (kind == "probability") | (labels == "soft"),
+            lambda kind, labels: (kind == "probability") | (labels == np.array(None)),
             "labels: hard needs kind: probability",
         ),
     )
@@ -136,7 +136,7 @@ def _row(level: Mapping[str, Any]) -> dict[str, Any]:
     rows = _rows_of(level)
     scorers: Mapping[str, Callable[..., Mapping[str, Any]]] = {
         "class": class_row,
-        "probability": functools.partial(probability_row, labels=level["labels"]),
+        "probability": functools.partial(probability_row, labels=level["labels"] or "soft"),
         "value": value_row,
     }
     row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
