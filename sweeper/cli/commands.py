@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -174,11 +174,14 @@ def score(
     ],
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
+    labels: Annotated[
+        Literal["hard"] | None, typer.Option(help="hard: the student was trained on the weak model's most probable classes")
+    ] = None,
 ) -> None:
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
-    print_scores(score_file(file, kind, by))
+    print_scores(score_file(file, kind, by, labels))
 
 
 @command(app, "Read the results of another code base into a table; no pickle is opened.", "import")

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["print_scores", "score"]
 
 
-def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
+def score(file: Path, kind: Kind, by: str | None = None, labels: str | None = None) -> DataFrame:
     """Return the rows of every seed of a file and of every value of the column ``by``: one row per cell, as from a launch.
 
+    ``labels`` is ``hard`` for students that were trained on the most probable class of the weak model's probabilities.
     Raises :class:`sweeper.errors.UserError` for a file that cannot be scored.
     """
     import pandas as pd
@@ -42,7 +43,7 @@ def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
         raise UserError(str(error)) from None
     if by is not None and found.groups is None:
         raise UserError(found.no_groups or f"{file}: no column {by!r}")
-    grid = prediction_grid(file.name, kind, found.seeds, found.groups if by else None, names.group)
+    grid = prediction_grid(file.name, kind, found.seeds, found.groups if by else None, names.group, labels)
     checked = load_grid(grid, file.resolve().parent)
     with one_thread():
         tables = [solve_rows(checked.study, part.block, NUMPY) for part in checked.parts]

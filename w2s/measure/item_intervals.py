@@ -21,7 +21,10 @@ Bounds = tuple[float, float]
 RESAMPLES = 1000
 _HELD = 4_000_000  # drawn items held at once: 32 MB
 _MODELS = ("weak", "student", "strong", "ceiling")
-MEANS = (*(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS), "misfit", "cross_term", "agreement")
+MEANS = (
+    *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS),
+    *("misfit", "weak_distance", "cross_term", "agreement"),
+)
 """Terms whose mean is a column of its own."""
 GAINS = ("gain", "gain_01")
 RATIOS = ("pgr", "pgr_01", "agreement_right", "agreement_wrong")

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
@@ -23,6 +24,7 @@ from w2s.laws.feature_maps import check_features
 from w2s_kernels import NUMPY, choose, streams
 
 Columns = dict[str, Any]
+Matrix = npt.NDArray[np.float64]
 
 
 def table(rows: int = 50, **words: Any) -> Table:
@@ -417,10 +419,22 @@ def test_target_has_its_power_and_its_parts(geometry: Geometry) -> None:
         ((4, 5, 4, "aligned"), (0.3, 0.2), True),
         ((4, 4, 4, "aligned"), (0.2, 0.2), True),
         ((4, 4, 4, "aligned"), (0.2, 0.3), False),
-        ((5, 4, 0.5, "aligned"), (0.2, 0.3), False),
+        ((5, 4, 0.5, "aligned"), (0.2, 0.3), True),
+        ((5, 4, 0.5, "aligned"), (0.1, 0.1), False),
         ((5, 4, 0.5, "aligned"), (0.5, 0.5), True),
         ((5, 4, 0.0, "aligned"), (0.7, 0.6), True),
-        ((5, 4, 2, "spread"), (0.2, 0.3), False),
+        ((5, 4, 2, "spread"), (0.2, 0.3), True),
+        ((5, 4, 2, "spread"), (0.1, 0.1), False),
+        ((1, 1, 0.7, "aligned"), (0.3, 0.0), True),
+        ((1, 1, 0.7, "aligned"), (0.0, 0.3), True),
+        ((1, 1, 0.7, "aligned"), (0.2, 0.0), False),
+        ((1, 1, 0.7, "aligned"), (0.4, 0.0), False),
+        ((1, 2, 0.7, "aligned"), (0.4, 0.0), True),
+        ((3, 3, 2.7, "aligned"), (0.2, 0.0), True),
+        ((3, 3, 2.7, "aligned"), (0.31, 0.0), False),
+        ((1, 1, 0.7, "aligned"), (0.69, 1.0), False),
+        ((1, 1, 0.7, "aligned"), (0.7, 1.0), True),
+        ((1, 1, 0.7, "aligned"), (0.9, 1.0), True),
         ((5, 4, 2, "spread"), (0.3, 1.0), True),
         ((4, 9, 2.4, "spread"), (1.0, 0.3), True),
         ((5, 4, 4, "spread"), (0.2, 0.3), True),
@@ -429,6 +443,50 @@ def test_target_has_its_power_and_its_parts(geometry: Geometry) -> None:
 def test_which_targets_exist(shape: tuple[int, int, float, str], rho: tuple[float, float], fits: bool) -> None:
     problem = Geometry(*shape, 1.0, *rho).problem()
     assert (problem is None) == fits, problem
+
+
+@given(geometries())
+def test_a_target_is_refused_only_where_there_is_none(geometry: Geometry) -> None:
+    """The parts within both feature sets are a mean of those of directions: a point of the hull of many of these, or none."""
+    partly = geometry.cosines[(geometry.cosines > 1e-3) & (geometry.cosines < 1 - 1e-3)]
+    if geometry.signal == 0 or geometry.cosines.size > partly.size + np.isin(geometry.cosines, (0.0, 1.0)).sum():
+        return
+    angles = np.linspace(0, np.pi, 400)
+    points = [[np.cos(angles) ** 2, np.cos(angles - np.arccos(c)) ** 2] for c in np.unique(partly)]
+    points += [[[c >= 1.0], [c >= 1.0]] for c in np.unique(geometry.cosines)]
+    unpaired = geometry.cosines[-1] == 0
+    points += [
+        [[unpaired or geometry.d_strong > geometry.d_weak], [0.0]],
+        [[0.0], [unpaired or geometry.d_weak > geometry.d_strong]],
+    ]
+    hull = np.hstack([np.array(part, dtype=float) for part in points])
+    wanted = np.array([1 - geometry.rho_strong, 1 - geometry.rho_weak])
+
+    def reached(point: Matrix) -> bool:
+        equal = np.vstack([hull, np.ones(hull.shape[1])])
+        return linprog(np.zeros(hull.shape[1]), A_eq=equal, b_eq=[*point, 1.0], method="highs").status == 0
+
+    if geometry.problem() is None:
+        assert reached(wanted) or reached(0.999 * wanted + 0.001 * hull.mean(axis=1))
+    else:
+        assert not reached(wanted)
+
+
+@pytest.mark.parametrize("square", [0.1, 0.5, 0.7, 0.99])
+def test_a_target_of_the_student_alone_lies_along_its_partly_shared_direction(square: float) -> None:
+    """With one direction each at an angle t, rho_strong = 0 leaves f* = s: the weak model sees cos^2 t of it."""
+    geometry = Geometry(1, 1, square, "aligned", 1.0, 1 - square, 0.0)
+    np.testing.assert_allclose(np.abs(geometry.target()), [1.0, 0.0, 0.0], atol=1e-9)
+    other = Geometry(1, 1, square, "aligned", 1.0, 0.0, 1 - square)
+    np.testing.assert_allclose(np.abs(other.target()), [np.sqrt(square), np.sqrt(1 - square), 0.0], atol=1e-9)
+
+
+def test_partly_shared_directions_carry_what_is_needed_and_no_more() -> None:
+    """Along the student's own directions: a fully shared one, and one of which the weak model sees 0.7."""
+    target = Geometry(3, 3, 2.7, "aligned", 2.0, 0.12, 0.0).target()
+    np.testing.assert_allclose(target[:3] ** 2 / 2.0, [0.3, 0.3, 0.4], atol=1e-12)
+    plain = Geometry(4, 4, 2.7, "aligned", 1.0, 0.2, 0.1).target()  # a direction of each model's own serves
+    assert plain[2] == 0.0
 
 
 def test_other_problems_are_named() -> None:

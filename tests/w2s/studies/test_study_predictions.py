@@ -95,9 +95,23 @@ def test_the_row_is_that_of_the_scores(tmp_path: Path) -> None:
         assert row[name] == pytest.approx(expected[name], rel=1e-12), name
     errors = row["weak_error"], row["student_error"], row["ceiling_error"]
     assert row["pgr"] == pytest.approx((errors[0] - errors[1]) / (errors[0] - errors[2]))
-    assert row["gain"] == pytest.approx(row["misfit"] + row["cross_term"])
+    assert row["gain"] == pytest.approx(row["weak_distance"] + row["cross_term"])
+    assert row["misfit"] == row["weak_distance"]
     assert (row["status"], row["pgr_status"], row["n_items"]) == ("ok", "ok", 200)
     assert np.isnan(row["strong_error"])
+
+
+def test_a_student_of_hard_labels_misfits_these(tmp_path: Path) -> None:
+    frame = drawn(1)
+    soft, hard = row_of(frame, tmp_path / "mine.parquet"), row_of(frame, tmp_path / "mine.parquet", labels="hard")
+    right = np.where(frame["weak"] > 0.5, frame["student"], 1 - frame["student"])
+    assert hard["misfit"] == pytest.approx(-np.log(right).mean(), rel=1e-12)
+    assert hard["misfit_low"] < hard["misfit"] < hard["misfit_high"]
+    assert hard["misfit"] != pytest.approx(soft["misfit"], rel=0.1)
+    same = ["weak_distance", "weak_distance_low", "weak_distance_squared", "cross_term", "gain", "pgr", "student_error"]
+    assert hard[same].tolist() == soft[same].tolist()
+    with pytest.raises(GridError, match="labels: hard needs kind: probability"):
+        row_of(as_classes(frame), tmp_path / "classes.parquet", kind="class", labels="hard")
 
 
 def test_order_and_kind_of_ids_change_nothing(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ def small():
     """ridge 1 is best on even seeds, ridge 2 on odd seeds, ridge 3 on weak validation; one flow row."""
     errors = {1.0: [1.0, 5.0, 1.2, 5.2], 2.0: [2.0, 2.0, 2.2, 2.2], 3.0: [3.0, 3.0, 3.2, 3.2]}
     rows = [(r, s, e, 4.0 - r) for r, values in errors.items() for s, e in enumerate(values)]
-    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error", "student_validation_error"])
-    flow = pd.DataFrame({"ridge": [np.nan], "seed": [0], "student_error": [0.0], "student_validation_error": [0.0]})
+    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error", "student_validation_misfit"])
+    flow = pd.DataFrame({"ridge": [np.nan], "seed": [0], "student_error": [0.0], "student_validation_misfit": [0.0]})
     return pd.concat([df, flow], ignore_index=True).assign(weak_error=6.0)
 
 
@@ -62,7 +62,7 @@ def test_lists_of_seeds_and_overlap():
 def test_weak_validation_never_sees_the_truth():
     out = best(small(), using="weak_validation")
     assert out.loc[0, "ridge"] == 3.0
-    assert "min student_validation_error, weak_validation" in out.loc[0, "selected_by"]
+    assert "min student_validation_misfit, weak_validation" in out.loc[0, "selected_by"]
     shuffled = small().assign(student_error=lambda df: df["student_error"].to_numpy()[::-1])
     assert best(shuffled, using="weak_validation").loc[0, "ridge"] == 3.0
     same = best(small(), using="weak_validation", how="min_then_mean").loc[0, "selected_by"]
@@ -165,8 +165,8 @@ def test_errors(arguments, message):
 def test_errors_about_rows():
     with pytest.raises(ValueError, match="no rows left: ridge is null in all 1 rows"):
         best(small()[lambda df: df["ridge"].isna()])
-    with pytest.raises(ValueError, match="no column 'student_validation_error'"):
-        best(small().drop(columns="student_validation_error"), using="weak_validation")
+    with pytest.raises(ValueError, match="no column 'student_validation_misfit'"):
+        best(small().drop(columns="student_validation_misfit"), using="weak_validation")
     with pytest.raises(ValueError, match="no usable selection 'student_error' rows"):
         best(small().assign(student_error=np.nan))
     df = noise_table(groups=3)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
 from w2s.measure import metrics
 from w2s.measure.scores import SCORE_COLUMNS, scores
 
@@ -36,10 +37,13 @@ class ClassificationEvaluation(Evaluation[Matrix]):
     def row(self, truth: Classes, seen: Seen[Matrix]) -> dict[str, Any]:
         """Compute errors, scores and the control's columns; a model that predicts one class only is named in the message."""
         weak = np.mean(seen.weak, axis=0)
-        row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong)
+        labels = np.full_like(weak, np.nan) if seen.labels is None else seen.labels
+        row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong, labels)
         if seen.control is not None:
             row |= flip_columns(row, seen.control, truth)
-        return row | one_class_message(weak=weak, ceiling=seen.ceiling)
+        notes = list(one_class_message(weak=weak, ceiling=seen.ceiling).values())
+        notes += [UNKNOWN_LABELS] if seen.labels is None else []
+        return row | ({"message": "; ".join(notes)} if notes else {})
 
 
 def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: Classes) -> dict[str, float]:

@@ -6,15 +6,16 @@ student and the ceiling predict for it. See ``docs/studies/predictions.md``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
-from w2s.contract.study import Cost, Study
+from w2s.contract.study import Cost, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.measure.item_intervals import RESAMPLES
@@ -61,6 +62,11 @@ class PredictionCell(Cell):
     )
     seed_column: str = field(OPTIONAL["seed"], description="column of seeds, where there is one; else all rows are seed 0")
     group_column: str = field(OPTIONAL["group"], description="column of groups (tasks, for instance), where there is one")
+    labels: Literal["hard"] | None = field(
+        None,
+        description="hard: the student was trained on the most probable classes; null: on weak predictions as they are",
+        since=2,
+    )
 
 
 class PredictionStudy(Study):
@@ -72,6 +78,13 @@ class PredictionStudy(Study):
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
     classifies = True
     columns: ClassVar[Mapping[str, str]] = ROW_COLUMNS
+    rules = (
+        Rule(
+            ("kind", "labels"),
+            lambda kind, labels: (kind == "probability") | (labels == np.array(None)),
+            "labels: hard needs kind: probability",
+        ),
+    )
     example: ClassVar[Mapping[str, Any]] = {"file": "mine.csv", "kind": "probability"}
 
     def digest(self, table: DataFrame) -> DataFrame:
@@ -95,7 +108,7 @@ class PredictionStudy(Study):
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Score each distinct combination of file, kind, columns, seed and group once."""
-        group = block.group(*_FILE, "group", "seed")
+        group = block.group(*_FILE, "group", "seed", "labels")
         wanted = occurring(block, group)
         rows = [_row(level) if asked else _NOTHING for level, asked in zip(group.levels, wanted, strict=True)]
         found = {name: _column([row.get(name) for row in rows]) for name in dict.fromkeys(n for row in rows for n in row)}
@@ -134,8 +147,11 @@ def _rows_of(level: Mapping[str, Any]) -> Predictions:
 
 def _row(level: Mapping[str, Any]) -> dict[str, Any]:
     rows = _rows_of(level)
-    scorers: Mapping[str, Callable[..., Mapping[str, Any]]]
-    scorers = {"class": class_row, "probability": probability_row, "value": value_row}
+    scorers: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+        "class": class_row,
+        "probability": functools.partial(probability_row, labels=level["labels"] or "soft"),
+        "value": value_row,
+    }
     row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
     unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
     notes = [_ONE_ITEM] if row["n_items"] == 1 else [_NO_GAP] if unresolved else []

@@ -130,10 +130,11 @@ class ProbeSolver:
         design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
         (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
         weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
+        wanted = treated(weak, cell["method"], cell["labels"])
         fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
         student = self._tested(design, fitted)
         ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
-        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong)
+        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong, wanted)
         row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
         if cell["control"] == "flip":
             flipped = shuffled_within(labels, own_truth, cell["seed"])

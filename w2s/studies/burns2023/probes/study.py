@@ -80,7 +80,7 @@ class Probes(Study):
     """Linear probes on frozen encoders, weak labelling for strong."""
 
     name = "burns2023.probes"
-    version = 1
+    version = 2
     Cell = ProbeCell
     summary = "Burns et al. 2023: linear probes on layers of frozen encoders, weak labelling for strong; controls, agreement"
     shares = (

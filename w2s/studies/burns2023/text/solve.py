@@ -18,6 +18,7 @@ from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Seen
 from w2s.finetune.evaluation.classification import ClassificationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
+from w2s.finetune.evaluation.training_labels import training_labels
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -68,6 +69,7 @@ class TextSolver:
             ceiling=self._read(graph.ceiling, ids),
             strong=self._read(graph.strong, ids),
             control=None if graph.control is None else self._read(graph.control, ids),
+            labels=training_labels(graph.trainings["student"], account, ids, self.store),
         )
         accounts = [self._account(graph, role) for role in ("weak", "student", "ceiling", "strong")]
         return {

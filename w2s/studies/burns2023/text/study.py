@@ -79,7 +79,7 @@ class Text(Study):
     """Weak-to-strong finetunes of text classifiers."""
 
     name = "burns2023.text"
-    version = 1
+    version = 2
     Cell = TextCell
     summary = "Burns et al. 2023: finetuned language models on real tasks; methods, chains, controls, agreement, calibration"
     classifies = True

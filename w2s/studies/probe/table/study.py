@@ -63,7 +63,11 @@ class TableCell(FilterCell):
     n_validation: int = cell_field(0, description="rows held out to choose by; not with split", unit="rows", ge=0)
     n_test: int = cell_field(0, description="rows held out to test on; not with split", unit="rows", ge=0)
     ridge_weak: float = cell_field(
-        0.0, description="ridge of the weak model; 0 is the minimum norm", unit="feature power", ge=0
+        0.0,
+        description="ridge of the weak model; 0 is the minimum norm",
+        unit="feature power",
+        when={"weak_tuning": ["fixed"]},
+        ge=0,
     )
     labels: Literal["soft", "hard"] = cell_field("soft", description="weak outputs as they are, or one-hot of the largest")
     risk: Literal["noisy"] = cell_field("noisy", description="errors are against the labels of the file")
@@ -74,24 +78,31 @@ class TableCell(FilterCell):
     ceiling_tuning: Literal["same", "best_on_validation"] = cell_field(
         "same", description="filter of ceiling and strong baseline: the student's, or the ridge that is best on validation rows"
     )
+    weak_tuning: Literal["fixed", "best_on_validation"] = cell_field(
+        "fixed", description="ridge of the weak model: ridge_weak, or the one that is best on validation rows", since=2
+    )
 
 
 class ProbeTable(Study):
     """Linear probes on a table of real data."""
 
     name = "probe.table"
-    version = 1
+    version = 2
     Cell = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
     shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
-        "student_validation_error": "double",
+        "student_validation_misfit": "double",
+        "student_validation_weak_distance": "double",
         "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
         "n_evaluated": "int64",
+        **{f"{model}_ridge": "double" for model in ("weak", "strong", "ceiling")},
+        "tuning_criterion": "string",
+        "tuned_at_end": "string",
     }
     rules = (
         Rule(
@@ -140,7 +151,7 @@ class ProbeTable(Study):
                 except FieldError as error:
                     raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
-        for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
+        for level in asked_levels(block, *sizes, *_TUNING, "evaluate"):
             self._check_sizes(level)
 
     def _check_sizes(self, level: Mapping[str, Any]) -> None:
@@ -151,8 +162,9 @@ class ProbeTable(Study):
         rows = split_rows(table, seed=0, backend=NUMPY, **counts)
         if level["evaluate"] == "fresh" and not len(rows.test):
             raise FieldError(f"{table.name}: no test rows; set n_test, or split: to a column with published test rows")
-        if level["ceiling_tuning"] == "best_on_validation" and not len(rows.validation):
-            raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
+        for field in _TUNING:
+            if level[field] == "best_on_validation" and not len(rows.validation):
+                raise FieldError(f"{table.name}: {field}: best_on_validation needs validation rows; set n_validation")
 
     def reads(self, block: Block) -> Sequence[str]:
         """Say of every file which columns are target and features, and what is left out and why."""
@@ -187,15 +199,21 @@ class ProbeTable(Study):
                 trained = tuple(tuple(filters.levels[place].values()) for place in places)
                 level = {**students.levels[s], **teachers.levels[t], "filters": trained}
                 values.enter(level)
-                found, message = values(ERRORS, level)
-                results.put((s, t, places), found)
-                notes = [*([message] if message else []), *_remarks(level)]
-                results.put((s, t), {"message": "; ".join(notes) or None})
+                results.put((s, t, places), _with_remarks(values(ERRORS, level), _remarks(level)))
         columns = results.columns()
         if "classification" not in block.values("task"):
             columns = {name: numbers for name, numbers in columns.items() if name not in _ZERO_ONE}
         columns["status"] = columns["status"].astype(np.int8)
         return columns
+
+
+def _with_remarks(columns: Mapping[str, Any], remarks: Sequence[str]) -> Mapping[str, Any]:
+    """Put remarks behind the messages of all filters."""
+    if not remarks:
+        return columns
+    messages = np.empty(len(columns["message"]), dtype=object)
+    messages[:] = ["; ".join([*filter(None, [message]), *remarks]) for message in columns["message"]]
+    return {**columns, "message": messages}
 
 
 def _remarks(level: Level) -> list[str]:
@@ -213,14 +231,18 @@ def _designs(students: Sequence[Level]) -> list[list[int]]:
     return [places for designs in found.values() for places in designs.values()]
 
 
+_TUNING = ("ceiling_tuning", "weak_tuning")
 _NUMBERS = (
     *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in ("weak", "student", "strong", "ceiling")),
     "misfit",
+    "weak_distance",
     "gain",
     "disagreement",
     "weak_power",
-    "student_validation_error",
+    "student_validation_misfit",
+    "student_validation_weak_distance",
     "weak_validation_error",
+    *(f"{model}_ridge" for model in ("weak", "strong", "ceiling")),
     "condition",
     "weak_rank",
     "student_rank",
