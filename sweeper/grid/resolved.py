@@ -10,6 +10,7 @@ from typing import Any
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid, common_cells
 from sweeper.grid.read import load_grid
+from w2s.contract.study import Study
 from w2s.files.datafile import Content
 
 __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
@@ -24,9 +25,14 @@ def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
     return {"study": reference, "grids": [_plain(part.written, run) for part in grid.parts], "out": "."}
 
 
-def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = False) -> Grid:
-    """Read a resolved grid back. ``check_files`` looks for its data files and compares their content."""
-    return load_grid(stored, run, stored=not check_files)
+def read_resolved(
+    stored: Mapping[str, Any], run: Path, *, check_files: bool = False, study: type[Study] | None = None
+) -> Grid:
+    """Read a resolved grid back. ``check_files`` looks for its data files and compares their content.
+
+    With ``study``, which is then taken for the stored one, nothing that the run folder names is run.
+    """
+    return load_grid(stored, run, stored=not check_files, study=study)
 
 
 def extends(new: Grid, old: Grid) -> bool:
