@@ -29,7 +29,8 @@ GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
 TrustCode = Annotated[
-    bool, typer.Option("--trust-code", help="run Python files that lie in the run folder itself; only if you know who wrote them")
+    bool,
+    typer.Option("--trust-code", help="run Python files that lie in the run folder itself; only if you know who wrote them"),
 ]
 
 
@@ -74,7 +75,9 @@ def plan(
     ] = None,
     pilot: Annotated[
         int | None,
-        typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch; default: 8, or all where there are fewer"),
+        typer.Option(
+            min=2, help="seeds of the pilot; its rows are kept for the launch; default: 8, or all where there are fewer"
+        ),
     ] = None,
 ) -> None:
     """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""

@@ -46,14 +46,17 @@ class CodeState:
             if name in self.others:
                 lines.append(f"{name}: {self.others[name]:,} rows were made without it")
         gone = [name for name in self.made if name.endswith(".py") and self.now and name not in self.now]
-        return lines + [f"{name}: {sum(self.made[name].values()):,} rows were made with it; the study has no such file" for name in gone]
+        return lines + [
+            f"{name}: {sum(self.made[name].values()):,} rows were made with it; the study has no such file" for name in gone
+        ]
 
     @property
     def mixed(self) -> list[str]:
         """One line for each file or module of which several states made rows that are there together."""
         several = {name: rows for name, rows in self.made.items() if len(rows) > 1}
         return [
-            f"{name}: {', '.join(f'{count:,} rows by {digest}' for digest, count in rows.items())}" for name, rows in several.items()
+            f"{name}: {', '.join(f'{count:,} rows by {digest}' for digest, count in rows.items())}"
+            for name, rows in several.items()
         ]
 
     @property
@@ -63,8 +66,8 @@ class CodeState:
         lines += [f"the code is not the one that made the rows: {line}" for line in self.changed]
         if self.unknown:
             lines.append(
-                f"{self.unknown:,} rows do not say which code made them (an earlier release wrote them): whether it has changed "
-                "is not known"
+                f"{self.unknown:,} rows do not say which code made them (an earlier release wrote them): whether it has "
+                "changed is not known"
             )
         return lines
 
@@ -84,8 +87,8 @@ def mixed_runs(states: Sequence[CodeState]) -> list[str]:
 def code_state(study: type[Study], parts: Iterable[Part]) -> CodeState:
     """Compare the finished rows among some parts with the code as it is now. Parts of other versions of the study are left out.
 
-    Installed packages are looked up by the names that the rows give; a package that is not here is not compared. Failed rows are
-    computed again anyway and count for nothing.
+    Installed packages are looked up by the names that the rows give; a package that is not here is not compared. Failed rows
+    are computed again anyway and count for nothing.
     """
     own = code_files(study)
     made: dict[str, Counter[str]] = {}

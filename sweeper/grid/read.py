@@ -35,8 +35,8 @@ def load_grid(
 ) -> Grid:
     """Read and check a grid file, or a mapping with the same keys (paths in it are relative to ``folder``).
 
-    ``stored`` reads the resolved grid of a run for comparison: data files are not opened. ``study`` is taken for the one that is
-    named, and then no file of a study is run. Raises :class:`GridError`.
+    ``stored`` reads the resolved grid of a run for comparison: data files are not opened. ``study`` is taken for the one that
+    is named, and then no file of a study is run. Raises :class:`GridError`.
     Cost: one check per axis value; cells are never expanded.
     """
     if isinstance(source, Mapping):

@@ -25,9 +25,7 @@ def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
     return {"study": reference, "grids": [_plain(part.written, run) for part in grid.parts], "out": "."}
 
 
-def read_resolved(
-    stored: Mapping[str, Any], run: Path, *, check_files: bool = False, study: type[Study] | None = None
-) -> Grid:
+def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = False, study: type[Study] | None = None) -> Grid:
     """Read a resolved grid back. ``check_files`` looks for its data files and compares their content.
 
     With ``study``, which is then taken for the stored one, nothing that the run folder names is run.

@@ -1,4 +1,4 @@
-"""A launch against what its run folder holds: the grid, and the code that made the rows. Nothing that the folder names is run."""
+"""A launch against what its run folder holds: grid, and code that made the rows. Nothing that the folder names is run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def compare_grids(grid: Grid, folder: RunFolder, keep: bool) -> None:
 def grid_changes(grid: Grid, folder: RunFolder) -> list[str]:
     """Say what keeps a grid from being that of a run folder, or an extension of it; one line each.
 
-    The stored grid is read with the study of the new one. Raises :class:`RunError` for the run of another study, and for a stored
-    grid that cannot be read.
+    The stored grid is read with the study of the new one. Raises :class:`RunError` for the run of another study, and for a
+    stored grid that cannot be read.
     """
     stored = folder.read_grid()
     if stored is None:
@@ -47,12 +47,14 @@ def grid_changes(grid: Grid, folder: RunFolder) -> list[str]:
 def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str], None]) -> None:
     """Refuse to add rows to those that other code made, unless they may stay; say what is kept, and what is not known.
 
-    Raises :class:`RunError`. Built-in studies carry a version for this; only code of the user's or of another package is looked at.
+    Raises :class:`RunError`. Built-in studies carry a version for this; only code of the user's or of another package is looked
+    at.
     """
     state = code_state(grid.study, folder.sound_parts()[0])
     if state.changed and not keep:
         raise RunError(
-            f"the code is not the one that made the rows in {folder.path}:\n  {_lines(state.changed)}\n{_remedy(grid, state.now)}"
+            f"the code is not the one that made the rows in {folder.path}:\n  {_lines(state.changed)}\n"
+            f"{_remedy(grid, state.now)}"
         )
     for line in state.remarks:
         note(line)
@@ -61,7 +63,7 @@ def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str]
 
 
 def fresh_folder(grid: Grid, run: Path) -> Path:
-    """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused, or whose grid this one extends with the same code."""
+    """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused, or that this grid extends with the same code."""
     number = 1
     while True:
         folder = RunFolder(run if number == 1 else run.with_name(f"{run.name}-{number}"))

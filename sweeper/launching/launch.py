@@ -196,7 +196,7 @@ def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Pa
 def _executor(
     plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str]
 ) -> Executor:
-    """Make the executor for what is left; say which one ``auto`` has taken, and which options given to the launch it has not."""
+    """Make the executor for what is left; say which one ``auto`` has taken, and which options of the launch it has not."""
     share = sum(block.wanted for block, _ in remaining.blocks) / plan.cells
     choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
     if choice.reason:

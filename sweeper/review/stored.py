@@ -23,8 +23,9 @@ def stored_grid(
 ) -> Grid:
     """Read the grid that a run folder stores; ``check_files`` and ``study`` are as in :func:`read_resolved`.
 
-    A run folder may come from someone else, and reading its grid runs the study's file. A file outside the folder was here before;
-    one inside came with it. Raises :class:`RunError` for a study or a method in a file of the folder itself, unless ``trust_code``.
+    A run folder may come from someone else, and reading its grid runs the study's file. A file outside the folder was here
+    before; one inside came with it. Raises :class:`RunError` for a study or a method in a file of the folder itself, unless
+    ``trust_code``.
     """
     stored = folder.read_grid() or {}
     reference = str(stored.get("study", ""))
@@ -38,7 +39,9 @@ def stored_grid(
 
 def _code_files(grid: Grid) -> Iterator[str]:
     """Python files that values of a grid name."""
-    values: Mapping[Any, None] = dict.fromkeys(v for part in grid.parts for name in part.block.names for v in part.block.values(name))
+    values: Mapping[Any, None] = dict.fromkeys(
+        v for part in grid.parts for name in part.block.names for v in part.block.values(name)
+    )
     for value in values:
         if isinstance(value, Content) and (file := value.code_file(value.name)) is not None:
             yield file

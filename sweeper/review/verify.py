@@ -69,8 +69,9 @@ class Verification:
 def verify(runs: Sequence[Path], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
     """Test every claim of every study on the rows of its runs together.
 
-    A cell that two runs have counts once; ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`. Raises :class:`RunError` for a folder that is no run, an unfinished run (unless
-    ``partial``), a study without claims, and runs of one study that disagree on its version or on what was frozen.
+    A cell that two runs have counts once; ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`. Raises
+    :class:`RunError` for a folder that is no run, an unfinished run (unless ``partial``), a study without claims, and runs of
+    one study that disagree on its version or on what was frozen.
     """
     tables = [read_run(path, trust_code=trust_code) for path in dict.fromkeys(path.resolve() for path in runs)]
     by_study: dict[str, list[RunTable]] = {}

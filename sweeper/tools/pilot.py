@@ -102,8 +102,8 @@ def _checked_count(grid: Grid, asked: int | None, progress: Progress) -> int:
         raise GridError(f"--pilot needs 2 seeds or more: one has no spread{has}")
     if asked is not None and asked > max(seeds):
         raise GridError(
-            f"--pilot {asked}: the grid has {max(seeds)} seeds, and a pilot runs cells of its grid; write --pilot {max(seeds)}, or "
-            f"seeds: {asked} in the grid"
+            f"--pilot {asked}: the grid has {max(seeds)} seeds, and a pilot runs cells of its grid; write --pilot "
+            f"{max(seeds)}, or seeds: {asked} in the grid"
         )
     count = min(_SEEDS if asked is None else asked, max(seeds))
     if asked is None and count < _SEEDS:

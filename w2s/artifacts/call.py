@@ -6,7 +6,8 @@
     model = train(base=..., labels=labels_of(...), seed=3)     # a Call; nothing runs
 
 The key is a hash of the function's name and version and of all arguments; an argument that is itself a call enters by its key,
-a file by its content. The source of a function that is not of this package enters too. So equal keys mean equal values, whoever computes them, and a model that ten students share is one call.
+a file by its content. The source of a function that is not of this package enters too. So equal keys mean equal values, whoever
+computes them, and a model that ten students share is one call.
 """
 
 from __future__ import annotations

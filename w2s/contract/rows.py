@@ -102,7 +102,8 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     """Rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
-    ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises ValueError when a column is unknown, missing or misshapen.
+    ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises
+    ValueError when a column is unknown, missing or misshapen.
     """
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")

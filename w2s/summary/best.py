@@ -229,7 +229,9 @@ def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
             raise ValueError(f"seeds {seeds!r}; allowed: 'even', 'odd', 'all', or a list of seeds")
         return np.asarray(column.to_numpy() % 2 == (seeds == "odd"), dtype=np.bool_)
     if missing := [seed for seed in seeds if not (column == seed).any()]:
-        raise ValueError(f"seeds {', '.join(map(str, missing))} are in no row; there are {column.nunique()} seeds: {_range(column)}")
+        raise ValueError(
+            f"seeds {', '.join(map(str, missing))} are in no row; there are {column.nunique()} seeds: {_range(column)}"
+        )
     return np.asarray(column.isin(list(seeds)), dtype=np.bool_)
 
 

@@ -122,14 +122,14 @@ def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
 def cell_fields(df: pd.DataFrame) -> list[str]:
     """List the columns that name a cell: study, version and its fields, without the seed.
 
-    The fields come from the table's own metadata. Where rows of several sources are together (``--keep-code``), the digest of the
-    source is one more. Raises ValueError for a table without metadata: which of its columns are fields cannot be guessed.
+    The fields come from the table's own metadata. Where rows of several sources are together (``--keep-code``), the digest of
+    the source is one more. Raises ValueError for a table without metadata: which of its columns are fields cannot be guessed.
     """
     metadata = _metadata(df)
     if "fields" not in metadata:
         raise ValueError(
-            "the table does not say which of its columns are cell fields: it has lost its metadata, df.attrs['w2s'], as tables do "
-            "in pd.concat, pd.merge and pandas' own readers. Read runs with w2s.load(run) and put them together with "
+            "the table does not say which of its columns are cell fields: it has lost its metadata, df.attrs['w2s'], as tables "
+            "do in pd.concat, pd.merge and pandas' own readers. Read runs with w2s.load(run) and put them together with "
             "w2s.concat([...]), or name the columns: by=[...] (by=[] makes one group of all rows)"
         )
     several = any(len(digests) > 1 for digests in metadata.get("code", {}).values())
@@ -153,8 +153,8 @@ def check_group(df: pd.DataFrame, keys: Sequence[str]) -> None:
         if name in df.columns and name not in keys and df[name].nunique(dropna=False) > 1:
             values = ", ".join(str(value) for value in df[name].drop_duplicates())
             raise ValueError(
-                f"rows of several {'studies' if name == 'study' else 'versions'} ({values}) would be averaged together; take the "
-                f"rows of one, or add {name!r} to by"
+                f"rows of several {'studies' if name == 'study' else 'versions'} ({values}) would be averaged together; take "
+                f"the rows of one, or add {name!r} to by"
             )
     if CODE in df.columns and CODE not in keys and df[CODE].nunique() > 1:
         codes, _ = group_codes(df, keys)
@@ -176,8 +176,8 @@ def is_ratio(df: pd.DataFrame, name: str) -> bool:
         return True
     if not _metadata(df) and name.startswith(("pgr", "opr")) and not name.endswith(("_theory", "_status")):
         raise ValueError(
-            f"{name!r} seems to be a ratio, and the table has lost the metadata (df.attrs['w2s']) that says of which columns; a "
-            "mean of ratios is another number. Read runs with w2s.load(run) and put them together with w2s.concat([...])"
+            f"{name!r} seems to be a ratio, and the table has lost the metadata (df.attrs['w2s']) that says of which columns; "
+            "a mean of ratios is another number. Read runs with w2s.load(run) and put them together with w2s.concat([...])"
         )
     return False
 

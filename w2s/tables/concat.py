@@ -18,8 +18,8 @@ __all__ = ["concat"]
 def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put the rows of several tables together, each cell once, and merge their metadata, which ``pd.concat`` would lose.
 
-    Of the rows of one cell the first that is not ``failed`` stays, of a cell that different code has solved one for each. Rows keep
-    their order and get a new index.
+    Of the rows of one cell the first that is not ``failed`` stays, of a cell that different code has solved one for each. Rows
+    keep their order and get a new index.
 
     Raises ValueError for no table at all, for one that has lost its metadata, and for tables of different studies or versions.
     Cost O(rows).
@@ -32,7 +32,7 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     for k, table in enumerate(given):
         if not table.attrs.get("w2s"):
             raise ValueError(
-                f"table {k + 1} of {len(given)} has lost its metadata, df.attrs['w2s']; give the tables as w2s.load(run) returns "
+                f"table {k + 1} of {len(given)} has lost its metadata, df.attrs['w2s']; give tables as w2s.load(run) returns "
                 "them, or rows picked from those"
             )
     metadata = merge_metadata([table.attrs["w2s"] for table in given], [Path(f"table {k + 1}") for k in range(len(given))])

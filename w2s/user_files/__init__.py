@@ -1,7 +1,7 @@
 """Python files of the user's own: which files belong together, their digest, and how they are imported.
 
 A study, an executor or a method that a grid names as ``file.py:Name`` is imported here, with the modules beside it. Rooms from
-`artifacts` upward ask here what code a number depends on. Another place where code of the user's may come from gets a module here.
+`artifacts` upward ask here what code a number depends on. Another place that a user's code may come from gets a module here.
 """
 
 from w2s.user_files.code import code_files, code_of, is_outside, source_path

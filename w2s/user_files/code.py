@@ -7,12 +7,11 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from w2s.user_files.load import loaded_source
-from w2s.user_files.source import NEVER_OUTSIDE, Source, read_source, short_digest
+from w2s.user_files.source import NEVER_OUTSIDE, Source, read_source
 
 __all__ = ["code_files", "code_of", "is_outside", "source_path"]
 
@@ -28,9 +27,9 @@ def is_outside(module: str) -> bool:
 def code_files(part: Any) -> dict[str, str]:
     """Digest the code behind a function, a class, or a module by name, not of this package: names -> 16 hex digits each.
 
-    A file of the user's and the modules of its folder have an entry each, by path; an installed module one entry, by its own name,
-    for itself and what it imports of its package. Empty for our own modules, and where no Python file is found (compiled code, a
-    notebook).
+    A file of the user's and the modules of its folder have an entry each, by path; an installed module one entry, by its own
+    name, for itself and what it imports of its package. Empty for our own modules, and where no Python file is found (compiled
+    code, a notebook).
     """
     module = part if isinstance(part, str) else _function(part).__module__
     if not is_outside(module):
@@ -43,15 +42,16 @@ def code_files(part: Any) -> dict[str, str]:
 
 
 def code_of(part: Any) -> str | None:
-    """Digest the source that a function or class comes from, where it is not of this package: changed, it makes another training.
+    """Digest the source of a function or class that is not of this package: changed, it makes another training.
 
     The whole file counts, with the modules beside it that it imports: a helper that is edited changes what calls it. None for a
     part of this package, and for one without a file or a text, which is known by its name alone.
     """
-    files = code_files(part)
-    if files:
-        return short_digest(files)
-    return _own_text(_function(part)) if is_outside(_function(part).__module__) else None
+    part = _function(part)
+    if not is_outside(part.__module__):
+        return None
+    source = loaded_source(part.__module__) or _installed(part.__module__)
+    return _own_text(part) if source is None else source.meaning
 
 
 def source_path(part: Any) -> Path | None:

@@ -68,8 +68,8 @@ def import_file(path: Path, digest: str | None = None) -> ModuleType:
 
     With ``digest`` only that source will do: one that this process has imported is taken without a look at the disk.
 
-    Raises :class:`w2s.errors.FieldError` for a file that does not exist, cannot be read, cannot be imported, or has another digest
-    than the one asked for.
+    Raises :class:`w2s.errors.FieldError` for a file that does not exist, cannot be read, cannot be imported, or has another
+    digest than the one asked for.
     """
     if digest is not None and (path, digest) in _BY_DIGEST:
         return _BY_DIGEST[path, digest]
@@ -81,7 +81,7 @@ def import_file(path: Path, digest: str | None = None) -> ModuleType:
         raise FieldError(f"{path} cannot be read: {error}") from None
     if digest is not None and source.digest != digest:
         raise FieldError(
-            f"{path}, or a module beside it, was edited after the launch had read it; launch again to go on with what it says now"
+            f"{path}, or a module beside it, was edited after the launch had read it; launch again to go on with what it says"
         )
     module = _module_of(source)
     _BY_DIGEST[path, source.digest] = module
@@ -179,8 +179,8 @@ def _importer(package: str, tops: frozenset[str]) -> Callable[..., ModuleType]:
 
     def find(
         name: str,
-        globals: Mapping[str, Any] | None = None,  # noqa: A002
-        locals: Mapping[str, Any] | None = None,  # noqa: A002
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:

@@ -1,7 +1,7 @@
 """A Python file together with the modules of its folder that it imports, directly or through each other: one *source*.
 
-The files are found by reading, not by running: an import inside a function counts too, a module that is loaded by a computed name
-is not seen. What is imported from elsewhere, installed packages above all, is no part of a source.
+The files are found by reading, not by running: an import inside a function counts too, a module that is loaded by a computed
+name is not seen. What is imported from elsewhere, installed packages above all, is no part of a source.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ class Source:
         """Digest of all files together, 16 hex digits."""
         return short_digest(self.files)
 
+    @property
+    def meaning(self) -> str:
+        """Digest of what the root does, whatever its file is called: 16 hex digits."""
+        own = str(self.modules[self.root])
+        return short_digest({"" if name == own else name: digest for name, digest in self.files.items()})
+
     @functools.cached_property
     def tops(self) -> frozenset[str]:
         """First words of the modules' names."""
@@ -71,8 +77,8 @@ def short_digest(files: Mapping[str, str]) -> str:
 def read_source(path: Path, *, root: str | None = None, only: Collection[str] | None = None) -> Source:
     """Read a file and what it imports from its folder. Raises OSError for a file that cannot be read.
 
-    ``root`` is the dotted name of a module inside a package, whose folder is as many levels up; ``only`` restricts the first words
-    of names, to the package itself for an installed one.
+    ``root`` is the dotted name of a module inside a package, whose folder is as many levels up; ``only`` restricts the first
+    words of names, to the package itself for an installed one.
     """
     up = 0 if root is None else root.count(".") + (path.name == "__init__.py")
     root = root or (path.stem if path.stem.isidentifier() else "_file_")

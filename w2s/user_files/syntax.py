@@ -35,8 +35,8 @@ class Meaning(NamedTuple):
 def meaning_of(text: bytes) -> Meaning:
     """Digest a text by its syntax tree, without docstrings; a text that is no Python has the digest of its bytes.
 
-    The tree is written node by node without empty fields, because `ast.dump` writes one tree differently in different versions of
-    Python. The loop has no recursion: a digest must not depend on how deep its caller is.
+    The tree is written node by node without empty fields, because `ast.dump` writes one tree differently in different versions
+    of Python. The loop has no recursion: a digest must not depend on how deep its caller is.
     """
     try:
         with warnings.catch_warnings():  # what a compilation warns of is said when the text is imported

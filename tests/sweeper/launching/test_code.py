@@ -222,7 +222,8 @@ def test_rows_of_an_earlier_release_are_unknown_and_no_reason_to_refuse(place):
     notes = Notes()
     outcome = place.launch((1, 2, 3), progress=notes)
     assert (outcome.found, outcome.computed) == (6, 3)
-    assert [line for line in notes.said if "rows do not say which code made them" in line][0].startswith("6 rows")
+    (unknown,) = [line for line in notes.said if "rows do not say which code made them" in line]
+    assert unknown.startswith("6 rows")
     assert "6 rows do not say which code made them" in place.call("status", place.run).output
     assert w2s.summarize(w2s.load(place.run)).attrs["w2s_summary"]["by"] == ["x"]
 

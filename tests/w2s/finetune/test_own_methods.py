@@ -312,7 +312,7 @@ def test_plan_and_launch_agree_on_what_an_edited_loss_means(place, package, caps
     assert found.groupby("method")["code_digest"].nunique().to_dict() == {"naive": 0, "test_shared": 2}
     assert "code_digest" in w2s.summarize(found).columns
     fresh = launch(path, out=out, fresh=True)
-    assert (fresh.run.name, fresh.artifacts) == ("edited-2", 1)
+    assert (fresh.run.name, fresh.artifacts) == ("edited-2", 2)  # the student and its predictions
 
 
 def test_a_module_beside_a_method_is_part_of_its_cells(place):

@@ -42,7 +42,7 @@ def test_a_cell_of_two_codes_is_there_twice_and_in_two_groups():
 def test_complaints():
     with pytest.raises(ValueError, match="no table"):
         w2s.concat([])
-    with pytest.raises(ValueError, match=r"table 2 of 2 has lost its metadata, .* as w2s\.load\(run\) returns"):
+    with pytest.raises(ValueError, match=r"table 2 of 2 has lost its metadata, .* tables as w2s\.load\(run\) returns"):
         w2s.concat([table(["p"]), pd.concat([table(["q"]), table(["r"], fields=[])])])
     with pytest.raises(ValueError, match="version is 1 in table 1 and 2 in table 2"):
         w2s.concat([table(["p"]), table(["q"], version=2)])
