@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from w2s.user_files.load import loaded_source
+from w2s.user_files.load import loaded_source, plain_name
 from w2s.user_files.source import NEVER_OUTSIDE, Source, read_source
 
 __all__ = ["code_files", "code_of", "is_outside", "source_path"]
@@ -38,20 +38,20 @@ def code_files(part: Any) -> dict[str, str]:
     if source is not None:
         return dict(source.files)
     installed = _installed(module)
-    return {} if installed is None else {module: installed.digest}
+    return {} if installed is None else {module: installed.meaning(module)}
 
 
 def code_of(part: Any) -> str | None:
     """Digest the source of a function or class that is not of this package: changed, it makes another training.
 
-    The whole file counts, with the modules beside it that it imports: a helper that is edited changes what calls it. None for a
-    part of this package, and for one without a file or a text, which is known by its name alone.
+    The whole file that it stands in counts, with the modules beside it that this one imports: a helper that is edited changes
+    what calls it. None for a part of this package, and for one without a file or a text, which is known by its name alone.
     """
     part = _function(part)
     if not is_outside(part.__module__):
         return None
     source = loaded_source(part.__module__) or _installed(part.__module__)
-    return _own_text(part) if source is None else source.meaning
+    return _own_text(part) if source is None else source.meaning(plain_name(part.__module__))
 
 
 def source_path(part: Any) -> Path | None:

@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Source:
     root : dotted name of the module that imports the others.
     modules : dotted names in the folder -> path from there; None for a folder without ``__init__.py``.
     texts : path -> content.
+    needs : dotted name -> the modules from which it takes names.
 
     """
 
@@ -41,6 +42,7 @@ class Source:
     root: str
     modules: Mapping[str, str | None]
     texts: Mapping[str, bytes]
+    needs: Mapping[str, frozenset[str]]
 
     @property
     def path(self) -> Path:
@@ -57,11 +59,16 @@ class Source:
         """Digest of all files together, 16 hex digits."""
         return short_digest(self.files)
 
-    @property
-    def meaning(self) -> str:
-        """Digest of what the root does, whatever its file is called: 16 hex digits."""
-        own = str(self.modules[self.root])
-        return short_digest({"" if name == own else name: digest for name, digest in self.files.items()})
+    def meaning(self, module: str) -> str:
+        """Digest what one of the modules does, with those that it needs, whatever its file is called: 16 hex digits."""
+        found = {module}
+        waiting = [module]
+        while waiting:
+            new = self.needs.get(waiting.pop(), frozenset()) - found
+            found |= new
+            waiting += new
+        files = {name: file for name in found if (file := self.modules.get(name)) is not None}
+        return short_digest({"" if name == module else file: self.files[file] for name, file in files.items()})
 
     @functools.cached_property
     def tops(self) -> frozenset[str]:
@@ -85,23 +92,29 @@ def read_source(path: Path, *, root: str | None = None, only: Collection[str] | 
     folder = path.parents[up]
     modules: dict[str, str | None] = {root: path.relative_to(folder).as_posix()}
     texts: dict[str, bytes] = {}
+    needs: dict[str, frozenset[str]] = {}
     waiting = [root]
+
+    def is_there(name: str) -> bool:
+        """Whether a name is a module of the folder; one that is new is read next."""
+        top = name.partition(".")[0]
+        if name not in modules and top not in NEVER_OUTSIDE and (only is None or top in only):
+            found = find_module(folder, name)
+            if found is not None:
+                modules[name] = found or None
+                waiting.append(name)
+        return name in modules
+
     while waiting:
         name = waiting.pop()
         file = modules[name]
-        if file is None:
-            continue
-        texts[file] = (folder / file).read_bytes()
-        package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
-        for target in _targets(meaning_of(texts[file]).imports, package):
-            top = target.partition(".")[0]
-            if target in modules or top in NEVER_OUTSIDE or (only is not None and top not in only):
-                continue
-            found = find_module(folder, target)
-            if found is not None:
-                modules[target] = found or None
-                waiting.append(target)
-    return Source(folder, root, _without_empty_folders(modules), texts)
+        if file is not None:
+            texts[file] = (folder / file).read_bytes()
+            package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
+            for parent in _prefixes(package.split(".") if package else []):
+                is_there(parent)  # Python runs it first
+            needs[name] = frozenset(_needed(meaning_of(texts[file]).imports, package, is_there))
+    return Source(folder, root, _without_empty_folders(modules), texts, needs)
 
 
 def find_module(folder: Path, name: str) -> str | None:
@@ -126,15 +139,27 @@ def _is_installed(name: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _targets(imports: Collection[Import], package: str) -> Iterator[str]:
-    """Dotted names, counted from the folder, of every module that the imports of a module in ``package`` may mean."""
+def _needed(imports: Collection[Import], package: str, is_there: Callable[[str], bool]) -> Iterator[str]:
+    """Modules of the folder from which a module in ``package`` takes names.
+
+    The packages on the way are read, for Python runs them, but count only where a name is taken from themselves: nearly every
+    module of a package would depend on every other through its ``__init__``.
+    """
     for level, module, name in imports:
         parents = package.split(".") if package else []
         base = parents[: len(parents) - level + 1] if level else []
         words = [*base, *(module.split(".") if module else [])]
-        yield from (".".join(words[:k]) for k in range(1, len(words) + 1))
-        if name is not None and name != "*":
+        way = [prefix for prefix in _prefixes(words) if is_there(prefix)]
+        if name is None:
+            yield from way
+        elif name != "*" and is_there(".".join([*words, name])):
             yield ".".join([*words, name])
+        else:
+            yield from (prefix for prefix in way if prefix == ".".join(words))
+
+
+def _prefixes(words: list[str]) -> list[str]:
+    return [".".join(words[:k]) for k in range(1, len(words) + 1)]
 
 
 def _without_empty_folders(modules: Mapping[str, str | None]) -> dict[str, str | None]:

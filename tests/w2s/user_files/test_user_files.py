@@ -218,9 +218,25 @@ class Base:
     assert module.Line(module.Point(1.0)).a.x == 1.0
     assert plain_name(module.Line.__module__) == "study"
     assert set(code_files(module.Line)) == {"study.py", "helper.py"}
-    assert code_of(module.Line) == code_of(module.Point)
+    assert code_of(module.Line) != code_of(module.Point)
     (tmp_path / "study.py").rename(tmp_path / "renamed.py")
     assert code_of(import_file(tmp_path / "renamed.py").Line) == code_of(module.Line)
+
+
+def test_a_part_counts_with_what_its_own_module_imports(tmp_path):
+    def codes(**texts):
+        write(tmp_path, study="from loss import f\nfrom other import g\ndef h(): ...", loss="import near\ndef f(): ...")
+        write(tmp_path, other="def g(): ...", near="X = 1")
+        write(tmp_path, **texts)
+        module = import_file(tmp_path / "study.py")
+        return tuple(code_of(getattr(module, name)) for name in "fgh")
+
+    before = codes()
+    changed = {
+        name: [a != b for a, b in zip(codes(**{name: "Y = 1\nX = 2\ndef g(): ..."}), before, strict=True)]
+        for name in ("near", "other")
+    }
+    assert changed == {"near": [True, False, True], "other": [False, True, True]}
 
 
 def test_complaints_name_the_file(tmp_path):
@@ -242,7 +258,10 @@ def test_complaints_name_the_file(tmp_path):
 
 def test_an_installed_module_counts_with_what_it_imports_of_its_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    write(tmp_path, installed_for_test__in____init__="", installed_for_test__in__losses="from installed_for_test import tools")
+    front = "from installed_for_test import other"  # nearly every package's
+    write(
+        tmp_path, installed_for_test__in____init__=front, installed_for_test__in__losses="from installed_for_test import tools"
+    )
     write(tmp_path, installed_for_test__in__tools="X = 1", installed_for_test__in__other="X = 1", beside_it="X = 1")
     before = code_files("installed_for_test.losses")
     assert list(before) == ["installed_for_test.losses"]
