@@ -294,6 +294,8 @@ def test_asserted_times_and_workplaces_are_found(tree: Tree, tmp_path: Path) -> 
     assert len(asserted_times(tree(a=direct))) == 1
     helped = "def test_it():\n    def seconds():\n        start = time.time()\n        return time.time() - start\n    took = seconds()\n"
     assert len(asserted_times(tree(a=f"{helped}    assert took < 1"))) == 1
+    program = "COUNT = '''\nimport time\nstart = time.process_time()\nprint(time.process_time() - start)'''"
+    assert len(asserted_times(tree(a=program))) == 1
     page = tmp_path / "page.md"
     lines = [
         "see /" + "work/notes",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sweeper.choices import BackendName, OnError
-from sweeper.cli.guard import guarded, mute_output
+from sweeper.cli.guard import command, mute_output, write_any_text
 from sweeper.cli.store import store_app
 from w2s.predictions.kinds import Kind
 
@@ -35,39 +35,33 @@ TrustCode = Annotated[
 
 
 def main() -> None:
-    """Entry point of ``w2s-sweep``."""
+    """Run ``w2s-sweep`` with the arguments of this process."""
+    write_any_text()
     app()
 
 
-@app.command()
-@guarded
+@command(app, "List the studies and their fields.")
 def studies() -> None:
-    """List the studies and their fields."""
     from sweeper.cli.show.catalogue import print_studies
 
     print_studies()
 
 
-@app.command()
-@guarded
+@command(app, "Print a commented grid to start from.")
 def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
-    """Print a commented grid to start from."""
     from sweeper.cli.show.catalogue import starting_grid
 
     typer.echo(starting_grid(study), nl=False)
 
 
-@app.command()
-@guarded
+@command(app, "List the data sets found through W2S_DATA, with licence and sha256.")
 def data() -> None:
-    """List the data sets found through W2S_DATA, with licence and sha256."""
     from sweeper.cli.show.catalogue import print_data
 
     print_data()
 
 
-@app.command()
-@guarded
+@command(app, "Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for.")
 def plan(
     grid: GridFile,
     resolve: Annotated[
@@ -80,7 +74,6 @@ def plan(
         ),
     ] = None,
 ) -> None:
-    """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""
     from sweeper.cli.show.plan import print_plan
     from sweeper.cli.show.run import print_existing
     from sweeper.errors import GridError
@@ -101,8 +94,7 @@ def plan(
         print_needed(checked.grid, table, metric, half_width)
 
 
-@app.command()
-@guarded
+@command(app, "Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again.")
 def launch(
     grid: GridFile,
     out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
@@ -124,7 +116,6 @@ def launch(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
 ) -> None:
-    """Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
     from sweeper.cli.show.run import print_outcome
     from sweeper.launching.launch import launch as run_grid
     from sweeper.launching.progress import Progress
@@ -142,25 +133,21 @@ def launch(
     raise typer.Exit(int(outcome.exit))
 
 
-@app.command()
-@guarded
+@command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
 def status(run: RunPath, trust_code: TrustCode = False) -> None:
-    """Show done, failed and pending cells, the rate, predicted against actual time, and the first error."""
     from sweeper.cli.show.run import print_status
     from sweeper.review.status import run_status
 
     print_status(run_status(run, trust_code=trust_code))
 
 
-@app.command()
-@guarded
+@command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
 def rerun(
     run: RunPath,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
     backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
     trust_code: TrustCode = False,
 ) -> None:
-    """Solve one cell again in this process and compare it with its row. Exit code 1 if they differ."""
     from sweeper.cli.show.run import print_rerun
     from sweeper.review.rerun import rerun_cell
 
@@ -168,15 +155,15 @@ def rerun(
     raise typer.Exit(0 if same else 1)
 
 
-@app.command()
-@guarded
+@command(
+    app, "Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."
+)
 def verify(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
     trust_code: TrustCode = False,
 ) -> None:
-    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."""
     from sweeper.review.verdicts import print_verdicts, verdicts_json
     from sweeper.review.verify import exit_code
     from sweeper.review.verify import verify as verify_runs
@@ -189,17 +176,16 @@ def verify(
     raise typer.Exit(exit_code(found))
 
 
-@app.command()
-@guarded
+@command(
+    app, "Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."
+)
 def report(run: RunPath, trust_code: TrustCode = False) -> None:
-    """Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."""
     from sweeper.review.report import make_report
 
     make_report(run, trust_code=trust_code)
 
 
-@app.command()
-@guarded
+@command(app, "Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds.")
 def score(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
@@ -207,15 +193,13 @@ def score(
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
 ) -> None:
-    """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
     print_scores(score_file(file, kind, by))
 
 
-@app.command("import")
-@guarded
+@command(app, "Read the results of another code base into a table; no pickle is opened.", "import")
 def import_folder(
     source: Annotated[
         str,
@@ -225,30 +209,25 @@ def import_folder(
     out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
 ) -> None:
-    """Read the results of another code base into a table; no pickle is opened."""
     from sweeper.tools.importing import import_results
 
     import_results(source, folder, out, overwrite=overwrite)
 
 
-@app.command()
-@guarded
+@command(app, "Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks.")
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
 ) -> None:
-    """Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks."""
     from sweeper.tools.bench import run_benchmarks
 
     raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
 
 
-@app.command()
-@guarded
+@command(app, "Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it.")
 def doctor(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
 ) -> None:
-    """Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it."""
     from sweeper.tools import doctor as room
 
     room.calibrate() if calibrate else room.print_doctor()

@@ -20,6 +20,7 @@ from sweeper.executors.options import ProcessesOptions, RayOptions
 from sweeper.executors.processes import ProcessesExecutor
 from sweeper.executors.ray import open_ray
 from sweeper.executors.ray.environment import has_ray
+from sweeper.executors.ray.surroundings import cluster_address
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 from w2s.user_files import is_file_reference, load_from_file
@@ -48,7 +49,9 @@ class Kind:
 _BUILTIN = {
     "inline": Kind("inline", InlineExecutor.options_model, InlineExecutor, lambda _: 1),
     "processes": Kind("processes", ProcessesOptions, ProcessesExecutor, lambda options: options.cpus or usable_cpus()),
-    "ray": Kind("ray", RayOptions, open_ray, lambda options: None if options.address else options.cpus or usable_cpus()),
+    "ray": Kind(
+        "ray", RayOptions, open_ray, lambda options: None if cluster_address(options.address) else options.cpus or usable_cpus()
+    ),
 }
 
 
@@ -151,7 +154,7 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:
-    if written.get("address") is not None:
+    if written.get("address") not in (None, "local"):
         return "ray", "an address is given"
     predicted = seconds()
     if predicted is not None and predicted < FEW_SECONDS:

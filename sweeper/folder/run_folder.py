@@ -32,7 +32,7 @@ from sweeper.errors import RunError, StoreError
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
 from sweeper.grid.yaml import dump_yaml
 from w2s.files.durable import whole
-from w2s.files.lock import hold, is_held
+from w2s.files.lock import LockError, hold, is_held
 from w2s.user_files import Source
 
 __all__ = ["RunFolder"]
@@ -193,6 +193,8 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(hold(self.path / ".lock", waiting))
+            except LockError as error:
+                raise StoreError(f"cannot lock {self.path}: {error.strerror}") from None
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield

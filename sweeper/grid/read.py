@@ -18,6 +18,7 @@ from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
 from w2s.contract.study import Study
 from w2s.errors import FieldError
+from w2s.files.paths import expand_path
 from w2s.studies.registry import StudyError, find_study
 
 __all__ = ["load_grid"]
@@ -104,8 +105,8 @@ class _GridReader(Sections):
             raise self.fail(f"out: {written!r} is not a local folder; run folders live on a file system", "out")
         try:
             os.fsencode(written)
-            return Path(os.path.normpath(self.folder / Path(written).expanduser()))
-        except (RuntimeError, ValueError) as error:
+            return Path(os.path.normpath(self.folder / expand_path(written)))
+        except ValueError as error:  # a FieldError is one
             raise self.fail(f"out: {written!r} is not a folder name: {error}", "out") from None
 
     def part(self, written: Any, shared: Mapping[str, Any], place: tuple[Any, ...]) -> SubGrid:

@@ -12,6 +12,8 @@ from sweeper.grid.model import Grid, common_cells
 from sweeper.grid.read import load_grid
 from w2s.contract.study import Study
 from w2s.files.datafile import Content
+from w2s.files.paths import user_path
+from w2s.user_files import is_file_reference
 
 __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
 
@@ -19,9 +21,9 @@ __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
 def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
     """Write a grid out in full; it is itself a grid that can be launched from ``run``."""
     reference = grid.study_reference
-    if ".py" in reference:
+    if is_file_reference(reference):
         name, _, attribute = reference.rpartition(":")
-        reference = f"{_relative(grid.folder / name, run)}:{attribute}"
+        reference = f"{_relative(user_path(name, grid.folder), run)}:{attribute}"
     return {"study": reference, "grids": [_plain(part.written, run) for part in grid.parts], "out": "."}
 
 

@@ -36,6 +36,7 @@ from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
+from w2s.files.lock import locks_are_off
 from w2s.user_files import loaded_source
 from w2s_kernels import choose
 
@@ -103,6 +104,8 @@ def launch(
     given = [name for name, value in compute.items() if value is not None]
     folder = RunFolder(run)
     report = progress or Progress.silent()
+    if locks_are_off():
+        report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
         return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
 

@@ -12,7 +12,9 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.grid.resolved import read_resolved
 from w2s.contract.study import Study
+from w2s.errors import FieldError
 from w2s.files.datafile import Content
+from w2s.files.paths import expand_path
 from w2s.user_files import is_file_reference
 
 __all__ = ["stored_grid"]
@@ -49,7 +51,10 @@ def _code_files(grid: Grid) -> Iterator[str]:
 
 def _refuse_inside(folder: RunFolder, what: str, file: str) -> None:
     run = folder.path.resolve()
-    place = run / Path(file).expanduser()
+    try:
+        place = run / expand_path(file)
+    except FieldError as error:
+        raise RunError(f"the {what} of {folder.path}: {error}") from None
     if run in place.resolve().parents or run in Path(os.path.normpath(place)).parents:  # a link inside counts, too
         raise RunError(
             f"the {what} of {folder.path} is a Python file inside it, {file}: reading the run would run that file. "

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from w2s.errors import FieldError, nearest
+from w2s.files.paths import user_path
 from w2s.user_files.source import Source, find_module, read_source
 
 __all__ = ["import_file", "is_file_reference", "load_from_file", "loaded_source", "plain_name"]
@@ -50,7 +51,7 @@ def load_from_file(
         article = "an" if kind[0] in "aeiou" else "a"
         raise FieldError(f"{reference!r}: write {article} {kind} of your own as file.py:Name")
     try:
-        path = (base / Path(name).expanduser()).resolve()
+        path = user_path(name, base)
         module = import_file(path, digest)
     except (OSError, RuntimeError) as error:
         raise FieldError(f"{reference!r} cannot be read: {error}") from None

@@ -353,6 +353,20 @@ def test_a_launch_and_a_plan_run_only_the_study_that_their_grid_names(place):
     assert not (place.run / "ran").exists()
 
 
+def test_a_study_named_through_a_variable_is_found_again_from_its_run(place, monkeypatch):
+    monkeypatch.setenv("W2S_TEST_STUDIES", str(place.folder))
+    path = place.grid([1])
+    path.write_text(path.read_text().replace("study.py:Line", "$W2S_TEST_STUDIES/study.py:Line"))
+    assert launch(path).computed == 3
+    monkeypatch.delenv("W2S_TEST_STUDIES")
+    assert run_status(place.run).done == 3
+    monkeypatch.setenv("W2S_TEST_STUDIES", str(place.run))
+    stored = yaml.safe_load((place.run / "grid.yaml").read_text())
+    (place.run / "grid.yaml").write_text(yaml.safe_dump(stored | {"study": "$W2S_TEST_STUDIES/inside.py:Line"}))
+    with pytest.raises(RunError, match="is a Python file inside it"):
+        run_status(place.run)
+
+
 def test_the_run_of_another_study_is_refused_unread(place):
     place.launch()
     place.write(study=STUDY.replace('name = "line"', 'name = "curve"'))

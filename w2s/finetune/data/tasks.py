@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from w2s.errors import FieldError, nearest
-from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
 from w2s.files.tablefile import read_table_file
 from w2s.finetune.data.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
@@ -47,7 +47,7 @@ class TaskData(Content):
             _hub_formatter(name)
             return Path(name)
         if name.endswith(_ENDINGS):
-            path = (base / Path(name).expanduser()).resolve()
+            path = beside(name, base)
             if path.is_file():
                 return path
             raise DataFileError(f"{name}: no such file {path}")

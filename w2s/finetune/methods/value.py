@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationInfo
 
 from w2s.errors import FieldError
-from w2s.files.datafile import Content, DataFileError
+from w2s.files.datafile import Content, DataFileError, beside
 from w2s.finetune.methods.text import Method, file_of, parse_method
 from w2s.user_files import read_source
 
@@ -25,7 +25,7 @@ class MethodText(Content):
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the file that the text names."""
-        path = (base / Path(file_of(name) or "").expanduser()).resolve()
+        path = beside(file_of(name) or "", base)
         if not path.is_file():
             raise DataFileError(f"method {name!r}: no such file {path}")
         return path
@@ -36,8 +36,8 @@ class MethodText(Content):
         words = name.replace(f"{file_of(name)}:", "", 1)
         texts = dict(read_source(path).texts)
         own = hashlib.sha256(texts.pop(path.name)).hexdigest()
-        beside = "".join(f"\n{file} {hashlib.sha256(text).hexdigest()}" for file, text in sorted(texts.items()))
-        return hashlib.sha256(f"{words}\n{own}{beside}".encode()).hexdigest()
+        others = "".join(f"\n{file} {hashlib.sha256(text).hexdigest()}" for file, text in sorted(texts.items()))
+        return hashlib.sha256(f"{words}\n{own}{others}".encode()).hexdigest()
 
     @classmethod
     def code_file(cls, name: str) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationInfo
 
 from w2s.errors import nearest
-from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
 
@@ -59,7 +59,7 @@ class ModelFolder(Content):
             return _checked(plain, snapshot(plain, _OF_THE_HUB))
         if plain.startswith("data:"):
             return _checked(plain, _data_path(plain))
-        return _checked(plain, packaged_path(plain) or (base / Path(plain).expanduser()).resolve())
+        return _checked(plain, packaged_path(plain) or beside(plain, base))
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
