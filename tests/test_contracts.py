@@ -35,12 +35,13 @@ PACKAGES = (["w2s_kernels"], ["w2s"], ["sweeper"])
 SCIENCE = (
     ["errors"],
     ["files"],
+    ["user_files"],
     ["artifacts"],
     ["measure"],
     ["summary"],
     ["claims"],
     ["contract"],
-    ["plugins", "user_files"],
+    ["plugins"],
     ["probes"],
     ["sharing"],
     ["finetune"],
@@ -83,6 +84,7 @@ BY_NAME = {
     "sweeper": "its front imports what is asked for",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
+    "w2s.user_files.load": "a grid names a file of the user's",
     "w2s_kernels.dispatch": "a compiled version is imported when its backend is used, so that the package needs NumPy alone",
     "sweeper.worker.threads": "Numba's threads are limited only where Numba is used",
 }

@@ -28,6 +28,11 @@ app = typer.Typer(
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
+TrustCode = Annotated[
+    bool,
+    typer.Option("--trust-code", help="run Python files that lie in the run folder itself; only if you know who wrote them"),
+]
+
 
 def main() -> None:
     """Run ``w2s-sweep`` with the arguments of this process."""
@@ -62,13 +67,21 @@ def plan(
     resolve: Annotated[
         str | None, typer.Option(help="METRIC=HALF_WIDTH: say how many seeds this half width takes, judged from a pilot")
     ] = None,
-    pilot: Annotated[int, typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch")] = 8,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="seeds of the pilot; its rows are kept for the launch; default: 8, or all where there are fewer"
+        ),
+    ] = None,
 ) -> None:
     from sweeper.cli.show.plan import print_plan
     from sweeper.cli.show.run import print_existing
+    from sweeper.errors import GridError
     from sweeper.grid.read import load_grid
     from sweeper.plan.cut import make_plan
 
+    if pilot is not None and resolve is None:
+        raise GridError("--pilot is about --resolve METRIC=HALF_WIDTH, which is not given")
     checked = make_plan(load_grid(grid))
     print_plan(checked)
     print_existing(checked.grid)
@@ -98,7 +111,10 @@ def launch(
     store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid")] = False,
+    keep_code: Annotated[
+        bool, typer.Option("--keep-code", help="keep rows that a study file, loss or method made before it was edited")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
     from sweeper.launching.launch import launch as run_grid
@@ -108,7 +124,7 @@ def launch(
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), **named)
+    outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()
@@ -118,11 +134,11 @@ def launch(
 
 
 @command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
-def status(run: RunPath) -> None:
+def status(run: RunPath, trust_code: TrustCode = False) -> None:
     from sweeper.cli.show.run import print_status
     from sweeper.review.status import run_status
 
-    print_status(run_status(run))
+    print_status(run_status(run, trust_code=trust_code))
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
@@ -130,11 +146,12 @@ def rerun(
     run: RunPath,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
     backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
+    trust_code: TrustCode = False,
 ) -> None:
     from sweeper.cli.show.run import print_rerun
     from sweeper.review.rerun import rerun_cell
 
-    same = print_rerun(rerun_cell(run, cell, backend))
+    same = print_rerun(rerun_cell(run, cell, backend, trust_code=trust_code))
     raise typer.Exit(0 if same else 1)
 
 
@@ -145,12 +162,13 @@ def verify(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
+    trust_code: TrustCode = False,
 ) -> None:
     from sweeper.review.verdicts import print_verdicts, verdicts_json
     from sweeper.review.verify import exit_code
     from sweeper.review.verify import verify as verify_runs
 
-    found = verify_runs(runs, partial=partial)
+    found = verify_runs(runs, partial=partial, trust_code=trust_code)
     if as_json:
         typer.echo(verdicts_json(found, partial=partial))
     for verification in found if not as_json else []:
@@ -161,10 +179,10 @@ def verify(
 @command(
     app, "Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."
 )
-def report(run: RunPath) -> None:
+def report(run: RunPath, trust_code: TrustCode = False) -> None:
     from sweeper.review.report import make_report
 
-    make_report(run)
+    make_report(run, trust_code=trust_code)
 
 
 @command(app, "Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds.")

@@ -6,7 +6,7 @@ A package offers an executor through the entry-point group ``w2s_sweep.executors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,11 @@ class Choice:
     kind: Kind
     options: Options
     reason: str = ""
+
+    def unused(self, names: Collection[str]) -> list[str]:
+        """Return those of some options that built-in executors have and this one has not."""
+        others = {name for kind in _BUILTIN.values() for name in kind.options.model_fields}
+        return sorted(others.intersection(names).difference(self.options.__class__.model_fields))
 
     def make(self, setup: Setup) -> Executor:
         """Make the executor; entering it starts it."""

@@ -55,7 +55,7 @@ _FINITE = ("weak_error", "student_error", "ceiling_error", "weak_distance")
 """What a row must have to be ``ok``. The misfit may be unknown: a method of one's own may train on labels that no item outside
 its training has."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
@@ -106,7 +106,8 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     """Rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
-    ``threads`` and ``elapsed_s`` of the block. Raises ValueError when a column is unknown, missing or misshapen.
+    ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises
+    ValueError when a column is unknown, missing or misshapen.
     """
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")

@@ -118,7 +118,8 @@ class Study(ABC):
     Attributes
     ----------
     name : the study's identity, never its path.
-    version : raise it when the numbers change; rows of another version are set aside.
+    version : raise it when the numbers change; rows of another version are set aside. Rows of a study in a file or in another
+        package also carry a digest of its source, and a launch refuses to add rows of another source in silence.
     Cell : the cell type.
     shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
@@ -153,6 +154,15 @@ class Study(ABC):
     def needs(self, block: Block) -> Sequence[Call]:  # noqa: ARG002
         """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
         return ()
+
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name functions and classes that the block's rows depend on and that a user may have written: a loss, a method.
+
+        Rows carry a digest of the source of those that are not of this package. By default the functions of the artifacts.
+        """
+        from w2s.artifacts import in_order
+
+        return {call.artifact.name: call.artifact.function for call in in_order(self.needs(block))}.values()
 
     def unblind(self, block: Block) -> str:  # noqa: ARG002
         """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.

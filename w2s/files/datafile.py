@@ -58,6 +58,11 @@ class Content(ABC):
         return content_sha256(path)
 
     @classmethod
+    def code_file(cls, name: str) -> str | None:  # noqa: ARG003
+        """Return the Python file that is run where a value of this name is used; None for data."""
+        return None
+
+    @classmethod
     def keeps_name(cls, name: str) -> bool:
         """Whether the name means the same from any folder."""
         return name.startswith("data:")

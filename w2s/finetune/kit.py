@@ -26,7 +26,7 @@ from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objectiv
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
-from w2s.plugins import code_of
+from w2s.user_files import code_of
 
 __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
 

@@ -210,7 +210,7 @@ def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: s
     if using == "weak_validation":
         columns.need(df, [WEAK_LABELS], "using='weak_validation' minimises it; the study must store it")
         return WEAK_LABELS
-    if metric in GAINS or metric in columns.ratios(df):
+    if metric in GAINS or columns.is_ratio(df, metric):
         raise ValueError(f"metric={metric!r} is better when larger, but best minimises; choose on an error")
     columns.need(df, [metric], "the metric to minimise")
     return metric
@@ -248,7 +248,16 @@ def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
         if seeds not in ("even", "odd"):
             raise ValueError(f"seeds {seeds!r}; allowed: 'even', 'odd', 'all', or a list of seeds")
         return np.asarray(column.to_numpy() % 2 == (seeds == "odd"), dtype=np.bool_)
+    if missing := [seed for seed in seeds if not (column == seed).any()]:
+        raise ValueError(
+            f"seeds {', '.join(map(str, missing))} are in no row; there are {column.nunique()} seeds: {_range(column)}"
+        )
     return np.asarray(column.isin(list(seeds)), dtype=np.bool_)
+
+
+def _range(column: pd.Series[Any]) -> str:
+    values = sorted(column.drop_duplicates())
+    return ", ".join(map(str, values)) if len(values) <= 8 else f"{values[0]}, {values[1]}, ..., {values[-1]}"
 
 
 def _say(seeds: Seeds) -> str:

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from w2s.summary import best, summarize
+from declared import best, summarize
 
 
 def noise_table(groups=400, seeds=8, ridges=10):
@@ -151,8 +150,8 @@ def test_a_value_that_lacks_seeds_does_not_win_on_the_easy_ones():
         ({"using": "luck"}, "allowed: truth, weak_validation"),
         ({"how": "max"}, "allowed: mean_then_min, min_then_mean"),
         ({"select_seeds": "prime"}, "allowed: 'even', 'odd', 'all'"),
-        ({"report_seeds": [17]}, "1 of 1 groups have no report seeds 17 rows: all rows"),
-        ({"select_seeds": [17]}, "1 of 1 groups have no selection rows"),
+        ({"report_seeds": [17]}, "seeds 17 are in no row; there are 4 seeds: 0, 1, 2, 3"),
+        ({"select_seeds": [0, 17]}, "seeds 17 are in no row"),
         ({"how": "min_then_mean", "select_seeds": "even", "report_seeds": "odd"}, "reports the seeds it selects on"),
         ({"by": "ridge"}, "cannot be both grouped by and chosen over"),
     ],

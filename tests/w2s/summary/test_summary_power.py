@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from declared import seeds_needed
 
 from w2s.summary.intervals import mean_interval
-from w2s.summary.power import seeds_needed
 
 
 def table(seeds, *, spread=1.0, gap=5.0, seed=0):

@@ -20,6 +20,7 @@ from w2s.files.datafile import Content, DataFileError, beside, content_sha256, d
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
 from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, read_typed_file
 from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
+from w2s.user_files import code_of
 
 __all__ = ["MissingColumnError", "TaskData", "formatter_of", "read_rows"]
 
@@ -56,11 +57,12 @@ class TaskData(Content):
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
-        """Hash the files' content, or the hub's commit, with the formatter's name and version."""
+        """Hash the files' content, or the hub's commit, with the formatter's name, version and, in another package, source."""
         if name.endswith(TABLE_ENDINGS):
             return hashlib.sha256(f"columns\n{OWN_FILES}\n{content_sha256(path)}".encode()).hexdigest()
         formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
-        parts = [formatter.name, str(formatter.version)]
+        code = code_of(formatter.read)  # None for those of this package
+        parts = [formatter.name, str(formatter.version), *([] if code is None else [code])]
         parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -15,6 +15,7 @@ from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.errors import FieldError
 from w2s.files.tablefile import read_table_file
+from w2s.finetune.data.formatters import Formatter
 from w2s.finetune.data.items import PARTS, Columns, draw_items
 from w2s.finetune.data.tasks import MissingColumnError, TaskData, formatter_of
 from w2s.studies.fields import asked_levels
@@ -27,6 +28,7 @@ __all__ = [
     "class_count",
     "columns_of",
     "drawn",
+    "formatter_for",
     "has_pairs",
     "stacked",
     "task_lines",
@@ -105,7 +107,12 @@ def class_count(cell: Mapping[str, Any]) -> int:
 
 def has_pairs(cell: Mapping[str, Any]) -> bool:
     """Whether the items of a cell's task are pairs of replies to a prompt."""
-    return formatter_of(cell["task"], **columns_of(cell)).pairs  # type: ignore[arg-type]
+    return formatter_for(cell).pairs
+
+
+def formatter_for(cell: Mapping[str, Any]) -> Formatter:
+    """Return the formatter that reads a cell's task."""
+    return formatter_of(cell["task"], **columns_of(cell))  # type: ignore[arg-type]
 
 
 def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:

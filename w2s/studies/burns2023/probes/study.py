@@ -7,7 +7,7 @@ control are fitted when a block is solved, because that takes milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -26,7 +26,16 @@ from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked, task_lines
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    check_draws,
+    class_count,
+    formatter_for,
+    has_pairs,
+    stacked,
+    task_lines,
+)
 from w2s.summary import summarize
 from w2s.summary.text import readable
 from w2s_kernels import Backend
@@ -146,6 +155,10 @@ class Probes(Study):
     def needs(self, block: Block) -> Sequence[Call]:
         """List items, truth, features and the teachers' predictions of every wanted cell."""
         return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
+
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name the artifacts' functions and the formatters of the tasks."""
+        return [*super().parts(block), *(formatter_for(level).read for level in block.group(*TASK_FIELDS).levels)]
 
     def unblind(self, block: Block) -> str:
         """Say that the flip control permutes labels by the truth of transfer items; teachers read that of labelled ones."""

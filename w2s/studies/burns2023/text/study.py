@@ -8,7 +8,7 @@ cross-entropy, to the end; the strong baseline the same on the labelled items.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,13 +22,23 @@ from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Cost, Rule, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
-from w2s.finetune.methods.text import parse_method
+from w2s.finetune.methods.text import builder_of, parse_method
 from w2s.finetune.methods.value import MethodText, read_method
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
 from w2s.finetune.models.weights import check_model
-from w2s.finetune.objectives.losses import check_loss
+from w2s.finetune.objectives.base import find_objective
+from w2s.finetune.objectives.losses import check_loss, find_loss
 from w2s.finetune.seeds import LARGEST_SEED
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, about, check_draws, class_count, stacked, task_lines
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    about,
+    check_draws,
+    class_count,
+    formatter_for,
+    stacked,
+    task_lines,
+)
 from w2s.studies.burns2023.text.claims import CLAIMS
 from w2s.studies.burns2023.text.figures import FIGURES
 from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
@@ -133,6 +143,16 @@ class Text(Study):
     def needs(self, block: Block) -> Sequence[Call]:
         """List the calls of every wanted cell."""
         return [call for cell in block.cells() for call in self._graph(cell).needs]
+
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name the methods, losses and objectives of the cells, the formatters of their tasks, and the artifacts' functions."""
+        yield from super().parts(block)
+        for level in asked_levels(block, "method", *TASK_FIELDS):
+            yield builder_of(*read_method(level["method"])).function
+            yield formatter_for(level).read
+        recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
+        yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
+        yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
 
     def unblind(self, block: Block) -> str:
         """Say what truth reaches a student other than its teacher's labelled items: the oracle and the control look at more."""
