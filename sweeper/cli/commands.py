@@ -205,12 +205,15 @@ def import_folder(
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
+    anchors: Annotated[
+        list[Path] | None, typer.Option(help="further folder with weak models and ceilings; may be given several times")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
 ) -> None:
     """Read the results of another code base into a table; no pickle is opened."""
     from sweeper.tools.importing import import_results
 
-    import_results(source, folder, out, overwrite=overwrite)
+    import_results(source, folder, out, anchors=anchors or (), overwrite=overwrite)
 
 
 @app.command()

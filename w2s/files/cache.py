@@ -5,6 +5,7 @@ A folder that cannot be written costs time, never a result; nothing is ever unpi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -17,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.files.durable import whole
+from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget"]
+__all__ = ["cache_folder", "cached", "forget", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -64,3 +66,18 @@ def cache_folder(*parts: str) -> Path:
     """Return a place in ``w2s-sweep`` of the user's cache folder: ``XDG_CACHE_HOME``, or ``~/.cache`` where it is not set."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base, "w2s-sweep", *parts)
+
+
+def made_once(place: Path, made: Path, make: Callable[[], object]) -> Path:
+    """Return ``place``; where the file ``made`` is not there yet, one process calls ``make`` and others wait for it.
+
+    What ``make`` writes has to appear whole: on a file system without locks several processes may make it.
+    """
+    if made.is_file():
+        return place
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(hold(place.with_name(f".{place.name}.lock")))
+        if not made.is_file():
+            make()
+    return place

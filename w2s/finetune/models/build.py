@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.pretrained import Tuning, causal_model, is_causal, pretrained, tuned
+from w2s.finetune.models.pretrained import Adapted, Tuning, causal_model, is_causal, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
+from w2s.finetune.models.small_pass import output_width
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Shape:
     classes : K.
     head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
         token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
-    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, all linear layers) or
+    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, beside linear layers) or
         ``head_only``.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
     head_init : ``zeros`` (released code of Burns et al.) or ``normal`` (standard deviation 0.02).
     answers : the answer words of ``lm_tokens``, in class order.
+    adapted : linear layers that LoRA adapts: ``used``, those that a text passes; ``all``, as in models that were trained before
+        there was a choice, a pooler that nothing uses among them.
 
     """
 
@@ -43,6 +46,7 @@ class Shape:
     head_init: Literal["zeros", "normal"] = "zeros"
     lora_rank: int = 8
     answers: tuple[str, ...] = ()
+    adapted: Adapted = "all"
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
@@ -91,13 +95,13 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
     backbone = pretrained(transformers.AutoModel, base)
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
-    head = torch.nn.Linear(int(backbone.config.hidden_size), shape.classes)
+    head = torch.nn.Linear(output_width(backbone), shape.classes)
     torch.nn.init.zeros_(head.bias)
     if shape.head_init == "zeros":
         torch.nn.init.zeros_(head.weight)
     else:
         torch.nn.init.normal_(head.weight, std=0.02)
-    return LinearClassifier(tuned(backbone, shape.tuning, shape.lora_rank), head, pooling)
+    return LinearClassifier(_tuned(backbone, shape), head, pooling)
 
 
 def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
@@ -111,7 +115,7 @@ def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
     if len({ids[0] for ids in tokens if ids}) != shape.classes:
         raise FieldError(f"the answers {shape.answers} do not begin with different tokens of {base.name}")
     _check_tuning(shape)
-    return TokenClassifier(tuned(backbone, shape.tuning, shape.lora_rank), [ids[0] for ids in tokens])
+    return TokenClassifier(_tuned(backbone, shape), [ids[0] for ids in tokens])
 
 
 def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
@@ -119,7 +123,11 @@ def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
 
     backbone = causal_model(base, "head lm")
     _check_tuning(shape)
-    return LanguageModel(tuned(backbone, shape.tuning, shape.lora_rank))
+    return LanguageModel(_tuned(backbone, shape))
+
+
+def _tuned(backbone: nn.Module, shape: Shape) -> nn.Module:
+    return tuned(backbone, shape.tuning, shape.lora_rank, shape.adapted)
 
 
 def _check_tuning(shape: Shape) -> None:

@@ -24,8 +24,8 @@ from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
 from w2s.finetune.methods.text import parse_method
 from w2s.finetune.methods.value import MethodText, read_method
+from w2s.finetune.models.check import check_causal, check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
-from w2s.finetune.models.weights import check_model
 from w2s.finetune.objectives.losses import check_loss
 from w2s.finetune.seeds import LARGEST_SEED
 from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, about, check_draws, class_count, stacked
@@ -118,7 +118,7 @@ class Text(Study):
             for level in asked_levels(block, "method", *TASK_FIELDS):
                 method = methods[level["method"]]
                 check_loss(method.loss, method.options, class_count(level))
-            for cell in _one_of_each(block, "method", "task", "shards"):
+            for cell in _one_of_each(block, "method", "task", "shards", "student_model"):
                 self._check_graph(cell)
 
     def digest(self, table: DataFrame) -> DataFrame:
@@ -182,6 +182,9 @@ class Text(Study):
             graph = self._graph(cell)
         except FieldError as error:
             raise FieldError(f"method {str(cell['method'])!r} on task {cell['task']}: {error}", error.field) from None
+        for call in in_order(graph.needs):
+            if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
+                check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
         if graph.pairs and cell["shards"] > 1:
             raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
 
@@ -192,6 +195,8 @@ class Text(Study):
 
 
 _FINETUNE = 1e12
+_CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
+"""Artifacts that a causal language model makes, besides trainings with the head of one."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 
 
