@@ -57,7 +57,6 @@ def tiny_causal(
     place: Path, *, kind: str = "llama", layers: int = 2, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS
 ) -> Path:
     """Write a causal model (``llama`` or ``gpt2``) with random weights and words apart; [SEP] ends a text."""
-    import tokenizers
     import torch
     import transformers
 
@@ -83,11 +82,19 @@ def tiny_causal(
                 tie_word_embeddings=True,
             )
             transformers.LlamaForCausalLM(config).save_pretrained(place)
+    _words(place, words, model_max_length=128)
+    return place
+
+
+def _words(place: Path, words: Sequence[str], **settings: object) -> None:
+    """Write a tokenizer of words apart, without marks around a text, into a folder."""
+    import tokenizers
+    import transformers
+
     inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: k for k, word in enumerate(words)}, unk_token="[UNK]"))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 128}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks).save_pretrained(place)
-    return place
+    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks, **settings).save_pretrained(place)
 
 
 _USUAL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
@@ -128,7 +135,7 @@ def tiny(place: Path, kind: str, *, seed: int = 0, **settings: object) -> Path:
         torch.manual_seed(seed)
         config = transformers.AutoConfig.for_model(kind, vocab_size=len(WORDS), **usual, **length, **given, **settings)
         auto.from_config(config).save_pretrained(place)
-    letters(place)
+    (_words if kind in CAUSAL else letters)(place, WORDS)
     return place
 
 

@@ -191,12 +191,13 @@ def _anchor(
 ) -> tuple[SimpleRun, list[str]]:
     """The run on the truth that a student needs, and how it is not the one that belongs to it.
 
-    Runs with all settings wanted come first, of these the ones beside the student. Of several the one with the loss wanted is
-    taken, else the one with ``xent``.
+    Runs with all settings wanted come first, then those that differ in the fewest; of equals the ones beside the student. Of
+    several the one with the loss wanted is taken, else the one with ``xent``.
     """
-    alike = [[run for run in runs if wanted.fits(run)] for runs in (beside, anchors)]
-    exact = [[run for run in runs if not wanted.differing(run)] for runs in alike]
-    found = next((runs for runs in (*exact, *alike) if runs), [])
+    alike = [run for runs in (beside, anchors) for run in runs if wanted.fits(run)]
+    least = min((len(wanted.differing(run)) for run in alike), default=0)
+    nearest = [run for run in alike if len(wanted.differing(run)) == least]
+    found = [run for run in nearest if run in beside] or nearest
     if not found:
         raise FolderError(
             f"no finished run on the truth beside it for its {wanted.what}; where it is elsewhere, name that folder with --anchors"

@@ -23,6 +23,8 @@ Matrix = npt.NDArray[np.float64]
 BITS, RADIUS = 2048, 2
 LIMIT = 10.0
 """Descriptors are limited to this many standard deviations from their mean."""
+_EQUAL = 1e-9
+"""Share of its size within which a descriptor is the same for all molecules: the order of atoms changes its last digits."""
 
 
 def check(table: Table) -> None:
@@ -118,7 +120,7 @@ def _descriptors(table: Table) -> Matrix:
     values = values[:, np.isfinite(values).all(axis=0)]
     wide = np.ptp(values, axis=0) > 1e4
     values[:, wide] = np.sign(values[:, wide]) * np.log1p(np.abs(values[:, wide]))
-    values = values[:, np.ptp(values, axis=0) > 0]
+    values = values[:, np.ptp(values, axis=0) > _EQUAL * np.abs(values).max(axis=0)]
     if not values.shape[1]:
         raise FieldError(f"{table.name}: no descriptor is defined for every molecule and different for some; use morgan")
     return np.asarray(np.clip((values - values.mean(axis=0)) / values.std(axis=0), -LIMIT, LIMIT))

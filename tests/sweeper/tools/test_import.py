@@ -202,7 +202,7 @@ def test_settings_that_vary_are_columns(tmp_path: Path) -> None:
 def test_settings_of_the_weak_model_that_are_not_its_students_are_columns_too(tmp_path: Path) -> None:
     folder = rate_folder(tmp_path)
     other = openai_config("small", lr=1e-5)
-    write_run(folder / "mixed", openai_config("large", 0, other, lr=1e-4, tricks=["a", 1], weak_decay=None), 0.7)
+    write_run(folder / "mixed", openai_config("large", 0, other, lr=1e-4, tricks=["a", 1]), 0.7)
     code, text = run_import("openai-w2s", folder, "--out", tmp_path / "table.parquet")
     assert code == 0, text
     rows = pd.read_parquet(tmp_path / "table.parquet").set_index("run")

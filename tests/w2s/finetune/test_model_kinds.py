@@ -86,6 +86,10 @@ def test_a_kind_is_taken_with_the_width_of_its_states(models, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_can_be_cut_to_its_first_layers(models, kind):
     base = ModelFolder.find(f"{models(kind)}:2")
+    if kind == "xlm":  # a layer is in pieces, in several lists
+        with pytest.raises(FieldError, match="cannot be cut to 2 layers"):
+            check_model(base)
+        return
     check_model(base)
     module = build(base, Shape(2, tuning="head_only"), seed=0)
     with torch.no_grad():
@@ -97,19 +101,26 @@ def test_a_kind_can_be_cut_to_its_first_layers(models, kind):
         check_model(ModelFolder.find(f"{models(kind)}:9"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_all_that_lora_adapts_is_learned(models, kind):
-    base = ModelFolder.find(str(models(kind)))
-    module = build(base, Shape(2, tuning="lora", head_init="normal", lora_rank=2, adapted="used"), seed=0)
-    adapters = {name: weight for name, weight in module.named_parameters() if "lora_" in name}
+def adapters(base, adapted):
+    """LoRA's weights by name, after a step back from the output."""
+    module = build(base, Shape(2, tuning="lora", head_init="normal", lora_rank=2, adapted=adapted), seed=0)
+    found = {name: weight for name, weight in module.named_parameters() if "lora_" in name}
     with torch.no_grad():
-        for name, weight in adapters.items():
+        for name, weight in found.items():
             if "lora_B" in name:
                 weight.normal_(std=0.1)  # they begin at zero, which gives the others no gradient
     module(*batch()).square().sum().backward()
-    idle = [name for name, weight in adapters.items() if weight.grad is None or not weight.grad.abs().sum() > 0]
-    assert not idle
-    assert len(adapters) >= 2 * 3 * (1 if kind == "albert" else 2) // (3 if kind == "albert" else 1)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_that_lora_adapts_is_learned(models, kind):
+    base = ModelFolder.find(str(models(kind)))
+    used, whole = adapters(base, "used"), adapters(base, "all")
+    assert used
+    assert not [name for name, weight in used.items() if weight.grad is None or not weight.grad.abs().sum() > 0]
+    assert {name for name, weight in whole.items() if weight.grad is not None} == set(used)
+    assert (len(whole) > len(used)) == (kind in ("bert", "roberta", "mpnet", "albert", "mobilebert"))  # the ones with a pooler
 
 
 def test_lora_leaves_out_the_pooler_alone(models, tmp_path):
@@ -117,8 +128,9 @@ def test_lora_leaves_out_the_pooler_alone(models, tmp_path):
     shapes = {name: Shape(2, tuning="lora", lora_rank=2, head_init="normal", adapted=name) for name in ("all", "used")}
     modules = {name: build(base, shape, seed=3) for name, shape in shapes.items()}
     trained = {name: {key: w for key, w in m.named_parameters() if w.requires_grad} for name, m in modules.items()}
-    assert {key.split(".")[4] for key in set(trained["all"]) - set(trained["used"])} == {"dense"}
-    assert all("pooler" in key for key in set(trained["all"]) - set(trained["used"]))
+    left_out = set(trained["all"]) - set(trained["used"])
+    assert len(left_out) == 2
+    assert all(".pooler.dense.lora_" in key for key in left_out)
     assert all(torch.equal(trained["all"][key], weight) for key, weight in trained["used"].items())
     with torch.no_grad():
         assert torch.equal(modules["all"](*batch()), modules["used"](*batch()))

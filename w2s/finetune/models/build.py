@@ -34,8 +34,8 @@ class Shape:
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
     head_init : ``zeros`` (released code of Burns et al.) or ``normal`` (standard deviation 0.02).
     answers : the answer words of ``lm_tokens``, in class order.
-    adapted : linear layers that LoRA adapts: ``used``, those that a text passes; ``all``, as in models that were trained before
-        there was a choice, a pooler that nothing uses among them.
+    adapted : linear layers that LoRA adapts: ``used``, those that have a part in the output; ``all``, as in models that were
+        trained before there was a choice, a pooler that nothing uses among them.
 
     """
 

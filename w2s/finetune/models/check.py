@@ -117,7 +117,8 @@ def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
         except FieldError:
             raise
         except Exception as error:
-            raise FieldError(f"model {base.name} takes no texts, or cannot be loaded: {_first_line(error)}") from None
+            loaded = "loaded" if base.layers is None else f"cut to {base.layers} layers"
+            raise FieldError(f"model {base.name} takes no texts, or cannot be {loaded}: {_first_line(error)}") from None
     return np.array(widths, dtype=np.int64)
 
 

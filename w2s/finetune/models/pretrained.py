@@ -18,7 +18,7 @@ __all__ = ["Adapted", "Tuning", "causal_model", "is_causal", "model_settings", "
 Tuning = Literal["full", "frozen_embeddings", "lora", "head_only"]
 """Which weights are trained."""
 Adapted = Literal["all", "used"]
-"""Which linear layers LoRA adapts: all, or those that a text passes."""
+"""Which linear layers LoRA adapts: all, or those that have a part in the output."""
 
 
 def model_settings(base: ModelFolder) -> Any:
@@ -93,7 +93,7 @@ def _truncate(model: Any, base: ModelFolder) -> None:
 def tuned(backbone: Any, tuning: Tuning, lora_rank: int, adapted: Adapted = "used") -> nn.Module:
     """Say which weights are trained: all, all but the embeddings, LoRA of a rank beside linear layers, or none.
 
-    ``adapted`` says beside which: those that a text passes, or all, the head of a language model left out.
+    ``adapted`` says beside which: those that have a part in the output, or all. The head of a language model is never one.
     """
     if tuning == "lora":
         import peft

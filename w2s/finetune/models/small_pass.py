@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["output_width", "state_widths_of", "unused_linears"]
 
@@ -14,7 +14,10 @@ _TOKENS = 4
 
 def output_width(model: Any) -> int:
     """Return the width of a model's last state: a projection makes it another than the configuration's ``hidden_size``."""
-    return int(_passed(model).last_hidden_state.shape[-1])
+    import torch
+
+    with torch.no_grad():
+        return int(_passed(model).last_hidden_state.shape[-1])
 
 
 def state_widths_of(model: Any) -> tuple[int, ...]:
@@ -22,7 +25,10 @@ def state_widths_of(model: Any) -> tuple[int, ...]:
 
     Raises ValueError for a model that gives no state for every token.
     """
-    output = _passed(model, output_hidden_states=True)
+    import torch
+
+    with torch.no_grad():
+        output = _passed(model, output_hidden_states=True)
     last = getattr(output, "last_hidden_state", None)
     states = [*(getattr(output, "hidden_states", None) or (last,))]
     states[-1] = last
@@ -32,19 +38,25 @@ def state_widths_of(model: Any) -> tuple[int, ...]:
 
 
 def unused_linears(model: nn.Module) -> list[str]:
-    """List the linear layers that a text does not pass, such as the pooler of an encoder, by name."""
+    """List the linear layers that have no part in a model's output, such as the pooler of an encoder, by name.
+
+    These are the layers that a text does not pass, and those from whose outputs no gradient path leads to the last state.
+    """
     import torch
     from transformers.pytorch_utils import Conv1D
 
     linears = {name: part for name, part in model.named_modules() if isinstance(part, (torch.nn.Linear, Conv1D))}
-    called: set[Any] = set()
-    hooks = [part.register_forward_hook(lambda part, _given, _found: called.add(part)) for part in linears.values()]
+    passed: list[tuple[nn.Module, Tensor]] = []
+    hooks = [part.register_forward_hook(lambda part, _given, found: passed.append((part, found))) for part in linears.values()]
     try:
-        _passed(model)
+        with torch.enable_grad():
+            output = _passed(model)[0].sum()
+            slopes = torch.autograd.grad(output, [found for _, found in passed], allow_unused=True)
     finally:
         for hook in hooks:
             hook.remove()
-    return [name for name, part in linears.items() if part not in called]
+    used = {part for (part, _), slope in zip(passed, slopes, strict=True) if slope is not None}
+    return [name for name, part in linears.items() if part not in used]
 
 
 def _passed(model: Any, **asked: Any) -> Any:
@@ -52,5 +64,4 @@ def _passed(model: Any, **asked: Any) -> Any:
     import torch
 
     ids = torch.ones((1, _TOKENS), dtype=torch.long, device=next(model.parameters()).device)
-    with torch.no_grad():
-        return model(input_ids=ids, attention_mask=torch.ones_like(ids), **asked)
+    return model(input_ids=ids, attention_mask=torch.ones_like(ids), **asked)
