@@ -80,7 +80,7 @@ def _print(found: Imported, targets: list[Path]) -> None:
     if varied := list(setting_columns(found.runs)):
         out.print(f"settings that vary are columns, to be named in the by of a summary: {', '.join(varied)}")
     if unlike := rows.num_rows - rows["differs"].null_count:
-        out.print(f"{unlike} runs have a weak model or ceiling that is not quite theirs: column differs")
+        out.print(f"column differs says for {unlike} runs how a weak model or ceiling was chosen, or is not the student's own")
     if found.predictions is not None:
         out.print(f"next: w2s-sweep launch {short(targets[-1])}")
     for line in found.skipped:

@@ -72,7 +72,10 @@ def _smiles(table: Table) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=64)
 def _check_words(name: str, _sha256: str, words: tuple[str, ...]) -> None:
     """Raise for the first row that is no molecule, and say how many there are. Remembered by the file's content."""
-    bad = [(row, trouble) for row, word in enumerate(words, 1) if (trouble := _trouble(word))]
+    from rdkit import rdBase
+
+    with rdBase.BlockLogs():
+        bad = [(row, trouble) for row, word in enumerate(words, 1) if (trouble := _trouble(word))]
     if bad:
         row, trouble = bad[0]
         more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
@@ -85,24 +88,19 @@ def _trouble(word: str) -> str:
 
     if not word:
         return "is empty"
-    if _molecule(word) is not None:
+    if Chem.MolFromSmiles(word) is not None:
         return ""
     rough = Chem.MolFromSmiles(word, sanitize=False)
     reasons = [] if rough is None else [problem.Message() for problem in Chem.DetectChemistryProblems(rough)]
     return f"is no molecule that RDKit can read: {word!r}" + (f", {reasons[0]}" if reasons else "")
 
 
-def _molecule(word: str) -> Any:
-    """The molecule of a SMILES; None for one that RDKit cannot read. Its log stays silent."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        return Chem.MolFromSmiles(word)
-
-
 def _parsed(table: Table) -> list[Any]:
     check(table)
-    return [_molecule(word) for word in _smiles(table)]
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+    return [Chem.MolFromSmiles(word) for word in _smiles(table)]
 
 
 def _morgan(table: Table) -> Matrix:

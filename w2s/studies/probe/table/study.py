@@ -133,8 +133,11 @@ class ProbeTable(Study):
                 table = load_table(level["data"], level["target"], level["task"])
             except FieldError as error:
                 raise FieldError(str(error), "data") from None
-            check_features(level["weak_features"], table)
-            check_features(level["strong_features"], table)
+            for name in ("weak_features", "strong_features"):
+                try:
+                    check_features(level[name], table)
+                except FieldError as error:
+                    raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
         for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
             self._check_sizes(level)
