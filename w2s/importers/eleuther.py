@@ -144,9 +144,9 @@ def _nested_row(place: Path, folder: Path, anchors: Sequence[Path]) -> dict[str,
 
 
 def _shared_folder(place: Path, config: Mapping[str, Any], anchors: Sequence[Path]) -> Path:
-    """Folder of a student's weak model and ceiling: the one it names, else the only one of its task and models in ``anchors``."""
+    """Folder of a student's weak model and ceiling: the one it names, else the only one of its kind in ``anchors``."""
     root = [*place.parents][len(Path(config["dataset"]).parts) + 1 :][:1]
-    own = Path(*root) / str(config.get("shared_folder")) / config["dataset"]
+    own = Path(*root, str(config.get("shared_folder")), str(config["dataset"]))
     if root and own.is_dir():
         return own
     found = [shared for anchor in anchors for shared in _anchor_folders(anchor) if _is_anchor(shared, config)]

@@ -61,7 +61,7 @@ SUMMARY = pa.schema(
     + [("n_items", pa.int64()), ("n_items_at_most", pa.int64()), ("label_accuracy", pa.float64()), ("n_labels", pa.int64())]
     + [("ceiling", pa.string()), ("differs", pa.string()), ("run", pa.string())]
 )
-"""Columns of the summary table, but for the settings that vary; names are those of every other table, for :func:`w2s.summarize`."""
+"""Columns of the summary table, but for settings that vary; their names are those that :func:`w2s.summarize` reads."""
 _BEFORE = "seed"
 """Column in front of which the settings that vary stand."""
 
@@ -69,8 +69,8 @@ _BEFORE = "seed"
 def summary_row(accuracy: Mapping[str, float], auroc: Mapping[str, float] | None = None, **named: Any) -> dict[str, Any]:
     """Make the row of one run from the accuracies (and areas under the ROC curve) of weak, student and ceiling.
 
-    ``named`` are further columns, and ``settings``, a mapping of which :func:`summary_table` writes what varies. Standard errors
-    sqrt(p (1 - p) / n) stand only where ``n_items`` is known.
+    ``named`` are further columns, and ``settings``, a mapping of which :func:`summary_table` writes what varies. Standard
+    errors sqrt(p (1 - p) / n) stand only where ``n_items`` is known.
     """
     row: dict[str, Any] = dict.fromkeys(SUMMARY.names) | named
     error = {model: 1.0 - accuracy[model] for model in _MODELS}

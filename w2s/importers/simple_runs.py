@@ -199,9 +199,8 @@ def _anchor(
     nearest = [run for run in alike if len(wanted.differing(run)) == least]
     found = [run for run in nearest if run in beside] or nearest
     if not found:
-        raise FolderError(
-            f"no finished run on the truth beside it for its {wanted.what}; where it is elsewhere, name that folder with --anchors"
-        )
+        missing = f"no finished run on the truth beside it for its {wanted.what}"
+        raise FolderError(f"{missing}; where it is elsewhere, name that folder with --anchors")
     chosen = found if len(found) == 1 else _by_loss(found, wanted.settings.get("loss"))
     if len(chosen) != 1:
         raise FolderError(_several(wanted, chosen or found))

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
-transformers = pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
+pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
+pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
+import torch
+import transformers
 from tiny_models import CAUSAL, ENCODERS, WORDS, letter_rows, letters, tiny
 
 import w2s
@@ -144,15 +146,21 @@ def test_lora_leaves_out_the_pooler_alone(models, tmp_path):
 
 # ---------------------------------------------------------------- refused in one line
 
-SMALL = {"d_model": 16, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_layers": 2, "decoder_layers": 2}
-HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+PLAIN = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+IMAGE = {**PLAIN, "image_size": 16, "patch_size": 8}
+PARTS = {
+    **{"vocab_size": 31, "d_model": 16, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_layers": 2, "decoder_layers": 2},
+    **{"encoder_attention_heads": 2, "decoder_attention_heads": 2, "eos_token_id": 3, "pad_token_id": 0},
+}
+SOUND = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+TWO = "has an encoder and a decoder"
 STRANGERS = {
-    "t5": (dict(vocab_size=31, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2), "has an encoder and a decoder"),
-    "bart": (dict(vocab_size=31, max_position_embeddings=64, **SMALL, **HEADS), "has an encoder and a decoder"),
-    "whisper": (dict(vocab_size=31, num_mel_bins=8, **SMALL, **HEADS, pad_token_id=0, eos_token_id=3, decoder_start_token_id=2), "has an encoder and a decoder"),
-    "vit": (dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=16, patch_size=8), "takes no texts"),
-    "wav2vec2": (dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=(8,), conv_stride=(5,), conv_kernel=(10,), num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2), "takes no texts"),
-    "clip": (dict(text_config=dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, vocab_size=31), vision_config=dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=16, patch_size=8)), "reads images too"),
+    "t5": ({"vocab_size": 31, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}, TWO),
+    "bart": ({**PARTS, "max_position_embeddings": 64}, TWO),
+    "whisper": ({**PARTS, "num_mel_bins": 8, "decoder_start_token_id": 2}, TWO),
+    "vit": (IMAGE, "takes no texts"),
+    "wav2vec2": ({**PLAIN, **SOUND, "conv_dim": (8,), "conv_stride": (5,), "conv_kernel": (10,)}, "takes no texts"),
+    "clip": ({"text_config": {**PLAIN, "vocab_size": 31}, "vision_config": IMAGE}, "reads images too"),
 }
 
 
@@ -179,7 +187,10 @@ def changed(source: Path, place: Path, **settings: object) -> Path:
     ("settings", "complaint"),
     [
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "is quantised"),
-        ({"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}, "needs code that comes with it, which is never run"),
+        (
+            {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}},
+            "needs code that comes with it, which is never run",
+        ),
         ({"model_type": "mine"}, "does not know its kind 'mine'"),
         ({"num_hidden_layers": 5}, "lack 32 weights"),
         ({"hidden_size": 32}, "cannot be loaded"),
@@ -252,7 +263,7 @@ def test_a_folder_of_sentence_transformers(models, tmp_path):
     apart = tmp_path / "apart"
     shutil.copytree(models("bert"), apart / "0_Transformer")
     (apart / "modules.json").write_text("[]")
-    with pytest.raises(DataFileError, match="whose model is in .*0_Transformer: name that"):
+    with pytest.raises(DataFileError, match=r"whose model is in .*0_Transformer: name that"):
         ModelFolder.find(str(apart))
 
 
@@ -335,7 +346,9 @@ def test_a_projected_model_is_a_student(place):
 def test_probes_have_the_width_of_their_layer(place, layer, width):
     more = f"  student_layer: {layer}\n  weak_layer: 1"
     outcome = launch(
-        grid(place, "probes", study="burns2023.probes", model="opt", more=more), executor="inline", out=place / f"probes-{layer}"
+        grid(place, "probes", study="burns2023.probes", model="opt", more=more),
+        executor="inline",
+        out=place / f"probes-{layer}",
     )
     assert outcome.exit == 0
     assert w2s.load(outcome.run)["student_width"].tolist() == [width]
@@ -343,7 +356,7 @@ def test_probes_have_the_width_of_their_layer(place, layer, width):
 
 def test_coordinates_that_a_projected_layer_has_not_are_refused(place):
     path = grid(place, "dims", study="burns2023.probes", model="opt", more="  student_dims: 12")
-    with pytest.raises(GridError, match="has 8 features after layer 3, not 12"):
+    with pytest.raises(GridError, match="has 8 features, not 12, after layer 3"):
         load_grid(path)
     load_grid(grid(place, "dims", study="burns2023.probes", model="opt", more="  student_layer: 2\n  student_dims: 12"))
 

@@ -104,7 +104,9 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 def test_smiles_are_needed_and_must_be_read(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="text column 'smiles'"):
         features("descriptors", table(tmp_path, column="molecule"))
-    with pytest.raises(FieldError, match=r"row 3 of column 'smiles' is no molecule that RDKit can read: 'C\('; mend or remove it"):
+    with pytest.raises(
+        FieldError, match=r"row 3 of column 'smiles' is no molecule that RDKit can read: 'C\('; mend or remove it"
+    ):
         features("morgan", table(tmp_path, ["C", "CC", "C(", "CO"]))
 
 

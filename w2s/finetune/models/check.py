@@ -1,4 +1,4 @@
-"""Whether a model can take part, found out before anything runs: its files, its kind, its tokenizer, and a pass of a few tokens.
+"""Whether a model can take part, found out before anything runs: files, kind, tokenizer, and a pass of a few tokens.
 
 The pass is tried without weights, on Torch's meta device: it tells shapes in a fraction of a second, whatever the model's
 size. A model that looks at values on its way is tried with its weights. What is found is kept in the user's cache folder, so

@@ -91,4 +91,6 @@ def _join(name: str, entry: Packaged, joined: Path) -> None:
         with temporary.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != entry.sha256:
-            raise DataFileError(f"model {name}: the parts of its package join to a file with sha256 {found}, not {entry.sha256}")
+            raise DataFileError(
+                f"model {name}: the parts of its package join to a file with sha256 {found}, not {entry.sha256}"
+            )

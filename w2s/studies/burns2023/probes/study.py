@@ -189,4 +189,4 @@ def _check_side(side: str, model: ModelFolder, layer: int | None, dims: int | No
     with about(f"{side}_dims"):
         chosen = depth if layer is None else layer
         if dims is not None and dims > (width := layer_width(model, chosen)):
-            raise FieldError(f"model {model.name} has {width} features after layer {chosen}, not {dims}")
+            raise FieldError(f"model {model.name} has {width} features, not {dims}, after layer {chosen}")
