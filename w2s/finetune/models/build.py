@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["Shape", "build", "reload", "save", "with_dropout"]
+
+
+_LATER: Mapping[str, Any] = {"adapted": "all"}
+"""Fields of a shape that came later, with the value that files of before stand for: it is not written."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> No
 
     trained = {name: weight.detach().cpu().contiguous() for name, weight in module.named_parameters() if weight.requires_grad}
     save_file(trained, folder / "weights.safetensors")
-    content = {"base": base.name, "sha256": base.sha256, "shape": asdict(shape)}
+    stored = {name: value for name, value in asdict(shape).items() if name not in _LATER or value != _LATER[name]}
+    content = {"base": base.name, "sha256": base.sha256, "shape": stored}
     (folder / "model.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
