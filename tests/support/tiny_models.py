@@ -102,6 +102,7 @@ ENCODERS = {
     "bert": {},
     "roberta": {"pad_token_id": 0},
     "mpnet": {"pad_token_id": 0},
+    "longformer": {"pad_token_id": 0, "attention_window": 4},
     "electra": {"embedding_size": 8},
     "albert": {"embedding_size": 8},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
@@ -129,7 +130,9 @@ def tiny(place: Path, kind: str, *, seed: int = 0, **settings: object) -> Path:
 
     given = {**ENCODERS, **CAUSAL}.get(kind, {})
     usual = {} if "n_layer" in given or "n_layers" in given else _USUAL
-    length = {} if "n_positions" in given else {"max_position_embeddings": 66 if kind in ("roberta", "mpnet") else 64}
+    length = (
+        {} if "n_positions" in given else {"max_position_embeddings": 66 if kind in ("roberta", "mpnet", "longformer") else 64}
+    )
     auto = transformers.AutoModelForCausalLM if kind in CAUSAL and kind != "xlm" else transformers.AutoModel
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -35,6 +35,7 @@ from w2s.finetune.models.small_pass import unused_linears
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 KINDS = [*ENCODERS, *CAUSAL]
+POOLED = ("bert", "roberta", "mpnet", "longformer", "albert", "mobilebert")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,7 +99,7 @@ def test_a_kind_can_be_cut_to_its_first_layers(models, kind):
         cut = module.backbone(batch()[0], output_hidden_states=True).hidden_states
         whole = transformers.AutoModel.from_pretrained(models(kind)).eval()(batch()[0], output_hidden_states=True).hidden_states
     assert len(cut) == 3
-    assert torch.equal(cut[1], whole[1])
+    assert torch.allclose(cut[1], whole[1], atol=1e-6)
     with pytest.raises(FieldError, match="has 3 layers, not 9"):
         check_model(ModelFolder.find(f"{models(kind)}:9"))
 
@@ -122,7 +123,7 @@ def test_all_that_lora_adapts_is_learned(models, kind):
     assert used
     assert not [name for name, weight in used.items() if weight.grad is None or not weight.grad.abs().sum() > 0]
     assert {name for name, weight in whole.items() if weight.grad is not None} == set(used)
-    assert (len(whole) > len(used)) == (kind in ("bert", "roberta", "mpnet", "albert", "mobilebert"))  # the ones with a pooler
+    assert (len(whole) > len(used)) == (kind in POOLED)
 
 
 def test_lora_leaves_out_the_pooler_alone(models, tmp_path):
@@ -160,6 +161,7 @@ STRANGERS = {
     "whisper": ({**PARTS, "num_mel_bins": 8, "decoder_start_token_id": 2}, TWO),
     "vit": (IMAGE, "takes no texts"),
     "wav2vec2": ({**PLAIN, **SOUND, "conv_dim": (8,), "conv_stride": (5,), "conv_kernel": (10,)}, "takes no texts"),
+    "fnet": ({"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 32, "vocab_size": 31}, "takes no attention mask"),
     "clip": ({"text_config": {**PLAIN, "vocab_size": 31}, "vision_config": IMAGE}, "reads images too"),
 }
 
@@ -243,7 +245,7 @@ def test_a_model_without_a_limit_of_positions_takes_texts_of_any_length(models):
     assert (texts.lengths.tolist(), texts.cut) == ([400], 1)
 
 
-@pytest.mark.parametrize("kind", ["roberta", "mpnet", "gpt2", "bert"])
+@pytest.mark.parametrize("kind", ["roberta", "mpnet", "longformer", "gpt2", "bert"])
 def test_the_longest_text_fits_the_positions(models, kind):
     base = ModelFolder.find(str(models(kind)))
     texts = encode(load_tokenizer(base), ["a " * 500], [None], 400)
@@ -271,6 +273,15 @@ def test_only_causal_models_take_part_where_one_is_needed(models):
     check_causal(ModelFolder.find(str(models("gpt2"))), "a test")
     with pytest.raises(FieldError, match="is no causal language model; a test needs one"):
         check_causal(ModelFolder.find(str(models("bert"))), "a test")
+
+
+def test_a_large_model_is_not_loaded_to_be_tried(models, monkeypatch):
+    base = ModelFolder.find(str(models("longformer")))
+    monkeypatch.setattr(check, "_LARGE", 10)
+    load, told = check.pretrained, []
+    monkeypatch.setattr(check, "pretrained", lambda *given, **how: (told.append(how), load(*given, **how))[1])
+    assert check._widths(base) == (16, 16, 16, 16)
+    assert told == [{"without_weights": True}]
 
 
 def test_what_a_pass_told_is_kept(models, monkeypatch):
@@ -332,6 +343,17 @@ def test_dpo_needs_a_causal_student_before_anything_runs(place, monkeypatch):
     path.write_text(path.read_text().replace("mine.csv", "hh_harmless"))
     with pytest.raises(GridError, match=r"model bert is no causal language model; method 'dpo' needs one"):
         load_grid(path)
+
+
+def test_models_that_lora_cannot_adapt_are_refused_where_it_is_asked_for(place):
+    settings = {"hidden_size": 16, "num_hidden_layers": 2, "state_size": 4, "vocab_size": 31, "pad_token_id": 0}
+    transformers.AutoModel.from_config(transformers.AutoConfig.for_model("mamba", **settings)).save_pretrained(place / "mamba")
+    letters(place / "mamba")
+    load_grid(grid(place, "full", model="mamba"))
+    with pytest.raises(GridError, match="model mamba cannot be adapted by LoRA: .*Mamba") as told:
+        load_grid(grid(place, "lora", model="mamba", more=f"{TEXT}\n  tuning: lora"))
+    assert told.value.line == 5
+    load_grid(grid(place, "both", model="opt", more=f"{TEXT}\n  tuning: lora"))
 
 
 def test_a_projected_model_is_a_student(place):

@@ -1,12 +1,13 @@
 """Whether a model can take part, found out before anything runs: files, kind, tokenizer, and a pass of a few tokens.
 
 The pass is tried without weights, on Torch's meta device: it tells shapes in a fraction of a second, whatever the model's
-size. A model that looks at values on its way is tried with its weights. What is found is kept in the user's cache folder, so
-that Torch is imported the first time only.
+size. A model that looks at values on its way is tried with its weights, unless it is large: then its configuration is trusted.
+What is found is kept in the user's cache folder, so that Torch is imported the first time only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import importlib.util
@@ -20,17 +21,19 @@ from w2s.errors import FieldError
 from w2s.files.cache import cached
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_convert import check_gguf
-from w2s.finetune.models.pretrained import is_causal, model_settings, pretrained
+from w2s.finetune.models.pretrained import is_causal, model_settings, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.small_pass import state_widths_of
 from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import configured_layers, configured_width, layer_count, model_config, parameter_count
 
-__all__ = ["check_causal", "check_model", "layer_width"]
+__all__ = ["check_causal", "check_lora", "check_model", "layer_width"]
 
 _LIBRARIES = ("torch", "transformers")
 _TWO_PARTS = ("t5", "t5encoder")
 """Encoder-decoder models by the name that GGUF gives them; others say it in their configuration."""
+_LARGE = 2e9
+"""Weights up to which a model is loaded to be tried, where no pass without them succeeds."""
 _OTHER_PARTS = {"vision_config": "images", "audio_config": "sound"}
 
 
@@ -53,6 +56,29 @@ def check_model(base: ModelFolder) -> None:
         widths = _state_widths(base)
         if base.layers is not None and len(widths) != base.layers + 1:
             raise FieldError(f"model {base.name}: cut to {base.layers} layers it gives {len(widths)} states; it cannot be cut")
+
+
+def check_lora(base: ModelFolder) -> None:
+    """Raise :class:`FieldError` for a model that LoRA cannot adapt, such as one without linear layers, or with a state space.
+
+    A model in GGUF, which would have to be converted first, is not looked at.
+    """
+    if not base.is_gguf and _can_try() and importlib.util.find_spec("peft") is not None:
+        _check_adapters(base)
+
+
+@functools.lru_cache(maxsize=256)
+def _check_adapters(base: ModelFolder) -> None:
+    import transformers
+
+    with quiet():
+        model = pretrained(transformers.AutoModel, base, without_weights=True)
+        try:
+            tuned(model, "lora", 1)
+        except (NotImplementedError, RuntimeError):  # a model that looks at values on its way
+            return
+        except Exception as error:
+            raise FieldError(f"model {base.name} cannot be adapted by LoRA: {_first_line(error)}") from None
 
 
 def check_causal(base: ModelFolder, purpose: str) -> None:
@@ -82,7 +108,11 @@ def _state_widths(base: ModelFolder) -> tuple[int, ...]:
 
 
 def _can_try() -> bool:
-    return all(importlib.util.find_spec(library) is not None for library in _LIBRARIES)
+    """Whether Torch and transformers are installed."""
+    try:
+        return all(importlib.util.find_spec(library) is not None for library in _LIBRARIES)
+    except ModuleNotFoundError:  # a finder that knows of a library and keeps it from being imported
+        return False
 
 
 def _kind_problem(config: Mapping[str, Any]) -> str:
@@ -98,9 +128,7 @@ def _kind_problem(config: Mapping[str, Any]) -> str:
 
 
 def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
-    """Widths of the states, from a pass without weights, else with them; for a model in GGUF from its header."""
-    import transformers
-
+    """Widths of the states, by a pass of the model with its tokenizer at hand; for a model in GGUF from its header."""
     if base.is_gguf:
         check_gguf(base)
         return np.full(layer_count(base) + 1, configured_width(base))
@@ -108,18 +136,24 @@ def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
         _configured(base)
         try:
             load_tokenizer(base)
-            try:
-                widths = state_widths_of(pretrained(transformers.AutoModel, base, without_weights=True))
-            except FieldError:
-                raise
-            except Exception:  # a model that looks at values on its way, or one with which something is wrong
-                widths = state_widths_of(pretrained(transformers.AutoModel, base))
+            widths = _widths(base)
         except FieldError:
             raise
         except Exception as error:
             loaded = "loaded" if base.layers is None else f"cut to {base.layers} layers"
             raise FieldError(f"model {base.name} takes no texts, or cannot be {loaded}: {_first_line(error)}") from None
     return np.array(widths, dtype=np.int64)
+
+
+def _widths(base: ModelFolder) -> tuple[int, ...]:
+    """Widths of the states, from a pass without weights, else with them."""
+    import transformers
+
+    with contextlib.suppress(NotImplementedError, RuntimeError):
+        return state_widths_of(pretrained(transformers.AutoModel, base, without_weights=True))
+    if parameter_count(base) > _LARGE:
+        return (configured_width(base),) * (layer_count(base) + 1)
+    return state_widths_of(pretrained(transformers.AutoModel, base))
 
 
 def _configured(base: ModelFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ def output_width(model: Any) -> int:
 def state_widths_of(model: Any) -> tuple[int, ...]:
     """Return the widths of the states that a model gives for every token: of its embedding, then of its layers in turn.
 
-    Raises ValueError for a model that gives no state for every token.
+    Raises ValueError for a model that gives no state for every token, and for one that cannot be told what is padding.
     """
+    if "attention_mask" not in inspect.signature(model.forward).parameters:
+        raise ValueError("it takes no attention mask, so that padding would change its states")
     import torch
 
     with torch.no_grad():
@@ -60,8 +63,12 @@ def unused_linears(model: nn.Module) -> list[str]:
 
 
 def _passed(model: Any, **asked: Any) -> Any:
-    """The output for a text of a few tokens."""
+    """The output for a text of a few tokens, none of which is padding."""
     import torch
 
-    ids = torch.ones((1, _TOKENS), dtype=torch.long, device=next(model.parameters()).device)
+    device = next(model.parameters()).device
+    ids = torch.ones((1, _TOKENS), dtype=torch.long, device=device)
+    if device.type == "meta":  # no values are there to look at, as many models do with a mask, or with padding
+        model.config.pad_token_id = None
+        return model(input_ids=ids, **asked)
     return model(input_ids=ids, attention_mask=torch.ones_like(ids), **asked)
