@@ -210,11 +210,14 @@ def import_folder(
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
+    anchors: Annotated[
+        list[Path] | None, typer.Option(help="further folder with weak models and ceilings; may be given several times")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
 ) -> None:
     from sweeper.tools.importing import import_results
 
-    import_results(source, folder, out, overwrite=overwrite)
+    import_results(source, folder, out, anchors=anchors or (), overwrite=overwrite)
 
 
 @command(app, "Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks.")

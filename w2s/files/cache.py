@@ -6,6 +6,7 @@ A folder that cannot be written costs time, never a result; nothing is ever unpi
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import os
@@ -20,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.files.durable import whole
+from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget", "home_folder"]
+__all__ = ["cache_folder", "cached", "forget", "home_folder", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -87,3 +89,18 @@ def _own_folder() -> str:
     folder = tempfile.mkdtemp(prefix="w2s-cache-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def made_once(place: Path, made: Path, make: Callable[[], object]) -> Path:
+    """Return ``place``; where the file ``made`` is not there yet, one process calls ``make`` and others wait for it.
+
+    What ``make`` writes has to appear whole: on a file system without locks several processes may make it.
+    """
+    if made.is_file():
+        return place
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(hold(place.with_name(f".{place.name}.lock")))
+        if not made.is_file():
+            make()
+    return place

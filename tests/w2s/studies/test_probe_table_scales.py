@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from declared import declared
 from solving import one, solve
 
 from w2s.probes.tuning import RELATIVE_RIDGES
@@ -129,7 +130,7 @@ def test_the_last_ridge_tried_is_named_in_the_row_and_in_the_report(tmp_path: Pa
     inside = rows[~ends.str.contains("ceiling")]
     assert not inside["message"].fillna("").str.contains("ceiling").any()
     counted = int(ends.str.contains("ceiling").sum())
-    assert f"ceiling in {counted}" in ProbeTable().digest(rows).attrs["caption"]
+    assert f"ceiling in {counted}" in ProbeTable().digest(declared(rows)).attrs["caption"]
 
 
 def test_a_given_ridge_is_a_column_too(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
 from w2s.measure import metrics
 from w2s.measure.scores import SCORE_COLUMNS, scores
 
-__all__ = ["ClassificationEvaluation", "flip_columns", "one_class_message"]
+__all__ = ["ClassificationEvaluation", "all_cut_message", "flip_columns", "one_class_message"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -58,3 +58,11 @@ def one_class_message(**models: Matrix) -> dict[str, str]:
     finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
     constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
     return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}
+
+
+def all_cut_message(row: Mapping[str, Any], *, cut: int, items: int) -> dict[str, str]:
+    """Say in a row's message, behind what is there, that all ``items`` texts were longer than the model takes, if they were."""
+    if not items or cut < items:
+        return {}
+    said = "every text was cut: max_length, or the number of positions of a model, is too small"
+    return {"message": "; ".join(part for part in (row.get("message"), said) if part)}

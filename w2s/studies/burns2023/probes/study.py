@@ -19,8 +19,9 @@ from w2s.contract.cells import field
 from w2s.contract.study import Cost, Piece, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.text import Method, parse_method
+from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
@@ -29,6 +30,7 @@ from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
 from w2s.studies.burns2023.tasks import (
     TASK_FIELDS,
     TaskCell,
+    about,
     check_draws,
     class_count,
     formatter_for,
@@ -197,8 +199,12 @@ _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "pgr_01", "a
 
 
 def _check_side(side: str, model: ModelFolder, layer: int | None, dims: int | None) -> None:
-    depth, width = depth_and_width(model)
+    with about(f"{side}_model"):
+        check_model(model)
+        depth = layer_count(model)
     if layer is not None and layer > depth:
         raise FieldError(f"model {model.name} has layers 0..{depth}, not {layer}", f"{side}_layer")
-    if dims is not None and dims > width:
-        raise FieldError(f"model {model.name} has {width} features, not {dims}", f"{side}_dims")
+    with about(f"{side}_dims"):
+        chosen = depth if layer is None else layer
+        if dims is not None and dims > (width := layer_width(model, chosen)):
+            raise FieldError(f"model {model.name} has {width} features, not {dims}, after layer {chosen}")

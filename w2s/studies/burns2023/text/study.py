@@ -24,8 +24,8 @@ from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
 from w2s.finetune.methods.text import builder_of, parse_method
 from w2s.finetune.methods.value import MethodText, read_method
+from w2s.finetune.models.check import check_causal, check_lora, check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
-from w2s.finetune.models.weights import check_model
 from w2s.finetune.objectives.base import find_objective
 from w2s.finetune.objectives.losses import check_loss, find_loss
 from w2s.finetune.seeds import LARGEST_SEED
@@ -116,10 +116,12 @@ class Text(Study):
     def check(self, block: Block) -> None:
         """Refuse unknown methods, damaged models, parts that the task has too few items for, and losses that cannot train."""
         methods = {text: read_method(text)[0] for text in block.values("method")}
-        for name in ("weak_model", "weak_models", "student_model", "chain"):
+        for name in _MODELS:
             with about(name):
-                for model in block.values(name):
-                    _check_models(model)
+                for value in block.values(name):
+                    for model in _members(value):
+                        check_model(model)
+        self._check_lora(block)
         for level in asked_levels(block, "weak_model", "weak_models"):
             if sum(level[name] is not None for name in ("weak_model", "weak_models")) != 1:
                 raise FieldError("name the teacher in weak_model, or several in weak_models, not both", "weak_model")
@@ -128,7 +130,7 @@ class Text(Study):
             for level in asked_levels(block, "method", *TASK_FIELDS):
                 method = methods[level["method"]]
                 check_loss(method.loss, method.options, class_count(level))
-            for cell in _one_of_each(block, "method", "task", "shards"):
+            for cell in _one_of_each(block, "method", "task", "shards", "student_model"):
                 self._check_graph(cell)
 
     def reads(self, block: Block) -> Sequence[str]:
@@ -200,12 +202,23 @@ class Text(Study):
     def _graph(self, cell: Mapping[str, Any]) -> CellGraph:
         return cell_graph(cell, class_count(cell))
 
+    def _check_lora(self, block: Block) -> None:
+        """Refuse models that LoRA cannot adapt where it is asked for: every model of a cell is trained by it."""
+        for name in _MODELS:
+            for level in asked_levels(block, "tuning", name):
+                with about(name):
+                    for model in _members(level[name]) if level["tuning"] == "lora" else ():
+                        check_lora(model)
+
     def _check_graph(self, cell: Mapping[str, Any]) -> None:
         """Build a cell's calls once; a method that does not fit its task says so."""
         try:
             graph = self._graph(cell)
         except FieldError as error:
             raise FieldError(f"method {str(cell['method'])!r} on task {cell['task']}: {error}", error.field) from None
+        for call in in_order(graph.needs):
+            if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
+                check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
         if graph.pairs and cell["shards"] > 1:
             raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
 
@@ -216,12 +229,15 @@ class Text(Study):
 
 
 _FINETUNE = 1e12
+_MODELS = ("weak_model", "weak_models", "student_model", "chain")
+_CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
+"""Artifacts that a causal language model makes, besides trainings with the head of one."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 
 
-def _check_models(model: ModelFolder | ModelChain | ModelSet | None) -> None:
-    for one in () if model is None else (model,) if isinstance(model, ModelFolder) else model.members:
-        check_model(one)
+def _members(value: ModelFolder | ModelChain | ModelSet | None) -> Sequence[ModelFolder]:
+    """The models of a field: one, several or none."""
+    return () if value is None else (value,) if isinstance(value, ModelFolder) else value.members
 
 
 def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
