@@ -35,6 +35,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "axes": list(grid.axes()),
         "metrics": [name for name, kind in metric_columns(grid.study).items() if kind in ("double", "int64")],
         "pgr": dict(grid.study.pgr),
+        "seeds_draw": grid.study.seeds_draw,
         "planner": PLANNER_VERSION,
         "package": package_version("w2s-sweep"),
         "python": platform.python_version(),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweeper.review.table import RunTable
-from sweeper.review.verdicts import explained, remarks, summary_text, verdict_text
+from sweeper.review.verdicts import chance_text, explained, remarks, summary_text, verdict_text
 from sweeper.review.verify import Judged, Verification
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _cautions(run: RunTable) -> list[str]:
 
 def _claims(found: Verification) -> dict[str, Any]:
     return {
-        "summary": f"{summary_text(found)}; tested on {found.rows:,} rows of {found.seeds:,} seeds.",
+        "summary": f"{summary_text(found)}; tested on {found.rows:,} rows of {found.seeds:,} seeds; {chance_text(found)}.",
         "remarks": remarks(found),
         "lines": [_claim(judged) for judged in found.judged],
     }
@@ -115,6 +115,7 @@ def _claims(found: Verification) -> dict[str, Any]:
 def _claim(judged: Judged) -> dict[str, Any]:
     claim = judged.claim
     thresholds = ", ".join(f"{name} = {value:g}" for name, value in judged.thresholds.items())
+    thresholds += f" ({claim.basis})" if claim.basis else ""
     notes = [line for line in explained(judged) if line != f'"{claim.says}"']
     return {
         "id": claim.id,

@@ -12,6 +12,7 @@ from sweeper.errors import RunError
 from sweeper.folder.provenance import frozen_claim
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
+from w2s.claims.seed_intervals import LEVEL
 from w2s.tables.concat import concat
 
 if TYPE_CHECKING:
@@ -64,6 +65,16 @@ class Verification:
     seeds: int
     repeated: int
     judged: tuple[Judged, ...]
+
+    @property
+    def intervals(self) -> int:
+        """How many intervals the verdicts rest on: what luck of the seeds can decide wrongly."""
+        return sum(judged.verdict.tests for judged in self.judged if judged.verdict.by_interval)
+
+    @property
+    def family_error(self) -> float:
+        """Bound of the chance that one verdict or more is wrong by luck of the seeds: the sum over the intervals, at most 1."""
+        return min(1.0, self.intervals * (1.0 - LEVEL))
 
 
 def verify(runs: Sequence[Path], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
@@ -188,6 +199,8 @@ def _changes(claim: Claim, frozen: Mapping[str, Any] | None) -> list[str]:
             notes.append(f"threshold {name} = {today:g} added after launch")
         elif then != today:
             notes.append(f"threshold {name} = {then:g} at launch, {'not there' if today is None else f'{today:g}'} now")
+    if frozen["says"] and frozen["says"] != now["says"]:
+        notes.append(f'sentence at launch: "{frozen["says"]}"')
     if frozen["expected"] != now["expected"]:
         notes.append(f"expected at launch: {frozen['expected']}, now: {now['expected']}")
     return notes

@@ -54,7 +54,7 @@ def score(file: Path, kind: Kind, by: str | None = None, labels: str | None = No
 
 
 def print_scores(rows: DataFrame) -> None:
-    """Print one line per group and seed with intervals over items, then one per group with intervals over seeds."""
+    """Print one line per group and seed with intervals over items, then one per group over seeds and items."""
     import pandas as pd
 
     seeds, by = sorted(rows["seed"].unique()), ["group"] if rows["group"].notna().any() else []

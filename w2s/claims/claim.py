@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Verdict:
     interval : its interval over seeds; equal ends for an exact identity.
     threshold : what it was compared with; NaN when untestable.
     seeds : how many seeds the interval rests on.
+    tests : how many intervals could have decided it: one, or as many as a statement about several settings has of them.
 
     """
 
@@ -53,6 +54,12 @@ class Verdict:
     interval: tuple[float, float] | None = None
     threshold: float = float("nan")
     seeds: int = 0
+    tests: int = 1
+
+    @property
+    def by_interval(self) -> bool:
+        """Whether chance has a part in it: the statistic has an interval that is wider than a point."""
+        return self.interval is not None and self.interval[0] != self.interval[1]
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,10 @@ class Claim:
     where : its place: ``Theorem 1, Fig. 2a``.
     test : finished table and frozen thresholds to a verdict. The table holds rows without ``failed`` ones.
     needs : columns that must be there, each with the least number of different values (1: not all null).
-    thresholds : the numbers that decide, by name; written into a run's metadata when it is launched.
+    thresholds : the numbers that decide, by name; written into a run's metadata when it is launched. ``seeds`` is the least
+        number of seeds: below it nothing holds or fails.
+    basis : where the thresholds come from: the paper's number, or why these.
+    overlooks : sabotages (:data:`w2s.claims.sabotage.SABOTAGES`) that the claim need not notice, each with the reason.
     expected : ``fails_at_this_scale`` for a sentence that is known not to hold where we can afford to look.
     reason : why it is expected to fail; required then.
 
@@ -80,6 +90,8 @@ class Claim:
     thresholds: Thresholds = field(default_factory=dict)
     expected: Literal["holds", "fails_at_this_scale"] = "holds"
     reason: str = ""
+    basis: str = ""
+    overlooks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be decided: a threshold that is no number, an expected failure without a reason."""
@@ -99,12 +111,20 @@ class Claim:
 def decide(claim: Claim, table: DataFrame, thresholds: Thresholds | None = None) -> Verdict:
     """Test a claim on a table; ``untestable`` when the table lacks what it needs.
 
-    ``thresholds`` are those frozen with the run; without, the claim's own. Raises KeyError when a frozen threshold is missing.
+    ``thresholds`` are those frozen with the run; without, the claim's own. With fewer seeds than its ``seeds`` a verdict is
+    ``unresolved`` whatever the interval. Raises KeyError when a frozen threshold is missing.
     """
     usable = table[table["status"] != "failed"] if "status" in table else table
     if problem := missing(claim, usable):
         return untestable(problem)
-    return claim.test(usable, claim.thresholds if thresholds is None else thresholds)
+    numbers = claim.thresholds if thresholds is None else thresholds
+    return _with_enough_seeds(claim.test(usable, numbers), numbers.get("seeds", 0))
+
+
+def _with_enough_seeds(verdict: Verdict, least: float) -> Verdict:
+    if not isinstance(verdict, Verdict) or verdict.outcome == "untestable" or verdict.seeds >= least:
+        return verdict
+    return replace(verdict, outcome="unresolved", says=f"{verdict.says}; too few seeds: {verdict.seeds}, {least:g} needed")
 
 
 def missing(claim: Claim, table: DataFrame) -> str:
@@ -156,11 +176,13 @@ def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
     A fail is worse than an unresolved verdict, that is worse than an untestable one, and that is worse than one that holds.
     Among fails the one farthest from its threshold is the worst: it is the strongest evidence against the claim. Among others
     it is the one nearest to its threshold, which comes closest to a worse outcome. The distance is that of the nearer end of
-    the interval, since the ends decide the outcome; an interval without numbers has the distance 0.
+    the interval, since the ends decide the outcome; an interval without numbers has the distance 0. Its ``tests`` are those of
+    all of them.
     """
     if not verdicts:
         return untestable(nothing)
-    return min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
+    found = min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
+    return replace(found, tests=sum(verdict.tests for verdict in verdicts))
 
 
 _RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")
@@ -181,4 +203,8 @@ def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:
 def _line(name: str, value: float, interval: tuple[float, float], asked: str, seeds: int) -> str:
     low, high = interval
     spread = "" if low == high == value else f" [{low:.4g}, {high:.4g}]"
-    return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''})"
+    why = _WHY.get(getattr(interval, "status", "ok"), "")
+    return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''}{why})"
+
+
+_WHY = {"few_seeds": ", too few for an interval", "tied": ", all the same", "undefined": ", no value on some resamples"}

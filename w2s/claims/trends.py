@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Verdict, above, below, worst
+from w2s.claims.resampled import Interval
 from w2s.claims.seed_intervals import over_means
 from w2s.summary import columns
 
@@ -65,31 +66,48 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     return found
 
 
-def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold: float, nothing: str) -> Verdict:
+def steps(
+    lines: Sequence[Line],
+    of: Along,
+    what: str,
+    *,
+    rises: bool,
+    threshold: float,
+    nothing: str,
+    lead: Along | None = None,
+) -> Verdict:
     """Test that ``of`` rises (or falls) from each level to the next in every line.
 
-    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. ``what`` names the
-    statistic, ``nothing`` is the reason of ``untestable`` where there is no line.
+    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. With ``lead``, this
+    too is asked to be above it at every level. ``what`` names the statistic, ``nothing`` is the reason of ``untestable`` where
+    there is no line.
     """
     sign = 1.0 if rises else -1.0
+
+    def least(means: Values) -> float:
+        step = float(np.min(sign * np.diff(of(means))))
+        return step if lead is None else min(step, float(np.min(lead(means))))
+
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
         if rises
-        else below(f"largest step of {what}", -value, (-interval[1], -interval[0]), threshold, seeds)
-        for value, interval, seeds in _least(lines, lambda means: float(np.min(sign * np.diff(of(means)))))
+        else below(f"largest step of {what}", -value, -interval, threshold, seeds)
+        for value, interval, seeds in _least(lines, least)
     ]
     return worst(verdicts, nothing)
 
 
-def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str) -> Verdict:
+def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None) -> Verdict:
     """Test that ``of`` is higher at its inner peak than at both ends of every line, by more than ``threshold``.
 
-    The peak is chosen on even seeds and its height read on odd ones, so a line needs three levels and seeds of both kinds.
+    With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are
+    read on odd ones, so a line needs three levels and seeds of both kinds.
     """
 
     def over_both_ends(even: Values, odd: Values) -> float:
         peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
-        return float(values[peak] - max(values[0], values[-1]))
+        height = float(values[peak] - max(values[0], values[-1]))
+        return height if lead is None else min(height, float(lead(odd)[peak]))
 
     verdicts = [
         above(f"least {what}", value, interval, threshold, seeds)
@@ -98,9 +116,7 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
     return worst(verdicts, nothing)
 
 
-def _least(
-    lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False
-) -> list[tuple[float, tuple[float, float], int]]:
+def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
     """Least value over lines of a function of means, with intervals; lines of one set of seeds go together.
 
     ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds.

@@ -18,6 +18,7 @@ from w2s.claims.claim import Claim
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell
 from w2s.contract.memo import Memo
+from w2s.summary.population import SeedsDraw
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,6 +126,8 @@ class Study(ABC):
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
+    seeds_draw : what seeds draw anew, as intervals for the population have to know (:mod:`w2s.summary.population`): ``fresh``
+        data from a law, the parts of one data set (``pool``), or training rows only (``test_part``); None says nothing.
     rules : conditions between fields, checked for the whole grid before anything runs.
     figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
     example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
@@ -138,6 +141,7 @@ class Study(ABC):
     columns: ClassVar[Mapping[str, str]] = {}
     pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
+    seeds_draw: ClassVar[SeedsDraw | None] = None
     rules: ClassVar[tuple[Rule, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()
     claims: ClassVar[tuple[Claim, ...]] = ()

@@ -1,8 +1,7 @@
-"""Intervals over items: all models of a cell resampled together, to account for noise in the weak and ceiling errors.
+"""Intervals over items, which account for noise in the weak and ceiling errors: about these models on new items.
 
 A *term* is one number per item whose mean is a column of a row: an error, a misfit, a hit. Every metric of a row is a mean of
-terms or a ratio of such means, hence one resampling serves all of them. Items are the unit here; over seeds, see
-:mod:`w2s.summary`.
+terms or a ratio of such means. Items are the unit here; over seeds, see :mod:`w2s.summary`.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["INTERVAL_COLUMNS", "RESAMPLES", "item_intervals", "mean_bounds", "ratio_bounds", "resampled_means"]
+from w2s.measure.closed_forms import adjusted_skewness, corrected_quantiles, fieller_set, t_quantile, wilson_ends
+from w2s.measure.scales import scale_of
+
+__all__ = ["INTERVAL_COLUMNS", "item_intervals", "mean_bounds", "ratio_bounds"]
 
 Vector = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
 
-RESAMPLES = 1000
-_HELD = 4_000_000  # drawn items held at once: 32 MB
 _MODELS = ("weak", "student", "strong", "ceiling")
 MEANS = (
     *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS),
@@ -33,45 +32,48 @@ INTERVAL_COLUMNS: Mapping[str, str] = {
 }
 """Columns that :func:`item_intervals` gives, name -> type name."""
 
+_NOTHING = (float("nan"), float("nan"))
 
-def resampled_means(terms: Matrix) -> Matrix:
-    """Compute means of the terms (n, m) over n items drawn with replacement: (RESAMPLES, m).
 
-    Deterministic: the draws depend on n alone, so equal items give equal intervals. One item says nothing about others: all is
-    NaN. Cost O(RESAMPLES n m); memory 64 MB.
+def mean_bounds(terms: Vector, name: str = "", level: float = 0.95) -> Bounds:
+    """Compute the interval of the mean of terms (n,): Wilson's for zeros and ones, else Student's corrected for skewness.
+
+    ``name`` is that of the column, whose range the interval does not leave. NaN for one item, and where all items have the same
+    number that is not 0 or 1: their spread says nothing about others. Source of the correction: Hall 1992
+    (:func:`w2s.measure.closed_forms.corrected_quantiles`).
     """
     n = len(terms)
-    if n == 1:
-        return np.full((RESAMPLES, terms.shape[1]), np.nan)
-    generator = np.random.Generator(np.random.Philox(key=[0x17E5, n]))
-    means = np.empty((RESAMPLES, terms.shape[1]))
-    batch = max(1, min(RESAMPLES, _HELD // n))
-    for start in range(0, RESAMPLES, batch):
-        drawn = generator.integers(0, n, size=(min(batch, RESAMPLES - start), n))
-        counts = np.stack([np.bincount(items, minlength=n) for items in drawn])
-        means[start : start + batch] = counts.astype(np.float64) @ terms / n
-    return means
-
-
-def mean_bounds(resampled: Vector, level: float = 0.95) -> Bounds:
-    """Compute the percentile interval of a mean from its resamples (r,)."""
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(resampled, [tail, 1.0 - tail])
+    if n < 2 or not np.isfinite(terms).all():
+        return _NOTHING
+    mean = float(terms.mean())
+    if ((terms == 0) | (terms == 1)).all() and name not in GAINS:
+        low, high = wilson_ends(mean, n, level)
+        return float(low), float(high)
+    if np.ptp(terms) == 0:
+        return _NOTHING
+    centred = terms - mean
+    second, third = (float(np.mean(centred**power)) for power in (2, 3))
+    lower, upper = corrected_quantiles(t_quantile(n, level), adjusted_skewness(second, third, n) / np.sqrt(n))
+    error = np.sqrt(second / (n - 1))
+    low, high = scale_of(name).clip(np.array([mean - error * upper, mean - error * lower]))
     return float(low), float(high)
 
 
 def ratio_bounds(top: Vector, bottom: Vector, level: float = 0.95) -> Bounds:
-    """Compute the percentile interval of a ratio of means from paired resamples (r,), (r,).
+    """Compute Fieller's interval of mean(top) / mean(bottom) of paired terms (n,), (n,).
 
-    A resample whose denominator is not positive lies beyond every bound, on the side of its numerator. Where that reaches a
-    bound, the items do not resolve the denominator and both bounds are NaN.
+    NaN for one item, and where the items do not show that the denominator is above zero.
     """
-    tail = (1.0 - level) / 2.0
-    if np.mean(bottom <= 0) > tail:
-        return float("nan"), float("nan")
-    ratio = np.divide(top, bottom, out=np.where(top < 0, -np.inf, np.inf), where=bottom > 0)
-    low, high = np.quantile(ratio, [tail, 1.0 - tail], method="closest_observation")
-    return (float(low), float(high)) if np.isfinite([low, high]).all() else (float("nan"), float("nan"))
+    n = len(top)
+    if n < 2 or not bottom.mean() > 0:
+        return _NOTHING
+    ratio = float(top.mean() / bottom.mean())
+    e, d = top - ratio * bottom, bottom - bottom.mean()
+    e = e - e.mean()  # zero up to rounding
+    v_dd, v_de, v_ee = (np.asarray(np.mean(x * y) / (n - 1)) for x, y in ((d, d), (d, e), (e, e)))
+    zero = np.zeros(())
+    low, high, interval = fieller_set(np.asarray(bottom.mean()), zero, v_dd, v_de, v_ee, t_quantile(n, level))
+    return (ratio + float(low), ratio + float(high)) if interval > 0 else _NOTHING
 
 
 def item_intervals(terms: Mapping[str, npt.NDArray[np.generic]], level: float = 0.95) -> dict[str, float]:
@@ -79,18 +81,18 @@ def item_intervals(terms: Mapping[str, npt.NDArray[np.generic]], level: float = 
 
     ``terms`` maps names of ``MEANS`` to one number per item, (n,) each; ``same_wrong`` (weak model wrong, student predicts
     the same) adds agreement where the weak model is right and wrong. Gain and PGR come from the errors. Bounds of a ratio are
-    NaN where the items do not resolve its denominator.
+    NaN where the items do not resolve its denominator. Cost O(n) for each.
     """
     columns = {name: np.asarray(values, dtype=np.float64) for name, values in terms.items()} | _differences(terms)
-    means = dict(zip(columns, resampled_means(np.column_stack([*columns.values()])).T, strict=True))
-    found = {name: mean_bounds(means[name], level) for name in (*MEANS, *GAINS) if name in means}
+    found = {name: mean_bounds(columns[name], name, level) for name in (*MEANS, *GAINS) if name in columns}
     for suffix in ("", "_01"):
-        if f"gap{suffix}" in means:
-            found[f"pgr{suffix}"] = ratio_bounds(means[f"gain{suffix}"], means[f"gap{suffix}"], level)
-    if "same_wrong" in means:
-        same, wrong = means["same_wrong"], means["weak_error_01"]
-        found["agreement_wrong"] = ratio_bounds(same, wrong, level)
-        found["agreement_right"] = ratio_bounds(means["agreement"] - same, 1.0 - wrong, level)
+        if f"gap{suffix}" in columns:
+            found[f"pgr{suffix}"] = ratio_bounds(columns[f"gain{suffix}"], columns[f"gap{suffix}"], level)
+    if "same_wrong" in columns:
+        same, wrong = columns["agreement"], columns["weak_error_01"] == 1.0
+        found["agreement_wrong"], found["agreement_right"] = (
+            mean_bounds(same[at], "agreement", level) for at in (wrong, ~wrong)
+        )
     return {f"{name}_{side}": bound for name, pair in found.items() for side, bound in zip(("low", "high"), pair, strict=True)}
 
 

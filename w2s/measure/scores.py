@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.measure import metrics
-from w2s.measure.item_intervals import ratio_bounds, resampled_means
+from w2s.measure.item_intervals import INTERVAL_COLUMNS, item_intervals, ratio_bounds
 
 __all__ = [
     "SCORE_COLUMNS",
@@ -48,8 +48,9 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "pgr_01_low": "double",
     "pgr_01_high": "double",
     "n_items": "int64",
+    **{name: kind for name, kind in INTERVAL_COLUMNS.items() if not name.startswith("cross_term")},
 }
-"""Columns that :func:`scores` adds to the common ones."""
+"""Columns that :func:`scores` adds to the common ones; ``_low`` and ``_high`` are 95 % over items."""
 
 
 def surprisal(probabilities: Matrix, truth: Classes) -> Vector:
@@ -94,15 +95,13 @@ def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -
 def pgr_interval(
     weak: npt.NDArray[np.bool_], student: npt.NDArray[np.bool_], ceiling: npt.NDArray[np.bool_], level: float = 0.95
 ) -> tuple[float, float]:
-    """Compute an interval of the PGR on accuracy under resampling of items, all three models together.
+    """Compute Fieller's interval over items of the PGR on accuracy, all three models on the same items.
 
     Inputs say which items each model gets right, (n,). Bounds are NaN where the items do not resolve the gap between weak
-    model and ceiling (:func:`w2s.measure.item_intervals.ratio_bounds`). Deterministic: the draws depend on the number of items
-    alone.
+    model and ceiling (:func:`w2s.measure.item_intervals.ratio_bounds`).
     """
     base = weak.astype(np.float64)
-    gain, gap = resampled_means(np.column_stack([student - base, ceiling - base])).T
-    return ratio_bounds(gain, gap, level)
+    return ratio_bounds(student - base, ceiling - base, level)
 
 
 _COMPARED = (
@@ -137,7 +136,10 @@ def scores(
     same = weak.argmax(axis=1) == student.argmax(axis=1)
     row: dict[str, float | int] = {f"{name}_error": cross_entropy(values, truth) for name, values in models.items()}
     row |= {f"{name}_error_01": float(1.0 - hits.mean()) for name, hits in right.items()}
-    low, high = pgr_interval(right["weak"], right["student"], right["ceiling"])
+    terms = {f"{name}_error": surprisal(values, truth) for name, values in models.items()}
+    terms |= {f"{name}_error_01": (~hits).astype(np.float64) for name, hits in right.items()}
+    terms |= {"misfit": divergences(labels, student), "weak_distance": divergences(weak, student)}
+    terms |= {"agreement": same.astype(np.float64), "same_wrong": same * ~right["weak"]}
     return row | {
         "misfit": divergence(labels, student),
         "misfit_squared": float(metrics.misfit(student, labels)),
@@ -152,9 +154,8 @@ def scores(
         "ceiling_calibration": calibration_error(ceiling, truth),
         "weak_brier": brier(weak, truth),
         "student_brier": brier(student, truth),
-        "pgr_01_low": low,
-        "pgr_01_high": high,
         "n_items": len(truth),
+        **item_intervals(terms),
     }
 
 

@@ -17,17 +17,18 @@ _SHOWN = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr
 
 
 def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> DataFrame:
-    """Mean over seeds with intervals; a group with one seed shows its interval over items. ``over`` says which.
+    """Mean over seeds with intervals over seeds and items; a group with one seed shows that over items. ``over`` says which.
 
     ``by`` names the columns that make a group, by default every field that varies. Ratios over seeds are ratios of means with
-    Fieller's interval, as in :func:`w2s.summarize`.
+    Fieller's interval, as in :func:`w2s.summarize`. Seeds are taken to share their items, whose noise then does not average
+    out; where they do not, the intervals are wider than they need to be.
     """
     from w2s.summary import summarize
     from w2s.summary.columns import RATIOS
     from w2s.summary.text import readable
 
     metrics = [name for name in _SHOWN if name in table.columns and table[name].notna().any()]
-    summary = summarize(table, by=by, metrics=metrics)
+    summary = summarize(table, by=by, metrics=metrics, population="test_part")
     keys = list(summary.attrs["w2s_summary"]["by"])
     single = summary["seeds"] == 1
     first = table.drop_duplicates(keys) if keys else table.iloc[:1]
@@ -42,5 +43,6 @@ def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> Data
         if alone.any():
             summary[f"{name}_status"] = np.where(alone, "one_item", summary.get(f"{name}_status", ""))
     lines = readable(summary, keys, metrics)
-    lines.insert(len(keys), "over", ["items" if one else f"{n} seeds" for one, n in zip(single, summary["seeds"], strict=True)])
+    over = ["items" if one else f"{n} seeds and items" for one, n in zip(single, summary["seeds"], strict=True)]
+    lines.insert(len(keys), "over", over)
     return lines

@@ -10,6 +10,7 @@ import numpy as np
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import group_mean
+from w2s.summary.population import SeedsDraw
 from w2s.summary.summarize import Method, group_keys, summarize
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def best(
     level: float = 0.95,
     method: Method = "fieller",
     resamples: int = 2000,
+    population: bool | SeedsDraw = False,
 ) -> pd.DataFrame:
     """Choose the value of `over` in every group on the selection seeds; summarise that value on the report seeds.
 
@@ -62,8 +64,8 @@ def best(
         optimistic; `over` then holds the lower median of the chosen values (of words: the most frequent).
     select_seeds, report_seeds : "even", "odd", "all" or list of seeds
         Default "even" and "odd"; for "min_then_mean" both "all".
-    metrics, level, method, resamples
-        As in `summarize`.
+    metrics, level, method, resamples, population
+        As in `summarize`: intervals are over the report seeds, and where seeds part one data set anew for this data set.
 
     Failed rows do not help a value to be chosen: among the candidates of a group only those with the fewest excluded
     selection rows compete. Ties go to the smallest value, nulls last.
@@ -89,7 +91,7 @@ def best(
     in_report = _seed_mask(rows, report)
     kept = in_report & (choice.chosen == choice.value)
     _check_groups(choice.names, np.bincount(choice.group[kept], minlength=len(choice.names)) > 0, f"report {_say(report)}")
-    out = summarize(rows[kept], keys, metrics, level, method, resamples)
+    out = summarize(rows[kept], keys, metrics, level, method, resamples, population)
     for position, name in enumerate(fields):
         out.insert(len(keys) + position, name, choice.shown[name].to_numpy())
     out["candidates"], out["candidates_excluded"] = choice.candidates, choice.set_aside

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import fieller_by, group_mean, holm, paired_interval_by
+from w2s.summary.intervals import Beyond, fieller_by, group_mean, holm, paired_interval_by
+from w2s.summary.population import SeedsDraw, about, population_of, seeds_draw_of
 from w2s.summary.summarize import group_keys
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def contrast(
     metric: str = "student_error",
     by: str | Sequence[str] | None = None,
     level: float = 0.95,
+    population: bool | SeedsDraw = False,
 ) -> pd.DataFrame:
     """Estimate the difference a - b of `metric`, paired by `pair` within every group.
 
@@ -47,18 +49,22 @@ def contrast(
         Group columns. None takes the cell fields that vary among the matching rows, without the keys of a and b.
     level : float
         Two-sided coverage.
+    population : bool, "fresh" or "pool"
+        False: interval and p-value are over seeds; where these part one data set anew, for this data set. True or a word: for
+        the population, as in `summarize`. Seeds that share their test items are refused: the rows of two settings do not
+        tell how their errors go together on the items.
 
-    Rows are averaged within (group, pair) on each side first.
+    Rows are averaged within (group, pair) on each side first. The interval is Student's, corrected for skewness.
 
     Returns
     -------
     DataFrame, sorted by group, with the `by` columns and
         a_mean, b_mean, difference, low, high : means over the pairs, and the interval of the difference.
-        p_value, p_holm : two-sided t test, and Holm's correction over all groups that have a p-value.
+        p_value, p_holm : two-sided test that belongs to the interval, and Holm's correction over all groups that have one.
         pairs, unpaired : values of `pair` with usable rows on both sides, and on one side only.
         excluded : rows with status "failed" or "nonfinite", or without the metric.
-        status : "ok" | "one_pair" | "no_pairs", and for ratios "gap_unresolved" | "gap_nonpositive" (for OPR
-            "student_..."), whose bounds and p-values are null.
+        status : "ok" | "tied" (all pairs have one difference) | "one_pair" | "no_pairs", and for ratios "gap_unresolved" |
+            "gap_nonpositive" (for OPR "student_..."); bounds and p-values are null but for "ok".
 
     Raises ValueError for unknown columns, when a or b matches no row (with the values there are), when a row belongs
     to both, and when a field has no value in common on the two sides, since then nothing could pair.
@@ -75,7 +81,9 @@ def contrast(
     pairs = _Pairs.of(group, columns.seed_codes(rows, pair), first, entered, parts)
     ratio = columns.ratios(rows).get(metric)
     values_a, values_b, status = _linearised(pairs, ratio.bottom_name if ratio else "", len(names), level)
-    test = paired_interval_by(values_a - values_b, pairs.group, len(names), level)
+    beyond = _beyond(rows, population, group, len(names))
+    test = paired_interval_by(values_a - values_b, pairs.group, len(names), level, beyond)
+    status = np.where((status == "ok") & (test.status == "tied"), "tied", status)
     ok = status == "ok"
     columns_out: dict[str, npt.NDArray[Any]] = {
         "a_mean": group_mean(values_a, pairs.group, len(names))[1],
@@ -91,8 +99,21 @@ def contrast(
         "status": status,
     }
     out = names.assign(**columns_out)
-    out.attrs = {"w2s_contrast": {"a": dict(a), "b": dict(b), "metric": metric, "pair": pair, "level": level}}
+    covers = about(seeds_draw_of(rows) if isinstance(population, bool) else population, population is not False, level)
+    out.attrs = {"w2s_contrast": {"a": dict(a), "b": dict(b), "metric": metric, "pair": pair, "level": level, "covers": covers}}
     return out
+
+
+def _beyond(rows: pd.DataFrame, population: bool | SeedsDraw, group: IntArray, groups: int) -> Beyond | None:
+    found = population_of(rows, population, group, groups)
+    if found is None:
+        return None
+    if found.seeds_draw == "test_part":
+        raise ValueError(
+            "population: all seeds are tested on the same items, and the rows of two settings do not tell how their errors go "
+            "together on them; compare the settings' intervals of summarize(population=True)"
+        )
+    return Beyond(factor=found.factor)
 
 
 class _Pairs(NamedTuple):

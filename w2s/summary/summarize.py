@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.measure.metrics import pgr_from_gap
+from w2s.measure.scales import scale_of
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
+from w2s.summary.intervals import Beyond, RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
+from w2s.summary.population import Population, SeedsDraw, about, population_of, seeds_draw_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,7 @@ def summarize(
     level: float = 0.95,
     method: Method = "fieller",
     resamples: int = 2000,
+    population: bool | SeedsDraw = False,
 ) -> pd.DataFrame:
     """Average over seeds, with intervals, one row per group.
 
@@ -45,11 +48,18 @@ def summarize(
     level : float
         Two-sided coverage of the intervals, in (0, 1).
     method : {"fieller", "bootstrap"}
-        Interval of the ratios: Fieller's set (exact for normal means) or the percentile bootstrap, paired by seed.
+        Interval of the ratios: Fieller's set (exact for normal means) or the percentile bootstrap, paired by seed, which is
+        too narrow for few seeds and then says so.
     resamples : int
         Number of bootstrap resamples.
+    population : bool, "fresh", "pool" or "test_part"
+        False: intervals over seeds. Where seeds part one data set anew they are **for this data set**, and where seeds share
+        test items for these items. True: for the population behind it, by what the table says that its seeds draw; a word
+        says it for a table that does not (:func:`w2s.summary.population.population_of`). Where each seed has data of its
+        own ("fresh") the two are the same. ``attrs["w2s_summary"]["covers"]`` says which it is.
 
-    Seeds are the unit: rows are averaged within (group, seed) first, then Student's interval is taken over the seeds.
+    Seeds are the unit: rows are averaged within (group, seed) first, then Student's interval is taken over the seeds, corrected
+    for skewness. Ends stay where the number can be: errors at or above 0, shares in [0, 1].
     Ratios (`opr`, `opr_01`, and every column of `w2s.summary.columns.PGR` or of the table's own ``pgr`` mapping) are ratios
     of means over seeds, mean(gain) / mean(weak_error - ceiling_error), with intervals that account for noise in both errors.
 
@@ -61,31 +71,40 @@ def summarize(
             other rows of the group have. rows - excluded entered everywhere.
         status : "ok" | "one_seed" (means, null intervals) | "no_seeds".
         <metric>, <metric>_low, <metric>_high : mean over seeds and bounds.
+        <metric>_status : "ok" | "tied" (all seeds have one number, so they say nothing about others: bounds null) |
+            "no_item_noise" (population=True, and the rows do not tell it: bounds null) | "one_seed" | "no_seeds".
         <metric>_seeds, <metric>_excluded : seeds that entered and rows that did not, for this metric.
         and for ratios
         <ratio>_status : "ok" | "gap_nonpositive" (mean gap <= 0: value null) | "gap_unresolved" (the interval of the
-            mean gap includes 0, so the ratio is unbounded: bounds null) | "one_seed" | "no_seeds"; for OPR the
-            denominator is the student's error and the words are "student_nonpositive", "student_unresolved".
+            mean gap includes 0, so the ratio is unbounded: bounds null) | "few_seeds" (a bootstrap of fewer than 48 seeds:
+            bounds too narrow) | "tied" | "no_item_noise" | "one_seed" | "no_seeds"; for OPR the denominator is the student's
+            error and the words are "student_nonpositive", "student_unresolved".
         <ratio>_gap (`opr_student`) : mean of the denominator.
         <ratio>_mean_of_ratios, <ratio>_mean_of_ratios_seeds : mean over the seeds whose own denominator is positive,
             with their number: biased, shown for comparison with papers that report it.
 
-    Raises ValueError for unknown columns (with the nearest), text metrics, null seeds, "seed" or a result in `by`, groups of
-    several studies or versions, and, without metadata, where `by` is None or a ratio of the study's own is asked for. Cost
-    O(rows x metrics) plus one sort; about 2 s for a million rows and nine metrics.
+    How often the intervals cover is measured: docs/statistics.md. Raises ValueError for unknown columns (with the nearest),
+    text metrics, null seeds, "seed" or a result in `by`, groups of several studies or versions, a population that the table
+    does not tell, and, without metadata, where `by` is None or a ratio of the study's own is asked for. Cost O(rows x metrics)
+    plus one sort; about 2 s for a million rows and nine metrics.
     """
     import pandas as pd
 
     if method not in get_args(Method):
         raise ValueError(f"method={method!r}; allowed: {', '.join(get_args(Method))}")
+    if method == "bootstrap" and population is not False:
+        raise ValueError("population and method='bootstrap': a resampling of seeds shows no other data set; use fieller")
     keys = group_keys(df, by)
     names = _metric_names(df, metrics, keys)
     table = _Table.of(df, keys)
-    blocks = [_summary_of(df, table, name, level, method, resamples) for name in names]
+    beyond = population_of(df, population, table.group, table.groups)
+    blocks = [_summary_of(df, table, name, level, method, resamples, beyond) for name in names]
     counts = table.counts(blocks)
     columns_ = {**counts, **{key: value for block in blocks for key, value in block.columns.items()}}
     out = pd.concat([table.keys, pd.DataFrame(columns_, index=table.keys.index)], axis=1)
-    out.attrs = {"w2s_summary": {"by": keys, "metrics": names, "level": level, "method": method, "rows": len(df)}}
+    covers = about(beyond.seeds_draw if beyond else seeds_draw_of(df), beyond is not None, level)
+    described = {"by": keys, "metrics": names, "level": level, "method": method, "rows": len(df), "covers": covers}
+    out.attrs = {"w2s_summary": described}
     return out
 
 
@@ -188,18 +207,25 @@ def _seed_status(seeds: IntArray) -> npt.NDArray[np.str_]:
     return np.where(seeds > 1, "ok", np.where(seeds == 1, "one_seed", "no_seeds"))
 
 
-def _summary_of(df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int) -> _Block:
+def _summary_of(
+    df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
+) -> _Block:
     if name in columns.ratios(df):
-        return _ratio_block(df, table, name, level, method, resamples)
+        return _ratio_block(df, table, name, level, method, resamples, population)
     values = columns.numbers(df, name)
     entered = table.usable & np.isfinite(values)
     codes, (means,) = table.per_seed(entered, values)
-    result = mean_interval_by(means, codes, table.groups, level)
+    more = Beyond() if population is None else population.of_mean(df, name, table.group, entered)
+    result = mean_interval_by(means, codes, table.groups, level, more)
+    unknown = _unknown(more, result.status == "ok")
+    status = np.where(unknown, "no_item_noise", _in_seeds(result.status))
+    low, high = (np.where(unknown, np.nan, scale_of(name).clip(end)) for end in (result.low, result.high))
     return _Block(
         {
             name: result.mean,
-            f"{name}_low": result.low,
-            f"{name}_high": result.high,
+            f"{name}_low": low,
+            f"{name}_high": high,
+            f"{name}_status": status,
             f"{name}_seeds": result.samples,
             f"{name}_excluded": table.rows_of(~entered),
         },
@@ -207,18 +233,33 @@ def _summary_of(df: pd.DataFrame, table: _Table, name: str, level: float, method
     )
 
 
-def _ratio_block(df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int) -> _Block:
+def _unknown(more: Beyond | None, resolved: BoolArray) -> BoolArray:
+    """Groups whose seeds resolve a number while the noise of their test items is not known."""
+    return resolved if more is None else resolved & np.isnan(more.added)
+
+
+def _in_seeds(status: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    """Say what holds of samples of seeds: samples are seeds here."""
+    found = np.where(status == "one_sample", "one_seed", status)
+    return np.where(status == "no_sample", "no_seeds", found)
+
+
+def _ratio_block(
+    df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
+) -> _Block:
     top, bottom = columns.ratio_parts(df, name)
     entered = table.usable & np.isfinite(top) & np.isfinite(bottom)
     codes, (num, den) = table.per_seed(entered, top, bottom)
+    more = Beyond() if population is None else population.of_ratio(df, name, table.group, entered, bottom)
     if method == "fieller":
-        interval = fieller_by(num, den, codes, table.groups, level)
+        interval = fieller_by(num, den, codes, table.groups, level, more)
     else:
         interval = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples)
     seeds, gap = group_mean(den, codes, table.groups)
     bottom_name = columns.ratios(df)[name].bottom_name
     status = _ratio_status(interval, gap, bottom_name)
-    bounded = status == "ok"
+    status = np.where(_unknown(more, status == "ok"), "no_item_noise", status)
+    bounded = (status == "ok") | (status == "few_seeds")
     each, each_status = pgr_from_gap(num, den)
     kept = each_status == "ok"
     kept_seeds, mean_of_ratios = group_mean(each[kept], codes[kept], table.groups)
@@ -240,6 +281,5 @@ def _ratio_block(df: pd.DataFrame, table: _Table, name: str, level: float, metho
 
 def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:
     """Statuses of a ratio whose denominator is meant to be positive; the sign of its mean comes first."""
-    words = {"ok": "ok", "unbounded": f"{word}_unresolved", "one_sample": "one_seed", "no_sample": "no_seeds"}
-    status = np.select([interval.status == key for key in words], list(words.values()), default="")
+    status = np.where(interval.status == "unbounded", f"{word}_unresolved", _in_seeds(interval.status))
     return np.where(bottom <= 0, f"{word}_nonpositive", status)

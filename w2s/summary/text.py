@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_WORDS = {"one_seed": "one seed", "no_item_noise": "items unknown"}
+
 __all__ = ["interval_text", "readable", "value_text"]
 
 
@@ -27,7 +29,7 @@ def interval_text(row: Mapping[str, Any], name: str) -> str:
     if value is None or not np.isfinite(value):
         return status or "-"
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
-        return f"{_number(value)} ({status or 'one seed'})"
+        return f"{_number(value)} ({_WORDS.get(status, status) or 'one seed'})"
     return f"{_number(value)} [{_number(low)}, {_number(high)}]"
 
 
@@ -36,11 +38,13 @@ def _number(value: float) -> str:
 
 
 def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> DataFrame:
-    """Make one line per group: keys, then every metric with its interval."""
+    """Make one line per group: keys, then every metric with its interval; the caption in ``attrs`` says what it covers."""
     import pandas as pd
 
     lines = []
     for row in summary.to_dict("records"):
         named = {str(key): value for key, value in row.items()}
         lines.append({k: value_text(named[k]) for k in keys} | {m: interval_text(named, m) for m in metrics if m in named})
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    table.attrs["caption"] = f"brackets: {summary.attrs['w2s_summary']['covers']}"
+    return table

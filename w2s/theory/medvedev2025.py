@@ -11,12 +11,10 @@ the last from Rodrigues' formula and two integrations by parts. Errors are in un
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PROVED_EXPONENT", "best_shrinkage", "lower_bound", "two_level_error"]
+__all__ = ["PROVED_EXPONENT", "lower_bound", "two_level_error"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -33,19 +31,6 @@ def lower_bound(weak_error: npt.ArrayLike) -> Matrix:
     """
     loss = np.clip(np.asarray(weak_error, dtype=np.float64), 0.0, 1.0)
     return np.asarray((2.0 * loss / (np.sqrt(1.0 + 3.0 * loss) + np.sqrt(1.0 - loss))) ** 2)
-
-
-def best_shrinkage(weak_error: float) -> Matrix:
-    """Construct the shrinkage operator that attains :func:`lower_bound`: A (2, 2), with eigenvalues 0 and 1, for 0 <= L < 1.
-
-    Coordinates: along the teacher p and along f* - p, so that p = (sqrt(1 - L), 0) and f* = (sqrt(1 - L), sqrt(L)). A is the
-    projection on the point v of the ball that is nearest to f*: a student whose only feature is v.
-    """
-    teacher = np.array([math.sqrt(1.0 - weak_error), 0.0])
-    target = np.array([teacher[0], math.sqrt(weak_error)])
-    outward = target - teacher / 2.0
-    nearest = teacher / 2.0 + (teacher[0] / 2.0) * outward / np.linalg.norm(outward)
-    return np.asarray(np.outer(nearest, nearest) / (nearest @ nearest))
 
 
 def two_level_error(signal: npt.ArrayLike, tail: npt.ArrayLike, weak_error: npt.ArrayLike) -> Matrix:

@@ -139,6 +139,41 @@ def test_the_json_document(lab: Lab) -> None:
     assert claims["broken"]["broken"]
 
 
+def test_how_many_intervals_decide_and_how_many_seeds_would(lab: Lab) -> None:
+    lab.claims("ratio", "coin", "wrong")
+    run = lab.launch()
+    (found,) = verify([run])
+    assert (found.intervals, found.family_error) == (3, pytest.approx(0.03))
+    text = sweep(run).output
+    assert "3 intervals of 99%: the chance that luck of the seeds decides one or more wrongly is at most 3%" in text
+    (line,) = [line for line in text.splitlines() if "seeds decide it in 80% of the cases" in line]
+    assert line.startswith("  coin: about ")
+    assert int(line.split()[2].replace(",", "")) > 12
+    (study,) = json.loads(sweep(run, "--json").stdout)["studies"]
+    assert (study["intervals"], study["family_error"]) == (3, pytest.approx(0.03))
+    lab.claims("needy")
+    assert "no verdict rests on an interval over seeds" in sweep(lab.launch("untestable", fixed={"n": 20})).output
+
+
+def test_the_least_number_of_seeds_is_frozen_like_a_threshold(lab: Lab) -> None:
+    lab.claims("wrong")
+    lab.edit('"Table 3", wrong)', '"Table 3", wrong, {}, {"seeds": 13})')
+    run = lab.launch()
+    done = sweep(run)
+    assert (done.exit_code, by_id(run)["wrong"].verdict.outcome) == (1, "unresolved")
+    assert "too few seeds: 12, 13 needed" in " ".join(done.output.split())
+    lab.edit('{"seeds": 13}', '{"seeds": 3}')
+    assert by_id(run)["wrong"].verdict.outcome == "unresolved"
+    assert by_id(run)["wrong"].notes == ("threshold seeds = 13 at launch, 3 now",)
+    assert by_id(lab.launch("another"))["wrong"].verdict.outcome == "fails"
+
+
+def test_a_sentence_that_was_another_at_launch_is_shown(lab: Lab) -> None:
+    run = lab.launch()
+    lab.edit("the student makes less than half of the errors", "the student halves the errors")
+    assert by_id(run)["ratio"].notes == ('sentence at launch: "the student makes less than half of the errors"',)
+
+
 def test_infinite_intervals_are_null_in_json(lab: Lab) -> None:
     done = sweep(lab.launch(seeds=1), "--json")
     (claim,) = json.loads(done.stdout)["studies"][0]["claims"]

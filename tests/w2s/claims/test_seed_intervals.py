@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from w2s.claims import seed_intervals
-from w2s.claims.seed_intervals import over_means, over_seeds
+from w2s.claims.resampled import Interval
+from w2s.claims.seed_intervals import over_means, over_seeds, over_share
+from w2s.measure.scales import CORRELATION, POSITIVE
 
 INF = math.inf
 COLUMNS = ["weak", "student", "ceiling"]
@@ -44,7 +49,7 @@ STATISTICS: dict[str, Callable[[Matrix], float]] = {
 }
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 8, 301])
+@pytest.mark.parametrize("seeds", [3, 8, 12, 301])
 @pytest.mark.parametrize("name", STATISTICS)
 def test_it_is_the_general_path(name: str, seeds: int) -> None:
     places, values = errors(seeds)
@@ -71,27 +76,31 @@ def test_the_draws_are_a_function_of_the_number_of_seeds() -> None:
     drawn = [float(ordered[generator.integers(50, size=50)].mean()) for _ in range(1000)]
     low, high = over_means(places, values[:, 1], float)[1]
     reach = 2.679952  # t(49) at 99 %
-    half = reach * math.sqrt(50 / 49) * float(np.std(drawn))
-    centre = float(values[:, 1].mean())
-    assert low == pytest.approx(min(centre - half, sorted(drawn)[3]), abs=1e-7)
-    assert high == pytest.approx(max(centre + half, sorted(drawn)[-4]), abs=1e-7)
+    se = math.sqrt(50 / 49) * float(np.std(drawn))
+    centre, skewed = float(values[:, 1].mean()), 1.5 * stats.skew(values[:, 1], bias=False) / math.sqrt(50)
+    lower, upper = (3 / skewed * (np.cbrt(1 + skewed * (q - skewed / 6)) - 1) for q in (-reach, reach))
+    assert abs(skewed) > 0.01
+    assert low == pytest.approx(min(centre - se * max(upper, reach), sorted(drawn)[3]), abs=1e-7)
+    assert high == pytest.approx(max(centre - se * min(lower, -reach), sorted(drawn)[-4]), abs=1e-7)
 
 
 def test_rows_of_a_drawn_seed_come_whole_and_under_new_numbers() -> None:
     """The general path against tables put together by hand, seeds of unequal numbers of rows in any order."""
     rng = np.random.Generator(np.random.Philox(key=12))
-    table = pd.DataFrame({"seed": rng.choice([3, 4, 8, 11, 20], size=40), "value": rng.standard_normal(40)})
+    table = pd.DataFrame({"seed": rng.choice([3, 4, 8, 11, 20, 21, 30, 41], size=60), "value": rng.standard_normal(60)})
     seen: list[pd.DataFrame] = []
 
     def kept(rows: pd.DataFrame) -> float:
         seen.append(rows)
         return float(rows["value"].mean())
 
-    assert over_seeds(table, kept, resamples=30)[2] == 5
-    generator = np.random.Generator(np.random.Philox(key=[0xC1A1, 5]))
+    assert over_seeds(table, kept, resamples=30)[2] == 8
+    generator = np.random.Generator(np.random.Philox(key=[0xC1A1, 8]))
     assert seen[0] is table
-    for found in seen[1:]:
-        names = [sorted(set(table["seed"]))[k] for k in generator.integers(5, size=5)]
+    assert len(seen) == 1 + 30 + 8
+    for k, found in enumerate(seen[1:]):
+        places = generator.integers(8, size=8) if k < 30 else np.delete(np.arange(8), k - 30)
+        names = [sorted(set(table["seed"]))[place] for place in places]
         parts = [table[table["seed"] == name].assign(seed=2 * k + name % 2) for k, name in enumerate(names)]
         pd.testing.assert_frame_equal(found, pd.concat(parts))
 
@@ -116,7 +125,7 @@ def test_halves_are_means_of_indicators() -> None:
 
 
 def test_missing_entries_are_missing_where_they_are_drawn() -> None:
-    places, values = errors(6)
+    places, values = errors(8)
     values[2, 1], values[4, 2] = math.nan, math.inf
     first = over_means(places, values, lambda means: float(means[0]), resamples=100)
     assert np.isfinite(first[1]).all()
@@ -129,21 +138,78 @@ def test_missing_entries_are_missing_where_they_are_drawn() -> None:
         return float(means[0])
 
     over_means(places, values, kept, resamples=100)
-    share = np.isnan(seen[1:]).mean(axis=0)
+    share = np.isnan(seen[1:101]).mean(axis=0)
     assert np.isnan(seen[0]).tolist() == [False, True, True]
     assert share[0] == 0
-    assert np.all(np.abs(share[1:] - (1 - (5 / 6) ** 6)) < 0.2)  # 0.665, four standard errors of 100 resamples
+    assert np.all(np.abs(share[1:] - (1 - (7 / 8) ** 8)) < 0.2)  # 0.656, four standard errors of 100 resamples
+    assert np.isnan(seen[101:]).sum(axis=0).tolist() == [0, 7, 7]  # left out once each
 
 
-def test_a_constant_has_no_width() -> None:
-    value, (low, high), _ = over_means(range(9), np.full(9, 0.1), float)
-    assert low == high == value == pytest.approx(0.1)
-    ratio, ends, _ = over_means(range(11), np.tile([0.3, 0.7], (11, 1)), lambda means: float(means[0] / means[1]))
-    assert ends == (ratio, ratio)
+def test_seeds_that_all_say_the_same_leave_what_their_number_leaves() -> None:
+    value, interval, _ = over_means(range(9), np.full(9, 0.1), float)
+    assert (value, interval, interval.status) == (pytest.approx(0.1), (-INF, INF), "tied")
+    _, interval, _ = over_means(range(11), np.tile([0.3, 0.7], (11, 1)), lambda means: float(means[0] / means[1]))
+    assert interval == (-INF, INF)
+    # A law with nine equal draws in one of a hundred samples says this in .01^(1/9) = .5995 of the cases.
+    _, interval, _ = over_means(range(9), np.full(9, 0.5), float, scale=CORRELATION)
+    assert interval == (pytest.approx(0.5 - 1.5 * 0.4005157, abs=1e-6), pytest.approx(0.5 + 0.5 * 0.4005157, abs=1e-6))
+    _, interval, _ = over_means(range(9), np.full(9, 1.0), float, scale=POSITIVE)
+    assert interval == (pytest.approx(0.5994843, abs=1e-6), INF)
+
+
+def test_ends_stay_where_the_statistic_can_be() -> None:
+    rng = np.random.default_rng(5)
+    weak = rng.standard_normal((9, 5))
+    pairs = np.stack([weak, weak + 0.7 * rng.standard_normal((9, 5))], axis=1)
+
+    def correlation(means: Matrix) -> float:
+        return float(np.corrcoef(means)[0, 1])
+
+    _, (low, high), _ = over_means(range(9), pairs, correlation, scale=CORRELATION)
+    plain = over_means(range(9), pairs, correlation)[1]
+    assert -1 <= low < high <= 1
+    assert plain[0] < -1 or plain[1] > 1
+    errors_ = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.9])
+    assert over_means(range(8), errors_, float)[1][0] < 0
+    assert over_means(range(8), errors_, float, scale=POSITIVE)[1][0] == 0.0
+
+
+def test_skewed_numbers_reach_farther_up() -> None:
+    squares = np.random.default_rng(8).standard_normal(16) ** 2
+    value, (low, high), _ = over_means(range(16), squares, float)
+    half = 2.947 * float(np.std(squares, ddof=1)) / 4  # t(15) at 99 %
+    assert high > value + 1.5 * half
+    assert low >= value - 1.2 * half
+
+
+def test_shares_by_hand() -> None:
+    """Clopper and Pearson's ends of k of n: the beta quantiles; all equal: (1 - level)/2 to the power 1/n."""
+    hits = np.array([1, 1, 1, 0, 1, 0, 1, 1, 1, 1], dtype=float)
+    value, (low, high), seeds = over_share(range(10), hits, level=0.95)
+    trials = 9 * (1.959964 / 2.262157) ** 2  # p (1 - p) n / s^2 = n - 1 for zeros and ones, then the quantiles' ratio squared
+    assert (value, seeds) == (0.8, 10)
+    assert low == pytest.approx(stats.beta.ppf(0.025, 0.8 * trials, 0.2 * trials + 1), rel=1e-5)
+    assert high == pytest.approx(stats.beta.ppf(0.975, 0.8 * trials + 1, 0.2 * trials), rel=1e-5)
+    assert over_share(range(40), np.ones(40))[1] == (pytest.approx(0.005 ** (1 / 40)), 1.0)
+    assert over_share(range(40), np.zeros(40))[1] == (0.0, pytest.approx(1 - 0.005 ** (1 / 40)))
+    assert over_share(range(7), np.ones(7))[1].status == "few_seeds"
+    with pytest.raises(ValueError, match="lies in"):
+        over_share(range(9), np.full(9, 1.1))
+    with pytest.raises(ValueError, match="one entry per seed"):
+        over_share([1] * 9, np.ones(9))
+
+
+def test_an_interval_keeps_its_status() -> None:
+    interval = Interval(1.0, 2.0, "tied")
+    assert (pickle.loads(pickle.dumps(interval)).status, copy.deepcopy(interval).status) == ("tied", "tied")
+    assert (-interval, (-interval).status) == ((-2.0, -1.0), "tied")
 
 
 def test_few_seeds_decide_nothing() -> None:
     assert over_means([3], [0.5], float) == (0.5, (-INF, INF), 1)
+    seven = over_means(range(7), np.arange(7.0), float)
+    assert (seven[0], seven[1], seven[1].status) == (3.0, (-INF, INF), "few_seeds")
+    assert math.isfinite(over_means(range(8), np.arange(8.0), float)[1][0])
     value, interval, seeds = over_means([], np.empty((0, 2)), float)
     assert math.isnan(value)
     assert (interval, seeds) == ((-INF, INF), 0)

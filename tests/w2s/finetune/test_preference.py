@@ -170,7 +170,9 @@ def test_pair_accuracies():
     assert row["weak_pair_accuracy_low"] < row["weak_pair_accuracy"] < row["weak_pair_accuracy_high"]
     half_width = 1.96 * math.sqrt(row["weak_pair_accuracy"] * (1 - row["weak_pair_accuracy"]) / 400)
     assert row["weak_pair_accuracy"] - row["weak_pair_accuracy_low"] == pytest.approx(half_width, rel=0.15)
-    assert (row["student_pair_accuracy_low"], row["strong_pair_accuracy"]) == (1.0, 0.5)
+    assert (row["student_pair_accuracy_high"], row["strong_pair_accuracy"]) == (1.0, 0.5)
+    assert row["student_pair_accuracy_low"] == pytest.approx(400 / (400 + 1.959964**2), rel=1e-6)  # none of 400 is wrong
+    assert np.isnan(row["strong_pair_accuracy_low"])  # all items have one number
     assert set(PreferenceEvaluation.columns) <= set(row)
 
 

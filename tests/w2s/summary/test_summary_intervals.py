@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from w2s.measure.closed_forms import corrected_quantiles, quadratic_set, wilson_ends
 from w2s.summary.intervals import (
-    _quadratic_set,
+    Beyond,
     bootstrap_ratio,
     fieller,
     fieller_by,
@@ -28,16 +29,67 @@ def test_mean_interval_by_hand():
     assert result.samples.tolist() == [2, 1, 0]
 
 
-def test_mean_interval_matches_scipy():
-    x = np.random.default_rng(0).standard_normal(17)
-    low, high = stats.t.interval(0.9, 16, loc=x.mean(), scale=stats.sem(x))
+def symmetric(seed, half):
+    """Numbers without skewness."""
+    x = np.random.default_rng(seed).standard_normal(half)
+    return np.concatenate([1.0 + x, 1.0 - x])
+
+
+def test_mean_interval_of_symmetric_samples_is_students():
+    x = symmetric(0, 8)
+    low, high = stats.t.interval(0.9, 15, loc=x.mean(), scale=stats.sem(x))
     result = mean_interval(x, 0.9)
     np.testing.assert_allclose([result.low, result.high], [low, high], rtol=1e-12)
 
 
-def test_a_constant_has_no_width():
-    result = mean_interval(np.full(1000, 0.1))
-    assert float(result.low) == float(result.high) == float(result.mean) == 0.1
+def test_mean_interval_of_skewed_samples_ends_where_halls_cubic_has_the_quantile():
+    x = np.random.default_rng(1).exponential(size=11)
+    result, se, g = mean_interval(x, 0.9), stats.sem(x), stats.skew(x, bias=False) / np.sqrt(11)
+    t = (x.mean() - float(result.high)) / se
+    assert t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6 == pytest.approx(stats.t.ppf(0.05, 10), rel=1e-12)
+    assert float(result.low) == pytest.approx(stats.t.interval(0.9, 10, x.mean(), se)[0], rel=1e-12)  # never narrower
+    assert result.high - result.mean > 1.2 * (result.mean - result.low)
+    mirrored = mean_interval(-x, 0.9)
+    np.testing.assert_allclose([-mirrored.high, -mirrored.low], [result.low, result.high], rtol=1e-12)
+
+
+def test_equal_samples_have_no_interval():
+    result = mean_interval([[0.1] * 9, [0.1] * 8 + [0.2], [0.0] * 9])
+    assert result.status.tolist() == ["tied", "ok", "tied"]
+    assert float(result.mean[0]) == 0.1
+    assert np.isnan(result.low).tolist() == np.isnan(result.high).tolist() == [True, False, True]
+    ratio = fieller([[0.1, 0.2, 0.3], [0.0] * 3], [[0.3, 0.6, 0.9], [0.3, 0.6, 0.9]])
+    assert ratio.status.tolist() == ["unbounded", "unbounded"]
+    ratio = fieller([[0.1, 0.2, 0.3] * 9, [0.0] * 27], [[0.3, 0.6, 0.9] * 9, [0.3, 0.6, 0.9] * 9])
+    assert ratio.status.tolist() == ["tied", "tied"]
+    assert mean_interval_by(np.full(4, 0.1), np.zeros(4, int), 1, beyond=Beyond(added=0.01)).status.tolist() == ["ok"]
+
+
+def test_what_lies_beyond_the_seeds_widens_an_interval():
+    x, codes = symmetric(2, 8), np.zeros(16, int)
+    half = (mean_interval(x).high - mean_interval(x).low) / 2
+    wider = mean_interval_by(x, codes, 1, beyond=Beyond(factor=np.array([0.3])))
+    assert float(wider.high[0] - wider.low[0]) / 2 == pytest.approx(float(half) * np.sqrt(1 + 16 * 0.3))
+    added = mean_interval_by(x, codes, 1, beyond=Beyond(added=np.array([0.5])))
+    seen = stats.sem(x) ** 2
+    freedom = 15 * ((seen + 0.5) / seen) ** 2
+    assert float(added.high[0] - added.low[0]) / 2 == pytest.approx(stats.t.ppf(0.975, freedom) * np.sqrt(seen + 0.5), rel=1e-9)
+    unknown = mean_interval_by(x, codes, 1, beyond=Beyond(added=np.array([np.nan])))
+    assert float(unknown.high[0]) == float(mean_interval(x).high)
+
+
+def test_the_correction_is_steady_where_skewness_vanishes():
+    near, none = corrected_quantiles(2.0, 2e-6), corrected_quantiles(2.0, 0.0)
+    np.testing.assert_allclose(near, none, rtol=1e-5)
+    assert (float(none[0]), float(none[1])) == (-2.0, 2.0)
+
+
+def test_wilson_by_hand():
+    # z = 1.96: 0 of 10 leave shares up to z^2 / (10 + z^2); 8 of 10 are known from tables.
+    low, high = wilson_ends([0.0, 0.8, 1.0], 10, 0.95)
+    np.testing.assert_allclose(low, [0.0, 0.490162, 0.722467], atol=1e-6)
+    np.testing.assert_allclose(high, [0.277533, 0.943318, 1.0], atol=1e-6)
+    assert np.isnan(wilson_ends(0.5, 0, 0.95)).all()
 
 
 def test_fieller_interval_by_hand():
@@ -63,7 +115,7 @@ def test_fieller_half_line_by_hand():
 
 
 def test_quadratic_set_without_square_term():
-    low, high = _quadratic_set(np.zeros(3), np.array([1.0, -1.0, 0.0]), np.array([3.0, 3.0, -1.0]))
+    low, high = quadratic_set(np.zeros(3), np.array([1.0, -1.0, 0.0]), np.array([3.0, 3.0, -1.0]))
     assert low.tolist() == [1.5, -np.inf, -np.inf]
     assert high.tolist() == [np.inf, -1.5, np.inf]
 
@@ -157,7 +209,7 @@ def test_bootstrap_by_hand():
     assert str(result.status) == "unbounded"  # Fieller's set is: t(1) is 6.3
     tight = bootstrap_ratio([1.0, 3.0], [4.0, 6.0], level=0.6)
     np.testing.assert_allclose([tight.ratio, tight.low, tight.high], [0.4, 0.25, 0.5])
-    assert str(tight.status) == "ok"
+    assert str(tight.status) == "few_seeds"
 
 
 def test_bootstrap_is_deterministic_and_near_fieller_for_many_seeds():
@@ -192,16 +244,25 @@ def test_flat_layout_equals_dense_layout_for_unequal_groups():
     assert means.samples.tolist() == [4, 0, 4]
 
 
-def test_paired_interval_matches_scipy():
-    x, y = np.random.default_rng(11).standard_normal((2, 15))
+def test_paired_interval_of_symmetric_differences_matches_scipy():
+    y = np.random.default_rng(11).standard_normal(16)
+    x = y + symmetric(12, 8)
     result, oracle = paired_interval(x, y, 0.9), stats.ttest_rel(x, y)
     assert float(result.p_value) == pytest.approx(oracle.pvalue, rel=1e-10)
     np.testing.assert_allclose([result.low, result.high], oracle.confidence_interval(0.9), rtol=1e-10)
 
 
+def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero():
+    x = 0.6 + np.random.default_rng(13).exponential(size=9) - 1.0
+    p = float(paired_interval(x, 0.0).p_value)
+    assert 0.01 < p < 0.5
+    assert float(paired_interval(x, 0.0, 1 - p).low) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_paired_interval_without_spread():
     result = paired_interval([[1.0, 2.0], [1.0, 2.0]], [[1.0, 2.0], [0.0, 1.0]])
-    assert result.p_value.tolist() == [1.0, 0.0]
+    assert result.status.tolist() == ["tied", "tied"]
+    assert np.isnan([result.p_value, result.low, result.high]).all()
 
 
 def test_holm_by_hand():

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from w2s.finetune.evaluation.base import Seen
 from w2s.finetune.evaluation.classification import ClassificationEvaluation
-from w2s.measure.item_intervals import mean_bounds, resampled_means
+from w2s.measure.item_intervals import mean_bounds
 
 __all__ = ["PreferenceEvaluation", "pair_hits"]
 
@@ -25,17 +25,17 @@ class PreferenceEvaluation(ClassificationEvaluation):
     """Probabilities (n, 2) that the first and the second reply is preferred, against the place of the preferred one (n,)."""
 
     columns: ClassVar[Mapping[str, str]] = {f"{model}_pair_accuracy{side}": "double" for model in _MODELS for side in _SIDES}
-    """Beyond those of classification; bounds are of 95 %, over test items, all models resampled together."""
+    """Beyond those of classification; bounds are of 95 %, over test items."""
 
     def row(self, truth: Classes, seen: Seen[Matrix]) -> dict[str, Any]:
         """Compute the columns of classification, and the pair accuracies with their intervals."""
         weak = np.mean(seen.weak, axis=0)
         models = dict(zip(_MODELS, (weak, seen.student, seen.strong, seen.ceiling), strict=True))
-        hits = np.column_stack([pair_hits(values, truth) for values in models.values()])
         row: dict[str, Any] = {}
-        for model, own, means in zip(models, hits.T, resampled_means(hits).T, strict=True):
-            values = (float(own.mean()), *mean_bounds(means))
-            row |= {f"{model}_pair_accuracy{side}": value for side, value in zip(_SIDES, values, strict=True)}
+        for model, probabilities in models.items():
+            name, hits = f"{model}_pair_accuracy", pair_hits(probabilities, truth)
+            values = (float(hits.mean()), *mean_bounds(hits, name))
+            row |= {f"{name}{side}": value for side, value in zip(_SIDES, values, strict=True)}
         return super().row(truth, seen) | row
 
 

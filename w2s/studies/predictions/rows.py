@@ -50,11 +50,8 @@ def probability_row(truth: Classes, models: Mapping[str, Matrix], labels: str = 
     """
     weak, student, taught = models["weak"], models["student"], LABEL_RULES[labels](models["weak"])
     row = scores.scores(truth, weak, student, models["ceiling"], models.get("strong"), taught)
-    terms = {f"{name}_error": scores.surprisal(values, truth) for name, values in models.items()}
-    terms |= {"misfit": scores.divergences(taught, student), "weak_distance": scores.divergences(weak, student)}
-    terms["cross_term"] = terms["weak_error"] - terms["student_error"] - terms["weak_distance"]
-    terms |= _hit_terms(truth, {name: values.argmax(axis=1) for name, values in models.items()})
-    return row | {"cross_term": float(terms["cross_term"].mean())} | item_intervals(terms)
+    cross = scores.surprisal(weak, truth) - scores.surprisal(student, truth) - scores.divergences(weak, student)
+    return row | {"cross_term": float(cross.mean())} | item_intervals({"cross_term": cross})
 
 
 def value_row(truth: Matrix, models: Mapping[str, Matrix]) -> Row:

@@ -18,13 +18,13 @@ from w2s.contract.cells import Cell, field
 from w2s.contract.study import Cost, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
-from w2s.measure.item_intervals import RESAMPLES
 from w2s.predictions.columns import OPTIONAL, ColumnNames
 from w2s.predictions.digest import prediction_digest
 from w2s.predictions.file import Predictions, load_predictions
 from w2s.predictions.kinds import Kind
 from w2s.studies.fields import asked_levels, occurring
 from w2s.studies.predictions.rows import ROW_COLUMNS, class_row, probability_row, value_row
+from w2s.summary.population import SeedsDraw
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
 }
 _FILE = ("file", "kind", *_NAMES.values())
 _SHOWN = 12
-_TERMS = 24.0  # columns that are resampled
+_TERMS = 24.0  # columns that have an interval
+_PASSES = 1000  # what the cut of grids weighs an item with: another number would move it, and with it bits
 _ONE_ITEM = "one item: no intervals"
 _NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
 
@@ -74,6 +75,7 @@ class PredictionStudy(Study):
 
     name = "predictions"
     version = 2  # classes and ids are text as written
+    seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PredictionCell
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
     classifies = True
@@ -101,10 +103,10 @@ class PredictionStudy(Study):
         return [_read_line(level) for level in asked_levels(block, *_FILE)]
 
     def cost(self, block: Block) -> Cost:
-        """Count the operations of the resampling; bytes of the file's columns and of the drawn items."""
+        """Count the operations on the items; bytes of the file's columns."""
         counts = [_count(level) for level in asked_levels(block, *_FILE)]
         items = block.size * sum(counts) / max(len(counts), 1)
-        return Cost(flops=items * RESAMPLES * (2 * _TERMS + 20), bytes=64e6 + 8 * _TERMS * max(counts, default=1))
+        return Cost(flops=items * _PASSES * (2 * _TERMS + 20), bytes=64e6 + 8 * _TERMS * max(counts, default=1))
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Score each distinct combination of file, kind, columns, seed and group once."""

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from w2s.contract.block import Block, Group
 from w2s.contract.study import Kind, Piece
 from w2s.finetune.models.folder import split_layers
-from w2s.measure.item_intervals import RESAMPLES
 from w2s.sharing.workloads import CALLS, MOVED
 from w2s_kernels import flops
 
@@ -32,8 +31,8 @@ ITERATIONS = 22.0
 """Iterations of a logistic fit: the mean over C from 1e-4 to 0.1."""
 JOINED = 1e4
 """Nominal operations that finding one item by its id counts as."""
-DRAWN = 7.0
-"""Passes over the items of one resample: they are drawn, counted and averaged."""
+PASSES = 7000.0
+"""Passes over the test items that the cut of grids weighs a row with: another number would move it, and with it bits."""
 ROW_CALLS, FIT_CALLS = 20.0, 20.0
 """Sets of array calls of one row's scores, and of one fit with its outputs."""
 
@@ -151,5 +150,5 @@ def _rows(counts: _Counts) -> Iterator[Piece]:
         tested = _tested(level["n_test"])
         work = cells * JOINED * (level["n_transfer"] + tested)
         yield Piece("teachers' predictions read", "elementwise", 2.0 * cells, work, (), "", tested)
-        work = cells * (RESAMPLES * tested * DRAWN * MOVED + ROW_CALLS * CALLS)
+        work = cells * (PASSES * tested * MOVED + ROW_CALLS * CALLS)
         yield Piece("scores and intervals over items", "elementwise", cells, work, (), "", tested)

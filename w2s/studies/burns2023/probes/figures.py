@@ -35,13 +35,13 @@ def _draw_strengths(table: DataFrame) -> Canvas | None:
     shown = [(task, setting) for task, setting in widest if len(setting.strengths) > 2][:_MOST]
     if not shown:
         return None
-    figure, axes = _columns(len(shown), "errors by the student's strength; bands: 95 % intervals over seeds", table)
+    figure, axes = _columns(len(shown), "errors by the student's strength; bands: 95 % over seeds, for these test items", table)
     for ax, (task, setting) in zip(axes, shown, strict=True):
         for name, (label, color, style) in _LINES.items():
             values = setting.metrics[name]
             if np.isfinite(values).all():
-                mean, half = values.mean(axis=0), _half_width(values)
-                figures.band(ax, setting.strengths, mean, mean - half, mean + half, color=color, label=label, linestyle=style)
+                mean, ends = values.mean(axis=0), _ends(values)
+                figures.band(ax, setting.strengths, mean, *ends, color=color, label=label, linestyle=style)
         ax.set(xscale="log", xlabel="C (weaker regularisation to the right)")
         ax.set_title(f"{task}\n{_short(setting)}", fontsize=8)
     axes[0].set_ylabel("test error", fontsize=9)
@@ -54,15 +54,19 @@ def _draw_ladder(table: DataFrame) -> Canvas | None:
     tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)], settings_of) if len(settings) > 2][:_MOST]
     if not tasks:
         return None
-    figure, axes = _columns(len(tasks), "student against teacher; grey: its ceiling; dotted: no gain", table)
+    title = "student against teacher; bars: 95 % over seeds, for these test items; grey: its ceiling; dotted: no gain"
+    figure, axes = _columns(len(tasks), title, table)
     for ax, (task, settings) in zip(axes, tasks, strict=True):
         points = np.array([[s.metrics[name][:, s.chosen].mean() for name in ("weak", "student", "ceiling")] for s in settings])
-        spread = np.array([[_half_width(s.metrics[name][:, [s.chosen]])[0] for name in ("weak", "student")] for s in settings])
+        across, along = (
+            np.concatenate([_ends(setting.metrics[name][:, [setting.chosen]]) for setting in settings], axis=1)
+            for name in ("weak", "student")
+        )
         ax.errorbar(
             points[:, 0],
             points[:, 1],
-            spread[:, 1],
-            spread[:, 0],
+            np.abs(along - points[:, 1]),
+            np.abs(across - points[:, 0]),
             fmt="o",
             color=figures.COLORS[0],
             markersize=3,
@@ -81,10 +85,11 @@ def _gap(setting: Setting) -> float:
     return float(setting.gap[setting.chosen])
 
 
-def _half_width(values: Any) -> Any:
-    """Half the 95 % interval of the mean over seeds (rows); 0 where there is one seed."""
+def _ends(values: Any) -> Any:
+    """Ends (2, ...) of the mean over seeds (rows), 95 % for these test items; the mean itself where there is no interval."""
     interval = mean_interval(values.T)
-    return np.nan_to_num((interval.high - interval.low) / 2)
+    known = interval.status == "ok"
+    return np.stack([np.where(known, end, interval.mean) for end in (interval.low, interval.high)])
 
 
 def _short(setting: Setting) -> str:

@@ -39,6 +39,7 @@ from w2s.studies.burns2023.tasks import (
     task_lines,
 )
 from w2s.summary import summarize
+from w2s.summary.population import SeedsDraw
 from w2s.summary.text import readable
 from w2s_kernels import Backend
 
@@ -92,6 +93,7 @@ class Probes(Study):
 
     name = "burns2023.probes"
     version = 2
+    seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = ProbeCell
     summary = "Burns et al. 2023: linear probes on layers of frozen encoders, weak labelling for strong; controls, agreement"
     shares = (
@@ -150,8 +152,8 @@ class Probes(Study):
         return task_lines(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Summarise errors, PGR on accuracy and agreement by setting, with intervals."""
-        summary = summarize(table, metrics=list(_DIGEST))
+        """Summarise errors, PGR on accuracy and agreement by setting, with intervals over seeds and test items."""
+        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
         return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:

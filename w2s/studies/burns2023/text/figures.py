@@ -42,7 +42,9 @@ def _draw_agreement(table: DataFrame) -> Canvas | None:
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
         return None
-    summary = summarize(rows, by=["student_model", "method"], metrics=["agreement_right", "agreement_wrong"])
+    summary = summarize(
+        rows, by=["student_model", "method"], metrics=["agreement_right", "agreement_wrong"], population="test_part"
+    )
     figure = figures.canvas(1.2 + 1.1 * len(summary), 3.6)
     ax = figures.panels(figure, 1, 1)[0, 0]
     for k, name in enumerate(("agreement_right", "agreement_wrong")):
@@ -61,15 +63,13 @@ def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
     pairs = list(dict.fromkeys(zip(rows["weak_model"], rows["student_model"], strict=True)))[:_MOST_PAIRS]
     methods = list(dict.fromkeys(rows["method"]))[:_MOST_METHODS]
     for k, (weak, student) in enumerate(pairs):
-        part = rows[(rows["weak_model"] == weak) & (rows["student_model"] == student)].copy()
-        for name in ("weak", "student", "strong", "ceiling"):
-            part[f"{name}_accuracy"] = 1.0 - part[f"{name}_error_01"]
-        anchors = summarize(part, by=[], metrics=["weak_accuracy", "strong_accuracy", "ceiling_accuracy"])
+        part = rows[(rows["weak_model"] == weak) & (rows["student_model"] == student)]
+        anchors = _accuracies(part, [], ["weak", "strong", "ceiling"])
         for name, style in (("weak", "-"), ("strong", ":"), ("ceiling", "--")):
             label = {"weak": "weak model", "strong": "strong baseline", "ceiling": "ceiling"}[name] if k == 0 else None
             value = float(anchors[f"{name}_accuracy"].iloc[0])
             ax.plot([k - 0.45, k + 0.45], [value, value], color="#000000", linewidth=1.1, linestyle=style, label=label)
-        students = summarize(part, by=["method"], metrics=["student_accuracy"]).set_index("method").reindex(methods)
+        students = _accuracies(part, ["method"], ["student"]).set_index("method").reindex(methods)
         width = 0.8 / len(methods)
         for m, method in enumerate(methods):
             one = students.iloc[[m]].reset_index()
@@ -80,6 +80,15 @@ def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
     ax.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.08), min(1.0, float(np.nanmax(shown)) + 0.05))
 
 
+def _accuracies(rows: DataFrame, by: list[str], models: list[str]) -> DataFrame:
+    """Mean accuracies with intervals over seeds and test items, from the 0-1 errors."""
+    summary = summarize(rows, by=by, metrics=[f"{model}_error_01" for model in models], population="test_part")
+    for model in models:
+        for side, end in (("", ""), ("_low", "_high"), ("_high", "_low")):
+            summary[f"{model}_accuracy{side}"] = 1.0 - summary[f"{model}_error_01{end}"]
+    return summary
+
+
 def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, color: str, label: str | None) -> None:
     values = summary[name].to_numpy(dtype=float)
     low, high = (summary[f"{name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
@@ -88,7 +97,8 @@ def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, col
 
 
 def _seeds(rows: DataFrame) -> str:
-    return f"{seeds_text(rows)}, {'95 % intervals' if rows['seed'].nunique() > 1 else 'no intervals'}"
+    several = rows["seed"].nunique() > 1
+    return f"{seeds_text(rows)}, {'bars: 95 % over seeds and test items' if several else 'no intervals'}"
 
 
 FIGURES = (

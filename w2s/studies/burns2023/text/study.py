@@ -45,6 +45,7 @@ from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
 from w2s.studies.burns2023.text.solve import TextSolver
 from w2s.studies.fields import asked_levels
 from w2s.summary import summarize
+from w2s.summary.population import SeedsDraw
 from w2s.summary.text import readable
 from w2s_kernels import Backend
 
@@ -90,6 +91,7 @@ class Text(Study):
 
     name = "burns2023.text"
     version = 2
+    seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = TextCell
     summary = "Burns et al. 2023: finetuned language models on real tasks; methods, chains, controls, agreement, calibration"
     classifies = True
@@ -138,8 +140,11 @@ class Text(Study):
         return task_lines(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Summarise accuracies as errors, PGR on accuracy, and agreement where the weak model is wrong, by pair and method."""
-        summary = summarize(table, metrics=list(_DIGEST))
+        """Summarise accuracies as errors, PGR on accuracy, and agreement where the teacher is wrong, by pair and method.
+
+        Intervals are over seeds and test items: all seeds are tested on the same ones.
+        """
+        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
         return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
 
     def needs(self, block: Block) -> Sequence[Call]:

@@ -28,7 +28,7 @@ Level = Mapping[str, Any]
 
 NUMBERS = (
     *(f"{model}_error" for model in ("weak", "student", "strong", "ceiling")),
-    *("misfit", "cross_term", "epsilon", "label_power", "selection_score", "condition"),
+    *("misfit", "cross_term", "epsilon", "label_power", "selection_score", "weak_validation_error", "condition"),
 )
 
 
@@ -109,7 +109,7 @@ class Trial:
             row |= {f"{m}_error": _error(model.predict(self.samples[name]), truth[name]) for m, model in anchors.items()}
             if view == "transfer" and head["head"] == "least_squares":
                 row["cross_term"] = self._projection_gap(labels[name], truth[name])
-            row["selection_score"] = self._score(student, labels, truth, row)
+            row["selection_score"], row["weak_validation_error"] = self._score(student, labels, truth, row)
             found.append(row | fixed)
         return found
 
@@ -134,12 +134,16 @@ class Trial:
     def _projection_gap(self, weak: Matrix, truth: Matrix) -> Matrix:
         return projection_gap(weak, truth, self.samples["transfer"].design("strong").basis())
 
-    def _score(self, student: _Model, labels: Mapping[str, Matrix], truth: Mapping[str, Matrix], row: Level) -> Matrix:
-        """weak_error - misfit, on validation rows where there are any, else on the rows of the other errors."""
+    def _score(
+        self, student: _Model, labels: Mapping[str, Matrix], truth: Mapping[str, Matrix], row: Level
+    ) -> tuple[Matrix, Matrix]:
+        """weak_error - misfit, and weak_error alone, on validation rows; without any, the score on the rows of the errors."""
         if "validation" not in self.samples:
-            return np.asarray(row["weak_error"] - row["misfit"])
+            score = np.asarray(row["weak_error"] - row["misfit"])
+            return score, np.full_like(score, np.nan)
         weak, scores = labels["validation"], student.predict(self.samples["validation"])
-        return _error(weak, truth["validation"]) - _error(scores, weak)
+        error = _error(weak, truth["validation"])
+        return error - _error(scores, weak), error
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from w2s.studies.charikar2024.synthetic.figures import FIGURES
 from w2s.studies.charikar2024.synthetic.networks import NETWORKS, Networks, Representations
 from w2s.studies.charikar2024.synthetic.solve import NUMBERS, Trial
 from w2s.studies.fields import asked_levels, occurring
+from w2s.summary.population import SeedsDraw
 from w2s_kernels import Backend
 
 __all__ = ["Synthetic", "SyntheticCell"]
@@ -110,6 +111,7 @@ class Synthetic(Study):
 
     name = "charikar2024.synthetic"
     version = 1
+    seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell = SyntheticCell
     summary = "Charikar et al. 2024: gain is misfit, for heads on random, pretrained and perturbed networks"
     shares = ("task", *SIZES, *HEAD, "evaluate", "depth_weak", "depth_strong", "sigma_weak", "sigma_strong")
@@ -118,6 +120,7 @@ class Synthetic(Study):
         "epsilon": "double",
         "label_power": "double",
         "selection_score": "double",
+        "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
     }

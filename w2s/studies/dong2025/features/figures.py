@@ -51,7 +51,7 @@ def _draw_order(table: DataFrame) -> Canvas | None:
     axes[1, 0].set_ylabel("OPR", fontsize=9)
     figures.beside(axes[0, 2])
     title = "PGR and OPR against the part of the weak dimensions that the student does not share"
-    heading_over_seeds(figure, title, rows, "ratios of means over {seeds}, bars: 95 % intervals", held)
+    heading_over_seeds(figure, title, rows, "ratios of means, bars: 95 % over {seeds}, for this data set", held)
     return figure
 
 

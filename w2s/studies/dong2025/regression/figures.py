@@ -23,7 +23,7 @@ _SHOWN = ("d_overlap", "rho_weak")
 _MODELS = ("weak", "student", "strong", "ceiling")
 _NAMES = {"pgr": "PGR", "opr": "OPR", "gain": "gain"}
 _DASHED: Any = (0, (4, 3))
-_OVER = "means over {seeds}, bands: 95 % intervals"
+_OVER = "means, bands: 95 % over {seeds}, each with data of its own"
 
 
 def _draw_labeled(table: DataFrame) -> Canvas | None:

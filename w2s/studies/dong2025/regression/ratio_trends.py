@@ -19,7 +19,7 @@ from w2s.studies.dong2025.regression.formulas import MODELS, plain
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["gain", "log_opr", "pgr", "ratio_hump", "ratio_steps"]
+__all__ = ["log_lead", "log_opr", "pgr", "ratio_hump", "ratio_steps"]
 
 Values = npt.NDArray[np.float64]
 Means = Mapping[str, Values]
@@ -36,31 +36,43 @@ def log_opr(means: Means) -> Values:
     return np.asarray(np.log(means["strong"] / means["student"]))
 
 
-def gain(means: Means) -> Values:
-    """Subtract the student from the weak model, mean errors."""
-    return np.asarray(means["weak"] - means["student"])
+def log_lead(means: Means) -> Values:
+    """Compute log(weak/student) of mean errors: how far the student is ahead of its teacher."""
+    return np.asarray(np.log(means["weak"] / means["student"]))
 
 
-def ratio_steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "") -> Test:
-    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names."""
+def ratio_steps(
+    name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "", ahead: bool = False
+) -> Test:
+    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names.
+
+    With ``ahead`` the student has to be ahead of its teacher at every level: a PGR below zero rises towards it by itself where
+    the gap grows.
+    """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, axis, 2, kept, limits)
-        what = f"{name} along {axis}, {len(lines)} lines{say}"
+        what = f"{name} along {axis}, {'or log(weak/student), ' if ahead else ''}{len(lines)} lines{say}"
         threshold = limits["least" if rises else "most"]
         nothing = f"no line along {axis} has two levels{say}"
-        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing)
+        lead = _of_models(log_lead) if ahead else None
+        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing, lead=lead)
 
     return test
 
 
 def ratio_hump(name: str, of: Callable[[Means], Values], kept: str, say: str) -> Test:
-    """Test that ``of`` is higher at its inner peak along ``n_labeled`` than at both ends of every line that ``kept`` names."""
+    """Test that ``of`` is higher at its inner peak along ``n_labeled`` than at both ends of every line that ``kept`` names.
+
+    At the peak the student has to be ahead of its teacher too: strong/weak has such a hump without any student.
+    """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, "n_labeled", 5, kept, limits)
-        what = f"{name}, peak - higher end, {len(lines)} lines {say}"
-        return trends.hump(lines, _of_models(of), what, threshold=limits["least"], nothing=f"no line along n_labeled {say}")
+        what = f"{name}, peak - higher end, or log(weak/student) there, {len(lines)} lines {say}"
+        nothing = f"no line along n_labeled {say}"
+        lead = _of_models(log_lead)
+        return trends.hump(lines, _of_models(of), what, threshold=limits["least"], nothing=nothing, lead=lead)
 
     return test
 

@@ -29,6 +29,7 @@ from w2s.studies.dong2025.regression.moments import SCOPE, draw_level
 from w2s.studies.dong2025.regression.sizes import TEACHER, VIEW
 from w2s.studies.dong2025.regression.solve import RESULTS, Family, families
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
+from w2s.summary.population import SeedsDraw
 from w2s.theory import dong2025 as theory
 from w2s_kernels import Backend
 
@@ -76,6 +77,7 @@ class Regression(Study):
 
     name = "dong2025.regression"
     version = 2
+    seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell = RegressionCell
     summary = "Dong et al. 2025: exact weak-to-strong risks in low intrinsic dimension, with their closed forms"
     shares = ("n_labeled", "n_transfer", "d_strong", "d_weak", *FILTER_FIELDS, "ridge_weak", "evaluate", "risk", "ceiling")

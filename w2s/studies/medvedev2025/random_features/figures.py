@@ -202,7 +202,7 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
     figure = figures.canvas(3.6 * count + 1.6, 4.0)
     axes = figures.panels(figure, 1, count, sharey=True)[0]
     axes[0].set_ylabel("student error / teacher's error", fontsize=9)
-    heading_over_seeds(figure, title, rows, "{seeds}", "bands: 95 % intervals", held)
+    heading_over_seeds(figure, title, rows, "{seeds}", "bands: 95 % over seeds, each with data of its own", held)
     return figure, axes
 
 

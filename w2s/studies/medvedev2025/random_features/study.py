@@ -23,6 +23,7 @@ from w2s.studies.medvedev2025.random_features import solve as solver
 from w2s.studies.medvedev2025.random_features.claims import CLAIMS
 from w2s.studies.medvedev2025.random_features.figures import FIGURES
 from w2s.studies.medvedev2025.random_features.students import top_degree, world_of
+from w2s.summary.population import SeedsDraw
 from w2s.theory import medvedev2025 as theory
 from w2s_kernels import Backend, flops
 
@@ -88,6 +89,7 @@ class RandomFeatures(Study):
 
     name = "medvedev2025.random_features"
     version = 1
+    seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = RandomFeaturesCell
     summary = "Medvedev et al. 2025: exact errors of early stopped students of random feature teachers, finite and infinite"
     shares = ("d_weak", *FILTERS, "quadratic", "quartic")

@@ -73,7 +73,8 @@ def digest(table: DataFrame) -> DataFrame:
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
     if len(swept):
-        result.attrs["caption"] = "best regularisation: chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
+        chosen_on = "best regularisation: chosen on even seeds, reported on odd ones"
+        result.attrs["caption"] = f"{chosen_on}; brackets: 95 % over seeds, for this data set"
     if note := at_end_note(table):
         result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
     return result
@@ -165,7 +166,7 @@ def _draw_regularisation(table: DataFrame) -> Canvas | None:
     for row in axes:
         row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     title = "PGR (top), gain and distance to the weak model (bottom) against the student's regularisation"
-    heading_over_seeds(figure, title, table, "bands: 95 % intervals over {seeds}", held)
+    heading_over_seeds(figure, title, table, "bands: 95 % over {seeds}, for this data set", held)
     return figure
 
 
@@ -233,7 +234,7 @@ def _draw_weak_models(table: DataFrame) -> Canvas | None:
     ax.set_xlabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
     ax.set_ylabel(" · ".join(fields), fontsize=9)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    note = "best value chosen on even seeds, reported on odd seeds; bars: 95 % intervals"
+    note = "best value chosen on even seeds, reported on odd seeds; bars: 95 % over seeds, for this data set"
     figures.heading(figure, "PGR for every weak model, student least and best regularised", note)
     return figure
 

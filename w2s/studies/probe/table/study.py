@@ -28,6 +28,7 @@ from w2s.studies.probe.table.figures import FIGURES, digest
 from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
 from w2s.studies.probe.table.solve import ERRORS, STAGES
+from w2s.summary.population import SeedsDraw
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class ProbeTable(Study):
 
     name = "probe.table"
     version = 2
+    seeds_draw: ClassVar[SeedsDraw] = "pool"
     Cell = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
     shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
