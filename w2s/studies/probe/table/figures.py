@@ -74,7 +74,7 @@ def digest(table: DataFrame) -> DataFrame:
     result = pd.DataFrame(lines)
     if len(swept):
         result.attrs["caption"] = (
-            "best: the regularisation chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
+            "best: chosen on even seeds, reported on odd ones; brackets: 95 % intervals"
         )
     if note := at_end_note(table):
         result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
