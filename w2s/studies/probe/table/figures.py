@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "at_end_note", "digest"]
 
-REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
 _DISTANCES = ("gain", "misfit", "weak_distance")
 _MAX_PANELS = 5
 _SWEPT = 5
@@ -73,8 +73,9 @@ def digest(table: DataFrame) -> DataFrame:
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
     if len(swept):
-        chosen_on = "best regularisation: chosen on even seeds, reported on odd ones"
-        result.attrs["caption"] = f"{chosen_on}; brackets: 95 % over seeds, for this data set"
+        result.attrs["caption"] = (
+            "best: chosen on even seeds, reported on odd ones; brackets: 95 % over seeds, for this data set"
+        )
     if note := at_end_note(table):
         result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
     return result
@@ -106,8 +107,8 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
     for metric in _DISTANCES:
         line[metric.replace("_", " ")] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
-    line["PGR best"] = interval_text(row, f"pgr{suffix}")
-    line["at"] = _regulariser(row)
+    line["PGR"] = interval_text(row, f"pgr{suffix}")
+    line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
     if row.get("selected_at_end"):
         line["at"] += " (last value tried)"
     return line
@@ -258,7 +259,14 @@ def _draw_points(
     )
 
 
+def _draw_teachers(table: DataFrame) -> Canvas | None:
+    """Errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
+    swept = _swept(table)
+    return draw_teachers(swept, _varying(swept), _suffix(table)) if len(swept) else None
+
+
 FIGURES: tuple[Figure, ...] = (
+    Figure("teachers", "what is left of the gain when the teacher is tuned", _draw_teachers),
     Figure("regularisation", "PGR, gain and weak distance against the student's regularisation", _draw_regularisation),
     Figure("weak_models", "PGR of every weak model", _draw_weak_models),
 )
