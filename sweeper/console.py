@@ -19,7 +19,7 @@ class _Console(Console):
 def console() -> Console:
     """Return a console that neither wraps long paths nor guesses at markup; a pipe or file is as wide as it needs to be."""
     width = None if sys.stdout.isatty() else 200
-    return _Console(highlight=False, markup=False, soft_wrap=True, width=width)
+    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
 
 
 def short(path: Path) -> str:

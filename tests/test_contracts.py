@@ -35,12 +35,13 @@ PACKAGES = (["w2s_kernels"], ["w2s"], ["sweeper"])
 SCIENCE = (
     ["errors"],
     ["files"],
+    ["user_files"],
     ["artifacts"],
     ["measure"],
     ["summary"],
     ["claims"],
     ["contract"],
-    ["plugins", "user_files"],
+    ["plugins"],
     ["probes"],
     ["sharing"],
     ["finetune"],
@@ -83,6 +84,7 @@ BY_NAME = {
     "sweeper": "its front imports what is asked for",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
+    "w2s.user_files.load": "a grid names a file of the user's",
     "w2s_kernels.dispatch": "a compiled version is imported when its backend is used, so that the package needs NumPy alone",
     "sweeper.worker.threads": "Numba's threads are limited only where Numba is used",
 }
@@ -292,6 +294,8 @@ def test_asserted_times_and_workplaces_are_found(tree: Tree, tmp_path: Path) -> 
     assert len(asserted_times(tree(a=direct))) == 1
     helped = "def test_it():\n    def seconds():\n        start = time.time()\n        return time.time() - start\n    took = seconds()\n"
     assert len(asserted_times(tree(a=f"{helped}    assert took < 1"))) == 1
+    program = "COUNT = '''\nimport time\nstart = time.process_time()\nprint(time.process_time() - start)'''"
+    assert len(asserted_times(tree(a=program))) == 1
     page = tmp_path / "page.md"
     lines = [
         "see /" + "work/notes",

@@ -6,7 +6,7 @@ A package offers an executor through the entry-point group ``w2s_sweep.executors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sweeper.executors.options import ProcessesOptions, RayOptions
 from sweeper.executors.processes import ProcessesExecutor
 from sweeper.executors.ray import open_ray
 from sweeper.executors.ray.environment import has_ray
+from sweeper.executors.ray.surroundings import cluster_address
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 from w2s.user_files import is_file_reference, load_from_file
@@ -48,7 +49,9 @@ class Kind:
 _BUILTIN = {
     "inline": Kind("inline", InlineExecutor.options_model, InlineExecutor, lambda _: 1),
     "processes": Kind("processes", ProcessesOptions, ProcessesExecutor, lambda options: options.cpus or usable_cpus()),
-    "ray": Kind("ray", RayOptions, open_ray, lambda options: None if options.address else options.cpus or usable_cpus()),
+    "ray": Kind(
+        "ray", RayOptions, open_ray, lambda options: None if cluster_address(options.address) else options.cpus or usable_cpus()
+    ),
 }
 
 
@@ -127,6 +130,11 @@ class Choice:
     options: Options
     reason: str = ""
 
+    def unused(self, names: Collection[str]) -> list[str]:
+        """Return those of some options that built-in executors have and this one has not."""
+        others = {name for kind in _BUILTIN.values() for name in kind.options.model_fields}
+        return sorted(others.intersection(names).difference(self.options.__class__.model_fields))
+
     def make(self, setup: Setup) -> Executor:
         """Make the executor; entering it starts it."""
         return self.kind.make(self.options, setup)
@@ -146,7 +154,7 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:
-    if written.get("address") is not None:
+    if written.get("address") not in (None, "local"):
         return "ray", "an address is given"
     predicted = seconds()
     if predicted is not None and predicted < FEW_SECONDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
+from w2s.user_files import short_digest
 
-__all__ = ["BLOCK", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
+__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
+CODE = b"w2s.code"
+"""Metadata key under which a part says what code outside this package made its rows; parts of earlier releases lack it."""
 _LOOK = 512
 
 
@@ -31,8 +34,33 @@ class DamagedPartError(RunError):
 
 
 @dataclass(frozen=True)
+class Code:
+    """Code outside this package on which rows depend: names and digests, as :func:`w2s.user_files.code_files` gives them.
+
+    ``study`` are the files of the study, ``parts`` the modules of what it uses beside: losses, methods.
+    """
+
+    study: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def together(self) -> dict[str, str]:
+        """Everything by name."""
+        return {**self.parts, **self.study}
+
+    @property
+    def digest(self) -> str | None:
+        """What a row carries: one digest of everything; None where this package is all."""
+        return short_digest(self.together) if self.together else None
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """Return what a part carries."""
+        return {CODE: json.dumps({"study": dict(self.study), "parts": dict(self.parts)}).encode()}
+
+
+@dataclass(frozen=True)
 class Part:
-    """One part file, as its footer tells it."""
+    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
 
     path: Path
     key: str
@@ -41,6 +69,7 @@ class Part:
     rows: int
     statuses: Mapping[str, int]
     seconds: float
+    code: Code | None = None
 
     @property
     def failed(self) -> int:
@@ -71,6 +100,7 @@ def read_part(path: Path) -> Part:
             rows=sum(footer["statuses"].values()),
             statuses=footer["statuses"],
             seconds=footer["seconds"],
+            code=Code(**json.loads(metadata[CODE])) if CODE in metadata else None,
         )
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a part of a run; move it away and launch again") from None

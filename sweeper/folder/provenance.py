@@ -21,7 +21,7 @@ from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.rows import metric_columns
 
-__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin"]
+__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin", "stored_study"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "torch", "scikit-learn", "rdkit")
 
@@ -57,6 +57,12 @@ def frozen_claim(claim: Claim) -> dict[str, Any]:
         "reason": claim.reason,
         "thresholds": {name: float(value) for name, value in claim.thresholds.items()},
     }
+
+
+def stored_study(folder: RunFolder) -> str | None:
+    """Return the name of the study of a run's latest launch, from its table; None where none was written."""
+    name = _document(folder.part_path("0000-schema")).get("study")
+    return name if isinstance(name, str) else None
 
 
 def run_origin(folder: RunFolder) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     RUN/grid.yaml               the resolved grid: every value written out, defaults included
     RUN/results/part-*.parquet  one file per block, written whole under a name derived from the block
     RUN/curves/part-*.parquet   diagnostics by step, for studies that have them
+    RUN/code/<digest>/          files of a study of the user's own as they were when they made rows; read by people only
     RUN/events.jsonl            what happened when
     RUN/report/                 pictures and summary
     RUN/superseded/             rows of an earlier version of the study, and damaged parts
@@ -14,6 +15,7 @@ disk before its rename: after a power cut a part is whole or not there. The rena
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +32,8 @@ from sweeper.errors import RunError, StoreError
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
 from sweeper.grid.yaml import dump_yaml
 from w2s.files.durable import whole
-from w2s.files.lock import hold, is_held
+from w2s.files.lock import LockError, hold, is_held
+from w2s.user_files import Source
 
 __all__ = ["RunFolder"]
 
@@ -89,6 +92,12 @@ class RunFolder:
         """Store the resolved grid (whole or not at all)."""
         content = dump_yaml(resolved).encode()
         self._replace(self.path / "grid.yaml", lambda temporary: temporary.write_bytes(content))
+
+    def write_code(self, source: Source) -> None:
+        """Keep the files of a source, so that the rows of one digest can be traced to a text. They are never run from here."""
+        place = self.path / "code" / source.digest
+        for name, text in source.texts.items():
+            self._replace(place / name, functools.partial(_write_bytes, content=text))
 
     def parts(self) -> list[Part]:
         """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
@@ -184,6 +193,8 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(hold(self.path / ".lock", waiting))
+            except LockError as error:
+                raise StoreError(f"cannot lock {self.path}: {error.strerror}") from None
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield
@@ -207,6 +218,10 @@ class RunFolder:
                 write(temporary)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _write_bytes(path: Path, content: bytes) -> object:
+    return path.write_bytes(content)
 
 
 def _has_schema(path: Path, schema: pa.Schema) -> bool:

@@ -16,6 +16,8 @@ from sweeper.plan.cut import Plan
 from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
 from w2s.contract.study import Study
+from w2s.errors import FieldError
+from w2s.files.paths import user_path
 
 __all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
 
@@ -39,7 +41,10 @@ def has_artifacts(study: type[Study]) -> bool:
 def store_folder(grid: Grid, settings: Compute, run: Path) -> Path:
     """Return the folder of the store: as the grid says, relative to it, or ``.w2s-store`` beside the run folder."""
     if settings.store is not None:
-        return (grid.folder / Path(settings.store).expanduser()).resolve()
+        try:
+            return user_path(settings.store, grid.folder)
+        except FieldError as error:
+            raise GridError(f"compute.store: {error}") from None
     return run.resolve().parent / ".w2s-store"
 
 

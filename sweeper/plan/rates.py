@@ -7,6 +7,7 @@ a block uses come from nominal operations alone, so bits do not depend on a meas
 from __future__ import annotations
 
 import functools
+import os
 import platform
 from pathlib import Path
 from typing import Annotated, get_args
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sweeper.errors import StoreError
 from w2s.contract.study import Kind, Piece
-from w2s.files.cache import cache_folder
+from w2s.files.cache import cache_folder, home_folder
 from w2s.files.durable import whole
 from w2s.sharing.workloads import NORMAL_FLOPS
 
@@ -124,6 +125,8 @@ def load_rates() -> tuple[Rates, str]:
 def save_rates(rates: Rates) -> Path:
     """Write the rates whole into the cache folder. Raises :class:`StoreError` where that cannot be written."""
     path = rates_path()
+    if home_folder() is None and not os.environ.get("XDG_CACHE_HOME"):
+        raise StoreError("there is no home folder to keep rates in; set XDG_CACHE_HOME to a folder that stays")
     try:
         with whole(path) as temporary:
             temporary.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")

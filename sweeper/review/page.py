@@ -100,7 +100,8 @@ def _cautions(run: RunTable) -> list[str]:
     outside = (
         [f"{run.status.outside:,} rows in the folder are not in this grid and are left out."] if run.status.outside else []
     )
-    return outside + ([f"A partial report: {run.unfinished} cells."] if run.unfinished else [])
+    partial = [f"A partial report: {run.unfinished} cells."] if run.unfinished else []
+    return [*outside, *partial, *(f"{line[0].upper()}{line[1:]}." for line in run.status.code.remarks)]
 
 
 def _claims(found: Verification) -> dict[str, Any]:

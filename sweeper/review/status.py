@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweeper.errors import GridError
+from sweeper.folder.code import CodeState, code_state
 from sweeper.folder.run_folder import RunFolder
-from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import Plan, block_key, make_plan
 from sweeper.plan.forecast import is_predicted, make_forecast
+from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
+from w2s.contract.study import Study
 
 __all__ = ["RunStatus", "run_status", "wanted_ids"]
 
@@ -27,6 +29,7 @@ class RunStatus:
 
     ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
     the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
+    ``code`` says what code made the rows.
     """
 
     run: Path
@@ -44,6 +47,7 @@ class RunStatus:
     first_error: str | None = None
     running: bool = False
     damaged: int = 0
+    code: CodeState = field(default_factory=CodeState)
 
     @property
     def pending(self) -> int:
@@ -51,10 +55,13 @@ class RunStatus:
         return self.cells - self.done - self.failed
 
 
-def run_status(run: Path) -> RunStatus:
-    """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them."""
+def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunStatus:
+    """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them.
+
+    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
+    """
     folder = RunFolder.existing(run)
-    grid = read_resolved(folder.read_grid() or {}, folder.path)
+    grid = stored_grid(folder, trust_code=trust_code, study=study)
     sound, damaged = folder.sound_parts()
     parts = [part for part in sound if part.version == grid.study.version]
     plan = make_plan(grid)
@@ -85,6 +92,7 @@ def run_status(run: Path) -> RunStatus:
         first_error=_first_error(folder) if failed else None,
         running=folder.is_locked(),
         damaged=len(damaged),
+        code=code_state(grid.study, parts),
     )
 
 

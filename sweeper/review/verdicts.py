@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.console import console, short
+from sweeper.folder.code import mixed_runs
 from sweeper.review.table import RunTable
 from sweeper.review.verify import Judged, Verification, exit_code
 from w2s.claims.seed_intervals import LEVEL
@@ -62,6 +63,8 @@ def remarks(found: Verification) -> list[str]:
             lines.append(f"PARTIAL: of {run.status.cells:,} cells of {run.path} {run.unfinished}; tested without them")
         if run.status.outside:
             lines.append(f"{run.status.outside:,} rows in {run.path} are not in its grid; tested without them")
+        lines += [f"{run.path}: {line}" for line in run.status.code.remarks]
+    lines += mixed_runs([run.status.code for run in found.runs])
     if found.repeated:
         lines.append(f"{found.repeated:,} rows of cells that more than one run has; tested once")
     return lines
@@ -139,7 +142,7 @@ def _study(found: Verification) -> dict[str, Any]:
 
 def _run(run: RunTable) -> dict[str, Any]:
     counts = {name: getattr(run.status, name) for name in ("cells", "done", "failed", "pending", "outside")}
-    return {"path": str(run.path), **counts}
+    return {"path": str(run.path), **counts, "code": run.status.code.remarks}
 
 
 def _claim(judged: Judged) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sweeper.folder.provenance import frozen_claim
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
 from w2s.claims.seed_intervals import LEVEL
-from w2s.tables.metadata import merge_metadata
+from w2s.tables.concat import concat
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -77,13 +77,14 @@ class Verification:
         return min(1.0, self.intervals * (1.0 - LEVEL))
 
 
-def verify(runs: Sequence[Path], *, partial: bool = False) -> list[Verification]:
+def verify(runs: Sequence[Path], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
     """Test every claim of every study on the rows of its runs together.
 
-    A cell that two runs have counts once. Raises :class:`RunError` for a folder that is no run, an unfinished run (unless
-    ``partial``), a study without claims, and runs of one study that disagree on its version or on what was frozen.
+    A cell that two runs have counts once; ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`. Raises
+    :class:`RunError` for a folder that is no run, an unfinished run (unless ``partial``), a study without claims, and runs of
+    one study that disagree on its version or on what was frozen.
     """
-    tables = [read_run(path) for path in dict.fromkeys(path.resolve() for path in runs)]
+    tables = [read_run(path, trust_code=trust_code) for path in dict.fromkeys(path.resolve() for path in runs)]
     by_study: dict[str, list[RunTable]] = {}
     for table in tables:
         if table.unfinished and not partial:
@@ -124,16 +125,11 @@ def judge(runs: Sequence[RunTable]) -> Verification:
 
 def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
     """Rows of all runs, every cell once, and how many were left out for that."""
-    import pandas as pd
-
     if len(runs) == 1:
         return runs[0].rows, 0
-    rows = pd.concat([run.rows for run in runs], ignore_index=True)
-    # A failed row must not hide the same cell solved in another run.
-    order = (rows["status"] == "failed").to_numpy().argsort(kind="stable")
-    single = rows.iloc[order].drop_duplicates("cell_id").sort_index(ignore_index=True)
-    single.attrs["w2s"] = merge_metadata([run.rows.attrs["w2s"] for run in runs], [run.path for run in runs])
-    return single, len(rows) - len(single)
+    rows = concat(run.rows for run in runs)
+    single = rows.drop_duplicates("cell_id", ignore_index=True)
+    return single, sum(len(run.rows) for run in runs) - len(single)
 
 
 def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:

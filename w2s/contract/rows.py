@@ -39,7 +39,7 @@ STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
 ILL_CONDITIONED = 1e12
 """Condition number above which a row's numbers are not comparable across backends (status ``ill_conditioned``)."""
 
-_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "pgr")
+_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "weak_distance", "pgr")
 _ERRORS_01 = (
     "weak_error_01",
     "student_error_01",
@@ -50,8 +50,12 @@ _ERRORS_01 = (
     "pgr_01",
 )
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
+"""What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
+_FINITE = ("weak_error", "student_error", "ceiling_error", "weak_distance")
+"""What a row must have to be ``ok``. The misfit may be unknown: a method of one's own may train on labels that no item outside
+its training has."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
@@ -102,7 +106,8 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     """Rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
-    ``threads`` and ``elapsed_s`` of the block. Raises ValueError when a column is unknown, missing or misshapen.
+    ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises
+    ValueError when a column is unknown, missing or misshapen.
     """
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
@@ -154,6 +159,7 @@ def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str
         if known[name] in ("double", "int64") and column.dtype.kind not in "biuf":
             raise ValueError(f"study {study.name}: column {name!r} holds {column.dtype} values, not numbers")
     rows = dict(flat)
+    rows.setdefault("weak_distance", rows["misfit"])
     for suffix in ("", "_01") if "weak_error_01" in rows else ("",):
         weak, student, ceiling = (rows[f"{name}_error{suffix}"] for name in ("weak", "student", "ceiling"))
         rows.setdefault(f"gain{suffix}", metrics.gain(weak, student))
@@ -173,7 +179,7 @@ def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
     if "condition" in rows:
         ill = rows["condition"] > ILL_CONDITIONED
         code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
-    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _REQUIRED])
+    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _FINITE])
     numbers = [values for name, values in rows.items() if name != "condition" and np.asarray(values).dtype.kind == "f"]
     finite &= ~np.logical_or.reduce([np.isinf(values) for values in numbers])
     code[~finite & (code != STATUS.index("failed"))] = STATUS.index("nonfinite")

@@ -119,7 +119,8 @@ class Study(ABC):
     Attributes
     ----------
     name : the study's identity, never its path.
-    version : raise it when the numbers change; rows of another version are set aside.
+    version : raise it when the numbers change; rows of another version are set aside. Rows of a study in a file or in another
+        package also carry a digest of its source, and a launch refuses to add rows of another source in silence.
     Cell : the cell type.
     shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
@@ -158,6 +159,15 @@ class Study(ABC):
         """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
         return ()
 
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name functions and classes that the block's rows depend on and that a user may have written: a loss, a method.
+
+        Rows carry a digest of the source of those that are not of this package. By default the functions of the artifacts.
+        """
+        from w2s.artifacts import in_order
+
+        return {call.artifact.name: call.artifact.function for call in in_order(self.needs(block))}.values()
+
     def unblind(self, block: Block) -> str:  # noqa: ARG002
         """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.
 
@@ -176,6 +186,13 @@ class Study(ABC):
         :class:`w2s.errors.FieldError` with a message for the user.
         """
         return
+
+    def reads(self, block: Block) -> Sequence[str]:  # noqa: ARG002
+        """Say what a block takes from its files, a line each, for ``plan``: inputs, targets, what is left out and why.
+
+        None by default. Called after :meth:`check`.
+        """
+        return ()
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""

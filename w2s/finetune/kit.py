@@ -21,12 +21,12 @@ from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
 from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
-from w2s.plugins import code_of
+from w2s.user_files import code_of
 
 __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
 
@@ -205,7 +205,7 @@ class Kit:
         """Pooled hidden states of the frozen ``model`` for all items, and the layer: the last one where ``layer`` is None."""
         if self.setup.pairs:
             raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
-        chosen = depth_and_width(model)[0] if layer is None else layer
+        chosen = layer_count(model) if layer is None else layer
         length = self.setup.max_length
         return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
 

@@ -20,7 +20,10 @@ Vector = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
 
 _MODELS = ("weak", "student", "strong", "ceiling")
-MEANS = (*(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS), "misfit", "cross_term", "agreement")
+MEANS = (
+    *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS),
+    *("misfit", "weak_distance", "cross_term", "agreement"),
+)
 """Terms whose mean is a column of its own."""
 GAINS = ("gain", "gain_01")
 RATIOS = ("pgr", "pgr_01", "agreement_right", "agreement_wrong")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import w2s_kernels as kernels
-from w2s.probes.prepared import Prepared
+from w2s.probes.prepared import Prepared, feature_power
 from w2s.probes.rows import Prediction, RowProbe
 from w2s.probes.solver_choice import mixed_solver
 from w2s_kernels import Backend, Filters
@@ -34,8 +34,11 @@ class MixedProbe(Prepared):
         super().__init__(features, preprocess)
         self.backend, self._exact = backend, functools.cache(lambda: RowProbe(features, preprocess, backend))
         self._rows = self.prepared(features)
+        self.power = feature_power(self._rows)
         self._dual = self.rows < self.width
-        self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
+        self._squares = bool(np.isfinite(self.power))  # else the Gram has no place in float64, and the rows are factored
+        if self._squares:
+            self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
         self._factors: dict[float, RefinedFactor] = {}
         self._found: dict[float, tuple[int, bool]] = {}
         self._conditions: dict[float, float] = {}
@@ -59,6 +62,9 @@ class MixedProbe(Prepared):
 
     def _solve(self, strength: float, targets: Matrix) -> Matrix:
         """Coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
+        if not self._squares:
+            self._found[strength] = 0, False
+            return np.zeros((self.width, targets.shape[1]))
         if strength not in self._factors:
             self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
         rhs = (targets if self._dual else self._rows.T @ targets) / self.rows

@@ -41,14 +41,17 @@ def study_names() -> list[str]:
     return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
 
 
-def find_study(reference: str, base: Path | None = None) -> type[Study]:
+def find_study(reference: str, base: Path | None = None, digest: str | None = None) -> type[Study]:
     """Resolve ``study:`` of a grid: a registered name, or ``file.py:Name`` relative to ``base``.
+
+    With ``digest`` the source of a file must be that one (:func:`w2s.user_files.import_file`).
 
     Raises :class:`StudyError`, with the nearest name, when there is no such study or it is malformed.
     """
     if is_file_reference(reference):
         try:
-            found = load_from_file(reference, base or Path.cwd(), kind="study", plural="studies", fits=_is_study)
+            place = base or Path.cwd()
+            found = load_from_file(reference, place, kind="study", plural="studies", fits=_is_study, digest=digest)
         except FieldError as error:
             raise StudyError(str(error)) from error.__cause__
         return checked(found)

@@ -140,7 +140,7 @@ class _Pairs(NamedTuple):
 
 def _values(rows: pd.DataFrame, metric: str) -> tuple[list[FloatArray], BoolArray]:
     """The metric of every row (top and bottom for a ratio) and the rows that enter."""
-    if metric in columns.ratios(rows):
+    if columns.is_ratio(rows, metric):
         parts = list(columns.ratio_parts(rows, metric))
     else:
         columns.need(rows, [metric], "the metric to compare")

@@ -5,6 +5,7 @@ Workers write the parts, so a task returns receipts of a few hundred bytes, and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import urllib.error
@@ -19,6 +20,7 @@ from sweeper.errors import RunError, StoreError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.counters import SweepCounters
+from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
 
 __all__ = ["RayExecutor"]
 
@@ -42,6 +44,7 @@ class RayExecutor(Executor):
     def __init__(self, options: RayOptions | None = None, setup: Setup | None = None) -> None:
         super().__init__(options, setup)
         self.slots, self.has_gpus = 1, False
+        self._folder = contextlib.ExitStack()
         self._flying: dict[Any, Task] = {}
         self._counters: SweepCounters | None = None
 
@@ -51,7 +54,7 @@ class RayExecutor(Executor):
         except UserError:
             raise
         except Exception as error:
-            ray.shutdown()
+            self._end()
             where = self.options.address or "a local cluster"
             raise RunError(
                 f"Ray could not reach or start {where}: {type(error).__name__}: {str(error).splitlines()[0]}\n"
@@ -85,7 +88,11 @@ class RayExecutor(Executor):
             # cancelled by force ends at that moment (a failed check in task_manager.cc).
             for reference in self._flying:
                 ray.cancel(reference)
+        self._end()
+
+    def _end(self) -> None:
         ray.shutdown()
+        self._folder.close()
 
     def count(self, cells: int, failed: int, fill: float) -> None:
         """Pass the counts on to Ray's metrics endpoint."""
@@ -110,7 +117,13 @@ class RayExecutor(Executor):
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
+        problem = temporary_folder_problem()
+        folder = self._folder.enter_context(room_for_sockets())
+        if folder is not None:
+            self.setup.note(f"{problem}: they are in {folder}")
         context = ray.init(
+            address="local",
+            _temp_dir=folder,
             num_cpus=cpus,
             num_gpus=None if self.setup.gpus != "none" else 0,
             include_dashboard=True,
@@ -170,7 +183,8 @@ def _dashboard(context: Any) -> str:
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     request = urllib.request.Request(f"http://{url}/api/version", headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        # Loopback is asked directly, whatever proxy the environment names.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
             answer.read()
     except (OSError, urllib.error.URLError) as error:
         return f"its dashboard at {url} does not answer ({error})"

@@ -42,11 +42,12 @@ class Lab:
         line = next(line for line in self.file.read_text().splitlines() if line.startswith("MADE = "))
         self.edit(line, f"MADE = {names!r}")
 
-    def launch(self, name: str = "run", keep: bool = False, **changes: Any) -> Path:
+    def launch(self, name: str = "run", keep: bool = False, keep_code: bool = False, **changes: Any) -> Path:
         from sweeper import load_grid
 
         run = self.folder / name
-        launch(load_grid(GRID | changes, self.folder), out=run, executor="inline", backend="numpy", keep=keep)
+        options = {"executor": "inline", "backend": "numpy", "keep": keep, "keep_code": keep_code}
+        launch(load_grid(GRID | changes, self.folder), out=run, **options)
         return run
 
 
@@ -115,7 +116,7 @@ def test_the_json_document(lab: Lab) -> None:
     assert (done.exit_code, content["exit"], content["partial"], content["runs"]) == (1, 1, False, [str(run)])
     (study,) = content["studies"]
     assert (study["study"], study["version"], study["rows"], study["seeds"]) == ("claimed", 1, 24, 12)
-    assert study["runs"] == [{"path": str(run), "cells": 24, "done": 24, "failed": 0, "pending": 0, "outside": 0}]
+    assert study["runs"] == [{"path": str(run), "cells": 24, "done": 24, "failed": 0, "pending": 0, "outside": 0, "code": []}]
     claims = {claim["id"]: claim for claim in study["claims"]}
     assert tuple(claims) == ALL
     ratio = claims["ratio"]
@@ -200,7 +201,7 @@ def test_thresholds_are_those_of_the_launch(lab: Lab) -> None:
 def test_an_extended_run_keeps_its_first_thresholds(lab: Lab) -> None:
     run = lab.launch()
     lab.edit("LIMIT = 0.5", "LIMIT = 0.2")
-    lab.launch(seeds=14)
+    lab.launch(seeds=14, keep_code=True)
     rows = {
         json.loads(pq.read_schema(part.path).metadata[b"w2s"])["claims"]["ratio"]["thresholds"]["limit"] for part in parts(run)
     }
@@ -389,7 +390,7 @@ def test_fields_younger_than_the_rows_have_their_default(lab: Lab) -> None:
     assert rows.loc[rows["x"] == 1, "level"].isna().all()
     assert set(rows.attrs["w2s"]["fields"]) >= {"mood", "storm", "level"}
     assert "mood" not in w2s.load(run)  # a study in a file cannot be found by its name
-    extended = lab.launch(zip=[{"x": [1, 2, 2], "mood": ["calm", "calm", "wild"]}], axes={})
+    extended = lab.launch(zip=[{"x": [1, 2, 2], "mood": ["calm", "calm", "wild"]}], axes={}, keep_code=True)
     assert extended == run
     rows = read_run(run).rows
     assert rows.groupby("mood").size().to_dict() == {"calm": 24, "wild": 12}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from declared import seeds_needed
 
 from w2s.summary.intervals import mean_interval, t_quantile
-from w2s.summary.power import chance_to_decide, seeds_needed, seeds_to_decide
+from w2s.summary.power import chance_to_decide, seeds_to_decide
 
 
 def table(seeds, *, spread=1.0, gap=5.0, seed=0):

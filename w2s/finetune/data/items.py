@@ -118,7 +118,7 @@ def draw_items(
         dropped |= {f"test_{reason}": count for reason, count in dropped_test.items()}
     elif wanted is None:
         wanted = len(pool) // 4
-    pool, tested, classes = _numbered(formatter, pool, tested)
+    pool, tested, classes = _numbered(f"{task.name}: the label column {columns.label!r}", formatter, pool, tested)
     parts = {"test": _take("test", _by_group(tested, "test"), wanted, classes, set(), balance, task.name)}
     # With a test file of its own, what stands there too is no training item; without, what was taken is none.
     closed = {item.example.group for item in (tested if task.has_test_part else parts["test"])}
@@ -156,7 +156,7 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[
     return list(found.values()), dict(dropped)
 
 
-def _numbered(formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
+def _numbered(where: str, formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
     """Number the labels of a file of one's own; check those of a known task."""
     if formatter.classes:
         strange = [item for part in lists for item in part if not 0 <= item.example.label < len(formatter.classes)]
@@ -164,13 +164,13 @@ def _numbered(formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], lis
         if len(strange) == sum(map(len, lists)):
             raise FieldError(f"{formatter.name}: no row has a label in 0..{len(formatter.classes) - 1}")
         return pools[0], pools[1], list(formatter.classes)
-    names = sorted({str(item.example.label) for part in lists for item in part})
+    names = sorted({item.example.label for part in lists for item in part})
     if len(names) < 2:
-        raise FieldError(f"the label column has {len(names)} value(s); classification needs two or more")
+        raise FieldError(f"{where} has {len(names)} value(s); classification needs two or more")
     if len(names) > 100:
-        raise FieldError(f"the label column has {len(names)} different values; is it a class label?")
+        raise FieldError(f"{where} has {len(names)} different values; is it a class label?")
     number = {name: k for k, name in enumerate(names)}
-    pools = [[Item(i.id, i.example._replace(label=number[str(i.example.label)])) for i in part] for part in lists]
+    pools = [[Item(i.id, i.example._replace(label=number[i.example.label])) for i in part] for part in lists]
     return pools[0], pools[1], names
 
 

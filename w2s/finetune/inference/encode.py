@@ -30,15 +30,17 @@ _TOKENS = 4096
 def hidden_means(base: ModelFolder, texts: Sequence[str]) -> States:
     """Mean-pooled hidden states (layers + 1, texts, d) float32: entry 0 is the embedding, entry k the output of layer k.
 
+    States that are narrower than the widest ones are followed by zeros.
     Cost: one forward pass, about 2 parameters x tokens operations, on the CPU.
     """
     encoded = encode(load_tokenizer(base), texts, [None] * len(texts), MAX_LENGTH)
     backbone = cast("Any", build(base, Shape(classes=2, tuning="head_only"), seed=0)).backbone.eval()
     parts = list(pooled_states(backbone, encoded, pass_batches(encoded)))
     first = parts[0][1]
-    found = np.empty((len(first), len(texts), first[0].shape[1]), dtype=np.float32)
+    found = np.zeros((len(first), len(texts), max(states.shape[1] for states in first)), dtype=np.float32)
     for rows, states in parts:
-        found[:, rows] = states
+        for layer, values in enumerate(states):
+            found[layer, rows, : values.shape[1]] = values
     return found
 
 

@@ -14,7 +14,7 @@ from w2s.artifacts import Call
 from w2s.finetune.data.labels import temper
 from w2s.finetune.kit import Kit, Setup
 from w2s.finetune.methods.text import Method, builder_of
-from w2s.plugins import code_of
+from w2s.user_files import code_of
 
 __all__ = ["flipped", "kit_for", "truth_used"]
 

@@ -10,10 +10,8 @@ those of :class:`w2s.finetune.training.loop.Trainer`; only the order of sums dif
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import os
-import runpy
 import sys
 import tempfile
 import traceback
@@ -41,6 +39,7 @@ from w2s.finetune.training.loop import Matrix, Trainer
 from w2s.finetune.training.ranks import OUT_OF_MEMORY, RankError, end_with_parent, run_ranks
 from w2s.finetune.training.run import Training, account, write_results
 from w2s.plugins import Registry
+from w2s.user_files import import_file, source_path
 
 __all__ = ["ShardedTrainer", "foreign_parts", "join_ranks", "learn_part", "main", "shard", "train_as_rank", "train_sharded"]
 
@@ -271,14 +270,14 @@ def foreign_parts(recipe: Mapping[str, Any]) -> list[list[str]]:
     """List the loss and the objective of a recipe with the files that register them: [kind, name, file]."""
     loss, name = str(recipe.get("loss", "xent")), (recipe.get("objective") or {}).get("name", "classification")
     parts = [["loss", loss, find_loss(loss).function], ["objective", name, find_objective(name)]]
-    return [[kind, word, inspect.getsourcefile(part) or ""] for kind, word, part in parts]
+    return [[kind, word, str(source_path(part) or "")] for kind, word, part in parts]
 
 
 def learn_part(kind: str, name: str, source: str) -> None:
     """Run the file that registers a loss or an objective of one's own, which this process has not seen yet."""
     known: Mapping[str, Registry[Any]] = {"loss": LOSSES, "objective": OBJECTIVES}
     if not known[kind].has(name):
-        runpy.run_path(source)
+        import_file(Path(source))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,12 +16,12 @@ from w2s.artifacts import Call, Store
 from w2s.finetune.data.items import dropped_items, items, truth
 from w2s.finetune.data.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
-from w2s.finetune.evaluation.classification import flip_columns, one_class_message
+from w2s.finetune.evaluation.classification import all_cut_message, flip_columns, one_class_message
 from w2s.finetune.inference.hidden_states import features, read_features
 from w2s.finetune.inference.probe import HEADS, probe
 from w2s.finetune.methods.text import parse_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import scores
 from w2s.probes.logistic import Head, Probe
 from w2s.studies.burns2023.tasks import columns_of, drawn
@@ -93,7 +93,7 @@ def _whole_task(cell: Mapping[str, Any]) -> Call:
 def _side(cell: Mapping[str, Any], encoded: Call, role: str) -> Side:
     """With a layer named, all layers of the model are kept, so that a ladder of layers is one forward pass."""
     model: ModelFolder = cell[f"{role}_model"]
-    depth, asked = depth_and_width(model)[0], cell[f"{role}_layer"]
+    depth, asked = layer_count(model), cell[f"{role}_layer"]
     layers = (depth,) if asked is None else tuple(range(depth + 1))
     call = features(base=model, items=encoded, layers=layers, pooling=cell["pooling"], max_length=cell["max_length"])
     return Side(call, depth if asked is None else asked, cell[f"{role}_dims"])
@@ -130,11 +130,14 @@ class ProbeSolver:
         design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
         (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
         weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
+        wanted = treated(weak, cell["method"], cell["labels"])
         fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
         student = self._tested(design, fitted)
         ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
-        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong)
+        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong, wanted)
         row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
+        worst = max(self._encoded(graph), key=lambda content: content["cut_items"] / max(1, content["items"]))
+        row |= all_cut_message(row, cut=worst["cut_items"], items=worst["items"])
         if cell["control"] == "flip":
             flipped = shuffled_within(labels, own_truth, cell["seed"])
             control = self.prepared(design, "transfer").fit(flipped, _strength(cell))
@@ -163,8 +166,11 @@ class ProbeSolver:
         ids = part_ids(self.store.get(own), part)
         return tuple(ids), truth_of(self.store.get(true), ids)
 
+    def _encoded(self, graph: ProbeGraph) -> list[dict[str, Any]]:
+        """What the passes of teacher and student counted."""
+        return [_json(self.store.get(side.features) / "features.json") for side in (graph.weak_side, graph.student)]
+
     def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
-        cut = [_json(self.store.get(side.features) / "features.json")["cut_items"] for side in (graph.weak_side, graph.student)]
         return {
             "solver": fitted.account["solver"],
             "condition": fitted.account.get("condition"),
@@ -172,7 +178,7 @@ class ProbeSolver:
             "student_width": len(fitted.slope),
             "student_iterations": fitted.account.get("iterations"),
             "student_gradient_norm": fitted.account.get("gradient_norm"),
-            "cut_items": max(cut),
+            "cut_items": max(content["cut_items"] for content in self._encoded(graph)),
             "dropped_items": dropped_items(self.store.get(graph.items)),
         }
 

@@ -7,7 +7,7 @@ control are fitted when a block is solved, because that takes milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,14 +19,25 @@ from w2s.contract.cells import field
 from w2s.contract.study import Cost, Piece, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.text import Method, parse_method
+from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    about,
+    check_draws,
+    class_count,
+    formatter_for,
+    has_pairs,
+    stacked,
+    task_lines,
+)
 from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
 from w2s.summary.text import readable
@@ -136,6 +147,10 @@ class Probes(Study):
                 raise FieldError(f"task {level['task']}: its items are pairs of replies; burns2023.text takes them", "task")
         check_draws(block)
 
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every task what its classes are, and what is left out and why."""
+        return task_lines(block)
+
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise errors, PGR on accuracy and agreement by setting, with intervals over seeds and test items."""
         summary = summarize(table, metrics=list(_DIGEST), population="test_part")
@@ -144,6 +159,10 @@ class Probes(Study):
     def needs(self, block: Block) -> Sequence[Call]:
         """List items, truth, features and the teachers' predictions of every wanted cell."""
         return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
+
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name the artifacts' functions and the formatters of the tasks."""
+        return [*super().parts(block), *(formatter_for(level).read for level in block.group(*TASK_FIELDS).levels)]
 
     def unblind(self, block: Block) -> str:
         """Say that the flip control permutes labels by the truth of transfer items; teachers read that of labelled ones."""
@@ -182,8 +201,12 @@ _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "pgr_01", "a
 
 
 def _check_side(side: str, model: ModelFolder, layer: int | None, dims: int | None) -> None:
-    depth, width = depth_and_width(model)
+    with about(f"{side}_model"):
+        check_model(model)
+        depth = layer_count(model)
     if layer is not None and layer > depth:
         raise FieldError(f"model {model.name} has layers 0..{depth}, not {layer}", f"{side}_layer")
-    if dims is not None and dims > width:
-        raise FieldError(f"model {model.name} has {width} features, not {dims}", f"{side}_dims")
+    with about(f"{side}_dims"):
+        chosen = depth if layer is None else layer
+        if dims is not None and dims > (width := layer_width(model, chosen)):
+            raise FieldError(f"model {model.name} has {width} features, not {dims}, after layer {chosen}")

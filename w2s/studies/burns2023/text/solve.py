@@ -16,8 +16,9 @@ from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Seen
-from w2s.finetune.evaluation.classification import ClassificationEvaluation
+from w2s.finetune.evaluation.classification import ClassificationEvaluation, all_cut_message
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
+from w2s.finetune.evaluation.training_labels import training_labels
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -68,13 +69,16 @@ class TextSolver:
             ceiling=self._read(graph.ceiling, ids),
             strong=self._read(graph.strong, ids),
             control=None if graph.control is None else self._read(graph.control, ids),
+            labels=training_labels(graph.trainings["student"], account, ids, self.store),
         )
         accounts = [self._account(graph, role) for role in ("weak", "student", "ceiling", "strong")]
+        row, cut = _EVALUATIONS[graph.pairs].row(truth, seen), max(account["cut_items"] for account in accounts)
         return {
-            **_EVALUATIONS[graph.pairs].row(truth, seen),
+            **row,
+            **all_cut_message(row, cut=cut, items=read_table(self.store.get(graph.items), "items").num_rows),
             "selected_by": selected,
             "stopped_at": stopped,
-            "cut_items": max(account["cut_items"] for account in accounts),
+            "cut_items": cut,
             "dropped_items": dropped_items(self.store.get(graph.items)),
             "tokens": account["tokens"],
             "train_seconds": account["seconds"],

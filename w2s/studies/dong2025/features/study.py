@@ -75,7 +75,7 @@ class Features(ProbeTable):
     """Linear probes on a table, with intrinsic and correlation dimensions of their features."""
 
     name = "dong2025.features"
-    version = 1
+    version = 2
     summary = "Dong et al. 2025 on real features: linear probes on a table, with intrinsic dimensions at 99 % of the energy"
     columns: ClassVar[Mapping[str, str]] = {**ProbeTable.columns, "opr": "double", **_DIMENSIONS}
     figures = FIGURES

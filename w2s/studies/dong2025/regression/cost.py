@@ -193,16 +193,16 @@ def _factored(fits: Fits, role: str, chosen: Choice, count: float) -> Piece:
 
 
 def _baselines(fits: Fits) -> Iterator[Piece]:
-    """Strong baselines: one fit for each teacher's rows and ridge."""
-    d, teachers = fits.d, fits.sizes.teachers
-    full = sum(level["n_labeled"] > d for level in teachers) * fits.sizes.seeds
-    rest = len(teachers) * fits.sizes.seeds - full
-    serves, why = ("d_weak", "n_transfer", *FILTER_FIELDS, *_TARGET), "it is fitted on true labels alone"
-    if full:
+    """Strong baselines: the students' filters on every labelled sample."""
+    sizes, d, why = fits.sizes, fits.d, "it is fitted on true labels alone"
+    serves = ("d_weak", "n_transfer", "ridge_weak", *_TARGET)
+    factored = sum(fits.baseline_by_factors(n) for n in sizes.labeled)
+    if spectra := (len(sizes.labeled) - factored) * sizes.seeds:
+        every = (*serves, *FILTER_FIELDS)
+        yield Piece("spectrum of the strong baseline", "eigh", spectra, flops.eigh(d, spectra), every, why, d)
+    if full := factored * sizes.seeds * len(fits.filters):
         work = flops.cholesky(d, full) + flops.trsm(d, 2.0 * fits.members, full)
         yield Piece("strong baseline", "cholesky", full, work, serves, why, d)
-    if rest:
-        yield Piece("minimum-norm strong baseline", "eigh", rest, flops.eigh(d, rest), serves, why, d)
 
 
 def _cells(fits: Fits) -> Iterator[Piece]:

@@ -57,7 +57,7 @@ class RegressionCell(FilterCell):
     noise: float = field(1.0, description="standard deviation of the label noise", unit="labels", ge=0)
     n_labeled: int = field(description="rows with true labels (n)", unit="rows", ge=2, le=2**32 - 1)
     n_transfer: int = field(description="rows that the weak model labels (N)", unit="rows", ge=2, le=2**32 - 1)
-    ridge_weak: float = field(0.0, description="ridge of weak model and strong baseline", unit="feature power", ge=0)
+    ridge_weak: float = field(0.0, description="ridge of the weak model", unit="feature power", ge=0)
     design: Literal["rows", "wishart"] = field(
         "rows",
         description="samples row by row, or the factor of their Gram drawn directly: counts coupled, cost without them",
@@ -69,14 +69,14 @@ class RegressionCell(FilterCell):
     ceiling: Literal["transfer", "labeled+transfer"] = field(
         "labeled+transfer", description="rows whose true labels the ceiling is trained on"
     )
-    ceiling_tuning: Literal["same"] = field("same", description="ceiling and student have the same filter")
+    ceiling_tuning: Literal["same"] = field("same", description="ceiling, strong baseline and student have the same filter")
 
 
 class Regression(Study):
     """Ridgeless (or filtered) regression on Gaussian features of low intrinsic dimension."""
 
     name = "dong2025.regression"
-    version = 1
+    version = 2
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell = RegressionCell
     summary = "Dong et al. 2025: exact weak-to-strong risks in low intrinsic dimension, with their closed forms"
@@ -186,7 +186,7 @@ def _theory(block: Block) -> dict[str, npt.NDArray[Any]]:
     fields = {name: block.column(name) for name in names}
     plain = np.asarray(block.column("ridge_weak") == 0)
     endless = (block.column("ridge") == 0) | (block.column("time") == np.inf)
-    known = {"weak": plain, "strong": plain, "ceiling": endless, "student": plain & endless}
+    known = {"weak": plain, "strong": endless, "ceiling": endless, "student": plain & endless}
     group = block.group(*GEOMETRY)
     dots = np.array([theory.target_products(Geometry(**level)) for level in group.levels])[group.codes]
     values = theory.errors(
