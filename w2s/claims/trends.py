@@ -55,6 +55,8 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     Only lines with ``least`` levels or more, two seeds or more and every level on every seed are returned.
     """
     others = [name for name in columns.cell_fields(table) if name != axis]
+    table = table.copy(deep=False)
+    table.attrs = {}  # pandas copies them, a whole grid among them, with every selection
     codes, _ = columns.group_codes(table, others)
     parts = [table.iloc[np.flatnonzero(codes == code)].sort_values(["seed", axis]) for code in np.unique(codes)]
     found = []
@@ -85,8 +87,9 @@ def steps(
     sign = 1.0 if rises else -1.0
 
     def least(means: Values) -> float:
-        step = float(np.min(sign * np.diff(of(means))))
-        return step if lead is None else min(step, float(np.min(lead(means))))
+        values = of(means)
+        step = sign * (values[1:] - values[:-1])
+        return float((step if lead is None else np.concatenate([step, lead(means)])).min())
 
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
@@ -107,7 +110,7 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
     def over_both_ends(even: Values, odd: Values) -> float:
         peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
         height = float(values[peak] - max(values[0], values[-1]))
-        return height if lead is None else min(height, float(lead(odd)[peak]))
+        return height if lead is None else float(np.minimum(height, lead(odd)[peak]))
 
     verdicts = [
         above(f"least {what}", value, interval, threshold, seeds)
@@ -143,4 +146,5 @@ def _least_of(of: Callable[..., float], shapes: list[tuple[int, int]], means: Va
     if not (share > 0).all():
         return float("nan")
     by_line = np.split(means[:, :-1] / share, np.cumsum([levels * width for levels, width in shapes])[:-1], axis=1)
-    return float(min(of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)))
+    found = [of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)]
+    return float(np.min(found))  # unlike Python's min, NaN where one line has no value

@@ -94,6 +94,17 @@ def test_a_peak_is_chosen_on_even_seeds_and_measured_on_odd_ones() -> None:
     assert hump(lines(even), ratio, "it", threshold=0.0, nothing="no line").outcome == "unresolved"  # no odd seed
 
 
+def test_a_line_without_a_value_leaves_the_verdict_open() -> None:
+    """Whichever line it is: the least of some numbers and NaN is not the least of the numbers."""
+    for nothing_in in (1.0, 2.0):
+        rows = joined(table(RISING, n=1.0), table(RISING, n=2.0))
+        rows.loc[rows["n"] == nothing_in, "bottom"] = np.nan
+        assert steps(lines(rows), ratio, "it", rises=True, threshold=0.0, nothing="no line").outcome == "unresolved"
+    found = lines(table(RISING))
+    lead = lambda means: np.full(len(means), np.nan)  # noqa: E731
+    assert steps(found, ratio, "it", rises=True, threshold=0.0, nothing="no line", lead=lead).outcome == "unresolved"
+
+
 def test_a_lead_is_asked_for_at_every_step() -> None:
     found = lines(table(RISING))
     for least, outcome in ((0.9, "holds"), (1.1, "fails")):

@@ -319,6 +319,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"noise": 2},
         {"least": 0.0, **_DIRECTION},
         basis=f"{_SIGN}; the gain itself grows with the noise's power for any student, so it is taken relative to the gap",
-        overlooks=_FACTOR | STUDENT_AVERAGED,
+        overlooks=_FACTOR,
     ),
 )

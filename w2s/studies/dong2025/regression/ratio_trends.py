@@ -28,17 +28,23 @@ Test = Callable[["DataFrame", Thresholds], Verdict]
 
 def pgr(means: Means) -> Values:
     """Compute (weak - student)/(weak - ceiling) of mean errors."""
-    return np.asarray((means["weak"] - means["student"]) / (means["weak"] - means["ceiling"]))
+    return _ratio(means["weak"] - means["student"], means["weak"] - means["ceiling"])
 
 
 def log_opr(means: Means) -> Values:
     """Compute log(strong/student) of mean errors."""
-    return np.asarray(np.log(means["strong"] / means["student"]))
+    return np.asarray(np.log(_ratio(means["strong"], means["student"])))
 
 
 def log_lead(means: Means) -> Values:
     """Compute log(weak/student) of mean errors: how far the student is ahead of its teacher."""
-    return np.asarray(np.log(means["weak"] / means["student"]))
+    return np.asarray(np.log(_ratio(means["weak"], means["student"])))
+
+
+def _ratio(top: Values, bottom: Values) -> Values:
+    """Divide; NaN where the divisor is zero, so that a verdict on it is open."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(bottom == 0, np.nan, top / bottom))
 
 
 def ratio_steps(
