@@ -135,5 +135,5 @@ def _jackknifed_skewness(left_out: FloatArray) -> FloatArray:
     if groups < 3:
         return np.zeros(left_out.shape[:-1])
     influence = left_out.mean(axis=-1, keepdims=True) - left_out
-    moments = [np.mean(influence**power, axis=-1) for power in (2, 3)]
-    return adjusted_skewness(*moments, groups) / math.sqrt(groups)
+    second, third = (np.mean(influence**power, axis=-1) for power in (2, 3))
+    return adjusted_skewness(second, third, groups) / math.sqrt(groups)

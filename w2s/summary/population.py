@@ -95,7 +95,7 @@ def population_of(df: pd.DataFrame, population: bool | SeedsDraw, group: IntArra
     if population is False:
         return None
     draws = seeds_draw_of(df) if population is True else population
-    if draws not in get_args(SeedsDraw):
+    if draws is None or draws not in get_args(SeedsDraw):
         raise ValueError(
             f"population={population!r}: the table does not say what its seeds draw; allowed: {', '.join(get_args(SeedsDraw))} "
             "(all data anew, the parts of one data set, the training rows of one data set tested on the same items)"
