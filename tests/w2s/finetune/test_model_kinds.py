@@ -350,7 +350,7 @@ def test_models_that_lora_cannot_adapt_are_refused_where_it_is_asked_for(place):
     transformers.AutoModel.from_config(transformers.AutoConfig.for_model("mamba", **settings)).save_pretrained(place / "mamba")
     letters(place / "mamba")
     load_grid(grid(place, "full", model="mamba"))
-    with pytest.raises(GridError, match="model mamba cannot be adapted by LoRA: .*Mamba") as told:
+    with pytest.raises(GridError, match=r"model mamba cannot be adapted by LoRA: .*Mamba") as told:
         load_grid(grid(place, "lora", model="mamba", more=f"{TEXT}\n  tuning: lora"))
     assert told.value.line == 5
     load_grid(grid(place, "both", model="opt", more=f"{TEXT}\n  tuning: lora"))
