@@ -174,7 +174,7 @@ def verify(
 @app.command()
 @guarded
 def report(run: RunPath) -> None:
-    """Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."""
+    """Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html."""
     from sweeper.review.report import make_report
 
     make_report(run)
@@ -189,7 +189,7 @@ def score(
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
 ) -> None:
-    """Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds."""
+    """Score a file of predictions: PGR, gain, misfit and agreement, 95 % over items per seed, then over seeds and items."""
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
