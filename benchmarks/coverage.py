@@ -119,7 +119,7 @@ def tables_over_seeds(tables: int) -> Iterator[Line]:
     """Means, ratios, differences and the best value of an axis, as `summarize`, `contrast` and `best` give them."""
     for name, (law, mean) in LAWS.items():
         lines = {
-            word: Line(word, name, 0.95, FROM_SEEDS)
+            word: Line(word, name, 0.95, FROM_SEEDS, wide=word == "difference of PGR")
             for word in ("mean", "PGR, Fieller", "PGR, bootstrap", "difference", "difference of PGR", "best of three")
         }
         for count in SEEDS:
@@ -155,13 +155,11 @@ def best_of_three(law: Law, mean: float, count: int, tables: int) -> tuple[Ends,
 CENTRES = np.random.Generator(np.random.Philox(key=5)).standard_normal((5, 10))
 POOL: Mapping[str, Any] = {
     "task": "classification",
-    "weak_features": "relu",
-    "d_weak": 20,
-    "strong_features": "relu",
-    "d_strong": 40,
-    "n_labeled": 120,
-    "n_transfer": 450,
-    "n_test": 200,
+    "weak_features": "means:5",
+    "strong_features": "inputs",
+    "n_labeled": 250,
+    "n_transfer": 400,
+    "n_test": 250,
     "ridge_weak": 0.01,
     "ridge": 0.01,
 }
@@ -385,8 +383,7 @@ def main() -> None:
     if arguments.docs is not None:
         page = arguments.docs.read_text(encoding="utf-8")
         for part, text in texts.items():
-            first, last = f"<!-- coverage: {part} -->
-", "<!-- end -->"
+            first, last = f"<!-- coverage: {part} -->\n", "<!-- end -->"
             before, _, rest = page.partition(first)
             page = before + first + text + last + rest.partition(last)[2]
         arguments.docs.write_text(page, encoding="utf-8")
