@@ -177,7 +177,8 @@ def verify(
 
 
 @command(
-    app, "Print the summary with intervals and the claims; write them, with the study's figures, to RUN/report/index.html."
+    app,
+    "Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html.",
 )
 def report(run: RunPath, trust_code: TrustCode = False) -> None:
     from sweeper.review.report import make_report
@@ -185,7 +186,9 @@ def report(run: RunPath, trust_code: TrustCode = False) -> None:
     make_report(run, trust_code=trust_code)
 
 
-@command(app, "Score a file of predictions: PGR, gain, misfit and agreement with intervals, per seed and over seeds.")
+@command(
+    app, "Score a file of predictions: PGR, gain, misfit and agreement, 95 % over items per seed, then over seeds and items."
+)
 def score(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)

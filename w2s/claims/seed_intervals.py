@@ -24,7 +24,7 @@ from w2s.measure.scales import REAL, Scale
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["LEVEL", "over_means", "over_seeds", "over_share"]
+__all__ = ["LEVEL", "means_of_resamples", "over_means", "over_seeds", "over_share", "places_of_resamples"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.measure import metrics
-from w2s.measure.item_intervals import INTERVAL_COLUMNS, item_intervals, ratio_bounds
+from w2s.measure.item_intervals import INTERVAL_COLUMNS, item_intervals
 
 __all__ = [
     "SCORE_COLUMNS",
@@ -22,7 +22,6 @@ __all__ = [
     "cross_entropy",
     "divergence",
     "divergences",
-    "pgr_interval",
     "scores",
     "surprisal",
 ]
@@ -90,18 +89,6 @@ def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(place, weights=right - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(truth))
-
-
-def pgr_interval(
-    weak: npt.NDArray[np.bool_], student: npt.NDArray[np.bool_], ceiling: npt.NDArray[np.bool_], level: float = 0.95
-) -> tuple[float, float]:
-    """Compute Fieller's interval over items of the PGR on accuracy, all three models on the same items.
-
-    Inputs say which items each model gets right, (n,). Bounds are NaN where the items do not resolve the gap between weak
-    model and ceiling (:func:`w2s.measure.item_intervals.ratio_bounds`).
-    """
-    base = weak.astype(np.float64)
-    return ratio_bounds(student - base, ceiling - base, level)
 
 
 _COMPARED = (

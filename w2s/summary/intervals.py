@@ -127,11 +127,17 @@ def mean_interval(x: npt.ArrayLike, level: float = 0.95) -> MeanInterval:
 
 
 def mean_interval_by(
-    values: FloatArray, codes: IntArray, groups: int, level: float = 0.95, beyond: Beyond | None = None
+    values: FloatArray,
+    codes: IntArray,
+    groups: int,
+    level: float = 0.95,
+    beyond: Beyond | None = None,
+    *,
+    skewed: bool = True,
 ) -> MeanInterval:
-    """Compute `mean_interval` for flat values (m,) with group numbers (m,) in 0..groups-1."""
+    """Compute `mean_interval` for flat values (m,) with group numbers (m,) in 0..groups-1; without ``skewed`` Student's."""
     count, mean = group_mean(values, codes, groups)
-    law = _law(values - mean[codes], mean, codes, count, beyond or Beyond())
+    law = _law(values - mean[codes], mean, codes, count, beyond or Beyond(), skewed)
     lower, upper = corrected_quantiles(t_quantile(law.samples, level), law.skew)
     return MeanInterval(mean, mean - law.error * upper, mean - law.error * lower, count, law.status)
 
@@ -145,7 +151,9 @@ class _Law(NamedTuple):
     status: StatusArray
 
 
-def _law(residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond) -> _Law:
+def _law(
+    residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool
+) -> _Law:
     variance = np.nan_to_num(_mean_variance(residual, residual, codes, count))
     variance = np.where(variance > (_ROUNDING * mean) ** 2, variance, 0.0)
     seen = variance * (1.0 + count * np.asarray(beyond.factor))
@@ -154,7 +162,7 @@ def _law(residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArra
     third = np.bincount(codes, weights=residual**3, minlength=len(count)) / np.maximum(count, 1)
     skew = adjusted_skewness(variance * np.maximum(count - 1, 0), third, count) / np.sqrt(np.maximum(count, 1))
     # What the seeds do not show is a mean of many items, and symmetric: it leaves the third cumulant as it is.
-    skew = skew * np.divide(variance, whole, out=np.zeros(len(count)), where=some) ** 1.5
+    skew = skewed * skew * np.divide(variance, whole, out=np.zeros(len(count)), where=some) ** 1.5
     status = np.where(some, "ok", np.where(count > 1, "tied", np.where(count == 1, "one_sample", "no_sample")))
     return _Law(np.where(some, np.sqrt(whole), np.nan), skew, _effective(count, seen, whole), status)
 
@@ -275,7 +283,13 @@ def paired_interval(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> 
 
 
 def paired_interval_by(
-    difference: FloatArray, codes: IntArray, groups: int, level: float = 0.95, beyond: Beyond | None = None
+    difference: FloatArray,
+    codes: IntArray,
+    groups: int,
+    level: float = 0.95,
+    beyond: Beyond | None = None,
+    *,
+    skewed: bool = True,
 ) -> PairedInterval:
     """Compute `paired_interval` for flat differences (m,) with group numbers (m,).
 
@@ -284,8 +298,8 @@ def paired_interval_by(
     """
     from scipy.special import stdtr
 
-    result = mean_interval_by(difference, codes, groups, level, beyond)
-    law = _law(difference - result.mean[codes], result.mean, codes, result.samples, beyond or Beyond())
+    result = mean_interval_by(difference, codes, groups, level, beyond, skewed=skewed)
+    law = _law(difference - result.mean[codes], result.mean, codes, result.samples, beyond or Beyond(), skewed)
     t, g = result.mean / law.error, law.skew
     statistic = np.minimum(np.abs(t), np.abs(t + g * t**2 / 3.0 + g**2 * t**3 / 27.0 + g / 6.0))
     p_value = np.where(law.status == "ok", 2.0 * stdtr(np.maximum(law.samples - 1, 1), -statistic), np.nan)

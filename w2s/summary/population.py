@@ -44,7 +44,7 @@ def about(seeds_draw: SeedsDraw | None, population: bool = False, level: float =
     if population and seeds_draw == "pool":
         return f"at least {percent} over data sets of this size"
     if population and seeds_draw == "test_part":
-        return f"{percent} over seeds and test items"
+        return f"at least {percent} over seeds and test items"
     return f"{percent} over seeds{_OVER_SEEDS.get(seeds_draw or '', '')}"
 
 
@@ -86,7 +86,8 @@ def population_of(df: pd.DataFrame, population: bool | SeedsDraw, group: IntArra
     the mean over n seeds has the variance s^2 (1/n + n_test / n_train), n_train = n_labeled + n_transfer. It takes seeds to
     have as much in common as the noise of test rows makes them: right for errors, wider than it must be for differences of
     models that are tested on the same rows, and where the data set is much larger than its parts. For ``test_part`` the
-    variance over test items that the rows' own bounds tell is added.
+    variance over test items that the rows' own bounds tell is added, as if all of it were common to the seeds: wider than it
+    must be where seeds err on other items. So both cover at least as often as ``level`` says.
 
     Raises ValueError where the table does not say what its seeds draw, lacks the columns, or holds rows of another kind.
 
@@ -95,7 +96,7 @@ def population_of(df: pd.DataFrame, population: bool | SeedsDraw, group: IntArra
     if population is False:
         return None
     draws = seeds_draw_of(df) if population is True else population
-    if draws not in get_args(SeedsDraw):
+    if draws is None or draws not in get_args(SeedsDraw):
         raise ValueError(
             f"population={population!r}: the table does not say what its seeds draw; allowed: {', '.join(get_args(SeedsDraw))} "
             "(all data anew, the parts of one data set, the training rows of one data set tested on the same items)"

@@ -77,11 +77,12 @@ def test_the_draws_are_a_function_of_the_number_of_seeds() -> None:
     low, high = over_means(places, values[:, 1], float)[1]
     reach = 2.679952  # t(49) at 99 %
     se = math.sqrt(50 / 49) * float(np.std(drawn))
-    centre, skewed = float(values[:, 1].mean()), 1.5 * stats.skew(values[:, 1], bias=False) / math.sqrt(50)
+    centre, skewed = float(values[:, 1].mean()), (1 + 4 / 50) * stats.skew(values[:, 1], bias=False) / math.sqrt(50)
     lower, upper = (3 / skewed * (np.cbrt(1 + skewed * (q - skewed / 6)) - 1) for q in (-reach, reach))
     assert abs(skewed) > 0.01
-    assert low == pytest.approx(min(centre - se * max(upper, reach), sorted(drawn)[3]), abs=1e-7)
-    assert high == pytest.approx(max(centre - se * min(lower, -reach), sorted(drawn)[-4]), abs=1e-7)
+    bias = float(np.mean(drawn)) - centre
+    assert low == pytest.approx(min(centre - se * max(upper, reach), sorted(drawn)[3]) - max(bias, 0), abs=1e-7)
+    assert high == pytest.approx(max(centre - se * min(lower, -reach), sorted(drawn)[-4]) - min(bias, 0), abs=1e-7)
 
 
 def test_rows_of_a_drawn_seed_come_whole_and_under_new_numbers() -> None:

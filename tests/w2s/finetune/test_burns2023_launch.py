@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 
 import numpy as np
@@ -117,6 +118,7 @@ TAUGHT = {
 def test_misfit_is_the_distance_to_what_the_student_was_trained_on(place, name):
     """The last teacher of a chain, hardened or tempered as its labels were; weak_distance is to the weak model's outputs."""
     fixed, rule = TAUGHT[name]
+    fixed = {"seeds": [7], **fixed}  # trainings of its own: other tests count theirs
     _, rows = run(place, f"taught {name}", **fixed)
     (row,) = rows.to_dict("records")
     (cell,) = make_plan(load_grid(grid(place, f"taught {name}", **fixed))).grid.parts[0].block.cells()
@@ -135,9 +137,24 @@ def test_misfit_is_the_distance_to_what_the_student_was_trained_on(place, name):
     assert (row["misfit"] == pytest.approx(row["weak_distance"], rel=1e-6)) == (name in ("naive", "ensemble"))
 
 
+def test_misfit_of_learned_weights_is_to_the_weighted_labels(place):
+    fixed = {"seeds": [7], "method": "ensemble(2) + ensemble_learned(rate=5, easy=0)"}
+    _, rows = run(place, "weighted", **fixed)
+    (row,) = rows.to_dict("records")
+    (cell,) = load_grid(grid(place, "weighted", **fixed)).parts[0].block.cells()
+    graph, store = cell_graph(cell, 2), Store(place / "runs" / ".w2s-store")
+    ids = part_ids(store.get(graph.items), "test")
+    weights, each = json.loads(row["learned_weights"]), [predicted(place, call, ids) for call in graph.weak]
+    labels = sum(weight * values for weight, values in zip(weights, each, strict=True)) / sum(weights)
+    squared = np.mean(np.sum((labels - predicted(place, graph.student, ids)) ** 2, axis=1))
+    assert max(weights) > 0.501
+    assert row["misfit_squared"] == pytest.approx(squared, rel=1e-9)
+    assert row["misfit"] != row["weak_distance"]
+
+
 def test_labels_that_no_test_item_has_leave_the_misfit_open(place):
     (place / "own.py").write_text(OWN)
-    _, rows = run(place, "open", axes={"method": ["./own.py:halving", "self_labels(threshold=0.5)", "naive"]})
+    _, rows = run(place, "open", seeds=[7], axes={"method": ["./own.py:halving", "self_labels(threshold=0.5)", "naive"]})
     for row in rows.to_dict("records"):
         known = row["method"] == "naive"
         assert (row["status"], np.isfinite(row["misfit"]), np.isfinite(row["misfit_squared"])) == ("ok", known, known)

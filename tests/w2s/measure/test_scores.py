@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2s.measure.scores import SCORE_COLUMNS, brier, calibration_error, cross_entropy, divergence, pgr_interval, scores
+from w2s.measure.item_intervals import ratio_bounds
+from w2s.measure.scores import SCORE_COLUMNS, brier, calibration_error, cross_entropy, divergence, scores
 
 TRUTH = np.array([0, 0, 1, 1])
 WEAK = np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4], [0.1, 0.9]])
@@ -53,6 +54,12 @@ def test_a_model_that_is_not_finite_gives_nan_and_leaves_the_others_alone():
     assert np.isnan([row[name] for name in ("student_error", "student_error_01", "misfit", "agreement")]).all()
     assert (row["weak_error_01"], row["ceiling_error_01"]) == (0.5, 0.0)
     assert np.isnan(calibration_error(np.full((4, 2), np.nan), TRUTH))
+
+
+def pgr_interval(weak, student, ceiling):
+    """From which items each model gets right."""
+    base = weak.astype(float)
+    return ratio_bounds(student - base, ceiling - base)
 
 
 @settings(max_examples=50, deadline=None)

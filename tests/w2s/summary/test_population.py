@@ -86,7 +86,7 @@ def test_seeds_with_data_of_their_own_are_the_population() -> None:
         ("pool", False, "95 % over seeds, for this data set"),
         ("pool", True, "at least 95 % over data sets of this size"),
         ("test_part", False, "95 % over seeds, for these test items"),
-        ("test_part", True, "95 % over seeds and test items"),
+        ("test_part", True, "at least 95 % over seeds and test items"),
     ],
 )
 def test_a_summary_says_what_it_covers(draws: str | None, population: bool, says: str) -> None:

@@ -171,3 +171,13 @@ def test_errors_about_rows():
     df = noise_table(groups=3)
     with pytest.raises(ValueError, match=r"1 of 3 groups have no report seeds odd rows: d_weak=2\. Give other seeds"):
         best(df[(df["d_weak"] < 2) | (df["seed"] == 0)])
+
+
+def test_a_choice_that_is_the_last_value_tried_is_named() -> None:
+    """Of two values each is an end, so only three or more have one."""
+    rows = [(ridge, seed, error) for seed in range(4) for ridge, error in ((0.1, 3.0), (1.0, 2.0), (10.0, 1.0))]
+    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error"])
+    assert best(df, by=[]).loc[0, "selected_at_end"] == "ridge greatest"
+    assert best(df.assign(student_error=-df["student_error"]), by=[]).loc[0, "selected_at_end"] == "ridge least"
+    assert best(df.assign(student_error=(df["ridge"] - 1.0).abs()), by=[]).loc[0, "selected_at_end"] == ""
+    assert best(df[df["ridge"] > 0.1], by=[]).loc[0, "selected_at_end"] == ""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.artifacts import Call, Store
-from w2s.finetune.data.labels import as_labels, harden, mix, temper, tempered
+from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
 from w2s.finetune.data.tables import join, probabilities, read_table
 
 __all__ = ["UNKNOWN_LABELS", "training_labels"]
@@ -50,6 +50,8 @@ def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
         return None if inner is None else tempered(inner, arguments["temperature"])
     if name == mix.name:
         return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
+    if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it
+        return _labels(arguments["labels"], ids, store)
     return None
 
 

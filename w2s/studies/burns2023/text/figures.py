@@ -98,7 +98,7 @@ def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, col
 
 def _seeds(rows: DataFrame) -> str:
     several = rows["seed"].nunique() > 1
-    return f"{seeds_text(rows)}, {'bars: 95 % over seeds and test items' if several else 'no intervals'}"
+    return f"{seeds_text(rows)}, {'bars: at least 95 % over seeds and test items' if several else 'no intervals'}"
 
 
 FIGURES = (

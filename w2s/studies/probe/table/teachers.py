@@ -23,6 +23,8 @@ REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
 
 _TEACHER = ("weak_tuning", "ridge_weak")
 _FEWEST, _MOST_PANELS = 3, 5
+_TUNED = "chosen on\nvalidation"
+_MEANING = {"soft": "the teacher's outputs", "hard": "its most probable class"}
 
 
 def draw_teachers(table: DataFrame, varying: list[str], suffix: str) -> Canvas | None:
@@ -58,15 +60,13 @@ def draw_teachers(table: DataFrame, varying: list[str], suffix: str) -> Canvas |
         _draw_errors(axes[0, k], rows, errors)
         _draw_pgr(axes[1, k], rows, pgr)
         axes[1, k].set_xlabel("ridge of the teacher", fontsize=9)
+        _shade_tuned(axes[:, k], rows)
     axes[0, 0].set_ylabel("share of wrong answers" if suffix else "squared error", fontsize=9)
-    axes[1, 0].set_ylabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
-    figures.level(axes[1, 0], 0.0)
-    for ax in axes[:, -1]:
-        figures.beside(ax)
-    note = (
-        f"student at its best regularisation, chosen on even seeds, reported on odd ones of {{seeds}}; bars: {_covered(table)}"
-    )
-    heading_over_seeds(figure, "What is left of the gain when the teacher is tuned, too", table, note)
+    axes[1, 0].set_ylabel("share of the gap recovered (PGR)\n0: the teacher, 1: the ceiling", fontsize=9)
+    figures.beside(axes[0, -1])
+    title = "Errors, and what a student recovers of the gap between teacher and ceiling, against the ridge of the teacher"
+    note = "student's regularisation: least true error on even seeds, shown on odd ones, of {seeds}"
+    heading_over_seeds(figure, title, table, note, f"bars: {_covered(table)}")
     return figure
 
 
@@ -80,12 +80,13 @@ def _covered(table: DataFrame) -> str:
 
 
 def _title(names: list[str], key: Any) -> str:
-    words = {"d_weak": "weak features", "n_labeled": "labels"}
+    words = {"d_weak": "features", "n_labeled": "true labels"}
     values = key if isinstance(key, tuple) else (key,)
-    return ", ".join(
+    parts = [
         f"{value_text(value)} {words[name]}" if name in words else f"{name} = {value_text(value)}"
         for name, value in zip(names, values, strict=True)
-    )
+    ]
+    return "\n".join([f"teacher: {parts[0]}", ", ".join(parts[1:])]).strip()
 
 
 def _places(rows: DataFrame) -> DataFrame:
@@ -93,8 +94,16 @@ def _places(rows: DataFrame) -> DataFrame:
     tuned = rows["weak_tuning"] != "fixed"
     ridge = rows["ridge_weak"].fillna(np.inf)
     order = {value: k for k, value in enumerate(sorted({*zip(tuned, ridge, strict=True)}))}
-    names = np.where(tuned, "tuned", [value_text(value) for value in ridge])
+    names = np.where(tuned, _TUNED, [value_text(value) for value in ridge])
     return rows.assign(place=[order[pair] for pair in zip(tuned, ridge, strict=True)], teacher=names).sort_values("place")
+
+
+def _shade_tuned(column: Any, rows: DataFrame) -> None:
+    """Set the tuned teacher apart from those with a given ridge."""
+    placed = _places(rows)
+    for place in placed.loc[placed["weak_tuning"] != "fixed", "place"].unique():
+        for ax in column:
+            ax.axvspan(place - 0.45, place + 0.45, color="#f0f0f0", zorder=0)
 
 
 def _draw_errors(ax: Any, rows: DataFrame, errors: list[str]) -> None:
@@ -104,7 +113,7 @@ def _draw_errors(ax: Any, rows: DataFrame, errors: list[str]) -> None:
     _points(ax, any_rule, weak, figures.COLORS[-1], "teacher", 0.0, "s")
     for rule, shift in (("soft", -0.08), ("hard", 0.08)):
         part = placed[placed["labels"] == rule]
-        _points(ax, part, student, _color(rule), f"student, {rule} labels", shift, "o")
+        _points(ax, part, student, _color(rule), f"student, {rule} labels\n({_MEANING[rule]})", shift, "o")
     _points(ax, any_rule, ceiling, "#888888", "ceiling", 0.0, "_")
     ax.set_xticks(any_rule["place"], any_rule["teacher"], fontsize=8)
     ax.set_ylim(bottom=0.0)
@@ -113,22 +122,23 @@ def _draw_errors(ax: Any, rows: DataFrame, errors: list[str]) -> None:
 def _draw_pgr(ax: Any, rows: DataFrame, pgr: str) -> None:
     placed = _places(rows)
     for rule, shift in (("soft", -0.08), ("hard", 0.08)):
-        _points(ax, placed[placed["labels"] == rule], pgr, _color(rule), f"{rule} labels", shift, "o")
-    ax.axhline(0.0, color="#000000", linewidth=0.9)
+        _points(ax, placed[placed["labels"] == rule], pgr, _color(rule), "", shift, "o")
+    figures.level(ax, 0.0)
+    figures.level(ax, 1.0)
 
 
 def _points(ax: Any, rows: DataFrame, name: str, color: str, label: str, shift: float, marker: str) -> None:
     if not len(rows):
         return
     value = rows[name].to_numpy(float)
+    given = (rows["weak_tuning"] == "fixed").to_numpy()
+    ax.plot(rows["place"].to_numpy()[given] + shift, value[given], linestyle=":", linewidth=1.0, color=color)
     ends = np.stack([value - rows[f"{name}_low"].to_numpy(float), rows[f"{name}_high"].to_numpy(float) - value])
     ax.errorbar(
         rows["place"] + shift,
         value,
         yerr=np.maximum(ends, 0.0),
         fmt=marker,
-        linestyle=":",
-        linewidth=1.0,
         elinewidth=1.6,
         markersize=6,
         color=color,
