@@ -151,9 +151,7 @@ class _Law(NamedTuple):
     status: StatusArray
 
 
-def _law(
-    residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool
-) -> _Law:
+def _law(residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool) -> _Law:
     variance = np.nan_to_num(_mean_variance(residual, residual, codes, count))
     variance = np.where(variance > (_ROUNDING * mean) ** 2, variance, 0.0)
     seen = variance * (1.0 + count * np.asarray(beyond.factor))
