@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from forbidden import asserted_times, seed_arithmetic, workplace_names
-from public_names import export_faults, silent_packages, unreached
+from public_names import VERBS, export_faults, silent_packages, unreached, verbless
 from source_tree import (
     Module,
     circles,
@@ -140,6 +140,10 @@ def test_public_names_are_exported_and_documented() -> None:
     assert export_faults(SOURCE) == []
 
 
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    assert verbless(SOURCE) == []
+
+
 @pytest.mark.parametrize("package", ["w2s_kernels", "w2s", "sweeper"])
 def test_fronts_give_what_they_name(package: str) -> None:
     program = f"import {package} as p\nfor n in p.__all__: getattr(p, n)\nassert len(set(p.__all__)) == len(p.__all__)"
@@ -233,6 +237,48 @@ def test_sizes_and_dynamic_imports_are_found(tree: Tree) -> None:
     assert crowded(modules, 14)[0].endswith("pkg: 17 modules")
     assert [fault.rpartition("/")[2] for fault in long_files(modules, 400)] == ["long.py: 401 lines"]
     assert set(dynamic_imports(modules)) == {"pkg.hidden"}
+
+
+def test_docstrings_without_a_verb_are_found(tree: Tree) -> None:
+    modules = tree(
+        a='''
+            def noun():
+                """Value it has."""
+            def count():
+                """Number of parts."""
+            def whether():
+                """Whether it is so."""
+            def given():
+                """Given a, return b."""
+            def formula():
+                r"""a[b], for every b."""
+            def outer():
+                """Return, for every item, a value."""
+                async def _inner():
+                    """The same within."""
+            class Thing:
+                """A class may be a noun."""
+                @functools.cached_property
+                def size(self):
+                    """Number of parts."""
+                @staticmethod
+                def _made():
+                    """Returns one."""
+            def silent(): ...
+            def said():
+                """Say of every part what it is."""
+        '''.replace("\n            ", "\n"),
+    )
+    assert [fault.partition(".py:")[2].partition(";")[0] for fault in verbless(modules)] == [
+        "2: noun: begin the docstring with a verb, not 'Value'",
+        "4: count: begin the docstring with a verb, not 'Number'",
+        "6: whether: begin the docstring with a verb, not 'Whether'",
+        "8: given: begin the docstring with a verb, not 'Given'",
+        "10: formula: begin the docstring with a verb, not 'a[b],'",
+        "14: _inner: begin the docstring with a verb, not 'The'",
+        "22: _made: begin the docstring with a verb, not 'Returns'",
+    ]
+    assert len(verbless(modules, {"Value", *VERBS})) == 6
 
 
 def test_faults_of_exports_are_found(tree: Tree) -> None:

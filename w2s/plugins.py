@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def plugin_names(group: str) -> list[str]:
-    """Names of the entry points of a group."""
+    """List the names of the entry points of a group."""
     return [point.name for point in entry_points(group=group)]
 
 
@@ -54,9 +54,9 @@ class Registry(Generic[T]):
         return self.known[name]
 
     def has(self, name: str) -> bool:
-        """Whether there is a part of that name, loaded or not."""
+        """Tell whether there is a part of that name, loaded or not."""
         return name in self.known or name in self.builtin or name in plugin_names(self.group)
 
     def names(self) -> list[str]:
-        """Names of all parts."""
+        """List the names of all parts."""
         return sorted({*self.known, *self.builtin, *plugin_names(self.group)})

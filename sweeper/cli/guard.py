@@ -48,7 +48,7 @@ def _guarded(function: Function) -> Function:
 
 
 def mute_output() -> None:
-    """Send what is still to be printed nowhere: the reader of a pipe has gone."""
+    """Discard all further output: the reader of the pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -56,7 +56,7 @@ _BUILTIN = {
 
 
 def executor_names() -> list[str]:
-    """Return the names that a grid can put under ``compute.executor``, besides files."""
+    """Return the names that a grid can give as ``compute.executor``, besides files."""
     return [AUTO, *sorted({*_BUILTIN, *plugin_names(GROUP)})]
 
 
@@ -88,7 +88,7 @@ def _is_executor(value: object) -> bool:
 
 
 def check_options(reference: str, written: Mapping[str, Any], base: Path, *, known: tuple[str, ...] = ()) -> None:
-    """Check an executor and the options written for it; ``known`` are further keys that may be meant.
+    """Check an executor and the options written for it; ``known`` are further keys that are allowed.
 
     Every grid may name options of the built-in executors: one that the chosen executor does not know has no effect, so
     that ``--executor inline`` works on a grid made for Ray. Raises :class:`w2s.errors.FieldError` whose ``field`` is the key.
@@ -107,7 +107,7 @@ def check_options(reference: str, written: Mapping[str, Any], base: Path, *, kno
 
 
 def _options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
-    """Return the options that an executor knows among those that are written. Raises :class:`w2s.errors.FieldError`."""
+    """Return those of the written options that an executor knows. Raises :class:`w2s.errors.FieldError`."""
     own = {name: value for name, value in written.items() if name in kind.options.model_fields}
     try:
         return kind.options.model_validate(own)
@@ -118,7 +118,7 @@ def _options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
 
 
 def own_options(kind: Kind) -> set[str]:
-    """Return the options of an executor that no built-in one knows."""
+    """Return the names of the options of an executor that no built-in executor knows."""
     return set(kind.options.model_fields).difference(*(builtin.options.model_fields for builtin in _BUILTIN.values()))
 
 
@@ -136,15 +136,15 @@ class Choice:
         return sorted(others.intersection(names).difference(self.options.__class__.model_fields))
 
     def make(self, setup: Setup) -> Executor:
-        """Make the executor; entering it starts it."""
+        """Make the executor; it starts when its context is entered."""
         return self.kind.make(self.options, setup)
 
 
 def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Callable[[], float | None]) -> Choice:
-    """Resolve an executor; ``auto`` asks ``seconds`` for the predicted core seconds, None where they are not known.
+    """Choose the executor that a grid names; for ``auto``, from the predicted core seconds.
 
-    ``auto`` takes ray where an address is given, inline below :data:`FEW_SECONDS`, else ray, else processes where Ray is
-    not installed. Rows do not depend on it.
+    ``seconds`` gives those, or None where they are not known. ``auto`` takes ray where an address is given, inline below
+    :data:`FEW_SECONDS`, else ray, else processes where Ray is not installed. Rows do not depend on the executor.
     """
     if reference != AUTO:
         kind = find_executor(reference, base)

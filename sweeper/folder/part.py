@@ -78,7 +78,7 @@ class Part:
 
 
 def unreadable(path: Path, error: Exception) -> RunError:
-    """Return the complaint about a part that gave ``error``: damaged, unless the system refused to read it."""
+    """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
     return DamagedPartError(path, str(error).splitlines()[0])
@@ -112,7 +112,7 @@ def status_counts(table: pa.Table) -> dict[str, int]:
 
 
 def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet, in one piece: a part is small, and its columns would be a hundred writes. Raises OSError.
+    """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
 
     Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
     """
@@ -125,10 +125,10 @@ def write_rows(table: pa.Table, path: Path) -> None:
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:
-    """How columns are laid down: a dictionary where values repeat, compression where they do not, ranges of numbers only.
+    """Return options of the Parquet writer: dictionaries where values repeat, compression elsewhere, ranges of numbers only.
 
-    A dictionary of numbers that are all different costs more than writing them, and what is left after one that fits is
-    a few bytes that no compressor makes smaller in less time than they take to write.
+    A dictionary of numbers that all differ costs more than the numbers. Where values repeat, the dictionary leaves a few bytes,
+    and compressing them takes longer than writing them.
     """
     columns = zip(table.column_names, table.schema.types, table.columns, strict=True)
     repeats = {name: _repeats(name, kind, column) for name, kind, column in columns}

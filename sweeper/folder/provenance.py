@@ -68,8 +68,9 @@ def stored_study(folder: RunFolder) -> str | None:
 def run_origin(folder: RunFolder) -> dict[str, Any]:
     """Return the metadata of the oldest rows of a run: an extended run keeps that of its first launch.
 
-    Age is when the part was recorded in ``events.jsonl``, which a copied folder keeps; the file's own time where a kill came
-    between part and record. Without any row it is the metadata of the latest launch; empty where none was written.
+    Age is the time when the part was recorded in ``events.jsonl``, which a copied folder keeps. Where a kill came between part
+    and record, it is the time of the file. A run without rows has the metadata of its latest launch, or none if no part was
+    written.
     """
     parts = [part for part in folder.parts() if part.rows]
     if not parts:

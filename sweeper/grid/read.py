@@ -51,7 +51,7 @@ class _GridReader(Sections):
     """Turns a document into a grid; knows the line of everything it complains about."""
 
     def place_of(self, name: str, place: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return where a sub-grid, or else the whole grid, names a field."""
+        """Return the path, in the file, at which a sub-grid, or else the whole grid, names a field."""
         sections = [("axes",), ("fixed",), ("zip",), *(("zip", k) for k in range(len(self.fields)))]
         places = ((*base, *section, name) for base in (place, ()) for section in sections)
         return next((found for found in places if found in self.lines), place)
@@ -137,7 +137,7 @@ class _GridReader(Sections):
         return part
 
     def replaced(self, axis: Axis, own: set[str], place: tuple[Any, ...]) -> bool:
-        """Whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
+        """Tell whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
         kept = [name for name in axis.names if name not in own]
         if kept and len(kept) < len(axis.names):
             named = next(name for name in axis.names if name in own)

@@ -19,7 +19,7 @@ __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
 
 
 def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
-    """Write a grid out in full; it is itself a grid that can be launched from ``run``."""
+    """Write a grid out in full; the result is itself a grid that can be launched from ``run``."""
     reference = grid.study_reference
     if is_file_reference(reference):
         name, _, attribute = reference.rpartition(":")
@@ -36,7 +36,7 @@ def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = F
 
 
 def extends(new: Grid, old: Grid) -> bool:
-    """Whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
+    """Tell whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
     if (new.study.name, new.study.version) != (old.study.name, old.study.version):
         return False
     shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)

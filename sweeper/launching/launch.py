@@ -180,9 +180,9 @@ def _launch_locked(
 
 
 def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Path | None:
-    """Return the store of a study with artifacts, after noting there what this run uses; None where neither is needed.
+    """Return the store of a study with artifacts, and record there what this run uses; None where it needs no store.
 
-    A finished run is noted too: it may have been moved here, and the store only knows where it was.
+    A finished run is recorded too: it may have been moved, and the store knows only where it was.
     """
     if not has_artifacts(plan.grid.study):
         return None
@@ -223,7 +223,7 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
 def _blocks_only(
     receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
 ) -> Iterator[Receipt]:
-    """Account for the receipts of artifacts and yield those of blocks."""
+    """Record the receipts of artifacts, and yield those of blocks."""
     for receipt in receipts:
         if isinstance(receipt, Receipt):
             yield receipt
@@ -235,7 +235,7 @@ def _blocks_only(
 
 
 def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
-    """Account for the receipts of blocks until all have come or failures end the launch."""
+    """Record the receipts of blocks until all have come or failures end the launch."""
     errors: list[str] = []
     for receipt in receipts:
         failed = int(receipt.statuses.get("failed", 0))
@@ -271,7 +271,10 @@ def _event(receipt: Receipt) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it), also where a shell made us ignore SIGINT."""
+    """Treat SIGTERM like SIGINT while a grid runs, since batch systems send it.
+
+    SIGINT is handled also where the shell made the process ignore it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

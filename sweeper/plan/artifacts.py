@@ -34,7 +34,7 @@ class ArtifactLine:
 
 
 def has_artifacts(study: type[Study]) -> bool:
-    """Say whether a study names artifacts."""
+    """Tell whether a study names artifacts."""
     return study.needs is not Study.needs
 
 
@@ -55,7 +55,7 @@ def used_calls(plan: Plan) -> list[Call]:
 
 
 def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
-    """Count what a plan makes, by function."""
+    """Count the artifacts that a plan makes, by function."""
     study = plan.grid.study()
     apart: Counter[str] = Counter()
     calls: dict[str, Call] = {}
@@ -72,16 +72,16 @@ def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
 
 
 def _cells(block: Block) -> Iterator[Block]:
-    """Every wanted cell as a block of its own."""
+    """Yield every wanted cell as a block of its own."""
     for index in np.ndindex(*block.shape):
         if block.mask is None or block.mask[index]:
             yield Block(block.fixed, tuple(axis[k : k + 1] for axis, k in zip(block.axes, index, strict=True)))
 
 
 def check_blind(plan: Plan) -> None:
-    """Refuse a grid in which truth could reach a student; raises :class:`GridError` with the reason.
+    """Refuse a grid in which true labels could reach a student; raise :class:`GridError` with the reason.
 
-    A study with artifacts that has no ``unblind`` of its own says nothing, and is refused too.
+    A study with artifacts that has no ``unblind`` of its own does not say what its students see, and is refused too.
     """
     study = plan.grid.study()
     if has_artifacts(type(study)) and type(study).unblind is Study.unblind:

@@ -54,7 +54,7 @@ class Content:
 
 
 def page(content: Content) -> str:
-    """Return the whole page. Every text in it is escaped: a study, a grid or an error message cannot inject markup."""
+    """Return the whole HTML page. Every text in it is escaped: a study, a grid or an error message cannot inject markup."""
     return _template().render(
         status=content.run.status,
         version=content.run.grid.study.version,
@@ -96,7 +96,7 @@ def _counts(run: RunTable) -> str:
 
 
 def _cautions(run: RunTable) -> list[str]:
-    """What a reader has to know before the numbers."""
+    """Return what a reader has to know before the numbers."""
     outside = (
         [f"{run.status.outside:,} rows in the folder are not in this grid and are left out."] if run.status.outside else []
     )

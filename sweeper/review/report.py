@@ -54,7 +54,7 @@ def make_report(run: Path, *, trust_code: bool = False) -> list[Path]:
 
 
 def _content(table: RunTable) -> Content:
-    """Everything the page shows: digest as text, figures drawn, claims tested, provenance."""
+    """Collect everything that the page shows: digest as text, drawn figures, tested claims, provenance."""
     study, rows = table.grid.study(), table.rows
     digest = study.digest(rows)
     text = digest.map(_cell)
@@ -73,7 +73,7 @@ def _content(table: RunTable) -> Content:
 
 
 def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """Draw the study's figures from the rows that have numbers, those left out for which the table lacks the axes.
+    """Draw the study's figures from the rows that have numbers; skip a figure whose axes the table lacks.
 
     Also returns a line for each figure that could not be drawn.
     """
@@ -93,7 +93,7 @@ def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
 
 
 def _provenance(table: RunTable) -> dict[str, str]:
-    """How the rows were made: from the metadata of the oldest ones, the rows themselves and the events."""
+    """Describe how the rows were made, from the metadata of the oldest ones, the rows themselves and the events."""
     origin, rows = table.origin, table.rows
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]

@@ -69,7 +69,7 @@ def rerun_cell(run: Path, cell: str, backend: str, *, trust_code: bool = False) 
 
 
 def _store(folder: RunFolder) -> Store | None:
-    """The artifact store that the last launch used, if it used one."""
+    """Return the artifact store that the last launch used, or None if it used none."""
     places = [event["store"] for event in folder.events() if event.get("event") == "launch" and "store" in event]
     return Store(Path(places[-1])) if places else None
 

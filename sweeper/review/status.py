@@ -106,10 +106,10 @@ def wanted_ids(plan: Plan) -> npt.NDArray[np.bytes_]:
 
 
 def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
-    """Predicted core seconds of solving a share of a plan, and where the rates come from.
+    """Predict the core seconds of solving a share of a plan, and say where the rates come from.
 
-    The prediction is made from the stored grid each time: a run has nothing to remember, and one that was launched before the
-    machine was calibrated has a prediction too. A study whose account of its work is broken has none.
+    The prediction is made anew from the stored grid: nothing of it is stored with the run, and a run that was launched before
+    the machine was calibrated has a prediction too. A study whose account of its work is broken has none.
     """
     if not is_predicted(plan.grid.study):
         return None, ""
@@ -121,7 +121,7 @@ def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
 
 
 def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
-    """Count rows by status, those outside the grid apart."""
+    """Count rows by status, and apart from them the rows outside the grid."""
     wanted = wanted_ids(plan)
     statuses: Counter[str] = Counter()
     outside = 0

@@ -40,7 +40,7 @@ def stored_grid(
 
 
 def _code_files(grid: Grid) -> Iterator[str]:
-    """Python files that values of a grid name."""
+    """Yield the Python files that values of a grid name."""
     values: Mapping[Any, None] = dict.fromkeys(
         v for part in grid.parts for name in part.block.names for v in part.block.values(name)
     )

@@ -26,7 +26,7 @@ _STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow", "untes
 
 
 def verdict_text(judged: Judged) -> str:
-    """Say ``holds``, ``fails as expected``, ``holds, expected to fail``, ...: the outcome against what was expected."""
+    """Write the outcome against what was expected: ``holds``, ``fails as expected``, ``holds, expected to fail``, ..."""
     outcome = judged.verdict.outcome
     if judged.broken:
         return "test is broken"
@@ -36,7 +36,7 @@ def verdict_text(judged: Judged) -> str:
 
 
 def summary_text(found: Verification) -> str:
-    """Say ``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
+    """Write a summary such as ``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
     others: dict[str, int] = {}
     for judged in found.judged:
         if not judged.as_expected:

@@ -124,7 +124,7 @@ def judge(runs: Sequence[RunTable]) -> Verification:
 
 
 def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
-    """Rows of all runs, every cell once, and how many were left out for that."""
+    """Return the rows of all runs, every cell once, and the number of rows that were left out for that."""
     if len(runs) == 1:
         return runs[0].rows, 0
     rows = concat(run.rows for run in runs)
@@ -133,7 +133,7 @@ def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
 
 
 def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:
-    """Claims as they stood when the runs were launched; RunError where two runs froze different numbers."""
+    """Return the claims as they were when the runs were launched; RunError where two runs froze different numbers."""
     found: dict[str, Mapping[str, Any]] = {}
     origin: dict[str, Path] = {}
     for run in runs:
@@ -151,7 +151,7 @@ def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:
 
 
 def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """First thing that decides and is not the same in two frozen claims."""
+    """Return the first difference that matters between two frozen claims, as its name and both values; None without one."""
     for name in dict.fromkeys([*a["thresholds"], *b["thresholds"]]):
         one, other = a["thresholds"].get(name, "not there"), b["thresholds"].get(name, "not there")
         if one != other:
@@ -188,7 +188,7 @@ def _checked(verdict: object) -> Verdict:
 
 
 def _changes(claim: Claim, frozen: Mapping[str, Any] | None) -> list[str]:
-    """What is different today from what stood at launch."""
+    """List what is different today from what was frozen at launch."""
     if frozen is None:
         return []
     now = frozen_claim(claim)
@@ -207,7 +207,7 @@ def _changes(claim: Claim, frozen: Mapping[str, Any] | None) -> list[str]:
 
 
 def _gone(name: str, frozen: Mapping[str, Any]) -> Judged:
-    """A claim that a run was launched with and that the study no longer makes."""
+    """Judge as untestable a claim that a run was launched with and that the study no longer makes."""
     verdict = untestable("the study no longer makes this claim, which stood at launch")
     claim = Claim(name, frozen["says"], frozen["where"], lambda _rows, _thresholds: verdict)
     return Judged(claim, verdict, frozen["thresholds"], frozen["thresholds"])

@@ -45,7 +45,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything a launch depends on. Starts nothing and writes nothing."""
+    """Examine everything a launch depends on, without starting or writing anything."""
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
     yield Finding("w2s-sweep", package_version("w2s-sweep") or "not installed", ok=package_version("w2s-sweep") is not None)
     yield from _packages()
@@ -141,7 +141,7 @@ def _rates() -> Finding:
 
 
 def calibrate() -> None:
-    """Measure how fast this machine is at each kind of work, print and keep it; ``plan`` and ``status`` predict from it."""
+    """Measure how fast this machine is at each kind of work, print and save it; ``plan`` and ``status`` predict from it."""
     out = console()
     out.print("GFLOP/s on one thread at orders d; takes a few seconds")
     rates = measure(out.print)

@@ -35,7 +35,7 @@ _SEEDS = 8
 
 
 def parse_target(text: str) -> tuple[str, float]:
-    """Read ``pgr=0.05``: a metric and the half width asked for."""
+    """Read ``pgr=0.05``, and return the metric and the wanted half width."""
     metric, equals, width = text.partition("=")
     try:
         number = float(width)
@@ -76,7 +76,7 @@ def run_pilot(grid: Grid, count: int | None, metric: str, half_width: float, pro
 
 
 def print_needed(grid: Grid, table: DataFrame, metric: str, half_width: float) -> None:
-    """Print the groups that need most seeds, and what that makes of the grid."""
+    """Print the groups that need most seeds, and how large that makes the grid."""
     out = console()
     ordered = table.sort_values("needed", ascending=False, na_position="first")
     out.print(ordered.head(_MAX_LINES).to_string(index=False, float_format=lambda value: f"{value:.4g}"))
@@ -119,7 +119,7 @@ def _seed_counts(grid: Grid) -> list[int]:
 
 
 def _holds(grid: Grid, pilot: Grid) -> bool:
-    """Whether the run folder is of a grid that contains the pilot: then its grid must stay, and its rows are enough."""
+    """Tell whether the run folder has a grid that contains the pilot: then that grid must stay, and its rows are enough."""
     folder = RunFolder(grid.out)
     stored = folder.read_grid()
     if stored is None or not folder.has_rows() or stored_study(folder) not in (None, grid.study.name):

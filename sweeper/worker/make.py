@@ -35,7 +35,7 @@ class ArtifactReceipt:
 
 
 def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] = lambda _text: None) -> ArtifactReceipt:
-    """Make the call with this key among those that ``block`` needs; its inputs are finished.
+    """Make the artifact with this key among those that ``block`` needs; its inputs are finished.
 
     An exception of the function becomes the receipt's error; only a store that cannot be written raises (:class:`StoreError`).
     """

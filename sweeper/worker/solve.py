@@ -66,9 +66,9 @@ class Receipt:
 
 
 def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
-    """Solve blocks one after another; values that several of them need are computed once.
+    """Solve blocks one after another, and compute once the values that several of them need.
 
-    Each has the bits that it has alone.
+    Each block has the bits that it has alone.
     """
     memo = memo_of(job.find_study()(), blocks)
     return [solve_block(job, block, memo) for block in blocks]

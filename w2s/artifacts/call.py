@@ -123,7 +123,7 @@ class Call:
         return float(share(**self.arguments) if callable(share) else share)
 
     def with_folders(self, place: Callable[[Call], Path]) -> dict[str, Any]:
-        """The arguments with every call replaced by the folder of its value."""
+        """Return the arguments with every call replaced by the folder of its value."""
         return {name: _placed(value, place) for name, value in self.arguments.items()}
 
     def __hash__(self) -> int:

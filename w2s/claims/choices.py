@@ -35,6 +35,6 @@ def more_hits(rows: DataFrame, candidates: str, scores: tuple[str, str], by: Seq
 
 
 def _hits(chosen: DataFrame) -> Series[float]:
-    """Share of hits among the draws of every seed."""
+    """Compute the share of hits among the draws of every seed."""
     hits: Series[float] = (chosen["rank"] <= 2).astype(float).groupby(chosen["seed"]).mean()
     return hits

@@ -94,7 +94,7 @@ class Claim:
     overlooks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be decided: a threshold that is no number, an expected failure without a reason."""
+        """Refuse a claim that cannot be decided: a threshold that is no number, an expected failure without a reason."""
         for name, value in self.thresholds.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError(f"claim {self.id!r}: threshold {name!r} must be a finite number, got {value!r}")
@@ -104,7 +104,7 @@ class Claim:
             raise ValueError(f"claim {self.id!r} is expected to fail: say why in `reason`")
 
     def as_expected(self, verdict: Verdict) -> bool:
-        """Whether the verdict is the one that was expected; a change either way is news."""
+        """Tell whether the verdict is the expected one; a change in either direction is news."""
         return verdict.outcome == ("holds" if self.expected == "holds" else "fails")
 
 
@@ -128,7 +128,7 @@ def _with_enough_seeds(verdict: Verdict, least: float) -> Verdict:
 
 
 def missing(claim: Claim, table: DataFrame) -> str:
-    """Say what a table lacks for a claim; empty when it lacks nothing."""
+    """Say what a table lacks for a claim; return an empty text when it lacks nothing."""
     if not len(table):
         return "the table has no rows"
     for name, count in claim.needs.items():
@@ -189,14 +189,17 @@ _RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")
 
 
 def _lead(verdict: Verdict) -> float:
-    """Distance of an interval from its threshold; negative for a fail, which lies on the wrong side."""
+    """Return the distance of an interval from its threshold; negative for a fail, which lies on the wrong side."""
     distance = min((abs(end - verdict.threshold) for end in verdict.interval or ()), default=0.0)
     distance = 0.0 if math.isnan(distance) else distance
     return -distance if verdict.outcome == "fails" else distance
 
 
 def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:
-    """Return an interval that decides nothing where the value is not finite or the ends are no interval (NaN, or crossed)."""
+    """Return the interval, or an infinite one, which decides nothing, where its numbers are unusable.
+
+    They are unusable where the value is not finite, or where the ends are NaN or crossed.
+    """
     return interval if math.isfinite(value) and interval[0] <= interval[1] else (-math.inf, math.inf)
 
 

@@ -110,7 +110,7 @@ def _constant(doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> 
 
 
 def _apart(table: DataFrame, distance: Callable[[Series[float]], object]) -> dict[str, Any]:
-    """Every distance of student and teacher, as a function of the teacher's error on the same rows."""
+    """Compute every distance of student and teacher, as a function of the teacher's error on the same rows."""
     found = dict.fromkeys(_DISTANCES, distance(table["weak_error"])) if _has(table, "") else {}
     if "weak_validation_error" in table:
         hidden = distance(table["weak_validation_error"])

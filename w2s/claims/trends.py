@@ -120,7 +120,7 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
 
 
 def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
-    """Least value over lines of a function of means, with intervals; lines of one set of seeds go together.
+    """Compute the least value over lines of a function of means, with intervals; lines of one set of seeds share resamples.
 
     ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds.
     """
@@ -135,13 +135,16 @@ def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = Fa
 
 
 def _parted(lines: list[Values], parts: Values) -> Values:
-    """Values of all lines times indicators (seeds, parts) of some seeds, and these: (seeds, parts, all values + 1)."""
+    """Multiply the values of all lines by indicators (seeds, parts) of some seeds, and add the indicators as a last column.
+
+    Returns (seeds, parts, all values + 1).
+    """
     together = np.concatenate([line.reshape(len(line), -1) for line in lines], axis=1)
     return np.concatenate([parts[:, :, None] * together[:, None, :], parts[:, :, None]], axis=2)
 
 
 def _least_of(of: Callable[..., float], shapes: list[tuple[int, int]], means: Values) -> float:
-    """Least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
+    """Compute the least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
     share = means[:, -1:]
     if not (share > 0).all():
         return float("nan")

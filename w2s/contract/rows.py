@@ -66,7 +66,7 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 
 def metric_columns(study: type[Study]) -> dict[str, str]:
-    """Result columns of a study, name -> type name, in table order."""
+    """Return the result columns of a study, name -> type name, in table order."""
     names = {"status": "string", "message": "string"} | dict.fromkeys(_ERRORS, "double") | {"pgr_status": "string"}
     if study.classifies:
         names |= dict.fromkeys(_ERRORS_01, "double") | {"pgr_01_status": "string"}
@@ -74,7 +74,7 @@ def metric_columns(study: type[Study]) -> dict[str, str]:
 
 
 def field_type(spec: FieldSpec) -> pa.DataType:
-    """Arrow type of a cell field."""
+    """Return the Arrow type of a cell field."""
     if spec.kind == "literal":
         return pa.int64() if all(type(c) is int for c in spec.choices) else pa.string()
     kinds = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
@@ -83,7 +83,7 @@ def field_type(spec: FieldSpec) -> pa.DataType:
 
 @functools.lru_cache(maxsize=64)
 def table_schema(study: type[Study]) -> pa.Schema:
-    """Schema of a study's table: identity, every cell field, results, provenance."""
+    """Build the schema of a study's table: identity, every cell field, results, provenance."""
     columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
     columns += [(name, field_type(spec)) for name, spec in cell_fields(study.Cell).items()]
     columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | PROVENANCE).items()]
@@ -91,7 +91,7 @@ def table_schema(study: type[Study]) -> pa.Schema:
 
 
 def schema_problem(study: type[Study]) -> str | None:
-    """Why fields and columns of a study do not make a table; None when they do."""
+    """Say why fields and columns of a study do not make a table; None when they do."""
     for name, kind in study.columns.items():
         if kind not in _TYPES:
             return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
@@ -103,7 +103,7 @@ def schema_problem(study: type[Study]) -> str | None:
 
 
 def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mapping[str, Any]) -> pa.Table:
-    """Rows of the block's wanted cells.
+    """Build the rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
     ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises
@@ -132,7 +132,7 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
 
 
 def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
-    """Rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
+    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
     nothing = np.full((1,) * len(block.axes), np.nan)
     solved = dict.fromkeys(_REQUIRED, nothing) | {
         "status": np.full_like(nothing, STATUS.index("failed"), dtype=np.int8),
@@ -206,7 +206,7 @@ def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
 
 @functools.lru_cache(maxsize=256, typed=True)
 def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
-    """Column of one value: most blocks of a run are of one size and share these."""
+    """Return a column of one repeated value, made once: most blocks of a run have one size and share such columns."""
     return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
 
 

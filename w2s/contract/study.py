@@ -156,7 +156,10 @@ class Study(ABC):
         self.store = store
 
     def needs(self, block: Block) -> Sequence[Call]:  # noqa: ARG002
-        """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
+        """List the artifacts that must be finished before the block is solved: trainings, predictions, features.
+
+        The default is none.
+        """
         return ()
 
     def parts(self, block: Block) -> Iterable[Any]:
@@ -171,7 +174,7 @@ class Study(ABC):
     def unblind(self, block: Block) -> str:  # noqa: ARG002
         """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.
 
-        A study with artifacts has to say it: without a method of its own its grids are refused.
+        A study with artifacts must have a method of its own; without it, its grids are refused.
         """
         return ""
 
@@ -180,7 +183,7 @@ class Study(ABC):
         return None
 
     def check(self, block: Block) -> None:  # noqa: ARG002
-        """Look at what a rule between fields cannot see, for instance inside data files.
+        """Check what a rule between fields cannot see, for instance inside data files.
 
         Called once per sub-grid with the whole sub-grid as one block, before anything runs. Raise
         :class:`w2s.errors.FieldError` with a message for the user.
@@ -205,7 +208,7 @@ class Study(ABC):
 
     @abstractmethod
     def cost(self, block: Block) -> Cost:
-        """Nominal work of solving the block: what decides how a grid is cut."""
+        """Estimate the nominal work of solving the block, which decides how a grid is cut."""
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List what the cells of the block share, for ``plan`` to show and to predict a time from; it decides nothing.
@@ -216,10 +219,10 @@ class Study(ABC):
         return (Piece("solving", "other", 1.0, self.cost(block).flops, (), "", _ORDER),)
 
     def common(self, block: Block) -> Iterable[Common]:  # noqa: ARG002
-        """Values of the block that blocks of other sub-grids may need too; none by default.
+        """Yield values of the block that blocks of other sub-grids may need too; none by default.
 
         Blocks with such values in common are solved one after another by one worker, which gives them one :attr:`memo`.
-        Derived from the block's cells alone, without its data.
+        The values are derived from the block's cells alone, without its data.
         """
         return ()
 

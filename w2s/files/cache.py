@@ -39,8 +39,8 @@ class _Recipe:
 def cached(key: str, compute: Callable[[], Array]) -> Array:
     """Return the array stored under a key, or compute and store it. The key must name everything the array depends on.
 
-    What is stored is mapped into memory, so that a part of it can be used without reading the rest: do not write into it.
-    This process remembers the last eight.
+    The stored array is mapped into memory, so that a part of it can be used without reading the rest: do not write into it.
+    The process keeps the eight arrays that it used last.
     """
     name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return _stored(_Recipe(cache_folder("features") / f"{name}.npy", compute))

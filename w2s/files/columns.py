@@ -70,13 +70,13 @@ class Column:
         return "values of several kinds" if self.opaque else str(self.cells.type)
 
     def texts(self) -> pa.Array:
-        """Texts as written, null where a cell is empty; :class:`CellError` where the file stores something else."""
+        """Read texts as written, null where a cell is empty; :class:`CellError` where the file stores something else."""
         if not self.is_text and not pa.types.is_null(self.cells.type):
             raise CellError(f"holds {self.holds}, not text")
         return _unless_empty(self.cells.cast(pa.string()))
 
     def names(self) -> pa.Array:
-        """Names, null where a cell is empty; :class:`CellError` for lists and objects, and for a NUL within a name."""
+        """Read names, null where a cell is empty; :class:`CellError` for lists and objects, and for a NUL within a name."""
         kind = self.cells.type
         if self.opaque or pa.types.is_nested(kind):
             raise CellError(f"holds {self.holds}, not names")
@@ -91,7 +91,7 @@ class Column:
         return _unless_empty(written)
 
     def numbers(self) -> Array:
-        """Float64, NaN where a cell is missing; :class:`CellError` with the first cell that is no number."""
+        """Read float64, NaN where a cell is missing; :class:`CellError` with the first cell that is no number."""
         if self.is_number:
             return _floats(self.cells)
         if not self.is_text:
@@ -107,18 +107,18 @@ class Column:
         return _floats(written)
 
     def like_numbers(self) -> Mask:
-        """Whether a cell of text would be taken for a number or a boolean by a reader that guesses: (n,)."""
+        """Mark the cells of text that a reader that guesses would take for a number or a boolean: (n,)."""
         written = _trimmed(self.cells)
         found = pc.or_(pc.match_substring_regex(written, _LOOSE), pc.match_substring_regex(written, _NUMBER))
         return np.asarray(pc.fill_null(pc.or_(found, _booleans(written)), False))
 
     def missing(self) -> Mask:
-        """Whether a cell of text has no value: empty, null, or one of :data:`MISSING`."""
+        """Mark the cells of text without a value: empty, null, or one of :data:`MISSING`."""
         return np.asarray(pc.is_null(_trimmed(self.cells)))
 
 
 def column_of(table: pa.Table, name: str) -> Column:
-    """One column of a table that :func:`w2s.files.tablefile.read_table_file` returned."""
+    """Return one column of a table that :func:`w2s.files.tablefile.read_table_file` returned."""
     field, cells = table.field(name), table[name].combine_chunks()
     if isinstance(cells, pa.ChunkedArray):  # too long for one array
         cells = pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in cells.chunks])
@@ -131,12 +131,12 @@ def column_of(table: pa.Table, name: str) -> Column:
 
 
 def untyped(name: str) -> pa.Field:
-    """Field of a column of cells as written, without a type of their own."""
+    """Make the field of a column of cells as written, without a type of their own."""
     return pa.field(name, pa.string(), metadata={_KEY: b"untyped"})
 
 
 def opaque(name: str) -> pa.Field:
-    """Field of a column that holds values of several kinds, such as lists beside numbers: nothing can use it."""
+    """Make the field of a column that holds values of several kinds, such as lists beside numbers: nothing can use it."""
     return pa.field(name, pa.string(), metadata={_KEY: b"opaque"})
 
 
@@ -152,7 +152,7 @@ def spelling(name: str) -> str:
 
 
 def _trimmed(cells: pa.Array) -> pa.Array:
-    """Text without the white space around it, null where a number is missing."""
+    """Return texts without the white space around them, null where a number is missing."""
     written = pc.utf8_trim_whitespace(cells)
     return pc.if_else(pc.is_in(written, pa.array(MISSING, written.type)), pa.scalar(None, written.type), written)
 

@@ -50,11 +50,11 @@ class Content(ABC):
     @classmethod
     @abstractmethod
     def locate(cls, name: str, base: Path) -> Path:
-        """Return the place of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
+        """Return the path of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:  # noqa: ARG003
-        """Return the sha256 of what is at ``path``."""
+        """Return the sha256 of the content at ``path``."""
         return content_sha256(path)
 
     @classmethod
@@ -64,7 +64,7 @@ class Content(ABC):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return name.startswith("data:")
 
     def seen_from(self, folder: Path) -> str:
@@ -73,7 +73,7 @@ class Content(ABC):
 
     @classmethod
     def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> Self:
-        """Locate and hash; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
+        """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
         path = cls.locate(name, base or Path.cwd())
         digest = cls.digest(name, path)
         if sha256 is not None and digest != sha256:
@@ -111,7 +111,7 @@ class DataFile(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return name in BUILTIN or super().keeps_name(name)
 
 
@@ -185,7 +185,7 @@ def _similar(folder: Path, name: str) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Digest of a file's content, read again only when its time or size changed."""
+    """Hash a file's content; it is read again only when its time or size changed."""
     return _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 

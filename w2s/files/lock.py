@@ -89,7 +89,7 @@ def _lock(stream: IO[bytes] | int, *, wait: bool) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process has a lock. Reads only; False where there is no file or it may not be read."""
+    """Tell whether some process has a lock, by reading only; False where there is no file or it may not be read."""
     try:
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)

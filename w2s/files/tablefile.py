@@ -68,7 +68,7 @@ def read_typed_file(path: Path) -> pa.Table:
 
 @contextmanager
 def named_errors(name: str) -> Iterator[None]:
-    """Turn what reading a file may raise into a :class:`FieldError` of one line that names the file."""
+    """Turn errors of reading a file into a :class:`FieldError` of one line that names the file."""
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, csv.Error, RecursionError, pa.ArrowException) as error:

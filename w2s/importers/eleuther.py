@@ -53,7 +53,7 @@ def read_eleuther(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
 
 
 def _predictions(trio: Trio, folder: Path, varied: Sequence[str]) -> tuple[pa.Table | None, str | None]:
-    """P(class 1) of the three models for every test item, joined by id, and what could not be joined."""
+    """Join P(class 1) of the three models for every test item by id; also say what could not be joined."""
     run = str(trio.student.folder.relative_to(folder))
     try:
         parts = [_test_items(run) for run in (trio.weak, trio.student, trio.ceiling)]
@@ -72,7 +72,7 @@ def _predictions(trio: Trio, folder: Path, varied: Sequence[str]) -> tuple[pa.Ta
 
 
 def _group(trio: Trio, varied: Sequence[str]) -> str:
-    """Name of a comparison without its seed: task, models, loss, and the settings that differ within the folder."""
+    """Name a comparison without its seed: task, models, loss, and the settings that differ within the folder."""
     student, values = trio.student, run_settings(trio.student)
     settings = "".join(f", {name} {shown(values.get(name))}" for name in varied)
     models = f"{trio.weak.get('model_size')} > {student.get('model_size')}"
@@ -80,12 +80,15 @@ def _group(trio: Trio, varied: Sequence[str]) -> str:
 
 
 def _ceiling_rows(trio: Trio) -> str:
-    """Rows of the ceiling: a model that also labels is trained on the first half only."""
+    """Say which rows the ceiling was trained on: a model that also labels has the first half only."""
     return "labeled" if trio.ceiling.get("n_inference_docs") else "mixed"
 
 
 def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
-    """Truth and P(class 1) by id. Ids are hashes of texts: one that is listed twice cannot be joined and is left out."""
+    """Read truth and P(class 1) by id.
+
+    Ids are hashes of texts: one that is listed twice cannot be joined and is left out.
+    """
     table = read_saved(run.folder / "eval_results_final", ["id", "hard_label", "soft_pred"])
     counts = pc.value_counts(table["id"]).to_pylist()
     once = {entry["values"] for entry in counts if entry["counts"] == 1}
@@ -94,7 +97,10 @@ def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
 
 
 def _nested_rows(folder: Path, anchors: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of EleutherAI/w2s: every student below the folder, anchored in its shared folder or in one of ``anchors``."""
+    """Read the rows of EleutherAI/w2s: every student below the folder.
+
+    Its anchors are in its shared folder or in one of ``anchors``.
+    """
     rows, skipped = [], []
     for place in _stages(folder):
         if place.name != "w2s" and not place.name.startswith("s2s-"):
@@ -111,7 +117,7 @@ def _stages(folder: Path) -> list[Path]:
 
 
 def _anchor_folders(folder: Path) -> list[Path]:
-    """Folders TASK below a folder that hold a weak model and a ceiling of EleutherAI/w2s."""
+    """List the folders TASK below a folder that hold a weak model and a ceiling of EleutherAI/w2s."""
     stages = {place for place in _stages(folder) if place.name in ("weak", "strong")}
     return sorted({place.parent for place in stages if {place.parent / "weak", place.parent / "strong"} <= stages})
 
@@ -144,7 +150,10 @@ def _nested_row(place: Path, folder: Path, anchors: Sequence[Path]) -> dict[str,
 
 
 def _shared_folder(place: Path, config: Mapping[str, Any], anchors: Sequence[Path]) -> Path:
-    """Folder of a student's weak model and ceiling: the one it names, else the only one of its kind in ``anchors``."""
+    """Return the folder of a student's weak model and ceiling.
+
+    It is the one that the student names, else the only one of its task and models in ``anchors``.
+    """
     root = [*place.parents][len(Path(config["dataset"]).parts) + 1 :][:1]
     own = Path(*root, str(config.get("shared_folder")), str(config["dataset"]))
     if root and own.is_dir():
@@ -165,7 +174,7 @@ def _is_anchor(shared: Path, config: Mapping[str, Any]) -> bool:
 
 
 def _label_share(folder: Path) -> dict[str, Any]:
-    """Accuracy of the weak labels on the student's rows, where the weak model's predictions were kept."""
+    """Compute the accuracy of the weak labels on the student's rows, where the weak model's predictions were kept."""
     try:
         table = read_saved(folder, ["gt_labels", "soft_pred"])
     except FolderError:
@@ -184,7 +193,7 @@ def _settings(place: Path) -> dict[str, Any]:
 
 
 def _seed(config: Mapping[str, Any]) -> int | None:
-    """Seed of the trainer, 0 where none is set."""
+    """Return the seed of the trainer, 0 where none is set."""
     settings = config.get("train_args") or {}
     if not isinstance(settings, dict):
         raise FolderError(f"config.json: train_args is {settings!r}, not settings")

@@ -104,7 +104,7 @@ def setting_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; :class:`FolderError` for a file that is missing, half-written or holds something else."""
+    """Read a JSON object; :class:`FolderError` for a file that is missing, cut short or holds something else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

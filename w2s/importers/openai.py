@@ -41,7 +41,7 @@ def read_openai(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
 
 
 def _old_rows(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of ``WEAK_STRONG.results_summary.json``, which names neither data set nor seed."""
+    """Read the rows of ``WEAK_STRONG.results_summary.json``, which names neither data set nor seed."""
     rows: list[dict[str, Any]] = []
     skipped: list[str] = []
     for path in sorted(folder.rglob(f"*{_OLD}")):
@@ -71,7 +71,10 @@ def _old_file(path: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def _sizes(path: Path) -> tuple[str, str]:
-    """Both models of a name WEAK_STRONG, told apart by the folders of the models: names hold underscores themselves."""
+    """Split a name WEAK_STRONG into both models, by the folders of the models.
+
+    The names themselves may hold underscores.
+    """
     stem, beside = path.name.removesuffix(_OLD), path.parent
     names = [[p.name for p in (beside / kind).glob("*") if p.is_dir()] for kind in ("weak_model_gt", "strong_model_gt")]
     pairs = [(weak, strong) for weak in names[0] for strong in names[1] if f"{weak}_{strong}" == stem]

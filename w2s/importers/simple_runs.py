@@ -39,7 +39,7 @@ class SimpleRun:
         return self.config.get("weak_model_size") is not None
 
     def get(self, name: str) -> Any:
-        """Read a setting of the run; runs from before seeds existed are seed 0."""
+        """Return a setting of the run; runs from before seeds existed have seed 0."""
         return self.config.get(name, 0 if name == "seed" else None)
 
 
@@ -54,9 +54,9 @@ class Trio:
 
 
 def find_runs(folder: Path, mark: str) -> tuple[list[SimpleRun], list[str]]:
-    """Find the finished runs below a folder whose configuration has the setting ``mark``, and what was skipped.
+    """Find the finished runs below a folder whose configuration has the setting ``mark``, and list what was skipped.
 
-    A folder with a log, a pickle or a summary is taken for a run; without a readable summary it is half-written.
+    A folder with a log, a pickle or a summary counts as a run; without a readable summary it is unfinished.
     """
     places = sorted({path.parent for name in _MARKS for path in folder.rglob(name)})
     runs, skipped = [], []
@@ -100,7 +100,7 @@ def find_trios(runs: Sequence[SimpleRun], folder: Path, anchors: Sequence[Simple
 
 
 def run_settings(student: SimpleRun) -> dict[str, Any]:
-    """Settings of a student, and those of its weak model as ``weak_NAME``."""
+    """Return the settings of a student, and those of its weak model as ``weak_NAME``."""
     weak = flat(student.config.get("weak_model") or {})
     return flat(student.config, _NOT_OWN) | {f"weak_{name}": value for name, value in weak.items()}
 
@@ -138,7 +138,7 @@ def _read_run(place: Path) -> SimpleRun:
 
 
 def _check(config: Mapping[str, Any], file: str) -> None:
-    """Refuse settings that are not of the kind that rows and matches are made of."""
+    """Refuse settings that do not have the types that rows and matches need."""
     if not all(isinstance(config.get(name), str) for name in ("ds_name", "model_size")):
         raise FolderError(f"{file} names no ds_name and model_size")
     for name in ("loss", "weak_model_size"):
@@ -168,11 +168,11 @@ class _Wanted:
         return f"{role} {self.settings['model_size']}, seed {self.settings['seed']}"
 
     def fits(self, run: SimpleRun) -> bool:
-        """Whether a run has the task, the model and the seed."""
+        """Tell whether a run has the task, the model and the seed."""
         return all(run.get(name) == self.settings.get(name) for name in _SAME)
 
     def differing(self, run: SimpleRun) -> list[str]:
-        """Names of the settings in which a run is another one; none where only the model's size is known."""
+        """List the settings in which a run differs from the wanted one; none where only the model's size is known."""
         wanted = self.settings
         if len(wanted) == len(_SAME):
             return []
@@ -189,7 +189,7 @@ class _Wanted:
 def _anchor(
     wanted: _Wanted, beside: Sequence[SimpleRun], anchors: Sequence[SimpleRun], folder: Path
 ) -> tuple[SimpleRun, list[str]]:
-    """The run on the truth that a student needs, and how it is not the one that belongs to it.
+    """Find the run on the truth that a student needs, and say how it differs from the one that belongs to it.
 
     Runs with all settings wanted come first, then those that differ in the fewest; of equals the ones beside the student. Of
     several the one with the loss wanted is taken, else the one with ``xent``.
@@ -214,7 +214,7 @@ def _anchor(
 
 
 def _by_loss(runs: Sequence[SimpleRun], loss: str | None) -> list[SimpleRun]:
-    """The runs with a loss, or those with plain cross-entropy."""
+    """Keep the runs with a loss, or else those with plain cross-entropy."""
     return [run for run in runs if run.get("loss") == loss] or [run for run in runs if run.get("loss") == "xent"]
 
 

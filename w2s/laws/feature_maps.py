@@ -102,7 +102,7 @@ def _inputs(request: _Request) -> Matrix:
 
 
 def _all_inputs(table: Table) -> Matrix:
-    """Every numeric column, (rows, p) with p at least 1; raise for a column that would be one but for some cells."""
+    """Return every numeric column, (rows, p) with p at least 1; raise for a column that would be one but for some cells."""
     for problem in table.odd.values():
         raise FieldError(f"{problem}; {_ways_out(table)}")
     if not table.columns:
@@ -116,12 +116,12 @@ def _ways_out(table: Table) -> str:
 
 
 def _others(table: Table) -> str:
-    """What else a table holds, and why it is no input."""
+    """Say what else a table holds, and why it is no input."""
     return "".join(f"; {column!r}: {reason}" for column, reason in [*table.left_out.items()][:5])
 
 
 def _relu(request: _Request) -> Matrix:
-    """max(0, x'w), w ~ N(0, I/p)."""
+    """Compute max(0, x'w) with w ~ N(0, I/p)."""
     inputs = _all_inputs(request.table)
     width = _width(request)
     stream = streams.stream("features", request.role, seed=request.seed)
@@ -130,7 +130,7 @@ def _relu(request: _Request) -> Matrix:
 
 
 def _of_strong(request: _Request) -> Matrix:
-    """Random linear map of the strong features: a teacher inside the student's span."""
+    """Map the strong features linearly at random: a teacher inside the student's span."""
     if request.strong is None:
         raise FieldError("features 'of_strong' are for the weak model only")
     stream = streams.stream("features", request.role, "map", seed=request.seed)
@@ -139,7 +139,7 @@ def _of_strong(request: _Request) -> Matrix:
 
 
 def _means(request: _Request) -> Matrix:
-    """Means of K equal groups of consecutive inputs (8 for digits: the rows of an image)."""
+    """Average K equal groups of consecutive inputs (8 for digits: the rows of an image)."""
     inputs = _all_inputs(request.table)
     groups = _group_count(request.argument, request.table)
     return np.asarray(inputs.reshape(len(inputs), groups, -1).mean(axis=2))
@@ -190,7 +190,7 @@ def _fold_count(argument: str) -> int:
 
 
 def _matching(pattern: str, table: Table) -> list[int]:
-    """Places of the inputs that a pattern names; raise where it names none, or one with cells that are no numbers."""
+    """Return places of the inputs that a pattern names; raise where it names none, or one with cells that are no numbers."""
     if asked := [column for column in table.odd if _matches(pattern, column)]:
         raise FieldError(f"{table.odd[asked[0]]}; {_ways_out(table)}")
     found = [k for k, column in enumerate(table.columns) if _matches(pattern, column)]
@@ -202,7 +202,7 @@ def _matching(pattern: str, table: Table) -> list[int]:
 
 
 def _matches(pattern: str, column: str) -> bool:
-    """Whether one of the patterns between ``|`` matches, and none behind a ``!`` does."""
+    """Tell whether one of the patterns between ``|`` matches, and none behind a ``!`` does."""
     parts = pattern.split("|")
     wanted, unwanted = [p for p in parts if not p.startswith("!")], [p[1:] for p in parts if p.startswith("!")]
     return any(fnmatch.fnmatchcase(column, p) for p in wanted) and not any(fnmatch.fnmatchcase(column, p) for p in unwanted)

@@ -60,11 +60,11 @@ class Geometry:
         return np.asarray(np.sqrt(squares))
 
     def size(self) -> int:
-        """Number of latent coordinates: d_strong + d_weak + 1."""
+        """Count the latent coordinates: d_strong + d_weak + 1."""
         return self.d_strong + self.d_weak + 1
 
     def weak_map(self) -> Matrix:
-        """A_w with z_w = A_w g: (d_weak, size)."""
+        """Return A_w with z_w = A_w g: (d_weak, size)."""
         cosines = np.zeros(self.d_weak)
         pairs = self.cosines
         cosines[: len(pairs)] = pairs
@@ -76,11 +76,11 @@ class Geometry:
         return matrix
 
     def strong_map(self) -> Matrix:
-        """A_s with z_s = A_s g: (d_strong, size)."""
+        """Return A_s with z_s = A_s g: (d_strong, size)."""
         return np.eye(self.d_strong, self.size())
 
     def target(self) -> Matrix:
-        """A with f* = a'g: (size,). Every part of it lies in directions of one kind, evenly spread over those of the kind.
+        """Return a with f* = a'g: (size,). Every part lies in directions of one kind, evenly spread over those of the kind.
 
         Where fully shared directions, one of each model alone and the unseen one suffice, they are used, with as little unseen
         as they allow. Otherwise partly shared pairs carry what is needed of them and no more
@@ -141,7 +141,7 @@ class Geometry:
         return place_partly_shared((1.0 - self.rho_strong, 1.0 - self.rho_weak), self._corners(), float(partly[0]))
 
     def problem(self) -> str | None:
-        """Why no target fits this geometry, or None."""
+        """Say why no target fits this geometry, or return None."""
         pairs = min(self.d_weak, self.d_strong)
         if self.d_overlap > pairs:
             return f"d_overlap = {self.d_overlap:g} exceeds min(d_weak, d_strong) = {pairs}"
@@ -162,7 +162,7 @@ class Geometry:
 
 
 def latent_sample(role: str, seed: int, n: streams.Span, d_strong: int, d_weak: int, backend: Backend) -> Matrix:
-    """Latent coordinates and label noise of ``n`` rows: (n, d_strong + d_weak + 2) in the order [s, e, t, noise].
+    """Draw latent coordinates and label noise of ``n`` rows: (n, d_strong + d_weak + 2) in the order [s, e, t, noise].
 
     ``n`` may be a pair (start, stop): those rows of the same sample. Rows and widths are nested: the same role and seed give
     the same numbers whatever the sizes.
@@ -176,10 +176,10 @@ def latent_sample(role: str, seed: int, n: streams.Span, d_strong: int, d_weak: 
 
 
 def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend) -> Matrix:
-    """Factors R(n) with R'R distributed as the Gram of n rows of :func:`latent_sample`: (counts, D, D), same column order.
+    """Draw factors R(n) with R'R distributed as the Gram of n rows of :func:`latent_sample`: (counts, D, D), same column order.
 
-    Drawn directly, at a cost that does not depend on n (see :mod:`w2s_kernels.wishart`); not triangular after the columns are
-    put in order. The draws are nested in the weak width and belong to one strong width, which is part of their name.
+    They are drawn directly, at a cost that does not depend on n (see :mod:`w2s_kernels.wishart`), and are not triangular once
+    the columns are in order. The draws are nested in the weak width and belong to one strong width, which names the stream.
     """
     factors = wishart.factor(_wishart_stream(role, seed, d_strong), counts, d_strong + d_weak + 2, backend)
     return np.ascontiguousarray(backend.to_numpy(factors)[..., _latent_order(d_strong, d_weak)])
@@ -188,9 +188,9 @@ def latent_factor(role: str, seed: int, counts: list[int], d_strong: int, d_weak
 def latent_grams(
     role: str, seed: int, counts: list[int], d_strong: int, d_weak: int, backend: Backend, out: Array | None = None
 ) -> Array:
-    """Sums over rows R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count.
+    """Draw the Grams R(n)'R(n) of the factors of :func:`latent_factor`: (counts, D, D); one product serves every count.
 
-    They live where the backend computes, and are written to ``out`` where one is given.
+    The backend holds them; they are written to ``out`` where it is given.
     """
     stream, order = _wishart_stream(role, seed, d_strong), _latent_order(d_strong, d_weak)
     return wishart.gram(stream, counts, len(order), backend, order, out)
@@ -201,5 +201,8 @@ def _wishart_stream(role: str, seed: int, d_strong: int) -> streams.Stream:
 
 
 def _latent_order(d_strong: int, d_weak: int) -> npt.NDArray[np.int64]:
-    """Columns of the factor, drawn as [s, t, noise, e] so that weak widths are nested, in the order of the sample."""
+    """Return the columns of the factor in the order of the sample.
+
+    They are drawn as [s, t, noise, e], so that weak widths are nested.
+    """
     return np.concatenate([np.arange(d_strong), d_strong + 2 + np.arange(d_weak), d_strong + np.arange(2)])

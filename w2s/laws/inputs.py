@@ -83,7 +83,7 @@ def _rows_said(where: str, bad: Mask, what: str) -> str:
 
 
 def _pandas_index(table: pa.Table) -> set[str]:
-    """Columns that pandas wrote as the index of its frame."""
+    """List the columns that pandas wrote as the index of its frame."""
     marked = (table.schema.pandas_metadata or {}).get("index_columns", [])
     return {name.strip() for name in marked if isinstance(name, str)}
 

@@ -125,7 +125,7 @@ def _descriptors(table: Table) -> Matrix:
 
 
 def _values(functions: Sequence[Callable[[Any], float]], molecule: Any) -> list[float]:
-    """Descriptors of a molecule; NaN for those that it has not."""
+    """Compute the descriptors of a molecule; NaN for those that it does not have."""
     found = []
     for function in functions:
         try:

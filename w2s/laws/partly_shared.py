@@ -66,7 +66,7 @@ def _ellipse(angle: Vector, between: float) -> Vector:
 
 
 def _with_one(point: Point, corners: Sequence[Point], cosine: float) -> Iterator[Placement]:
-    """Targets of one corner and a plane: the point lies between the corner and the far side of the ellipse."""
+    """Yield targets of one corner and a plane: the point lies between the corner and the far side of the ellipse."""
     for corner in corners:
         steps = _far_side(corner, point, cosine)
         if steps is not None and steps >= 1.0 - _ROUNDING:
@@ -76,7 +76,7 @@ def _with_one(point: Point, corners: Sequence[Point], cosine: float) -> Iterator
 
 
 def _far_side(corner: Point, point: Point, cosine: float) -> float | None:
-    """Steps of size point - corner from the corner to the far side of the ellipse; None where the line misses it."""
+    """Count steps of size point - corner from the corner to the far side of the ellipse; None where the line misses it."""
     square = cosine**2
     for axis, (side, touched) in itertools.product((0, 1), ((1.0, square), (0.0, 1.0 - square))):
         if corner[axis] == point[axis] == side:  # the line is a side of the square, which the ellipse touches
@@ -94,7 +94,10 @@ def _far_side(corner: Point, point: Point, cosine: float) -> float | None:
 
 
 def _with_two(point: Point, corners: Sequence[Point], cosine: float) -> Iterator[Placement]:
-    """Targets of two corners and a plane: the ellipse's point farthest from the line of the corners, on the point's side."""
+    """Yield targets of two corners and a plane.
+
+    The plane is at the ellipse's point farthest from the line of the corners, on the point's side.
+    """
     between = math.acos(cosine)
     for one, other in itertools.combinations(corners, 2):
         along = np.subtract(other, one)
@@ -115,13 +118,13 @@ def _with_two(point: Point, corners: Sequence[Point], cosine: float) -> Iterator
 
 
 def _farthest(normal: Vector, between: float) -> float:
-    """Angle phi with the largest n_1 cos^2 phi + n_2 cos^2(phi - t): half that of n_1 + n_2 exp(2 i t)."""
+    """Find the angle phi with the largest n_1 cos^2 phi + n_2 cos^2(phi - t): half that of n_1 + n_2 exp(2 i t)."""
     real = normal[0] + normal[1] * math.cos(2.0 * between)
     return 0.5 * math.atan2(float(normal[1]) * math.sin(2.0 * between), float(real))
 
 
 def _angle(point: Sequence[float], cosine: float) -> float:
-    """Angle phi of a point (cos^2 phi, cos^2(phi - t)) of the ellipse, in [-pi/2, pi/2]."""
+    """Return the angle phi of a point of the ellipse."""
     along, seen = (math.sqrt(min(max(value, 0.0), 1.0)) for value in point)
     sine = math.sqrt((1.0 - cosine) * (1.0 + cosine))
     across = [(sign * seen - cosine * along) / sine for sign in (1.0, -1.0)]

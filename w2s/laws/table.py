@@ -155,7 +155,7 @@ def _numbers(name: str, where: str, column: Column) -> Matrix:
 
 
 def _numbered(names: pa.Array) -> tuple[tuple[str, ...], Index]:
-    """Classes in order, as numbers where all of them are, and the class of every row."""
+    """Return the classes in order, as numbers where all of them are, and the class of every row."""
     coded = names.dictionary_encode()
     found = coded.dictionary.to_pylist()
     numeric = all(_number(name) is not None for name in found)
@@ -166,13 +166,13 @@ def _numbered(names: pa.Array) -> tuple[tuple[str, ...], Index]:
 
 
 def _number(name: str) -> float | None:
-    """The number that a name is; None for words."""
+    """Return the number that a name is; None for words, and for nan and inf."""
     value = float(name) if _DECIMAL.fullmatch(name) else math.inf
     return value if math.isfinite(value) else None
 
 
 def _fractions(classes: tuple[str, ...]) -> bool:
-    """Whether all classes are numbers, and one of them is not whole."""
+    """Tell whether all classes are numbers, and one of them is not whole."""
     values = [_number(name) for name in classes]
     return None not in values and not all(value.is_integer() for value in values if value is not None)
 

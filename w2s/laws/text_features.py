@@ -49,7 +49,7 @@ def check(table: Table, argument: str) -> None:
 
 
 def encoded(table: Table, argument: str) -> Matrix:
-    """Mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
+    """Compute mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
     model, layer, first = _parsed(argument)
     layers = kept_hidden_means(_found(model), table.sha256, _texts(table))
     return np.asarray(layers[layer][:, : first or layer_width(_found(model), layer)], dtype=np.float64)
@@ -66,7 +66,7 @@ def _texts(table: Table) -> list[str]:
 
 
 def _parsed(argument: str) -> tuple[str, int, int | None]:
-    """Model, layer and number of coordinates of ``MODEL:LAYER`` or ``MODEL:LAYER/K``."""
+    """Parse ``MODEL:LAYER`` or ``MODEL:LAYER/K`` into model, layer and number of coordinates."""
     model, _, place = argument.rpartition(":")
     layer, slash, first = place.partition("/")
     if not model or not layer.isdecimal() or (slash and not first.isdecimal()):

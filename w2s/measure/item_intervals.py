@@ -97,7 +97,7 @@ def item_intervals(terms: Mapping[str, npt.NDArray[np.generic]], level: float = 
 
 
 def _differences(terms: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Vector]:
-    """Gain and gap item by item: subtracted before the sums, equal models have a gap of exactly zero."""
+    """Subtract the errors item by item, to gain and gap: before the sums, so that equal models have a gap of exactly zero."""
     found: dict[str, Vector] = {}
     for suffix in ("", "_01"):
         if f"weak_error{suffix}" in terms:

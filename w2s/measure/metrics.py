@@ -140,7 +140,7 @@ def zero_one_error(scores: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
 
 
 def disagreement(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray:
-    """Share of items on which two models predict different classes: P(argmax a != argmax b).
+    """Compute the share of items on which two models predict different classes: P(argmax a != argmax b).
 
     Both (..., n, k); leading axes broadcast, and k may differ. Ties go to the first index; NaN scores give NaN.
     """

@@ -39,7 +39,7 @@ class ColumnNames:
     group: str = OPTIONAL["group"]
 
     def field(self, role: str) -> str:
-        """Name of the cell field that says what a role's column is called."""
+        """Return the name of the cell field that names a role's column."""
         return "item_column" if role == "item_id" else f"{role}_column"
 
 
@@ -52,7 +52,7 @@ class Reader:
     names: ColumnNames
 
     def classes(self) -> tuple[Array, dict[str, Array]]:
-        """Truth and models as class numbers, places in :meth:`class_names`."""
+        """Read truth and models as class numbers, places in :meth:`class_names`."""
         known = np.array(self.class_names(), dtype=str)
         words = {role: self.labels(role) for role in ("truth", *self.roles())}
         for role in self.roles():
@@ -63,7 +63,7 @@ class Reader:
         return codes.pop("truth"), codes
 
     def class_names(self) -> tuple[str, ...]:
-        """Names of all classes of the file, those of the truth and of the models, in order."""
+        """List the names of all classes of the file, those of the truth and of the models, in order."""
         return tuple(np.unique(np.concatenate([np.unique(self.labels(role)) for role in ("truth", *self.roles())])).tolist())
 
     def check_spelling(self, role: str, truth: Array, words: Array) -> None:
@@ -86,12 +86,12 @@ class Reader:
             )
 
     def unused(self) -> tuple[str, ...]:
-        """Columns of the file that have no role."""
+        """List the columns of the file that have no role."""
         names = {getattr(self.names, role.name) for role in fields(self.names)}
         return tuple(c for c in self.table.column_names if c not in names and c.rpartition("_")[0] not in names)
 
     def probabilities(self) -> tuple[Array, dict[str, Array]]:
-        """Truth as class numbers 0..K-1 and models as (n, K) probabilities; one number per item is P(class 1)."""
+        """Read truth as class numbers 0..K-1 and models as (n, K) probabilities; one number per item is P(class 1)."""
         truth = self.whole("truth")
         models = {role: self.simplex(role) for role in self.roles()}
         sizes = {role: values.shape[1] for role, values in models.items()}
@@ -105,7 +105,7 @@ class Reader:
         return truth, models
 
     def values(self) -> tuple[Array, dict[str, Array]]:
-        """Truth and models as real numbers (n, k)."""
+        """Read truth and models as real numbers (n, k)."""
         truth = self.numbers("truth")
         models = {role: self.numbers(role) for role in self.roles()}
         for role, values in models.items():
@@ -115,11 +115,14 @@ class Reader:
         return truth, models
 
     def roles(self) -> tuple[str, ...]:
-        """Models of the file; the strong baseline where there is one."""
+        """List the models of the file; the strong baseline where there is one."""
         return ("weak", "student", "ceiling", *(["strong"] if self.has("strong") else []))
 
     def has(self, role: str) -> bool:
-        """Whether an optional column is there; a name of the grid's own must be, and the usual one is not spelled otherwise."""
+        """Tell whether an optional column is there.
+
+        A column that the grid names must be there, and the usual name must not be spelled otherwise.
+        """
         name, columns = getattr(self.names, role), self.table.column_names
         found = name in columns or f"{name}_0" in columns
         if not found and name != OPTIONAL[role]:
@@ -131,7 +134,7 @@ class Reader:
         return found
 
     def simplex(self, role: str) -> Matrix:
-        """Class probabilities (n, K), rows summing to 1; one number per item is P(class 1)."""
+        """Read class probabilities (n, K), rows summing to 1; one number per item is P(class 1)."""
         matrix, field = self.numbers(role), self.names.field(role)
         if (bad := (matrix < -_EDGE) | (matrix > 1 + _EDGE)).any():
             row = int(bad.any(axis=1).argmax())
@@ -146,7 +149,7 @@ class Reader:
         return np.asarray(matrix / totals[:, None])
 
     def numbers(self, role: str) -> Matrix:
-        """Float64 (n, k): one column, a column of lists, or columns ``name_0``, ``name_1``, ..."""
+        """Read float64 (n, k) from one column, a column of lists, or columns ``name_0``, ``name_1``, ..."""
         matrix = np.column_stack([self.floats(role, column) for column in self.spread(role)])
         if (bad := np.isinf(matrix)).any():
             where = self.at(role, int(bad.any(axis=1).argmax()))
@@ -154,7 +157,7 @@ class Reader:
         return matrix
 
     def floats(self, role: str, column: Column, wanted: str = "numbers") -> Matrix:
-        """Float64 (n,) of one column, no cell missing."""
+        """Read float64 (n,) of one column, no cell missing."""
         try:
             values = column.numbers()
         except CellError as error:
@@ -163,7 +166,7 @@ class Reader:
         return values
 
     def spread(self, role: str) -> list[Column]:
-        """Columns of numbers behind a role."""
+        """Return the columns of numbers of a role."""
         name, columns = getattr(self.names, role), self.table.column_names
         if name not in columns and f"{name}_0" in columns:
             count = next(k for k in range(len(columns) + 1) if f"{name}_{k}" not in columns)
@@ -183,7 +186,7 @@ class Reader:
         return [Column(name, part, untyped=False, opaque=False) for part in parts]
 
     def labels(self, role: str) -> Array:
-        """Classes as text, (n,): as written; a whole number that a file stores as a number has the name of its value."""
+        """Read classes as text, (n,), as written; a whole number that a file stores as a number has the name of its value."""
         column = self.column(role)
         if pa.types.is_floating(column.cells.type):
             values = column.numbers()
@@ -193,7 +196,7 @@ class Reader:
         return self.text(role, "classes")
 
     def whole(self, role: str) -> npt.NDArray[np.int64]:
-        """Whole numbers (n,)."""
+        """Read whole numbers (n,)."""
         column = self.column(role)
         values = self.floats(role, column, "whole numbers")
         if (bad := (values != np.round(values)) | (np.abs(values) > 2**53)).any():
@@ -202,7 +205,7 @@ class Reader:
         return values.astype(np.int64)
 
     def seeds(self) -> npt.NDArray[np.int64]:
-        """Seeds (n,), 0 or more."""
+        """Read seeds (n,), 0 or more."""
         seeds = self.whole("seed")
         if (bad := seeds < 0).any():
             row = int(bad.argmax())
@@ -210,7 +213,7 @@ class Reader:
         return seeds
 
     def text(self, role: str, wanted: str = "names") -> Array:
-        """Names (n,), as :meth:`w2s.files.columns.Column.names` reads them."""
+        """Read names (n,), as :meth:`w2s.files.columns.Column.names` reads them."""
         column = self.column(role)
         try:
             names = column.names()
@@ -220,7 +223,7 @@ class Reader:
         return np.asarray(names.to_numpy(zero_copy_only=False)).astype(str)
 
     def column(self, role: str) -> Column:
-        """Return the column of a role, or raise with the nearest name."""
+        """Return the column of a role, or raise an error with the nearest name."""
         name = getattr(self.names, role)
         if name in self.table.column_names:
             return column_of(self.table, name)

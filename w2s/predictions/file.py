@@ -50,7 +50,10 @@ class Predictions:
         return len(self.items)
 
     def of(self, seed: int, group: str | None) -> Predictions:
-        """Items of one seed and group (None: every group); :class:`FieldError` naming the ones there are where it has none."""
+        """Keep the items of one seed and group (None: every group).
+
+        Where there are none, a :class:`FieldError` names the seeds or groups that exist.
+        """
         keep = np.ones(len(self), dtype=bool)
         if self.seeds is not None:
             keep = self.seeds == seed
@@ -70,7 +73,7 @@ class Predictions:
         return self.take(np.flatnonzero(keep))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Predictions:
-        """Some items, in the order of ``rows``."""
+        """Return some items, in the order of ``rows``."""
         seeds, groups = (None if column is None else column[rows] for column in (self.seeds, self.groups))
         models = {name: values[rows] for name, values in self.models.items()}
         return replace(self, items=self.items[rows], truth=self.truth[rows], models=models, seeds=seeds, groups=groups)
@@ -103,7 +106,7 @@ def _load(name: str, path: Path, sha256: str, kind: Kind, names: ColumnNames) ->
 
 
 def _groups(reader: Reader) -> tuple[Array | None, str]:
-    """Names of groups where there are any, and what is wrong with them."""
+    """Read the names of groups where there are any, and say what is wrong with them."""
     if not reader.has("group"):
         return None, ""
     try:

@@ -19,7 +19,7 @@ def prediction_grid(
     group_column: str = "group",
     labels: str | None = None,
 ) -> dict[str, Any]:
-    """Grid of the study ``predictions`` with a cell for each (group, seed) of the items: seeds and groups are (n,) or None.
+    """Build a grid of the study ``predictions`` with a cell for each (group, seed) of the items; both are (n,) or None.
 
     Groups with the same seeds stand in one block, so that no cell is without items. ``labels`` says what the student was
     trained on, as the study's field does.

@@ -34,7 +34,7 @@ _ROW_AND_COLUMN_SCALES = 2
 
 
 def is_graded(rows: Matrix, still: npt.NDArray[np.bool_]) -> bool:
-    """Whether the columns of rows (n, d) differ in size by more than :data:`WIDE`, those that are ``still`` (d,) left out."""
+    """Tell whether columns of rows (n, d) differ in size by more than :data:`WIDE`, those that are ``still`` (d,) left out."""
     sizes = np.max(np.abs(rows), axis=0)[~still]
     sizes = sizes[sizes > 0]
     return bool(len(sizes)) and bool(sizes.max() / WIDE > sizes.min())
@@ -68,7 +68,7 @@ def factor_graded(rows: Matrix, still: npt.NDArray[np.bool_], backend: Backend) 
 
 
 def _right(upper: Matrix, sizes: Matrix, kept: Sequence[int], scaled: Matrix, right: Matrix) -> Matrix:
-    """Right singular vectors of R D times the sizes D (d, r), each row as exact as its own size asks for.
+    """Compute the right singular vectors of R D times the sizes D (d, r), each row as exact as its own size asks for.
 
     ``scaled`` holds V T of R D = V T P', ``right`` is P: exact beside one, which is no digit of an entry 1e-16. Of the columns
     that R was made of the entries are R^-1 V T; what the others have beyond their part in these is theirs in P.

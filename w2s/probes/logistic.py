@@ -44,7 +44,7 @@ class Probe:
     account: Mapping[str, Any]
 
     def at(self, features: Matrix) -> Matrix:
-        """Class probabilities (m, K) of other rows (m, d)."""
+        """Predict class probabilities (m, K) of other rows (m, d)."""
         return self.link(self.prepared(features) @ self.slope + self.intercept)
 
 
@@ -124,7 +124,7 @@ def _settled(loss: Any, point: Matrix, steps: int = 100, small: float = 1e-12) -
 
 
 def _log_softmax(logits: Matrix) -> Matrix:
-    """Log-probabilities (n, K) of logits (n, K), or of (n, 1): the logit of the second of two classes."""
+    """Compute log-probabilities (n, K) of logits (n, K), or of (n, 1): the logit of the second of two classes."""
     whole = np.hstack([np.zeros_like(logits), logits]) if logits.shape[1] == 1 else logits
     shifted = whole - whole.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -38,12 +38,12 @@ class Prepared:
         self.scale = np.where(self.still, np.inf, deviation) if scaled else np.ones(self.width)
 
     def prepared(self, features: Matrix) -> Matrix:
-        """Features (m, d) of other rows in the units of the fit."""
+        """Return features (m, d) of other rows in the units of the fit."""
         with np.errstate(over="ignore"):  # a row far outside the training rows' range is data: its error is not finite
             return np.asarray((features / self.unit - self.mean) / self.scale)
 
     def offset(self, targets: Matrix) -> Matrix:
-        """Intercept (k,) of targets (n, k)."""
+        """Compute the intercept (k,) of targets (n, k)."""
         return np.asarray(targets.mean(axis=0) if self.center else np.zeros(targets.shape[1]))
 
 

@@ -34,7 +34,10 @@ class Prediction:
     offset: Matrix
 
     def at(self, basis: Array) -> Matrix:
-        """Outputs at rows given by their ``basis`` (m, r), where the coordinates live: (L, m, k). One GEMM for all filters."""
+        """Compute outputs (L, m, k) at rows given by their ``basis`` (m, r), in the library of the coordinates.
+
+        One GEMM serves all filters.
+        """
         xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
         stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -70,7 +73,7 @@ class RowProbe(Prepared):
         return bool(self.rank == self.width)
 
     def solvers(self, filters: Filters) -> list[str]:
-        """Name of what solved each filter, as the ``solver`` column shows it."""
+        """Name the solver of each filter, as the ``solver`` column shows it."""
         return [choose_solver(self.width, self.rows, strengths=1, rows=True).name] * len(filters)
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
@@ -84,9 +87,9 @@ class RowProbe(Prepared):
         return Prediction(filtered, offset)
 
     def basis(self, features: Matrix) -> Array:
-        """Coordinates of other rows in the right singular vectors, (m, d) -> (m, r), where the backend computes."""
+        """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""
         return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
 
     def condition(self, filters: Filters) -> Matrix:
-        """Condition number of the system solved by each filter: (L,)."""
+        """Compute the condition number of the system solved by each filter: (L,)."""
         return self.backend.to_numpy(kernels.condition(self.spectrum, filters))

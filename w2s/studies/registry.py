@@ -37,7 +37,7 @@ class StudyError(ValueError):
 
 
 def study_names() -> list[str]:
-    """List the names that a grid can put under ``study:``."""
+    """List the names that a grid can give as ``study:``."""
     return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
 
 
@@ -100,7 +100,7 @@ def checked(study: object) -> type[Study]:
 
 
 def _claims_problem(study: type[Study]) -> str | None:
-    """Why a study's claims or figures cannot be tested, drawn and named; None when they can."""
+    """Say why a study's claims or figures cannot be tested, drawn and named; None when they can."""
     for what, kind in (("claims", Claim), ("figures", Figure)):
         given = getattr(study, what)
         if not isinstance(given, (tuple, list)):

@@ -130,7 +130,7 @@ def _at_end(rows: pd.DataFrame, choice: _Choice, fields: list[str]) -> list[str]
 
 
 def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str, mask: BoolArray, by_seed: bool) -> _Choice:
-    """Least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
+    """Choose the value of least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
     group, names = columns.group_codes(rows, keys)
     value, values = columns.group_codes(rows, fields)
     rank = columns.seed_codes(rows)
@@ -166,7 +166,7 @@ class _Candidates(NamedTuple):
 
 
 def _candidates(slot: IntArray, value: IntArray, rank: IntArray, score: FloatArray) -> _Candidates:
-    """Rows to candidates; rows of one seed (``rank`` numbers them) are averaged first, so that a seed counts once."""
+    """Average rows to candidates; rows of one seed (``rank`` numbers them) come first, so that a seed counts once."""
     width = int(value.max()) + 1
     pairs, entry = np.unique(slot * width + value, return_inverse=True)
     seeds = int(rank.max()) + 1
@@ -186,7 +186,7 @@ def _candidates(slot: IntArray, value: IntArray, rank: IntArray, score: FloatArr
 
 
 def _shown(values: pd.DataFrame, chosen: IntArray, group: IntArray, groups: int) -> pd.DataFrame:
-    """Value of every field to show per group: lower median of the chosen ones, or the most frequent non-number."""
+    """Return the value of every field to show per group: lower median of the chosen ones, or the most frequent non-number."""
     picked = values.iloc[chosen].reset_index(drop=True)
     if len(picked) == groups:  # one choice per group, in the order of the groups
         return picked
@@ -203,7 +203,7 @@ def _middle(chosen: pd.Series[Any]) -> Any:
 
 
 def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: str) -> str:
-    """Column to minimise, after the checks of the words."""
+    """Check the words and return the column to minimise."""
     for word, value, allowed in (("using", using, get_args(Using)), ("how", how, get_args(How))):
         if value not in allowed:
             raise ValueError(f"{word}={value!r}; allowed: {', '.join(allowed)}")
@@ -229,7 +229,7 @@ def _group_fields(rows: pd.DataFrame, by: str | Sequence[str] | None, fields: li
 
 
 def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple[Seeds, Seeds]:
-    """Selection and report seeds with their defaults."""
+    """Return selection and report seeds with their defaults."""
     if how == "mean_then_min":
         return ("even" if select is None else select), ("odd" if report is None else report)
     first = select if select is not None else report if report is not None else "all"
@@ -242,7 +242,7 @@ def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple
 
 
 def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
-    """Rows whose seed is even, odd, any, or in a list."""
+    """Mark the rows whose seed is even, odd, any, or in a list."""
     column = rows[SEED]
     if seeds == "all":
         return np.ones(len(rows), dtype=np.bool_)
@@ -267,7 +267,7 @@ def _say(seeds: Seeds) -> str:
 
 
 def _check_groups(names: pd.DataFrame, present: BoolArray, what: str) -> None:
-    """ValueError that names the first groups without what they need."""
+    """Raise ValueError that names the first groups without what they need."""
     lacking = np.flatnonzero(~present)
     if not lacking.size:
         return

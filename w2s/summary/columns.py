@@ -95,7 +95,7 @@ PGR: Mapping[str, str] = {
 
 
 def _pgr(student: str) -> Ratio:
-    """PGR of any student: (weak_error - student) / (weak_error - ceiling_error)."""
+    """Make the ratio PGR of any student: (weak_error - student) / (weak_error - ceiling_error)."""
     suffix = "_01" if student.endswith("_01") else ""
     weak, ceiling = f"weak_error{suffix}", f"ceiling_error{suffix}"
     return Ratio((weak, student), (weak, ceiling), "gap", f"gain{suffix}" if student == f"student_error{suffix}" else None)
@@ -109,7 +109,7 @@ RATIOS: Mapping[str, Ratio] = {
 
 
 def ratios(df: pd.DataFrame) -> Mapping[str, Ratio]:
-    """List the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
+    """Return the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
     own = _metadata(df).get("pgr", {})
     return {**RATIOS, **{str(name): _pgr(str(student)) for name, student in own.items()}}
 
@@ -173,7 +173,7 @@ def _is_result(df: pd.DataFrame, name: str) -> bool:
 
 
 def is_ratio(df: pd.DataFrame, name: str) -> bool:
-    """Whether a metric is a quotient of means in this frame.
+    """Tell whether a metric is a quotient of means in this frame.
 
     Raises ValueError for one that seems to be, by its name, in a table that has lost the metadata which would say of what.
     """
@@ -208,7 +208,10 @@ def numbers(df: pd.DataFrame, name: str) -> FloatArray:
 
 
 def usable(df: pd.DataFrame) -> BoolArray:
-    """Mark the rows whose status lets their numbers enter: all but "failed" and "nonfinite"; all when there is no status."""
+    """Mark the rows whose numbers may be used: all but those of status "failed" and "nonfinite".
+
+    Without a status column, all rows may be used.
+    """
     if "status" not in df.columns:
         return np.ones(len(df), dtype=np.bool_)
     return np.asarray(~df["status"].isin(UNUSABLE), dtype=np.bool_)
@@ -234,7 +237,10 @@ def _difference(df: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
 
 
 def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
-    """Group number of every row and the table of group keys, sorted by key, null last; null is a key of its own."""
+    """Number the group of every row, and return the table of group keys.
+
+    Keys are sorted, null last; null is a key of its own.
+    """
     codes, width = np.zeros(len(df), dtype=np.int64), 1
     for name in by:
         column, size = _value_codes(df[name])
@@ -247,9 +253,9 @@ def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataF
 
 
 def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
-    """Rank of every value among the distinct ones, null last, and the number of ranks.
+    """Rank every value among the distinct ones, null last, and return the number of ranks.
 
-    Own ranks, because pandas cannot sort group keys that mix tuples, or types, with nulls.
+    The ranks are computed here because pandas cannot sort group keys that mix tuples, or types, with nulls.
     """
     import pandas as pd
 

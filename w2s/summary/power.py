@@ -26,7 +26,7 @@ def seeds_needed(df: pd.DataFrame, metric: str, half_width: float, level: float 
     -------
     DataFrame with the group's fields, ``seeds``, ``value``, ``half_width``, ``needed`` (null where unresolved) and ``status``.
 
-    Raises ValueError for a half width that is not positive, and what `summarize` raises.
+    Raises ValueError for a half width that is not positive, and in the cases in which `summarize` does.
     """
     if not half_width > 0:
         raise ValueError(f"half_width={half_width} must be above 0")
@@ -83,7 +83,7 @@ def seeds_to_decide(
 
 
 def _least(spread: float, half_width: float, level: float) -> int | None:
-    """The least m >= 2 with t(m - 1) spread / sqrt(m) <= half_width, by bisection; None for an unknown spread."""
+    """Find the least m >= 2 with t(m - 1) spread / sqrt(m) <= half_width, by bisection; None for an unknown spread."""
     if not np.isfinite(spread):
         return None
     low, high = 1, 2

@@ -179,7 +179,7 @@ class _Table:
         return len(self.keys)
 
     def per_seed(self, entered: BoolArray, *values: FloatArray) -> tuple[IntArray, list[FloatArray]]:
-        """Group and means of every unit with at least one entered row, in the order of the units."""
+        """Return group and means of every unit with at least one entered row, in the order of the units."""
         units = len(self.unit_group)
         results = [group_mean(value[entered], self.unit[entered], units) for value in values]
         present = results[0][0] > 0
@@ -190,7 +190,7 @@ class _Table:
         return np.bincount(self.group[mask], minlength=self.groups)
 
     def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
-        """Count what the groups hold: rows, seeds, excluded, status."""
+        """Count for every group its rows, its seeds and its excluded rows, and give its status."""
         whole, any_value = self.usable.copy(), np.zeros(len(self.group), dtype=np.bool_)
         for block in blocks:
             defined = self.rows_of(block.entered) > 0
@@ -234,7 +234,7 @@ def _summary_of(
 
 
 def _unknown(more: Beyond | None, resolved: BoolArray) -> BoolArray:
-    """Groups whose seeds resolve a number while the noise of their test items is not known."""
+    """Mark the groups whose seeds resolve a number while the noise of their test items is not known."""
     return resolved if more is None else resolved & np.isnan(more.added)
 
 
@@ -280,6 +280,6 @@ def _ratio_block(
 
 
 def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:
-    """Statuses of a ratio whose denominator is meant to be positive; the sign of its mean comes first."""
+    """Return the statuses of a ratio whose denominator is meant to be positive; the sign of its mean is judged first."""
     status = np.where(interval.status == "unbounded", f"{word}_unresolved", _in_seeds(interval.status))
     return np.where(bottom <= 0, f"{word}_nonpositive", status)

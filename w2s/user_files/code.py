@@ -20,7 +20,7 @@ _READ: dict[str, tuple[Any, Source | None]] = {}
 
 
 def is_outside(module: str) -> bool:
-    """Whether a module is neither Python's nor this package's own, whose studies carry a ``version`` instead of a digest."""
+    """Tell whether a module is neither Python's nor this package's own; the latter's studies carry a ``version``."""
     return module.partition(".")[0] not in NEVER_OUTSIDE
 
 

@@ -33,7 +33,7 @@ _BY_DIGEST: dict[tuple[Path, str], ModuleType] = {}
 
 
 def is_file_reference(reference: str) -> bool:
-    """Whether a name means something in a file and not something registered."""
+    """Tell whether a name refers to something in a file, and not to something registered."""
     return ".py:" in reference or reference.endswith(".py")
 
 

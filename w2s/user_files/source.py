@@ -96,7 +96,7 @@ def read_source(path: Path, *, root: str | None = None, only: Collection[str] | 
     waiting = [root]
 
     def is_there(name: str) -> bool:
-        """Whether a name is a module of the folder; one that is new is read next."""
+        """Tell whether a name is a module of the folder; one that is new is read next."""
         top = name.partition(".")[0]
         if name not in modules and top not in NEVER_OUTSIDE and (only is None or top in only):
             found = find_module(folder, name)
@@ -140,7 +140,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _needed(imports: Collection[Import], package: str, is_there: Callable[[str], bool]) -> Iterator[str]:
-    """Modules of the folder from which a module in ``package`` takes names.
+    """List the modules of the folder from which a module in ``package`` takes names.
 
     The packages on the way are read, for Python runs them, but count only where a name is taken from themselves: nearly every
     module of a package would depend on every other through its ``__init__``.

@@ -69,7 +69,7 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
 
 
 def _is_text(statements: list[ast.stmt]) -> bool:
-    """Whether a body begins with a docstring."""
+    """Tell whether a body begins with a docstring."""
     return any(
         isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
         for item in statements

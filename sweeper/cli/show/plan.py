@@ -55,7 +55,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_artifacts(plan: Plan) -> int:
-    """Print which artifacts are made before rows can be joined, and what sharing saves; return how many are missing."""
+    """Print which artifacts must be made before rows can be joined, and what sharing saves; return how many are missing."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     lines = artifact_lines(plan, Store(place))
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))

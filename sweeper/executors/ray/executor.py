@@ -64,7 +64,7 @@ class RayExecutor(Executor):
         return self
 
     def submit(self, task: Task) -> None:
-        """Hand the task to the cluster."""
+        """Submit the task to the cluster."""
         self._counters = self._counters or SweepCounters()
         gpus, cpus = _share(task.gpus if self.has_gpus else 0, task.cpus)
         remote = ray.remote(_run_task).options(
@@ -80,7 +80,7 @@ class RayExecutor(Executor):
         return [_outcome(self._flying.pop(reference), reference) for reference in ready]
 
     def close(self) -> None:
-        """Leave the cluster: cancel what is in flight on a shared one, end a local one."""
+        """Leave the cluster: cancel the tasks in flight on a shared cluster, shut down a local one."""
         if self._counters is not None:
             self._counters.set_rate()
         if self.options.address and ray.is_initialized():
@@ -104,7 +104,7 @@ class RayExecutor(Executor):
         return f"ray {self.options.address or 'local'}, {self.slots} slots"
 
     def _look_around(self) -> None:
-        """See what the cluster has."""
+        """Read the resources of the cluster, and set the number of slots and the capacity."""
         resources = ray.cluster_resources()
         self.has_gpus = self.setup.gpus != "none" and resources.get("GPU", 0) > 0
         self.slots = max(1, int(resources.get("GPU" if self.setup.gpus == "every" else "CPU", 1)))
@@ -136,9 +136,9 @@ class RayExecutor(Executor):
 
 
 def _share(gpus: float, cpus: float) -> tuple[float, float]:
-    """Return GPUs and CPUs as wanted, or as many as the node has that comes nearest.
+    """Return the GPUs and CPUs to ask for: those wanted, or the most that any node has.
 
-    Ray would wait for ever for a node that is not there; the task itself can say what it lacks.
+    Ray would wait for ever for a node that does not exist; the task itself can say what it lacks.
     """
     if (gpus, cpus) == (0, 1):
         return gpus, cpus
@@ -147,7 +147,7 @@ def _share(gpus: float, cpus: float) -> tuple[float, float]:
 
 
 def _outcome(task: Task, reference: Any) -> Finished:
-    """Return a task's result, or why there is none; an unwritable folder is raised."""
+    """Return a task's result, or why there is none; raise the error of an unwritable folder."""
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
@@ -161,7 +161,7 @@ def _outcome(task: Task, reference: Any) -> Finished:
 
 
 def _worker_environment(*, gpu: bool) -> dict[str, Any]:
-    """Set threads before any library is imported; a CPU task sees no GPU, a GPU task sees the one Ray gives it."""
+    """Return environment variables that fix the threads before any library is imported, and hide GPUs from a CPU task."""
     variables = dict.fromkeys(THREAD_VARIABLES, "1")
     if not gpu:
         variables["CUDA_VISIBLE_DEVICES"] = ""
@@ -176,7 +176,7 @@ def _knock(address: str) -> None:
 
 
 def _dashboard(context: Any) -> str:
-    """Say where the dashboard is, but only if it answers."""
+    """Say where the dashboard is, if it answers."""
     url = getattr(context, "dashboard_url", None)
     if not url:
         return "its dashboard did not start (w2s-sweep doctor says what is missing)"

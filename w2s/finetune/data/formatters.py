@@ -88,7 +88,7 @@ def find_formatter(name: str) -> Formatter:
 
 
 def formatter_names() -> list[str]:
-    """Names of all formatters."""
+    """List the names of all formatters."""
     return sorted({*BUILTIN, *plugin_names(_GROUP)})
 
 
@@ -137,14 +137,14 @@ def _ag_news(row: Row) -> Example:
 
 
 def _text(value: Any) -> str:
-    """The text of a known task's cell; a list or an object is none."""
+    """Return the text of a known task's cell; a list or an object is none."""
     if isinstance(value, (list, dict)):
         raise TypeError(f"{value!r} is no text")
     return str(value)
 
 
 def _class(value: Any) -> int:
-    """The number of a known task's class; 0.7 is none."""
+    """Return the number of a known task's class; 0.7 is none."""
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(f"{value!r} is no class")
     return int(value)
@@ -154,7 +154,7 @@ _ASSISTANT = "\n\nAssistant:"
 
 
 def _preferred_reply(row: Row) -> Example:
-    """Two dialogues that differ in the last reply; the row's own coin says which reply comes first."""
+    """Make an example of two dialogues that differ in the last reply; a hash of their texts says which reply comes first."""
     chosen, rejected = _text(row["chosen"]), _text(row["rejected"])
     same = next((k for k, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected)))
     shared = chosen[:same].rfind(_ASSISTANT)
@@ -166,12 +166,12 @@ def _preferred_reply(row: Row) -> Example:
 
 
 def _coin(text: str) -> int:
-    """A number of 64 bits that depends on a text alone."""
+    """Return a number of 64 bits that depends on a text alone."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
 
 
 def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int]:
-    """The right answer (label 1) or a wrong one (label 0), by a coin that the question's hash throws."""
+    """Choose the right answer (label 1) or a wrong one (label 0), by a coin from the question's hash."""
     coin = _coin(question)
     if coin % 2:
         return str(answers[right]), 1
@@ -180,7 +180,7 @@ def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int
 
 
 def row_digest(row: Row) -> str:
-    """128 bits, in hex, of a row's content."""
+    """Hash a row's content to 128 bits, in hex."""
     text = json.dumps(row, sort_keys=True, default=str, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-item").hexdigest()
 

@@ -68,7 +68,7 @@ class TaskData(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return not name.endswith(TABLE_ENDINGS)
 
     @property
@@ -78,14 +78,14 @@ class TaskData(Content):
 
 
 def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group: str | None) -> Formatter:
-    """Return the formatter of a task; the column names matter for a file of one's own."""
+    """Return the formatter of a task; the column names are used for a user's file only."""
     if task.has_test_part:
         return find_formatter(_hub_formatter(task.name) if is_hub_name(task.name) else task.name)
     return columns_formatter(text, label, pair, group)
 
 
 def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict[str, Any]]:
-    """Rows of ``train`` or ``test`` of a task, in file order.
+    """Yield the rows of ``train`` or ``test`` of a task, in file order.
 
     Rows of a file of one's own are text as written. Raises :class:`FieldError` for a file that cannot be read, is empty, lacks
     a column the formatter needs, or holds something else there than text and names.
@@ -104,7 +104,7 @@ def _read(task: TaskData, split: str) -> pa.Table:
 
 
 def _as_written(task: str, table: pa.Table, formatter: Formatter) -> pa.Table:
-    """The same table with texts and names as the formatter needs them, null where a cell is empty.
+    """Return the same table with texts and names as the formatter needs them, null where a cell is empty.
 
     Other columns are part of an item's identity alone: there any content will do, and the same rows are the same items whether
     CSV, JSON lines or Parquet holds them.

@@ -46,4 +46,4 @@ class Evaluation(ABC, Generic[Given]):
 
     @abstractmethod
     def row(self, truth: Any, seen: Seen[Given]) -> dict[str, Any]:
-        """Compute the columns of a row, the required errors of every table among them."""
+        """Compute the columns of a row, including the errors that every table must have."""

@@ -47,14 +47,14 @@ class ClassificationEvaluation(Evaluation[Matrix]):
 
 
 def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: Classes) -> dict[str, float]:
-    """Error and PGR of the student that learned from the same errors at random items."""
+    """Compute error and PGR of the student that learned from the same errors at random items."""
     error = float(np.mean(flipped.argmax(axis=1) != truth))
     value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
     return {"student_flip_error_01": error, "pgr_flip_01": float(value)}
 
 
 def one_class_message(**models: Matrix) -> dict[str, str]:
-    """Name the models that predict the same class everywhere, if there are any; one with a NaN predicts none."""
+    """Name the models that predict the same class everywhere, if there are any; a model with a NaN is never named."""
     finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
     constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
     return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}

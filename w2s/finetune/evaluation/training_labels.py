@@ -62,7 +62,7 @@ def _predicted(folder: Path, ids: Sequence[str]) -> Matrix | None:
 
 
 def _mean(parts: Sequence[Matrix | None], weights: Sequence[float]) -> Matrix | None:
-    """Weighted mean of labels; None where one of them is not known."""
+    """Compute the weighted mean of labels; None where one of them is not known."""
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None

@@ -34,7 +34,7 @@ _SAVE_SECONDS = 20.0
 
 
 def features_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
-    """2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
+    """Count 2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
     return 2.0 * parameter_count(base) * 1e4 * max_length / 8
 
 
@@ -45,8 +45,8 @@ def features(
     """Write ``features.safetensors`` (``layer_k`` (n, d) float32 for every layer asked for) and ``ids.arrow`` (item_id).
 
     ``pooling`` is ``mean`` over tokens, ``cls``, ``last`` or ``auto`` as in :class:`w2s.finetune.models.build.Shape`.
-    ``features.json`` counts items, tokens and texts that were cut. On one thread, with batches that are a function of the
-    texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
+    ``features.json`` counts items, tokens and texts that were cut. One thread computes, in batches that depend on the texts
+    alone: the same bits on every run. Raises :class:`FieldError` for a layer that the model does not have.
     """
     from w2s.finetune.inference.encode import pass_batches, pooled_states
     from w2s.finetune.inference.forward import device_for
@@ -72,7 +72,7 @@ def features(
 
 
 def read_features(folder: Path, layer: int, ids: Sequence[str], dims: int | None = None) -> npt.NDArray[np.float64]:
-    """Features (len(ids), d) of one layer, joined by item id; the first ``dims`` of them, or all.
+    """Read the features (len(ids), d) of one layer, joined by item id; the first ``dims`` of them, or all.
 
     Raises KeyError for an id without features, ValueError for a layer that has fewer than ``dims``.
     """

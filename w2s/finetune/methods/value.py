@@ -46,7 +46,7 @@ class MethodText(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the text means the same from any folder."""
+        """Tell whether the text means the same from any folder."""
         return file_of(name) is None
 
     def seen_from(self, folder: Path) -> str:

@@ -57,7 +57,7 @@ class Shape:
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
     """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
 
-    The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model has no such layers or head.
+    The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model lacks such layers or such a head.
     """
     import torch
 

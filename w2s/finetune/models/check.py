@@ -102,13 +102,13 @@ def layer_width(base: ModelFolder, layer: int) -> int:
 
 @functools.lru_cache(maxsize=256)
 def _state_widths(base: ModelFolder) -> tuple[int, ...]:
-    """Widths of the states of every token: of the embedding, then of the layers that are kept, in turn."""
+    """Return the widths of the states of every token: of the embedding, then of the layers that are kept, in turn."""
     versions = " ".join(importlib.metadata.version(library) for library in _LIBRARIES)
     return tuple(int(width) for width in cached(f"state-widths-1 {base.sha256} {versions}", lambda: _tried(base)))
 
 
 def _can_try() -> bool:
-    """Whether Torch and transformers are installed."""
+    """Tell whether Torch and transformers are installed."""
     try:
         return all(importlib.util.find_spec(library) is not None for library in _LIBRARIES)
     except ModuleNotFoundError:  # a finder that knows of a library and keeps it from being imported
@@ -128,7 +128,7 @@ def _kind_problem(config: Mapping[str, Any]) -> str:
 
 
 def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
-    """Widths of the states, by a pass of the model with its tokenizer at hand; for a model in GGUF from its header."""
+    """Find the widths of the states by a pass without weights, else with them; for a model in GGUF from its header."""
     if base.is_gguf:
         check_gguf(base)
         return np.full(layer_count(base) + 1, configured_width(base))
@@ -146,7 +146,7 @@ def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
 
 
 def _widths(base: ModelFolder) -> tuple[int, ...]:
-    """Widths of the states, from a pass without weights, else with them."""
+    """Measure the widths of the states, from a pass without weights, else with them."""
     import transformers
 
     with contextlib.suppress(NotImplementedError, RuntimeError):

@@ -74,7 +74,7 @@ class ModelFolder(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return is_hub_name(name) or name.startswith("data:") or split_layers(name)[0] in PACKAGED
 
     @property
@@ -100,7 +100,7 @@ class _Models(Content):
 
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
-        """Look every member up; the path is the folder they are relative to."""
+        """Look up every member; return the folder to which they are relative."""
         for member in cls._names(name):
             ModelFolder.locate(member, base)
         return base.resolve()
@@ -114,7 +114,7 @@ class _Models(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether every member's name means the same from any folder."""
+        """Tell whether every member's name means the same from any folder."""
         return all(ModelFolder.keeps_name(member) for member in cls._names(name))
 
     def seen_from(self, folder: Path) -> str:
@@ -170,7 +170,7 @@ def split_layers(name: str) -> tuple[str, int | None]:
 
 
 def _checked(name: str, place: Path) -> Path:
-    """The folder, if it holds a model as transformers writes it; the ``.gguf`` file, if it is one or holds one."""
+    """Return the folder, if it holds a model as transformers writes it; the ``.gguf`` file, if it is one or holds one."""
     if place.suffix == _GGUF and place.is_file():
         return place
     if not (place / "config.json").is_file():

@@ -57,7 +57,7 @@ def _need_gguf(base: ModelFolder) -> None:
 
 
 def _plain(kind: str) -> str:
-    """A kind of model without the signs in which llama.cpp and transformers differ: qwen2moe, qwen2_moe."""
+    """Name a kind of model without the signs in which llama.cpp and transformers differ: qwen2moe, qwen2_moe."""
     return kind.replace("-", "").replace("_", "")
 
 

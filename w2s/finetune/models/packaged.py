@@ -60,7 +60,7 @@ def packaged_path(name: str) -> Path | None:
     """Return the folder or ``.gguf`` file of a packaged model, None for a name that is none.
 
     A model in parts is joined once, in the user's cache folder, and compared with its digest. Raises :class:`DataFileError`
-    where the package is not installed, or the joined file is another one.
+    where the package is not installed, or where the joined file has another digest.
     """
     if name not in PACKAGED:
         return None

@@ -29,7 +29,7 @@ def model_settings(base: ModelFolder) -> Any:
 
 
 def is_causal(config: Any) -> bool:
-    """Whether a configuration is that of a causal language model."""
+    """Tell whether a configuration is that of a causal language model."""
     import transformers
 
     mapping = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES

@@ -63,7 +63,7 @@ def unused_linears(model: nn.Module) -> list[str]:
 
 
 def _passed(model: Any, **asked: Any) -> Any:
-    """The output for a text of a few tokens, none of which is padding."""
+    """Compute the output for a text of a few tokens."""
     import torch
 
     device = next(model.parameters()).device

@@ -47,7 +47,7 @@ def load_tokenizer(base: ModelFolder) -> Any:
 
 
 def _positions(config: Mapping[str, Any], padding: int | None) -> float:
-    """How many tokens a text may have; infinite where the configuration does not say."""
+    """Return how many tokens a text may have; infinite where the configuration does not say."""
     named = (config.get(name) for name in _POSITIONS)
     count = next((value for value in named if isinstance(value, int) and value > 0), math.inf)
     shifted = any(kind in str(config.get("model_type")) for kind in _COUNTED_FROM_PADDING)

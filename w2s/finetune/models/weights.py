@@ -22,7 +22,7 @@ _WIDTHS = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim", "embed_dim")
 
 
 def model_config(base: ModelFolder) -> dict[str, Any]:
-    """Return the configuration by the names of transformers: all of ``config.json``, or what a GGUF file's header tells.
+    """Return the configuration by the names of transformers: all of ``config.json``, or the facts in a GGUF file's header.
 
     Raises :class:`FieldError` for a file that is no JSON or no GGUF.
     """
@@ -63,7 +63,7 @@ def configured_width(base: ModelFolder) -> int:
 
 
 def parameter_count(base: ModelFolder) -> float:
-    """Weights of a model, from the headers of its files; layers that are cut off count too."""
+    """Count the weights of a model, from the headers of its files; layers that are cut off count too."""
     if base.is_gguf:
         return gguf_header(base.path).weights
     total = 0.0
@@ -74,7 +74,7 @@ def parameter_count(base: ModelFolder) -> float:
 
 
 def _header(path: Path, name: str) -> dict[str, Any]:
-    """The header of a safetensors file; :class:`FieldError` for one that is damaged or cut short."""
+    """Read the header of a safetensors file; :class:`FieldError` for one that is damaged or cut short."""
     try:
         with path.open("rb") as stream:
             size = struct.unpack("<Q", stream.read(8))[0]

@@ -55,7 +55,7 @@ class TaskCell(Cell):
 
 
 def columns_of(cell: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the column names of a file of one's own, as the items' calls take them."""
+    """Return the column names of a user's file, as the items' calls take them."""
     return {name: cell[f"{name}_column"] for name in _NAMES}
 
 
@@ -72,7 +72,7 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def about(name: str) -> Iterator[None]:
-    """Let every :class:`FieldError` say which field it is about: this one, unless it names another."""
+    """Add the name of this field to every :class:`FieldError` that names no other."""
     try:
         yield
     except FieldError as error:
@@ -82,7 +82,7 @@ def about(name: str) -> Iterator[None]:
 def check_draws(block: Block) -> None:
     """Raise :class:`w2s.errors.FieldError` for parts that a task has too few items for.
 
-    Where groups could use a task up, what is left for the next part depends on the seed: then other seeds are tried too, as
+    Where groups could use up a task, what is left for the next part depends on the seed. Other seeds are then tried too, as
     many as a bounded number of items allows.
     """
     names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation")
@@ -101,12 +101,12 @@ def task_lines(block: Block) -> list[str]:
 
 
 def class_count(cell: Mapping[str, Any]) -> int:
-    """Count the classes: the formatter's, or the distinct labels of a file of one's own."""
+    """Count the classes: the formatter's, or the distinct labels of a user's file."""
     return _class_count(*_source(cell))
 
 
 def has_pairs(cell: Mapping[str, Any]) -> bool:
-    """Whether the items of a cell's task are pairs of replies to a prompt."""
+    """Tell whether the items of a cell's task are pairs of replies to a prompt."""
     return formatter_for(cell).pairs
 
 
@@ -137,7 +137,7 @@ class _Pool(NamedTuple):
         return max(self.groups, default=1) > 1
 
     def suffices(self, level: Mapping[str, Any]) -> bool:
-        """Whether every seed finds its items if one does: no groups, or so many that the largest ones use no class up."""
+        """Tell whether every seed finds its items if one does: no groups, or so many that the largest ones use up no class."""
         if not self.grouped:
             return True
         sizes = _sizes(level)

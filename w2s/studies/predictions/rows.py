@@ -67,14 +67,14 @@ def value_row(truth: Matrix, models: Mapping[str, Matrix]) -> Row:
 
 
 def _hit_terms(truth: Classes, models: Mapping[str, Classes]) -> dict[str, Matrix]:
-    """0-1 errors, agreement, and "same class although the weak model is wrong", per item."""
+    """Compute 0-1 errors, agreement, and "same class although the weak model is wrong", per item."""
     wrong = {f"{name}_error_01": (values != truth).astype(np.float64) for name, values in models.items()}
     same = (models["weak"] == models["student"]).astype(np.float64)
     return wrong | {"agreement": same, "same_wrong": same * wrong["weak_error_01"]}
 
 
 def _shares(hits: Mapping[str, Matrix]) -> Row:
-    """Agreement where the weak model is right and where it is wrong; NaN where it never is."""
+    """Compute the agreement where the weak model is right and where it is wrong; NaN where there is no such item."""
     wrong, same, both = (hits[name].sum() for name in ("weak_error_01", "agreement", "same_wrong"))
     right = len(hits["agreement"]) - wrong
     return {

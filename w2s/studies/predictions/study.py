@@ -90,11 +90,11 @@ class PredictionStudy(Study):
     example: ClassVar[Mapping[str, Any]] = {"file": "mine.csv", "kind": "probability"}
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Give one line per file and group: intervals over seeds where there are several, over items otherwise."""
+        """Return one line per file and group: intervals over seeds where there are several, over items otherwise."""
         return prediction_digest(table)
 
     def check(self, block: Block) -> None:
-        """Read every file and look for the rows of every seed and group."""
+        """Read every file and check that every seed and group has rows."""
         for level in asked_levels(block, *_FILE, "group", "seed"):
             _rows_of(level)
 
@@ -136,7 +136,7 @@ def _read_line(level: Mapping[str, Any]) -> str:
 
 
 def _count(level: Mapping[str, Any]) -> int:
-    """Items of a file; a usual number where the file has gone since its rows were made."""
+    """Count the items of a file; return a usual number where the file has gone since its rows were made."""
     try:
         return len(_file_of(level))
     except (FieldError, OSError):

@@ -29,7 +29,7 @@ Statistic = Callable[[Setting, Means], float]
 
 
 def _recovered(means: Means, at: int, model: str = "student") -> float:
-    """PGR at one strength: ratio of means over seeds."""
+    """Compute the PGR at one strength, a ratio of means over seeds; NaN where there is no gap."""
     weak, other, ceiling = (means[name][at] for name in ("weak", model, "ceiling"))
     return float((weak - other) / (weak - ceiling)) if weak > ceiling else np.nan
 
@@ -47,12 +47,15 @@ def _difference_of_agreement(setting: Setting, means: Means) -> float:
 
 
 def _copied(setting: Setting, means: Means) -> float:
-    """Agreement with a wrong teacher beyond that of a student whose errors have nothing to do with it: its own error."""
+    """Compute the agreement with a wrong teacher beyond that of an independent student.
+
+    An independent student agrees with a wrong teacher as often as it errs: in the share of its own error.
+    """
     return float(means["wrong"][setting.chosen] - means["student"][setting.chosen])
 
 
 def _ends(gap: float) -> Statistic:
-    """PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
+    """Make a statistic: PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
 
     def difference(setting: Setting, means: Means) -> float:
         first, *_, last = np.flatnonzero(setting.gap >= gap)
@@ -64,7 +67,7 @@ def _ends(gap: float) -> Statistic:
 def _over_tasks(
     table: DataFrame, keep: Callable[[Setting], bool], statistic: Statistic, name: str, decide: Any, asked: Any
 ) -> Verdict:
-    """Verdict of the worst task on the median over the settings that are kept."""
+    """Judge the median over the settings that are kept, in every task; return the verdict of the worst task."""
     return worst_task(
         table,
         settings_of,

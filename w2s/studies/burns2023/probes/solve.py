@@ -65,7 +65,7 @@ class ProbeGraph:
 
 
 def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
-    """Build the calls of a cell; nothing runs."""
+    """Build the calls of a cell, without running anything."""
     own, true = items(**drawn(cell)), truth(**drawn(cell))
     encoded = own if cell["encoded"] == "cell" else _whole_task(cell)
     weak_side, student = (_side(cell, encoded, role) for role in ("weak", "student"))
@@ -84,14 +84,20 @@ def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
 
 
 def _whole_task(cell: Mapping[str, Any]) -> Call:
-    """All items of a task, whatever the seed; a file of one's own gives its test part from the same rows."""
+    """Return the call for all items of a task, whatever the seed.
+
+    A user's file without test part gives its test items from the same rows.
+    """
     test = None if cell["task"].has_test_part else 0
     sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": test}
     return items(task=cell["task"], columns=columns_of(cell), sizes=sizes, balance=False, seed=0)
 
 
 def _side(cell: Mapping[str, Any], encoded: Call, role: str) -> Side:
-    """With a layer named, all layers of the model are kept, so that a ladder of layers is one forward pass."""
+    """Build the features of weak or strong model.
+
+    Where a layer is named, the states of all layers are kept, so that a ladder of layers is one forward pass.
+    """
     model: ModelFolder = cell[f"{role}_model"]
     depth, asked = layer_count(model), cell[f"{role}_layer"]
     layers = (depth,) if asked is None else tuple(range(depth + 1))
@@ -151,7 +157,7 @@ class ProbeSolver:
         return fitted.at(self.rows(design.items, design.truth, design.side, "test"))
 
     def _anchor(self, design: Design, part: str, strength: float) -> Matrix:
-        """Test predictions of the strong features trained on the truth of a part: ceiling, or strong baseline."""
+        """Predict the test items by the strong features, trained on the truth of a part: ceiling, or strong baseline."""
         labels = np.eye(design.classes)[self.part(design.items, design.truth, part)[1]]
         return self._tested(design, self.prepared(design, part).fit(labels, strength))
 
@@ -162,12 +168,12 @@ class ProbeSolver:
         return read_features(self.store.get(side.features), side.layer, self.part(own, true, part)[0], side.dims)
 
     def _part(self, own: Call, true: Call, part: str) -> tuple[tuple[str, ...], Classes]:
-        """Item ids of a part and their true classes."""
+        """Return the item ids of a part and their true classes."""
         ids = part_ids(self.store.get(own), part)
         return tuple(ids), truth_of(self.store.get(true), ids)
 
     def _encoded(self, graph: ProbeGraph) -> list[dict[str, Any]]:
-        """What the passes of teacher and student counted."""
+        """Read what the passes of teacher and student counted."""
         return [_json(self.store.get(side.features) / "features.json") for side in (graph.weak_side, graph.student)]
 
     def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
@@ -184,7 +190,7 @@ class ProbeSolver:
 
 
 def treated(values: Matrix, method: str, labels: str) -> Matrix:
-    """Bring weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
+    """Change weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
     temperature = parse_method(method).temperature
     values = values if temperature == 1.0 else tempered(values, temperature)
     return harden(values) if labels == "hard" else values

@@ -135,7 +135,7 @@ class Probes(Study):
     }
 
     def check(self, block: Block) -> None:
-        """Refuse methods that are no treatment of labels, layers and widths that a model has not, and parts without items."""
+        """Refuse methods that do not treat labels, layers and widths that a model does not have, and parts without items."""
         for text in block.values("method"):
             if parse_method(text) != Method(temperature=parse_method(text).temperature):
                 raise FieldError(f"method {text!r}: a probe takes naive or temper(T)", "method")
@@ -165,14 +165,17 @@ class Probes(Study):
         return [*super().parts(block), *(formatter_for(level).read for level in block.group(*TASK_FIELDS).levels)]
 
     def unblind(self, block: Block) -> str:
-        """Say that the flip control permutes labels by the truth of transfer items; teachers read that of labelled ones."""
+        """Say that the flip control permutes labels by the truth of transfer items.
+
+        Teachers read the truth of labelled items only.
+        """
         flips = any(cell["control"] == "flip" for cell in block.cells())
         return "control: flip permutes labels by the truth of the transfer items" if flips else ""
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of the features of one design.
+        """Add up the pieces, and count the bytes of the features of one design.
 
-        A stored grid is planned again where its models are not at hand, so nothing here looks at them.
+        A stored grid is planned again where its models may be missing, so nothing here reads them.
         """
         return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
 

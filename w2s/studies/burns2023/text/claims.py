@@ -37,7 +37,7 @@ def _gain(means: Means) -> float:
 
 
 def _pgr(means: Means, model: str = "student") -> float:
-    """PGR: ratio of means over seeds."""
+    """Compute the PGR, a ratio of means over seeds."""
     return (means["weak"] - means[model]) / _gap(means) if _gap(means) > 0 else np.nan
 
 
@@ -54,7 +54,10 @@ def _more_pgr(first: Means, second: Means) -> float:
 
 
 def _copied(means: Means, *_others: Means) -> float:
-    """Agreement with a wrong teacher beyond that of a student whose errors have nothing to do with it: its own error."""
+    """Compute the agreement with a wrong teacher beyond that of an independent student.
+
+    An independent student agrees with a wrong teacher as often as it errs: in the share of its own error.
+    """
     return means["wrong"] - means["student"]
 
 
@@ -63,12 +66,12 @@ def _more_copied(first: Means, second: Means) -> float:
 
 
 def _more_kept(first: Means, second: Means) -> float:
-    """How much more of a teacher's errors than of its right answers is kept."""
+    """Compute how much more of a teacher's errors than of its right answers is kept."""
     return _difference_of_agreement(second) - _difference_of_agreement(first)
 
 
 def _pairs(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
-    """Naive students of another model than their teacher's; with a gap, where one is asked for."""
+    """List the naive students whose model is not their teacher's; with a gap, where one is asked for."""
     least = limits.get("gap", -np.inf)
     return [(s,) for s in settings if s.is_naive and s.is_weak_to_strong and s.gap >= least]
 
@@ -82,7 +85,10 @@ def _students(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
 
 
 def _against(changed: Callable[[Setting], tuple[Any, dict[str, Any]] | None]) -> Choice:
-    """Settings with a gap and their partners: ``changed`` gives the partner's method and fields, None for no such setting."""
+    """Make a choice of settings with a gap, each with its partner.
+
+    ``changed`` gives the partner's method and fields, None for a setting without one.
+    """
 
     def choice(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
         found: list[Comparison] = []
@@ -112,7 +118,7 @@ def _instead_of_the_truth(stop: Any) -> Callable[[Setting], tuple[Any, dict[str,
 
 
 def _median(choice: Choice, statistic: Statistic, name: str, decide: Decide, threshold: str) -> Callable[..., Verdict]:
-    """Test: the median over a task's comparisons, above or below a threshold, in the worst task."""
+    """Make a test of the median over a task's comparisons, above or below a threshold, in the worst task."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         return worst_task(

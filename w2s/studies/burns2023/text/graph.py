@@ -55,7 +55,7 @@ class CellGraph:
 
 
 def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
-    """Build the calls of a cell; nothing runs."""
+    """Build the calls of a cell, without running anything."""
     method, file = read_method(cell["method"])
     kit, build = kit_for(_setup(cell, classes), method, file), builder_of(method, file)
     teachers = kit.teachers()

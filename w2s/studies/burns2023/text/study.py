@@ -162,7 +162,7 @@ class Text(Study):
         yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
 
     def unblind(self, block: Block) -> str:
-        """Say what truth reaches a student other than its teacher's labelled items: the oracle and the control look at more."""
+        """Say what truth reaches a student besides its teacher's labelled items: the oracle and the control read more."""
         for cell in block.cells():
             method, file = read_method(cell["method"])
             for word, part in truth_used(method, file):
@@ -178,9 +178,9 @@ class Text(Study):
         return ""
 
     def cost(self, block: Block) -> Cost:
-        """Count a nominal finetune per cell, so that every cell is a block: what fails or is killed concerns one cell.
+        """Count a nominal finetune per cell, so that every cell is a block: a failure or a kill concerns one cell.
 
-        Model files are not looked at, since a stored grid is planned where they may not be; ``plan`` counts the artifacts.
+        Model files are not read, since a stored grid is planned where they may be missing; ``plan`` counts the artifacts.
         """
         return Cost(flops=_FINETUNE * block.size, bytes=64e6)
 
@@ -216,7 +216,7 @@ class Text(Study):
                         check_lora(model)
 
     def _check_graph(self, cell: Mapping[str, Any]) -> None:
-        """Build a cell's calls once; a method that does not fit its task says so."""
+        """Build a cell's calls once, so that a method that does not fit its task raises its error."""
         try:
             graph = self._graph(cell)
         except FieldError as error:
@@ -241,12 +241,12 @@ _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_erro
 
 
 def _members(value: ModelFolder | ModelChain | ModelSet | None) -> Sequence[ModelFolder]:
-    """The models of a field: one, several or none."""
+    """List the models of a field: one, several or none."""
     return () if value is None else (value,) if isinstance(value, ModelFolder) else value.members
 
 
 def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
-    """One wanted cell for each combination of some fields that a wanted cell has."""
+    """Choose one wanted cell for each combination of some fields that a wanted cell has."""
     missing = {tuple(level.values()) for level in asked_levels(block, *names)}
     cells: list[Mapping[str, Any]] = []
     for cell in block.cells():

@@ -30,7 +30,10 @@ _MEANS = ("gain", "misfit", "student_error", "weak_error")
 
 
 def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float], scale: Scale) -> tuple[float, tuple[float, float], int]:
-    """Value, interval and seeds of a statistic of the means of one table; a resample of seeds is a mean of rows."""
+    """Compute value, interval and seeds of a statistic of the means of one table.
+
+    A resample of seeds is a mean of rows.
+    """
     wide = rows.pivot_table(index="seed", columns="weak_features", values=list(_MEANS))
     values = np.stack([wide[name].to_numpy(float) for name in _MEANS], axis=1)
     return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))), scale=scale)
@@ -43,7 +46,7 @@ def _worst_table(
     decide: Callable[..., Verdict],
     asked: float | tuple[float, float],
 ) -> Verdict:
-    """Test every table by itself, intervals over seeds; the worst one speaks for all."""
+    """Test every table by itself, with intervals over seeds; return the verdict of the worst one."""
     verdicts: list[Verdict] = []
     for data, rows in ladder(table).groupby("data"):
         value, interval, seeds = _over_ladder(rows, statistic, CORRELATION if statistic is _correlation else REAL)

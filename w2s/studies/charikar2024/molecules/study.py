@@ -38,7 +38,10 @@ PASSES = 2.0
 
 
 def _folding(side: str, whose: str) -> Stage:
-    """Account of fingerprints of 2048 bits, folded to the few that a model sees; the bits are read once for each file."""
+    """Make the stage that counts the work of folding fingerprints of 2048 bits to the few that a model sees.
+
+    The bits are read once for each file.
+    """
     maps = WEAK_FEATURES if side == "weak" else FEATURES
 
     def rows(level: Level, sizes: Sizes) -> float:

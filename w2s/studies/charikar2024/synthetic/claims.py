@@ -31,10 +31,10 @@ Decide = Callable[[str, float, tuple[float, float], Any, int], Verdict]
 
 
 def _scatter(name: str, statistic: str, decide: Decide, *thresholds: str) -> Callable[[DataFrame, Thresholds], Verdict]:
-    """Test of a panel: the median over seeds of a statistic on fresh rows of least-squares heads, against the thresholds.
+    """Make a test of a panel: the median over seeds of a statistic, on fresh rows of least-squares heads.
 
-    The median, because least squares fits a unit that is alive on one training row only, and a rare test row then decides the
-    slope of its seed.
+    It is the median because least squares fits a unit that is alive on one training row only, and a rare test row then decides
+    the slope of its seed.
     """
 
     def test(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -52,7 +52,10 @@ def _scatter(name: str, statistic: str, decide: Decide, *thresholds: str) -> Cal
 
 
 def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide, threshold: float) -> Verdict:
-    """Verdict on the largest (``below``) or least (``above``) of exact values, one per row that has numbers: no interval."""
+    """Judge the largest (``below``) or least (``above``) of exact values, one per row that has numbers.
+
+    The values have no interval.
+    """
     values = values.dropna()
     if not len(values):
         return untestable("no cell of this kind is evaluated on the student's own rows")
@@ -61,7 +64,7 @@ def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide
 
 
 def _taught(rows: DataFrame, frozen: Thresholds) -> Verdict:
-    """Verdict that students correct a part of their teachers' errors and keep a part.
+    """Test that students correct a part of their teachers' errors and keep a part.
 
     Gain and misfit of a copy of the teacher are equal because both are nothing; those of a student of the truth, because both
     are the teacher's error.

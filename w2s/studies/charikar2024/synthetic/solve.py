@@ -114,7 +114,7 @@ class Trial:
         return found
 
     def _truth(self, head: Level) -> dict[str, Matrix]:
-        """f*(x) of every task on every sample: (n, tasks)."""
+        """Compute f*(x) of every task on every sample: (n, tasks)."""
         coefficients = tasks(head, self.seed, self.numbers, self.cell["width"], self.backend)
         values = {name: sample.features("truth") @ coefficients for name, sample in self.samples.items()}
         if head["head"] != "relu":
@@ -137,7 +137,10 @@ class Trial:
     def _score(
         self, student: _Model, labels: Mapping[str, Matrix], truth: Mapping[str, Matrix], row: Level
     ) -> tuple[Matrix, Matrix]:
-        """weak_error - misfit, and weak_error alone, on validation rows; without any, the score on the rows of the errors."""
+        """Compute weak_error - misfit, and weak_error alone, on validation rows.
+
+        Without any, the former is that on the rows of the errors, and the latter NaN.
+        """
         if "validation" not in self.samples:
             score = np.asarray(row["weak_error"] - row["misfit"])
             return score, np.full_like(score, np.nan)
@@ -163,7 +166,10 @@ def _error(scores: Matrix, goals: Matrix) -> Matrix:
 
 
 def _errors(scores: Matrix, weak: Matrix, truth: Matrix) -> dict[str, Any]:
-    """Errors of weak model and student on one sample: arrays (tasks,). The gain is left to the subtraction of errors."""
+    """Compute the errors of weak model and student on one sample: arrays (tasks,).
+
+    The gain is the difference of the errors, which the table subtracts.
+    """
     return {
         "weak_error": _error(weak, truth),
         "student_error": _error(scores, truth),

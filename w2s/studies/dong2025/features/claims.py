@@ -43,7 +43,7 @@ def _order(overlap: str, less: str = "") -> Any:
 
 
 def _settings(table: DataFrame, overlaps: list[str], least: int) -> list[tuple[Any, npt.NDArray[np.float64]]]:
-    """Per setting: seeds, and numbers (seeds, models, 2 + overlaps): gain, gap, 1 - d_sw/d_w by each overlap.
+    """Return for each setting its seeds and numbers (seeds, models, 2 + overlaps): gain, gap, 1 - d_sw/d_w by each overlap.
 
     Settings of other models, or other seeds, than the first are left out.
     """
@@ -62,7 +62,7 @@ def _settings(table: DataFrame, overlaps: list[str], least: int) -> list[tuple[A
 
 
 def _correlation(means: npt.NDArray[np.float64], column: int) -> float:
-    """Spearman's correlation over models of gain/gap and a column: means (models, columns)."""
+    """Compute Spearman's correlation over models of gain/gap and a column: means (models, columns)."""
     from scipy.stats import rankdata
 
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -30,7 +30,7 @@ _COUNTS = ("d_weak", "d_strong", "d_overlap", "n_labeled", "n_transfer", "noise"
 
 
 def _rows_of(cells: DataFrame, model: str) -> tuple[Any, Any]:
-    """Width of a model's features and number of rows it is trained on."""
+    """Return the width of a model's features and the number of rows it is trained on."""
     if model == "weak":
         return cells["d_weak"], cells["n_labeled"]
     joined = (cells["ceiling"] == "labeled+transfer") * cells["n_labeled"] + cells["n_transfer"]
@@ -38,7 +38,7 @@ def _rows_of(cells: DataFrame, model: str) -> tuple[Any, Any]:
 
 
 def _inside(model: str) -> Callable[[DataFrame], Values]:
-    """In-sample variance: sigma^2 d/n."""
+    """Make the formula of the in-sample variance: sigma^2 d/n, or the paper's for the student."""
 
     def formula(cells: DataFrame) -> Values:
         if model == "student":
@@ -50,7 +50,7 @@ def _inside(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _fresh(model: str) -> Callable[[DataFrame], Values]:
-    """Variance on fresh inputs: sigma^2 d/(n - d - 1)."""
+    """Make the formula of the variance on fresh inputs: sigma^2 d/(n - d - 1), or the student's own."""
 
     def formula(cells: DataFrame) -> Values:
         if model == "student":
@@ -62,7 +62,7 @@ def _fresh(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _variance(evaluate: str, *models: str) -> Test:
-    """Pure variance (a target of zero): the in-sample formula against the fresh one, or the other way round."""
+    """Make a test of pure variance (a target of zero): the in-sample formula against the fresh one, or the other way round."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         rows = plain(table)
@@ -76,7 +76,10 @@ def _variance(evaluate: str, *models: str) -> Test:
 
 
 def _without_misfit_noise(model: str) -> Callable[[DataFrame], Values]:
-    """Expected error on fresh inputs if what a model's features miss of the target were not label noise too."""
+    """Make a formula of the error on fresh inputs, in which what a model's features miss of the target is no label noise.
+
+    This is the wrong formula: what they miss acts as noise of the labels too.
+    """
 
     def formula(cells: DataFrame) -> Values:
         trained = "weak" if model == "student" else model
@@ -91,7 +94,7 @@ def _without_misfit_noise(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _bias(model: str) -> Test:
-    """Bias and variance together on fresh inputs, where the model's features miss a part of the target."""
+    """Make a test of bias and variance together on fresh inputs, where the model's features miss a part of the target."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         rho = "rho_weak" if model in ("weak", "student") else "rho_strong"

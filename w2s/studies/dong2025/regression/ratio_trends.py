@@ -88,7 +88,7 @@ def _of_models(of: Callable[[Means], Values]) -> trends.Along:
 
 
 def _lines(table: DataFrame, axis: str, least: int, kept: str, limits: Thresholds) -> list[trends.Line]:
-    """Lines of fresh risks of the four models along an axis, those that ``kept`` names."""
+    """Return the lines of fresh risks of the four models along an axis, those that ``kept`` names."""
     rows = plain(table)
     rows = rows[(rows["evaluate"] == "fresh") & (rows["ceiling"] == "labeled+transfer")]
     lines = trends.lines_along(rows, axis, [f"{model}_error" for model in MODELS], least)
@@ -96,21 +96,27 @@ def _lines(table: DataFrame, axis: str, least: int, kept: str, limits: Threshold
 
 
 def _reaches(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the labelled counts span from close to d_weak to far beyond, with some bias in the weak features."""
+    """Tell whether the labelled counts span from close to d_weak to far beyond, with some bias in the weak features."""
     fields = line.fields
     near, far = fields["d_weak"] * limits["near"], fields["d_weak"] * limits["far"]
     return bool(line.levels[0] <= near and line.levels[-1] >= far and fields["rho_weak"] * fields["signal"] > 0)
 
 
 def _small_bias(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below the variance of a ceiling of the transfer rows alone."""
+    """Tell whether a line reaches far enough and has a small weak bias.
+
+    The bias is small below the variance of a ceiling of the transfer rows alone.
+    """
     fields = line.fields
     bias = fields["rho_weak"] * fields["signal"]
     return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_strong"] / fields["n_transfer"])
 
 
 def _variance_first(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below sigma^2 d_sw/d_w, about the student's variance at n = 2 d_w: else there is no rise."""
+    """Tell whether a line reaches far enough, and the weak bias is below sigma^2 d_sw/d_w.
+
+    That is about the student's variance at n = 2 d_w; with a larger bias there is no rise.
+    """
     fields = line.fields
     bias = fields["rho_weak"] * fields["signal"]
     return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_overlap"] / fields["d_weak"])

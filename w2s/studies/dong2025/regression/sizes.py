@@ -52,7 +52,7 @@ class Sizes:
         return any(view["ceiling"] == "labeled+transfer" for view in self.views)
 
     def alike(self, view: Level) -> int:
-        """Group the teachers that share evaluation moments and ceiling."""
+        """Count the groups of teachers that share evaluation moments and ceiling."""
         apart = view["evaluate"] == "labeled" or view["ceiling"] == "labeled+transfer"
         return len(self.labeled) if apart else 1
 

@@ -125,7 +125,7 @@ class Family:
     def _errors(
         self, student: Student, weak: Array, teachers: Sequence[Level], n_transfer: int, view: Level
     ) -> dict[str, Array]:
-        """Results but for the condition, (seeds, members, teachers, filters) or with a last axis of one."""
+        """Compute all results but the condition, (seeds, members, teachers, filters) or with a last axis of one."""
         xp, goals = self.xp, self.targets if view["risk"] == "excess" else self.labels
         parts = []
         for places in self._alike(teachers, view):
@@ -149,7 +149,7 @@ class Family:
         return {name: _in_order([(places, part[name]) for places, part in parts]) for name in parts[0][1]}
 
     def _names(self, fits: Sequence[tuple[Array, Fit, str]], student: Student, steps: Matrix) -> npt.NDArray[Any]:
-        """Names of the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
+        """Name the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
         if not self.mixed:
             return np.array([solver_pair(name, student.solver) for _, _, name in fits], dtype=object)[:, None]
         both = np.maximum(steps, np.stack([fit.steps for _, fit, _ in fits], axis=2)[..., None])  # nan where either failed
@@ -158,7 +158,7 @@ class Family:
         return np.array(names, dtype=object)[codes]
 
     def _alike(self, teachers: Sequence[Level], view: Level) -> list[list[int]]:
-        """Teachers that are evaluated on the same moments and have the same ceiling, by position."""
+        """Group the teachers, by position, that are evaluated on the same moments and have the same ceiling."""
         if view["evaluate"] != "labeled" and view["ceiling"] == "transfer":
             return [list(range(len(teachers)))]
         groups: dict[int, list[int]] = {}
@@ -170,7 +170,7 @@ class Family:
         return self.xp.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
 
     def _evaluation(self, evaluate: str, n_labeled: int, student: Student) -> Array | None:
-        """Second moments of the inputs that errors are measured on; None for the population."""
+        """Return the second moments of the inputs that errors are measured on; None for the population."""
         if evaluate == "fresh":
             return None
         return student.second if evaluate == "transfer" else self._sums("labeled", n_labeled) / n_labeled
@@ -179,21 +179,24 @@ class Family:
         return self.moments(role, count, self.d_strong, self.d_weak)
 
     def _weak_rows(self, sums: Array, count: int) -> Array:
-        """A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
+        """Compute A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m).
+
+        A weak feature is c s_i + sqrt(1 - c^2) e_i.
+        """
         c, shared = self.cosines[:, None], self._shared  # they descend
         rows = (self.xp.sqrt(1.0 - c**2) / count) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
         rows[..., :shared, :] += (c[:shared] / count) * sums[..., :shared, :]
         return rows
 
     def _weak_columns(self, rows: Array) -> Array:
-        """M A_w' of M (..., m, D): (..., m, d_weak)."""
+        """Compute M A_w' of M (..., m, D): (..., m, d_weak)."""
         c, shared = self.cosines, self._shared
         columns = rows[..., self.d_strong : self.d_strong + self.d_weak] * self.xp.sqrt(1.0 - c**2)
         columns[..., :shared] += rows[..., :shared] * c[:shared]
         return columns
 
     def _weak_vectors(self, theta: Array) -> Array:
-        """A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
+        """Compute A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
         pairs = min(self.d_weak, self.d_strong)
         vectors = self.xp.zeros((*theta.shape[:-1], self.d_strong + self.d_weak + 2))
         vectors[..., :pairs] = (theta * self.cosines)[..., :pairs]
@@ -201,7 +204,10 @@ class Family:
         return vectors
 
     def _teachers(self, teachers: Sequence[Level]) -> list[tuple[Array, Fit, str]]:
-        """Weak models of all members for each teacher: vectors over z (seeds, members, D), their fit, and its solver."""
+        """Fit the weak models of all members for each teacher.
+
+        Returns vectors over z (seeds, members, D), their fit, and its solver.
+        """
         place, column, xp = self._place, self._column, self.xp
         found: dict[int, tuple[Array, Fit, str]] = {}
         for count in dict.fromkeys(level["n_labeled"] for level in teachers):
@@ -217,7 +223,7 @@ class Family:
         return [found[at] for at in range(len(teachers))]
 
     def _strong_errors(self, count: int, goals: Array, second: Array | None, view: Level) -> Array:
-        """Errors of strong features fitted on labelled rows under the students' filters: (seeds, members, filters).
+        """Compute errors of strong features fitted on labelled rows under the students' filters: (seeds, members, filters).
 
         Kept where they are not measured on the rows of one student.
         """
@@ -262,7 +268,10 @@ class Family:
         return vectors
 
     def _student(self, role: str, n_labeled: int, n_transfer: int, fits: int) -> Student:
-        """Strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels; kept."""
+        """Return the strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels.
+
+        Each is made once and kept.
+        """
         key = (role, n_labeled, n_transfer)
         if key not in self._students:
             sums = self._sums("transfer", n_transfer)
@@ -287,7 +296,7 @@ class Family:
 
 
 def baseline_by_factors(levels: Sequence[Level], d: int, n: int, members: int) -> bool:
-    """Whether Cholesky factors solve a strong baseline on n rows under the students' filters; else one spectrum does."""
+    """Tell whether Cholesky factors solve a strong baseline on n rows under the students' filters; else one spectrum does."""
     factors, spectral = count_filters(levels, d, n)
     if spectral or factors == 1:
         return not spectral
@@ -295,7 +304,7 @@ def baseline_by_factors(levels: Sequence[Level], d: int, n: int, members: int) -
 
 
 def _in_order(parts: Sequence[tuple[list[int], Array]]) -> Array:
-    """Results (seeds, members, teachers, ...) of groups of teachers, joined in the order of the teachers."""
+    """Join results (seeds, members, teachers, ...) of groups of teachers, in the order of the teachers."""
     if len(parts) == 1:
         return parts[0][1]
     columns = {place: values[:, :, at] for places, values in parts for at, place in enumerate(places)}

@@ -137,7 +137,10 @@ class Regression(Study):
                 raise FieldError(problem)
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces, factors counted for each family; bytes of the rows of one seed and all second moments."""
+        """Add up the pieces, with factors counted for each family.
+
+        Bytes are those of the rows of one seed and all second moments.
+        """
         return Cost(sum(piece.flops for piece in block_pieces(block, weighed=True)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
@@ -172,16 +175,16 @@ class Regression(Study):
 
 
 def _filters_of(block: Block, precisions: Group, filters: Group) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """For each precision in the block, the places of the filters that some cell asks it of.
+    """List for each precision in the block the places of the filters that some cell asks for in it.
 
-    Of the whole block: the filters decide the solver, and cells that a mask leaves must keep their bits.
+    The whole block counts: the filters decide the solver, and cells that a mask leaves must keep their bits.
     """
     asked = occurring(block.with_mask(None), precisions, filters)
     return [(p, np.flatnonzero(places)) for p, places in enumerate(asked) if places.any()]
 
 
 def _theory(block: Block) -> dict[str, npt.NDArray[Any]]:
-    """Closed-form expectations of the errors, null where none is known."""
+    """Compute closed-form expectations of the errors, null where none is known."""
     names = ("d_weak", "d_strong", "d_overlap", "signal", "rho_weak", "rho_strong", "noise", "n_labeled", "n_transfer")
     fields = {name: block.column(name) for name in names}
     plain = np.asarray(block.column("ridge_weak") == 0)

@@ -29,14 +29,17 @@ _ORACLE = ", time selected by truth"
 
 
 def _slope(weak: Matrix, student: Matrix) -> float:
-    """Log-log slope; NaN where an error is not positive, which LAPACK would answer with a line on the standard output."""
+    """Fit the log-log slope; return NaN where an error is not positive.
+
+    LAPACK would answer that with a line on the standard output.
+    """
     if not (np.all(weak > 0) and np.all(student > 0)):
         return float("nan")
     return float(np.polyfit(np.log(weak), np.log(student), 1)[0])
 
 
 def _steepest_rise(weak: Matrix, student: Matrix) -> float:
-    """Largest factor between the best loss ratios of one level and the next; below 1 where they fall throughout."""
+    """Compute the largest factor between the best loss ratios of one level and the next; below 1 where they fall throughout."""
     ratio = student / weak
     with np.errstate(invalid="ignore"):  # students without an error have no ratio, and the verdict is open
         return float(np.max(ratio[1:] / ratio[:-1]))
@@ -63,7 +66,7 @@ def _above_proved(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 def _falls(model: str, student: str, by: Sequence[str], over: str) -> Callable[[DataFrame, Thresholds], Verdict]:
-    """Best loss ratio falls from each value of ``over`` to the next."""
+    """Make a test that the best loss ratio falls from each value of ``over`` to the next."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         found = [
@@ -104,7 +107,7 @@ def _anchor(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 def _papers_linear(table: DataFrame, narrowest: float, widest: float) -> DataFrame:
-    """Rows of the paper's linear network, with infinite students and teachers of some widths."""
+    """Keep the rows of the paper's linear network, with infinite students and teachers of some widths."""
     rows = stopped(table, "linear", "infinite")
     paper = (rows["d"] == (rows["d_weak"] ** 1.5).round()) & ((rows["decay"] - 2 / 3).abs() < 1e-9)
     found: DataFrame = rows[paper & rows["d_weak"].between(narrowest, widest)]
@@ -137,7 +140,7 @@ def _endless(table: DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _largest(name: str, differences: object, limits: Thresholds, table: DataFrame) -> Verdict:
-    """Largest of some distances that an identity says are zero, against the tolerance of rounding."""
+    """Judge the largest of some distances that an identity says are zero, against the tolerance of rounding."""
     found = np.abs(np.asarray(differences, dtype=np.float64))
     found = found[~np.isnan(found)]
     if not len(found):

@@ -40,7 +40,7 @@ def _counted(columns: Sequence[str]) -> str:
 
 
 def _unused(table: Table, seen: set[str | None]) -> Iterator[str]:
-    """Columns that no model sees, with the reason."""
+    """Yield the columns that no model sees, with the reason."""
     for column in table.columns:
         if column not in seen:
             yield f"{column!r} (not named)"

@@ -25,7 +25,7 @@ _SWEPT = 5
 
 
 def _strength(table: DataFrame) -> Any:
-    """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
+    """Put regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
     ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
     descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
     with np.errstate(divide="ignore"):
@@ -37,7 +37,7 @@ def _suffix(table: DataFrame) -> str:
 
 
 def _swept(table: DataFrame) -> DataFrame:
-    """Rows of the settings in which the student's regularisation was swept (five values or more)."""
+    """Keep the rows of the settings in which the student's regularisation was swept (five values or more)."""
     keys = [*unshown_fields(table, (*REGULARISER, "labels")), "labels"]
     counted = table.assign(strength=_strength(table))
     return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
@@ -48,7 +48,7 @@ def _varying(table: DataFrame) -> list[str]:
 
 
 def digest(table: DataFrame) -> DataFrame:
-    """Give one row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
+    """Return one row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
 
     The best value is chosen by the student's true error on even seeds and reported on odd ones.
     """
@@ -147,7 +147,7 @@ def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> st
 
 
 def _draw_regularisation(table: DataFrame) -> Canvas | None:
-    """PGR (top), gain and the distance that it is compared with (bottom), one column per weak model or table."""
+    """Draw PGR (top), gain and the distance that it is compared with (bottom), one column per weak model or table."""
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
         return None
@@ -206,13 +206,13 @@ def _color(rule: str) -> str:
 
 
 def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
-    """Keep a PGR axis readable where the gap is small: between -1.5 and 1.1."""
+    """Limit a PGR axis to -1.5 ... 1.1, so that it stays readable where the gap is small."""
     low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
     ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
 
 
 def _draw_weak_models(table: DataFrame) -> Canvas | None:
-    """PGR at the best and at the weakest regularisation for every weak model."""
+    """Draw PGR at the best and at the weakest regularisation for every weak model."""
     swept = _swept(table)
     fields = _varying(swept) if len(swept) else []
     if not fields or swept["seed"].nunique() < 2:
@@ -260,7 +260,7 @@ def _draw_points(
 
 
 def _draw_teachers(table: DataFrame) -> Canvas | None:
-    """Errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
+    """Draw errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
     swept = _swept(table)
     return draw_teachers(swept, _varying(swept), _suffix(table)) if len(swept) else None
 

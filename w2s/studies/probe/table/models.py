@@ -81,7 +81,10 @@ _ROWS = Stage("rows", (*DRAW, "n_labeled", "n_transfer", "n_validation", "n_test
 
 
 def rows_of(level: Level, values: Values) -> Rows:
-    """Return the samples' row numbers; labelled ones where the level says how many. A sample depends on no other's size."""
+    """Return the samples' row numbers; labelled ones where the level says how many.
+
+    A sample does not depend on the size of another.
+    """
     return values(_ROWS, {"n_labeled": 0, "n_transfer": 0, "n_validation": 0, "n_test": 0, **level})  # type: ignore[no-any-return]
 
 
@@ -111,7 +114,7 @@ class Factored(NamedTuple):
     refined: Stage
 
     def __call__(self, level: Level, values: Values) -> Any:
-        """Value of the stage that serves a level."""
+        """Return the value of the stage that serves a level."""
         return values(self.refined if is_mixed(level) else self.spectrum, level)
 
 
@@ -124,7 +127,10 @@ def _factored(
     why: str,
     **options: Any,
 ) -> Factored:
-    """Stages of rows (n, d) given by ``size``: ``spectra`` and ``ridges`` say how many decompositions and factors they need."""
+    """Make the stages of rows (n, d) given by ``size``.
+
+    ``spectra`` and ``ridges`` say how many decompositions and factors they need.
+    """
     options["order"] = lambda level, _sizes: min(size(level))
     spectrum = Stage(
         f"SVD of {whose} rows",
@@ -150,7 +156,7 @@ def _factored(
 def _strong_rows(
     whose: str, more: tuple[str, ...], train: Callable[[Rows], Index], count: Callable[[Level], int], why: str
 ) -> Factored:
-    """Stages of the strong features of some rows, ``count`` of them."""
+    """Make the stages of the strong features of some rows, ``count`` of them."""
 
     def run(level: Level, values: Values, probe: type[Probe]) -> Probe:
         features = values(FEATURES, level)[train(rows_of(level, values))]
@@ -193,7 +199,7 @@ CEILING = _strong_rows(
 
 
 def _of_strong(level: Level) -> Level:
-    """Weak features see the strong ones only where they are a map of them."""
+    """Drop the strong features from a level, unless its weak features are a map of them."""
     return level if level["weak_features"] == "of_strong" else {**level, "strong_features": None, "d_strong": None}
 
 
@@ -226,7 +232,7 @@ WEAK_FEATURES = Stage(
 
 
 def _weak_rows(level: Level, values: Values, probe: type[Probe]) -> tuple[Probe, Matrix]:
-    """Factored labelled rows, and the basis of all rows."""
+    """Factor the labelled rows, and compute the basis of all rows."""
     features = values(WEAK_FEATURES, level)
     fitted = probe(features[rows_of(level, values).labeled], level["preprocess"], values.backend)
     return fitted, fitted.basis(features)
@@ -289,7 +295,7 @@ def constant_note(role: str, probe: Probe) -> str:
 
 
 def _held_out(level: Level) -> Level:
-    """Of the held-out rows only where the weak model is tuned on them."""
+    """Drop the numbers of held-out rows from a level, unless the weak model is tuned on them."""
     tuned = level["weak_tuning"] == "best_on_validation"
     return _of_strong(level if tuned else {**level, "n_validation": 0, "n_test": 0})
 

@@ -86,7 +86,7 @@ class Sizes:
         return len(self.filters[level["precision"]])
 
     def rows(self, level: Level) -> int:
-        """Count the rows of every role; the most of the block where a level does not say how many."""
+        """Count the rows of every role; where a level does not say how many, the most of the block."""
         sizes = {**self.most, **level}
         return int(self.labeled + sizes["n_transfer"] + sizes["n_validation"] + _held_out(sizes))
 
@@ -111,7 +111,7 @@ def _held_out(level: Level) -> int:
 
 
 def is_mixed(level: Level) -> bool:
-    """Whether ridges above zero are solved by refined float32 factors."""
+    """Tell whether ridges above zero are solved by refined float32 factors."""
     return bool(level["precision"] == "mixed")
 
 
@@ -126,5 +126,5 @@ def weak_width(level: Level) -> int:
 
 
 def _width(features: str, width: int | None) -> int:
-    """Columns of a feature map: its field where it has one, else what such a map usually has."""
+    """Count the columns of a feature map: its field where it has one, else what such a map usually has."""
     return width if width is not None else {"morgan": 2048, "descriptors": 200}.get(features, INPUTS)

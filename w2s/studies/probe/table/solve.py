@@ -58,22 +58,25 @@ _VIEW = (*SHAPE, "n_validation", "n_test", "evaluate", "n_labeled")
 
 
 def _levels(level: Level) -> list[dict[str, Any]]:
-    """The filters of a level, a mapping each."""
+    """List the filters of a level, a mapping each."""
     return [dict(zip(FILTER, values, strict=True)) for values in level["filters"]]
 
 
 def _where(level: Level, rows: Rows) -> Index:
-    """Rows that errors are measured on."""
+    """Return the rows that errors are measured on."""
     return {"fresh": rows.test, "transfer": rows.transfer, "labeled": rows.labeled}[level["evaluate"]]
 
 
 def _measured(level: Level) -> Level:
-    """Of the labelled count only where errors are measured on labelled rows."""
+    """Drop the labelled count from a level, unless errors are measured on labelled rows."""
     return level if level["evaluate"] == "labeled" else {**level, "n_labeled": 0}
 
 
 def _student_basis(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Rows that errors are measured on and validation rows, in the coordinates of the student's fits."""
+    """Return the rows that errors are measured on, and validation rows, in the coordinates of the student's fits.
+
+    The latter are None where there are none.
+    """
     probe, strong, rows = STUDENT_ROWS(level, values), values(FEATURES, level), rows_of(level, values)
     return probe.basis(strong[_where(level, rows)]), probe.basis(strong[rows.validation]) if len(rows.validation) else None
 
@@ -100,7 +103,7 @@ BASIS = Stage(
 def _anchor(
     name: str, probe: Factored, train: Callable[[Rows], Index], count: Callable[[Level], int], ceiling: str | None
 ) -> Stage:
-    """Stage of a model on ``count`` true labels: errors with a tuned ridge, and under the student's filters."""
+    """Make the stage of a model on ``count`` true labels: errors with a tuned ridge, and under the student's filters."""
 
     def run(level: Level, values: Values) -> tuple[_Errors | None, _Errors | None]:
         table, strong, rows = table_of(level), values(FEATURES, level), rows_of(level, values)
@@ -130,7 +133,7 @@ def _anchor(
         return turned + flops.gemm(tried, rank, sizes.outputs)
 
     def ask(level: Level) -> Level:
-        """Say which filters are the student's; a tuned ridge depends on none of them."""
+        """Return the level with the filters that are the student's; a tuned ridge depends on none of them."""
         same = tuple(values for values in level["filters"] if values[-1] == "same")
         asked = {**level, "tuned": len(same) < len(level["filters"]), "filters": same, "ceiling": ceiling}
         return _measured(asked) if ceiling == "transfer" else asked
@@ -168,7 +171,7 @@ _CEILINGS = {
 
 
 def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Errors:
-    """Errors of an anchor for every filter of a level: arrays (filters,)."""
+    """Return the errors of an anchor for every filter of a level: arrays (filters,)."""
     tuned = _tuned(level)
     nothing = np.full(len(tuned), np.nan)
     found = _Errors(nothing, nothing.copy(), nothing.copy(), np.full(len(tuned), "", dtype=object))
@@ -180,7 +183,7 @@ def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Err
 
 
 def _tuned(level: Level) -> npt.NDArray[np.bool_]:
-    """Which filters go with tuned anchors."""
+    """Mark the filters that go with tuned anchors."""
     return np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level)])
 
 
@@ -222,7 +225,7 @@ _CELLS: dict[str, Any] = {
 
 
 def _outputs(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Outputs (filters, rows, k) where errors are measured and on validation rows."""
+    """Compute outputs (filters, rows, k) where errors are measured and on validation rows."""
     student, (basis, held_out) = values(FITS, level).prediction, values(BASIS, level)
     return student.at(basis), None if held_out is None else student.at(held_out)
 
@@ -238,7 +241,7 @@ OUTPUTS = Stage(
 
 
 def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
-    """Columns of all filters for one teacher and label rule, arrays (filters,)."""
+    """Compute the columns of all filters for one teacher and label rule, arrays (filters,)."""
     rows, table, teacher = rows_of(level, values), table_of(level), values(TEACHERS, level)
     probe, fitted, where = STUDENT_ROWS(level, values), values(FITS, level), _where(level, rows)
     (scores, held_out), truth, weak = values(OUTPUTS, level), table.targets[where], teacher.scores[where]
@@ -287,7 +290,7 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
 
 
 def _each(text: Callable[[int], str], size: int) -> npt.NDArray[Any]:
-    """Texts of ``size`` filters; none where there is nothing to say."""
+    """Make texts of ``size`` filters; None where there is nothing to say."""
     found = np.empty(size, dtype=object)
     found[:] = [text(place) or None for place in range(size)]
     return found

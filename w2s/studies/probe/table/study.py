@@ -140,7 +140,7 @@ class ProbeTable(Study):
         return digest(table)
 
     def check(self, block: Block) -> None:
-        """Open the data: every table must load, hold the features and have enough rows."""
+        """Check the data: every table must load, hold the features and have enough rows."""
         names = ("data", "target", "task", "split", "weak_features", "strong_features")
         for level in asked_levels(block, *names):
             try:
@@ -176,7 +176,7 @@ class ProbeTable(Study):
         return [line for levels in tables.values() for line in lines_of(levels)]
 
     def cost(self, block: Block) -> Cost:
-        """Count the operations of the stages; bytes of one student design and the outputs of all filters."""
+        """Count the operations of the stages, and the bytes of one student design and the outputs of all filters."""
         return Cost(self.stages.flops(block), Sizes(block).bytes)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
@@ -184,7 +184,7 @@ class ProbeTable(Study):
         return self.stages.pieces(block)
 
     def common(self, block: Block) -> Iterable[Common]:
-        """Yield strong features, decompositions and anchors: they see no weak model."""
+        """Yield strong features, decompositions and anchors, which depend on no weak model."""
         return self.stages.common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
@@ -225,7 +225,7 @@ def _remarks(level: Level) -> list[str]:
 
 
 def _designs(students: Sequence[Level]) -> list[list[int]]:
-    """Positions of the students of each design, designs of the same features one after another."""
+    """Return the positions of the students of each design, designs of the same features one after another."""
     found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[int]]] = {}
     for place, level in enumerate(students):
         features, design = (tuple(level[name] for name in names) for names in (STRONG, DESIGN))
