@@ -12,14 +12,20 @@ __all__ = ["console", "short"]
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the caller what a closed pipe means, instead of ending the process with code 1."""
+        """Raise the error of a closed pipe, so that the caller decides what it means.
+
+        Rich itself would end the process with code 1.
+        """
         raise BrokenPipeError
 
 
 def console() -> Console:
-    """Return a console that neither wraps long paths nor guesses at markup; a pipe or file is as wide as it needs to be."""
+    """Return a console that neither wraps long paths nor reads text as markup.
+
+    A pipe or file is as wide as it needs to be.
+    """
     width = None if sys.stdout.isatty() else 200
-    return _Console(highlight=False, markup=False, soft_wrap=True, width=width)
+    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
 
 
 def short(path: Path) -> str:

@@ -20,7 +20,10 @@ THREAD_VARIABLES = (
 
 
 def usable_cpus() -> int:
-    """Count CPUs by affinity mask and control group, at least 1. A container's quota counts, not the host's cores."""
+    """Count the CPUs that affinity mask and control group allow, at least 1.
+
+    A container's quota counts, not the cores of the host.
+    """
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:

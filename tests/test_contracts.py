@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from forbidden import asserted_times, seed_arithmetic, workplace_names
-from public_names import export_faults, silent_packages, unreached
+from public_names import VERBS, export_faults, silent_packages, unreached, verbless
 from source_tree import (
     Module,
     circles,
@@ -35,12 +35,13 @@ PACKAGES = (["w2s_kernels"], ["w2s"], ["sweeper"])
 SCIENCE = (
     ["errors"],
     ["files"],
+    ["user_files"],
     ["artifacts"],
     ["measure"],
     ["summary"],
     ["claims"],
     ["contract"],
-    ["plugins", "user_files"],
+    ["plugins"],
     ["probes"],
     ["sharing"],
     ["finetune"],
@@ -83,6 +84,7 @@ BY_NAME = {
     "sweeper": "its front imports what is asked for",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
+    "w2s.user_files.load": "a grid names a file of the user's",
     "w2s_kernels.dispatch": "a compiled version is imported when its backend is used, so that the package needs NumPy alone",
     "sweeper.worker.threads": "Numba's threads are limited only where Numba is used",
 }
@@ -136,6 +138,10 @@ def test_folders_and_modules_are_small() -> None:
 
 def test_public_names_are_exported_and_documented() -> None:
     assert export_faults(SOURCE) == []
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    assert verbless(SOURCE) == []
 
 
 @pytest.mark.parametrize("package", ["w2s_kernels", "w2s", "sweeper"])
@@ -233,6 +239,48 @@ def test_sizes_and_dynamic_imports_are_found(tree: Tree) -> None:
     assert set(dynamic_imports(modules)) == {"pkg.hidden"}
 
 
+def test_docstrings_without_a_verb_are_found(tree: Tree) -> None:
+    modules = tree(
+        a='''
+            def noun():
+                """Value it has."""
+            def count():
+                """Number of parts."""
+            def whether():
+                """Whether it is so."""
+            def given():
+                """Given a, return b."""
+            def formula():
+                r"""a[b], for every b."""
+            def outer():
+                """Return, for every item, a value."""
+                async def _inner():
+                    """The same within."""
+            class Thing:
+                """A class may be a noun."""
+                @functools.cached_property
+                def size(self):
+                    """Number of parts."""
+                @staticmethod
+                def _made():
+                    """Returns one."""
+            def silent(): ...
+            def said():
+                """Say of every part what it is."""
+        '''.replace("\n            ", "\n"),
+    )
+    assert [fault.partition(".py:")[2].partition(";")[0] for fault in verbless(modules)] == [
+        "2: noun: begin the docstring with a verb, not 'Value'",
+        "4: count: begin the docstring with a verb, not 'Number'",
+        "6: whether: begin the docstring with a verb, not 'Whether'",
+        "8: given: begin the docstring with a verb, not 'Given'",
+        "10: formula: begin the docstring with a verb, not 'a[b],'",
+        "14: _inner: begin the docstring with a verb, not 'The'",
+        "22: _made: begin the docstring with a verb, not 'Returns'",
+    ]
+    assert len(verbless(modules, {"Value", *VERBS})) == 6
+
+
 def test_faults_of_exports_are_found(tree: Tree) -> None:
     modules = tree(
         a='__all__ = ["f", "gone", "f"]\ndef f(): ...\ndef g(): ...\ndef _h(): ...',
@@ -292,6 +340,8 @@ def test_asserted_times_and_workplaces_are_found(tree: Tree, tmp_path: Path) -> 
     assert len(asserted_times(tree(a=direct))) == 1
     helped = "def test_it():\n    def seconds():\n        start = time.time()\n        return time.time() - start\n    took = seconds()\n"
     assert len(asserted_times(tree(a=f"{helped}    assert took < 1"))) == 1
+    program = "COUNT = '''\nimport time\nstart = time.process_time()\nprint(time.process_time() - start)'''"
+    assert len(asserted_times(tree(a=program))) == 1
     page = tmp_path / "page.md"
     lines = [
         "see /" + "work/notes",

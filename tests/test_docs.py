@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from claims_page import page
 
 from sweeper import launch, load_grid
 from sweeper.cli.show.catalogue import starting_grid
 from sweeper.grid.yaml import read_yaml
 from sweeper.review.report import make_report
 from sweeper.review.verify import exit_code, verify
+from w2s.summary.intervals import mean_interval
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -80,6 +82,39 @@ def test_the_claim_and_the_figure_of_the_manual(tmp_path: Path) -> None:
     calm = {"study": "my_study.py:MyStudy", "axes": {"shrink": [0, 0.5]}, "fixed": {"d": 10, "n_labeled": 100}, "seeds": 8}
     run = launch(load_grid(calm, tmp_path), out=tmp_path / "calm", executor="inline").run
     assert exit_code(verify([run])) == 4  # no teacher is that noisy
+
+
+def test_the_claims_of_the_manual_meet_doctored_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manual = ROOT / "docs" / "studies.md"
+    (tmp_path / "my_study.py").write_text("\n\n".join(code_blocks(manual, "python")))
+    (tmp_path / "my_grid.yaml").write_text(named_block(manual, "my_grid.yaml"))
+    launch(tmp_path / "my_grid.yaml", executor="inline")
+    monkeypatch.chdir(tmp_path)
+    (block,) = code_blocks(ROOT / "docs" / "claims.md", "python")
+    capsys.readouterr()
+    exec(block, {})
+    said = capsys.readouterr().out
+    assert said.startswith("half_of_a_noisy_teacher does not notice (")
+    assert "student_is_teacher" not in said
+
+
+def test_the_page_of_claims_says_what_the_claims_say() -> None:
+    assert page() == (ROOT / "docs" / "claims.md").read_text(), "run: python tests/support/claims_page.py"
+
+
+def test_the_page_of_claims_has_the_chances_of_its_seeds() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text()
+    seeds, chances = (
+        [cell.strip(" %") for cell in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith(("| seeds |", "| decided, at 1.6"))
+    )
+    rng = np.random.Generator(np.random.Philox(key=11))
+    for count, chance in zip(seeds, chances, strict=True):
+        found = mean_interval(1.6 + rng.standard_normal((20_000, int(count))), level=0.99)
+        assert np.mean(found.low > 0) == pytest.approx(int(chance) / 100, abs=0.02)
 
 
 def test_the_table_of_ones_own_of_the_manual_runs(tmp_path: Path) -> None:

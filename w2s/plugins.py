@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib
-import inspect
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["Registry", "code_of", "load_plugin", "plugin_names"]
+__all__ = ["Registry", "load_plugin", "plugin_names"]
 
 T = TypeVar("T")
 
 
 def plugin_names(group: str) -> list[str]:
-    """Names of the entry points of a group."""
+    """List the names of the entry points of a group."""
     return [point.name for point in entry_points(group=group)]
 
 
@@ -32,21 +29,6 @@ def load_plugin(group: str, name: str) -> Any | None:
                 reason = f"{type(error).__name__}: {error}"
                 raise FieldError(f"entry point {name!r} of {group} ({point.value}) cannot be loaded: {reason}") from error
     return None
-
-
-@functools.cache
-def code_of(part: Any) -> str | None:
-    """Digest the source of a function or class that is not of this package: changed, it makes another training.
-
-    None for one of this package, and for one without a source, which is known by its name alone.
-    """
-    if part.__module__.startswith("w2s."):
-        return None
-    try:
-        source = inspect.getsource(part)
-    except (OSError, TypeError):  # compiled, or typed in
-        return None
-    return hashlib.sha256(source.encode()).hexdigest()
 
 
 class Registry(Generic[T]):
@@ -72,9 +54,9 @@ class Registry(Generic[T]):
         return self.known[name]
 
     def has(self, name: str) -> bool:
-        """Whether there is a part of that name, loaded or not."""
+        """Tell whether there is a part of that name, loaded or not."""
         return name in self.known or name in self.builtin or name in plugin_names(self.group)
 
     def names(self) -> list[str]:
-        """Names of all parts."""
+        """List the names of all parts."""
         return sorted({*self.known, *self.builtin, *plugin_names(self.group)})

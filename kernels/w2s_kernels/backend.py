@@ -66,7 +66,7 @@ NUMPY = Backend("numpy", "the reference")
 
 
 def choose(name: str = "auto") -> Backend:
-    """Return the backend of a name, or the fastest one that answers.
+    """Return the backend of this name, or for "auto" the fastest one that works here.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def to_host(a: Array) -> np.ndarray[Any, Any]:
 
 
 def resolve(backend: Backend | None, *arrays: Array) -> Backend:
-    """Return the given backend, or for None the one of the library where the arrays already live."""
+    """Return the given backend; for None, the backend of the library that the arrays belong to."""
     if backend is not None:
         return backend
     return NUMPY if namespace(*arrays) is np else Backend("cupy", "the arrays are on the device")
@@ -130,7 +130,7 @@ def _automatic() -> Backend:
 
 
 def _missing(name: str) -> str:
-    """Say what keeps a backend from running; empty when it runs."""
+    """Say what keeps a backend from running; return an empty text when it runs."""
     if name == "numpy":
         return ""
     try:

@@ -18,7 +18,7 @@ def source(folder: str) -> str:
 
 
 def blocks(work: int, threads: int) -> int:
-    """Count the blocks that give each of `work` pieces a thread; ValueError beyond the longest grid."""
+    """Count the blocks that give a thread to each of `work` pieces; ValueError beyond the longest grid."""
     count = -(-work // threads)
     if count > MAX_BLOCKS:
         raise ValueError(f"{work} pieces of work need {count} blocks of {threads} threads: a grid has at most {MAX_BLOCKS}")
@@ -32,7 +32,7 @@ def launch(folder: str, name: str, grid: int, threads: int, options: tuple[str, 
 
 @cache
 def compiled(folder: str, name: str, options: tuple[str, ...]) -> Any:
-    """Compile a kernel of a CUDA source, to be called with ((blocks,), (threads,), arguments)."""
+    """Compile a kernel of a CUDA source, and return it to be called with ((blocks,), (threads,), arguments)."""
     return _module(folder, options).get_function(name)
 
 

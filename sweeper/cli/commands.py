@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sweeper.choices import BackendName, OnError
-from sweeper.cli.guard import guarded, mute_output
+from sweeper.cli.guard import command, mute_output, write_any_text
 from sweeper.cli.store import store_app
 from w2s.predictions.kinds import Kind
 
@@ -28,54 +28,60 @@ app = typer.Typer(
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
+TrustCode = Annotated[
+    bool,
+    typer.Option("--trust-code", help="run Python files that lie in the run folder itself; only if you know who wrote them"),
+]
+
 
 def main() -> None:
-    """Entry point of ``w2s-sweep``."""
+    """Run ``w2s-sweep`` with the arguments of this process."""
+    write_any_text()
     app()
 
 
-@app.command()
-@guarded
+@command(app, "List the studies and their fields.")
 def studies() -> None:
-    """List the studies and their fields."""
     from sweeper.cli.show.catalogue import print_studies
 
     print_studies()
 
 
-@app.command()
-@guarded
+@command(app, "Print a commented grid to start from.")
 def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
-    """Print a commented grid to start from."""
     from sweeper.cli.show.catalogue import starting_grid
 
     typer.echo(starting_grid(study), nl=False)
 
 
-@app.command()
-@guarded
+@command(app, "List the data sets found through W2S_DATA, with licence and sha256.")
 def data() -> None:
-    """List the data sets found through W2S_DATA, with licence and sha256."""
     from sweeper.cli.show.catalogue import print_data
 
     print_data()
 
 
-@app.command()
-@guarded
+@command(app, "Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for.")
 def plan(
     grid: GridFile,
     resolve: Annotated[
         str | None, typer.Option(help="METRIC=HALF_WIDTH: say how many seeds this half width takes, judged from a pilot")
     ] = None,
-    pilot: Annotated[int, typer.Option(min=2, help="seeds of the pilot; its rows are kept for the launch")] = 8,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="seeds of the pilot; its rows are kept for the launch; default: 8, or all where there are fewer"
+        ),
+    ] = None,
 ) -> None:
-    """Show cells, blocks, what is shared and the predicted cost; run nothing but the pilot that --resolve asks for."""
     from sweeper.cli.show.plan import print_plan
     from sweeper.cli.show.run import print_existing
+    from sweeper.errors import GridError
     from sweeper.grid.read import load_grid
     from sweeper.plan.cut import make_plan
 
+    if pilot is not None and resolve is None:
+        raise GridError("--pilot is about --resolve METRIC=HALF_WIDTH, which is not given")
     checked = make_plan(load_grid(grid))
     print_plan(checked)
     print_existing(checked.grid)
@@ -88,8 +94,7 @@ def plan(
         print_needed(checked.grid, table, metric, half_width)
 
 
-@app.command()
-@guarded
+@command(app, "Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again.")
 def launch(
     grid: GridFile,
     out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
@@ -106,9 +111,11 @@ def launch(
     store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid")] = False,
+    keep_code: Annotated[
+        bool, typer.Option("--keep-code", help="keep rows that a study file, loss or method made before it was edited")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
 ) -> None:
-    """Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again."""
     from sweeper.cli.show.run import print_outcome
     from sweeper.launching.launch import launch as run_grid
     from sweeper.launching.progress import Progress
@@ -117,7 +124,7 @@ def launch(
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, keep=keep, fresh=fresh, progress=Progress(), **named)
+    outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()
@@ -126,44 +133,42 @@ def launch(
     raise typer.Exit(int(outcome.exit))
 
 
-@app.command()
-@guarded
-def status(run: RunPath) -> None:
-    """Show done, failed and pending cells, the rate, predicted against actual time, and the first error."""
+@command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
+def status(run: RunPath, trust_code: TrustCode = False) -> None:
     from sweeper.cli.show.run import print_status
     from sweeper.review.status import run_status
 
-    print_status(run_status(run))
+    print_status(run_status(run, trust_code=trust_code))
 
 
-@app.command()
-@guarded
+@command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
 def rerun(
     run: RunPath,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
     backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
+    trust_code: TrustCode = False,
 ) -> None:
-    """Solve one cell again in this process and compare it with its row. Exit code 1 if they differ."""
     from sweeper.cli.show.run import print_rerun
     from sweeper.review.rerun import rerun_cell
 
-    same = print_rerun(rerun_cell(run, cell, backend))
+    same = print_rerun(rerun_cell(run, cell, backend, trust_code=trust_code))
     raise typer.Exit(0 if same else 1)
 
 
-@app.command()
-@guarded
+@command(
+    app, "Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."
+)
 def verify(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
+    trust_code: TrustCode = False,
 ) -> None:
-    """Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."""
     from sweeper.review.verdicts import print_verdicts, verdicts_json
     from sweeper.review.verify import exit_code
     from sweeper.review.verify import verify as verify_runs
 
-    found = verify_runs(runs, partial=partial)
+    found = verify_runs(runs, partial=partial, trust_code=trust_code)
     if as_json:
         typer.echo(verdicts_json(found, partial=partial))
     for verification in found if not as_json else []:
@@ -171,33 +176,36 @@ def verify(
     raise typer.Exit(exit_code(found))
 
 
-@app.command()
-@guarded
-def report(run: RunPath) -> None:
-    """Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html."""
+@command(
+    app,
+    "Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html.",
+)
+def report(run: RunPath, trust_code: TrustCode = False) -> None:
     from sweeper.review.report import make_report
 
-    make_report(run)
+    make_report(run, trust_code=trust_code)
 
 
-@app.command()
-@guarded
+@command(
+    app, "Score a file of predictions: PGR, gain, misfit and agreement, 95 % over items per seed, then over seeds and items."
+)
 def score(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="predictions: CSV, JSON lines, Parquet or Arrow", show_default=False)
     ],
     kind: Annotated[Kind, typer.Option(help="what the models predict")] = "probability",
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="column of groups to score one by one")] = None,
+    labels: Annotated[
+        Literal["hard"] | None, typer.Option(help="hard: the student was trained on the weak model's most probable classes")
+    ] = None,
 ) -> None:
-    """Score a file of predictions: PGR, gain, misfit and agreement, 95 % over items per seed, then over seeds and items."""
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
-    print_scores(score_file(file, kind, by))
+    print_scores(score_file(file, kind, by, labels))
 
 
-@app.command("import")
-@guarded
+@command(app, "Read the results of another code base into a table; no pickle is opened.", "import")
 def import_folder(
     source: Annotated[
         str,
@@ -205,32 +213,30 @@ def import_folder(
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="its results folder", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="table to write, .csv or .parquet; default: DIR-results.csv")] = None,
+    anchors: Annotated[
+        list[Path] | None, typer.Option(help="further folder with weak models and ceilings; may be given several times")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files of an earlier import")] = False,
 ) -> None:
-    """Read the results of another code base into a table; no pickle is opened."""
     from sweeper.tools.importing import import_results
 
-    import_results(source, folder, out, overwrite=overwrite)
+    import_results(source, folder, out, anchors=anchors or (), overwrite=overwrite)
 
 
-@app.command()
-@guarded
+@command(app, "Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks.")
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
 ) -> None:
-    """Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks."""
     from sweeper.tools.bench import run_benchmarks
 
     raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
 
 
-@app.command()
-@guarded
+@command(app, "Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it.")
 def doctor(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
 ) -> None:
-    """Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it."""
     from sweeper.tools import doctor as room
 
     room.calibrate() if calibrate else room.print_doctor()

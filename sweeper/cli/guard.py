@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
+import locale
 import os
 import sys
 from collections.abc import Callable
@@ -12,19 +14,29 @@ import typer
 
 from sweeper.errors import Exit, UserError
 
-__all__ = ["guarded", "mute_output"]
+__all__ = ["command", "mute_output", "write_any_text"]
+
+Function = Callable[..., Any]
 
 
-def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+def command(app: typer.Typer, help_text: str, name: str | None = None) -> Callable[[Function], Function]:
+    """Register a guarded function as a command. Its help is an argument, since ``python -OO`` removes docstrings."""
+    return lambda function: app.command(name, help=help_text)(_guarded(function))
+
+
+def _guarded(function: Function) -> Function:
     """Show a user error as one message with its exit code; end quietly on an interrupt or a closed pipe."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            return function(*arguments, **options)
         except UserError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(int(error.code)) from None
+        except UnicodeEncodeError as error:
+            typer.echo(f"error: {_unwritable(error)}", err=True)
+            raise typer.Exit(int(Exit.BAD_INPUT)) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(int(Exit.INTERRUPTED)) from None
@@ -36,5 +48,20 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def mute_output() -> None:
-    """Send what is still to be printed nowhere: the reader of a pipe has gone."""
+    """Discard all further output: the reader of the pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_any_text() -> None:
+    """Let the terminal show ``?`` for a letter that its encoding lacks, where Python would end with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _unwritable(error: UnicodeEncodeError) -> str:
+    text = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return (
+        f"the locale ({locale.setlocale(locale.LC_CTYPE)}) has no letters for {text!r}: "
+        "set PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8"
+    )

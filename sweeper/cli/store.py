@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.guard import guarded
+from sweeper.cli.guard import command
 
 __all__ = ["store_app"]
 
@@ -15,22 +15,18 @@ store_app = typer.Typer(help="Look at a store of artifacts, and free its disk.",
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of a store, .w2s-store say", show_default=False)]
 
 
-@store_app.command("list")
-@guarded
+@command(store_app, "Show the artifacts of a store by function, and the runs that use them.", "list")
 def store_list(store: StorePath) -> None:
-    """Show the artifacts of a store by function, and the runs that use them."""
     from sweeper.cli.show.store import print_store
 
     print_store(store)
 
 
-@store_app.command("gc")
-@guarded
+@command(store_app, "Remove artifacts that no existing run uses. What is being computed is left alone.", "gc")
 def store_gc(
     store: StorePath,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
 ) -> None:
-    """Remove artifacts that no existing run uses. What is being computed is left alone."""
     from sweeper.cli.show.store import collect_garbage
 
     collect_garbage(store, dry_run=dry_run)

@@ -36,7 +36,10 @@ class Task(Protocol):
         """Return how many GPUs the task occupies, where there are any."""
 
     def __call__(self, note: Callable[[str], None] = ...) -> Any:
-        """Do the work and return a small picklable result. Raises :class:`sweeper.errors.StoreError` for an unwritable disk."""
+        """Do the work and return a small picklable result.
+
+        Raises :class:`sweeper.errors.StoreError` for an unwritable disk.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,21 +97,27 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, task: Task) -> None:
-        """Take a task and return at once. At most :attr:`capacity` tasks are at hand at any time."""
+        """Take a task and return at once.
+
+        At most :attr:`capacity` tasks are submitted and not yet returned at any time.
+        """
 
     @abstractmethod
     def wait(self) -> Sequence[Finished]:
         """Block until at least one task has ended and return those that have, in any order.
 
         A worker that dies is an error of the task that it had. Raises :class:`sweeper.errors.StoreError` when a task raised it.
-        Is called only while tasks are at hand.
+        The method is called only while there are tasks that it has not yet returned.
         """
 
     def close(self) -> None:  # noqa: B027  most executors have nothing to give back
-        """End what still runs and give everything back; is called once, after an interrupt too."""
+        """Stop what still runs and release all resources.
+
+        The method is called once, also after an interrupt.
+        """
 
     def count(self, cells: int, failed: int, fill: float) -> None:  # noqa: B027  nor a dashboard
-        """Take note of solved cells, for a dashboard; ``fill`` is the share of computed cells that were asked for, 0 to 1."""
+        """Record solved cells, for a dashboard; ``fill`` is the share of computed cells that were asked for, 0 to 1."""
 
     def describe(self) -> str:
         """Say in a few words where tasks run."""

@@ -20,13 +20,13 @@ class InlineExecutor(Executor):
         self._waiting: deque[Task] = deque()
 
     def submit(self, task: Task) -> None:
-        """Put the task behind those that wait."""
+        """Add the task to the end of the queue."""
         self._waiting.append(task)
 
     def wait(self) -> list[Finished]:
-        """Run the first task that waits. Whatever it raises is raised here, where a debugger sees it.
+        """Run the first task of the queue, and raise here whatever it raises, so that a debugger sees it.
 
-        Only ``SystemExit`` is an error of the task: raised further, it would end the launch without a word.
+        Only ``SystemExit`` is an error of the task: raised further, it would end the launch without a message.
         """
         task = self._waiting.popleft()
         try:

@@ -18,5 +18,7 @@ class ProcessesOptions(Options):
 class RayOptions(Options):
     """Options of ``ray``."""
 
-    address: str | None = Field(None, description="address of a running Ray cluster; without one a local cluster is started")
+    address: str | None = Field(
+        None, description="address of a running Ray cluster; default: RAY_ADDRESS, else a cluster is started here, as by local"
+    )
     cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; default: those this process may use")

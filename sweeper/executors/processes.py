@@ -61,12 +61,12 @@ class ProcessesExecutor(Executor):
         self._workers: list[_Worker] = []
 
     def submit(self, task: Task) -> None:
-        """Give the task to a worker that is free, or let it wait for one."""
+        """Give the task to a free worker, or keep it until one is free."""
         self._waiting.append(task)
         self._hand_out()
 
     def wait(self) -> list[Finished]:
-        """Wait for answers and for workers that died; a dead worker's task is an error, and a new worker takes its place."""
+        """Wait for answers and for workers that died; a dead worker's task is an error, and a new worker replaces it."""
         ended: list[Finished] = []
         while not ended:
             ready = set(wait_for_any([worker.pipe for worker in self._workers], timeout=_LOOK_SECONDS))
@@ -78,7 +78,7 @@ class ProcessesExecutor(Executor):
         return ended
 
     def close(self) -> None:
-        """End every worker: by its pipe, and one that does not notice by a signal."""
+        """Stop every worker by closing its pipe, and kill those that still run after a while."""
         for worker in self._workers:
             worker.pipe.close()
         end = time.monotonic() + _PATIENCE_SECONDS
@@ -116,7 +116,7 @@ class ProcessesExecutor(Executor):
         return free
 
     def _answer(self, worker: _Worker) -> list[Finished]:
-        """Receive what a worker has to say; forget one that is dead."""
+        """Receive a worker's answer, and forget the worker if it is dead."""
         task, worker.task = worker.task, None
         try:
             kind, content = worker.pipe.recv() if worker.pipe.poll() else ("died", None)
@@ -157,7 +157,7 @@ def _ending(code: int) -> str:
 
 
 def serve(descriptor: str) -> None:
-    """Run in a worker: do the tasks that arrive on a pipe and send their results back, until the pipe closes."""
+    """Run in a worker: do the tasks that arrive on a pipe and send back their results, until the pipe closes."""
     pipe = Connection(int(descriptor))
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, tasks), daemon=True).start()
@@ -166,7 +166,10 @@ def serve(descriptor: str) -> None:
 
 
 def _listen(pipe: Connection, tasks: queue.SimpleQueue[bytes]) -> None:
-    """Pass tasks on unread, since reading one imports; end the process at once, in a task too, when the launch has gone."""
+    """Put tasks into the queue as they arrive, without unpickling them: that would import modules.
+
+    When the launch has gone, end the process at once, even within a task.
+    """
     with contextlib.suppress(EOFError, OSError):
         while True:
             tasks.put(pipe.recv_bytes())

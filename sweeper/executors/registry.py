@@ -6,7 +6,7 @@ A package offers an executor through the entry-point group ``w2s_sweep.executors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sweeper.executors.options import ProcessesOptions, RayOptions
 from sweeper.executors.processes import ProcessesExecutor
 from sweeper.executors.ray import open_ray
 from sweeper.executors.ray.environment import has_ray
+from sweeper.executors.ray.surroundings import cluster_address
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 from w2s.user_files import is_file_reference, load_from_file
@@ -48,12 +49,14 @@ class Kind:
 _BUILTIN = {
     "inline": Kind("inline", InlineExecutor.options_model, InlineExecutor, lambda _: 1),
     "processes": Kind("processes", ProcessesOptions, ProcessesExecutor, lambda options: options.cpus or usable_cpus()),
-    "ray": Kind("ray", RayOptions, open_ray, lambda options: None if options.address else options.cpus or usable_cpus()),
+    "ray": Kind(
+        "ray", RayOptions, open_ray, lambda options: None if cluster_address(options.address) else options.cpus or usable_cpus()
+    ),
 }
 
 
 def executor_names() -> list[str]:
-    """Return the names that a grid can put under ``compute.executor``, besides files."""
+    """Return the names that a grid can give as ``compute.executor``, besides files."""
     return [AUTO, *sorted({*_BUILTIN, *plugin_names(GROUP)})]
 
 
@@ -85,7 +88,7 @@ def _is_executor(value: object) -> bool:
 
 
 def check_options(reference: str, written: Mapping[str, Any], base: Path, *, known: tuple[str, ...] = ()) -> None:
-    """Check an executor and the options written for it; ``known`` are further keys that may be meant.
+    """Check an executor and the options written for it; ``known`` are further keys that are allowed.
 
     Every grid may name options of the built-in executors: one that the chosen executor does not know has no effect, so
     that ``--executor inline`` works on a grid made for Ray. Raises :class:`w2s.errors.FieldError` whose ``field`` is the key.
@@ -104,7 +107,7 @@ def check_options(reference: str, written: Mapping[str, Any], base: Path, *, kno
 
 
 def _options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
-    """Return the options that an executor knows among those that are written. Raises :class:`w2s.errors.FieldError`."""
+    """Return those of the written options that an executor knows. Raises :class:`w2s.errors.FieldError`."""
     own = {name: value for name, value in written.items() if name in kind.options.model_fields}
     try:
         return kind.options.model_validate(own)
@@ -115,7 +118,7 @@ def _options_of(kind: Kind, written: Mapping[str, Any]) -> Options:
 
 
 def own_options(kind: Kind) -> set[str]:
-    """Return the options of an executor that no built-in one knows."""
+    """Return the names of the options of an executor that no built-in executor knows."""
     return set(kind.options.model_fields).difference(*(builtin.options.model_fields for builtin in _BUILTIN.values()))
 
 
@@ -127,16 +130,21 @@ class Choice:
     options: Options
     reason: str = ""
 
+    def unused(self, names: Collection[str]) -> list[str]:
+        """Return those of some options that built-in executors have and this one has not."""
+        others = {name for kind in _BUILTIN.values() for name in kind.options.model_fields}
+        return sorted(others.intersection(names).difference(self.options.__class__.model_fields))
+
     def make(self, setup: Setup) -> Executor:
-        """Make the executor; entering it starts it."""
+        """Make the executor; it starts when its context is entered."""
         return self.kind.make(self.options, setup)
 
 
 def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Callable[[], float | None]) -> Choice:
-    """Resolve an executor; ``auto`` asks ``seconds`` for the predicted core seconds, None where they are not known.
+    """Choose the executor that a grid names; for ``auto``, from the predicted core seconds.
 
-    ``auto`` takes ray where an address is given, inline below :data:`FEW_SECONDS`, else ray, else processes where Ray is
-    not installed. Rows do not depend on it.
+    ``seconds`` gives those, or None where they are not known. ``auto`` takes ray where an address is given, inline below
+    :data:`FEW_SECONDS`, else ray, else processes where Ray is not installed. Rows do not depend on the executor.
     """
     if reference != AUTO:
         kind = find_executor(reference, base)
@@ -146,7 +154,7 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:
-    if written.get("address") is not None:
+    if written.get("address") not in (None, "local"):
         return "ray", "an address is given"
     predicted = seconds()
     if predicted is not None and predicted < FEW_SECONDS:

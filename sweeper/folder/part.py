@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
+from w2s.user_files import short_digest
 
-__all__ = ["BLOCK", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
+__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
+CODE = b"w2s.code"
+"""Metadata key under which a part says what code outside this package made its rows; parts of earlier releases lack it."""
 _LOOK = 512
 
 
@@ -31,8 +34,33 @@ class DamagedPartError(RunError):
 
 
 @dataclass(frozen=True)
+class Code:
+    """Code outside this package on which rows depend: names and digests, as :func:`w2s.user_files.code_files` gives them.
+
+    ``study`` are the files of the study, ``parts`` the modules of what it uses beside: losses, methods.
+    """
+
+    study: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def together(self) -> dict[str, str]:
+        """Everything by name."""
+        return {**self.parts, **self.study}
+
+    @property
+    def digest(self) -> str | None:
+        """What a row carries: one digest of everything; None where this package is all."""
+        return short_digest(self.together) if self.together else None
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """Return what a part carries."""
+        return {CODE: json.dumps({"study": dict(self.study), "parts": dict(self.parts)}).encode()}
+
+
+@dataclass(frozen=True)
 class Part:
-    """One part file, as its footer tells it."""
+    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
 
     path: Path
     key: str
@@ -41,6 +69,7 @@ class Part:
     rows: int
     statuses: Mapping[str, int]
     seconds: float
+    code: Code | None = None
 
     @property
     def failed(self) -> int:
@@ -49,7 +78,7 @@ class Part:
 
 
 def unreadable(path: Path, error: Exception) -> RunError:
-    """Return the complaint about a part that gave ``error``: damaged, unless the system refused to read it."""
+    """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
     return DamagedPartError(path, str(error).splitlines()[0])
@@ -71,6 +100,7 @@ def read_part(path: Path) -> Part:
             rows=sum(footer["statuses"].values()),
             statuses=footer["statuses"],
             seconds=footer["seconds"],
+            code=Code(**json.loads(metadata[CODE])) if CODE in metadata else None,
         )
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
@@ -82,7 +112,7 @@ def status_counts(table: pa.Table) -> dict[str, int]:
 
 
 def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet, in one piece: a part is small, and its columns would be a hundred writes. Raises OSError.
+    """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
 
     Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
     """
@@ -95,10 +125,10 @@ def write_rows(table: pa.Table, path: Path) -> None:
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:
-    """How columns are laid down: a dictionary where values repeat, compression where they do not, ranges of numbers only.
+    """Return options of the Parquet writer: dictionaries where values repeat, compression elsewhere, ranges of numbers only.
 
-    A dictionary of numbers that are all different costs more than writing them, and what is left after one that fits is
-    a few bytes that no compressor makes smaller in less time than they take to write.
+    A dictionary of numbers that all differ costs more than the numbers. Where values repeat, the dictionary leaves a few bytes,
+    and compressing them takes longer than writing them.
     """
     columns = zip(table.column_names, table.schema.types, table.columns, strict=True)
     repeats = {name: _repeats(name, kind, column) for name, kind, column in columns}

@@ -21,7 +21,7 @@ from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.rows import metric_columns
 
-__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin"]
+__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin", "stored_study"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "torch", "scikit-learn", "rdkit")
 
@@ -59,11 +59,18 @@ def frozen_claim(claim: Claim) -> dict[str, Any]:
     }
 
 
+def stored_study(folder: RunFolder) -> str | None:
+    """Return the name of the study of a run's latest launch, from its table; None where none was written."""
+    name = _document(folder.part_path("0000-schema")).get("study")
+    return name if isinstance(name, str) else None
+
+
 def run_origin(folder: RunFolder) -> dict[str, Any]:
     """Return the metadata of the oldest rows of a run: an extended run keeps that of its first launch.
 
-    Age is when the part was recorded in ``events.jsonl``, which a copied folder keeps; the file's own time where a kill came
-    between part and record. Without any row it is the metadata of the latest launch; empty where none was written.
+    Age is the time when the part was recorded in ``events.jsonl``, which a copied folder keeps. Where a kill came between part
+    and record, it is the time of the file. A run without rows has the metadata of its latest launch, or none if no part was
+    written.
     """
     parts = [part for part in folder.parts() if part.rows]
     if not parts:

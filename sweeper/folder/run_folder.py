@@ -3,6 +3,7 @@
     RUN/grid.yaml               the resolved grid: every value written out, defaults included
     RUN/results/part-*.parquet  one file per block, written whole under a name derived from the block
     RUN/curves/part-*.parquet   diagnostics by step, for studies that have them
+    RUN/code/<digest>/          files of a study of the user's own as they were when they made rows; read by people only
     RUN/events.jsonl            what happened when
     RUN/report/                 pictures and summary
     RUN/superseded/             rows of an earlier version of the study, and damaged parts
@@ -14,6 +15,7 @@ disk before its rename: after a power cut a part is whole or not there. The rena
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +32,8 @@ from sweeper.errors import RunError, StoreError
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
 from sweeper.grid.yaml import dump_yaml
 from w2s.files.durable import whole
-from w2s.files.lock import hold, is_held
+from w2s.files.lock import LockError, hold, is_held
+from w2s.user_files import Source
 
 __all__ = ["RunFolder"]
 
@@ -54,7 +57,7 @@ class RunFolder:
         return cls(path)
 
     def prepare(self) -> None:
-        """Make the folders, and remove what a killed writer left."""
+        """Make the folders, and remove temporary files that a killed writer left."""
         try:
             self.results.mkdir(parents=True, exist_ok=True)
             for leftover in (*self.results.glob(".tmp-*"), *self.path.glob(".tmp-*")):
@@ -69,7 +72,7 @@ class RunFolder:
             self._write(schema.empty_table(), path)
 
     def has_rows(self) -> bool:
-        """Whether any part with rows is there."""
+        """Tell whether there is a part with rows."""
         return any(path.stem != _EMPTY for path in self.results.glob("part-*.parquet"))
 
     def read_grid(self) -> dict[str, Any] | None:
@@ -86,9 +89,15 @@ class RunFolder:
         return stored
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
-        """Store the resolved grid (whole or not at all)."""
+        """Store the resolved grid, either whole or not at all."""
         content = dump_yaml(resolved).encode()
         self._replace(self.path / "grid.yaml", lambda temporary: temporary.write_bytes(content))
+
+    def write_code(self, source: Source) -> None:
+        """Keep the files of a source, so that the rows of one digest can be traced to a text. They are never run from here."""
+        place = self.path / "code" / source.digest
+        for name, text in source.texts.items():
+            self._replace(place / name, functools.partial(_write_bytes, content=text))
 
     def parts(self) -> list[Part]:
         """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
@@ -105,16 +114,16 @@ class RunFolder:
         return sound, damaged
 
     def part_path(self, key: str) -> Path:
-        """Return the place of a block's part."""
+        """Return the path of a block's part."""
         return self.results / f"part-{key}.parquet"
 
     def write_part(self, key: str, table: pa.Table, block: Mapping[str, Any]) -> None:
-        """Write the rows of one block: a temporary file, then a rename. Writing twice is harmless."""
+        """Write the rows of one block: a temporary file, then a rename. Writing a part twice is harmless."""
         metadata = {**(table.schema.metadata or {}), BLOCK: json.dumps({"key": key, **block}).encode()}
         self._write(table.replace_schema_metadata(metadata), self.part_path(key))
 
     def write_curves(self, key: str, table: pa.Table) -> None:
-        """Write a block's diagnostics by step, whole, under the name of its part."""
+        """Write a block's diagnostics by step under the name of its part, either whole or not at all."""
         place = self.path / "curves" / f"part-{key}.parquet"
         self._replace(place, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
@@ -126,11 +135,11 @@ class RunFolder:
             raise StoreError(f"cannot remove {part.path}: {error.strerror}") from None
 
     def supersede(self, part: Part) -> None:
-        """Set aside a part made by another version of the study."""
+        """Move a part made by another version of the study to ``superseded/``."""
         self._move(part.path, self.path / "superseded" / f"version-{part.version}" / part.path.name)
 
     def set_aside(self, damaged: Path) -> Path:
-        """Move a damaged part to ``superseded/``, with ``.damaged`` behind its name; returns where it lies."""
+        """Move a damaged part to ``superseded/`` and add ``.damaged`` to its name; return the new path."""
         place = self.path / "superseded" / f"{damaged.name}.damaged"
         number = 1
         while place.exists():
@@ -148,7 +157,7 @@ class RunFolder:
             raise unreadable(part.path, error) from None
 
     def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
-        """Read the identities of all rows in some parts, as S32."""
+        """Read the identities of all rows of some parts, as S32."""
         chunks = [
             np.array(self.read(part, ["cell_id"])["cell_id"].to_numpy(zero_copy_only=False), dtype="S32") for part in parts
         ]
@@ -172,18 +181,20 @@ class RunFolder:
                     yield json.loads(line)
 
     def is_locked(self) -> bool:
-        """Whether a launch holds the folder now."""
+        """Tell whether a launch holds the folder now."""
         return is_held(self.path / ".lock")
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], object] | None = None) -> Iterator[None]:
-        """Hold the folder for one launch at a time; the system frees it when the process ends, however it ends.
+        """Lock the folder for one launch at a time; the system releases the lock when the process ends, however it ends.
 
         A second launch calls ``waiting()`` once and then waits its turn.
         """
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(hold(self.path / ".lock", waiting))
+            except LockError as error:
+                raise StoreError(f"cannot lock {self.path}: {error.strerror}") from None
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield
@@ -209,8 +220,12 @@ class RunFolder:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
 
+def _write_bytes(path: Path, content: bytes) -> object:
+    return path.write_bytes(content)
+
+
 def _has_schema(path: Path, schema: pa.Schema) -> bool:
-    """Whether a whole Parquet file has these columns and this metadata."""
+    """Tell whether a file is a whole Parquet file with these columns and this metadata."""
     try:
         found = pq.read_schema(path)
     except (OSError, pa.ArrowException):

@@ -81,7 +81,7 @@ def _is_finite(value: float) -> bool:
 def join_conditional(
     axes: Sequence[Axis], fixed: Mapping[str, Any], fields: Mapping[str, FieldSpec]
 ) -> tuple[tuple[Axis, ...], dict[str, Any]]:
-    """Merge every field that matters only for some values of another with that other's axis; null inactive fields.
+    """Merge every field that matters only for some values of another with that other's axis, and set inactive fields to null.
 
     The result is a product again: an axis ``(filter, ridge, time)`` holds each ridge once, with time null, and each time
     once, with ridge null. Returns the axes and the fields that are the same in all cells.
@@ -99,7 +99,10 @@ def join_conditional(
 
 
 def _components(axes: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> list[set[str]]:
-    """Sets of fields tied by a condition whose controller varies, closed under zips and further conditions."""
+    """Return the sets of fields that conditions tie together.
+
+    A condition counts where the field that decides it varies; the sets are closed under zips and further conditions.
+    """
     varying = _varying(axes, fields)
     sets: list[set[str]] = []
     for spec in fields.values():
@@ -115,7 +118,7 @@ def _components(axes: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> list[s
 
 
 def _varying(axes: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> set[str]:
-    """Fields that are not the same in all cells: those of the axes, and those that some cells null."""
+    """Return the fields that are not the same in all cells: those of the axes, and those that are null in some cells."""
     varying = {name for axis in axes for name in axis.names}
     while more := {spec.name for spec in fields.values() if set(spec.when) & varying} - varying:
         varying |= more
@@ -125,9 +128,9 @@ def _varying(axes: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> set[str]:
 def _distinct(
     joined: Sequence[Axis], constants: Mapping[str, Any], fields: Mapping[str, FieldSpec]
 ) -> tuple[tuple[Any, ...], ...]:
-    """Distinct combinations after inactive fields are nulled, in the order of the product of the axes.
+    """Return the distinct combinations after inactive fields are set to null, in the order of the product of the axes.
 
-    Axes that decide are multiplied out first and duplicates dropped at once, so ``filter`` with a hundred ridges, times and
+    Axes that decide are multiplied out first and duplicates are dropped at once. So ``filter`` with a hundred ridges, times and
     steps costs three hundred combinations, not three million.
     """
     names = [*(name for axis in joined for name in axis.names), *constants]
@@ -147,7 +150,10 @@ def _distinct(
 
 
 def _deciding_first(joined: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> list[int]:
-    """Positions of axes, those whose fields others depend on before those others (where the conditions allow an order)."""
+    """Return the positions of the axes in an order in which fields come before those that depend on them.
+
+    Where the conditions form a circle there is no such order, and the axes that are left keep theirs.
+    """
     waiting, order = list(range(len(joined))), list[int]()
     while waiting:
         open_names = {name for k in waiting for name in joined[k].names}
@@ -162,7 +168,7 @@ def _deciding_first(joined: Sequence[Axis], fields: Mapping[str, FieldSpec]) -> 
 
 
 def _controllers(name: str, fields: Mapping[str, FieldSpec]) -> set[str]:
-    """Fields that decide, directly or through others, whether a field matters."""
+    """Return the fields that decide, directly or through others, whether a field matters."""
     found = set(fields[name].when)
     while more := {c for controller in found for c in fields[controller].when} - found:
         found |= more
@@ -170,7 +176,7 @@ def _controllers(name: str, fields: Mapping[str, FieldSpec]) -> set[str]:
 
 
 def _split_constant(axes: Sequence[Axis], fixed: dict[str, Any]) -> list[Axis]:
-    """Move fields of joined axes that take one value only (null included) to ``fixed``."""
+    """Move those fields of joined axes that take only one value (null included) to ``fixed``; return the other axes."""
     result = []
     for axis in axes:
         varying = [name for name in axis.names if len(axis.names) == 1 or len(set(axis.column(name))) > 1]

@@ -36,7 +36,7 @@ class Compute(BaseModel):
 
 
 def read_compute(written: Mapping[str, Any], folder: Path) -> Compute:
-    """Check a ``compute:`` section; a file that it names is relative to ``folder``.
+    """Check a ``compute:`` section; paths in it are relative to ``folder``.
 
     Raises :class:`w2s.errors.FieldError` whose ``field`` is the key that is wrong.
     """
@@ -60,9 +60,9 @@ def read_compute(written: Mapping[str, Any], folder: Path) -> Compute:
 
 
 def overridden(compute: Compute, given: Mapping[str, Any], folder: Path) -> Compute:
-    """Return a section with what a launch was given in its place; raises :class:`w2s.errors.FieldError`.
+    """Replace settings of a section by those that a launch was given; raise :class:`w2s.errors.FieldError` for a wrong one.
 
-    Options that only the executor of the grid knows go with it when another one is given.
+    When another executor is given, options that only the grid's executor knows are dropped.
     """
     values = compute.model_dump() | dict(given)
     if compute.executor not in (AUTO, values["executor"]):

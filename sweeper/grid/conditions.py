@@ -78,7 +78,7 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
     """Compile ``"d_weak > n_labeled and noise == 0"``: comparisons of fields, numbers and words, with + - * / and or not.
 
     The text is parsed, never evaluated as code. A comparison with a field that is inactive in a cell does not hold there.
-    ``known`` are the field names, or their specifications, by which words are checked. Raises ValueError with the reason.
+    ``known`` are the field names, or their specifications, which then check the words. Raises ValueError with the reason.
     """
     tree = _parse(text)
     names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
@@ -149,7 +149,7 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
 
 
 def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Integers as floats, which do not overflow when multiplied; files by the name that the grid gives them."""
+    """Return integers as floats, which do not overflow when multiplied, and files by the name that the grid gives them."""
     if column.dtype.kind in "iu":
         return column.astype(np.float64)
     if column.dtype.kind == "O":
@@ -161,7 +161,7 @@ def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _chain(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:
-    """Evaluate a < b < c; nothing holds of a null (NaN among numbers, None among words)."""
+    """Evaluate a < b < c; a comparison with null (NaN among numbers, None among words) does not hold."""
     known = [np.equal(value, value) if np.asarray(value).dtype.kind == "f" else value != np.array(None) for value in values]
     parts = [test(a, b) for test, a, b in zip(tests, values, values[1:], strict=False)]
     return _fold(np.logical_and, [*parts, *known])
@@ -187,7 +187,7 @@ def _fold(join: Callable[[Any, Any], Any], parts: list[Any]) -> Any:
 
 
 def restrict(block: Block, fields: Iterable[str]) -> Block:
-    """Return the sub-product over the axes that carry the named fields, all other axes at their first value."""
+    """Return the product of the axes that carry the named fields, with all other axes at their first value."""
     named = set(fields)
     fixed, axes = dict(block.fixed), []
     for axis in block.axes:
@@ -208,9 +208,9 @@ def excluded(conditions: Iterable[Condition], block: Block) -> Mask | None:
 
 
 def first_violation(rule: Rule, block: Block, conditions: tuple[Condition, ...]) -> dict[str, Any] | None:
-    """Return the field values of the first cell that breaks a rule and is not excluded; None when all is well.
+    """Return the field values of the first cell that breaks a rule and is not excluded; None when no cell does.
 
-    A cell in which one of the rule's fields is inactive keeps the rule.
+    A cell in which one of the rule's fields is inactive does not break the rule.
     """
     fields = {*rule.fields, *(name for condition in conditions for name in condition.fields)}
     part = restrict(block, fields)
@@ -230,7 +230,7 @@ def first_violation(rule: Rule, block: Block, conditions: tuple[Condition, ...])
 
 
 def show(value: Any) -> str:
-    """Write one value as a person does in a grid."""
+    """Write one value as a person writes it in a grid."""
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.12g}"
     return str(value.name if isinstance(value, Content) else value)

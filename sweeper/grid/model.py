@@ -43,7 +43,7 @@ class SubGrid:
         return kept * (self.block.size // part.size)
 
     def asked(self) -> Block:
-        """Return the whole sub-grid with its mask, or without where that would be too large to hold."""
+        """Return the whole sub-grid with its mask, or without it where the mask would be too large to hold."""
         return self.block.with_mask(self.mask(self.block)) if self.block.size <= _MAX_MASK else self.block
 
     def mask(self, block: Block) -> np.ndarray[Any, np.dtype[np.bool_]] | None:

@@ -18,6 +18,7 @@ from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
 from w2s.contract.study import Study
 from w2s.errors import FieldError
+from w2s.files.paths import expand_path
 from w2s.studies.registry import StudyError, find_study
 
 __all__ = ["load_grid"]
@@ -26,31 +27,38 @@ TOP_KEYS = ("study", "axes", "fixed", "seeds", "zip", "exclude", "out", "compute
 SUB_KEYS = ("axes", "fixed", "seeds", "zip", "exclude")
 
 
-def load_grid(source: Path | str | Mapping[str, Any], folder: Path | None = None, *, stored: bool = False) -> Grid:
+def load_grid(
+    source: Path | str | Mapping[str, Any],
+    folder: Path | None = None,
+    *,
+    stored: bool = False,
+    study: type[Study] | None = None,
+) -> Grid:
     """Read and check a grid file, or a mapping with the same keys (paths in it are relative to ``folder``).
 
-    ``stored`` reads the resolved grid of a run for comparison: data files are not opened. Raises :class:`GridError`.
+    ``stored`` reads the resolved grid of a run for comparison: data files are not opened. ``study`` is taken for the one that
+    is named, and then no file of a study is run. Raises :class:`GridError`.
     Cost: one check per axis value; cells are never expanded.
     """
     if isinstance(source, Mapping):
-        return _GridReader(None, {}, folder or Path.cwd(), stored=stored).grid(source)
+        return _GridReader(None, {}, folder or Path.cwd(), stored=stored).grid(source, study)
     path = Path(source)
     document, lines = read_yaml(path)
-    return _GridReader(path, lines, folder or path.resolve().parent, stored=stored).grid(document)
+    return _GridReader(path, lines, folder or path.resolve().parent, stored=stored).grid(document, study)
 
 
 class _GridReader(Sections):
     """Turns a document into a grid; knows the line of everything it complains about."""
 
     def place_of(self, name: str, place: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return where a sub-grid, or else the whole grid, names a field."""
+        """Return the path, in the file, at which a sub-grid, or else the whole grid, names a field."""
         sections = [("axes",), ("fixed",), ("zip",), *(("zip", k) for k in range(len(self.fields)))]
         places = ((*base, *section, name) for base in (place, ()) for section in sections)
         return next((found for found in places if found in self.lines), place)
 
-    def grid(self, document: Any) -> Grid:
+    def grid(self, document: Any, study: type[Study] | None = None) -> Grid:
         top = self.mapping(document, TOP_KEYS)
-        self.study, reference = self.find_study(top)
+        self.study, reference = self.find_study(top, study)
         self.fields = cell_fields(self.study.Cell)
         if "grids" in top:
             if not isinstance(top["grids"], list) or not top["grids"]:
@@ -71,12 +79,12 @@ class _GridReader(Sections):
                 raise GridError(message, self.file, part.line) from error
         return Grid(self.study, reference, tuple(parts), self.compute(top), self.out(top), self.file, self.folder)
 
-    def find_study(self, top: Mapping[str, Any]) -> tuple[type[Study], str]:
+    def find_study(self, top: Mapping[str, Any], known: type[Study] | None) -> tuple[type[Study], str]:
         reference = top.get("study")
         if not isinstance(reference, str) or not reference:
             raise self.fail("study: name the study to run (w2s-sweep studies lists them)", "study")
         try:
-            return find_study(reference, self.folder), reference
+            return known or find_study(reference, self.folder), reference
         except StudyError as error:
             raise self.fail(str(error), "study") from None
 
@@ -97,8 +105,8 @@ class _GridReader(Sections):
             raise self.fail(f"out: {written!r} is not a local folder; run folders live on a file system", "out")
         try:
             os.fsencode(written)
-            return Path(os.path.normpath(self.folder / Path(written).expanduser()))
-        except (RuntimeError, ValueError) as error:
+            return Path(os.path.normpath(self.folder / expand_path(written)))
+        except ValueError as error:  # a FieldError is one
             raise self.fail(f"out: {written!r} is not a folder name: {error}", "out") from None
 
     def part(self, written: Any, shared: Mapping[str, Any], place: tuple[Any, ...]) -> SubGrid:
@@ -129,7 +137,7 @@ class _GridReader(Sections):
         return part
 
     def replaced(self, axis: Axis, own: set[str], place: tuple[Any, ...]) -> bool:
-        """Whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
+        """Tell whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
         kept = [name for name in axis.names if name not in own]
         if kept and len(kept) < len(axis.names):
             named = next(name for name in axis.names if name in own)

@@ -10,27 +10,33 @@ from typing import Any
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid, common_cells
 from sweeper.grid.read import load_grid
+from w2s.contract.study import Study
 from w2s.files.datafile import Content
+from w2s.files.paths import user_path
+from w2s.user_files import is_file_reference
 
 __all__ = ["differences", "extends", "read_resolved", "resolved_grid"]
 
 
 def resolved_grid(grid: Grid, run: Path) -> dict[str, Any]:
-    """Write a grid out in full; it is itself a grid that can be launched from ``run``."""
+    """Write a grid out in full; the result is itself a grid that can be launched from ``run``."""
     reference = grid.study_reference
-    if ".py" in reference:
+    if is_file_reference(reference):
         name, _, attribute = reference.rpartition(":")
-        reference = f"{_relative(grid.folder / name, run)}:{attribute}"
+        reference = f"{_relative(user_path(name, grid.folder), run)}:{attribute}"
     return {"study": reference, "grids": [_plain(part.written, run) for part in grid.parts], "out": "."}
 
 
-def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = False) -> Grid:
-    """Read a resolved grid back. ``check_files`` looks for its data files and compares their content."""
-    return load_grid(stored, run, stored=not check_files)
+def read_resolved(stored: Mapping[str, Any], run: Path, *, check_files: bool = False, study: type[Study] | None = None) -> Grid:
+    """Read a resolved grid back. ``check_files`` looks for its data files and compares their content.
+
+    With ``study``, which is then taken for the stored one, nothing that the run folder names is run.
+    """
+    return load_grid(stored, run, stored=not check_files, study=study)
 
 
 def extends(new: Grid, old: Grid) -> bool:
-    """Whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
+    """Tell whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
     if (new.study.name, new.study.version) != (old.study.name, old.study.version):
         return False
     shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)

@@ -29,13 +29,13 @@ class Sections:
         self.fields: Mapping[str, FieldSpec]
 
     def fail(self, message: str, *place: Any) -> GridError:
-        """Return a complaint with the line of ``place``, or of the nearest section around it that has one."""
+        """Return an error with the line of ``place``, or of the nearest enclosing section that has one."""
         while place and place not in self.lines:
             place = place[:-1]
         return GridError(message, self.file, self.lines.get(place) if place else None)
 
     def mapping(self, value: Any, allowed: tuple[str, ...], *place: Any) -> Mapping[str, Any]:
-        """Return ``value`` if it is a mapping with ``allowed`` keys (any, where that is empty); raise a complaint otherwise."""
+        """Return ``value`` if it is a mapping with ``allowed`` keys (any, where that is empty); raise an error otherwise."""
         label = ".".join(map(str, place)) or "a grid"
         if not isinstance(value, Mapping):
             raise self.fail(f"{label} must be a mapping of names to values, not {_kind(value)}", *place)
@@ -50,7 +50,7 @@ class Sections:
         return [self.axis(name, values, (*place, "axes", name)) for name, values in written.items()]
 
     def axis(self, name: str, written: Any, place: tuple[Any, ...]) -> Axis:
-        """Read the values of one field: checked, in the order in which they are written, each once."""
+        """Read the values of one field: each is checked and kept once, in the order in which they are written."""
         spec = self.field(name, place)
         try:
             values = expand_values(written)
@@ -102,7 +102,7 @@ class Sections:
         }
 
     def field(self, name: str, place: tuple[Any, ...]) -> FieldSpec:
-        """Return the field of that name; raise a complaint with the nearest one."""
+        """Return the field of that name; raise an error with the nearest name where there is none."""
         if name == "seed":
             raise self.fail("seeds have a key of their own: write seeds: 32", *place)
         if name not in self.fields:
@@ -163,7 +163,10 @@ class Sections:
 
 
 def given(block: Mapping[str, Any], key: str, empty: Any) -> Any:
-    """Return what a section holds: ``empty`` where it has no content, and any other value to be complained about."""
+    """Return the value of a key, or ``empty`` where the key has no content.
+
+    Other false values stay as they are, for an error message.
+    """
     value = block.get(key)
     return empty if value is None else value
 

@@ -88,9 +88,9 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
 
 
 def _fast_node(text: str) -> yaml.Node | None:
-    """Compose a document in C; None where anything is unusual, so that the other loader says what.
+    """Compose a document in C; return None where anything is unusual, so that the Python loader says what.
 
-    Depth is looked at first: libyaml's composer calls itself, and a deep document would end the process.
+    The depth is checked first: libyaml's composer calls itself, and a deep document would end the process.
     """
     try:
         depth = 0

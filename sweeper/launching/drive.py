@@ -32,7 +32,7 @@ class _Attempt:
 
 
 def drive(job: Job, schedule: Schedule, executor: Executor) -> Generator[Receipt | ArtifactReceipt]:
-    """Make the calls of a schedule, solve its bundles, and yield one receipt for each call and each block, in any order.
+    """Make the artifacts of a schedule, solve its bundles, and yield one receipt for each artifact and block, in any order.
 
     A task whose worker dies is tried again, its blocks one by one: a block that kills its worker must not take others with it.
     After three attempts its cells become ``failed`` rows, and so do the cells that need an artifact which cannot be made.
@@ -54,7 +54,7 @@ class _Loop:
         self._pace = _Pace(executor.task_seconds)
 
     def fill(self) -> bool:
-        """Submit until the executor has what it wants at hand; return whether anything was submitted."""
+        """Submit tasks until the executor has as many as it wants; return whether anything was submitted."""
         submitted = False
         while len(self.flying) < self.executor.capacity and (attempt := self._next()) is not None:
             self.flying[id(attempt.task)] = attempt
@@ -63,7 +63,7 @@ class _Loop:
         return submitted
 
     def account(self, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
-        """Yield the receipts of a task that has ended, or see to it that it is tried again."""
+        """Yield the receipts of a task that has ended, or arrange that it is tried again."""
         attempt = self.flying.pop(id(finished.task))
         if isinstance(attempt.task, ArtifactTask):
             yield from self._made(attempt, attempt.task, finished)
@@ -71,7 +71,7 @@ class _Loop:
             yield from self._solved(attempt, attempt.task, finished)
 
     def _next(self) -> _Attempt | None:
-        """Choose what to submit now: what failed by its worker's death, then blocks (rows come early), then artifacts."""
+        """Choose the next task: first one whose worker died, then blocks (so that rows come early), then artifacts."""
         if self._retry:
             return self._retry.popleft()
         if self.schedule.bundles:
@@ -98,7 +98,7 @@ class _Loop:
             yield receipt
 
     def _made(self, attempt: _Attempt, task: ArtifactTask, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
-        """Account for an artifact: free what waited for it, or close what can never be solved without it."""
+        """Record an artifact: release the blocks that waited for it, or give up those that cannot be solved without it."""
         made = finished.result
         if finished.error is not None:
             if attempt.number < _ATTEMPTS and not finished.final:
@@ -127,12 +127,12 @@ class _Pace:
         self.blocks, self.seconds = 0, 0.0
 
     def learn(self, seconds: float) -> None:
-        """Take note of the time that a block took."""
+        """Record the time that a block took."""
         self.blocks += 1
         self.seconds += seconds
 
     def pack(self, waiting: deque[Bundle], capacity: int) -> tuple[Block, ...]:
-        """Take the blocks of one task: at least one bundle, no part of one."""
+        """Take the blocks of one task: one or more bundles, never a part of one."""
         mean = self.seconds / self.blocks if self.blocks else self.target
         room = max(1, int(self.target / max(mean, 1e-4)))
         taken = list(waiting.popleft())

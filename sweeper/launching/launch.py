@@ -9,19 +9,20 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import Exit, GridError, RunError, StoreError
+from sweeper.errors import Exit, GridError, StoreError
 from sweeper.executors.base import Executor, Setup
 from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.compute import Compute, overridden
 from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
-from sweeper.grid.resolved import differences, extends, read_resolved, resolved_grid
+from sweeper.grid.resolved import resolved_grid
+from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_remaining
@@ -35,6 +36,8 @@ from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
+from w2s.files.lock import locks_are_off
+from w2s.user_files import loaded_source
 from w2s_kernels import choose
 
 __all__ = ["Outcome", "launch"]
@@ -69,6 +72,7 @@ def launch(
     *,
     out: Path | str | None = None,
     keep: bool = False,
+    keep_code: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
     **compute: Any,
@@ -80,7 +84,9 @@ def launch(
     grid : a grid, a grid file, or a mapping with the keys of one.
     out : run folder; default ``runs/<grid file stem>`` beside the grid.
     keep : the grid shrank or changed, and rows outside it may stay in the folder.
-    fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid.
+    keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
+        ones; without it such a launch is refused.
+    fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
     progress : where to report; none by default.
     compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
         they override the grid's ``compute:``.
@@ -93,12 +99,15 @@ def launch(
     settings = _settings(checked, compute)
     run = Path(out) if out is not None else checked.out
     if fresh:
-        run = _fresh_folder(checked, run)
+        run = fresh_folder(checked, run)
     plan = make_plan(checked)
+    given = [name for name, value in compute.items() if value is not None]
     folder = RunFolder(run)
     report = progress or Progress.silent()
+    if locks_are_off():
+        report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
-        return _launch_locked(plan, folder, settings, keep, report)
+        return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
 
 
 def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
@@ -108,11 +117,21 @@ def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
         raise GridError(str(error)) from None
 
 
-def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool, report: Progress) -> Outcome:
+def _launch_locked(
+    plan: Plan,
+    folder: RunFolder,
+    settings: Compute,
+    report: Progress,
+    given: Collection[str],
+    *,
+    keep: bool,
+    keep_code: bool,
+) -> Outcome:
     grid = plan.grid
     if settings.blind:
         check_blind(plan)
-    _compare(grid, folder, keep)
+    compare_grids(grid, folder, keep)
+    compare_code(grid, folder, keep_code, report.note)
     resolved = resolved_grid(grid, folder.path)
     metadata = run_metadata(grid, resolved)
     folder.prepare()
@@ -129,9 +148,20 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
-    job = Job(grid.study_reference, grid.folder.resolve(), folder.path.resolve(), settings.backend, metadata, store)
+    source = loaded_source(grid.study.__module__)
+    if source is not None:
+        folder.write_code(source)
+    job = Job(
+        grid.study_reference,
+        grid.folder.resolve(),
+        folder.path.resolve(),
+        settings.backend,
+        metadata,
+        store,
+        None if source is None else source.digest,
+    )
     schedule = _schedule(plan, job, remaining, report)
-    executor = _executor(plan, settings, schedule, remaining, report)
+    executor = _executor(plan, settings, schedule, remaining, report, given)
     with _signals_as_interrupt():
         try:
             with executor, report.running(total=plan.cells, done=remaining.found):
@@ -150,9 +180,9 @@ def _launch_locked(plan: Plan, folder: RunFolder, settings: Compute, keep: bool,
 
 
 def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Path | None:
-    """Return the store of a study with artifacts, after noting there what this run uses; None where neither is needed.
+    """Return the store of a study with artifacts, and record there what this run uses; None where it needs no store.
 
-    A finished run is noted too: it may have been moved here, and the store only knows where it was.
+    A finished run is recorded too: it may have been moved, and the store knows only where it was.
     """
     if not has_artifacts(plan.grid.study):
         return None
@@ -166,12 +196,16 @@ def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Pa
     return place
 
 
-def _executor(plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress) -> Executor:
-    """Make the executor for what is left, and say which one ``auto`` has taken."""
+def _executor(
+    plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str]
+) -> Executor:
+    """Make the executor for what is left; say which one ``auto`` has taken, and which options of the launch it has not."""
     share = sum(block.wanted for block, _ in remaining.blocks) / plan.cells
     choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
     if choice.reason:
         report.note(f"executor {choice.kind.name}: {choice.reason}")
+    if unused := choice.unused(given):
+        report.note(f"executor {choice.kind.name} takes no {' and no '.join(unused)}: what the launch was given has no effect")
     some = any(call.gpus > 0 for call in schedule.by_key.values())
     return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
 
@@ -189,7 +223,7 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
 def _blocks_only(
     receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
 ) -> Iterator[Receipt]:
-    """Account for the receipts of artifacts and yield those of blocks."""
+    """Record the receipts of artifacts, and yield those of blocks."""
     for receipt in receipts:
         if isinstance(receipt, Receipt):
             yield receipt
@@ -201,7 +235,7 @@ def _blocks_only(
 
 
 def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
-    """Account for the receipts of blocks until all have come or failures end the launch."""
+    """Record the receipts of blocks until all have come or failures end the launch."""
     errors: list[str] = []
     for receipt in receipts:
         failed = int(receipt.statuses.get("failed", 0))
@@ -235,50 +269,12 @@ def _event(receipt: Receipt) -> dict[str, Any]:
     return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
 
 
-def _compare(grid: Grid, folder: RunFolder, keep: bool) -> None:
-    """Refuse a grid that shrank or changed against the one the folder was made with."""
-    stored = folder.read_grid()
-    if stored is None:
-        if folder.has_rows():
-            raise RunError(f"{folder.path} holds results but no grid.yaml; name another folder with --out")
-        return
-    before = _stored_grid(stored, folder.path)
-    if before.study.name == grid.study.name and (keep or extends(grid, before)):
-        return
-    if before.study.name != grid.study.name:
-        raise RunError(f"{folder.path} holds a run of {before.study.name}, not of {grid.study.name}; name another with --out")
-    changes = "\n  ".join(differences(grid, before))
-    raise RunError(
-        f"the grid differs from the one {folder.path} was made with:\n  {changes}\n"
-        "--keep computes what is new and leaves the other rows there; --fresh starts a folder of its own"
-    )
-
-
-def _stored_grid(stored: Mapping[str, Any], run: Path) -> Grid:
-    try:
-        return read_resolved(stored, run)
-    except GridError as error:
-        raise RunError(f"the grid stored in {run} cannot be read by this version: {error}") from None
-
-
-def _fresh_folder(grid: Grid, run: Path) -> Path:
-    """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused or holds a grid which this one extends."""
-    number = 1
-    while True:
-        place = run if number == 1 else run.with_name(f"{run.name}-{number}")
-        stored = RunFolder(place).read_grid()
-        if stored is None:
-            return place
-        with contextlib.suppress(RunError):
-            before = _stored_grid(stored, place)
-            if before.study.name == grid.study.name and extends(grid, before):
-                return place
-        number += 1
-
-
 @contextlib.contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like SIGINT while a grid runs (batch systems send it), also where a shell made us ignore SIGINT."""
+    """Treat SIGTERM like SIGINT while a grid runs, since batch systems send it.
+
+    SIGINT is handled also where the shell made the process ignore it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

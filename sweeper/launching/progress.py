@@ -31,11 +31,11 @@ class Progress:
 
     @classmethod
     def silent(cls) -> Progress:
-        """Build one that says nothing."""
+        """Return a progress that prints nothing."""
         return _Silent()
 
     def note(self, text: str) -> None:
-        """Say one thing on a line of its own."""
+        """Print a text on a line of its own."""
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
             return
@@ -66,7 +66,7 @@ class Progress:
                 self._bar = None
 
     def advance(self, receipt: Receipt) -> None:
-        """Account for one block."""
+        """Count the cells of one block."""
         self._done += receipt.rows
         self._failed += int(receipt.statuses.get("failed", 0))
         now = time.monotonic()
@@ -80,7 +80,7 @@ class Progress:
             self.note(f"{self._done:,} of {self._total:,} cells, {rate:,.0f}/s, about {left:,.0f} s left{failed}")
 
     def made(self, receipt: ArtifactReceipt, done: int, total: int) -> None:
-        """Account for one artifact."""
+        """Count one artifact."""
         if receipt.error is None:
             self.note(f"artifact {done} of {total}: {receipt.function} {receipt.key[:8]}, {receipt.seconds:.1f} s")
 

@@ -30,7 +30,7 @@ class Remaining:
 
 
 def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
-    """Compare a plan with a folder, and put the folder in order.
+    """Compare a plan with a folder, and clean up the folder.
 
     Damaged parts are set aside. Damage behind a footer shows only where rows have to be read; then the comparison is repeated.
     """
@@ -43,7 +43,7 @@ def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
 
 
 def _compare(plan: Plan, folder: RunFolder) -> Remaining:
-    """Find what is left, given that every part can be read.
+    """Find what is left to do, given that every part can be read.
 
     Parts of another study version are set aside. A part whose key is planned and which holds all wanted cells of its block
     is done; one with failed rows is computed again under its name. Other parts (of an earlier cut of the grid) lose failed
@@ -69,7 +69,7 @@ def _compare(plan: Plan, folder: RunFolder) -> Remaining:
 
 
 def _in_order(others: list[Part], done: list[Part], folder: RunFolder) -> Ids:
-    """Rid parts of failed rows and of rows that another part has too; return the identities they then hold, sorted."""
+    """Remove from parts failed rows and rows that another part has too; return the identities they then hold, sorted."""
     seen: set[bytes] = set(folder.ids(done).tolist()) if others else set()
     have: list[bytes] = []
     for part in others:

@@ -75,7 +75,7 @@ class Schedule:
         heapq.heappush(self.calls, (self._rank[key], key))
 
     def _release(self, place: int) -> None:
-        """Let a bundle run once nothing that it needs is missing."""
+        """Move a bundle to the ones that can run, once nothing that it needs is missing."""
         if self._waiting[place] and not self._open_calls[place]:
             self.bundles.append(tuple(self._waiting[place]))
             self._waiting[place] = []
@@ -90,7 +90,7 @@ class Schedule:
         return len(self.by_key)
 
     def succeeded(self, key: str) -> None:
-        """Free what waited for a call whose value is now in the store."""
+        """Release the blocks that waited for a call whose value is now in the store."""
         for waiting in self._needed_by.get(key, ()):
             self._open_inputs[waiting] -= 1
             if self._open_inputs[waiting] == 0 and waiting not in self._errors:
@@ -100,7 +100,7 @@ class Schedule:
             self._release(place)
 
     def failed(self, key: str, error: str) -> list[Block]:
-        """Close everything that needs a call that failed; return the blocks that can never be solved, each once.
+        """Give up everything that needs a call that failed; return the blocks that can never be solved, each once.
 
         The other blocks of their bundles stay.
         """

@@ -16,6 +16,8 @@ from sweeper.plan.cut import Plan
 from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
 from w2s.contract.study import Study
+from w2s.errors import FieldError
+from w2s.files.paths import user_path
 
 __all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
 
@@ -32,14 +34,17 @@ class ArtifactLine:
 
 
 def has_artifacts(study: type[Study]) -> bool:
-    """Say whether a study names artifacts."""
+    """Tell whether a study names artifacts."""
     return study.needs is not Study.needs
 
 
 def store_folder(grid: Grid, settings: Compute, run: Path) -> Path:
     """Return the folder of the store: as the grid says, relative to it, or ``.w2s-store`` beside the run folder."""
     if settings.store is not None:
-        return (grid.folder / Path(settings.store).expanduser()).resolve()
+        try:
+            return user_path(settings.store, grid.folder)
+        except FieldError as error:
+            raise GridError(f"compute.store: {error}") from None
     return run.resolve().parent / ".w2s-store"
 
 
@@ -50,7 +55,7 @@ def used_calls(plan: Plan) -> list[Call]:
 
 
 def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
-    """Count what a plan makes, by function."""
+    """Count the artifacts that a plan makes, by function."""
     study = plan.grid.study()
     apart: Counter[str] = Counter()
     calls: dict[str, Call] = {}
@@ -67,16 +72,16 @@ def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
 
 
 def _cells(block: Block) -> Iterator[Block]:
-    """Every wanted cell as a block of its own."""
+    """Yield every wanted cell as a block of its own."""
     for index in np.ndindex(*block.shape):
         if block.mask is None or block.mask[index]:
             yield Block(block.fixed, tuple(axis[k : k + 1] for axis, k in zip(block.axes, index, strict=True)))
 
 
 def check_blind(plan: Plan) -> None:
-    """Refuse a grid in which truth could reach a student; raises :class:`GridError` with the reason.
+    """Refuse a grid in which true labels could reach a student; raise :class:`GridError` with the reason.
 
-    A study with artifacts that has no ``unblind`` of its own says nothing, and is refused too.
+    A study with artifacts that has no ``unblind`` of its own does not say what its students see, and is refused too.
     """
     study = plan.grid.study()
     if has_artifacts(type(study)) and type(study).unblind is Study.unblind:

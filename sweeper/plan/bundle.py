@@ -60,7 +60,7 @@ def make_bundles(plan: Plan, blocks: Sequence[Block]) -> list[Bundle]:
 
 
 def _best(saved: Mapping[int, float], flops: Sequence[float], whole: float) -> int | None:
-    """Bundle that saves a block of ``whole`` operations most and has room for it; the first among equals."""
+    """Return the bundle with room for a block of ``whole`` operations that saves it most; the first among equals."""
     for place, least in sorted(saved.items(), key=lambda item: (-item[1], item[0])):
         if least < LEAST_SHARED * whole:
             return None
@@ -70,12 +70,12 @@ def _best(saved: Mapping[int, float], flops: Sequence[float], whole: float) -> i
 
 
 def _shares(study: Study, plan: Plan) -> bool:
-    """Whether blocks of a plan can have values in common."""
+    """Tell whether blocks of a plan can have values in common."""
     return len(plan.cuts) > 1 and type(study).common is not Study.common and plan.block_count <= MOST_BLOCKS
 
 
 def _common(study: Study, block: Block) -> dict[Hashable, Common]:
-    """Values that a block may share, by key."""
+    """Return the values that a block may share, by key."""
     try:
         return {each.key: each for each in study.common(block)}
     except Exception as error:
@@ -83,7 +83,7 @@ def _common(study: Study, block: Block) -> dict[Hashable, Common]:
 
 
 def saved_pieces(plan: Plan) -> Iterator[Piece]:
-    """List the pieces in the accounts of a plan's blocks that another block of the same bundle has computed before."""
+    """Yield the pieces of work of a plan's blocks that another block of the same bundle has done before."""
     study = plan.grid.study()
     if not _shares(study, plan):
         return

@@ -67,8 +67,9 @@ class Cut:
     def sample(self) -> Iterator[tuple[float, Block]]:
         """Yield at most :data:`SAMPLES` blocks that represent all, each with the number of blocks that it represents.
 
-        Blocks that differ in their seeds alone cost the same; along other axes evenly spread ones represent their
-        neighbours. Blocks without a wanted cell are left out, in a cut of many cells by their share.
+        Blocks that differ in their seeds alone cost the same; along other axes, evenly spread blocks represent their
+        neighbours. Blocks without a wanted cell are left out; in a cut of many cells, all blocks count by the share of
+        wanted cells.
         """
         axes = self.part.block.axes
         ranges = [range(0, len(a), c) for a, c in zip(axes, self.chunks, strict=True)]
@@ -128,8 +129,8 @@ def _cut_part(study: Study, part: SubGrid) -> Cut:
 
     A block ends under :data:`MAX_FLOPS` and :data:`MAX_BYTES`, unless what remains is one shared piece that a further cut
     would only compute twice. Where that leaves fewer than :data:`MIN_BLOCKS` blocks, axes that share nothing are cut
-    further while all of that adds at most a fifth (:data:`MAX_WASTE`) and leaves a block :data:`MIN_FLOPS`, its rows
-    counted (:data:`ROW_FLOPS`).
+    further. That stops where it would add more than a fifth of the work (:data:`MAX_WASTE`) or leave a block less than
+    :data:`MIN_FLOPS`, its rows counted (:data:`ROW_FLOPS`).
     """
     axes = part.block.axes
     chunks = [len(axis) for axis in axes]
@@ -160,7 +161,7 @@ def _cut_part(study: Study, part: SubGrid) -> Cut:
 
 
 def _sample_sizes(counts: list[int]) -> list[int]:
-    """Thin the longest axes until the product of the counts is within :data:`SAMPLES`."""
+    """Reduce the longest axes until the product of the counts is within :data:`SAMPLES`."""
     sizes = list(counts)
     while math.prod(sizes) > SAMPLES:
         longest = max(range(len(sizes)), key=lambda k: sizes[k])
@@ -180,9 +181,9 @@ def _picked(starts: range, length: int, most: int) -> list[tuple[float, int]]:
 
 
 def _pays(cost: Cost, less: Cost, part: float) -> bool:
-    """Whether cutting a shared axis to a ``part`` is worth what is then computed twice.
+    """Tell whether cutting a shared axis to a ``part`` is worth the work that is then done twice.
 
-    Memory is a hard limit, so there a quarter less is enough; operations are not, so there little may be added.
+    Memory is a hard limit: a cut that saves a quarter is enough. Operations are not: a cut may add only a little work.
     """
     if cost.bytes > MAX_BYTES:
         return less.bytes <= 0.75 * cost.bytes
@@ -190,7 +191,7 @@ def _pays(cost: Cost, less: Cost, part: float) -> bool:
 
 
 def _shared(whole: float, less: float, part: float) -> float:
-    """Operations of a block that stay in each of its parts, when a ``part`` of it (below 1) costs ``less``."""
+    """Return the operations that each part of a block repeats, when a ``part`` of it (below 1) costs ``less``."""
     return max(0.0, (less - part * whole) / (1.0 - part))
 
 
@@ -205,7 +206,7 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
 
 
 def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
-    """Bound the cost of a block: that of the smallest or of the largest values of every axis, whichever is higher."""
+    """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher."""
     axes = [_sorted(axis) for axis in part.block.axes]
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
     last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
@@ -214,7 +215,7 @@ def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
 
 
 def _sorted(axis: Axis) -> Axis:
-    """Order an axis of numbers by size; others stay as they are written."""
+    """Sort an axis of numbers by size; leave others as they are written."""
     values = [value[0] for value in axis.values]
     if len(axis.names) > 1 or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in values):
         return axis
@@ -232,7 +233,7 @@ def _cost(study: Study, block: Block) -> Cost:
 
 
 def block_key(study: type[Study], block: Block) -> str:
-    """Name a block's part file: 24 hex digits of its study, planner version, fields, axes and mask."""
+    """Name a block's part file by 24 hex digits of a hash of its study, planner version, fields, axes and mask."""
     content = {
         "study": [study.name, study.version, PLANNER_VERSION],
         "fixed": sorted((n, value_digest(n, v)) for n, v in block.fixed.items() if v is not None),

@@ -34,6 +34,6 @@ def choose_executor(plan: Plan, settings: Compute, *, share: float = 1.0, makes_
 
 
 def cpus_in_use(plan: Plan, choice: Choice) -> int | None:
-    """Return the CPUs that a launch would use here; None where they are elsewhere and their number is not known."""
+    """Count the CPUs of this machine that a launch would use; None where they are elsewhere and their number is not known."""
     cpus = choice.kind.cpus(choice.options)
     return None if cpus is None else max(1, min(cpus, plan.block_count))

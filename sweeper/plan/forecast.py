@@ -66,7 +66,7 @@ class Forecast:
 def make_forecast(plan: Plan, rates: Rates | None = None) -> Forecast:
     """Add up the pieces of a plan's blocks, and their predicted seconds by this machine's rates (or those given).
 
-    Looks at a bounded number of blocks for each sub-grid, so a large grid costs no more than a small one.
+    A bounded number of blocks of each sub-grid is examined, so a large grid costs no more than a small one.
     """
     known, remark = load_rates() if rates is None else (rates, "")
     lines: dict[tuple[str, tuple[str, ...], str], Line] = {}
@@ -104,5 +104,5 @@ def _pieces_of(study: Study, block: Block) -> list[Piece]:
 
 
 def is_predicted(study: type[Study]) -> bool:
-    """Say whether seconds can be predicted: the cost of a study with artifacts and without pieces is a mere placeholder."""
+    """Tell whether seconds can be predicted: the cost of a study with artifacts and without pieces is a mere placeholder."""
     return study.pieces is not Study.pieces or not has_artifacts(study)

@@ -7,6 +7,7 @@ a block uses come from nominal operations alone, so bits do not depend on a meas
 from __future__ import annotations
 
 import functools
+import os
 import platform
 from pathlib import Path
 from typing import Annotated, get_args
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sweeper.errors import StoreError
 from w2s.contract.study import Kind, Piece
-from w2s.files.cache import cache_folder
+from w2s.files.cache import cache_folder, home_folder
 from w2s.files.durable import whole
 from w2s.sharing.workloads import NORMAL_FLOPS
 
@@ -38,7 +39,7 @@ class Upkeep(BaseModel):
     block: Positive
 
     def seconds(self, cells: float, blocks: float) -> float:
-        """Return the time for all cells and blocks."""
+        """Return the time for bookkeeping of all cells and blocks."""
         return self.cell * cells + self.block * blocks
 
 
@@ -68,7 +69,10 @@ class Rates(BaseModel):
         return self
 
     def rate(self, kind: Kind, order: float) -> float:
-        """Return operations (normals) a second at an order: linear between measured ones in both logarithms, then constant."""
+        """Return operations (normals) a second at an order.
+
+        The rate is linear between measured orders in both logarithms, and constant outside them.
+        """
         known = sorted((self.normals if kind == "normals" else self.flops[kind]).items())
         at = np.log(max(order, 1.0))
         return float(np.exp(np.interp(at, np.log([d for d, _ in known]), np.log([rate for _, rate in known]))))
@@ -122,8 +126,10 @@ def load_rates() -> tuple[Rates, str]:
 
 
 def save_rates(rates: Rates) -> Path:
-    """Write the rates whole into the cache folder. Raises :class:`StoreError` where that cannot be written."""
+    """Write the rates into the cache folder, either whole or not at all. Raises :class:`StoreError` where that fails."""
     path = rates_path()
+    if home_folder() is None and not os.environ.get("XDG_CACHE_HOME"):
+        raise StoreError("there is no home folder to keep rates in; set XDG_CACHE_HOME to a folder that stays")
     try:
         with whole(path) as temporary:
             temporary.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -133,13 +139,13 @@ def save_rates(rates: Rates) -> Path:
 
 
 def rates_path() -> Path:
-    """Return the place of ``rates.json`` in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``)."""
+    """Return the path of ``rates.json`` in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``)."""
     return cache_folder("rates.json")
 
 
 @functools.cache
 def cpu_model() -> str:
-    """Name the processor with family and model number: a hypervisor may give several processors one name."""
+    """Name the processor with its family and model number, since a hypervisor may give several processors one name."""
     found: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():

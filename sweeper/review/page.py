@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweeper.review.table import RunTable
-from sweeper.review.verdicts import explained, remarks, summary_text, verdict_text
+from sweeper.review.verdicts import chance_text, explained, remarks, summary_text, verdict_text
 from sweeper.review.verify import Judged, Verification
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Content:
 
 
 def page(content: Content) -> str:
-    """Return the whole page. Every text in it is escaped: a study, a grid or an error message cannot inject markup."""
+    """Return the whole HTML page. Every text in it is escaped: a study, a grid or an error message cannot inject markup."""
     return _template().render(
         status=content.run.status,
         version=content.run.grid.study.version,
@@ -96,16 +96,17 @@ def _counts(run: RunTable) -> str:
 
 
 def _cautions(run: RunTable) -> list[str]:
-    """What a reader has to know before the numbers."""
+    """Return what a reader has to know before the numbers."""
     outside = (
         [f"{run.status.outside:,} rows in the folder are not in this grid and are left out."] if run.status.outside else []
     )
-    return outside + ([f"A partial report: {run.unfinished} cells."] if run.unfinished else [])
+    partial = [f"A partial report: {run.unfinished} cells."] if run.unfinished else []
+    return [*outside, *partial, *(f"{line[0].upper()}{line[1:]}." for line in run.status.code.remarks)]
 
 
 def _claims(found: Verification) -> dict[str, Any]:
     return {
-        "summary": f"{summary_text(found)}; tested on {found.rows:,} rows of {found.seeds:,} seeds.",
+        "summary": f"{summary_text(found)}; tested on {found.rows:,} rows of {found.seeds:,} seeds; {chance_text(found)}.",
         "remarks": remarks(found),
         "lines": [_claim(judged) for judged in found.judged],
     }
@@ -114,6 +115,7 @@ def _claims(found: Verification) -> dict[str, Any]:
 def _claim(judged: Judged) -> dict[str, Any]:
     claim = judged.claim
     thresholds = ", ".join(f"{name} = {value:g}" for name, value in judged.thresholds.items())
+    thresholds += f" ({claim.basis})" if claim.basis else ""
     notes = [line for line in explained(judged) if line != f'"{claim.says}"']
     return {
         "id": claim.id,

@@ -25,12 +25,13 @@ __all__ = ["make_report"]
 _MAX_LINES = 60
 
 
-def make_report(run: Path) -> list[Path]:
+def make_report(run: Path, *, trust_code: bool = False) -> list[Path]:
     """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
 
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
+    ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
     """
-    out, table = console(), read_run(run)
+    out, table = console(), read_run(run, trust_code=trust_code)
     if not len(table.rows):
         raise RunError(f"{run} has no rows yet; launch its grid first")
     status = table.status
@@ -38,6 +39,8 @@ def make_report(run: Path) -> list[Path]:
         out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in its grid; they are left out")
+    for line in status.code.remarks:
+        out.print(line, style="yellow")
     content = _content(table)
     written = _write(table, content)
     _print_digest(content.digest)
@@ -51,7 +54,7 @@ def make_report(run: Path) -> list[Path]:
 
 
 def _content(table: RunTable) -> Content:
-    """Everything the page shows: digest as text, figures drawn, claims tested, provenance."""
+    """Collect everything that the page shows: digest as text, drawn figures, tested claims, provenance."""
     study, rows = table.grid.study(), table.rows
     digest = study.digest(rows)
     text = digest.map(_cell)
@@ -70,7 +73,7 @@ def _content(table: RunTable) -> Content:
 
 
 def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """Draw the study's figures from the rows that have numbers, those left out for which the table lacks the axes.
+    """Draw the study's figures from the rows that have numbers; skip a figure whose axes the table lacks.
 
     Also returns a line for each figure that could not be drawn.
     """
@@ -90,7 +93,7 @@ def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
 
 
 def _provenance(table: RunTable) -> dict[str, str]:
-    """How the rows were made: from the metadata of the oldest ones, the rows themselves and the events."""
+    """Describe how the rows were made, from the metadata of the oldest ones, the rows themselves and the events."""
     origin, rows = table.origin, table.rows
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
@@ -103,6 +106,7 @@ def _provenance(table: RunTable) -> dict[str, str]:
         "machine": origin.get("machine", ""),
         "libraries": libraries,
         **{name: ", ".join(sorted(map(str, rows[name].dropna().unique()))) for name in ("backend", "blas", "solver", "dtype")},
+        "code": ", ".join(sorted(map(str, rows["code_digest"].dropna().unique()))) if "code_digest" in rows else "",
         "executor": ", ".join(dict.fromkeys(str(event.get("executor", "")) for event in launches)),
         "launched": ", then last ".join(dict.fromkeys([times[0], times[-1]])) if times else "",
         "seconds of solving": f"{table.status.seconds:,.1f}",

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
-from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import make_plan
-from sweeper.worker.solve import solve_rows
+from sweeper.review.stored import stored_grid
+from sweeper.worker.solve import block_code, solve_rows
 from sweeper.worker.threads import one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
@@ -46,19 +46,20 @@ class Comparison:
         return "differs"
 
 
-def rerun_cell(run: Path, cell: str, backend: str) -> Comparison:
+def rerun_cell(run: Path, cell: str, backend: str, *, trust_code: bool = False) -> Comparison:
     """Solve one stored cell in this process. ``cell`` is a cell_id or its first digits.
 
     The tolerance is max(1e-9, 50 eps condition) times the larger of the errors: alone, a cell need not have the same bits as
     in its block. Raises :class:`RunError` when no row, or more than one, fits.
     """
     folder = RunFolder.existing(run)
-    grid = read_resolved(folder.read_grid() or {}, folder.path, check_files=True)
+    grid = stored_grid(folder, trust_code=trust_code, check_files=True)
     stored = _find_row(folder, cell)
     block = _cell_block(grid, stored["cell_id"])
     store = _store(folder)
     with one_thread():
-        again = solve_rows(grid.study, block, choose(backend), store).to_pylist()[0]
+        code = block_code(grid.study(store), block)
+        again = solve_rows(grid.study, block, choose(backend), store, code=code).to_pylist()[0]
     fields = {name: stored[name] for name in block.names if stored.get(name) is not None}
     names = ("weak_error", "student_error")
     scale = max([abs(again[name]) for name in names if again[name] is not None] or [1.0])
@@ -68,7 +69,7 @@ def rerun_cell(run: Path, cell: str, backend: str) -> Comparison:
 
 
 def _store(folder: RunFolder) -> Store | None:
-    """The artifact store that the last launch used, if it used one."""
+    """Return the artifact store that the last launch used, or None if it used none."""
     places = [event["store"] for event in folder.events() if event.get("event") == "launch" and "store" in event]
     return Store(Path(places[-1])) if places else None
 

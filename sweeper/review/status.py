@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweeper.errors import GridError
+from sweeper.folder.code import CodeState, code_state
 from sweeper.folder.run_folder import RunFolder
-from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import Plan, block_key, make_plan
 from sweeper.plan.forecast import is_predicted, make_forecast
+from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
+from w2s.contract.study import Study
 
 __all__ = ["RunStatus", "run_status", "wanted_ids"]
 
@@ -27,6 +29,7 @@ class RunStatus:
 
     ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
     the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
+    ``code`` says what code made the rows.
     """
 
     run: Path
@@ -44,6 +47,7 @@ class RunStatus:
     first_error: str | None = None
     running: bool = False
     damaged: int = 0
+    code: CodeState = field(default_factory=CodeState)
 
     @property
     def pending(self) -> int:
@@ -51,10 +55,13 @@ class RunStatus:
         return self.cells - self.done - self.failed
 
 
-def run_status(run: Path) -> RunStatus:
-    """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them."""
+def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunStatus:
+    """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them.
+
+    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
+    """
     folder = RunFolder.existing(run)
-    grid = read_resolved(folder.read_grid() or {}, folder.path)
+    grid = stored_grid(folder, trust_code=trust_code, study=study)
     sound, damaged = folder.sound_parts()
     parts = [part for part in sound if part.version == grid.study.version]
     plan = make_plan(grid)
@@ -85,6 +92,7 @@ def run_status(run: Path) -> RunStatus:
         first_error=_first_error(folder) if failed else None,
         running=folder.is_locked(),
         damaged=len(damaged),
+        code=code_state(grid.study, parts),
     )
 
 
@@ -98,10 +106,10 @@ def wanted_ids(plan: Plan) -> npt.NDArray[np.bytes_]:
 
 
 def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
-    """Predicted core seconds of solving a share of a plan, and where the rates come from.
+    """Predict the core seconds of solving a share of a plan, and say where the rates come from.
 
-    The prediction is made from the stored grid each time: a run has nothing to remember, and one that was launched before the
-    machine was calibrated has a prediction too. A study whose account of its work is broken has none.
+    The prediction is made anew from the stored grid: nothing of it is stored with the run, and a run that was launched before
+    the machine was calibrated has a prediction too. A study whose account of its work is broken has none.
     """
     if not is_predicted(plan.grid.study):
         return None, ""
@@ -113,7 +121,7 @@ def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
 
 
 def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
-    """Count rows by status, those outside the grid apart."""
+    """Count rows by status, and apart from them the rows outside the grid."""
     wanted = wanted_ids(plan)
     statuses: Counter[str] = Counter()
     outside = 0

@@ -11,9 +11,10 @@ from sweeper.errors import RunError
 from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
-from sweeper.grid.resolved import read_resolved
 from sweeper.plan.cut import make_plan
 from sweeper.review.status import RunStatus, run_status, wanted_ids
+from sweeper.review.stored import stored_grid
+from w2s.contract.study import Study
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -42,15 +43,17 @@ class RunTable:
         return " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def read_run(path: Path) -> RunTable:
+def read_run(path: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunTable:
     """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
+
+    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
 
     Raises :class:`RunError` for a folder that is no run, or whose rows another version of the study made.
     """
     import w2s
 
     folder = RunFolder.existing(path)
-    grid = read_resolved(folder.read_grid() or {}, folder.path)
+    grid = stored_grid(folder, trust_code=trust_code, study=study)
     study = grid.study
     for part in folder.parts():
         if part.version != study.version:
@@ -58,7 +61,7 @@ def read_run(path: Path) -> RunTable:
                 f"{path} holds rows of version {part.version} of {study.name}, which is at version {study.version} here: "
                 "launch its grid again to recompute them"
             )
-    status = run_status(folder.path)
+    status = run_status(folder.path, study=study)
     try:
         rows = w2s.load(folder.path, cell=study.Cell)
     except (FileNotFoundError, ValueError) as error:

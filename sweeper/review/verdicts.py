@@ -11,16 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.console import console, short
+from sweeper.folder.code import mixed_runs
 from sweeper.review.table import RunTable
 from sweeper.review.verify import Judged, Verification, exit_code
+from w2s.claims.seed_intervals import LEVEL
+from w2s.summary.power import seeds_to_decide
 
-__all__ = ["explained", "print_verdicts", "remarks", "summary_text", "verdict_text", "verdicts_json"]
+__all__ = ["chance_text", "explained", "print_verdicts", "remarks", "summary_text", "verdict_text", "verdicts_json"]
+
+CHANCE = 0.8
+"""How often the number of seeds that is named for an unresolved claim decides it."""
 
 _STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow", "untestable": "dim"}
 
 
 def verdict_text(judged: Judged) -> str:
-    """Say ``holds``, ``fails as expected``, ``holds, expected to fail``, ...: the outcome against what was expected."""
+    """Write the outcome against what was expected: ``holds``, ``fails as expected``, ``holds, expected to fail``, ..."""
     outcome = judged.verdict.outcome
     if judged.broken:
         return "test is broken"
@@ -30,7 +36,7 @@ def verdict_text(judged: Judged) -> str:
 
 
 def summary_text(found: Verification) -> str:
-    """Say ``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
+    """Write a summary such as ``3 of 5 claims as expected, 1 unresolved, 1 untestable``."""
     others: dict[str, int] = {}
     for judged in found.judged:
         if not judged.as_expected:
@@ -38,6 +44,15 @@ def summary_text(found: Verification) -> str:
     expected = sum(judged.as_expected for judged in found.judged)
     parts = [f"{expected} of {len(found.judged)} claims as expected", *(f"{count} {what}" for what, count in others.items())]
     return ", ".join(parts)
+
+
+def chance_text(found: Verification) -> str:
+    """Say how many intervals decide, and the bound of the chance that one or more of them is wrong: their levels added up."""
+    if not found.intervals:
+        return "no verdict rests on an interval over seeds"
+    many = "interval" if found.intervals == 1 else "intervals"
+    bound = f"at most {found.family_error:.0%}" if found.family_error < 1 else "not bounded"
+    return f"{found.intervals} {many} of {LEVEL:.0%}: the chance that luck of the seeds decides one or more wrongly is {bound}"
 
 
 def remarks(found: Verification) -> list[str]:
@@ -48,6 +63,8 @@ def remarks(found: Verification) -> list[str]:
             lines.append(f"PARTIAL: of {run.status.cells:,} cells of {run.path} {run.unfinished}; tested without them")
         if run.status.outside:
             lines.append(f"{run.status.outside:,} rows in {run.path} are not in its grid; tested without them")
+        lines += [f"{run.path}: {line}" for line in run.status.code.remarks]
+    lines += mixed_runs([run.status.code for run in found.runs])
     if found.repeated:
         lines.append(f"{found.repeated:,} rows of cells that more than one run has; tested once")
     return lines
@@ -64,6 +81,7 @@ def print_verdicts(found: Verification) -> None:
     for judged in found.judged:
         for note in explained(judged):
             out.print(f"  {judged.claim.id}: {note}")
+    out.print(chance_text(found))
     out.print(summary_text(found))
 
 
@@ -79,10 +97,22 @@ def _table(found: Verification) -> Table:
 
 
 def explained(judged: Judged) -> list[str]:
-    """Explain a verdict: the sentence where it is not the expected one, why a failure was expected, what has changed."""
+    """Explain a verdict: the sentence where it is unexpected, why a failure was expected, seeds it takes, what has changed."""
     lines = [] if judged.as_expected else [f'"{judged.claim.says}"']
     lines += [f"expected to fail: {judged.claim.reason}"] if judged.claim.reason else []
-    return [*lines, *judged.notes]
+    lines += [_power_text(judged)] if judged.verdict.outcome == "unresolved" else []
+    return [line for line in (*lines, *judged.notes) if line]
+
+
+def _power_text(judged: Judged) -> str:
+    """Say how many seeds would decide; nothing where the interval does not tell."""
+    verdict = judged.verdict
+    if verdict.interval is None or verdict.statistic is None:
+        return ""
+    needed = seeds_to_decide(verdict.statistic, verdict.interval, verdict.threshold, verdict.seeds, LEVEL, CHANCE)
+    if needed is None or needed <= verdict.seeds:
+        return ""
+    return f"about {needed:,} seeds decide it in {CHANCE:.0%} of the cases, if the truth is what these {verdict.seeds:,} show"
 
 
 def verdicts_json(found: Sequence[Verification], *, partial: bool) -> str:
@@ -103,6 +133,8 @@ def _study(found: Verification) -> dict[str, Any]:
         "rows": found.rows,
         "seeds": found.seeds,
         "repeated": found.repeated,
+        "intervals": found.intervals,
+        "family_error": found.family_error,
         "runs": [_run(run) for run in found.runs],
         "claims": [_claim(judged) for judged in found.judged],
     }
@@ -110,7 +142,7 @@ def _study(found: Verification) -> dict[str, Any]:
 
 def _run(run: RunTable) -> dict[str, Any]:
     counts = {name: getattr(run.status, name) for name in ("cells", "done", "failed", "pending", "outside")}
-    return {"path": str(run.path), **counts}
+    return {"path": str(run.path), **counts, "code": run.status.code.remarks}
 
 
 def _claim(judged: Judged) -> dict[str, Any]:
@@ -131,6 +163,7 @@ def _claim(judged: Judged) -> dict[str, Any]:
         "frozen": None if judged.frozen is None else {name: _number(value) for name, value in judged.frozen.items()},
         "seeds": int(verdict.seeds),
         "line": verdict.says,
+        "basis": claim.basis or None,
         "notes": list(judged.notes),
         "broken": judged.broken,
     }

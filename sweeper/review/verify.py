@@ -12,7 +12,8 @@ from sweeper.errors import RunError
 from sweeper.folder.provenance import frozen_claim
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
-from w2s.tables.metadata import merge_metadata
+from w2s.claims.seed_intervals import LEVEL
+from w2s.tables.concat import concat
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -65,14 +66,25 @@ class Verification:
     repeated: int
     judged: tuple[Judged, ...]
 
+    @property
+    def intervals(self) -> int:
+        """How many intervals the verdicts rest on: what luck of the seeds can decide wrongly."""
+        return sum(judged.verdict.tests for judged in self.judged if judged.verdict.by_interval)
 
-def verify(runs: Sequence[Path], *, partial: bool = False) -> list[Verification]:
+    @property
+    def family_error(self) -> float:
+        """Bound of the chance that one verdict or more is wrong by luck of the seeds: the sum over the intervals, at most 1."""
+        return min(1.0, self.intervals * (1.0 - LEVEL))
+
+
+def verify(runs: Sequence[Path], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
     """Test every claim of every study on the rows of its runs together.
 
-    A cell that two runs have counts once. Raises :class:`RunError` for a folder that is no run, an unfinished run (unless
-    ``partial``), a study without claims, and runs of one study that disagree on its version or on what was frozen.
+    A cell that two runs have counts once; ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`. Raises
+    :class:`RunError` for a folder that is no run, an unfinished run (unless ``partial``), a study without claims, and runs of
+    one study that disagree on its version or on what was frozen.
     """
-    tables = [read_run(path) for path in dict.fromkeys(path.resolve() for path in runs)]
+    tables = [read_run(path, trust_code=trust_code) for path in dict.fromkeys(path.resolve() for path in runs)]
     by_study: dict[str, list[RunTable]] = {}
     for table in tables:
         if table.unfinished and not partial:
@@ -112,21 +124,16 @@ def judge(runs: Sequence[RunTable]) -> Verification:
 
 
 def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
-    """Rows of all runs, every cell once, and how many were left out for that."""
-    import pandas as pd
-
+    """Return the rows of all runs, every cell once, and the number of rows that were left out for that."""
     if len(runs) == 1:
         return runs[0].rows, 0
-    rows = pd.concat([run.rows for run in runs], ignore_index=True)
-    # A failed row must not hide the same cell solved in another run.
-    order = (rows["status"] == "failed").to_numpy().argsort(kind="stable")
-    single = rows.iloc[order].drop_duplicates("cell_id").sort_index(ignore_index=True)
-    single.attrs["w2s"] = merge_metadata([run.rows.attrs["w2s"] for run in runs], [run.path for run in runs])
-    return single, len(rows) - len(single)
+    rows = concat(run.rows for run in runs)
+    single = rows.drop_duplicates("cell_id", ignore_index=True)
+    return single, sum(len(run.rows) for run in runs) - len(single)
 
 
 def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:
-    """Claims as they stood when the runs were launched; RunError where two runs froze different numbers."""
+    """Return the claims as they were when the runs were launched; RunError where two runs froze different numbers."""
     found: dict[str, Mapping[str, Any]] = {}
     origin: dict[str, Path] = {}
     for run in runs:
@@ -144,7 +151,7 @@ def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:
 
 
 def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """First thing that decides and is not the same in two frozen claims."""
+    """Return the first difference that matters between two frozen claims, as its name and both values; None without one."""
     for name in dict.fromkeys([*a["thresholds"], *b["thresholds"]]):
         one, other = a["thresholds"].get(name, "not there"), b["thresholds"].get(name, "not there")
         if one != other:
@@ -181,7 +188,7 @@ def _checked(verdict: object) -> Verdict:
 
 
 def _changes(claim: Claim, frozen: Mapping[str, Any] | None) -> list[str]:
-    """What is different today from what stood at launch."""
+    """List what is different today from what was frozen at launch."""
     if frozen is None:
         return []
     now = frozen_claim(claim)
@@ -192,13 +199,15 @@ def _changes(claim: Claim, frozen: Mapping[str, Any] | None) -> list[str]:
             notes.append(f"threshold {name} = {today:g} added after launch")
         elif then != today:
             notes.append(f"threshold {name} = {then:g} at launch, {'not there' if today is None else f'{today:g}'} now")
+    if frozen["says"] and frozen["says"] != now["says"]:
+        notes.append(f'sentence at launch: "{frozen["says"]}"')
     if frozen["expected"] != now["expected"]:
         notes.append(f"expected at launch: {frozen['expected']}, now: {now['expected']}")
     return notes
 
 
 def _gone(name: str, frozen: Mapping[str, Any]) -> Judged:
-    """A claim that a run was launched with and that the study no longer makes."""
+    """Judge as untestable a claim that a run was launched with and that the study no longer makes."""
     verdict = untestable("the study no longer makes this claim, which stood at launch")
     claim = Claim(name, frozen["says"], frozen["where"], lambda _rows, _thresholds: verdict)
     return Judged(claim, verdict, frozen["thresholds"], frozen["thresholds"])

@@ -15,7 +15,7 @@ _VERDICTS = ("PASS", "MISSED")
 
 
 def benchmark_files() -> dict[str, Path]:
-    """Return the benchmarks by name. Raises :class:`UserError` for an installed package, which does not carry them."""
+    """Return the benchmark files by name. Raises :class:`UserError` for an installed package, which does not carry them."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks"
     files = {path.stem: path for path in sorted(folder.glob("[!_]*.py"))}
     if not files:
@@ -27,8 +27,8 @@ def run_benchmarks(names: list[str], *, quick: bool) -> int:
     """Run the named benchmarks, or all, one after another in processes of their own; return how many broke.
 
     The lines in which they say whether a claim holds, ``PASS`` or ``MISSED``, are gathered in one table at the end; ``quick``
-    runs, and those that lack a library or data, decide nothing. A missed
-    bar is a finding; only a benchmark whose results are wrong, or that stops, is broken.
+    runs, and those that lack a library or data, decide nothing. A missed bar is a finding; only a benchmark whose results are
+    wrong, or that stops, is broken.
     """
     files = benchmark_files()
     for name in names:
@@ -46,7 +46,7 @@ def run_benchmarks(names: list[str], *, quick: bool) -> int:
 
 
 def _run(command: list[str]) -> tuple[list[str], int]:
-    """Run a command, show what it prints as it comes, and return its lines and exit code."""
+    """Run a command, print its output as it comes, and return its lines and exit code."""
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():

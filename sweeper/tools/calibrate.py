@@ -34,7 +34,10 @@ _SMALL, _LARGE = 32, 4096
 
 
 def measure(note: Callable[[str], None] = lambda _line: None) -> Rates:
-    """Measure this machine on one thread: every kind of work at four orders, and the bookkeeping. Takes about five seconds."""
+    """Measure this machine on one thread: every kind of work at four orders, and the bookkeeping.
+
+    Takes about five seconds.
+    """
     backend = choose("auto" if choose("auto").name != "cupy" else "numba")
     found: dict[Kind, dict[int, float]] = {}
     with one_thread():
@@ -63,7 +66,7 @@ def measure(note: Callable[[str], None] = lambda _line: None) -> Rates:
 
 
 def _median_seconds(call: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    """Median of some turns after a first one, which may compile.
+    """Return the median time of some calls after a first one, which may compile.
 
     The clock of the process stands still while others have the core, so a busy machine has the rates of a quiet one.
     """
@@ -132,7 +135,7 @@ def _upkeep_calls(block: Block, backend: Backend, folder: RunFolder) -> tuple[Ca
 
 
 def _line(seconds: Mapping[int, float]) -> Upkeep:
-    """Upkeep with these times at two sizes; noise must not make either part vanish."""
+    """Fit the upkeep that has these times at two sizes; noise must not make either part of it vanish."""
     (few, low), (many, high) = sorted(seconds.items())
     cell = max((high - low) / (many - few), 0.1 * high / many)
     return Upkeep(cell=cell, block=max(low - cell * few, 0.1 * low))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import os
 import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from sweeper.console import console
 from sweeper.cpus import usable_cpus
 from sweeper.executors.ray.environment import has_ray
+from sweeper.executors.ray.surroundings import cluster_address, file_limit_problem, temporary_folder_problem
 from sweeper.executors.registry import executor_names
 from sweeper.folder.provenance import package_version
 from sweeper.plan.rates import load_rates, save_rates
 from sweeper.tools.calibrate import measure
-from w2s.files.datafile import data_folders
+from w2s.files.cache import home_folder
+from w2s.files.datafile import DataFileError, data_folders
+from w2s.files.lock import lock_problem, locks_are_off
 
 __all__ = ["Finding", "calibrate", "examine", "print_doctor"]
 
@@ -40,13 +45,14 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything a launch depends on. Starts nothing and writes nothing."""
+    """Examine everything a launch depends on, without starting or writing anything."""
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
     yield Finding("w2s-sweep", package_version("w2s-sweep") or "not installed", ok=package_version("w2s-sweep") is not None)
     yield from _packages()
     yield from _threads()
     yield from _backends()
     yield from _ray()
+    yield from _surroundings()
     yield _data()
     yield _rates()
 
@@ -91,12 +97,34 @@ def _ray() -> Iterator[Finding]:
     mode = os.environ.get("RAY_AUTH_MODE")
     token = f"as RAY_AUTH_MODE={mode} says" if mode else "by a random token, in memory alone"
     yield Finding("ray cluster", f"launch starts one for itself, on 127.0.0.1, guarded {token}")
+    if address := cluster_address(None):
+        yield Finding("RAY_ADDRESS", f"{address}: launch joins this cluster; --address local starts one here")
+    if problem := temporary_folder_problem():
+        yield Finding("TMPDIR", problem, ok=False, remedy="export RAY_TMPDIR=/path/to/a/short/folder")
+    if problem := file_limit_problem():
+        yield Finding("open files", problem, ok=False)
     if importlib.util.find_spec("aiohttp") is None:
         yield Finding("ray dashboard", "missing", ok=False, remedy="pip install 'ray[default]'")
 
 
+def _surroundings() -> Iterator[Finding]:
+    """Look at what a system may lack: file locks in the working folder, letters, a home folder."""
+    if problem := lock_problem(Path()):
+        off = locks_are_off()
+        yield Finding("locks", f"{Path.cwd()}: {problem}", ok=None if off else False, remedy="" if off else "W2S_LOCKS=none")
+    if codecs.lookup(sys.getfilesystemencoding()).name != "utf-8":
+        encoding = f"{sys.getfilesystemencoding()}: names of files and groups with other letters cannot be read or written"
+        yield Finding("locale", encoding, ok=False, remedy="export PYTHONUTF8=1")
+    if home_folder() is None and not os.environ.get("XDG_CACHE_HOME"):
+        text = "none for this user: rates and features are kept for one process"
+        yield Finding("home folder", text, remedy="export XDG_CACHE_HOME=/path/to/a/folder")
+
+
 def _data() -> Finding:
-    folders = data_folders()
+    try:
+        folders = data_folders()
+    except DataFileError as error:
+        return Finding("W2S_DATA", str(error), ok=False, remedy="export W2S_DATA=/path/to/data")
     if not folders:
         return Finding("W2S_DATA", "not set (only built-in data)", remedy="export W2S_DATA=/path/to/data")
     missing = [str(folder) for folder in folders if not folder.is_dir()]
@@ -113,7 +141,7 @@ def _rates() -> Finding:
 
 
 def calibrate() -> None:
-    """Measure how fast this machine is at each kind of work, print and keep it; ``plan`` and ``status`` predict from it."""
+    """Measure how fast this machine is at each kind of work, print and save it; ``plan`` and ``status`` predict from it."""
     out = console()
     out.print("GFLOP/s on one thread at orders d; takes a few seconds")
     rates = measure(out.print)

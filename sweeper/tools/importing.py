@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ from sweeper.errors import StoreError, UserError
 from w2s.errors import nearest
 from w2s.files.durable import whole
 from w2s.importers import IMPORTERS, FolderError, Imported
-from w2s.importers.files import summary_table
+from w2s.importers.files import setting_columns, summary_table
 from w2s.predictions.groups import prediction_grid
 
 __all__ = ["import_results"]
@@ -27,17 +28,22 @@ _LEGEND = {
 }
 
 
-def import_results(source: str, folder: Path, out: Path | None, *, overwrite: bool = False) -> None:
-    """Read ``folder`` and write the summary table; with predictions, ``-predictions.parquet`` and a grid beside it."""
+def import_results(
+    source: str, folder: Path, out: Path | None, *, anchors: Sequence[Path] = (), overwrite: bool = False
+) -> None:
+    """Read ``folder`` and write the summary table; with predictions, ``-predictions.parquet`` and a grid beside it.
+
+    Weak models and ceilings that are not in ``folder`` are looked for in the folders ``anchors``.
+    """
     if source not in IMPORTERS:
         raise UserError(f"{source!r} is not a code base{nearest(source, IMPORTERS)}; known: {', '.join(IMPORTERS)}")
     table = out or Path(f"{folder.resolve().name}-results.csv")
     if not table.name.endswith(_ENDINGS):
         raise UserError(f"{table}: write to a file that ends in .csv or .parquet")
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
+    if absent := [place for place in (folder, *anchors) if not place.is_dir()]:
+        raise UserError(f"{absent[0]} is no folder")
     try:
-        found = IMPORTERS[source](folder.resolve())
+        found = IMPORTERS[source](folder.resolve(), [place.resolve() for place in anchors])
     except FolderError as error:
         raise UserError(str(error)) from None
     predictions, grid = (table.with_name(f"{table.stem}-predictions{end}") for end in (".parquet", ".yaml"))
@@ -71,6 +77,10 @@ def _print(found: Imported, targets: list[Path]) -> None:
     out.print(f"{rows.num_rows} weak-to-strong runs: {', '.join(short(path) for path in targets)}")
     for place in pc.unique(rows["ceiling"]).to_pylist():
         out.print(f"ceiling: {place}: {_LEGEND[place]}")
+    if varied := list(setting_columns(found.runs)):
+        out.print(f"settings that vary are columns, to be named in the by of a summary: {', '.join(varied)}")
+    if unlike := rows.num_rows - rows["differs"].null_count:
+        out.print(f"column differs says for {unlike} runs how a weak model or ceiling was chosen, or is not the student's own")
     if found.predictions is not None:
         out.print(f"next: w2s-sweep launch {short(targets[-1])}")
     for line in found.skipped:

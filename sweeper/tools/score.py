@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["print_scores", "score"]
 
 
-def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
+def score(file: Path, kind: Kind, by: str | None = None, labels: str | None = None) -> DataFrame:
     """Return the rows of every seed of a file and of every value of the column ``by``: one row per cell, as from a launch.
 
+    ``labels`` is ``hard`` for students that were trained on the most probable class of the weak model's probabilities.
     Raises :class:`sweeper.errors.UserError` for a file that cannot be scored.
     """
     import pandas as pd
@@ -42,12 +43,13 @@ def score(file: Path, kind: Kind, by: str | None = None) -> DataFrame:
         raise UserError(str(error)) from None
     if by is not None and found.groups is None:
         raise UserError(found.no_groups or f"{file}: no column {by!r}")
-    grid = prediction_grid(file.name, kind, found.seeds, found.groups if by else None, names.group)
+    grid = prediction_grid(file.name, kind, found.seeds, found.groups if by else None, names.group, labels)
     checked = load_grid(grid, file.resolve().parent)
     with one_thread():
         tables = [solve_rows(checked.study, part.block, NUMPY) for part in checked.parts]
     rows: DataFrame = pd.concat([table.to_pandas() for table in tables], ignore_index=True)
     rows.attrs["w2s"] = {"fields": list(cell_fields(checked.study.Cell))}
+    rows.attrs["remarks"] = list(found.remarks)
     return rows
 
 
@@ -62,7 +64,10 @@ def print_scores(rows: DataFrame) -> None:
     table = pd.concat(lines, ignore_index=True)
     table = table.sort_values(by, kind="stable") if by else table
     rest = [name for name in table.columns if name not in (*by, "seed")]
-    console().print(table[[*by, "seed", *rest]].to_string(index=False, line_width=10_000))
+    out = console()
+    out.print(table[[*by, "seed", *rest]].to_string(index=False, line_width=10_000))
+    for remark in rows.attrs.get("remarks", []):
+        out.print(f"! {remark}")
 
 
 def _of(rows: DataFrame, seed: int) -> DataFrame:

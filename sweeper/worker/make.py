@@ -18,7 +18,6 @@ from sweeper.worker.solve import Job
 from sweeper.worker.threads import one_thread
 from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
-from w2s.studies.registry import find_study
 
 __all__ = ["ArtifactReceipt", "make_artifact"]
 
@@ -36,7 +35,7 @@ class ArtifactReceipt:
 
 
 def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] = lambda _text: None) -> ArtifactReceipt:
-    """Make the call with this key among those that ``block`` needs; its inputs are finished.
+    """Make the artifact with this key among those that ``block`` needs; its inputs are finished.
 
     An exception of the function becomes the receipt's error; only a store that cannot be written raises (:class:`StoreError`).
     """
@@ -58,7 +57,7 @@ def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] 
 
 
 def _find(job: Job, block: Block, key: str) -> Call:
-    study = find_study(job.study, job.base)
+    study = job.find_study()
     return next(call for call in in_order(study().needs(block)) if call.key == key)
 
 

@@ -23,10 +23,10 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of its mallopt
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it has freed, arrays up to 32 MiB and 256 MiB at the end of the heap, from now on.
+    """Let this process keep memory that it frees, from now on: arrays up to 32 MiB, and 256 MiB at the end of the heap.
 
-    Arrays of a few MiB come and go all the time in a block; handing their pages back and getting zeroed ones again was
-    a tenth of the time of cheap cells. Where the C library cannot be told so, or has been told by the user, nothing is done.
+    Arrays of a few MiB come and go all the time in a block. Handing their pages back and getting zeroed ones again took
+    a tenth of the time of cheap cells. Where the C library has no such setting, or the user has made it, nothing is done.
     """
     told = any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"))
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" and not told else None
@@ -37,7 +37,7 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
+    """Limit BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
     import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
 
     with contextlib.suppress(ImportError):
@@ -71,7 +71,7 @@ def one_thread() -> Iterator[None]:
 
 @functools.lru_cache(maxsize=1)
 def _loaded_libraries(modules: int) -> Any:  # noqa: ARG001
-    """Thread controls of the libraries in this process; looked for again, at 2 ms, only when a module has been imported."""
+    """Return the thread controls of the loaded libraries; a new search, 2 ms, is made only when a module has been imported."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

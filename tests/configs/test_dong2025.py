@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
 from sweeper.review.report import make_report
 from sweeper.review.verify import exit_code, verify
+from w2s.studies.dong2025.features.study import Features
+from w2s.studies.dong2025.regression.study import Regression
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "dong2025"
 SYNTHETIC = ("variance", "bias", "scaling_labeled", "scaling_transfer", "noise", "calibration")
@@ -35,9 +38,14 @@ def test_every_grid_reads(path: Path) -> None:
     assert load_grid(path).study.name.startswith("dong2025.")
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return launched("small/all", tmp_path_factory.mktemp("dong2025"))
+
+
 @pytest.mark.grid
-def test_the_small_grid_decides_every_claim(tmp_path: Path) -> None:
-    found = verify([launched("small/all", tmp_path)])
+def test_the_small_grid_decides_every_claim(small: Path) -> None:
+    found = verify([small])
     verdicts = {judged.claim.id: judged.verdict for judged in found[0].judged if not judged.as_expected}
     assert verdicts == {}
     assert exit_code(found) == 0
@@ -45,10 +53,16 @@ def test_the_small_grid_decides_every_claim(tmp_path: Path) -> None:
 
 
 @pytest.mark.grid
+def test_claims_about_the_regression_notice_what_they_declare(small: Path) -> None:
+    assert faults("dong2025.regression", Regression.claims, w2s.load(small)) == []
+
+
+@pytest.mark.grid
 def test_pgr_of_digits_follows_the_dimensions(tmp_path: Path) -> None:
     run = launched("small/features", tmp_path)
     assert exit_code(verify([run])) == 0
     rows = w2s.load(run)
+    assert faults("dong2025.features", Features.claims, rows) == []
     assert set(rows["status"]) <= {"ok"}
     for suffix in ("", "_centred"):
         d_weak, d_strong, overlap = (rows[f"d_{name}_99{suffix}"] for name in ("weak", "strong", "overlap"))

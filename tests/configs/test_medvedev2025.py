@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
@@ -56,6 +57,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 @pytest.mark.grid
 def test_the_small_grid_decides_every_claim(small: pd.DataFrame) -> None:
     assert outcomes(small) == {claim.id: "holds" for claim in RandomFeatures.claims}
+
+
+@pytest.mark.grid
+def test_claims_notice_what_they_declare(small: pd.DataFrame) -> None:
+    assert faults("medvedev2025.random_features", RandomFeatures.claims, small) == []
 
 
 @pytest.mark.grid

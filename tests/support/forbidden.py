@@ -48,10 +48,12 @@ def _is_seed(node: ast.expr) -> bool:
 def asserted_times(modules: Mapping[str, Module]) -> list[str]:
     """Assertions about the reading of a clock, or about a name that was computed from one in the same function.
 
-    A function of the same module that reads a clock and returns something is a clock too.
+    A function of the same module that reads a clock and returns something is a clock too. A program in a constant of the module
+    may have a deadline, but measure no duration: what it prints can be asserted.
     """
     found = []
     for module in modules.values():
+        found += [f"{module.path}:{node.lineno}: {name}" for node, name in _programs_with_clocks(module.tree)]
         clocks = _own_clocks(module.tree)
         for function in ast.walk(module.tree):
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -68,6 +70,14 @@ def _own_clocks(tree: ast.AST) -> set[str]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")]
     returning = [f for f in functions if any(isinstance(node, ast.Return) and node.value for node in ast.walk(f))]
     return {function.name for function in returning if _reads_clock(function, set())}
+
+
+def _programs_with_clocks(tree: ast.Module) -> Iterator[tuple[ast.Assign, str]]:
+    reads = re.compile(rf"\b(?:{'|'.join(_CLOCKS)})\(\)\s*-")
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(value, ast.Constant) and reads.search(str(value.value)):
+            yield node, ast.unparse(node.targets[0])
 
 
 def _timed_names(function: ast.AST, clocks: set[str]) -> set[str]:

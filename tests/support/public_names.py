@@ -1,4 +1,4 @@
-"""Public names of a tree of modules: which are exported, which are documented, which are reached by anything."""
+"""Public names of a tree of modules: which are exported, which are documented and how, which are reached by anything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from source_tree import Module, absolute, home
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 REGISTERING = ("command", "callback", "loss", "method", "modifier", "objective", "evaluation", "executor")
 """Decorators that hand a function to a registry, from where it is called by name."""
+
+_IMPERATIVES = """
+Add Adjust Append Ask Average Bind Block Bound Bring Broadcast Build Call Change Check Choose Collect Compare Compile
+Compose Compute Construct Continue Convert Copy Count Cut Declare Decompose Describe Digest Discard Distribute Divide Do
+Download Draw Drop Encrypt End Enter Estimate Evaluate Examine Expand Explain Factor Fill Find Finish Fit Flush Fold
+Follow Form Gather Give Group Hash Hold Import Join Judge Keep Label Leave Let Limit List Load Locate Lock Look Make Map
+Mark Match Measure Merge Minimise Mix Move Multiply Name Number Open Order Pair Parse Pass Permute Pool Predict Prepare
+Print Project Put Raise Rank Read Receive Record Reduce Refuse Register Reinterpret Release Remove Replace Report Reset
+Resolve Return Run Say Scale Score Select Set Shade Show Solve Sort Split Spread Stack Start Stop Store Submit
+Substitute Subtract Sum Summarise Take Tell Terminate Test Time Tokenise Train Treat Turn Update Wait Wrap Write Yield
+"""
+
+VERBS = frozenset(_IMPERATIVES.split())
+"""First words that the docstring of a function may have."""
 
 
 def definitions(module: Module) -> dict[str, Definition]:
@@ -78,6 +92,28 @@ def export_faults(modules: Mapping[str, Module]) -> list[str]:
         ]
         found += [f"{module.path}: {name} is public and not in __all__" for name in public if name not in names]
     return found
+
+
+def verbless(modules: Mapping[str, Module], verbs: Collection[str] = VERBS) -> list[str]:
+    """Functions and methods, nested and private ones too, whose docstring does not begin with one of ``verbs``.
+
+    A word before "of" is a noun, although "number" can be a verb ("say of" is none). A property is read like a field, so its
+    docstring is a noun.
+    """
+    found = []
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or any(map(_is_property, node.decorator_list)):
+                continue
+            first, second, *_ = [*(ast.get_docstring(node) or "").split(), "", ""]
+            if first and (first.rstrip(",.:;") not in verbs or (second == "of" and first != "Say")):
+                where = f"{module.path}:{node.lineno}: {node.name}"
+                found.append(f"{where}: begin the docstring with a verb, not {first!r}; add it to VERBS if it is one")
+    return found
+
+
+def _is_property(decorator: ast.expr) -> bool:
+    return _decorator(decorator).endswith("property") or _decorator(decorator) in ("setter", "deleter")
 
 
 def silent_packages(modules: Mapping[str, Module]) -> list[str]:

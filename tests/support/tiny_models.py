@@ -57,7 +57,6 @@ def tiny_causal(
     place: Path, *, kind: str = "llama", layers: int = 2, width: int = 16, seed: int = 0, words: Sequence[str] = WORDS
 ) -> Path:
     """Write a causal model (``llama`` or ``gpt2``) with random weights and words apart; [SEP] ends a text."""
-    import tokenizers
     import torch
     import transformers
 
@@ -83,11 +82,72 @@ def tiny_causal(
                 tie_word_embeddings=True,
             )
             transformers.LlamaForCausalLM(config).save_pretrained(place)
+    _words(place, words, model_max_length=128)
+    return place
+
+
+def _words(place: Path, words: Sequence[str], **settings: object) -> None:
+    """Write a tokenizer of words apart, without marks around a text, into a folder."""
+    import tokenizers
+    import transformers
+
     inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: k for k, word in enumerate(words)}, unk_token="[UNK]"))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 128}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks).save_pretrained(place)
+    marks = {"eos_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **marks, **settings).save_pretrained(place)
+
+
+_USUAL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+ENCODERS = {
+    "bert": {},
+    "roberta": {"pad_token_id": 0},
+    "mpnet": {"pad_token_id": 0},
+    "longformer": {"pad_token_id": 0, "attention_window": 4},
+    "electra": {"embedding_size": 8},
+    "albert": {"embedding_size": 8},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "distilbert": {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32},
+    "mobilebert": {"embedding_size": 16, "intra_bottleneck_size": 8, "true_hidden_size": 8},
+    "modernbert": {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
+}
+CAUSAL = {
+    "gpt2": {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64},
+    "llama": {"num_key_value_heads": 1},
+    "qwen2": {"num_key_value_heads": 1},
+    "gemma3_text": {"num_key_value_heads": 1, "head_dim": 8},
+    "gpt_neox": {},
+    "bloom": {"n_layer": 3, "n_head": 2},
+    "opt": {"ffn_dim": 32, "word_embed_proj_dim": 8, "do_layer_norm_before": False},
+    "xlm": {"emb_dim": 16, "n_layers": 3, "n_heads": 2},
+}
+"""Settings of small models by kind. ``opt`` projects its last state to half the width, as opt-350m does."""
+
+
+def tiny(place: Path, kind: str, *, seed: int = 0, **settings: object) -> Path:
+    """Write a model of three layers of any kind with random weights, for texts of letters of at most 64 tokens."""
+    import torch
+    import transformers
+
+    given = {**ENCODERS, **CAUSAL}.get(kind, {})
+    usual = {} if "n_layer" in given or "n_layers" in given else _USUAL
+    length = (
+        {} if "n_positions" in given else {"max_position_embeddings": 66 if kind in ("roberta", "mpnet", "longformer") else 64}
+    )
+    auto = transformers.AutoModelForCausalLM if kind in CAUSAL and kind != "xlm" else transformers.AutoModel
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = transformers.AutoConfig.for_model(kind, vocab_size=len(WORDS), **usual, **length, **given, **settings)
+        auto.from_config(config).save_pretrained(place)
+    (_words if kind in CAUSAL else letters)(place, WORDS)
     return place
+
+
+def letters(place: Path, words: Sequence[str] = WORDS) -> None:
+    """Write a tokenizer of letters into a folder."""
+    import transformers
+
+    (place / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
 
 
 def letter_rows(count: int, seed: int) -> list[dict[str, object]]:

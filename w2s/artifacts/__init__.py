@@ -1,6 +1,7 @@
 """Artifacts: expensive intermediates with an identity of their own, such as trained models, their predictions, features.
 
-Studies declare them and the engine makes them; the room imports `files` alone. Another place to keep them goes beside `store`.
+Studies declare them and the engine makes them; the room imports `files` and `user_files` alone. Another place to keep them goes
+beside `store`.
 """
 
 from w2s.artifacts.call import Artifact, Call, artifact

@@ -6,7 +6,8 @@
     model = train(base=..., labels=labels_of(...), seed=3)     # a Call; nothing runs
 
 The key is a hash of the function's name and version and of all arguments; an argument that is itself a call enters by its key,
-a file by its content. So equal keys mean equal values, whoever computes them, and a model that ten students share is one call.
+a file by its content. The source of a function that is not of this package enters too. So equal keys mean equal values, whoever
+computes them, and a model that ten students share is one call.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.files.canonical import canonical
+from w2s.user_files import code_of, plain_name
 
 __all__ = ["Artifact", "Call", "artifact"]
 
@@ -40,6 +42,11 @@ class Artifact:
     cpus: Share
     gpus: Share
 
+    @functools.cached_property
+    def code(self) -> str | None:
+        """Digest of the function's source; None in this package, where ``version`` says what has changed."""
+        return code_of(self.function)
+
     def __call__(self, **arguments: Any) -> Call:
         """Make a call, with defaults filled in. Raises TypeError for arguments that the function does not have."""
         bound = inspect.signature(self.function).bind(None, **arguments)
@@ -55,7 +62,7 @@ def artifact(
 
     Parameters
     ----------
-    version : raise it when the function's results change.
+    version : raise it when the function's results change; the source of a function in a file of one's own is looked at too.
     name : its identity, by default module and name.
     cost : nominal floating-point operations from the same keyword arguments, for ``plan`` and for the order of work.
     cpus, gpus : what one call occupies on a cluster, or functions of the same keyword arguments that say so; ``gpus`` may be
@@ -66,7 +73,7 @@ def artifact(
     """
 
     def declare(function: Callable[..., None]) -> Artifact:
-        label = name or f"{function.__module__}.{function.__qualname__}"
+        label = name or f"{plain_name(function.__module__)}.{function.__qualname__}"
         return Artifact(function, label, version, cost, cpus, gpus)
 
     return declare
@@ -82,7 +89,9 @@ class Call:
     @functools.cached_property
     def key(self) -> str:
         """128 bits, in hex, of everything that determines the value."""
-        text = json.dumps([self.artifact.name, self.artifact.version, self.described], sort_keys=True, separators=(",", ":"))
+        code = [] if self.artifact.code is None else [self.artifact.code]
+        content = [self.artifact.name, self.artifact.version, self.described, *code]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-artifact").hexdigest()
 
     @functools.cached_property
@@ -114,7 +123,7 @@ class Call:
         return float(share(**self.arguments) if callable(share) else share)
 
     def with_folders(self, place: Callable[[Call], Path]) -> dict[str, Any]:
-        """The arguments with every call replaced by the folder of its value."""
+        """Return the arguments with every call replaced by the folder of its value."""
         return {name: _placed(value, place) for name, value in self.arguments.items()}
 
     def __hash__(self) -> int:

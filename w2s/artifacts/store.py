@@ -62,11 +62,11 @@ class Store:
         self.path = path
 
     def place(self, call: Call) -> Path:
-        """Return where the value of a call is, or will be."""
+        """Return the folder where the value of a call is, or will be."""
         return self.path / call.key[:2] / call.key
 
     def has(self, call: Call) -> bool:
-        """Whether the value is there, whole."""
+        """Tell whether the value is there, whole."""
         place = self.place(call)
         try:
             files = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))["files"]
@@ -81,11 +81,11 @@ class Store:
         return self.place(call)
 
     def manifest(self, call: Call) -> dict[str, Any]:
-        """Return what is recorded about a finished value."""
+        """Return the record of a finished value."""
         return dict(json.loads((self.get(call) / _MANIFEST).read_text(encoding="utf-8")))
 
     def missing(self, calls: Iterable[Call]) -> list[Call]:
-        """Calls still to be made, inputs first. A finished value hides what only it needed."""
+        """List the calls still to be made, inputs first. A call that only finished values need is left out."""
         return in_order(calls, self.has)
 
     def compute(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
@@ -106,9 +106,9 @@ class Store:
         return self.get(call)
 
     def register(self, run: Path, keys: Iterable[str]) -> None:
-        """Note which values a run uses, so that :meth:`in_use` knows them; a later note of the same run replaces it.
+        """Record which values a run uses, so that :meth:`in_use` knows them; a later record of the same run replaces it.
 
-        A value that is there afterwards stays: :meth:`remove_unused` is waited for, and then knows this run.
+        A running :meth:`remove_unused` is waited for, and later ones know the run: a value that exists after this call stays.
         """
         place = self.path / _RUNS
         place.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class Store:
             partial.replace(place / f"{name}.json")
 
     def in_use(self) -> dict[str, set[str]]:
-        """Keys by run folder, of the runs that still exist."""
+        """Return the keys in use, by run folder, for the runs that still exist."""
         found = {}
         for note in sorted((self.path / _RUNS).glob("*.json")):
             content = json.loads(note.read_text(encoding="utf-8"))
@@ -128,20 +128,20 @@ class Store:
         return found
 
     def keys(self) -> Iterator[str]:
-        """Keys of all finished values."""
+        """Yield the keys of all finished values."""
         for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
             yield manifest.parent.name
 
     def manifests(self) -> Iterator[dict[str, Any]]:
-        """What is recorded about every finished value, with its ``key``."""
+        """Yield the record of every finished value, with its ``key``."""
         for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
             yield {"key": manifest.parent.name, **json.loads(manifest.read_text(encoding="utf-8"))}
 
     def remove_unused(self, keep: Collection[str] = ()) -> tuple[int, int]:
         """Remove finished values and scratch that no existing run uses and whose key is not in ``keep``.
 
-        Returns how many values, and the bytes of all. What is being computed is left alone; a launch that wants to register
-        waits until this is done.
+        Returns how many values were removed, and their bytes. Values that are being computed stay. A launch that wants to
+        register waits until this is done.
         """
         with hold(self._lease(_RUNS)):
             used = set(keep).union(*self.in_use().values())
@@ -149,7 +149,10 @@ class Store:
         return sum(count for count, _ in removed), sum(size for _, size in removed)
 
     def _remove(self, folder: Path, used: Collection[str]) -> tuple[int, int]:
-        """Remove the folder of a value, or what a killed process left, unless it is used; return how many values, and bytes."""
+        """Remove the folder of a value, or what a killed process left, unless it is used.
+
+        Returns how many values were removed, and their bytes.
+        """
         left = folder.name.startswith(".")  # by a process that was killed
         key = folder.name[1:].partition("-")[0] if left else folder.name
         if not folder.is_dir() or (key in used and not left):
@@ -184,7 +187,7 @@ class Store:
         shutil.rmtree(scratch, ignore_errors=True)
 
     def _seal(self, call: Call, folder: Path, seconds: float) -> None:
-        """Write the manifest."""
+        """Write the manifest of a finished value."""
         content = {
             "function": call.artifact.name,
             "version": call.artifact.version,

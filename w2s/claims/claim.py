@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Verdict:
     interval : its interval over seeds; equal ends for an exact identity.
     threshold : what it was compared with; NaN when untestable.
     seeds : how many seeds the interval rests on.
+    tests : how many intervals could have decided it: one, or as many as a statement about several settings has of them.
 
     """
 
@@ -53,6 +54,12 @@ class Verdict:
     interval: tuple[float, float] | None = None
     threshold: float = float("nan")
     seeds: int = 0
+    tests: int = 1
+
+    @property
+    def by_interval(self) -> bool:
+        """Whether chance has a part in it: the statistic has an interval that is wider than a point."""
+        return self.interval is not None and self.interval[0] != self.interval[1]
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,10 @@ class Claim:
     where : its place: ``Theorem 1, Fig. 2a``.
     test : finished table and frozen thresholds to a verdict. The table holds rows without ``failed`` ones.
     needs : columns that must be there, each with the least number of different values (1: not all null).
-    thresholds : the numbers that decide, by name; written into a run's metadata when it is launched.
+    thresholds : the numbers that decide, by name; written into a run's metadata when it is launched. ``seeds`` is the least
+        number of seeds: below it nothing holds or fails.
+    basis : where the thresholds come from: the paper's number, or why these.
+    overlooks : sabotages (:data:`w2s.claims.sabotage.SABOTAGES`) that the claim need not notice, each with the reason.
     expected : ``fails_at_this_scale`` for a sentence that is known not to hold where we can afford to look.
     reason : why it is expected to fail; required then.
 
@@ -80,9 +90,11 @@ class Claim:
     thresholds: Thresholds = field(default_factory=dict)
     expected: Literal["holds", "fails_at_this_scale"] = "holds"
     reason: str = ""
+    basis: str = ""
+    overlooks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be decided: a threshold that is no number, an expected failure without a reason."""
+        """Refuse a claim that cannot be decided: a threshold that is no number, an expected failure without a reason."""
         for name, value in self.thresholds.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError(f"claim {self.id!r}: threshold {name!r} must be a finite number, got {value!r}")
@@ -92,23 +104,31 @@ class Claim:
             raise ValueError(f"claim {self.id!r} is expected to fail: say why in `reason`")
 
     def as_expected(self, verdict: Verdict) -> bool:
-        """Whether the verdict is the one that was expected; a change either way is news."""
+        """Tell whether the verdict is the expected one; a change in either direction is news."""
         return verdict.outcome == ("holds" if self.expected == "holds" else "fails")
 
 
 def decide(claim: Claim, table: DataFrame, thresholds: Thresholds | None = None) -> Verdict:
     """Test a claim on a table; ``untestable`` when the table lacks what it needs.
 
-    ``thresholds`` are those frozen with the run; without, the claim's own. Raises KeyError when a frozen threshold is missing.
+    ``thresholds`` are those frozen with the run; without, the claim's own. With fewer seeds than its ``seeds`` a verdict is
+    ``unresolved`` whatever the interval. Raises KeyError when a frozen threshold is missing.
     """
     usable = table[table["status"] != "failed"] if "status" in table else table
     if problem := missing(claim, usable):
         return untestable(problem)
-    return claim.test(usable, claim.thresholds if thresholds is None else thresholds)
+    numbers = claim.thresholds if thresholds is None else thresholds
+    return _with_enough_seeds(claim.test(usable, numbers), numbers.get("seeds", 0))
+
+
+def _with_enough_seeds(verdict: Verdict, least: float) -> Verdict:
+    if not isinstance(verdict, Verdict) or verdict.outcome == "untestable" or verdict.seeds >= least:
+        return verdict
+    return replace(verdict, outcome="unresolved", says=f"{verdict.says}; too few seeds: {verdict.seeds}, {least:g} needed")
 
 
 def missing(claim: Claim, table: DataFrame) -> str:
-    """Say what a table lacks for a claim; empty when it lacks nothing."""
+    """Say what a table lacks for a claim; return an empty text when it lacks nothing."""
     if not len(table):
         return "the table has no rows"
     for name, count in claim.needs.items():
@@ -156,25 +176,30 @@ def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
     A fail is worse than an unresolved verdict, that is worse than an untestable one, and that is worse than one that holds.
     Among fails the one farthest from its threshold is the worst: it is the strongest evidence against the claim. Among others
     it is the one nearest to its threshold, which comes closest to a worse outcome. The distance is that of the nearer end of
-    the interval, since the ends decide the outcome; an interval without numbers has the distance 0.
+    the interval, since the ends decide the outcome; an interval without numbers has the distance 0. Its ``tests`` are those of
+    all of them.
     """
     if not verdicts:
         return untestable(nothing)
-    return min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
+    found = min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
+    return replace(found, tests=sum(verdict.tests for verdict in verdicts))
 
 
 _RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")
 
 
 def _lead(verdict: Verdict) -> float:
-    """Distance of an interval from its threshold; negative for a fail, which lies on the wrong side."""
+    """Return the distance of an interval from its threshold; negative for a fail, which lies on the wrong side."""
     distance = min((abs(end - verdict.threshold) for end in verdict.interval or ()), default=0.0)
     distance = 0.0 if math.isnan(distance) else distance
     return -distance if verdict.outcome == "fails" else distance
 
 
 def _usable(value: float, interval: tuple[float, float]) -> tuple[float, float]:
-    """Return an interval that decides nothing where the value is not finite or the ends are no interval (NaN, or crossed)."""
+    """Return the interval, or an infinite one, which decides nothing, where its numbers are unusable.
+
+    They are unusable where the value is not finite, or where the ends are NaN or crossed.
+    """
     return interval if math.isfinite(value) and interval[0] <= interval[1] else (-math.inf, math.inf)
 
 

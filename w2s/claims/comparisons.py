@@ -78,7 +78,7 @@ def worst_task(
 ) -> Verdict:
     """Judge the median over each task's comparisons; return the verdict of the worst task.
 
-    ``compare`` chooses the comparisons among a task's settings; a task without one has no say. ``judge(what, value, interval,
+    ``compare`` chooses the comparisons among a task's settings; a task without one is left out. ``judge(what, value, interval,
     seeds)`` makes the verdict of a task, ``what`` being its name and the number of comparisons. ``nothing`` is the reason given
     where no task has a comparison (the verdict is then ``untestable``).
     """

@@ -23,7 +23,7 @@ LEAST_SEEDS = 8
 """Seeds below which no interval is given: of skewed numbers it would miss more than 2.5 % (``benchmarks/coverage.py``)."""
 
 _SHRINKAGE = 4.0
-"""Few seeds show less skewness than their law has: eight squared normals .57 of it, sixteen .70. It is taken times 1 + 4 / n."""
+"""Few seeds show less skewness than their law has: eight squared normals .57 of it, sixteen .70. The factor is 1 + 4 / n."""
 
 
 class Interval(tuple[float, float]):
@@ -86,12 +86,12 @@ def resampled_interval(
 
 
 def _tied(value: float, drawn: FloatArray) -> bool:
-    """Whether all resamples agree but for rounding, which a mean of equal numbers and the statistic behind it may leave."""
+    """Tell whether all resamples agree but for rounding, which a mean of equal numbers and its statistic may leave."""
     return bool(np.ptp(drawn) <= 1e-12 * max(abs(value), float(np.abs(drawn).max())))
 
 
 def _agreed(value: float, seeds: int, level: float, scale: Scale) -> Interval:
-    """Interval where all seeds say the same: a share of (1 - level)^(1/n) of all seeds does, the others may say anything."""
+    """Bound the mean where all seeds say the same: a share of (1 - level)^(1/n) of all seeds does, others may say anything."""
     share = (1.0 - level) ** (1.0 / seeds)
     low, high = (value - (1.0 - share) * (value - scale.low), value + (1.0 - share) * (scale.high - value))
     return Interval(low, high, "tied")
@@ -112,8 +112,8 @@ def resampled_ends(
     The percentile interval has the tails of Student's law with n - 1 degrees of freedom. The other one is value - se T, se the
     resampled standard error, T between the outer ones of Student's quantiles and of those that Hall corrects for skewness
     (:func:`w2s.measure.closed_forms.corrected_quantiles`). The skewness is that of the jackknife's influence values, times
-    1 + 4 / n because few seeds show less of it than the law has. The end towards which the resamples' mean calls for it is moved by their
-    bias. Cost O(size).
+    1 + 4 / n because few seeds show less of it than the law has. The end towards which the resamples' mean calls for it is
+    moved by their bias. Cost O(size).
     """
     finite = np.isfinite(drawn)
     reach = float(t_quantile(seeds, level))
@@ -133,7 +133,7 @@ def resampled_ends(
 
 
 def _jackknifed_skewness(left_out: FloatArray) -> FloatArray:
-    """Skewness of a statistic's influence values over sqrt(groups), (...,), from its values without each group."""
+    """Estimate the skewness of a statistic's influence values over sqrt(groups), (...,), from its values without each group."""
     groups = left_out.shape[-1]
     if groups < 3:
         return np.zeros(left_out.shape[:-1])

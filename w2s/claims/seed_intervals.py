@@ -149,21 +149,21 @@ def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LE
 
 
 def places_of_resamples(seeds: int, resamples: int) -> Iterator[IntArray]:
-    """Places of the drawn seeds, (seeds,) each; a function of the two numbers."""
+    """Return the places of the drawn seeds, (seeds,) each; a function of the two numbers."""
     generator = np.random.Generator(np.random.Philox(key=[0xC1A1, seeds]))
     for _ in range(resamples):
         yield generator.integers(seeds, size=seeds)
 
 
 def _others(seeds: int) -> Iterator[IntArray]:
-    """Places of all seeds but one, or but a group of neighbours where there are many: up to a hundred times."""
+    """Return the places of all seeds but one, or but a group of neighbours where there are many: up to a hundred times."""
     places = np.arange(seeds)
     for group in np.array_split(places, min(seeds, _GROUPS)):
         yield np.delete(places, group)
 
 
 def means_of_resamples(values: FloatArray, resamples: int) -> FloatArray:
-    """Means of values (seeds, entries) over all seeds, over those of every resample, and without each group of seeds.
+    """Compute means of values (seeds, entries) over all seeds, over those of every resample, and without each group of seeds.
 
     (1 + resamples + groups, entries); without resamples the first alone.
     """
@@ -184,7 +184,7 @@ def means_of_resamples(values: FloatArray, resamples: int) -> FloatArray:
 
 
 def _means_of_others(deviations: FloatArray, missing: npt.NDArray[np.bool_], centre: FloatArray, groups: int) -> FloatArray:
-    """Means without each group of neighbours: (groups, entries)."""
+    """Compute the means without each group of neighbours: (groups, entries)."""
     parts = np.array_split(np.arange(len(deviations)), groups)
     starts, sizes = [int(part[0]) for part in parts], np.array([len(part) for part in parts])
     left = deviations.sum(axis=0) - np.add.reduceat(deviations, starts, axis=0)
@@ -193,7 +193,7 @@ def _means_of_others(deviations: FloatArray, missing: npt.NDArray[np.bool_], cen
 
 
 def _drawn_counts(seeds: int, resamples: int) -> Iterator[tuple[slice, FloatArray]]:
-    """How often all seeds, and then each resample, have each seed: (block, seeds), some resamples at a time."""
+    """Count how often all seeds, and then each resample, have each seed; yield (block, seeds), some resamples at a time."""
     yield slice(0, 1), np.ones((1, seeds))
     choices, step = places_of_resamples(seeds, resamples), max(1, _BLOCK // seeds)
     for start in range(1, 1 + resamples, step):
@@ -219,7 +219,7 @@ class _Groups(NamedTuple):
         return cls(np.argsort(codes, kind="stable"), np.cumsum(counts) - counts, counts, seeds.astype(np.int64) % 2)
 
     def picked(self, table: DataFrame, chosen: IntArray) -> DataFrame:
-        """Take the rows of the chosen seeds, every choice a seed of its own with the parity of the seed it was."""
+        """Take the rows of the chosen seeds; every choice becomes a new seed with the parity of the seed that was drawn."""
         counts = self.counts[chosen]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         picked: DataFrame = table.iloc[self.order[np.repeat(self.starts[chosen], counts) + within]]

@@ -55,6 +55,8 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     Only lines with ``least`` levels or more, two seeds or more and every level on every seed are returned.
     """
     others = [name for name in columns.cell_fields(table) if name != axis]
+    table = table.copy(deep=False)
+    table.attrs = {}  # pandas copies them, a whole grid among them, with every selection
     codes, _ = columns.group_codes(table, others)
     parts = [table.iloc[np.flatnonzero(codes == code)].sort_values(["seed", axis]) for code in np.unique(codes)]
     found = []
@@ -66,31 +68,49 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     return found
 
 
-def steps(lines: Sequence[Line], of: Along, what: str, *, rises: bool, threshold: float, nothing: str) -> Verdict:
+def steps(
+    lines: Sequence[Line],
+    of: Along,
+    what: str,
+    *,
+    rises: bool,
+    threshold: float,
+    nothing: str,
+    lead: Along | None = None,
+) -> Verdict:
     """Test that ``of`` rises (or falls) from each level to the next in every line.
 
-    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. ``what`` names the
-    statistic, ``nothing`` is the reason of ``untestable`` where there is no line.
+    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. With ``lead``, this
+    too is asked to be above it at every level. ``what`` names the statistic, ``nothing`` is the reason of ``untestable`` where
+    there is no line.
     """
     sign = 1.0 if rises else -1.0
+
+    def least(means: Values) -> float:
+        values = of(means)
+        step = sign * (values[1:] - values[:-1])
+        return float((step if lead is None else np.concatenate([step, lead(means)])).min())
+
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
         if rises
         else below(f"largest step of {what}", -value, -interval, threshold, seeds)
-        for value, interval, seeds in _least(lines, lambda means: float(np.min(sign * np.diff(of(means)))))
+        for value, interval, seeds in _least(lines, least)
     ]
     return worst(verdicts, nothing)
 
 
-def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str) -> Verdict:
+def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothing: str, lead: Along | None = None) -> Verdict:
     """Test that ``of`` is higher at its inner peak than at both ends of every line, by more than ``threshold``.
 
-    The peak is chosen on even seeds and its height read on odd ones, so a line needs three levels and seeds of both kinds.
+    With ``lead``, this too is asked to be above ``threshold`` at the peak. The peak is chosen on even seeds, heights are
+    read on odd ones, so a line needs three levels and seeds of both kinds.
     """
 
     def over_both_ends(even: Values, odd: Values) -> float:
         peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
-        return float(values[peak] - max(values[0], values[-1]))
+        height = float(values[peak] - max(values[0], values[-1]))
+        return height if lead is None else float(np.minimum(height, lead(odd)[peak]))
 
     verdicts = [
         above(f"least {what}", value, interval, threshold, seeds)
@@ -100,7 +120,7 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
 
 
 def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
-    """Least value over lines of a function of means, with intervals; lines of one set of seeds go together.
+    """Compute the least value over lines of a function of means, with intervals; lines of one set of seeds share resamples.
 
     ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds.
     """
@@ -115,15 +135,19 @@ def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = Fa
 
 
 def _parted(lines: list[Values], parts: Values) -> Values:
-    """Values of all lines times indicators (seeds, parts) of some seeds, and these: (seeds, parts, all values + 1)."""
+    """Multiply the values of all lines by indicators (seeds, parts) of some seeds, and add the indicators as a last column.
+
+    Returns (seeds, parts, all values + 1).
+    """
     together = np.concatenate([line.reshape(len(line), -1) for line in lines], axis=1)
     return np.concatenate([parts[:, :, None] * together[:, None, :], parts[:, :, None]], axis=2)
 
 
 def _least_of(of: Callable[..., float], shapes: list[tuple[int, int]], means: Values) -> float:
-    """Least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
+    """Compute the least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
     share = means[:, -1:]
     if not (share > 0).all():
         return float("nan")
     by_line = np.split(means[:, :-1] / share, np.cumsum([levels * width for levels, width in shapes])[:-1], axis=1)
-    return float(min(of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)))
+    found = [of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)]
+    return float(np.min(found))  # unlike Python's min, NaN where one line has no value

@@ -82,7 +82,7 @@ class Group:
         return total
 
     def values(self, name: str) -> list[Any]:
-        """One value per level."""
+        """List the values of a field, one per level."""
         return [level[name] for level in self.levels]
 
 
@@ -125,7 +125,7 @@ class Block:
         return (*self.fixed, *(name for axis in self.axes for name in axis.names))
 
     def values(self, name: str) -> list[Any]:
-        """Distinct values of one field, in order of first appearance."""
+        """List the distinct values of one field, in order of first appearance."""
         if name in self.fixed:
             return [self.fixed[name]]
         return list(dict.fromkeys(self.axes[self._position(name)].column(name)))
@@ -138,7 +138,10 @@ class Block:
         return values[0]
 
     def group(self, *names: str) -> Group:
-        """Distinct combinations of the named fields and, per cell, which one it has. Cost: O(length of the axes involved)."""
+        """Group the cells by the named fields: their distinct combinations, and which one each cell has.
+
+        Cost: O(length of the axes involved).
+        """
         fixed = {name: self.fixed[name] for name in names if name in self.fixed}
         factors = []
         for position, axis in enumerate(self.axes):
@@ -158,7 +161,7 @@ class Block:
         return np.broadcast_to(picked, self.shape + picked.shape[len(self.shape) :])
 
     def cells(self) -> Iterator[dict[str, Any]]:
-        """Every wanted cell as a plain mapping. For small blocks and for tests: cost is one dictionary per cell."""
+        """Yield every wanted cell as a plain mapping, for small blocks and tests: the cost is one dictionary per cell."""
         for index in np.ndindex(*self.shape):
             if self.mask is None or self.mask[index]:
                 cell = dict(self.fixed)
@@ -167,7 +170,7 @@ class Block:
                 yield cell
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """Values of one field as an array that broadcasts to the block's shape (None becomes NaN among numbers)."""
+        """Return the values of one field as an array that broadcasts to the block's shape (None becomes NaN among numbers)."""
         if name in self.fixed:
             values, shape = [self.fixed[name]], [1] * len(self.axes)
         else:

@@ -80,9 +80,9 @@ class FieldSpec:
     infinite: bool
 
     def parse(self, value: Any, base: Path | None = None, *, stored: bool = False) -> Any:
-        """Check one value and bring it to canonical form (1e3 -> 1000 for integers, -0.0 -> 0.0).
+        """Check one value and return its canonical form (1e3 -> 1000 for integers, -0.0 -> 0.0).
 
-        Files are looked up relative to ``base``; with ``stored`` a recorded file is taken at its word, without a look.
+        Files are looked up relative to ``base``; with ``stored`` a recorded file is accepted without looking for it.
         Raises :class:`FieldError` with the reason, the allowed values and the nearest match.
         """
         if isinstance(value, np.generic):
@@ -133,13 +133,13 @@ class FieldSpec:
         return "text" if self.is_file else table.get(self.core, "json")
 
     def is_active(self, values: Mapping[str, Any]) -> bool:
-        """Whether the field matters in a cell, given its controllers; a controller that is not named decides nothing."""
+        """Tell whether the field matters in a cell, given its controllers; a controller that is not named decides nothing."""
         return all(values[name] in allowed for name, allowed in self.when.items() if name in values)
 
 
 @functools.lru_cache(maxsize=256)
 def cell_fields(cell: type[Cell]) -> Mapping[str, FieldSpec]:
-    """Every field of a cell type in declaration order, ``seed`` last."""
+    """Return every field of a cell type in declaration order, ``seed`` last."""
     hints = typing.get_type_hints(cell, include_extras=True)
     specs: dict[str, FieldSpec] = {}
     for name, info in cell.model_fields.items():
@@ -164,7 +164,7 @@ def cell_fields(cell: type[Cell]) -> Mapping[str, FieldSpec]:
 
 
 def null_inactive(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
-    """Set every inactive field to None, and those that depend on it."""
+    """Set every inactive field to None, and also those that depend on it."""
     cell = dict(values)
     while changed := [n for n, v in cell.items() if v is not None and not fields[n].is_active(cell)]:
         cell.update(dict.fromkeys(changed))
@@ -197,7 +197,7 @@ def _show(value: Any) -> str:
 
 
 def value_digest(name: str, value: Any) -> tuple[int, int]:
-    """128-bit digest of one field value, as two unsigned 64-bit words.
+    """Hash one field value to 128 bits, as two unsigned 64-bit words.
 
     Numbers are canonical (an integer-valued float hashes as that integer), files hash by content, so the digest does not
     depend on how a grid happens to spell a value. Cell identities are sums of these digests modulo 2**64 per word.

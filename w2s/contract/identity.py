@@ -22,7 +22,7 @@ Words = npt.NDArray[np.uint64]
 
 
 def cell_ids(study: type[Study], block: Block) -> Words:
-    """Identities of all cells of a block, masked ones included, in C order: shape (size, 2), uint64.
+    """Compute the identities of all cells of a block, masked ones included, in C order: shape (size, 2), uint64.
 
     Cost: one digest per axis value, one addition per cell and axis.
     """
@@ -43,7 +43,7 @@ def cell_ids(study: type[Study], block: Block) -> Words:
 
 
 def hex_ids(ids: Words) -> npt.NDArray[np.bytes_]:
-    """Identities as 32 lower-case hex digits each: array of dtype S32."""
+    """Write identities as 32 lower-case hex digits each: array of dtype S32."""
     text = np.ascontiguousarray(ids).astype(">u8").tobytes().hex().encode()
     return np.frombuffer(text, dtype="S32")
 

@@ -36,7 +36,7 @@ class Memo:
         return len(self._values)
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return the value of a key, made where it is not held. A value above the limit is returned and not kept."""
+        """Return the value of a key, computed by ``make`` where it is not held; a value above the limit is not kept."""
         if key in self._values:
             self._values.move_to_end(key)
             return self._values[key][0]
@@ -53,7 +53,7 @@ class Memo:
 
 
 def size_of(value: Any) -> float:
-    """Bytes of the arrays in a value: in its attributes, fields, items and entries, each array counted once."""
+    """Count the bytes of the arrays in a value: in its attributes, fields, items and entries, each array counted once."""
     seen: set[int] = set()
 
     def walk(part: Any) -> float:

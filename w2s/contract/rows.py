@@ -39,7 +39,7 @@ STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
 ILL_CONDITIONED = 1e12
 """Condition number above which a row's numbers are not comparable across backends (status ``ill_conditioned``)."""
 
-_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "pgr")
+_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "weak_distance", "pgr")
 _ERRORS_01 = (
     "weak_error_01",
     "student_error_01",
@@ -50,8 +50,12 @@ _ERRORS_01 = (
     "pgr_01",
 )
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
+"""What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
+_FINITE = ("weak_error", "student_error", "ceiling_error", "weak_distance")
+"""What a row must have to be ``ok``. The misfit may be unknown: a method of one's own may train on labels that no item outside
+its training has."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
@@ -62,7 +66,7 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 
 def metric_columns(study: type[Study]) -> dict[str, str]:
-    """Result columns of a study, name -> type name, in table order."""
+    """Return the result columns of a study, name -> type name, in table order."""
     names = {"status": "string", "message": "string"} | dict.fromkeys(_ERRORS, "double") | {"pgr_status": "string"}
     if study.classifies:
         names |= dict.fromkeys(_ERRORS_01, "double") | {"pgr_01_status": "string"}
@@ -70,7 +74,7 @@ def metric_columns(study: type[Study]) -> dict[str, str]:
 
 
 def field_type(spec: FieldSpec) -> pa.DataType:
-    """Arrow type of a cell field."""
+    """Return the Arrow type of a cell field."""
     if spec.kind == "literal":
         return pa.int64() if all(type(c) is int for c in spec.choices) else pa.string()
     kinds = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
@@ -79,7 +83,7 @@ def field_type(spec: FieldSpec) -> pa.DataType:
 
 @functools.lru_cache(maxsize=64)
 def table_schema(study: type[Study]) -> pa.Schema:
-    """Schema of a study's table: identity, every cell field, results, provenance."""
+    """Build the schema of a study's table: identity, every cell field, results, provenance."""
     columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
     columns += [(name, field_type(spec)) for name, spec in cell_fields(study.Cell).items()]
     columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | PROVENANCE).items()]
@@ -87,7 +91,7 @@ def table_schema(study: type[Study]) -> pa.Schema:
 
 
 def schema_problem(study: type[Study]) -> str | None:
-    """Why fields and columns of a study do not make a table; None when they do."""
+    """Say why fields and columns of a study do not make a table; None when they do."""
     for name, kind in study.columns.items():
         if kind not in _TYPES:
             return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
@@ -99,10 +103,11 @@ def schema_problem(study: type[Study]) -> str | None:
 
 
 def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mapping[str, Any]) -> pa.Table:
-    """Rows of the block's wanted cells.
+    """Build the rows of the block's wanted cells.
 
     ``solved`` are arrays that broadcast to ``block.shape``; ``provenance`` holds ``backend``, ``blas``, ``dtype``,
-    ``threads`` and ``elapsed_s`` of the block. Raises ValueError when a column is unknown, missing or misshapen.
+    ``threads`` and ``elapsed_s`` of the block, and ``code_digest`` where code outside this package has a part in it. Raises
+    ValueError when a column is unknown, missing or misshapen.
     """
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
@@ -127,7 +132,7 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
 
 
 def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
-    """Rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
+    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
     nothing = np.full((1,) * len(block.axes), np.nan)
     solved = dict.fromkeys(_REQUIRED, nothing) | {
         "status": np.full_like(nothing, STATUS.index("failed"), dtype=np.int8),
@@ -154,6 +159,7 @@ def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str
         if known[name] in ("double", "int64") and column.dtype.kind not in "biuf":
             raise ValueError(f"study {study.name}: column {name!r} holds {column.dtype} values, not numbers")
     rows = dict(flat)
+    rows.setdefault("weak_distance", rows["misfit"])
     for suffix in ("", "_01") if "weak_error_01" in rows else ("",):
         weak, student, ceiling = (rows[f"{name}_error{suffix}"] for name in ("weak", "student", "ceiling"))
         rows.setdefault(f"gain{suffix}", metrics.gain(weak, student))
@@ -173,7 +179,7 @@ def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
     if "condition" in rows:
         ill = rows["condition"] > ILL_CONDITIONED
         code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
-    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _REQUIRED])
+    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _FINITE])
     numbers = [values for name, values in rows.items() if name != "condition" and np.asarray(values).dtype.kind == "f"]
     finite &= ~np.logical_or.reduce([np.isinf(values) for values in numbers])
     code[~finite & (code != STATUS.index("failed"))] = STATUS.index("nonfinite")
@@ -200,7 +206,7 @@ def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
 
 @functools.lru_cache(maxsize=256, typed=True)
 def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
-    """Column of one value: most blocks of a run are of one size and share these."""
+    """Return a column of one repeated value, made once: most blocks of a run have one size and share such columns."""
     return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
 
 

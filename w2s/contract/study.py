@@ -119,7 +119,8 @@ class Study(ABC):
     Attributes
     ----------
     name : the study's identity, never its path.
-    version : raise it when the numbers change; rows of another version are set aside.
+    version : raise it when the numbers change; rows of another version are set aside. Rows of a study in a file or in another
+        package also carry a digest of its source, and a launch refuses to add rows of another source in silence.
     Cell : the cell type.
     shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
@@ -155,13 +156,25 @@ class Study(ABC):
         self.store = store
 
     def needs(self, block: Block) -> Sequence[Call]:  # noqa: ARG002
-        """Artifacts that must be finished before the block is solved: trainings, predictions, features. None by default."""
+        """List the artifacts that must be finished before the block is solved: trainings, predictions, features.
+
+        The default is none.
+        """
         return ()
+
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name functions and classes that the block's rows depend on and that a user may have written: a loss, a method.
+
+        Rows carry a digest of the source of those that are not of this package. By default the functions of the artifacts.
+        """
+        from w2s.artifacts import in_order
+
+        return {call.artifact.name: call.artifact.function for call in in_order(self.needs(block))}.values()
 
     def unblind(self, block: Block) -> str:  # noqa: ARG002
         """Say how truth that only the evaluator may read could reach a student; empty when it cannot. For ``--blind``.
 
-        A study with artifacts has to say it: without a method of its own its grids are refused.
+        A study with artifacts must have a method of its own; without it, its grids are refused.
         """
         return ""
 
@@ -170,12 +183,19 @@ class Study(ABC):
         return None
 
     def check(self, block: Block) -> None:  # noqa: ARG002
-        """Look at what a rule between fields cannot see, for instance inside data files.
+        """Check what a rule between fields cannot see, for instance inside data files.
 
         Called once per sub-grid with the whole sub-grid as one block, before anything runs. Raise
         :class:`w2s.errors.FieldError` with a message for the user.
         """
         return
+
+    def reads(self, block: Block) -> Sequence[str]:  # noqa: ARG002
+        """Say what a block takes from its files, a line each, for ``plan``: inputs, targets, what is left out and why.
+
+        None by default. Called after :meth:`check`.
+        """
+        return ()
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""
@@ -188,7 +208,7 @@ class Study(ABC):
 
     @abstractmethod
     def cost(self, block: Block) -> Cost:
-        """Nominal work of solving the block: what decides how a grid is cut."""
+        """Estimate the nominal work of solving the block, which decides how a grid is cut."""
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List what the cells of the block share, for ``plan`` to show and to predict a time from; it decides nothing.
@@ -199,10 +219,10 @@ class Study(ABC):
         return (Piece("solving", "other", 1.0, self.cost(block).flops, (), "", _ORDER),)
 
     def common(self, block: Block) -> Iterable[Common]:  # noqa: ARG002
-        """Values of the block that blocks of other sub-grids may need too; none by default.
+        """Yield values of the block that blocks of other sub-grids may need too; none by default.
 
         Blocks with such values in common are solved one after another by one worker, which gives them one :attr:`memo`.
-        Derived from the block's cells alone, without its data.
+        The values are derived from the block's cells alone, without its data.
         """
         return ()
 

@@ -24,7 +24,10 @@ def unshown_fields(table: DataFrame, shown: Collection[str]) -> list[str]:
 
 
 def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
-    """Keep the rows of the setting of all other fields in which the shown ones take most values; say what is held in it."""
+    """Keep the rows of one setting of all other fields: the one in which the shown fields take most values.
+
+    Returns the rows and a text that says what is held.
+    """
     others = unshown_fields(table, shown)
     if not len(table):
         return table, ""
@@ -45,7 +48,7 @@ def hold(table: DataFrame, name: str) -> tuple[DataFrame, str]:
 
 
 def seeds_text(rows: DataFrame) -> str:
-    """Say how many seeds some rows have: ``24 seeds``, ``one seed``."""
+    """Write how many seeds some rows have: ``24 seeds``, ``one seed``."""
     count = int(rows["seed"].nunique())
     return "one seed" if count == 1 else f"{count} seeds"
 

@@ -27,7 +27,7 @@ def canvas(width: float, height: float) -> Figure:
 
 
 def panels(figure: Figure, rows: int, columns: int, **options: Any) -> npt.NDArray[Any]:
-    """Make a grid of quiet axes: array (rows, columns)."""
+    """Make a grid of axes with few lines: array (rows, columns)."""
     axes: npt.NDArray[Any] = np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
@@ -53,15 +53,15 @@ def level(ax: Axes, value: float) -> None:
 
 
 def beside(ax: Axes) -> None:
-    """Put the legend on the right of the axes."""
+    """Put the legend at the right of the axes."""
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 def heading(figure: Figure, title: str, note: str) -> None:
-    """Write the title, and under it what is shown and held."""
+    """Write the title, and under it what is shown and what is held."""
     figure.suptitle(f"{title}\n{note}", fontsize=10, x=0.01, ha="left")
 
 
 def few_digits(value: float) -> str:
-    """Write the label of a minor tick of a logarithmic axis: those at 2 and 5 only."""
+    """Write the label of a minor tick of a logarithmic axis, at 2 and 5 only."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""

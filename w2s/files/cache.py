@@ -5,9 +5,13 @@ A folder that cannot be written costs time, never a result; nothing is ever unpi
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.files.durable import whole
+from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget"]
+__all__ = ["cache_folder", "cached", "forget", "home_folder", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -34,8 +39,8 @@ class _Recipe:
 def cached(key: str, compute: Callable[[], Array]) -> Array:
     """Return the array stored under a key, or compute and store it. The key must name everything the array depends on.
 
-    What is stored is mapped into memory, so that a part of it can be used without reading the rest: do not write into it.
-    This process remembers the last eight.
+    The stored array is mapped into memory, so that a part of it can be used without reading the rest: do not write into it.
+    The process keeps the eight arrays that it used last.
     """
     name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return _stored(_Recipe(cache_folder("features") / f"{name}.npy", compute))
@@ -61,6 +66,41 @@ forget = _stored.cache_clear
 
 
 def cache_folder(*parts: str) -> Path:
-    """Return a place in ``w2s-sweep`` of the user's cache folder: ``XDG_CACHE_HOME``, or ``~/.cache`` where it is not set."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base, "w2s-sweep", *parts)
+    """Return a place in ``w2s-sweep`` of the user's cache folder: ``XDG_CACHE_HOME``, or ``~/.cache`` where it is not set.
+
+    For a user without a home folder it is a folder of this process, which is removed when the process ends.
+    """
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base, "w2s-sweep", *parts)
+    home = home_folder()
+    return Path(_own_folder() if home is None else home / ".cache", "w2s-sweep", *parts)
+
+
+def home_folder() -> Path | None:
+    """Return the user's home folder; None where the system knows none, as for a user id without an account."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+@functools.cache
+def _own_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="w2s-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def made_once(place: Path, made: Path, make: Callable[[], object]) -> Path:
+    """Return ``place``; where the file ``made`` is not there yet, one process calls ``make`` and others wait for it.
+
+    What ``make`` writes has to appear whole: on a file system without locks several processes may make it.
+    """
+    if made.is_file():
+        return place
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(hold(place.with_name(f".{place.name}.lock")))
+        if not made.is_file():
+            make()
+    return place

@@ -20,7 +20,10 @@ from typing import Any, ClassVar, Self
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
-__all__ = ["BUILTIN", "Content", "DataFile", "DataFileError", "content_sha256", "data_folders"]
+from w2s.errors import FieldError
+from w2s.files.paths import user_path
+
+__all__ = ["BUILTIN", "Content", "DataFile", "DataFileError", "beside", "content_sha256", "data_folders"]
 
 
 class DataFileError(ValueError):
@@ -47,16 +50,21 @@ class Content(ABC):
     @classmethod
     @abstractmethod
     def locate(cls, name: str, base: Path) -> Path:
-        """Return the place of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
+        """Return the path of ``name``, relative to ``base``; raise :class:`DataFileError` when there is none."""
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:  # noqa: ARG003
-        """Return the sha256 of what is at ``path``."""
+        """Return the sha256 of the content at ``path``."""
         return content_sha256(path)
 
     @classmethod
+    def code_file(cls, name: str) -> str | None:  # noqa: ARG003
+        """Return the Python file that is run where a value of this name is used; None for data."""
+        return None
+
+    @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return name.startswith("data:")
 
     def seen_from(self, folder: Path) -> str:
@@ -65,7 +73,7 @@ class Content(ABC):
 
     @classmethod
     def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> Self:
-        """Locate and hash; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
+        """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""
         path = cls.locate(name, base or Path.cwd())
         digest = cls.digest(name, path)
         if sha256 is not None and digest != sha256:
@@ -103,7 +111,7 @@ class DataFile(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return name in BUILTIN or super().keeps_name(name)
 
 
@@ -119,8 +127,19 @@ BUILTIN: Mapping[str, Any] = {"digits": _digits}
 
 
 def data_folders() -> list[Path]:
-    """Folders named in ``W2S_DATA``, in order."""
-    return [Path(part).expanduser().resolve() for part in os.environ.get("W2S_DATA", "").split(os.pathsep) if part]
+    """Return the folders named in ``W2S_DATA``, in order. Raises :class:`DataFileError` for one that no path can be."""
+    try:
+        return [user_path(part) for part in os.environ.get("W2S_DATA", "").split(os.pathsep) if part]
+    except FieldError as error:
+        raise DataFileError(f"W2S_DATA: {error}") from None
+
+
+def beside(name: str, base: Path) -> Path:
+    """Resolve a path relative to ``base``, with ``~`` and ``$NAME`` expanded. Raises :class:`DataFileError`."""
+    try:
+        return user_path(name, base)
+    except FieldError as error:
+        raise DataFileError(str(error)) from None
 
 
 def _locate(name: str, base: Path) -> Path:
@@ -132,10 +151,10 @@ def _locate(name: str, base: Path) -> Path:
     if name.startswith("data:"):
         return _in_data_folders(name)
     try:
-        path = (base / Path(name).expanduser()).resolve()
+        path = beside(name, base)
         if path.is_file():
             return path
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
         raise DataFileError(f"{name!r} is no path of a file: {error}") from None
     raise DataFileError(f"{name}: no such file {path}{_similar(path.parent, path.name)}")
 
@@ -166,7 +185,7 @@ def _similar(folder: Path, name: str) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Digest of a file's content, read again only when its time or size changed."""
+    """Hash a file's content; it is read again only when its time or size changed."""
     return _sha256(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 

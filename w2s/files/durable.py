@@ -16,7 +16,7 @@ __all__ = ["publish", "whole"]
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to the disk and rename it to ``path``, on error delete it.
 
-    Folders are made. Raises OSError where something cannot be written.
+    Missing folders are made. Raises OSError where something cannot be written.
     """
     temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,8 @@ def whole(path: Path) -> Iterator[Path]:
 def publish(folder: Path, place: Path) -> None:
     """Flush every file of a folder to the disk, then rename the folder to ``place``.
 
-    What is at ``place`` is no value (its reader refused it): it is moved aside first, so that no name is ever half a folder.
+    Whatever is at ``place`` is no valid value (its reader refused it). It is moved aside first, so that no name ever stands
+    for half a folder.
     """
     for item in sorted(folder.rglob("*")):
         if item.is_file():
@@ -48,7 +49,10 @@ def publish(folder: Path, place: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file is on the disk; without it a rename may survive a power cut that the content does not."""
+    """Wait until a file is on the disk.
+
+    Without that, a power cut may keep the rename and lose the content.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -18,12 +18,12 @@ _PREFIX = "hub:"
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name is one of the hub."""
+    """Tell whether a name is one of the hub."""
     return name.startswith(_PREFIX)
 
 
 def split_hub_name(name: str, content: str) -> tuple[str, str]:
-    """Split ``hub:NAME@REVISION`` into name and revision; ``content`` says what a missing revision leaves open.
+    """Split ``hub:NAME@REVISION`` into name and revision; ``content`` says what is undefined without a revision.
 
     Raises :class:`DataFileError` where either is missing.
     """

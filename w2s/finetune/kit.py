@@ -21,12 +21,12 @@ from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
 from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
-from w2s.plugins import code_of
+from w2s.user_files import code_of
 
 __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
 
@@ -130,18 +130,21 @@ class Kit:
         return self.setup.weak_models
 
     def seed(self, *role: str) -> int:
-        """Seed of 63 bits for a role of the method's own, hashed from its words and the cell's seed."""
+        """Return a seed of 63 bits for a role of the method's own, hashed from its words and the cell's seed."""
         return role_seed(*role, seed=self.setup.seed)
 
     def truth(self, part: str) -> Call:
-        """True labels of a part, one-hot. Raises :class:`UndeclaredTruthError` unless the method declares ``truth:PART``."""
+        """Return one-hot true labels of a part.
+
+        Raises :class:`UndeclaredTruthError` unless the method declares ``truth:PART``.
+        """
         if f"truth:{part}" not in self.uses:
             declared = ", ".join(self.uses) or "nothing"
             raise UndeclaredTruthError(f"the method asks for the truth of {part} items; in uses it declares {declared}")
         return self.true_labels(part)
 
     def true_labels(self, part: str) -> Call:
-        """True labels of a part, for teachers, ceilings and baselines; a method asks :meth:`truth`."""
+        """Return true labels of a part, for teachers, ceilings and baselines; a method uses :meth:`truth` instead."""
         return truth_labels(items=self.items, truth=self.setup.truth, part=part, classes=self.setup.classes)
 
     def teacher(self, model: ModelFolder, member: int = 0) -> Call:
@@ -164,36 +167,36 @@ class Kit:
         return predict_pairs(**given) if self.setup.pairs else predict(**given)
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
-        """Soft labels of parts by a trained ``model``, as it gives them."""
+        """Label parts with the unchanged soft predictions of a trained ``model``."""
         found = self.predict(model, training, _BY_TEACHERS)
         return as_labels(predictions=found, items=self.items, parts=parts, hard=False)
 
     def weak_labels(self) -> Call:
-        """Labels of transfer and validation items: the mean of all teachers, through the chain, treated as the cell says."""
+        """Label transfer and validation items by the mean of all teachers, through the chain, treated as the cell says."""
         return self._passed_on(tuple(self.labels(model, training) for model, training in self.teachers()))
 
     def supervisors(self) -> tuple[Call, ...]:
-        """Labels as :meth:`weak_labels`, of each supervisor alone: the weak models, or the members of a single one."""
+        """Return labels as :meth:`weak_labels`, of each supervisor alone: the weak models, or the members of a single one."""
         soft = [self.labels(model, training) for model, training in self.teachers()]
         size = self.members if len(self.weak_models) > 1 else 1
         return tuple(self._passed_on(tuple(soft[k : k + size])) for k in range(0, len(soft), size))
 
     def treated(self, labels: Call) -> Call:
-        """Treat labels as the cell says: temperature, one-hot."""
+        """Treat labels as the cell says: change their temperature, make them one-hot."""
         for treat in self.treatments:
             labels = treat(labels)
         return labels
 
     def labelled(self, labels: Call | tuple[Call, ...]) -> Examples:
-        """Transfer items with labels, or with those of several supervisors, as examples of a training."""
+        """Return transfer items with labels, or with those of several supervisors, as examples of a training."""
         return self.examples("transfer", labels)
 
     def examples(self, part: str, labels: Call | tuple[Call, ...]) -> Examples:
-        """Items of a part with labels: with preferences where the task has pairs, else with classes."""
+        """Return items of a part with labels: with preferences where the task has pairs, else with classes."""
         return Pair(part, labels) if self.setup.pairs else Labelled(part, labels)
 
     def reference(self, model: ModelFolder) -> Call:
-        """Log-probabilities of all replies under the untrained ``model``: the frozen reference of DPO.
+        """Compute log-probabilities of all replies under the untrained ``model``: the frozen reference of DPO.
 
         Raises :class:`FieldError` for a task without pairs.
         """
@@ -202,10 +205,10 @@ class Kit:
         return reference_log_probabilities(base=model, items=self.items, max_length=self.setup.max_length)
 
     def features(self, model: ModelFolder, layer: int | None = None, pooling: str = "auto") -> tuple[Call, int]:
-        """Pooled hidden states of the frozen ``model`` for all items, and the layer: the last one where ``layer`` is None."""
+        """Return pooled hidden states of the frozen ``model`` for all items, and the layer (``layer``, or the last one)."""
         if self.setup.pairs:
             raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
-        chosen = depth_and_width(model)[0] if layer is None else layer
+        chosen = layer_count(model) if layer is None else layer
         length = self.setup.max_length
         return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
 
@@ -250,11 +253,10 @@ class Kit:
         ----------
         model, examples : a pretrained model; items with labels.
         objective, settings : a registered objective and its options; None: classification.
-        role : names the seed: ``student`` has that of the cell's other trainings, any other word one of its own.
+        role : names the seed: ``student`` has that of the cell's other trainings, any other word has its own.
         recipe : changes of the cell's recipe, as in :class:`w2s.finetune.training.recipe.Recipe`.
 
         Raises :class:`w2s.errors.FieldError` for an unknown objective, its options, or the wrong kind of examples.
-
         """
         named = objective or ("reward" if self.setup.pairs else "classification")
         kind = find_objective(named)
@@ -274,15 +276,15 @@ class Kit:
         return self._train(model, examples, own | recipe, seed)
 
     def student(self, training: Call, *says: Call) -> Student:
-        """Return the student of a training of the student's model; ``says`` are calls that write columns of the row."""
+        """Return the student that a training of the student's model gives; ``says`` are calls that write columns of the row."""
         return Student(training, self.predict(self.student_model, training), says)
 
     def changed(self, **fields: Any) -> Kit:
-        """Return a kit that differs in some fields."""
+        """Return a kit with some fields replaced."""
         return replace(self, **fields)
 
     def _objective(self, name: str | None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The entry of a recipe: none for classification, which trainings had before there was a choice."""
+        """Return the entry of a recipe: none for classification, so that old trainings keep their identity."""
         if name is None and not self.setup.pairs:
             return {}
         named = name or "reward"
@@ -306,7 +308,10 @@ class Kit:
         )
 
     def _passed_on(self, soft: tuple[Call, ...]) -> Call:
-        """Mean of soft labels, treated; then, model by model, the labels of a chain's link that has learned from them."""
+        """Average soft labels and treat them, then pass them through the chain.
+
+        Each model of the chain is trained on the labels, and its own labels, treated, replace them.
+        """
         labels = self.treated(soft[0] if len(soft) == 1 else mix(labels=soft, weights=(1.0,) * len(soft)))
         for model in self.setup.chain:
             link = self._train(model, self.labelled(labels), self._objective(None), member_seed(self.setup.seed))

@@ -6,7 +6,7 @@ loading a pickle runs whatever code it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from w2s.importers.eleuther import read_eleuther
@@ -15,5 +15,5 @@ from w2s.importers.openai import read_openai
 
 __all__ = ["IMPORTERS", "FolderError", "Imported"]
 
-IMPORTERS: Mapping[str, Callable[[Path], Imported]] = {"openai-w2s": read_openai, "eleuther": read_eleuther}
-"""Readers of result folders, by the name of the code base."""
+IMPORTERS: Mapping[str, Callable[[Path, Sequence[Path]], Imported]] = {"openai-w2s": read_openai, "eleuther": read_eleuther}
+"""Readers of a result folder, and of further folders with weak models and ceilings, by the name of the code base."""

@@ -9,6 +9,7 @@ weak-to-strong   run folders as in openai/weak-to-strong, and in each the Arrow 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,27 +18,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.importers.files import FolderError, Imported, number, read_json, read_saved, summary_row, whole, word
-from w2s.importers.simple_runs import SimpleRun, Trio, find_runs, find_trios, trio_row
+from w2s.importers.settings import flat, shown, swept
+from w2s.importers.simple_runs import SimpleRun, Trio, find_anchors, find_runs, find_trios, run_settings, trio_row
 
 __all__ = ["read_eleuther"]
 
 _ROLES = ("weak", "student", "ceiling")
-_NAMED = {"ds_name", "model_size", "weak_model_size", "weak_model", "weak_labels_path", "loss", "seed"}
+_MARK = "n_train_docs"
 _PROBES = {"probe_relabel": "relabelled", "probe_filter": "filtered"}
 
 
-def read_eleuther(folder: Path) -> Imported:
-    """Read the results folder of either code base; :class:`FolderError` when no finished run is in it."""
-    runs, skipped = find_runs(folder, "n_train_docs")
-    trios, lonely = find_trios(runs, folder)
+def read_eleuther(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
+    """Read the results folder of either code base; weak models and ceilings that are not in it come from ``anchors``.
+
+    Raises :class:`FolderError` when no finished run is in it, or no anchor in one of ``anchors``.
+    """
+    runs, skipped = find_runs(folder, _MARK)
+    nested = [place for place in anchors if _anchor_folders(place)]
+    trios, lonely = find_trios(runs, folder, find_anchors([place for place in anchors if place not in nested], _MARK))
     tables, rows = [], []
-    swept = _swept_settings(trios)
+    varied = swept([run_settings(trio.student) for trio in trios])
     for trio in trios:
-        table, problem = _predictions(trio, folder, swept)
+        table, problem = _predictions(trio, folder, varied)
         rows.append(trio_row(trio, folder, _ceiling_rows(trio), None if table is None else table.num_rows))
         tables += [] if table is None else [table]
         lonely += [] if problem is None else [problem]
-    found, damaged = _nested_rows(folder)
+    found, damaged = _nested_rows(folder, nested)
     skipped = [*skipped, *lonely, *damaged]
     if not rows and not found:
         expected = "RUN/TASK/w2s/results.json with SHARED/TASK/{weak,strong}, or run folders with results_summary.json"
@@ -46,8 +52,8 @@ def read_eleuther(folder: Path) -> Imported:
     return Imported(rows + found, pa.concat_tables(tables) if tables else None, skipped)
 
 
-def _predictions(trio: Trio, folder: Path, swept: Sequence[str]) -> tuple[pa.Table | None, str | None]:
-    """P(class 1) of the three models for every test item, joined by id, and what could not be joined."""
+def _predictions(trio: Trio, folder: Path, varied: Sequence[str]) -> tuple[pa.Table | None, str | None]:
+    """Join P(class 1) of the three models for every test item by id; also say what could not be joined."""
     run = str(trio.student.folder.relative_to(folder))
     try:
         parts = [_test_items(run) for run in (trio.weak, trio.student, trio.ceiling)]
@@ -60,32 +66,29 @@ def _predictions(trio: Trio, folder: Path, swept: Sequence[str]) -> tuple[pa.Tab
         return None, f"{run}: no predictions per item: the runs share no test item"
     columns: dict[str, Any] = {"item_id": common, "truth": [parts[0][item][0] for item in common]}
     columns |= {role: [part[item][1] for item in common] for role, part in zip(_ROLES, parts, strict=True)}
-    columns |= {"seed": [trio.student.get("seed")] * len(common), "group": [_group(trio, swept)] * len(common)}
+    columns |= {"seed": [trio.student.get("seed")] * len(common), "group": [_group(trio, varied)] * len(common)}
     lost = max(len(part) for part in parts) - len(common)
     return pa.table(columns), f"{run}: {lost} test items that not all three models have" if lost else None
 
 
-def _group(trio: Trio, swept: Sequence[str]) -> str:
-    """Name of a comparison without its seed: task, models, loss, and the settings that differ within the folder."""
-    student = trio.student
-    settings = "".join(f", {name} {student.get(name)}" for name in swept)
+def _group(trio: Trio, varied: Sequence[str]) -> str:
+    """Name a comparison without its seed: task, models, loss, and the settings that differ within the folder."""
+    student, values = trio.student, run_settings(trio.student)
+    settings = "".join(f", {name} {shown(values.get(name))}" for name in varied)
     models = f"{trio.weak.get('model_size')} > {student.get('model_size')}"
     return f"{student.folder.parent.name}: {student.get('ds_name')}, {models}, {student.get('loss')}{settings}"
 
 
-def _swept_settings(trios: Sequence[Trio]) -> list[str]:
-    """Settings of the students that take several values, beyond those that every name holds."""
-    names = {name for trio in trios for name in trio.student.config} - _NAMED
-    return sorted(name for name in names if len({str(trio.student.get(name)) for trio in trios}) > 1)
-
-
 def _ceiling_rows(trio: Trio) -> str:
-    """Rows of the ceiling: a model that also labels is trained on the first half only."""
+    """Say which rows the ceiling was trained on: a model that also labels has the first half only."""
     return "labeled" if trio.ceiling.get("n_inference_docs") else "mixed"
 
 
 def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
-    """Truth and P(class 1) by id. Ids are hashes of texts: one that is listed twice cannot be joined and is left out."""
+    """Read truth and P(class 1) by id.
+
+    Ids are hashes of texts: one that is listed twice cannot be joined and is left out.
+    """
     table = read_saved(run.folder / "eval_results_final", ["id", "hard_label", "soft_pred"])
     counts = pc.value_counts(table["id"]).to_pylist()
     once = {entry["values"] for entry in counts if entry["counts"] == 1}
@@ -93,31 +96,41 @@ def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
     return {item: (int(truth), float(pair[1])) for item, truth, pair in rows if item in once}
 
 
-def _nested_rows(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of EleutherAI/w2s: every student below the folder, anchored in its shared folder."""
+def _nested_rows(folder: Path, anchors: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read the rows of EleutherAI/w2s: every student below the folder.
+
+    Its anchors are in its shared folder or in one of ``anchors``.
+    """
     rows, skipped = [], []
-    places = sorted({path.parent for name in ("results.json", "config.json") for path in folder.rglob(name)})
-    for place in places:
+    for place in _stages(folder):
         if place.name != "w2s" and not place.name.startswith("s2s-"):
             continue
         try:
-            rows.append(_nested_row(place, str(place.relative_to(folder))))
+            rows.append(_nested_row(place, folder, anchors))
         except FolderError as error:
             skipped.append(f"{place.relative_to(folder)}: {error}")
     return rows, skipped
 
 
-def _nested_row(place: Path, run: str) -> dict[str, Any]:
+def _stages(folder: Path) -> list[Path]:
+    return sorted({path.parent for name in ("results.json", "config.json") for path in folder.rglob(name)})
+
+
+def _anchor_folders(folder: Path) -> list[Path]:
+    """List the folders TASK below a folder that hold a weak model and a ceiling of EleutherAI/w2s."""
+    stages = {place for place in _stages(folder) if place.name in ("weak", "strong")}
+    return sorted({place.parent for place in stages if {place.parent / "weak", place.parent / "strong"} <= stages})
+
+
+def _nested_row(place: Path, folder: Path, anchors: Sequence[Path]) -> dict[str, Any]:
     config = _settings(place)
-    root = [*place.parents][len(Path(config["dataset"]).parts) + 1 :][:1]
-    anchors = Path(*root) / str(config.get("shared_folder")) / config["dataset"]
-    if not root or not anchors.is_dir():
-        raise FolderError(f"no shared folder {config.get('shared_folder')!r} with its weak model and ceiling")
+    shared = _shared_folder(place, config, anchors)
     for role, model in (("weak", "weak_model_name"), ("strong", "strong_model_name")):
-        other = _settings(anchors / role)
+        other = _settings(shared / role)
         if (other["dataset"], other[model]) != (config["dataset"], config[model]):
             raise FolderError(f"the shared folder holds another {role} model: {other[model]}, not {config[model]}")
-    results = {"weak": _results(anchors / "weak"), "student": _results(place), "ceiling": _results(anchors / "strong")}
+    results = {"weak": _results(shared / "weak"), "student": _results(place), "ceiling": _results(shared / "strong")}
+    elsewhere = not any(shared.is_relative_to(parent) for parent in (folder, *place.parents[:1]))
     return summary_row(
         {role: number(found, "eval_accuracy", "results.json") for role, found in results.items()},
         {role: number(found, "eval_auroc", "results.json") for role, found in results.items()},
@@ -129,13 +142,39 @@ def _nested_row(place: Path, run: str) -> dict[str, Any]:
         seed=_seed(config),
         n_items_at_most=whole(config, "n_test", "config.json"),
         ceiling="transfer",
-        run=run,
-        **_label_share(anchors / "weak" / "predictions" / "train"),
+        differs=f"anchors from {os.path.relpath(shared, folder)}" if elsewhere and anchors else None,
+        run=str(place.relative_to(folder)),
+        settings=flat(config),
+        **_label_share(shared / "weak" / "predictions" / "train"),
     )
 
 
+def _shared_folder(place: Path, config: Mapping[str, Any], anchors: Sequence[Path]) -> Path:
+    """Return the folder of a student's weak model and ceiling.
+
+    It is the one that the student names, else the only one of its task and models in ``anchors``.
+    """
+    root = [*place.parents][len(Path(config["dataset"]).parts) + 1 :][:1]
+    own = Path(*root, str(config.get("shared_folder")), str(config["dataset"]))
+    if root and own.is_dir():
+        return own
+    found = [shared for anchor in anchors for shared in _anchor_folders(anchor) if _is_anchor(shared, config)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise FolderError(f"several anchors fit it: {', '.join(map(str, found))}; name one of them with --anchors")
+    missing = f"no shared folder {config.get('shared_folder')!r} with its weak model and ceiling"
+    raise FolderError(f"{missing}; where they are elsewhere, name that folder with --anchors")
+
+
+def _is_anchor(shared: Path, config: Mapping[str, Any]) -> bool:
+    pairs = (("weak", "weak_model_name"), ("strong", "strong_model_name"))
+    found = [(_settings(shared / role), model) for role, model in pairs]
+    return all((other["dataset"], other[model]) == (config["dataset"], config[model]) for other, model in found)
+
+
 def _label_share(folder: Path) -> dict[str, Any]:
-    """Accuracy of the weak labels on the student's rows, where the weak model's predictions were kept."""
+    """Compute the accuracy of the weak labels on the student's rows, where the weak model's predictions were kept."""
     try:
         table = read_saved(folder, ["gt_labels", "soft_pred"])
     except FolderError:
@@ -154,7 +193,7 @@ def _settings(place: Path) -> dict[str, Any]:
 
 
 def _seed(config: Mapping[str, Any]) -> int | None:
-    """Seed of the trainer, 0 where none is set."""
+    """Return the seed of the trainer, 0 where none is set."""
     settings = config.get("train_args") or {}
     if not isinstance(settings, dict):
         raise FolderError(f"config.json: train_args is {settings!r}, not settings")

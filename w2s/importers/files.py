@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from w2s.files.tablefile import read_arrow
+from w2s.importers.settings import setting_array, swept
 from w2s.measure import metrics
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "number",
     "read_json",
     "read_saved",
+    "setting_columns",
     "summary_row",
     "summary_table",
     "whole",
@@ -59,13 +61,16 @@ SUMMARY = pa.schema(
     + [("n_items", pa.int64()), ("n_items_at_most", pa.int64()), ("label_accuracy", pa.float64()), ("n_labels", pa.int64())]
     + [("ceiling", pa.string()), ("differs", pa.string()), ("run", pa.string())]
 )
-"""Columns of the summary table; names are those of every other table, so that :func:`w2s.summarize` reads it."""
+"""Columns of the summary table, but for settings that vary; their names are those that :func:`w2s.summarize` reads."""
+_BEFORE = "seed"
+"""Column in front of which the settings that vary stand."""
 
 
 def summary_row(accuracy: Mapping[str, float], auroc: Mapping[str, float] | None = None, **named: Any) -> dict[str, Any]:
     """Make the row of one run from the accuracies (and areas under the ROC curve) of weak, student and ceiling.
 
-    ``named`` are further columns. Standard errors sqrt(p (1 - p) / n) stand only where ``n_items`` is known.
+    ``named`` are further columns, and ``settings``, a mapping of which :func:`summary_table` writes what varies. Standard
+    errors sqrt(p (1 - p) / n) stand only where ``n_items`` is known.
     """
     row: dict[str, Any] = dict.fromkeys(SUMMARY.names) | named
     error = {model: 1.0 - accuracy[model] for model in _MODELS}
@@ -82,14 +87,24 @@ def summary_row(accuracy: Mapping[str, float], auroc: Mapping[str, float] | None
 
 
 def summary_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Write rows as one table, ordered by data set, models, loss and seed."""
+    """Write rows as one table, ordered by data set, models, loss and seed; settings that vary among the rows are columns."""
     keys = ("dataset", "weak_size", "strong_size", "method", "loss", "seed", "run")
     ordered = sorted(rows, key=lambda row: tuple((row[key] is not None, row[key]) for key in keys))
-    return pa.Table.from_pylist([dict(row) for row in ordered], schema=SUMMARY)
+    table = pa.Table.from_pylist([{name: row[name] for name in SUMMARY.names} for row in ordered], schema=SUMMARY)
+    for column, name in setting_columns(rows).items():
+        values = [row.get("settings", {}).get(name) for row in ordered]
+        table = table.add_column(table.schema.get_field_index(_BEFORE), column, setting_array(values))
+    return table
+
+
+def setting_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Name the columns of the settings that vary among rows: column by setting, ``setting_NAME`` where the name is taken."""
+    names = swept([row.get("settings", {}) for row in rows])
+    return {f"setting_{name}" if name in SUMMARY.names else name: name for name in names}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; :class:`FolderError` for a file that is missing, half-written or holds something else."""
+    """Read a JSON object; :class:`FolderError` for a file that is missing, cut short or holds something else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

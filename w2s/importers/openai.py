@@ -8,21 +8,26 @@ not read; the weak labels, an Arrow data set, give the accuracy of what the stud
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from w2s.importers.files import FolderError, Imported, number, read_json, summary_row
-from w2s.importers.simple_runs import find_runs, find_trios, trio_row
+from w2s.importers.simple_runs import find_anchors, find_runs, find_trios, trio_row
 
 __all__ = ["read_openai"]
 
 _OLD = ".results_summary.json"
+_MARK = "n_docs"
 
 
-def read_openai(folder: Path) -> Imported:
-    """Read the results folder of a sweep; :class:`FolderError` when no finished run is in it."""
-    runs, skipped = find_runs(folder, "n_docs")
-    trios, lonely = find_trios(runs, folder)
+def read_openai(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
+    """Read the results folder of a sweep; weak models and ceilings that are not in it come from the folders ``anchors``.
+
+    Raises :class:`FolderError` when no finished run is in it, or none on the truth in one of ``anchors``.
+    """
+    runs, skipped = find_runs(folder, _MARK)
+    trios, lonely = find_trios(runs, folder, find_anchors(anchors, _MARK))
     old, damaged = _old_rows(folder)
     rows = [trio_row(trio, folder, "labeled") for trio in trios] + old
     skipped = [*skipped, *lonely, *damaged]
@@ -36,7 +41,7 @@ def read_openai(folder: Path) -> Imported:
 
 
 def _old_rows(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of ``WEAK_STRONG.results_summary.json``, which names neither data set nor seed."""
+    """Read the rows of ``WEAK_STRONG.results_summary.json``, which names neither data set nor seed."""
     rows: list[dict[str, Any]] = []
     skipped: list[str] = []
     for path in sorted(folder.rglob(f"*{_OLD}")):
@@ -66,7 +71,10 @@ def _old_file(path: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def _sizes(path: Path) -> tuple[str, str]:
-    """Both models of a name WEAK_STRONG, told apart by the folders of the models: names hold underscores themselves."""
+    """Split a name WEAK_STRONG into both models, by the folders of the models.
+
+    The names themselves may hold underscores.
+    """
     stem, beside = path.name.removesuffix(_OLD), path.parent
     names = [[p.name for p in (beside / kind).glob("*") if p.is_dir()] for kind in ("weak_model_gt", "strong_model_gt")]
     pairs = [(weak, strong) for weak in names[0] for strong in names[1] if f"{weak}_{strong}" == stem]

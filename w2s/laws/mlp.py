@@ -33,7 +33,10 @@ class Network:
     biases: tuple[Array, ...]
 
     def __call__(self, x: Array, backend: Backend) -> Array:
-        """Outputs (B, n, width) for inputs x, (n, d) for all networks or (B, n, d): each network as if it were alone."""
+        """Compute outputs (B, n, width) for inputs x, (n, d) for all networks or (B, n, d).
+
+        Each network computes what it would compute alone.
+        """
         return forward(self.weights, self.biases, x, backend)
 
     def __len__(self) -> int:
@@ -62,14 +65,13 @@ class Network:
 def random_network(role: str, seeds: Sequence[int], *, depth: int, width: int, inputs: int, backend: Backend) -> Network:
     """Draw untrained networks: every weight and bias uniform on +-1/sqrt(fan_in), the default of ``torch.nn.Linear``.
 
-    The paper says "randomly initialised" and no more; this is our reading. With inputs of size 500 the biases hardly matter
+    The paper says "randomly initialised" and no more; this is one reading. With inputs of size 500 the biases hardly matter
     and the network is nearly positively homogeneous.
 
     Parameters
     ----------
     role : names the random streams, for instance ``truth``, ``weak`` or ``strong``.
     depth, width, inputs : number of layers; units of every layer, outputs included; size of x. All >= 1.
-
     """
     fans = [inputs, *[width] * (depth - 1)]
     layers = [
@@ -156,14 +158,14 @@ def pretrained(
 
 
 def _task_inputs(seeds: Sequence[int], tasks: int, samples: int, inputs: int, scale: float, backend: Backend) -> Array:
-    """Inputs (B, tasks samples, d), task by task; more samples or tasks only add to them."""
+    """Draw inputs (B, tasks samples, d), task by task; more samples or tasks only add to them."""
     xp = backend.xp
     draws = [[_normal("pretraining", f"inputs {t}", seed, samples, inputs, backend) for t in range(tasks)] for seed in seeds]
     return scale * xp.stack([xp.concatenate(of_seed) for of_seed in draws])
 
 
 def _uniform(role: str, name: str, seeds: Sequence[int], rows: int, cols: int, backend: Backend) -> Array:
-    """Uniform on (-1, 1), (seeds, rows, cols)."""
+    """Draw uniform numbers on (-1, 1), (seeds, rows, cols)."""
     draws = [streams.uniforms(streams.stream(role, name, seed=seed), rows, cols, backend) for seed in seeds]
     return 2.0 * backend.xp.stack(draws) - 1.0
 

@@ -20,7 +20,7 @@ __all__ = ["degree_weights", "gaussian_rows", "relu_moments", "unit_rows"]
 
 
 def degree_weights(quadratic: float, quartic: float) -> dict[int, float]:
-    """Compute the coefficients a_k of a target with these parts of its power in degrees 2 and 4 and the rest in degree 1."""
+    """Compute the coefficients a_k of a target whose power has these shares in degrees 2 and 4 and the rest in degree 1."""
     parts = {1: max(1.0 - quadratic - quartic, 0.0), 2: quadratic, 4: quartic}
     return {degree: math.sqrt(part) for degree, part in parts.items() if part > 0}
 
@@ -40,9 +40,7 @@ def unit_rows(role: str, seed: int, count: int, d: int, backend: Backend) -> Arr
 def relu_moments(units: Array, weights: Mapping[int, float]) -> Array:
     """Compute the moments E f*(x) relu(u'x) = sum_k a_k sqrt(N(d, k)) c_k P_k(b'u), (m,), of unit rows u (m, d).
 
-    ``weights`` are the a_k.
-
-    (b'u)/(2 sqrt(d)) for the linear target.
+    ``weights`` are the a_k. For the linear target the moment is (b'u)/(2 sqrt(d)).
     """
     d = units.shape[1]
     moments = 0.0 * units[:, 0]

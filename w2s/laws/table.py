@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from w2s.errors import FieldError, nearest
+from w2s.files.columns import CellError, Column, column_of
 from w2s.files.datafile import DataFile, content_sha256
 from w2s.files.tablefile import named_errors, read_table_file
+from w2s.laws.inputs import Inputs, choose_inputs, refused_rows
 from w2s_kernels import Backend, streams
 
 __all__ = ["Rows", "Table", "load_table", "split_rows"]
@@ -22,13 +26,17 @@ __all__ = ["Rows", "Table", "load_table", "split_rows"]
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
+_PARTS = ("train", "valid", "test")
+_DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Table:
     """Inputs (rows, p), targets (rows, k) and what else a file holds.
 
     For classification the targets are one-hot and ``labels`` holds the class indices; for regression ``labels`` is None.
-    ``words`` are the text columns (a SMILES string, a published split), by name.
+    ``words`` are the text columns (a SMILES string, a published split), by name, None where a cell is empty. ``odd`` columns
+    would be inputs but for some cells, those ``left_out`` are none: both say why. ``counters`` are inputs that count the rows.
     """
 
     name: str
@@ -39,6 +47,9 @@ class Table:
     labels: Index | None
     classes: tuple[str, ...]
     words: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    odd: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    counters: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -57,49 +68,45 @@ class Rows:
 def load_table(file: DataFile, target: str | None, task: str) -> Table:
     """Read a table file, an npz file or the built-in ``digits``; cached per content, target, task.
 
-    Numeric columns other than the target are inputs, in file order. Table files are those of :mod:`w2s.files.tablefile`; an npz
-    file holds ``x`` (rows, p) and ``y`` (rows,).
-    Raises :class:`w2s.errors.FieldError` for a file that cannot be read, a missing target, values that are not finite,
-    or a classification with one class.
+    Numeric columns other than the target are inputs, in file order, but for index columns (:mod:`w2s.laws.inputs`). Table files
+    are those of :mod:`w2s.files.tablefile`; an npz file holds ``x`` (rows, p) and ``y`` (rows,). Classes are names as written.
+    Raises :class:`w2s.errors.FieldError` for a file that cannot be read, a missing target, targets that are missing or not
+    finite, or a classification with one class. Columns that nothing asks for may hold anything.
     """
     return _load(file.name, str(file.path), file.sha256, target, task)
 
 
 @functools.lru_cache(maxsize=16)
 def _load(name: str, path: str, sha256: str, target: str | None, task: str) -> Table:
-    columns = _digits(path) if name == "digits" else _read(name, Path(path))
+    table = _digits(path) if name == "digits" else _read(name, Path(path))
     if content_sha256(Path(path)) != sha256:
         raise FieldError(f"{name}: the file at {path} changed since the grid was read; launch again")
     chosen = target if target is not None else ("digit" if name == "digits" else "y")
-    if chosen not in columns:
-        known = ", ".join(list(columns)[:20])
+    if chosen not in table.column_names:
+        known = ", ".join(table.column_names[:20])
         raise FieldError(
-            f"{name}: no column {chosen!r}{nearest(chosen, columns)}; name one of its columns with target: {known}"
+            f"{name}: no column {chosen!r}{nearest(chosen, table.column_names)}; name one of its columns with target: {known}"
         )
-    values = columns.pop(chosen)
-    words = {key: column for key, column in columns.items() if column.dtype.kind in "OU"}
-    inputs = {key: column for key, column in columns.items() if key not in words}
-    matrix = np.column_stack([_finite(name, k, v) for k, v in inputs.items()]) if inputs else np.empty((len(values), 0))
-    targets, labels, classes = _targets(name, chosen, values, task)
-    return Table(name, sha256, np.ascontiguousarray(matrix), tuple(inputs), targets, labels, classes, words)
+    found: Inputs = choose_inputs(name, table, chosen)
+    targets, labels, classes = _targets(name, column_of(table, chosen), task)
+    return Table(name, sha256, found.matrix, found.columns, targets, labels, classes, **found.others)
 
 
-def _digits(path: str) -> dict[str, npt.NDArray[Any]]:
+def _digits(path: str) -> pa.Table:
     """Read the 1797 hand-written digits that scikit-learn carries: 64 pixels, centred over all images and divided by 16."""
     raw = np.loadtxt(path, delimiter=",")
     pixels = (raw[:, :64] - raw[:, :64].mean(axis=0)) / 16
-    return {f"pixel_{k}": pixels[:, k] for k in range(64)} | {"digit": raw[:, 64].astype(np.int64)}
+    return pa.table({f"pixel_{k}": pixels[:, k] for k in range(64)} | {"digit": raw[:, 64].astype(np.int64)})
 
 
-def _read(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
+def _read(name: str, path: Path) -> pa.Table:
     if path.suffix == ".npz":
         with named_errors(name):
             return _read_npz(path)
-    table = read_table_file(name, path, also=(".npz",))
-    return {column: _to_numpy(name, column, table[column]) for column in table.column_names}
+    return read_table_file(name, path, also=(".npz",))
 
 
-def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+def _read_npz(path: Path) -> pa.Table:
     with path.open("rb") as stream:
         stored = np.load(stream, allow_pickle=False)
         if isinstance(stored, np.ndarray):
@@ -111,57 +118,63 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise ValueError(f"'x' must be (rows, columns) and 'y' (rows,), not {inputs.shape} and {target.shape}")
     if inputs.dtype.kind not in "biuf" or target.dtype.kind not in "biufU":
         raise ValueError(f"'x' must hold numbers and 'y' numbers or text, not {inputs.dtype} and {target.dtype}")
-    return {f"x{k}": inputs[:, k] for k in range(inputs.shape[1])} | {"y": target}
+    columns = {f"x{k}": np.asarray(inputs[:, k], dtype=np.float64) for k in range(inputs.shape[1])}
+    return pa.table(columns | {"y": target.tolist() if target.dtype.kind == "U" else target})
 
 
-def _to_numpy(name: str, column: str, values: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Whole numbers as they are, other numbers as float64 with NaN for nulls, all else as text."""
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    if whole and values.null_count == 0:
-        target = pa.int64() if pa.types.is_boolean(kind) else kind
-    elif whole or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
-        target = pa.float64()
-    else:
-        target = pa.string()
-    try:
-        array: npt.NDArray[Any] = values.cast(target).to_numpy()
-    except pa.ArrowException:
-        raise FieldError(f"{name}: column {column!r} holds {kind}; known: numbers, true or false, text") from None
-    return array
-
-
-def _finite(name: str, column: str, values: npt.NDArray[Any]) -> Matrix:
-    numbers = np.asarray(values, dtype=np.float64)
-    _refuse(name, column, ~np.isfinite(numbers), "missing or non-finite values")
-    return numbers
-
-
-def _refuse(name: str, column: str, bad: npt.NDArray[np.bool_], what: str) -> None:
-    rows = np.flatnonzero(bad)
-    if rows.size:
-        shown = ", ".join(str(row + 1) for row in rows[:5])
-        more = ", ..." if rows.size > 5 else ""
-        raise FieldError(f"{name}: column {column!r} has {rows.size} {what} (rows {shown}{more})")
-
-
-def _targets(name: str, column: str, values: npt.NDArray[Any], task: str) -> tuple[Matrix, Index | None, tuple[str, ...]]:
+def _targets(name: str, column: Column, task: str) -> tuple[Matrix, Index | None, tuple[str, ...]]:
+    where = f"{name}: the target {column.name!r}"
     if task == "regression":
-        if values.dtype.kind in "OU":
-            raise FieldError(f"{name}: the target {column!r} is text; set task: classification")
-        return _finite(name, column, values)[:, None], None, ()
-    if values.dtype.kind in "OU":
-        _refuse(name, column, np.array([word is None or word == "" for word in values]), "missing labels")
-    if values.dtype.kind == "f":
-        values = _finite(name, column, values)
-        if not (values == np.round(values)).all():
-            raise FieldError(f"{name}: the target {column!r} is not whole numbers or words; set task: regression")
-    classes, labels = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
+        return _numbers(name, where, column)[:, None], None, ()
+    try:
+        names = column.names()
+    except CellError as error:
+        place = "" if error.row is None else f", row {error.row + 1}"
+        raise FieldError(f"{where}{place}: {error}") from None
+    refused_rows(f"{name}: column {column.name!r}", np.asarray(names.is_null()), "missing labels")
+    classes, codes = _numbered(names)
     if len(classes) < 2:
-        raise FieldError(f"{name}: the target {column!r} has one class only ({classes[0]}); a classification needs two")
+        raise FieldError(f"{where} has one class only ({classes[0]}); a classification needs two")
+    if _fractions(classes):
+        raise FieldError(f"{where} is not whole numbers or words; set task: regression")
     if len(classes) > 1000:
-        raise FieldError(f"{name}: the target {column!r} has {len(classes)} classes; is this a regression?")
-    return np.eye(len(classes))[labels], labels.astype(np.int64), tuple(map(str, classes))
+        raise FieldError(f"{where} has {len(classes)} classes; is this a regression?")
+    return np.eye(len(classes))[codes], codes, classes
+
+
+def _numbers(name: str, where: str, column: Column) -> Matrix:
+    if column.is_text and not column.like_numbers().any():
+        raise FieldError(f"{where} is text; set task: classification")
+    try:
+        values = column.numbers()
+    except CellError as error:
+        place = "" if error.row is None else f", row {error.row + 1}"
+        raise FieldError(f"{where}{place}: {error}") from None
+    refused_rows(f"{name}: column {column.name!r}", ~np.isfinite(values), "missing or non-finite values")
+    return values
+
+
+def _numbered(names: pa.Array) -> tuple[tuple[str, ...], Index]:
+    """Return the classes in order, as numbers where all of them are, and the class of every row."""
+    coded = names.dictionary_encode()
+    found = coded.dictionary.to_pylist()
+    numeric = all(_number(name) is not None for name in found)
+    order = sorted(range(len(found)), key=lambda k: (_number(found[k]) or 0.0 if numeric else 0.0, found[k]))
+    places = np.empty(len(found), dtype=np.int64)
+    places[order] = np.arange(len(found))
+    return tuple(found[k] for k in order), places[coded.indices.to_numpy()]
+
+
+def _number(name: str) -> float | None:
+    """Return the number that a name is; None for words, and for nan and inf."""
+    value = float(name) if _DECIMAL.fullmatch(name) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def _fractions(classes: tuple[str, ...]) -> bool:
+    """Tell whether all classes are numbers, and one of them is not whole."""
+    values = [_number(name) for name in classes]
+    return None not in values and not all(value.is_integer() for value in values if value is not None)
 
 
 def split_rows(
@@ -200,8 +213,14 @@ def split_rows(
 def _published(table: Table, split: str) -> dict[str, Index]:
     if split not in table.words:
         raise FieldError(f"{table.name}: no text column {split!r}{nearest(split, table.words)} with train, valid and test")
-    names = np.asarray(table.words[split], dtype=str)
-    parts = {part: np.flatnonzero(names == part) for part in ("train", "valid", "test")}
+    names = np.array([(word or "").strip() for word in table.words[split]], dtype=str)
+    if (strange := (names != "") & ~np.isin(names, _PARTS)).any():
+        row = int(strange.argmax())
+        raise FieldError(
+            f"{table.name}: column {split!r}, row {row + 1}: {str(names[row])!r} is no part{nearest(names[row], _PARTS)}; "
+            f"known: {', '.join(_PARTS)}, or an empty cell for a row of none"
+        )
+    parts = {part: np.flatnonzero(names == part) for part in _PARTS}
     if not len(parts["train"]) or not len(parts["test"]):
         raise FieldError(f"{table.name}: the column {split!r} names no train or no test rows")
     return parts

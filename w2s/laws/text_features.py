@@ -18,8 +18,9 @@ import numpy.typing as npt
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFileError
 from w2s.finetune.inference.kept_states import kept_hidden_means
+from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.laws.table import Table
 
 __all__ = ["check", "encoded"]
@@ -28,34 +29,44 @@ Matrix = npt.NDArray[np.float64]
 
 
 def check(table: Table, argument: str) -> None:
-    """Raise :class:`FieldError` unless the table has a ``text`` column and the model such a layer and so many coordinates."""
+    """Raise :class:`FieldError` unless every row of column ``text`` has one, and the model takes texts and has what is asked.
+
+    That is such a layer, and so many coordinates after it.
+    """
     _texts(table)
     model, layer, first = _parsed(argument)
-    layers, width = depth_and_width(_found(model))
-    if layer > layers:
-        raise FieldError(f"features 'encoder:{argument}': {model} has layers 0..{layers}")
-    if first is not None and not 1 <= first <= width:
-        raise FieldError(f"features 'encoder:{argument}': {model} has {width} coordinates")
+    found = _found(model)
     for library in ("torch", "transformers"):
         if importlib.util.find_spec(library) is None:
             raise FieldError(f"text features need {library}: pip install 'w2s-sweep[llm]'")
+    check_model(found)
+    layers = layer_count(found)
+    if layer > layers:
+        raise FieldError(f"features 'encoder:{argument}': {model} has layers 0..{layers}")
+    width = layer_width(found, layer)
+    if first is not None and not 1 <= first <= width:
+        raise FieldError(f"features 'encoder:{argument}': {model} has {width} coordinates after layer {layer}")
 
 
 def encoded(table: Table, argument: str) -> Matrix:
-    """Mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
+    """Compute mean-pooled hidden states of every text after a layer: (rows, d) or (rows, K), float64 holding float32 values."""
     model, layer, first = _parsed(argument)
     layers = kept_hidden_means(_found(model), table.sha256, _texts(table))
-    return np.asarray(layers[layer][:, :first], dtype=np.float64)
+    return np.asarray(layers[layer][:, : first or layer_width(_found(model), layer)], dtype=np.float64)
 
 
 def _texts(table: Table) -> list[str]:
     if "text" not in table.words:
         raise FieldError(f"{table.name}: text features need a text column 'text'")
-    return [str(word) for word in table.words["text"]]
+    texts = ["" if word is None else str(word) for word in table.words["text"]]
+    if empty := [row for row, text in enumerate(texts, 1) if not text.strip()]:
+        more = f" ({len(empty)} such rows)" if len(empty) > 1 else ""
+        raise FieldError(f"{table.name}: row {empty[0]} of column 'text' is empty{more}; remove it")
+    return texts
 
 
 def _parsed(argument: str) -> tuple[str, int, int | None]:
-    """Model, layer and number of coordinates of ``MODEL:LAYER`` or ``MODEL:LAYER/K``."""
+    """Parse ``MODEL:LAYER`` or ``MODEL:LAYER/K`` into model, layer and number of coordinates."""
     model, _, place = argument.rpartition(":")
     layer, slash, first = place.partition("/")
     if not model or not layer.isdecimal() or (slash and not first.isdecimal()):

@@ -85,14 +85,14 @@ class Principal:
         """Leading left singular vectors: (rows, d), orthonormal."""
 
     def projected(self, width: int, seed: int) -> Matrix:
-        """Compute the leading directions (width, min(d, width)) after a multiplication by a random matrix of N(0, 1/width)."""
+        """Compute the leading directions (width, min(d, width)) after multiplication by a random matrix of N(0, 1/width)."""
         weights = normals(stream("dimensions", "projection", seed=seed), self.width, width, NUMPY)
         _, _, right = np.linalg.svd(self._square @ (weights / np.sqrt(width)), full_matrices=False)
         return np.asarray(right[: min(self.dimension, width)].T)
 
 
 def intrinsic_dimension(features: npt.ArrayLike, energy: float = ENERGY, *, centred: bool) -> int:
-    """Find the least k whose k largest squared singular values sum to ``energy`` of all: of features (rows, p), in 1..p."""
+    """Find the least k whose k largest squared singular values sum to ``energy`` of all, for features (rows, p); in 1..p."""
     return Principal(features, energy, centred=centred).dimension
 
 
@@ -110,10 +110,10 @@ def sample_overlap(weak: Principal, strong: Principal) -> Overlap:
 def projected_overlap(weak: Principal, strong: Principal, seeds: tuple[int, ...] = (42, 43, 44, 45, 46)) -> Overlap:
     """Compute the correlation dimension in feature space, as in the paper's code: ||V_s'V_w||_F^2 of the leading directions.
 
-    If widths differ, the wider features are multiplied by a matrix (wide, narrow) of independent N(0, 1/narrow), one value
-    per seed; their intrinsic dimension is the one before. The first seed is the code's, the random numbers are our own. With
-    equal widths nothing is random, and coordinate j of one map is taken to be coordinate j of the other. The code's features
-    are uncentred.
+    If widths differ, the wider features are multiplied by a matrix (wide, narrow) of independent N(0, 1/narrow), which gives
+    one value per seed; their intrinsic dimension is the one before. The first seed is the code's, the random numbers are our
+    own. With equal widths nothing is random, and coordinate j of one map is taken to be coordinate j of the other. The code's
+    features are uncentred.
     """
     if weak.width == strong.width:
         return Overlap(weak.dimension, strong.dimension, (_shared(weak.directions, strong.directions),))
@@ -142,5 +142,5 @@ def _cutoff(values: Matrix, energy: float) -> int:
 
 
 def _shared(one: Matrix, other: Matrix) -> float:
-    """Sum of squared cosines between two subspaces with orthonormal bases (rows, k), in [0, min(k)]."""
+    """Sum the squared cosines between two subspaces with orthonormal bases (rows, k), in [0, min(k)]."""
     return float(np.sum((one.T @ other) ** 2))

@@ -20,7 +20,10 @@ Vector = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
 
 _MODELS = ("weak", "student", "strong", "ceiling")
-MEANS = (*(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS), "misfit", "cross_term", "agreement")
+MEANS = (
+    *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in _MODELS),
+    *("misfit", "weak_distance", "cross_term", "agreement"),
+)
 """Terms whose mean is a column of its own."""
 GAINS = ("gain", "gain_01")
 RATIOS = ("pgr", "pgr_01", "agreement_right", "agreement_wrong")
@@ -94,7 +97,7 @@ def item_intervals(terms: Mapping[str, npt.NDArray[np.generic]], level: float = 
 
 
 def _differences(terms: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Vector]:
-    """Gain and gap item by item: subtracted before the sums, equal models have a gap of exactly zero."""
+    """Subtract the errors item by item, to gain and gap: before the sums, so that equal models have a gap of exactly zero."""
     found: dict[str, Vector] = {}
     for suffix in ("", "_01"):
         if f"weak_error{suffix}" in terms:

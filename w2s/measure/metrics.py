@@ -25,6 +25,7 @@ __all__ = [
     "pgr_from_gap",
     "pred_gap",
     "squared_error",
+    "weak_distance",
     "zero_one_error",
 ]
 
@@ -89,8 +90,21 @@ def squared_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
     return _mean_over_items(np.square(difference, out=difference))
 
 
-def misfit(student: npt.ArrayLike, weak: npt.ArrayLike) -> FloatArray:
-    """Compute the misfit E |f_s - f_w|^2: how far the student is from its training labels. Shapes as `squared_error`."""
+def misfit(student: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
+    """Compute the misfit E |f_s - y_w|^2: how far the student is from what it was trained on. Shapes as `squared_error`.
+
+    ``labels`` are the weak labels of the same items as the student got them: the outputs of its teacher, or what a rule made of
+    them, such as one-hot vectors. For the outputs themselves, whose error is ``weak_error``, see `weak_distance`.
+    """
+    return squared_error(student, labels)
+
+
+def weak_distance(student: npt.ArrayLike, weak: npt.ArrayLike) -> FloatArray:
+    """Compute E |f_s - f_w|^2, the distance between the student and the outputs of the weak model. Shapes as `squared_error`.
+
+    The outputs are those that `gain` and `cross_term` are about: gain = weak_distance + cross_term. It is the misfit of a
+    student that was trained on these outputs as they are.
+    """
     return squared_error(student, weak)
 
 
@@ -100,11 +114,11 @@ def pred_gap(student: npt.ArrayLike, ceiling: npt.ArrayLike) -> FloatArray:
 
 
 def cross_term(student: npt.ArrayLike, weak: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """Compute 2 E <f_w - f_s, f_s - f*>: the exact difference gain - misfit of the squared loss.
+    """Compute 2 E <f_w - f_s, f_s - f*>: the exact difference gain - weak_distance of the squared loss.
 
     From |w - t|^2 - |s - t|^2 = |w - s|^2 + 2 <w - s, s - t>, which needs no assumption. Zero or positive means that
-    the gain is at least the misfit, as when f_s is the projection of f_w on a convex set that holds f*. Shapes as
-    `squared_error`.
+    the gain is at least the weak distance, as when f_s is the projection of f_w on a convex set that holds f*; for a student
+    of these outputs that distance is its misfit. Shapes as `squared_error`.
     """
     first, second = _difference(weak, student), _difference(student, truth)
     return 2.0 * _mean_over_items(first * second)
@@ -126,7 +140,7 @@ def zero_one_error(scores: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
 
 
 def disagreement(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray:
-    """Share of items on which two models predict different classes: P(argmax a != argmax b).
+    """Compute the share of items on which two models predict different classes: P(argmax a != argmax b).
 
     Both (..., n, k); leading axes broadcast, and k may differ. Ties go to the first index; NaN scores give NaN.
     """

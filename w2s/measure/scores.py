@@ -1,7 +1,8 @@
 """Everything a row says about classifiers that predict the same items: errors, misfit, agreement, calibration, PGR intervals.
 
 Probabilities have shape (n, K), truth (n,) holds class numbers. The declared loss is the cross-entropy; its Bregman divergence
-is the Kullback-Leibler divergence, so misfit = E KL(weak || student), in nats. Probabilities below 1e-12 count as 1e-12.
+is the Kullback-Leibler divergence, so misfit = E KL(labels || student), in nats, the labels being what the student was trained
+on, and weak_distance = E KL(weak || student). Probabilities below 1e-12 count as 1e-12.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "agreement_right": "double",
     "agreement_wrong": "double",
     "misfit_squared": "double",
+    "weak_distance_squared": "double",
     "weak_calibration": "double",
     "student_calibration": "double",
     "ceiling_calibration": "double",
@@ -89,13 +91,26 @@ def calibration_error(probabilities: Matrix, truth: Classes, bins: int = BINS) -
     return float(np.abs(gaps).sum() / len(truth))
 
 
-_COMPARED = ("misfit", "misfit_squared", "disagreement", "agreement", "agreement_right", "agreement_wrong")
+_COMPARED = (
+    *("misfit", "misfit_squared", "weak_distance", "weak_distance_squared"),
+    *("disagreement", "agreement", "agreement_right", "agreement_wrong"),
+)
 
 
 def scores(
-    truth: Classes, weak: Matrix, student: Matrix, ceiling: Matrix, strong: Matrix | None = None
+    truth: Classes,
+    weak: Matrix,
+    student: Matrix,
+    ceiling: Matrix,
+    strong: Matrix | None = None,
+    labels: Matrix | None = None,
 ) -> dict[str, float | int]:
-    """Compute all result columns of one cell, by name. ``strong`` (the strong baseline) may be missing."""
+    """Compute all result columns of one cell, by name. ``strong`` (the strong baseline) may be missing.
+
+    ``labels`` are those that the student was trained on, for these items: NaN where nobody knows them, None for the weak
+    model's probabilities as they are.
+    """
+    labels = weak if labels is None else labels
     models = {"weak": weak, "student": student, "ceiling": ceiling} | ({} if strong is None else {"strong": strong})
     if wild := [name for name, values in models.items() if not np.isfinite(values).all()]:
         # The largest of NaNs is class 0: an error rate of such a model would be a number that means nothing.
@@ -110,10 +125,13 @@ def scores(
     row |= {f"{name}_error_01": float(1.0 - hits.mean()) for name, hits in right.items()}
     terms = {f"{name}_error": surprisal(values, truth) for name, values in models.items()}
     terms |= {f"{name}_error_01": (~hits).astype(np.float64) for name, hits in right.items()}
-    terms |= {"misfit": divergences(weak, student), "agreement": same.astype(np.float64), "same_wrong": same * ~right["weak"]}
+    terms |= {"misfit": divergences(labels, student), "weak_distance": divergences(weak, student)}
+    terms |= {"agreement": same.astype(np.float64), "same_wrong": same * ~right["weak"]}
     return row | {
-        "misfit": divergence(weak, student),
-        "misfit_squared": float(metrics.misfit(student, weak)),
+        "misfit": divergence(labels, student),
+        "misfit_squared": float(metrics.misfit(student, labels)),
+        "weak_distance": divergence(weak, student),
+        "weak_distance_squared": float(metrics.weak_distance(student, weak)),
         "disagreement": float(1.0 - same.mean()),
         "agreement": float(same.mean()),
         "agreement_right": _share(same, right["weak"]),

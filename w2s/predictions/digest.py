@@ -17,7 +17,7 @@ _SHOWN = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr
 
 
 def prediction_digest(table: DataFrame, by: Sequence[str] | None = None) -> DataFrame:
-    """Mean over seeds with intervals over seeds and items; a group with one seed shows that over items. ``over`` says which.
+    """Average over seeds, with intervals over seeds and items; a group of one seed has that over items. ``over`` says which.
 
     ``by`` names the columns that make a group, by default every field that varies. Ratios over seeds are ratios of means with
     Fieller's interval, as in :func:`w2s.summarize`. Seeds are taken to share their items, whose noise then does not average

@@ -17,14 +17,18 @@ def prediction_grid(
     seeds: npt.NDArray[np.int64] | None,
     groups: npt.NDArray[Any] | None,
     group_column: str = "group",
+    labels: str | None = None,
 ) -> dict[str, Any]:
-    """Grid of the study ``predictions`` with a cell for each (group, seed) of the items: seeds and groups are (n,) or None.
+    """Build a grid of the study ``predictions`` with a cell for each (group, seed) of the items; both are (n,) or None.
 
-    Groups with the same seeds stand in one block, so that no cell is without items.
+    Groups with the same seeds stand in one block, so that no cell is without items. ``labels`` says what the student was
+    trained on, as the study's field does.
     """
     fixed: dict[str, Any] = {"file": file, "kind": kind}
     if group_column != "group":
         fixed["group_column"] = group_column
+    if labels is not None:
+        fixed["labels"] = labels
     head = {"study": "predictions", "fixed": fixed}
     if groups is None:
         return head | {"seeds": [0] if seeds is None else np.unique(seeds).tolist()}

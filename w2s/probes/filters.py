@@ -21,7 +21,7 @@ FILTER_FIELDS = ("filter", "ridge", "time", "steps", "step_size")
 
 
 def filters_of(levels: Sequence[Mapping[str, Any]]) -> Filters:
-    """Kernel filters from cells' ``filter``, ``ridge``, ``time``, ``steps`` and ``step_size`` (null where inactive)."""
+    """Make kernel filters from cells' ``filter``, ``ridge``, ``time``, ``steps`` and ``step_size`` (null where inactive)."""
     make: Mapping[str, Callable[[list[Mapping[str, Any]]], Filters]] = {
         "ridge": lambda cells: kernels.ridge([cell["ridge"] for cell in cells]),
         "flow": lambda cells: kernels.flow([cell["time"] for cell in cells]),
@@ -32,12 +32,12 @@ def filters_of(levels: Sequence[Mapping[str, Any]]) -> Filters:
 
 
 def soft_labels(scores: Matrix) -> Matrix:
-    """The weak model's outputs as they are."""
+    """Return the weak model's outputs as they are."""
     return scores
 
 
 def hard_labels(scores: Matrix) -> Matrix:
-    """One-hot vector of the largest output (the first one among equals): (..., k) -> (..., k)."""
+    """Make the largest output one-hot (the first one among equals): (..., k) -> (..., k)."""
     return np.asarray(np.eye(scores.shape[-1])[np.argmax(scores, axis=-1)])
 
 

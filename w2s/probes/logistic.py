@@ -23,7 +23,11 @@ CLIP = 0.01
 
 
 TOLERANCE = 1e-6
-"""Largest norm of the gradient of the mean loss with which a logistic fit counts as finished."""
+"""Largest norm of the gradient of the mean loss with which a logistic fit counts as finished, in the coordinates of the
+descent: there the curvature is at most one, whatever the units of the features."""
+
+_LEAST_BOUND = 1e-13
+"""Part of the feature power that the bound of the Hessian has at least in every direction, so that it can be factored."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Probe:
     account: Mapping[str, Any]
 
     def at(self, features: Matrix) -> Matrix:
-        """Class probabilities (m, K) of other rows (m, d)."""
+        """Predict class probabilities (m, K) of other rows (m, d)."""
         return self.link(self.prepared(features) @ self.slope + self.intercept)
 
 
@@ -79,7 +83,9 @@ class Logistic(Head):
         decay, count = 1.0 / (strength * len(self.rows)), targets.shape[1]
         columns = 1 if count == 2 else count
         bound = 0.25 if count == 2 else 0.5
-        factor = cholesky(bound * self.gram + decay * np.eye(len(self.gram)), lower=True)
+        # The bound only shapes the descent: where the decay is lost beside the features' power, a larger one serves as well.
+        shift = max(decay, _LEAST_BOUND * float(np.trace(self.gram)))
+        factor = cholesky(bound * self.gram + shift * np.eye(len(self.gram)), lower=True)
 
         def weights(point: Matrix) -> tuple[Matrix, Matrix]:
             shaped = point.reshape(len(factor) + 1, columns)
@@ -100,8 +106,9 @@ class Logistic(Head):
         slope, intercept = weights(point)
         residual = ((np.exp(_log_softmax(self.rows @ slope + intercept)) - targets) / len(targets))[:, -columns:]
         norm = float(np.hypot(np.linalg.norm(self.rows.T @ residual + decay * slope), np.linalg.norm(residual.sum(axis=0))))
-        if not norm <= TOLERANCE:
-            raise ValueError(f"logistic regression with C = {strength:g} stopped at gradient norm {norm:.1e}")
+        left = float(np.linalg.norm(loss(point)[1]))
+        if not left <= TOLERANCE:
+            raise ValueError(f"logistic regression with C = {strength:g} stopped at gradient norm {left:.1e} (whitened)")
         account = {"solver": "l-bfgs", "iterations": int(found.nit) + steps, "gradient_norm": norm}
         return Probe(self.prepared, slope, intercept, lambda logits: np.exp(_log_softmax(logits)), account)
 
@@ -117,7 +124,7 @@ def _settled(loss: Any, point: Matrix, steps: int = 100, small: float = 1e-12) -
 
 
 def _log_softmax(logits: Matrix) -> Matrix:
-    """Log-probabilities (n, K) of logits (n, K), or of (n, 1): the logit of the second of two classes."""
+    """Compute log-probabilities (n, K) of logits (n, K), or of (n, 1): the logit of the second of two classes."""
     whole = np.hstack([np.zeros_like(logits), logits]) if logits.shape[1] == 1 else logits
     shifted = whole - whole.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

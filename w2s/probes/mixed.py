@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import w2s_kernels as kernels
-from w2s.probes.prepared import Prepared
+from w2s.probes.prepared import Prepared, feature_power
 from w2s.probes.rows import Prediction, RowProbe
 from w2s.probes.solver_choice import mixed_solver
 from w2s_kernels import Backend, Filters
@@ -34,20 +34,23 @@ class MixedProbe(Prepared):
         super().__init__(features, preprocess)
         self.backend, self._exact = backend, functools.cache(lambda: RowProbe(features, preprocess, backend))
         self._rows = self.prepared(features)
+        self.power = feature_power(self._rows)
         self._dual = self.rows < self.width
-        self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
+        self._squares = bool(np.isfinite(self.power))  # else the Gram has no place in float64, and the rows are factored
+        if self._squares:
+            self._gram = kernels.gram(self._rows.T if self._dual else self._rows, backend=backend) / self.rows
         self._factors: dict[float, RefinedFactor] = {}
         self._found: dict[float, tuple[int, bool]] = {}
         self._conditions: dict[float, float] = {}
 
     def solvers(self, filters: Filters) -> list[str]:
-        """As :class:`RowProbe`; of the latest fit."""
+        """Name the solvers as :class:`RowProbe`; those of the latest fit."""
         found = (self._found[strength] for strength in filters.value)
         exact = "dual svd" if self._dual else "svd"
         return [mixed_solver(steps, None if converged else exact) for steps, converged in found]
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
-        """As :class:`RowProbe`, coordinates being coefficients of the prepared features."""
+        """Fit as :class:`RowProbe`; the coordinates are coefficients of the prepared features."""
         offset = self.offset(targets)
         coords = np.empty((len(filters), self.width, targets.shape[1]))
         for at, strength in enumerate(filters.value):
@@ -58,7 +61,10 @@ class MixedProbe(Prepared):
         return Prediction(coords, offset)
 
     def _solve(self, strength: float, targets: Matrix) -> Matrix:
-        """Coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
+        """Solve for coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
+        if not self._squares:
+            self._found[strength] = 0, False
+            return np.zeros((self.width, targets.shape[1]))
         if strength not in self._factors:
             self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
         rhs = (targets if self._dual else self._rows.T @ targets) / self.rows
@@ -68,11 +74,11 @@ class MixedProbe(Prepared):
         return np.asarray(self._rows.T @ solution if self._dual else solution)
 
     def basis(self, features: Matrix) -> Matrix:
-        """Features (m, d) in the units of the fit."""
+        """Return features (m, d) in the units of the fit."""
         return self.prepared(features)
 
     def condition(self, filters: Filters) -> Matrix:
-        """As :class:`RowProbe`; of the latest fit, and estimated where it was refined."""
+        """Compute condition numbers as :class:`RowProbe`; those of the latest fit, estimated where it was refined."""
         return np.array([self._condition(float(filters.value[at]), filters[at]) for at in range(len(filters))])
 
     def _condition(self, strength: float, one: Filters) -> float:

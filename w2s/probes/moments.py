@@ -27,16 +27,16 @@ class MomentProbe:
         self.spectrum: Spectrum = kernels.factor_gram(backend.asarray(gram), backend)
 
     def fit(self, rhs: Array, filters: Filters) -> Array:
-        """Coefficients of every filter: (..., L, d, k)."""
+        """Compute the coefficients of every filter: (..., L, d, k)."""
         coords = self.spectrum.project(self.backend.asarray(rhs))
         return kernels.coefficients(self.spectrum, self.responses(filters), coords)
 
     def responses(self, filters: Filters) -> Array:
-        """phi(s)/s of every filter on every eigenvalue: (..., L, d)."""
+        """Compute phi(s)/s of every filter on every eigenvalue: (..., L, d)."""
         return kernels.response(self.spectrum, filters, self.backend)
 
     def condition(self, filters: Filters) -> Array:
-        """Condition number of the system solved by each filter: (..., L)."""
+        """Compute the condition number of the system solved by each filter: (..., L)."""
         return kernels.condition(self.spectrum, filters)
 
     @property

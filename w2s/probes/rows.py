@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 import w2s_kernels as kernels
-from w2s.probes.prepared import Prepared
+from w2s.probes.graded import factor_graded, is_graded
+from w2s.probes.prepared import Prepared, feature_power
 from w2s.probes.solver_choice import choose_solver
 from w2s_kernels import Backend, Filters
 from w2s_kernels.backend import Array, namespace, to_host
@@ -33,7 +34,10 @@ class Prediction:
     offset: Matrix
 
     def at(self, basis: Array) -> Matrix:
-        """Outputs at rows given by their ``basis`` (m, r), where the coordinates live: (L, m, k). One GEMM for all filters."""
+        """Compute outputs (L, m, k) at rows given by their ``basis`` (m, r), in the library of the coordinates.
+
+        One GEMM serves all filters.
+        """
         xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
         stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -45,13 +49,18 @@ class RowProbe(Prepared):
     """Linear probes on one set of training rows: one singular value decomposition, any targets, any filters.
 
     The rows are factored, not their Gram: collinear features and as many features as rows keep their digits. Directions that
-    the rows do not span carry no weight, whatever the filter.
+    the rows do not span carry no weight, whatever the filter. What is spanned does not depend on the sizes of the columns:
+    where these are of different orders every one keeps its digits (:mod:`w2s.probes.graded`).
     """
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
         super().__init__(features, preprocess)
-        self.backend = backend
-        self.spectrum, self.left = kernels.factor_rows(backend.asarray(self.prepared(features)), backend)
+        self.backend, rows = backend, self.prepared(features)
+        self.power = feature_power(rows)
+        graded = preprocess != "standardise" and is_graded(rows, self.still)
+        self.spectrum, self.left = (
+            factor_graded(rows, self.still, backend) if graded else kernels.factor_rows(backend.asarray(rows), backend)
+        )
 
     @functools.cached_property
     def rank(self) -> int:
@@ -64,22 +73,23 @@ class RowProbe(Prepared):
         return bool(self.rank == self.width)
 
     def solvers(self, filters: Filters) -> list[str]:
-        """Name of what solved each filter, as the ``solver`` column shows it."""
+        """Name the solver of each filter, as the ``solver`` column shows it."""
         return [choose_solver(self.width, self.rows, strengths=1, rows=True).name] * len(filters)
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit every filter to targets (n, k)."""
         offset = self.offset(targets)
-        coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
-        # What rounding left in unspanned directions would become coefficients of size eps/lambda.
-        coords[self.rank :] = 0.0
-        filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
+        with np.errstate(over="ignore", invalid="ignore"):  # features whose power has no place in float64 give nan
+            coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
+            # What rounding left in unspanned directions would become coefficients of size eps/lambda.
+            coords[self.rank :] = 0.0
+            filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
         return Prediction(filtered, offset)
 
     def basis(self, features: Matrix) -> Array:
-        """Coordinates of other rows in the right singular vectors, (m, d) -> (m, r), where the backend computes."""
+        """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""
         return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
 
     def condition(self, filters: Filters) -> Matrix:
-        """Condition number of the system solved by each filter: (L,)."""
+        """Compute the condition number of the system solved by each filter: (L,)."""
         return self.backend.to_numpy(kernels.condition(self.spectrum, filters))

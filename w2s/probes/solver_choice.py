@@ -52,7 +52,7 @@ class Choice:
 
 
 def count_filters(levels: Sequence[Mapping[str, Any]], d: int, n: int) -> tuple[int, int]:
-    """Distinct ridge strengths that a Cholesky factor of n rows serves, and how many filters need the spectrum.
+    """Count the distinct ridge strengths that a Cholesky factor of n rows serves, and the filters that need the spectrum.
 
     ``levels`` hold ``filter`` and ``ridge``. A ridge of zero has a Cholesky factor where n > d.
     """
@@ -72,7 +72,7 @@ def choose_solver(
     rows: bool = False,
     mixed: bool = False,
 ) -> Choice:
-    """Cheapest solver, in nominal operations, for all filters of one sample of n rows and d features.
+    """Choose the cheapest solver, in nominal operations, for all filters of one sample of n rows and d features.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ _ESTIMATE = 20.0
 
 
 def _mixed(d: int, n: int, strengths: int, rhs: float, widths: Sequence[int], rows: bool) -> Choice:
-    """Cost of refined float32 factors, in operations of either precision."""
+    """Count the cost of refined float32 factors, in operations of either precision."""
     dual = rows and n < d
     order = min(n, d) if rows else d
     gram = flops.syrk(max(n, d), order) if rows else 0.0
@@ -114,12 +114,12 @@ def _mixed(d: int, n: int, strengths: int, rhs: float, widths: Sequence[int], ro
 
 
 def solver_pair(teacher: str, student: str) -> str:
-    """Name in the ``solver`` column: the teacher's solver and the student's, once where they are the same."""
+    """Name both solvers for the ``solver`` column: the teacher's and the student's, once where they are the same."""
     return teacher if teacher == student else f"{teacher}+{student}"
 
 
 def mixed_solver(steps: int, fallback: str | None) -> str:
-    """Name in the ``solver`` column of a fit in mixed precision; ``fallback`` solved what did not converge."""
+    """Name the solver of a fit in mixed precision for the ``solver`` column; ``fallback`` solved what did not converge."""
     if fallback is not None:
         return f"{fallback} (mixed did not converge)"
     return f"mixed cholesky, {steps} refinement{'' if steps == 1 else 's'}"

@@ -28,7 +28,7 @@ class Results:
         self._tables |= {name: np.zeros(self.shape, dtype=np.int64) for name in whole}
 
     def put(self, at: Any, columns: Mapping[str, Any]) -> None:
-        """Store columns at an index of the tables, as NumPy does: they broadcast to what it selects."""
+        """Store columns at an index of the tables; as in NumPy, they broadcast to what it selects."""
         for name, values in columns.items():
             if name not in self._tables:
                 kind = np.asarray(values).dtype.kind

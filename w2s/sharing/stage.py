@@ -118,7 +118,7 @@ class Values:
         self._latest: dict[tuple[Any, ...], Any] = {}
 
     def enter(self, level: Level) -> None:
-        """Enter the cells of a level: drop what belonged to other values of the scopes' fields."""
+        """Enter the cells of a level: drop the values that belong to other values of the scopes' fields."""
         for place, names in enumerate(self._scopes):
             now = tuple(level[name] for name in names)
             if now != self._now[place]:
@@ -151,7 +151,7 @@ class _NoSizes:
         return
 
     def given(self, _level: Level) -> dict[str, Any]:
-        """Return no more fields."""
+        """Return no further fields."""
         return {}
 
 
@@ -191,7 +191,7 @@ class Stages:
         return [piece for stage in self.stages for piece in self._pieces(stage, block, sizes)]
 
     def flops(self, block: Block) -> float:
-        """Count the nominal operations by which a grid is cut: each stage over what it is weighed by."""
+        """Count the nominal operations by which a grid is cut: each stage is counted over the fields that it is weighed by."""
         sizes, total = self.sizes(block), 0.0
         group = functools.cache(block.group)  # stages read the same fields, and a group of many levels takes time to list
         for stage in self.stages:
@@ -209,7 +209,10 @@ class Stages:
         return total
 
     def common(self, block: Block) -> Iterator[Common]:
-        """Yield the values that other blocks may need too, with their keys. Stages with very many values are left out."""
+        """Yield the values that other blocks may need too, with their keys.
+
+        Stages with very many values are left out.
+        """
         sizes = self.sizes(block)
         for stage in self.stages:
             group = block.group(*self._of(stage.over))

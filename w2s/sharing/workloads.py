@@ -39,15 +39,15 @@ _LAYERS, _MINIBATCH, _PASSED = 3, 256, 2048
 
 
 def workload(kind: Kind, order: int, backend: Backend) -> Sample:
-    """Return a call that does some work of a kind at an order, and the nominal operations of one call.
+    """Return a call that does work of one kind at an order, and the nominal operations of one call.
 
-    "other" is what a study does not say more about; it is taken to be as slow as passes over arrays.
+    The kind "other" is work that a study does not describe; it is taken to be as slow as passes over arrays.
     """
     return KINDS[kind](order, backend)
 
 
 def _matrices(order: int, rows: int, seed: int = 0) -> Matrix:
-    """Normals (batch, rows, order); small matrices come in batches, as they do in blocks of several seeds."""
+    """Draw normals (batch, rows, order); small matrices come in batches, as they do in blocks of several seeds."""
     return np.random.default_rng(seed).standard_normal((_batch(order), rows, order))
 
 
@@ -102,7 +102,7 @@ def _normals(order: int, backend: Backend) -> Sample:
 
 
 def _descent(order: int, backend: Backend) -> Sample:
-    """One epoch of a network of three layers, ``order`` units each, in minibatches of 256 rows."""
+    """Prepare one epoch of a network of three layers, ``order`` units each, in minibatches of 256 rows."""
     rows = max(_MINIBATCH, 2**15 // order)
     draws = np.random.default_rng(0)
     weights = [draws.standard_normal((1, order, order)) / order for _ in range(_LAYERS)]
@@ -117,7 +117,7 @@ def _descent(order: int, backend: Backend) -> Sample:
 
 
 def _logistic(order: int, backend: Backend) -> Sample:
-    """A logistic fit of 2048 rows: each iteration passes over them forth and back."""
+    """Prepare a logistic fit of 2048 rows: each iteration passes over them forward and back."""
     from w2s.probes.logistic import Logistic
 
     rows = np.random.default_rng(0).standard_normal((_PASSED, order))
@@ -128,7 +128,7 @@ def _logistic(order: int, backend: Backend) -> Sample:
 
 
 def _elementwise(order: int, backend: Backend) -> Sample:
-    """Errors of filtered estimators in one eigenbasis: the work of most cells."""
+    """Prepare the errors of filtered estimators in one eigenbasis: the work of most cells."""
     response = np.ones((1, _FILTERS, order))
     vectors = np.random.default_rng(0).standard_normal((1, _LABELS, order))
     return lambda: filtered_products(response, vectors, vectors, vectors, backend), 8.0 * _FILTERS * _LABELS * order

@@ -37,18 +37,21 @@ class StudyError(ValueError):
 
 
 def study_names() -> list[str]:
-    """List the names that a grid can put under ``study:``."""
+    """List the names that a grid can give as ``study:``."""
     return sorted({*BUILTIN, *(point.name for point in entry_points(group="w2s_sweep.studies"))})
 
 
-def find_study(reference: str, base: Path | None = None) -> type[Study]:
+def find_study(reference: str, base: Path | None = None, digest: str | None = None) -> type[Study]:
     """Resolve ``study:`` of a grid: a registered name, or ``file.py:Name`` relative to ``base``.
+
+    With ``digest`` the source of a file must be that one (:func:`w2s.user_files.import_file`).
 
     Raises :class:`StudyError`, with the nearest name, when there is no such study or it is malformed.
     """
     if is_file_reference(reference):
         try:
-            found = load_from_file(reference, base or Path.cwd(), kind="study", plural="studies", fits=_is_study)
+            place = base or Path.cwd()
+            found = load_from_file(reference, place, kind="study", plural="studies", fits=_is_study, digest=digest)
         except FieldError as error:
             raise StudyError(str(error)) from error.__cause__
         return checked(found)
@@ -97,7 +100,7 @@ def checked(study: object) -> type[Study]:
 
 
 def _claims_problem(study: type[Study]) -> str | None:
-    """Why a study's claims or figures cannot be tested, drawn and named; None when they can."""
+    """Say why a study's claims or figures cannot be tested, drawn and named; None when they can."""
     for what, kind in (("claims", Claim), ("figures", Figure)):
         given = getattr(study, what)
         if not isinstance(given, (tuple, list)):

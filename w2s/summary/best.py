@@ -22,6 +22,10 @@ How = Literal["mean_then_min", "min_then_mean"]
 Using = Literal["truth", "weak_validation"]
 Seeds = str | Sequence[int]
 GAINS = ("gain", "gain_01")
+WEAK_LABELS = "student_validation_misfit"
+"""Column of the student's distance to its weak labels on held-out rows."""
+_SWEPT = 3
+"""Values from which on a choice can stand inside the range: of two values every one is an end."""
 
 
 def best(
@@ -52,8 +56,8 @@ def best(
     metric : str
         Error to minimise with using="truth"; gains and ratios are refused.
     using : {"truth", "weak_validation"}
-        Choose on `metric`, which needs true labels, or on the column `student_validation_error`, the student against
-        weak labels on held-out rows: legal without truth.
+        Choose on `metric`, which needs true labels, or on the column `student_validation_misfit`, the student against
+        its weak labels on held-out rows: legal without truth.
     how : {"mean_then_min", "min_then_mean"}
         The value with the least mean over the selection seeds, one per group; or the best value of every seed by
         itself, then the mean of those. The second selects and reports on the same seeds, so with truth it is
@@ -70,7 +74,8 @@ def best(
     -------
     DataFrame of `summarize` with `over` after the group columns, and `candidates` (values that competed),
     `candidates_excluded` (values set aside for excluded rows), `selected_by` (such as "ridge: min student_error, truth,
-    seeds even, mean_then_min"; "in-sample" is in it when a seed is used for both), `select_seeds`, `report_seeds`.
+    seeds even, mean_then_min"; "in-sample" is in it when a seed is used for both), `select_seeds`, `report_seeds`, and
+    `selected_at_end` ("ridge greatest"): the numbers chosen that are the last ones tried, so that others may be better still.
 
     Raises ValueError for unknown columns (with the nearest), when no candidate row is left, and when a group has no
     usable selection value or no report seeds.
@@ -94,6 +99,7 @@ def best(
     note = {"truth": ", in-sample: optimistic", "weak_validation": ", in-sample on weak labels"}[using] if overlap else ""
     out["selected_by"] = f"{' and '.join(fields)}: min {target}, {using}, {_say(select)}, {how}{note}"
     out["select_seeds"], out["report_seeds"] = _say(select), _say(report)
+    out["selected_at_end"] = _at_end(rows, choice, fields)
     return out
 
 
@@ -109,8 +115,22 @@ class _Choice(NamedTuple):
     set_aside: IntArray  # (groups,)
 
 
+def _at_end(rows: pd.DataFrame, choice: _Choice, fields: list[str]) -> list[str]:
+    """Name, group by group, the numbers of a choice that are the least or the greatest of those tried."""
+    found: list[list[str]] = [[] for _ in range(len(choice.names))]
+    for name in fields:
+        if rows[name].dtype.kind not in "iuf":
+            continue
+        tried = rows[name].groupby(choice.group).agg(["min", "max", "nunique"])
+        shown = choice.shown[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        for place, (value, (least, most, count)) in enumerate(zip(shown, tried.to_numpy(dtype=np.float64), strict=True)):
+            if count >= _SWEPT and value in (least, most):
+                found[place].append(f"{name} {'least' if value == least else 'greatest'}")
+    return [", ".join(names) for names in found]
+
+
 def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str, mask: BoolArray, by_seed: bool) -> _Choice:
-    """Least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
+    """Choose the value of least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
     group, names = columns.group_codes(rows, keys)
     value, values = columns.group_codes(rows, fields)
     rank = columns.seed_codes(rows)
@@ -146,7 +166,7 @@ class _Candidates(NamedTuple):
 
 
 def _candidates(slot: IntArray, value: IntArray, rank: IntArray, score: FloatArray) -> _Candidates:
-    """Rows to candidates; rows of one seed (``rank`` numbers them) are averaged first, so that a seed counts once."""
+    """Average rows to candidates; rows of one seed (``rank`` numbers them) come first, so that a seed counts once."""
     width = int(value.max()) + 1
     pairs, entry = np.unique(slot * width + value, return_inverse=True)
     seeds = int(rank.max()) + 1
@@ -166,7 +186,7 @@ def _candidates(slot: IntArray, value: IntArray, rank: IntArray, score: FloatArr
 
 
 def _shown(values: pd.DataFrame, chosen: IntArray, group: IntArray, groups: int) -> pd.DataFrame:
-    """Value of every field to show per group: lower median of the chosen ones, or the most frequent non-number."""
+    """Return the value of every field to show per group: lower median of the chosen ones, or the most frequent non-number."""
     picked = values.iloc[chosen].reset_index(drop=True)
     if len(picked) == groups:  # one choice per group, in the order of the groups
         return picked
@@ -183,16 +203,16 @@ def _middle(chosen: pd.Series[Any]) -> Any:
 
 
 def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: str) -> str:
-    """Column to minimise, after the checks of the words."""
+    """Check the words and return the column to minimise."""
     for word, value, allowed in (("using", using, get_args(Using)), ("how", how, get_args(How))):
         if value not in allowed:
             raise ValueError(f"{word}={value!r}; allowed: {', '.join(allowed)}")
     columns.need(df, fields, "the axis to choose over")
     columns.need(df, [SEED], "the unit of selection and report")
     if using == "weak_validation":
-        columns.need(df, ["student_validation_error"], "using='weak_validation' minimises it; the study must store it")
-        return "student_validation_error"
-    if metric in GAINS or metric in columns.ratios(df):
+        columns.need(df, [WEAK_LABELS], "using='weak_validation' minimises it; the study must store it")
+        return WEAK_LABELS
+    if metric in GAINS or columns.is_ratio(df, metric):
         raise ValueError(f"metric={metric!r} is better when larger, but best minimises; choose on an error")
     columns.need(df, [metric], "the metric to minimise")
     return metric
@@ -209,7 +229,7 @@ def _group_fields(rows: pd.DataFrame, by: str | Sequence[str] | None, fields: li
 
 
 def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple[Seeds, Seeds]:
-    """Selection and report seeds with their defaults."""
+    """Return selection and report seeds with their defaults."""
     if how == "mean_then_min":
         return ("even" if select is None else select), ("odd" if report is None else report)
     first = select if select is not None else report if report is not None else "all"
@@ -222,7 +242,7 @@ def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple
 
 
 def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
-    """Rows whose seed is even, odd, any, or in a list."""
+    """Mark the rows whose seed is even, odd, any, or in a list."""
     column = rows[SEED]
     if seeds == "all":
         return np.ones(len(rows), dtype=np.bool_)
@@ -230,7 +250,16 @@ def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
         if seeds not in ("even", "odd"):
             raise ValueError(f"seeds {seeds!r}; allowed: 'even', 'odd', 'all', or a list of seeds")
         return np.asarray(column.to_numpy() % 2 == (seeds == "odd"), dtype=np.bool_)
+    if missing := [seed for seed in seeds if not (column == seed).any()]:
+        raise ValueError(
+            f"seeds {', '.join(map(str, missing))} are in no row; there are {column.nunique()} seeds: {_range(column)}"
+        )
     return np.asarray(column.isin(list(seeds)), dtype=np.bool_)
+
+
+def _range(column: pd.Series[Any]) -> str:
+    values = sorted(column.drop_duplicates())
+    return ", ".join(map(str, values)) if len(values) <= 8 else f"{values[0]}, {values[1]}, ..., {values[-1]}"
 
 
 def _say(seeds: Seeds) -> str:
@@ -238,7 +267,7 @@ def _say(seeds: Seeds) -> str:
 
 
 def _check_groups(names: pd.DataFrame, present: BoolArray, what: str) -> None:
-    """ValueError that names the first groups without what they need."""
+    """Raise ValueError that names the first groups without what they need."""
     lacking = np.flatnonzero(~present)
     if not lacking.size:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "CODE",
     "ERRORS",
     "IDENTITY",
     "METRICS",
@@ -27,7 +29,9 @@ __all__ = [
     "Ratio",
     "as_names",
     "cell_fields",
+    "check_group",
     "group_codes",
+    "is_ratio",
     "need",
     "numbers",
     "ratio_columns",
@@ -44,10 +48,15 @@ METRICS = (
     *ERRORS,
     "gain",
     "misfit",
+    "weak_distance",
     "pgr",
     "pred_gap",
-    "student_validation_error",
+    "student_validation_misfit",
+    "student_validation_weak_distance",
     "weak_validation_error",
+    "weak_ridge",
+    "strong_ridge",
+    "ceiling_ridge",
     "selection_score",
     "cross_term",
     "epsilon",
@@ -58,8 +67,10 @@ METRICS = (
     "disagreement",
 )
 IDENTITY = ("cell_id", "study", "version", SEED, "status", "message")
-PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s")
+PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s", "code_digest")
 UNUSABLE = ("failed", "nonfinite")
+CODE = "code_digest"
+"""Column of the digest of the code outside this package that made a row."""
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -84,7 +95,7 @@ PGR: Mapping[str, str] = {
 
 
 def _pgr(student: str) -> Ratio:
-    """PGR of any student: (weak_error - student) / (weak_error - ceiling_error)."""
+    """Make the ratio PGR of any student: (weak_error - student) / (weak_error - ceiling_error)."""
     suffix = "_01" if student.endswith("_01") else ""
     weak, ceiling = f"weak_error{suffix}", f"ceiling_error{suffix}"
     return Ratio((weak, student), (weak, ceiling), "gap", f"gain{suffix}" if student == f"student_error{suffix}" else None)
@@ -98,8 +109,8 @@ RATIOS: Mapping[str, Ratio] = {
 
 
 def ratios(df: pd.DataFrame) -> Mapping[str, Ratio]:
-    """List the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
-    own = df.attrs.get("w2s", {}).get("pgr", {})
+    """Return the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
+    own = _metadata(df).get("pgr", {})
     return {**RATIOS, **{str(name): _pgr(str(student)) for name, student in own.items()}}
 
 
@@ -116,20 +127,64 @@ def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
 def cell_fields(df: pd.DataFrame) -> list[str]:
     """List the columns that name a cell: study, version and its fields, without the seed.
 
-    The fields come from the table's own metadata; a frame without it falls back to every column that is no known
-    metric, theory, status or provenance column.
+    The fields come from the table's own metadata. Where rows of several sources are together (``--keep-code``), the digest of
+    the source is one more. Raises ValueError for a table without metadata: which of its columns are fields cannot be guessed.
     """
-    declared = df.attrs.get("w2s", {}).get("fields")
-    if declared is not None:
-        fields = [name for name in declared if name in df.columns]
-    else:
-        fields = [str(name) for name in df.columns if not _is_result(str(name))]
-    return [name for name in dict.fromkeys(["study", "version", *fields]) if name in df.columns and name != SEED]
+    metadata = _metadata(df)
+    if "fields" not in metadata:
+        raise ValueError(
+            "the table does not say which of its columns are cell fields: it has lost its metadata, df.attrs['w2s'], as tables "
+            "do in pd.concat, pd.merge and pandas' own readers. Read runs with w2s.load(run) and put them together with "
+            "w2s.concat([...]), or name the columns: by=[...] (by=[] makes one group of all rows)"
+        )
+    several = any(len(digests) > 1 for digests in metadata.get("code", {}).values())
+    fields = ["study", "version", *metadata["fields"], *([CODE] if several else [])]
+    return [name for name in dict.fromkeys(fields) if name in df.columns and name != SEED]
 
 
-def _is_result(name: str) -> bool:
-    known = (*IDENTITY, *PROVENANCE, *METRICS, *RATIOS, *PGR.values())
-    return name in known or name.endswith(("_theory", "_status"))
+def _metadata(df: pd.DataFrame) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = df.attrs.get("w2s") or {}
+    return found
+
+
+def check_group(df: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Look at group columns that a user named: none is a result, and no group mixes studies or versions.
+
+    Raises ValueError; warns of a group whose rows several sources made.
+    """
+    if results := [name for name in keys if _is_result(df, name)]:
+        raise ValueError(f"cannot group by {', '.join(map(repr, results))}: a result of the rows is no setting of theirs")
+    for name in ("study", "version"):
+        if name in df.columns and name not in keys and df[name].nunique(dropna=False) > 1:
+            values = ", ".join(str(value) for value in df[name].drop_duplicates())
+            raise ValueError(
+                f"rows of several {'studies' if name == 'study' else 'versions'} ({values}) would be averaged together; take "
+                f"the rows of one, or add {name!r} to by"
+            )
+    if CODE in df.columns and CODE not in keys and df[CODE].nunique() > 1:
+        codes, _ = group_codes(df, keys)
+        if (df[CODE].groupby(codes).nunique() > 1).any():
+            says = "rows that different code made are averaged together (a study, loss or method was edited between launches)"
+            warnings.warn(f"{says}; add {CODE!r} to by to see them apart", stacklevel=4)
+
+
+def _is_result(df: pd.DataFrame, name: str) -> bool:
+    return name in METRICS or name in ratios(df) or name in PGR.values() or name.endswith(("_theory", "_status"))
+
+
+def is_ratio(df: pd.DataFrame, name: str) -> bool:
+    """Tell whether a metric is a quotient of means in this frame.
+
+    Raises ValueError for one that seems to be, by its name, in a table that has lost the metadata which would say of what.
+    """
+    if name in ratios(df):
+        return True
+    if not _metadata(df) and name.startswith(("pgr", "opr")) and not name.endswith(("_theory", "_status")):
+        raise ValueError(
+            f"{name!r} seems to be a ratio, and the table has lost the metadata (df.attrs['w2s']) that says of which columns; "
+            "a mean of ratios is another number. Read runs with w2s.load(run) and put them together with w2s.concat([...])"
+        )
+    return False
 
 
 def varying(df: pd.DataFrame, names: Iterable[str]) -> list[str]:
@@ -153,7 +208,10 @@ def numbers(df: pd.DataFrame, name: str) -> FloatArray:
 
 
 def usable(df: pd.DataFrame) -> BoolArray:
-    """Mark the rows whose status lets their numbers enter: all but "failed" and "nonfinite"; all when there is no status."""
+    """Mark the rows whose numbers may be used: all but those of status "failed" and "nonfinite".
+
+    Without a status column, all rows may be used.
+    """
     if "status" not in df.columns:
         return np.ones(len(df), dtype=np.bool_)
     return np.asarray(~df["status"].isin(UNUSABLE), dtype=np.bool_)
@@ -179,7 +237,10 @@ def _difference(df: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
 
 
 def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
-    """Group number of every row and the table of group keys, sorted by key, null last; null is a key of its own."""
+    """Number the group of every row, and return the table of group keys.
+
+    Keys are sorted, null last; null is a key of its own.
+    """
     codes, width = np.zeros(len(df), dtype=np.int64), 1
     for name in by:
         column, size = _value_codes(df[name])
@@ -192,9 +253,9 @@ def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataF
 
 
 def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
-    """Rank of every value among the distinct ones, null last, and the number of ranks.
+    """Rank every value among the distinct ones, null last, and return the number of ranks.
 
-    Own ranks, because pandas cannot sort group keys that mix tuples, or types, with nulls.
+    The ranks are computed here because pandas cannot sort group keys that mix tuples, or types, with nulls.
     """
     import pandas as pd
 

@@ -142,8 +142,8 @@ class _Pairs(NamedTuple):
 
 
 def _values(rows: pd.DataFrame, metric: str) -> tuple[list[FloatArray], BoolArray]:
-    """The metric of every row (top and bottom for a ratio) and the rows that enter."""
-    if metric in columns.ratios(rows):
+    """Return the metric of every row (top and bottom for a ratio) and mark the rows that enter."""
+    if columns.is_ratio(rows, metric):
         parts = list(columns.ratio_parts(rows, metric))
     else:
         columns.need(rows, [metric], "the metric to compare")
@@ -152,7 +152,10 @@ def _values(rows: pd.DataFrame, metric: str) -> tuple[list[FloatArray], BoolArra
 
 
 def _linearised(pairs: _Pairs, word: str, groups: int, level: float) -> tuple[FloatArray, FloatArray, npt.NDArray[np.str_]]:
-    """Values per pair whose mean is the statistic of each side, and a status per group; ``word`` names a ratio's bottom."""
+    """Compute values per pair whose mean is the statistic of each side, and a status per group.
+
+    ``word`` names the bottom of a ratio.
+    """
     count = np.bincount(pairs.group, minlength=groups)
     status = np.where(count > 1, "ok", np.where(count == 1, "one_pair", "no_pairs")).astype("U24")
     if len(pairs.a) == 1:
@@ -170,7 +173,7 @@ def _linearised(pairs: _Pairs, word: str, groups: int, level: float) -> tuple[Fl
 
 
 def _keys(rows: pd.DataFrame, first: BoolArray, by: str | Sequence[str] | None, taken: set[str]) -> list[str]:
-    """Group columns; chosen by themselves they must be able to pair the two sides."""
+    """Return the group columns; where the user named none, check that they can pair the two sides."""
     keys = group_keys(rows, by)
     if by is not None:
         return keys
@@ -185,7 +188,7 @@ def _keys(rows: pd.DataFrame, first: BoolArray, by: str | Sequence[str] | None, 
 
 
 def _matching(df: pd.DataFrame, setting: Mapping[str, Any], side: str) -> BoolArray:
-    """Rows with all the values of a setting; ValueError that names the value that no row has."""
+    """Mark the rows with all the values of a setting; a ValueError names the value that no row has."""
     mask = np.ones(len(df), dtype=np.bool_)
     for name, value in setting.items():
         mask &= _equals(df[name], value)

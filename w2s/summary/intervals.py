@@ -151,9 +151,7 @@ class _Law(NamedTuple):
     status: StatusArray
 
 
-def _law(
-    residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool
-) -> _Law:
+def _law(residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool) -> _Law:
     variance = np.nan_to_num(_mean_variance(residual, residual, codes, count))
     variance = np.where(variance > (_ROUNDING * mean) ** 2, variance, 0.0)
     seen = variance * (1.0 + count * np.asarray(beyond.factor))
@@ -168,7 +166,7 @@ def _law(
 
 
 def _effective(count: IntArray, seen: FloatArray, whole: FloatArray) -> FloatArray:
-    """Samples whose degrees of freedom the whole variance has (Satterthwaite): n where the seeds show all of it."""
+    """Count the samples whose degrees of freedom the whole variance has (Satterthwaite): n where the seeds show all of it."""
     share = np.divide(whole, seen, out=np.where(whole > 0, 1e4, 1.0), where=seen > 0)
     return np.where(count > 1, 1.0 + (count - 1) * np.minimum(share, 1e4) ** 2, count)
 
@@ -176,7 +174,7 @@ def _effective(count: IntArray, seen: FloatArray, whole: FloatArray) -> FloatArr
 def fieller(num: npt.ArrayLike, den: npt.ArrayLike, level: float = 0.95) -> RatioInterval:
     """Compute Fieller's confidence set for mean(num) / mean(den) of paired samples (..., n); pairs with a NaN are absent.
 
-    The set of all r that the t test of "num - r den has mean zero" does not reject,
+    It is the set of all r that the t test of "num - r den has mean zero" does not reject,
 
         { r : (N - r D)^2 <= t^2 (v_NN - 2 r v_ND + r^2 v_DD) },   N, D means, v sample (co)variances of the means,
 
@@ -257,7 +255,7 @@ def bootstrap_ratio_by(
 
 
 def _percentiles(num: FloatArray, den: FloatArray, level: float, resamples: int) -> tuple[FloatArray, FloatArray]:
-    """Percentile bounds (g,), (g,) of samples (g, n); infinite where too many denominators change sign."""
+    """Compute percentile bounds (g,), (g,) of samples (g, n); infinite where too many denominators change sign."""
     groups, n = num.shape
     sign = np.where(den.mean(axis=1, keepdims=True) < 0, -1.0, 1.0)
     draws = np.empty((groups, resamples))
@@ -331,13 +329,13 @@ def group_mean(values: FloatArray, codes: IntArray, groups: int) -> tuple[IntArr
 
 
 def _mean_variance(x: FloatArray, y: FloatArray, codes: IntArray, count: IntArray) -> FloatArray:
-    """Sample covariance of two means from centred values: sum(x y) / (n (n - 1)); NaN below two samples."""
+    """Compute the sample covariance of two means from centred values: sum(x y) / (n (n - 1)); NaN below two samples."""
     total = np.bincount(codes, weights=x * y, minlength=len(count))
     return np.where(count > 1, total / np.maximum(count * (count - 1), 1), np.nan)
 
 
 def _flatten(*arrays: npt.ArrayLike) -> tuple[list[FloatArray], IntArray, tuple[int, ...]]:
-    """Broadcast (..., n) arrays, flat values without absent samples, their group numbers, the leading shape."""
+    """Broadcast (..., n) arrays; return flat values without absent samples, their group numbers, and the leading shape."""
     dense = np.broadcast_arrays(*(np.asarray(item, dtype=np.float64) for item in arrays))
     if dense[0].ndim < 1:
         raise ValueError("expected arrays (..., n) with one sample per entry of the last axis, got a single number")

@@ -68,7 +68,7 @@ class Population(NamedTuple):
 
 
 def _items(df: pd.DataFrame, name: str, group: IntArray, entered: BoolArray, unit: FloatArray, groups: int) -> Beyond | None:
-    """Mean over rows of the variance over test items, from the rows' own bounds, in squares of ``unit``.
+    """Average over rows the variance over test items, from the rows' own bounds, in squares of ``unit``.
 
     All seeds are tested on the same items, so their noise does not average out. Groups with a row without bounds get NaN.
     """

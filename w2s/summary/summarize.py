@@ -41,7 +41,8 @@ def summarize(
         Rows of a run, as from `load`.
     by : name or names
         Columns that define a group, null being a value like any other. None takes every cell field (with study and
-        version) that varies in `df`, without the seed; an empty list makes one group of all rows.
+        version) that varies in `df`, without the seed; the table's metadata say which columns are fields, so one that has lost
+        them needs names here. An empty list makes one group of all rows.
     metrics : name or names
         Columns to summarise, or "opr". None takes the metrics of the table that have values.
     level : float
@@ -83,8 +84,9 @@ def summarize(
             with their number: biased, shown for comparison with papers that report it.
 
     How often the intervals cover is measured: docs/statistics.md. Raises ValueError for unknown columns (with the nearest),
-    text metrics, null seeds, "seed" in `by`, and a population that the table does not tell. Cost O(rows x metrics) plus one
-    sort; about 2 s for a million rows and nine metrics.
+    text metrics, null seeds, "seed" or a result in `by`, groups of several studies or versions, a population that the table
+    does not tell, and, without metadata, where `by` is None or a ratio of the study's own is asked for. Cost O(rows x metrics)
+    plus one sort; about 2 s for a million rows and nine metrics.
     """
     import pandas as pd
 
@@ -107,7 +109,7 @@ def summarize(
 
 
 def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
-    """List the grouping columns: the given ones, checked, or every cell field that varies."""
+    """List the grouping columns: the given ones, checked, or every cell field that varies, for which metadata are needed."""
     if by is None:
         return columns.varying(df, columns.cell_fields(df))
     keys = columns.as_names(by)
@@ -115,13 +117,14 @@ def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     clash = {SEED, "rows", "seeds", "excluded", "status"}.intersection(keys)
     if clash:
         raise ValueError(f"cannot group by {sorted(clash)}: seeds are the unit of the intervals and counts are results")
+    columns.check_group(df, keys)
     return keys
 
 
 def _metric_names(df: pd.DataFrame, metrics: str | Sequence[str] | None, keys: list[str]) -> list[str]:
     if metrics is not None:
         names = list(dict.fromkeys(columns.as_names(metrics)))
-        columns.need(df, [name for name in names if name not in columns.ratios(df)], "a metric")
+        columns.need(df, [name for name in names if not columns.is_ratio(df, name)], "a metric")
         if set(names) & set(keys):
             raise ValueError(f"{sorted(set(names) & set(keys))} cannot be both grouped by and averaged")
         return names
@@ -176,7 +179,7 @@ class _Table:
         return len(self.keys)
 
     def per_seed(self, entered: BoolArray, *values: FloatArray) -> tuple[IntArray, list[FloatArray]]:
-        """Group and means of every unit with at least one entered row, in the order of the units."""
+        """Return group and means of every unit with at least one entered row, in the order of the units."""
         units = len(self.unit_group)
         results = [group_mean(value[entered], self.unit[entered], units) for value in values]
         present = results[0][0] > 0
@@ -187,7 +190,7 @@ class _Table:
         return np.bincount(self.group[mask], minlength=self.groups)
 
     def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
-        """Count what the groups hold: rows, seeds, excluded, status."""
+        """Count for every group its rows, its seeds and its excluded rows, and give its status."""
         whole, any_value = self.usable.copy(), np.zeros(len(self.group), dtype=np.bool_)
         for block in blocks:
             defined = self.rows_of(block.entered) > 0
@@ -231,7 +234,7 @@ def _summary_of(
 
 
 def _unknown(more: Beyond | None, resolved: BoolArray) -> BoolArray:
-    """Groups whose seeds resolve a number while the noise of their test items is not known."""
+    """Mark the groups whose seeds resolve a number while the noise of their test items is not known."""
     return resolved if more is None else resolved & np.isnan(more.added)
 
 
@@ -277,6 +280,6 @@ def _ratio_block(
 
 
 def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:
-    """Statuses of a ratio whose denominator is meant to be positive; the sign of its mean comes first."""
+    """Return the statuses of a ratio whose denominator is meant to be positive; the sign of its mean is judged first."""
     status = np.where(interval.status == "unbounded", f"{word}_unresolved", _in_seeds(interval.status))
     return np.where(bottom <= 0, f"{word}_nonpositive", status)

@@ -16,7 +16,7 @@ __all__ = ["interval_text", "readable", "value_text"]
 
 
 def value_text(value: Any) -> str:
-    """Write a field's value; a whole number in a column that has nulls comes as a float."""
+    """Write a field's value, "-" for null; a whole number that nulls in its column have made a float has no decimals."""
     if value is None or value != value:
         return "-"
     return f"{value:g}" if isinstance(value, float) else str(value)

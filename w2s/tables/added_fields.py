@@ -17,7 +17,7 @@ __all__ = ["added_fields", "with_added_fields"]
 
 
 def added_fields(cell: type[Cell]) -> list[str]:
-    """List the fields declared with ``since=``, those that others depend on first."""
+    """List the fields declared with ``since=``, those on which others depend first."""
     fields = cell_fields(cell)
     return sorted((name for name, spec in fields.items() if spec.since is not None), key=lambda name: _depth(name, fields))
 
@@ -25,8 +25,8 @@ def added_fields(cell: type[Cell]) -> list[str]:
 def with_added_fields(table: pa.Table, cell: type[Cell]) -> pa.Table:
     """Add the columns of later fields that a table lacks: their default, null in cells where they do not matter.
 
-    That is what the rows were computed with: a later field stands at its default in every cell without it, and stays out of the
-    cell's identity there. A table that has the column is left alone.
+    The rows were computed with the default: a later field has it in every cell without the column, and stays out of the cell's
+    identity there. A table that has the column is left unchanged.
     """
     for name in added_fields(cell):
         if name not in table.column_names:
@@ -35,7 +35,7 @@ def with_added_fields(table: pa.Table, cell: type[Cell]) -> pa.Table:
 
 
 def _depth(name: str, fields: Mapping[str, FieldSpec]) -> int:
-    """Length of the chain of conditions above a field."""
+    """Return the length of the chain of conditions that ends at a field, 1 without a condition."""
     return 1 + max((_depth(controller, fields) for controller in fields[name].when), default=0)
 
 
@@ -62,7 +62,7 @@ def _is_one_of(column: pa.ChunkedArray, allowed: tuple[Any, ...]) -> pa.Array:
 
 
 def _stored(spec: FieldSpec) -> Any:
-    """Write the default as a row does."""
+    """Write the default in the form in which a row stores it."""
     if spec.kind == "number":
         return float(spec.default)
     if spec.kind == "json":

@@ -24,7 +24,7 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
-    starts with "." are parts still being written and are skipped, so a run can be read while it works. Nulls of numeric
+    starts with "." are parts still being written and are skipped, so an unfinished run can be read. Nulls of numeric
     columns become NaN. Rows come in the order of the file names.
 
     Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
@@ -56,7 +56,7 @@ def _registered(name: Any) -> type[Cell] | None:
 
 
 def _parts(path: Path) -> list[Path]:
-    """Parquet files behind a run folder, a results folder or one file, sorted by name."""
+    """List the Parquet files of a run folder, a results folder or one file, sorted by name."""
     if path.is_file():
         return [path]
     if not path.is_dir():

@@ -23,7 +23,8 @@ Matrix = npt.NDArray[np.float64]
 def residual(values: Matrix, basis: Matrix) -> Matrix:
     """Compute (I - P) v for columns v of ``values`` (n, t), where ``basis`` (n, r) is orthonormal and spans the class.
 
-    Projected twice, so that what is left is orthogonal to the class up to rounding of what is left, not of v. O(n r t).
+    The projection is done twice, so that the residual is orthogonal to the class up to rounding of the residual, not of v.
+    O(n r t).
     """
     once = values - basis @ (basis.T @ values)
     return np.asarray(once - basis @ (basis.T @ once))

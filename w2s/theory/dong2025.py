@@ -108,7 +108,7 @@ def errors(
 
 
 def _share(width: Array, rows: Array) -> Array:
-    """d/(rows - d - 1), the trace of the mean inverse Gram; NaN where the mean is infinite."""
+    """Compute d/(rows - d - 1), the trace of the mean inverse Gram; NaN where the mean is infinite."""
     left = np.asarray(rows - width - 1, dtype=float)
     return np.where(left > 0, width / np.where(left > 0, left, 1.0), np.nan)
 
@@ -119,7 +119,7 @@ def _spread(power: Array, width: Array, rows: Array) -> Array:
 
 
 def _inside(rho: Array, sigma2: Array, width: Array, rows: Array) -> Array:
-    """Mean in-sample excess error of least squares: rho + (sigma^2 - rho) d/rows, for d <= rows."""
+    """Compute the mean in-sample excess error of least squares: rho + (sigma^2 - rho) d/rows, for d <= rows."""
     return np.where(width <= rows, rho + (sigma2 - rho) * width / rows, np.nan)
 
 

@@ -11,12 +11,10 @@ the last from Rodrigues' formula and two integrations by parts. Errors are in un
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PROVED_EXPONENT", "best_shrinkage", "lower_bound", "two_level_error"]
+__all__ = ["PROVED_EXPONENT", "lower_bound", "two_level_error"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -29,31 +27,17 @@ def lower_bound(weak_error: npt.ArrayLike) -> Matrix:
 
     The teacher p is the projection of f* on its features. A student A p with 0 <= A <= I (flow from zero, ridge, any spectral
     filter) lies in the ball with diameter [0, p], whose centre is sqrt((1 + 3L)/4) from f* and whose radius is sqrt(1 - L)/2.
-    Computed as (2L / (sqrt(1 + 3L) + sqrt(1 - L)))^2, in which nothing cancels.
+    The bound is computed as (2L / (sqrt(1 + 3L) + sqrt(1 - L)))^2, in which nothing cancels.
     """
     loss = np.clip(np.asarray(weak_error, dtype=np.float64), 0.0, 1.0)
     return np.asarray((2.0 * loss / (np.sqrt(1.0 + 3.0 * loss) + np.sqrt(1.0 - loss))) ** 2)
 
 
-def best_shrinkage(weak_error: float) -> Matrix:
-    """Construct the shrinkage operator that attains :func:`lower_bound`: A (2, 2), with eigenvalues 0 and 1, for 0 <= L < 1.
-
-    Coordinates: along the teacher p and along f* - p, so that p = (sqrt(1 - L), 0) and f* = (sqrt(1 - L), sqrt(L)). A is the
-    projection on the point v of the ball that is nearest to f*: a student whose only feature is v.
-    """
-    teacher = np.array([math.sqrt(1.0 - weak_error), 0.0])
-    target = np.array([teacher[0], math.sqrt(weak_error)])
-    outward = target - teacher / 2.0
-    nearest = teacher / 2.0 + (teacher[0] / 2.0) * outward / np.linalg.norm(outward)
-    return np.asarray(np.outer(nearest, nearest) / (nearest @ nearest))
-
-
 def two_level_error(signal: npt.ArrayLike, tail: npt.ArrayLike, weak_error: npt.ArrayLike) -> Matrix:
     """Compute the student error of the linear network with spectrum {1, eps, ..., eps}; exact for any teacher.
 
-    The target f* is on the top direction.
-    ``signal`` and ``tail`` are what the student's filter lets through at 1 and at eps (flow: 1 - exp(-t), 1 - exp(-eps t)):
-    (1 - signal (1 - L))^2 + tail^2 L (1 - L).
+    The target f* is on the top direction. ``signal`` and ``tail`` are what the student's filter lets through at 1 and at eps
+    (flow: 1 - exp(-t), 1 - exp(-eps t)): (1 - signal (1 - L))^2 + tail^2 L (1 - L).
     """
     signal, tail, loss = (np.asarray(a, dtype=np.float64) for a in (signal, tail, weak_error))
     return np.asarray((1.0 - signal * (1.0 - loss)) ** 2 + tail**2 * loss * (1.0 - loss))

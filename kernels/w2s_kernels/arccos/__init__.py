@@ -57,7 +57,7 @@ def arccos_gram(u: Array, v: Array | None = None, *, backend: Backend) -> Array:
 def linear_gram(u: Array, v: Array | None = None, *, scales: Array, backend: Backend) -> Array:
     """Compute the Gram u_i' Lam v_j, (m, n), of linear features of inputs with covariance Lam = diag(`scales`), (d,), >= 0.
 
-    Symmetric to the bit when `v` is None. Cost 2 m n d flops, half of that for one set of rows.
+    The result is symmetric to the bit when `v` is None. Cost 2 m n d flops, half of that for one set of rows.
     """
     xp = backend.xp
     root = xp.sqrt(backend.asarray(scales))
@@ -67,7 +67,7 @@ def linear_gram(u: Array, v: Array | None = None, *, scales: Array, backend: Bac
 
 
 def _directions(rows: Array, name: str, backend: Backend) -> tuple[Array, Array]:
-    """Unit rows (zero where a row is zero) and their lengths."""
+    """Return rows of length one (zero where a row is zero) and the lengths of the given rows."""
     xp = backend.xp
     rows = backend.asarray(rows)
     if rows.ndim != 2 or rows.shape[1] == 0:

@@ -26,14 +26,14 @@ def rectangle_grid(shape: tuple[int, int]) -> int:
 
 
 def symmetric_grid(size: int) -> int:
-    """Count the blocks of `symmetric` for a matrix of this order, those below the diagonal included."""
+    """Count the blocks of `symmetric` for a matrix of this order, including those below the diagonal."""
     return blocks((-(-size // TILE)) ** 2, 1)
 
 
 def fill(cosines: Array, height: Array, width: Array, *, mirrored: bool) -> None:
     """Replace contiguous float64 cosines (m, n) by g(r) height_i width_j, in place.
 
-    With `mirrored`, m = n and the upper triangle decides: the result is symmetric to the bit.
+    With `mirrored`, m = n and the lower triangle is copied from the upper one: the result is symmetric to the bit.
     """
     if cosines.size == 0:
         return

@@ -24,7 +24,7 @@ BLOCK = 8  # float64 in a cache line
 
 
 def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool) -> Array:
-    """Compute entries g(cosine) height_i width_j, (m, n), as in `plain`, by a compiled pass over each tile of a product."""
+    """Compute entries g(cosine) height_i width_j, (m, n), as in `plain`, with a compiled pass over each tile of the product."""
     out = np.empty((len(left), len(right)))
     for rows, columns in tiles(out.shape, mirrored=mirrored):
         cosines = left[rows] @ right[columns].T
@@ -62,7 +62,10 @@ def fill(out: Array, cosines: Array, top: int, first: int, height: Array, width:
 
 @njit(cache=True, parallel=True)
 def mirror(out: Array, top: int, first: int, rows: int, columns: int) -> None:
-    """Copy a tile to the transposed place, in squares of a cache line each way; of a tile on the diagonal, its upper part."""
+    """Copy a tile to its transposed place, square by square so that both sides fill whole cache lines.
+
+    Of a tile on the diagonal, only the part above the diagonal is copied.
+    """
     for block in prange((columns + BLOCK - 1) // BLOCK):
         start, stop = block * BLOCK, min(columns, (block + 1) * BLOCK)
         for low in range(0, rows, BLOCK):

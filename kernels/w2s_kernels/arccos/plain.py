@@ -22,7 +22,7 @@ _TILE = 256, 512  # temporaries stay in cache
 def gram(left: Array, right: Array, height: Array, width: Array, mirrored: bool) -> Array:
     """Compute entries g(cosine) height_i width_j, (m, n), of unit rows `left` (m, d) and `right` (n, d).
 
-    With `mirrored`, both are the same rows and the upper triangle decides: the result is symmetric to the bit.
+    With `mirrored`, both are the same rows and the lower triangle is copied from the upper one: symmetric to the bit.
     """
     xp = namespace(left, right)
     out = xp.empty((len(left), len(right)))

@@ -38,7 +38,7 @@ SOLVE_BOTH = operation("cholesky", "solve_both", "cupy")
 
 
 def cholesky_gram(gram: Array, ridge: Array | float, backend: Backend) -> tuple[Array, Array]:
-    """Factor gram + ridge I = R'R with R upper triangular, and give a status for each item.
+    """Factor gram + ridge I = R'R with R upper triangular, and return R with a status for each item.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def cholesky_gram(gram: Array, ridge: Array | float, backend: Backend) -> tuple[
 def forward(R: Array, rhs: Array, backend: Backend) -> Array:
     """Solve R'z = rhs, (..., d, k), for right-hand sides X'y (..., d, k) in the units of R'R.
 
-    Cost d^2 k flops an item. A joint factor of [X, y] needs no solve: z is the upper part of its last columns. Rows of
+    Cost d^2 k flops an item. A joint factor of [X, y] needs no solve: its last columns hold z in their upper part. Rows of
     z from the first unusable pivot on (see `usable`) are nan.
     """
     xp = backend.xp
@@ -109,17 +109,17 @@ def solve_factor(R: Array, rhs: Array, backend: Backend) -> Array:
 
 
 def usable(R: Array) -> Array:
-    """Count leading columns of R (..., d, d) with nonzero finite pivots, (...) int64: the largest width to ask for.
+    """Count the leading columns of R (..., d, d) with nonzero finite pivots, (...) int64: the largest width that can be solved.
 
-    The counts are a NumPy array on every backend, since loops over items use them; a device is asked for one number if all
-    pivots are good.
+    The counts are a NumPy array on every backend, since loops over items use them. A device sends one number if all pivots
+    are good.
     """
     good = _good(R)
     return to_host(_leading(good)) if not bool(good.all()) else np.full(good.shape[:-1], good.shape[-1])
 
 
 def _good(R: Array) -> Array:
-    """Which pivots are nonzero and finite, (..., d)."""
+    """Tell which pivots are nonzero and finite, (..., d) bool."""
     xp = namespace(R)
     pivots = xp.abs(xp.diagonal(R, axis1=-2, axis2=-1))
     return (pivots > 0) & (pivots < np.inf)
@@ -131,7 +131,7 @@ def _leading(good: Array) -> Array:
 
 
 def condition(R: Array, widths: Sequence[int] | Array) -> Array:
-    """Divide the largest by the smallest R_ii^2, i < w, (..., W): a lower bound of the condition of each Gram."""
+    """Divide the largest by the smallest R_ii^2, i < w, (..., W): a lower bound of the condition number for each width w."""
     xp = namespace(R)
     pivots = xp.diagonal(R, axis1=-2, axis2=-1) ** 2
     last = [width - 1 for width in checked_widths(widths, R.shape[-1])]
@@ -145,9 +145,9 @@ def condition(R: Array, widths: Sequence[int] | Array) -> Array:
 def condition_estimate(gram: Array, R: Array, ridge: Array | float, backend: Backend) -> Array:
     """Estimate the condition of gram + ridge I, (...), from its factor R: the 1-norm over the smallest eigenvalue.
 
-    Three inverse iterations from two fixed vectors, 12 d^2 flops: about d^(1/6) below the spectral condition number at worst,
-    and at most sqrt(d) above it; nan where R is. (LAPACK's dpocon starts from equal entries, to which the difference of two
-    nearly equal features, the usual reason for a small eigenvalue, is orthogonal.)
+    The method is three inverse iterations from two fixed vectors, 12 d^2 flops. The estimate is at worst about d^(1/6) below
+    the spectral condition number, and at most sqrt(d) above it; it is nan where R is. (LAPACK's dpocon starts from equal
+    entries. That start is orthogonal to the difference of two nearly equal features, the usual reason for a small eigenvalue.)
     """
     gram, R = operands(gram, R, "R", backend)
     xp, norms = backend.xp, one_norm(gram, ridge, backend.xp)
@@ -174,7 +174,7 @@ def one_norm(gram: Array, ridge: Array | float, xp: Any) -> Array:
 
 
 def inverse_norm(solve: Callable[[Array], Array], d: int, xp: Any, lead: tuple[int, ...] = ()) -> Array:
-    """Estimate spectral norms (*lead) of symmetric inverses from below: growth of rows (*lead, 2, d) under `solve`."""
+    """Estimate spectral norms (*lead) of symmetric inverses from below, by how much `solve` makes rows (*lead, 2, d) grow."""
     # Multiples of an irrational number modulo one: without structure, and the same on every machine.
     counts = xp.arange(1, d + 1)
     start = xp.stack([counts * 0.6180339887498949, counts * 0.7548776662466927]) % 1.0 - 0.5
@@ -188,19 +188,19 @@ def inverse_norm(solve: Callable[[Array], Array], d: int, xp: Any, lead: tuple[i
 
 
 def _lengths(rows: Array, xp: Any) -> Array:
-    """Euclidean norms of rows, whose squares may have no place in float64."""
+    """Return the Euclidean norms of rows, also where their squares would overflow or underflow."""
     largest = xp.max(xp.abs(rows), axis=-1)
     scaled = rows / largest[..., None]
     return largest * xp.sqrt(xp.sum(scaled * scaled, axis=-1))
 
 
 def _places(chosen: Array) -> list[tuple[int, ...]]:
-    """Indices of the items of a batch that are chosen, (...) bool on the host."""
+    """Return the indices of the chosen items of a batch; `chosen` is (...) bool on the host."""
     return [tuple(index) for index in np.argwhere(chosen)]
 
 
 def _solve_both(R: Array, rows: Array, backend: Backend) -> Array:
-    """Rows v (m, d) with R'R v = row."""
+    """Solve R'R v = row for rows v (m, d)."""
     found: Array = rows if 0 in rows.shape else SOLVE_BOTH.on(backend)(R, rows)
     return found
 
@@ -212,7 +212,10 @@ def solve_rows(R: Array, rows: Array, backend: Backend, *, transposed: bool) -> 
 
 
 def _singular(A: Array, original: Array, good: int, floor: Array, backend: Backend) -> int:
-    """Finish a factor A of which `good` columns succeeded or a pivot is too small; returns the first failing order."""
+    """Finish a factor A with a failed or too small pivot, and return the first failing order (0 if there is none).
+
+    `good` columns of A succeeded so far; the rows of A from the first failing one on become nan.
+    """
     xp, d = backend.xp, A.shape[-1]
     if good < d:
         good = _restart(A, original, good, backend)
@@ -225,7 +228,10 @@ def _singular(A: Array, original: Array, good: int, floor: Array, backend: Backe
 
 
 def _restart(A: Array, original: Array, good: int, backend: Backend) -> int:
-    """Factor the leading `good` columns anew: what LAPACK leaves behind a failure depends on its blocking."""
+    """Factor the leading `good` columns again, and return how many succeed.
+
+    What LAPACK leaves in the matrix after a failure depends on its block size.
+    """
     A[:] = 0.0
     potrf = POTRF.on(backend)
     lead = original[:good, :good].copy()
@@ -249,7 +255,7 @@ def positive_ridge(ridge: Array | float, lead: tuple[int, ...], xp: Any) -> Arra
 
 
 def operands(R: Array, other: Array, name: str, backend: Backend) -> tuple[Array, Array]:
-    """Return float64 arrays of the backend, (..., d, d) and (..., d, k); ValueError where they do not match."""
+    """Return both as float64 arrays of the backend, (..., d, d) and (..., d, k); ValueError where their shapes do not match."""
     R, other = backend.asarray(R), backend.asarray(other)
     if R.ndim < 2 or R.shape[-1] != R.shape[-2] or R.shape[-1] == 0:
         raise ValueError(f"R must have shape (..., d, d) with d >= 1, got {R.shape}")

@@ -9,7 +9,7 @@ from . import plain
 
 
 def potrf(A: Array) -> int:
-    """Replace a symmetric A (d, d) by its upper factor; returns how many leading columns succeeded, as in `plain`."""
+    """Replace a symmetric A (d, d) by its upper factor, and return how many leading columns succeeded, as in `plain`."""
     import cupyx
 
     size: int = A.shape[-1]

@@ -14,7 +14,7 @@ _BELOW = np.tri(_BLOCK, k=-1, dtype=np.bool_)
 
 
 def potrf(A: Array) -> int:
-    """Replace a contiguous symmetric A (d, d) by its upper factor; returns how many leading columns succeeded."""
+    """Replace a contiguous symmetric A (d, d) by its upper factor, and return how many leading columns succeeded."""
     from scipy.linalg.lapack import dpotrf
 
     made, fail = dpotrf(A.T, lower=1, clean=0, overwrite_a=1)

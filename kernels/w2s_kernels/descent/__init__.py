@@ -134,9 +134,10 @@ def descend(
 
 
 def orders(order: Sequence[Stream], epoch: int, n: int, backend: Backend) -> Array:
-    """Order n samples in an epoch: a permutation for each stream, int64 (B, n); n <= 2**31, O(n log n) a stream.
+    """Order n samples in an epoch: return a permutation for each stream, int64 (B, n); n <= 2**31, O(n log n) a stream.
 
-    The index is in the low bits of the words that are sorted, so that no two are equal and any sort gives one answer.
+    The low bits of the words that are sorted hold the index. No two words are therefore equal, and every sort gives the same
+    order.
     """
     low = _U64((1 << max(n - 1, 1).bit_length()) - 1)
     index = backend.xp.arange(n, dtype=np.uint64)

@@ -20,7 +20,7 @@ _B1, _B2 = BETAS
 
 
 def training(problem: Problem) -> Training:
-    """Start compiled training; without networks or samples there is nothing to compile for."""
+    """Start compiled training; without networks or samples there is nothing to compile, and plain training starts."""
     return Compiled(problem) if len(problem.parameters[-1]) and len(problem.tasks) else Plain(problem)
 
 
@@ -47,7 +47,7 @@ class Compiled:
         return [view.copy() for view in self._views()]
 
     def epoch(self, epoch: int, order: Array) -> Array:
-        """Advance by one epoch."""
+        """Train for one epoch; return the mean squared errors, as in `Training`."""
         problem, losses = self.problem, np.empty(len(order))
         first = epoch * problem.steps + 1
         rates = np.array([corrections(problem.learning_rate, first + k) for k in range(problem.steps)])
@@ -78,7 +78,7 @@ def _gather(A: Array, stride: int, inputs: Array, rows: Array) -> None:
 
 @njit(cache=True)
 def _forward(A: Array, at: Array, p: Array, sizes: Array, strides: Array, places: Array, m: int) -> None:
-    """Outputs of every layer and of the heads; the inputs of layer l start at A[at[l]]."""
+    """Compute the outputs of every layer and of the heads; the inputs of layer l start at A[at[l]]."""
     last = len(sizes) - 2
     for layer in range(last + 1):
         below, above = strides[layer], strides[layer + 1]
@@ -94,7 +94,10 @@ def _forward(A: Array, at: Array, p: Array, sizes: Array, strides: Array, places
 def _backward(
     G: Array, D: Array, T: Array, A: Array, at: Array, p: Array, sizes: Array, strides: Array, places: Array, m: int
 ) -> None:
-    """Gradients of what is trained, as far as G reaches, from the slopes of the heads' outputs in D[0]; T is scratch."""
+    """Compute the gradients of the trained parameters from the slopes of the heads' outputs in D[0].
+
+    Only parameters whose place lies within G are trained. T is scratch memory.
+    """
     last, side = len(sizes) - 2, 0
     for layer in range(last, -1, -1):
         below, above = strides[layer], strides[layer + 1]
@@ -123,7 +126,10 @@ def _transpose(T: Array, p: Array, start: int, fan_in: int, fan_out: int, below:
 
 @njit(cache=True)
 def _errors(D: Array, A: Array, start: int, stride: int, tasks: Array, y: Array, rows: Array, relu: bool) -> float:
-    """Sum of squared errors of the heads' outputs A[start + s stride + t]; their slopes go to D, 0 but for the own task."""
+    """Sum the squared errors of the heads' outputs A[start + s stride + t], and write their slopes to D.
+
+    The slope is zero for all heads but the one of the sample's own task.
+    """
     m, total = len(rows), 0.0
     D[: m * stride] = 0.0
     for s in range(m):
@@ -160,7 +166,7 @@ def _epochs(
     batch: int,
     relu: bool,
 ) -> None:
-    """One epoch of every network."""
+    """Train every network for one epoch."""
     n = order.shape[1]
     room = (min(batch, n) + ROWS - 1) // ROWS * ROWS
     at = np.zeros(len(strides) + 1, np.int64)

@@ -44,10 +44,10 @@ class Training(Protocol):
     """State of B networks in training."""
 
     def parameters(self) -> list[Array]:
-        """Return the parameters as they are now, in the order and the shapes of the problem's."""
+        """Return the parameters as they are now, in the order and with the shapes that the problem gives them."""
 
     def epoch(self, epoch: int, order: Array) -> Array:
-        """Pass once over the samples in the order (B, N), as epoch 0, 1, ...; returns the mean squared errors (B,)."""
+        """Pass once over the samples in the order (B, N), as epoch 0, 1, ..., and return the mean squared errors (B,)."""
 
 
 def training(problem: Problem) -> Training:
@@ -70,7 +70,7 @@ class Plain:
         return self._parameters
 
     def epoch(self, epoch: int, order: Array) -> Array:
-        """Advance by one epoch."""
+        """Train for one epoch; return the mean squared errors, as in `Training`."""
         problem, total = self.problem, self.xp.zeros(len(order))
         for k in range(problem.steps):
             rows = order[:, k * problem.batch : (k + 1) * problem.batch]
@@ -99,9 +99,9 @@ def corrections(learning_rate: float, count: int) -> tuple[float, float]:
 def gradients(
     parameters: Sequence[Array], x: Array, tasks: Array, y: Array, relu: bool, xp: Any, *, heads_too: bool = True
 ) -> tuple[Array, list[Array]]:
-    """Return mean squared errors (B,) and their gradients, as the parameters are ordered; those of heads are optional.
+    """Return mean squared errors (B,) and their gradients, in the order of the parameters; those of heads are optional.
 
-    Takes x (B, m, d), tasks (B, m) and y (B, m). Sums over samples are products with BLAS, one an item, so that no bit depends
+    Takes x (B, m, d), tasks (B, m) and y (B, m). Sums over samples are BLAS products, one per item, so that no bit depends
     on the batch.
     """
     *layers, heads, intercepts = parameters
@@ -136,5 +136,5 @@ def _head_gradients(slope: Array, tasks: Array, features: Array, count: int, xp:
 
 
 def _picked(a: Array, rows: Array, xp: Any) -> Array:
-    """a[b, rows[b]] for every network b, of a (B or 1, N, ...)."""
+    """Return a[b, rows[b]] for every network b, of a (B or 1, N, ...)."""
     return a[xp.arange(len(rows))[:, None] % len(a), rows]

@@ -35,7 +35,7 @@ def forward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, coun
 
 @intrinsic
 def backward(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any, A: Any, a: Any, floor: Any) -> Any:
-    """Set C[r, j] = sum_k X[r, k] Y[k, j] where A[r, j] > floor, else 0; the rows of A are as long as those of C."""
+    """Set C[r, j] = sum_k X[r, k] Y[k, j] where A[r, j] > floor, else 0; rows of A have the length of rows of C."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)

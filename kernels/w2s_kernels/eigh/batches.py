@@ -62,21 +62,24 @@ def in_batches(
 
 
 def device_free_bytes() -> int:
-    """Count the bytes that the current CUDA device can still give, those cached by CuPy's pool included."""
+    """Count the bytes that the current CUDA device can still give, including those that CuPy's pool caches."""
     import cupy
 
     return int(cupy.cuda.Device().mem_info[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
 def release_device_memory() -> None:
-    """Hand the memory that CuPy's pool caches back to the device."""
+    """Return the memory that CuPy's pool caches to the device."""
     import cupy
 
     cupy.get_default_memory_pool().free_all_blocks()
 
 
 def _fits(work: Callable[[slice], None], part: slice) -> bool:
-    """Do a part; False when memory ran out and the part can be halved. CuPy's out-of-memory error is a MemoryError."""
+    """Do a part of the work, and return False when memory ran out and the part can be halved.
+
+    CuPy's out-of-memory error is a MemoryError.
+    """
     try:
         work(part)
     except MemoryError:

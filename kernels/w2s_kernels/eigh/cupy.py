@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 def eigh(a: Array) -> tuple[Array, Array]:
     """Return eigenvalues (..., d) ascending and vectors (..., d, d) of symmetric float64 matrices on the device.
 
-    In batches that fit the free memory. An item that no solver got right comes back as nan. About 9 d^3 flops an item for the
-    decomposition and 4 d^3 for the checks.
+    The matrices are solved in batches that fit the free memory. An item that no solver got right comes back as nan. About 9 d^3
+    flops an item for the decomposition and 4 d^3 for the checks.
     """
     import cupy
 
@@ -66,7 +66,7 @@ def ladder() -> list[tuple[str, Solver]]:
 def solve(a: Array, solvers: Sequence[tuple[str, Solver]], xp: Any) -> tuple[Array, Array]:
     """Return eigenvalues (items, d) and vectors (items, d, d) by the first solver that is right about an item, else nan.
 
-    A solver that raises has solved nothing; running out of memory is not its fault and is passed on.
+    A solver that raises has solved nothing. Running out of memory is not the solver's fault, and that error is passed on.
     """
     count, d = a.shape[:2]
     values, vectors = xp.full((count, d), np.nan), xp.full(a.shape, np.nan)
@@ -89,7 +89,7 @@ def solve(a: Array, solvers: Sequence[tuple[str, Solver]], xp: Any) -> tuple[Arr
 
 
 def correct(a: Array, values: Array, vectors: Array, xp: Any) -> Array:
-    """Say which items are decompositions, (items,) bool: |A V - V S|, |V'V - I| small and eigenvalues ascending.
+    """Tell which items are decompositions, (items,) bool: |A V - V S|, |V'V - I| small and eigenvalues ascending.
 
     The bounds are 64 d eps, times the largest |eigenvalue| for the first; nan is never correct.
     """

@@ -21,7 +21,7 @@ _ALLOC_FAILED = 2
 
 @cache
 def available() -> bool:
-    """Say whether the cuSOLVER that CuPy has loaded knows the batched routine."""
+    """Tell whether the cuSOLVER that CuPy has loaded has the batched routine."""
     try:
         return hasattr(_library(), "cusolverDnXsyevBatched")
     except (ImportError, AttributeError, OSError, RuntimeError):
@@ -49,7 +49,7 @@ def eigh_batched(a: Array) -> tuple[Array, Array]:
 
 
 def _call(matrices: tuple[int, ...], info: Array, items: int) -> None:
-    """Ask for the workspace sizes, make the workspaces, solve; all on CuPy's current stream."""
+    """Ask for the sizes of the workspaces, allocate them, and solve; everything runs on CuPy's current stream."""
     import cupy
 
     cusolver = cupy.cuda.cusolver

@@ -32,7 +32,7 @@ def eigh(a: Array) -> tuple[Array, Array]:
 
 
 def _item(a: Array, vectors: Array) -> Array:
-    """Eigenvalues of one matrix; fills its vectors."""
+    """Return the eigenvalues of one matrix, and write its eigenvectors to `vectors`."""
     from scipy.linalg.lapack import dstevd, dsytrd
 
     d = len(a)
@@ -47,7 +47,7 @@ def _item(a: Array, vectors: Array) -> Array:
 
 @njit(cache=True)
 def _turned(out: Array, rotation: Array, reduced: Array, factors: Array) -> None:
-    """Fill out (d, d) = Q W from rows W' (d, d); reflectors are in the rows of `reduced`, right of its diagonal."""
+    """Fill out (d, d) = Q W from rows W' (d, d); the rows of `reduced` hold the reflectors, right of the diagonal."""
     d = len(out)
     room = (d + COLUMNS - 1) // COLUMNS * COLUMNS
     rows = np.zeros(room * room)
@@ -76,7 +76,10 @@ def _turned(out: Array, rotation: Array, reduced: Array, factors: Array) -> None
 
 @njit(cache=True)
 def _reflectors(Y: Array, across: Array, reduced: Array, start: int, low: int, count: int) -> None:
-    """Reflectors from `start` on, in panels: Y (count, _WIDE), whose rows begin at `low`, and its transpose `across`."""
+    """Copy the reflectors from `start` on to panels.
+
+    Y (count, _WIDE) has rows that begin at `low`, and `across` is its transpose.
+    """
     d = len(reduced)
     Y[: _WIDE * count] = 0.0
     across[: _WIDE * count] = 0.0
@@ -91,7 +94,7 @@ def _reflectors(Y: Array, across: Array, reduced: Array, start: int, low: int, c
 
 @njit(cache=True)
 def _triangle(out: Array, gram: Array, Y: Array, factors: Array, count: int) -> None:
-    """Panels of -F', for F upper triangular with H_1 H_2 ... = I - Y F Y' and the factors on its diagonal."""
+    """Write -F' to panels, for F upper triangular with H_1 H_2 ... = I - Y F Y' and the factors on its diagonal."""
     for r in range(0, _WIDE, ROWS):
         x = r // COLUMNS * COLUMNS * count + r % COLUMNS, COLUMNS
         for c in range(0, _WIDE, COLUMNS):

@@ -16,7 +16,10 @@ PROBES = 8  # sign vectors through which a residual is looked at
 
 
 def repaired(G: Array, values: Array, vectors: Array, xp: Any) -> tuple[Array, Array, Array]:
-    """Replace the items that fail the residual check by their SVD, whose left vectors are the eigenvectors."""
+    """Replace the items that fail the residual check by their SVD, whose left vectors are the eigenvectors.
+
+    Return eigenvalues, eigenvectors and which items were replaced.
+    """
     bad = xp.asarray(_is_bad(G, values, vectors, xp))
     if not bool(xp.any(bad)):
         return values, vectors, bad
@@ -30,10 +33,10 @@ def repaired(G: Array, values: Array, vectors: Array, xp: Any) -> tuple[Array, A
 
 
 def _is_bad(G: Array, values: Array, vectors: Array, xp: Any) -> Array:
-    """Residual check, (...): true where max |R Z| is above 64 d eps s_max for R = G V - V S, or not a number.
+    """Check residuals, (...) bool: true where max |R Z| is above 64 d eps s_max for R = G V - V S, or not a number.
 
-    Z holds fixed random signs. An entry of R hides only if the others of its row cancel it for every column of Z, and
-    rounding adds up to a multiple of sqrt(d), far below the bound. 6 PROBES d^2 flops in place of 2 d^3.
+    Z holds fixed random signs. An entry of R stays hidden only if the others of its row cancel it for every column of Z.
+    Rounding adds up to a multiple of sqrt(d), far below the bound. 6 PROBES d^2 flops in place of 2 d^3.
     """
     signs = _signs(G.shape[-1], xp)
     weighted = values[..., None] * signs
@@ -45,7 +48,7 @@ def _is_bad(G: Array, values: Array, vectors: Array, xp: Any) -> Array:
 
 @functools.lru_cache(maxsize=64)
 def _signs(d: int, xp: Any) -> Array:
-    """Fixed random signs (d, PROBES), made where they are needed."""
+    """Return fixed random signs (d, PROBES), made in the library where they are needed."""
     none = xp.zeros(d, dtype=np.uint64)
     word = threefry((xp.arange(d, dtype=np.uint64), none, none, none), (np.uint64(0),) * 4)[0]
     bits = (word[:, None] >> xp.arange(PROBES, dtype=np.uint64)) & np.uint64(1)

@@ -84,7 +84,10 @@ def streamed_grams(rows: Callable[[tuple[int, int]], Array], counts: Sequence[in
 
 
 def _sums(chunks: Chunks, counts: list[int], backend: Backend) -> Array:
-    """(..., len(counts), p, q); each sum is made where it stays, and the place of the last holds the running one."""
+    """Sum X'Z over the chunks, and return the sums at every count, (..., len(counts), p, q).
+
+    Each sum is computed in its final place; the place of the last one holds the running total.
+    """
     start, earlier, add = 0, counts[:-1], ADD.on(backend)
     for X, Z in chunks:
         if start == 0:
@@ -106,7 +109,7 @@ def _sums(chunks: Chunks, counts: list[int], backend: Backend) -> Array:
 
 
 def _mirror(sums: Array) -> None:
-    """Fill in the lower triangles of sums of which only the upper ones were made, in place."""
+    """Fill in the lower triangles of sums whose upper triangles alone were computed, in place."""
     width = sums.shape[-1]
     for start in range(0, width, _MIRROR):
         stop = min(start + _MIRROR, width)
@@ -126,7 +129,7 @@ def _borders(n: int, length: int = CHUNK) -> Iterator[tuple[int, int]]:
 
 
 def _enter(X: Array, Z: Array | None, backend: Backend | None) -> tuple[Array, Array, Backend]:
-    """Float64 contiguous finite operands; Z is X when there is only one."""
+    """Return contiguous, finite float64 operands and their backend; Z is X when only X is given."""
     chosen = resolve(backend, X)
     X = _operand(X, "X", chosen)
     if Z is None:

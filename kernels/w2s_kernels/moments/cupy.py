@@ -14,9 +14,9 @@ Update: TypeAlias = Callable[..., Any]  # cupy.cublas.syrk: update(trans, a, out
 
 
 def add(total: Array, X: Array, Z: Array, update: Update | None = None) -> bool:
-    """Add X'Z to `total` (..., p, q) in place, as in `plain`; of a symmetric sum, to the upper triangle.
+    """Add X'Z to `total` (..., p, q) in place, as in `plain`; where `Z is X`, to its upper triangle only.
 
-    One call an item, so that an item in a batch has the bits it has alone. What is below the diagonal is left as it was.
+    Each item is one call, so that an item in a batch has the bits it has alone. The part below the diagonal keeps its values.
     """
     if Z is not X:
         return plain.add(total, X, Z)

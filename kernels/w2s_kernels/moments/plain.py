@@ -11,9 +11,9 @@ WIDE = 256  # columns from which one triangle is faster
 
 
 def add(total: Array, X: Array, Z: Array) -> bool:
-    """Add X'Z to `total` (..., p, q) in place, for X (..., n, p), Z (..., n, q), contiguous float64; one item after the other.
+    """Add X'Z to `total` (..., p, q) in place, for X (..., n, p), Z (..., n, q), contiguous float64, one item after the other.
 
-    Returns whether only the upper triangle was added to, as happens to wide symmetric sums, where `Z is X`.
+    Return whether only the upper triangle was added to, as happens to wide symmetric sums, where `Z is X`.
     """
     xp = namespace(total)
     if Z is not X or xp is not np or total.shape[-1] < WIDE:

@@ -21,14 +21,17 @@ def substitute(R: Array, rows: Array, widths: list[int], backend: Backend) -> No
 
 
 def forms(value: Array, rows: Array, second: Array, widths: list[int]) -> None:
-    """Add v'Sv, (W, k), to `value` for rows v (W, k, d) that end at their width and S (d, d), of which half is read."""
+    """Add v'Sv, (W, k), to `value` for rows v (W, k, d) that are zero from their width on.
+
+    S is (d, d) and symmetric; half of it is read.
+    """
     for first, low, high in _panels(widths):
         active = rows[first:].reshape(-1, rows.shape[-1])[:, :high]
         value[first:] += _panel_form(active, second, low).reshape(-1, rows.shape[-2])
 
 
 def _panels(widths: list[int]) -> Iterator[tuple[int, int, int]]:
-    """Row ranges [low, high) that end at widths and have PANEL rows or more, with the first width that reaches them."""
+    """Yield row ranges [low, high) that end at widths and have at least PANEL rows, with the first width that reaches them."""
     first, low = 0, 0
     for at, width in enumerate(widths):
         if width - low >= PANEL or at == len(widths) - 1:
@@ -37,7 +40,10 @@ def _panels(widths: list[int]) -> Iterator[tuple[int, int, int]]:
 
 
 def _panel_form(active: Array, S: Array, low: int) -> Array:
-    """Terms of v'Sv, for rows v (m, high), with an index in [low, high): twice the block above the diagonal, and it."""
+    """Sum the terms of v'Sv that have an index in [low, high), for rows v (m, high).
+
+    They are twice the block of S above the diagonal block, and the diagonal block itself.
+    """
     high = active.shape[-1]
     here = active[:, low:]
     half = 0.5 * (here @ S[low:high, low:high])

@@ -112,7 +112,7 @@ class RefinedFactor:
     def condition(self, widths: Sequence[int] | Array) -> Array:
         """Estimate the condition number of each width, (..., W) float64, as `condition_estimate`; nan without a factor.
 
-        Of an item that fell back, from the float64 factor: ask after solving.
+        For an item that fell back to float64, the estimate comes from the float64 factor: ask after solving.
         """
         asked = checked_widths(widths, self.gram.shape[-1])
         found = self.backend.xp.empty((*self.gram.shape[:-2], len(asked)))
@@ -165,14 +165,14 @@ class _Item:
         return None, steps
 
     def _solve(self, R: Array, rows: Array) -> Array:
-        """Rows (k, w) float64 of R'R x = row, solved in float32 after scaling each row near one."""
+        """Solve R'R x = row for float64 rows (k, w), in float32 after scaling each row near one."""
         xp = self.backend.xp
         exponents = xp.frexp(_largest(rows, xp))[1][:, None]
         right = xp.ldexp(rows, -exponents).astype(np.float32)
         return xp.ldexp(self._solve32(R, right).astype(np.float64), exponents)
 
     def answer(self, rows: Array) -> Array:
-        """Return solutions (k, w) as `refine`, from the float64 factor."""
+        """Return solutions (k, w) as `refine`, but from the float64 factor."""
         width = rows.shape[-1]
         R = self._float64()[:width, :width]
         return self.backend.xp.ascontiguousarray(solve_factor(R, rows.T, self.backend).T)
@@ -197,7 +197,10 @@ _TINY = float(np.finfo(np.float64).tiny)
 
 
 def _normalised(rows: Array, units: Array, xp: Any) -> tuple[Array, Array]:
-    """Rows (k, w) in scaled units with a largest entry in [1/2, 1), and the exponents (k,) that undo the latter."""
+    """Scale rows (k, w), and return them with the exponents (k,) of the scale.
+
+    The result is in scaled units with a largest entry in [1/2, 1) in each row; the exponents undo the latter.
+    """
     exponents = xp.frexp(rows)[1] + units
     columns = xp.max(xp.where(rows == 0, _LOWEST, exponents), axis=1)
     columns = xp.where(columns == _LOWEST, 0, columns)

@@ -8,7 +8,10 @@ from ..backend import Array
 
 
 def factor(S: Array) -> Array | None:
-    """Factor S (d, d): upper triangular float32 R with R'R near S, not read below the diagonal; None where there is none."""
+    """Factor S (d, d), and return an upper triangular float32 R with R'R near S, or None where there is none.
+
+    Entries of R below the diagonal are not to be read.
+    """
     from scipy.linalg.lapack import spotrf
 
     with np.errstate(over="ignore"):  # only an indefinite matrix has entries above its diagonal, and it has no factor

@@ -28,8 +28,8 @@ def joint_risk(coef_joint: Array, joint_second: Array) -> Array:
 
     Returns
     -------
-    (*batch, [L,] k) in the units of M. What is negative within rounding becomes 0; other values are returned as they are. Cost
-    2 L k D^2 flops an item, all filters in one GEMM.
+    (*batch, [L,] k) in the units of M. A value that is negative only by rounding becomes 0; other values are returned as they
+    are. Cost 2 L k D^2 flops an item, all filters in one GEMM.
     """
     backend = resolve(None, coef_joint)
     xp, forms = backend.xp, FORMS.on(backend)

@@ -70,14 +70,14 @@ def inner(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count:
 
 
 def arrays(context: Any, builder: Any, signature: Any, args: Any) -> list[tuple[Any, Any, Any]]:
-    """Return pointer, first index and row stride of the three arrays that come first."""
+    """Return pointer, first index and row stride of each of the three arrays that lead the arguments."""
     starts = [cgutils.unpack_tuple(builder, args[i]) for i in (1, 3, 5)]
     pointers = [pointer(context, builder, signature, args, i) for i in (0, 2, 4)]
     return [(base, start, step) for base, (start, step) in zip(pointers, starts, strict=True)]
 
 
 def sums(builder: Any, left: tuple[Any, ...], right: tuple[Any, ...], count: Any, start: Values) -> Values:
-    """Add the sums over k to `start`; a row of `start` beyond ROWS sums Y itself."""
+    """Add the sums over k to `start`, and return them; a row of `start` beyond ROWS receives the sums of Y itself."""
     X, x, x_row, x_step = left
     Y, y, y_step = right
     held = [[cgutils.alloca_once(builder, VECTOR) for _ in row] for row in start]
@@ -100,7 +100,7 @@ def sums(builder: Any, left: tuple[Any, ...], right: tuple[Any, ...], count: Any
 
 
 def places(builder: Any, start: Any, step: Any) -> Iterator[tuple[Any, int, int]]:
-    """Yield index, row and place in the row of every vector of a tile."""
+    """Yield, for every vector of a tile, its index in memory, its row and its place in the row."""
     for r in range(ROWS):
         at = builder.add(start, builder.mul(step, ir.Constant(INT, r)))
         for j in range(2):
@@ -113,7 +113,7 @@ def zeros(rows: int) -> Values:
 
 
 def past(builder: Any, at: Any, j: int) -> Any:
-    """Return the index of the j-th vector from `at` on."""
+    """Return the index of the j-th vector after `at`."""
     return builder.add(at, ir.Constant(INT, j * WIDTH))
 
 

@@ -20,7 +20,7 @@ VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
 
 
 def machine(builder: Any, name: str, args: Any) -> Any:
-    """Call LLVM's intrinsic of that name on whole vectors; llvmlite spells the names of scalar ones only."""
+    """Call LLVM's intrinsic of this name on whole vectors; llvmlite itself only names those for scalars."""
     kind = ir.FunctionType(VECTOR, [VECTOR] * len(args))
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{WIDTH}f64")
     return builder.call(function, args)
@@ -39,7 +39,7 @@ def read(builder: Any, base: Any, at: Any) -> Any:
 
 
 def write(builder: Any, base: Any, at: Any, value: Any) -> Any:
-    """Store a vector from base[at] on."""
+    """Store a vector at base[at] and after."""
     address = builder.bitcast(builder.gep(base, [at]), value.type.as_pointer())
     return builder.store(value, address, align=8)
 

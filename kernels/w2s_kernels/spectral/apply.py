@@ -104,9 +104,9 @@ def filter_products(
 def condition(spectrum: Spectrum, filters: Filters) -> Array:
     """Compute the condition number of the system actually solved, (..., L).
 
-    (s_max + lambda)/(s_min + lambda), where lambda is 1/t for flow and 1/(k eta) for steps, and s_min is the smallest
-    eigenvalue that takes part: the last one kept for lambda = 0 and t = inf, the last of all otherwise. The
-    square root of it for "svd", where the rows were factored and not their square. 1 where nothing takes part.
+    It is (s_max + lambda)/(s_min + lambda), where lambda is 1/t for flow and 1/(k eta) for steps, and s_min is the smallest
+    eigenvalue that takes part: the last one kept for lambda = 0 and t = inf, the last of all otherwise. For "svd" it is the
+    square root of that, since the rows were factored and not their square. It is 1 where nothing takes part.
     """
     xp = namespace(spectrum.values)
     s, r = spectrum.values, spectrum.values.shape[-1]
@@ -121,14 +121,14 @@ def condition(spectrum: Spectrum, filters: Filters) -> Array:
 
 
 def _flat(spectrum: Spectrum, backend: Backend) -> tuple[Array, Array]:
-    """Eigenvalues (B, r) float64 and ranks (B,) int64, contiguous, of all items."""
+    """Return the eigenvalues (B, r) float64 and the ranks (B,) int64 of all items, contiguous."""
     xp = backend.xp
     values = xp.ascontiguousarray(backend.asarray(spectrum.values)).reshape(-1, spectrum.values.shape[-1])
     return values, xp.ascontiguousarray(backend.asarray(spectrum.rank, np.int64)).reshape(-1)
 
 
 def _arrays(backend: Backend, *arrays: Array) -> list[Array]:
-    """Contiguous float64 arrays where the backend computes."""
+    """Return contiguous float64 arrays in the library of the backend."""
     return [backend.xp.ascontiguousarray(backend.asarray(a)) for a in arrays]
 
 

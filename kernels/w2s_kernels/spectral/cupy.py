@@ -39,18 +39,18 @@ def products(out: Array, responses: Array, coords: Array, first: Array, second: 
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """Fill out (3, B, T, L) with the `products` of responses that are computed on the way."""
+    """Fill out (3, B, T, L) with the `products` of responses that are computed on the way and not stored."""
     arrays = (out, *_spectral(values, rank, filters), coords, first, second)
     _launch("filter_products", _pairs(out), arrays, (*out.shape[1:], coords.shape[2]))
 
 
 def _spectral(values: Array, rank: Array, filters: Filters) -> tuple[Array, ...]:
-    """Eigenvalues, ranks, and kind, value and step of the filters."""
+    """Return eigenvalues and ranks, and the kind, value and step of the filters."""
     return values, rank, *parameters(filters, namespace(values))[:3]
 
 
 def _pairs(out: Array) -> int:
-    """Blocks of a reduction: one for each item and filter."""
+    """Count the blocks of a reduction: one for each item and filter."""
     return blocks(out.shape[1] * out.shape[3], 1)
 
 

@@ -130,7 +130,7 @@ def _spectrum(
     values: Array, vectors: Array, cutoff: Array, clamped: Array, bad: Array, exponent: Array, solver: str, xp: Any
 ) -> Spectrum:
     rank = xp.count_nonzero(values > cutoff[..., None], axis=-1)
-    with np.errstate(under="ignore"):
+    with np.errstate(under="ignore", over="ignore"):  # beyond the range of float64 an eigenvalue is 0 or inf
         values, cutoff = xp.ldexp(values, exponent[..., None]), xp.ldexp(cutoff, exponent)
     rank, clamped, bad = xp.asarray(rank), xp.asarray(clamped), xp.asarray(bad)
     return Spectrum(values, vectors, rank, xp.asarray(cutoff), clamped, solver, bad)

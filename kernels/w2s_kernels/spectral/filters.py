@@ -40,7 +40,7 @@ class Filters:
         return len(self.kind)
 
     def __getitem__(self, index: Any) -> Filters:
-        """Sub-list: an int gives a list of one; slices, masks and index arrays work as on arrays."""
+        """Return a part of the list: an int gives a list of one; slices, masks and index arrays work as on arrays."""
         kind, value, step = (np.atleast_1d(a[index]) for a in (self.kind, self.value, self.step))
         return Filters(kind.copy(), value.copy(), step.copy())
 
@@ -51,7 +51,7 @@ class Filters:
         return hash(self._bytes())
 
     def equivalent_ridge(self) -> Floats:
-        """Return the ridge strength that damps small eigenvalues alike, (L,): lambda, 1/t, 1/(k eta)."""
+        """Return the ridge strength that damps small eigenvalues as much, (L,): lambda, 1/t, 1/(k eta)."""
         with np.errstate(divide="ignore"):
             strength = 1.0 / (self.value * self.step)
         return np.where(self.kind == RIDGE, self.value, strength)
@@ -76,7 +76,7 @@ def steps(counts: ArrayLike, step_size: ArrayLike) -> Filters:
 
 
 def concat(*filters: Filters) -> Filters:
-    """Join lists of filters, at least one."""
+    """Join one or more lists of filters."""
     if not filters:
         raise ValueError("concat needs at least one list of filters")
     kinds = np.concatenate([f.kind for f in filters])
@@ -84,7 +84,10 @@ def concat(*filters: Filters) -> Filters:
 
 
 def parameters(filters: Filters, xp: Any) -> tuple[Array, Array, Array, Array]:
-    """Return kind, value, step and equivalent ridge, (L,) each, in the library `xp`: a device keeps what it was sent once."""
+    """Return kind, value, step and equivalent ridge, (L,) each, in the library `xp`.
+
+    Filters are sent to a device once; later calls use what is there.
+    """
     if xp is np:
         return filters.kind, filters.value, filters.step, filters.equivalent_ridge()
     return _sent(filters, xp)

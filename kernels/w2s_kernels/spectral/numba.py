@@ -18,7 +18,7 @@ _LANES = 4  # partial sums
 
 
 def symmetric(gram: Array) -> tuple[Array, Array]:
-    """Check and scale as in `plain`, which also does what is not symmetric to the bit."""
+    """Check and scale as in `plain`, and leave to `plain` the matrices that are not symmetric to the bit."""
     d = gram.shape[-1]
     if gram.shape[-2] == d:
         out, exponent = np.empty_like(gram), np.empty(gram.shape[:-2], dtype=np.int64)
@@ -30,7 +30,7 @@ def symmetric(gram: Array) -> tuple[Array, Array]:
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """Fill out (3, S, T, L) as in `plain`; the responses are NumPy's."""
+    """Fill out (3, S, T, L) as in `plain`; NumPy computes the responses."""
     factors = np.empty((len(values), len(filters), values.shape[-1]))
     plain.response(factors, values, rank, filters)
     products(out, factors, coords, first, second)
@@ -38,10 +38,10 @@ def filter_products(
 
 @njit(cache=True)
 def scaled(out: Array, exponent: Array, G: Array) -> bool:
-    """Fill out (B, d, d) = G 2**-e with its largest entry in [1/2, 1) and exponent (B,) = e.
+    """Fill out (B, d, d) = G 2**-e with its largest entry in [1/2, 1) and exponent (B,) = e, and return whether that worked.
 
-    False, with nothing promised about the output, where an item is not symmetric to the bit, not finite, or so large or
-    small that the power of two is none.
+    It fails, and the output is then undefined, where an item is not symmetric to the bit, not finite, or so large or small
+    that the power of two is out of range.
     """
     for b in range(len(G)):
         largest = _largest(G[b])
@@ -59,7 +59,7 @@ def scaled(out: Array, exponent: Array, G: Array) -> bool:
 
 @njit(cache=True)
 def _largest(G: Array) -> float:
-    """Largest |entry|; -1 where G is not its own transpose, as a matrix with a nan never is."""
+    """Return the largest |entry|, or -1 where G is not its own transpose; a matrix with a nan never is."""
     d, largest = len(G), 0.0
     for top in range(0, d, _BLOCK):
         for left in range(0, top + 1, _BLOCK):

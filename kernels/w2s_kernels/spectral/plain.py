@@ -19,7 +19,7 @@ ASYMMETRY = 1e-10
 
 
 def symmetric(gram: Array) -> tuple[Array, Array]:
-    """Scale matrices (..., d, d), take the mean with their transposes; and the exponents (...). ValueError if asymmetric.
+    """Scale matrices (..., d, d), and return the means with their transposes and the exponents (...); ValueError if asymmetric.
 
     The mean is the matrix itself where the two are equal.
     """
@@ -36,7 +36,7 @@ def symmetric(gram: Array) -> tuple[Array, Array]:
 
 
 def scaled(a: Array, name: str) -> tuple[Array, Array]:
-    """Bring the largest entry of each item to [1/2, 1) by an exact power of two; the exponents undo it."""
+    """Scale the largest entry of each item to [1/2, 1) by an exact power of two, and return the exponents that undo it."""
     xp = namespace(a)
     largest = xp.maximum(xp.max(a, axis=(-2, -1)), -xp.min(a, axis=(-2, -1)))
     if not bool(xp.all(xp.isfinite(largest))):
@@ -69,7 +69,7 @@ def filter_coords(out: Array, values: Array, rank: Array, filters: Filters, coor
 
 
 def apply_filters(response: Array, coords: Array) -> Array:
-    """Multiply responses (..., L, r) and coordinates (..., r, k): coordinates of the coefficients (..., L, r, k)."""
+    """Multiply responses (..., L, r) and coordinates (..., r, k), to get the coordinates of the coefficients (..., L, r, k)."""
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged filter is data, not an accident
         return response[..., None] * coords[..., None, :, :]
 
@@ -109,16 +109,16 @@ def _flow(s: Array, kept: Array, value: Floats, step: Floats, xp: Any) -> Array:
 
 
 def _minimum_norm(found: Array, where: NDArray[np.bool_], s: Array, kept: Array, xp: Any) -> Array:
-    """Put 1/s on the directions that are kept, 0 on others, in the rows (L, 1) of filters without regularisation."""
+    """Put 1/s on the directions that are kept, and 0 on others, for the filters without regularisation (`where` is (L, 1))."""
     if not where.any():
         return found
     return xp.where(xp.asarray(where), xp.where(kept, 1.0 / s, 0.0), found)
 
 
 def _steps(s: Array, kept: Array, value: Floats, step: Floats, xp: Any) -> Array:  # noqa: ARG001
-    """Response (1 - (1 - eta s)^k)/s. With u the distance of eta s to the nearer of 0 and 2, |1 - eta s| = 1 - u exactly.
+    """Compute (1 - (1 - eta s)^k)/s. With u the distance of eta s to the nearer of 0 and 2, |1 - eta s| = 1 - u exactly.
 
-    eta s = 2 swings for ever without growing: its exact value, 0 or 2/s, is returned. Beyond it is divergence: inf.
+    At eta s = 2 the steps swing for ever without growing: the exact value, 0 or 2/s, is returned. Beyond 2 they diverge: inf.
     """
     sizes, which = np.unique(step, return_inverse=True)  # many numbers of steps of one size share a logarithm
     eta, count = xp.asarray(sizes)[:, None], xp.asarray(value)

@@ -42,7 +42,7 @@ class Stream:
 
 
 def stream(*names: str, seed: int) -> Stream:
-    """Return the stream of a role: blake2b-256 of the length-prefixed names and the seed.
+    """Return the stream of a role: the blake2b-256 hash of the length-prefixed names and the seed.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def normals(stream: Stream, rows: Span, cols: Span, backend: Backend) -> Array:
 
 
 def permutation(stream: Stream, n: int, backend: Backend) -> Array:
-    """Draw a permutation of range(n), int64 (n,): stable argsort of 64-bit words; n <= 2**32, O(n log n)."""
+    """Draw a permutation of range(n), int64 (n,), by a stable argsort of 64-bit words; n <= 2**32, O(n log n)."""
     keys = words(stream, 1, operator.index(n), backend)[0]
     return backend.asarray(backend.xp.argsort(keys, kind="stable"), np.int64)
 

@@ -73,15 +73,15 @@ def either(condition: Array, yes: Array, no: Array) -> Array:
 
 
 def unit(word: Array) -> Array:
-    """Map a uint64 word to the open (0, 1): (m + 1/2) / 2**52, m its upper 52 bits; exact, 1 - u as likely as u."""
+    """Map a uint64 word to the open (0, 1): (m + 1/2) / 2**52, m its upper 52 bits; exact, and 1 - u is as likely as u."""
     return number((word >> _FRACTION) | _ONE_BITS) - (1.0 - 2.0**-53)
 
 
 def box_muller(first: Array, second: Array) -> tuple[Array, Array]:
     """Map two uint64 words to two independent standard normals: sqrt(-2 log u) (cos a, sin a), |z| < 8.58.
 
-    u is `unit` of the first word. The upper 52 bits of the second place the angle a within a quarter of the circle, bits 0
-    and 1 say in which.
+    u is `unit` of the first word. The upper 52 bits of the second word place the angle a within a quarter of the circle; its
+    bits 0 and 1 choose the quarter.
     """
     radius = np.sqrt(minus_two_log(unit(first)))
     x = (number((second >> _FRACTION) | _ONE_BITS) - 1.5) + 2.0**-53

@@ -30,7 +30,7 @@ overload(bits)(lambda x: lambda x: np.float64(x).view(np.uint64))  # noqa: ARG00
 
 @njit(cache=True)
 def _counters(at: Array, start: int, count: int, first: int, blocks: int, row0: int) -> None:
-    """Column block and row of `count` blocks from the `start`-th on, row after row; at is uint64 (2, TILE)."""
+    """Fill `at`, uint64 (2, TILE), with column block and row of `count` blocks from the `start`-th on, row after row."""
     row, block = row0 + start // blocks, start % blocks
     for b in range(count):
         at[0, b], at[1, b] = np.uint64(first + block), np.uint64(row)
@@ -41,7 +41,7 @@ def _counters(at: Array, start: int, count: int, first: int, blocks: int, row0: 
 
 @njit(cache=True, error_model="numpy")
 def _words(lanes: Array, at: Array, count: int, key: Array) -> None:
-    """Words of `count` blocks; lanes is uint64 (LANES, TILE)."""
+    """Compute the random words of `count` blocks; lanes is uint64 (LANES, TILE)."""
     words = key[0], key[1], key[2], key[3]
     for b in range(count):
         lanes[0, b], lanes[1, b], lanes[2, b], lanes[3, b] = threefry((at[0, b], at[1, b], ZERO, ZERO), words)
@@ -54,7 +54,7 @@ def _put(values: Array, b: int, v0: int, v1: int, v2: int, v3: int) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _draws(values: Array, lanes: Array, count: int, kind: int) -> None:
-    """What is made of the words, block after block, as bits; values is uint64 (LANES * TILE,)."""
+    """Turn words into draws of the given kind, block after block; values receives their bits, uint64 (LANES * TILE,)."""
     if kind == NORMALS:
         for b in range(count):
             z0, z1 = box_muller(lanes[0, b], lanes[1, b])
@@ -71,7 +71,10 @@ def _draws(values: Array, lanes: Array, count: int, kind: int) -> None:
 
 @njit(cache=True)
 def _write(out: Array, values: Array, start: int, count: int, blocks: int, skip: int) -> None:
-    """Copy the draws of `count` blocks from the `start`-th on to their places; column 0 is draw `skip` of a row's first."""
+    """Copy the draws of `count` blocks from the `start`-th on to their places in `out`.
+
+    Column 0 is draw `skip` of the first block of a row.
+    """
     row, origin, first, cols = start // blocks, LANES * (start % blocks) - skip, 0, out.shape[1]
     while first < LANES * count:
         left, right = max(origin, 0), min(cols, origin + LANES * count - first)
@@ -106,7 +109,7 @@ def _tasks(out: Array, row0: int, col0: int, key: Array, kind: int, height: int)
 
 
 def _fill(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
-    """Tasks of `TASK` values in whole rows; a single one does not wake the other threads."""
+    """Fill the output in tasks of `TASK` values, each of whole rows; a single task does not wake the other threads."""
     rows, cols = out.shape
     height = max(1, TASK // cols)
     if rows <= height:

@@ -26,7 +26,7 @@ _ONE, _TWO, _THREE, _FOUR, _FIVE = _U64(1), _U64(2), _U64(3), _U64(4), _U64(5)
 
 
 def threefry(counter: Words, key: Words) -> Words:
-    """Encrypt four uint64 words of counter with four of key; arrays broadcast, sums are modulo 2**64."""
+    """Encrypt four uint64 counter words with four key words; arrays broadcast, sums are modulo 2**64."""
     k0, k1, k2, k3 = key
     k4 = k0 ^ k1 ^ k2 ^ k3 ^ _PARITY
     x0, x1, x2, x3 = four_rounds((counter[0] + k0, counter[1] + k1, counter[2] + k2, counter[3] + k3), _EVEN)
@@ -38,7 +38,7 @@ def threefry(counter: Words, key: Words) -> Words:
 
 
 def four_rounds(words: Words, rotations: tuple[np.uint64, ...]) -> Words:
-    """Mix eight times with the eight rotations: pairs (0, 1), (2, 3) and (0, 3), (2, 1) in turns."""
+    """Mix eight times, once for each rotation: pairs (0, 1), (2, 3) and (0, 3), (2, 1) in turns."""
     x0, x1, x2, x3 = words
     x0, x1 = mix(x0, x1, rotations[0])
     x2, x3 = mix(x2, x3, rotations[1])

@@ -76,7 +76,7 @@ def gram(
     columns: Sequence[int] | Array | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Draw the Grams R(n)'R(n) of :func:`factor` for every count, at the price of one product and d^2 operations a count.
+    """Draw the Grams R(n)'R(n) of :func:`factor` for every count, at the cost of one product and d^2 operations a count.
 
     With T the strict triangle and D(n) the diagonal, (T + D)'(T + D) = T'T + T'D + D T + D^2, and T'T serves every count.
     Off the diagonal that adds one product, D_i T_ij with i < j, to (T'T)_ij: the same sum in another order. A Gram does
@@ -117,7 +117,10 @@ def gram(
 
 
 def _triangle_gram(T: Array, xp: Any) -> Array:
-    """T'T of the first rows of a strict upper triangle, (n, d) to (d, d), symmetric to the bit: a block of rows at a time."""
+    """Compute T'T of the first rows of a strict upper triangle, (n, d) to (d, d), symmetric to the bit.
+
+    Rows are multiplied a block at a time.
+    """
     n, d = T.shape
     product = xp.zeros((d, d))
     for start in range(0, n, _ROWS):
@@ -127,7 +130,7 @@ def _triangle_gram(T: Array, xp: Any) -> Array:
 
 
 def _fill_strict_triangle(Z: Array, stream: Stream, backend: Backend) -> None:
-    """Write normals above the diagonal of zeros (d, d); rows are made in blocks to skip most of the lower half."""
+    """Write normals above the diagonal of zeros (d, d); rows are drawn in blocks to skip most of the lower half."""
     d = Z.shape[-1]
     for start in range(0, d, _ROWS):
         stop = min(start + _ROWS, d)
@@ -136,12 +139,12 @@ def _fill_strict_triangle(Z: Array, stream: Stream, backend: Backend) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _sent(order: tuple[int, ...], xp: Any) -> Array:
-    """Order of columns on a device, which is sent it once for all seeds."""
+    """Return the order of the columns as an array of `xp`; a device is sent it once for all seeds."""
     return xp.asarray(np.array(order))
 
 
 def _diagonals(stream: Stream, counts: list[int], d: int, backend: Backend) -> NDArray[np.float64]:
-    """Chi quantiles (len(counts), d) on the host; where no degrees of freedom are left, 0."""
+    """Draw chi quantiles (len(counts), d) on the host; where no degrees of freedom are left, 0."""
     u = backend.to_numpy(uniforms(stream, _UNIFORM_ROW, d, backend))[0]
     df = np.array(counts, dtype=np.float64)[:, None] - np.arange(d)
     return np.where(df > 0, np.sqrt(chi_square(u, np.maximum(df, 1.0))), 0.0)

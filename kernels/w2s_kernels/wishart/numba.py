@@ -16,7 +16,7 @@ def complete(out: Array, places: list[int], diagonals: Array, order: Array, both
 
 @njit(cache=True)
 def _complete(out: Array, places: Array, diagonals: Array, order: Array, both: Array, product: Array) -> None:
-    """Fill as `plain.complete`, with the diagonals in the order of the columns."""
+    """Fill out[place] as `plain.complete`, with the diagonals in the order of the columns."""
     d = len(order)
     beside, shared = np.empty(d), np.empty(d)
     for i in range(d):

@@ -8,7 +8,7 @@ from ..backend import Array, namespace
 
 
 def complete(out: Array, places: list[int], diagonals: Array, order: Array, both: Array, product: Array) -> None:
-    """Fill out[place] (d, d) for every place with D_k (T + T')_kl + (T'T)_kl, k <= l, and D^2 more on the diagonal.
+    """Fill out[place] (d, d) for every place with D_k (T + T')_kl + (T'T)_kl, k <= l, and add D^2 on the diagonal.
 
     k and l are the smaller and the larger of order_i and order_j. `diagonals` (counts, d) are D, `both` is T + T' and `product`
     T'T, with the columns as they were drawn.

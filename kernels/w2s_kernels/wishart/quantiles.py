@@ -23,11 +23,11 @@ _EXPANSION = np.array(  # by power of q, descending, then by k, then even and od
 def chi_square(u: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
     """Compute quantiles of the chi-square law, elementwise, on the host.
 
-    From df = 1e5 on the Cornish-Fisher expansion to order df**-5/2 in z = ndtri(u) (Goldberg and Levine 1946). From df = 64 on
-    that expansion and one step of Halley on SciPy's incomplete gamma function, or on its complement (1 - u is exact for
-    u > 1/2) in the upper tail; below, and where the step is not small, twice SciPy's inverse, which costs four times as
-    much and beyond df = 1e5 loses tails past 4.5 standard deviations (relative error 4e-13 at df = 1e6, 6e-6 at 1e9).
-    Measured relative error on 2**-54 <= u <= 1 - 2**-53: below 5e-15 for df >= 1.
+    From df = 1e5 on, the method is the Cornish-Fisher expansion to order df**-5/2 in z = ndtri(u) (Goldberg and Levine 1946).
+    From df = 64 on, it is that expansion and one step of Halley on SciPy's incomplete gamma function, or on its complement
+    (1 - u is exact for u > 1/2) in the upper tail. Below, and where the step is not small, it is twice SciPy's inverse, which
+    costs four times as much and beyond df = 1e5 loses tails past 4.5 standard deviations (relative error 4e-13 at df = 1e6,
+    6e-6 at 1e9). Measured relative error on 2**-54 <= u <= 1 - 2**-53: below 5e-15 for df >= 1.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def chi_square(u: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
 def _halley(
     start: NDArray[np.float64], u: NDArray[np.float64], df: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """One step towards the quantile, and where it was so small that nothing is left to gain."""
+    """Take one step towards the quantile, and tell where it was so small that nothing is left to gain."""
     from scipy.special import gammainc, gammaincc, gammaln
 
     a, x = 0.5 * df, np.maximum(0.5 * start, 1.0)
@@ -67,7 +67,8 @@ def _halley(
 def _cornish_fisher(z: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sum n (1 + sum_k e^k P_2k(q) + h z (1 + sum_k e^k P_2k+1(q))), k = 1, 2, 3, with q = z^2, e = h^2 = 2/n.
 
-    The six polynomials go together, for few calls on small arrays; only + - * / and sqrt, so no bit depends on the processor.
+    The six polynomials are evaluated together, so that small arrays need few calls. Only + - * / and sqrt are used, so no bit
+    depends on the processor.
     """
     q, e = z * z, 2.0 / n
     c = _EXPANSION.reshape(4, 3, 2, *(1,) * max(z.ndim, n.ndim))

@@ -98,7 +98,7 @@ def print_data() -> None:
 
 
 def _licences(folder: Path) -> dict[str, str]:
-    """Licences from the table in the folder's README.md, by folder or file name; empty when there is none."""
+    """Read the licences in the table of the folder's README.md, by folder or file name; return none where there is no table."""
     readme = folder / "README.md"
     found: dict[str, str] = {}
     column = None

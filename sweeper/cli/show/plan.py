@@ -21,6 +21,9 @@ def print_plan(plan: Plan) -> None:
     """Print axes, cells, blocks, what is shared, nominal cost, predicted time and the executor."""
     out, grid = console(), plan.grid
     out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
+    for lines in dict.fromkeys(tuple(grid.study().reads(cut.part.block)) for cut in plan.cuts):
+        for line in lines:
+            out.print(line)
     for k, cut in enumerate(plan.cuts):
         product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
         left_out = cut.part.block.size - cut.part.wanted
@@ -52,7 +55,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_artifacts(plan: Plan) -> int:
-    """Print which artifacts are made before rows can be joined, and what sharing saves; return how many are missing."""
+    """Print which artifacts must be made before rows can be joined, and what sharing saves; return how many are missing."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     lines = artifact_lines(plan, Store(place))
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))

@@ -8,11 +8,11 @@ from typing import Any
 from rich.table import Table
 
 from sweeper.console import console, short
-from sweeper.errors import Exit
+from sweeper.errors import Exit, RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
-from sweeper.grid.resolved import differences, extends, read_resolved
+from sweeper.launching.compare import grid_changes
 from sweeper.launching.launch import Outcome
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
@@ -32,6 +32,8 @@ def print_status(status: RunStatus) -> None:
             out.print(f"  {count:,} of them {name}")
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
+    for line in status.code.remarks:
+        out.print(line)
     if status.damaged:
         parts = "1 damaged part" if status.damaged == 1 else f"{status.damaged:,} damaged parts"
         out.print(f"{parts}: the next launch sets aside what cannot be read and computes those cells again")
@@ -54,15 +56,23 @@ def print_status(status: RunStatus) -> None:
 def print_existing(grid: Grid) -> None:
     """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
     folder = RunFolder(grid.out)
-    stored = folder.read_grid()
-    if stored is None:
+    if folder.read_grid() is None:
         return
-    before = read_resolved(stored, folder.path)
-    if before.study.name != grid.study.name or not extends(grid, before):
-        changes = "; ".join(differences(grid, before))
-        console().print(f"{short(grid.out)} holds another grid, and a launch would refuse this one: {changes}")
+    out, place = console(), short(grid.out)
+    try:
+        changes = grid_changes(grid, folder)
+    except RunError as error:
+        out.print(f"a launch would refuse this grid: {error}")
         return
-    console().print(f"{run_status(grid.out).done:,} of these cells have a row in {short(grid.out)}")
+    if changes:
+        out.print(f"{place} holds another grid, and a launch would refuse this one: {'; '.join(changes)}")
+        return
+    status = run_status(grid.out, study=grid.study)
+    out.print(f"{status.done:,} of these cells have a row in {place}")
+    for line in status.code.remarks:
+        out.print(line)
+    if status.code.changed:
+        out.print("a launch would refuse to add rows of other code to them: see --keep-code and --fresh")
 
 
 def print_rerun(comparison: Comparison) -> bool:
@@ -72,6 +82,8 @@ def print_rerun(comparison: Comparison) -> bool:
     out.print(", ".join(f"{name} = {show(value)}" for name, value in comparison.fields.items()))
     if comparison.store is not None:
         out.print(f"artifacts (trained models, predictions) were read from {comparison.store}, not made again")
+    if comparison.stored.get("code_digest") not in (None, comparison.again["code_digest"]):
+        out.print("the stored row was made by other code than the one that is here now")
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for name in ("result", "stored", "again", ""):
         table.add_column(name)

@@ -25,7 +25,7 @@ def print_store(path: Path) -> None:
 
 
 def collect_garbage(path: Path, *, dry_run: bool) -> None:
-    """Remove what no existing run uses, or say how much that would be."""
+    """Remove the artifacts that no existing run uses, or say how much space that would free."""
     store = _existing(path)
     if dry_run:
         used = set[str]().union(*store.in_use().values())

@@ -24,7 +24,7 @@ class SweepCounters:
         self._cells = 0
 
     def count(self, cells: int, failed: int, fill: float) -> None:
-        """Account for one block."""
+        """Add one block to the counts."""
         self._cells += cells
         if cells:
             self._done.inc(cells)
@@ -34,5 +34,5 @@ class SweepCounters:
         self.set_rate()
 
     def set_rate(self) -> None:
-        """Set cells per second to what it is now."""
+        """Set the metric of cells per second to the present rate."""
         self._rate.set(self._cells / max(time.monotonic() - self._start, 1e-9))

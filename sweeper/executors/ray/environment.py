@@ -11,7 +11,7 @@ __all__ = ["has_ray", "prepare_ray_environment"]
 
 
 def has_ray() -> bool:
-    """Whether Ray is installed; it is not imported."""
+    """Tell whether Ray is installed, without importing it."""
     try:
         return importlib.util.find_spec("ray") is not None
     except (ImportError, ValueError):
@@ -19,10 +19,10 @@ def has_ray() -> bool:
 
 
 def prepare_ray_environment(address: str | None) -> None:
-    """Turn usage statistics off; keep a cluster that will be local on loopback, behind a token that is in memory alone.
+    """Turn usage statistics off; keep a local cluster on the loopback address, behind a token that exists in memory only.
 
     Without a token anyone who reaches a port of the cluster could run code in it. A cluster at ``address`` has its own
-    rules, and so has an environment that names ``RAY_AUTH_MODE``; neither is touched.
+    rules, and so has an environment that names ``RAY_AUTH_MODE``; neither is changed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Without this a task that asks for no GPU would still see all of them.

@@ -5,6 +5,7 @@ Workers write the parts, so a task returns receipts of a few hundred bytes, and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import urllib.error
@@ -19,6 +20,7 @@ from sweeper.errors import RunError, StoreError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.counters import SweepCounters
+from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
 
 __all__ = ["RayExecutor"]
 
@@ -42,6 +44,7 @@ class RayExecutor(Executor):
     def __init__(self, options: RayOptions | None = None, setup: Setup | None = None) -> None:
         super().__init__(options, setup)
         self.slots, self.has_gpus = 1, False
+        self._folder = contextlib.ExitStack()
         self._flying: dict[Any, Task] = {}
         self._counters: SweepCounters | None = None
 
@@ -51,7 +54,7 @@ class RayExecutor(Executor):
         except UserError:
             raise
         except Exception as error:
-            ray.shutdown()
+            self._end()
             where = self.options.address or "a local cluster"
             raise RunError(
                 f"Ray could not reach or start {where}: {type(error).__name__}: {str(error).splitlines()[0]}\n"
@@ -61,7 +64,7 @@ class RayExecutor(Executor):
         return self
 
     def submit(self, task: Task) -> None:
-        """Hand the task to the cluster."""
+        """Submit the task to the cluster."""
         self._counters = self._counters or SweepCounters()
         gpus, cpus = _share(task.gpus if self.has_gpus else 0, task.cpus)
         remote = ray.remote(_run_task).options(
@@ -77,7 +80,7 @@ class RayExecutor(Executor):
         return [_outcome(self._flying.pop(reference), reference) for reference in ready]
 
     def close(self) -> None:
-        """Leave the cluster: cancel what is in flight on a shared one, end a local one."""
+        """Leave the cluster: cancel the tasks in flight on a shared cluster, shut down a local one."""
         if self._counters is not None:
             self._counters.set_rate()
         if self.options.address and ray.is_initialized():
@@ -85,7 +88,11 @@ class RayExecutor(Executor):
             # cancelled by force ends at that moment (a failed check in task_manager.cc).
             for reference in self._flying:
                 ray.cancel(reference)
+        self._end()
+
+    def _end(self) -> None:
         ray.shutdown()
+        self._folder.close()
 
     def count(self, cells: int, failed: int, fill: float) -> None:
         """Pass the counts on to Ray's metrics endpoint."""
@@ -97,7 +104,7 @@ class RayExecutor(Executor):
         return f"ray {self.options.address or 'local'}, {self.slots} slots"
 
     def _look_around(self) -> None:
-        """See what the cluster has."""
+        """Read the resources of the cluster, and set the number of slots and the capacity."""
         resources = ray.cluster_resources()
         self.has_gpus = self.setup.gpus != "none" and resources.get("GPU", 0) > 0
         self.slots = max(1, int(resources.get("GPU" if self.setup.gpus == "every" else "CPU", 1)))
@@ -110,7 +117,13 @@ class RayExecutor(Executor):
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
+        problem = temporary_folder_problem()
+        folder = self._folder.enter_context(room_for_sockets())
+        if folder is not None:
+            self.setup.note(f"{problem}: they are in {folder}")
         context = ray.init(
+            address="local",
+            _temp_dir=folder,
             num_cpus=cpus,
             num_gpus=None if self.setup.gpus != "none" else 0,
             include_dashboard=True,
@@ -123,9 +136,9 @@ class RayExecutor(Executor):
 
 
 def _share(gpus: float, cpus: float) -> tuple[float, float]:
-    """Return GPUs and CPUs as wanted, or as many as the node has that comes nearest.
+    """Return the GPUs and CPUs to ask for: those wanted, or the most that any node has.
 
-    Ray would wait for ever for a node that is not there; the task itself can say what it lacks.
+    Ray would wait for ever for a node that does not exist; the task itself can say what it lacks.
     """
     if (gpus, cpus) == (0, 1):
         return gpus, cpus
@@ -134,7 +147,7 @@ def _share(gpus: float, cpus: float) -> tuple[float, float]:
 
 
 def _outcome(task: Task, reference: Any) -> Finished:
-    """Return a task's result, or why there is none; an unwritable folder is raised."""
+    """Return a task's result, or why there is none; raise the error of an unwritable folder."""
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
@@ -148,7 +161,7 @@ def _outcome(task: Task, reference: Any) -> Finished:
 
 
 def _worker_environment(*, gpu: bool) -> dict[str, Any]:
-    """Set threads before any library is imported; a CPU task sees no GPU, a GPU task sees the one Ray gives it."""
+    """Return environment variables that fix the threads before any library is imported, and hide GPUs from a CPU task."""
     variables = dict.fromkeys(THREAD_VARIABLES, "1")
     if not gpu:
         variables["CUDA_VISIBLE_DEVICES"] = ""
@@ -163,14 +176,15 @@ def _knock(address: str) -> None:
 
 
 def _dashboard(context: Any) -> str:
-    """Say where the dashboard is, but only if it answers."""
+    """Say where the dashboard is, if it answers."""
     url = getattr(context, "dashboard_url", None)
     if not url:
         return "its dashboard did not start (w2s-sweep doctor says what is missing)"
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     request = urllib.request.Request(f"http://{url}/api/version", headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        # Loopback is asked directly, whatever proxy the environment names.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
             answer.read()
     except (OSError, urllib.error.URLError) as error:
         return f"its dashboard at {url} does not answer ({error})"

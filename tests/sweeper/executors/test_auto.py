@@ -70,3 +70,13 @@ def test_launch_and_plan_say_which_one_and_why(bench):
     done = bench.sweep("launch", "grid.yaml", "--executor", "inlin", "--out", "other")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "error: compute.executor: 'inlin' is not allowed (did you mean 'inline'?); known: auto, inline" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"cpus": 3}, ["executor inline takes no cpus: what the launch was given has no effect"]), ({}, [])]
+)
+def test_an_option_of_the_launch_without_effect_is_said(bench, given, said):
+    grid = bench.grid(TOY_GRID + "compute: {cpus: 2}\n")  # in a grid it may stand for other executors
+    told = bench.sweep("launch", grid, "--executor", "inline", *(word for name in given for word in (f"--{name}", given[name])))
+    assert told.returncode == 0, told.stderr
+    assert [line for line in told.stderr.splitlines() if "takes no" in line] == said

@@ -113,7 +113,7 @@ def test_a_part_with_failed_and_good_rows_of_an_older_cut(bench):
     first = inline(bench.grid())
     assert (first.exit, first.computed, first.failed) == (Exit.FAILED_CELLS, 12, 4)
     study.write_text(text)
-    outcome = inline(bench.grid(TOY_GRID.replace("[10, 20]", "[10, 15, 20]")))
+    outcome = inline(bench.grid(TOY_GRID.replace("[10, 20]", "[10, 15, 20]")), keep_code=True)
     assert (outcome.found, outcome.computed, outcome.failed) == (12, 12, 0)
     no_row_twice(outcome.run, 24)
     assert set(statuses(outcome.run).values()) == {"ok"}

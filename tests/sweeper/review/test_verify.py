@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -43,11 +42,12 @@ class Lab:
         line = next(line for line in self.file.read_text().splitlines() if line.startswith("MADE = "))
         self.edit(line, f"MADE = {names!r}")
 
-    def launch(self, name: str = "run", keep: bool = False, **changes: Any) -> Path:
+    def launch(self, name: str = "run", keep: bool = False, keep_code: bool = False, **changes: Any) -> Path:
         from sweeper import load_grid
 
         run = self.folder / name
-        launch(load_grid(GRID | changes, self.folder), out=run, executor="inline", backend="numpy", keep=keep)
+        options = {"executor": "inline", "backend": "numpy", "keep": keep, "keep_code": keep_code}
+        launch(load_grid(GRID | changes, self.folder), out=run, **options)
         return run
 
 
@@ -93,7 +93,7 @@ def test_what_is_printed(lab: Lab) -> None:
     assert lines[0].startswith("claims of claimed, version 1, on 24 rows, 12 seeds: ")
     shown = {line.split()[0]: line for line in lines[2:8]}
     assert "holds" in shown["ratio"]
-    assert re.search(r"student / weak = 0\.300\d? \[0\.29\d+, 0\.30\d+\] \(asked: below 0\.5; 12 seeds\)", shown["ratio"])
+    assert "student / weak = 0.3 [0.3, 0.3] (asked: below 0.5; 12 seeds)" in shown["ratio"]
     assert shown["ratio"].rstrip().endswith("Theorem 1")
     assert "unresolved" in shown["coin"]
     assert "fails  " in shown["wrong"]
@@ -116,15 +116,14 @@ def test_the_json_document(lab: Lab) -> None:
     assert (done.exit_code, content["exit"], content["partial"], content["runs"]) == (1, 1, False, [str(run)])
     (study,) = content["studies"]
     assert (study["study"], study["version"], study["rows"], study["seeds"]) == ("claimed", 1, 24, 12)
-    assert study["runs"] == [{"path": str(run), "cells": 24, "done": 24, "failed": 0, "pending": 0, "outside": 0}]
+    assert study["runs"] == [{"path": str(run), "cells": 24, "done": 24, "failed": 0, "pending": 0, "outside": 0, "code": []}]
     claims = {claim["id"]: claim for claim in study["claims"]}
     assert tuple(claims) == ALL
     ratio = claims["ratio"]
     assert (ratio["outcome"], ratio["expected"], ratio["as_expected"], ratio["seeds"]) == ("holds", "holds", True, 12)
     assert (ratio["threshold"], ratio["thresholds"], ratio["frozen"]) == (0.5, {"limit": 0.5}, {"limit": 0.5})
-    assert ratio["statistic"] == pytest.approx(0.3, abs=0.002)
-    assert ratio["interval"] == [pytest.approx(0.3, abs=0.005), pytest.approx(0.3, abs=0.005)]
-    assert ratio["interval"][0] < ratio["statistic"] < ratio["interval"][1]
+    assert ratio["statistic"] == pytest.approx(0.3)
+    assert ratio["interval"] == [pytest.approx(0.3), pytest.approx(0.3)]
     assert (ratio["says"], ratio["where"]) == ("the student makes less than half of the errors", "Theorem 1")
     assert claims["needy"] | {"line": ""} == claims["needy"] | {
         "outcome": "untestable",
@@ -138,6 +137,41 @@ def test_the_json_document(lab: Lab) -> None:
     assert (claims["known"]["expected"], claims["known"]["as_expected"]) == ("fails_at_this_scale", True)
     assert claims["known"]["reason"] == "cells are small here"
     assert claims["broken"]["broken"]
+
+
+def test_how_many_intervals_decide_and_how_many_seeds_would(lab: Lab) -> None:
+    lab.claims("ratio", "coin", "wrong")
+    run = lab.launch()
+    (found,) = verify([run])
+    assert (found.intervals, found.family_error) == (3, pytest.approx(0.03))
+    text = sweep(run).output
+    assert "3 intervals of 99%: the chance that luck of the seeds decides one or more wrongly is at most 3%" in text
+    (line,) = [line for line in text.splitlines() if "seeds decide it in 80% of the cases" in line]
+    assert line.startswith("  coin: about ")
+    assert int(line.split()[2].replace(",", "")) > 12
+    (study,) = json.loads(sweep(run, "--json").stdout)["studies"]
+    assert (study["intervals"], study["family_error"]) == (3, pytest.approx(0.03))
+    lab.claims("needy")
+    assert "no verdict rests on an interval over seeds" in sweep(lab.launch("untestable", fixed={"n": 20})).output
+
+
+def test_the_least_number_of_seeds_is_frozen_like_a_threshold(lab: Lab) -> None:
+    lab.claims("wrong")
+    lab.edit('"Table 3", wrong)', '"Table 3", wrong, {}, {"seeds": 13})')
+    run = lab.launch()
+    done = sweep(run)
+    assert (done.exit_code, by_id(run)["wrong"].verdict.outcome) == (1, "unresolved")
+    assert "too few seeds: 12, 13 needed" in " ".join(done.output.split())
+    lab.edit('{"seeds": 13}', '{"seeds": 3}')
+    assert by_id(run)["wrong"].verdict.outcome == "unresolved"
+    assert by_id(run)["wrong"].notes == ("threshold seeds = 13 at launch, 3 now",)
+    assert by_id(lab.launch("another"))["wrong"].verdict.outcome == "fails"
+
+
+def test_a_sentence_that_was_another_at_launch_is_shown(lab: Lab) -> None:
+    run = lab.launch()
+    lab.edit("the student makes less than half of the errors", "the student halves the errors")
+    assert by_id(run)["ratio"].notes == ('sentence at launch: "the student makes less than half of the errors"',)
 
 
 def test_infinite_intervals_are_null_in_json(lab: Lab) -> None:
@@ -167,7 +201,7 @@ def test_thresholds_are_those_of_the_launch(lab: Lab) -> None:
 def test_an_extended_run_keeps_its_first_thresholds(lab: Lab) -> None:
     run = lab.launch()
     lab.edit("LIMIT = 0.5", "LIMIT = 0.2")
-    lab.launch(seeds=14)
+    lab.launch(seeds=14, keep_code=True)
     rows = {
         json.loads(pq.read_schema(part.path).metadata[b"w2s"])["claims"]["ratio"]["thresholds"]["limit"] for part in parts(run)
     }
@@ -356,7 +390,7 @@ def test_fields_younger_than_the_rows_have_their_default(lab: Lab) -> None:
     assert rows.loc[rows["x"] == 1, "level"].isna().all()
     assert set(rows.attrs["w2s"]["fields"]) >= {"mood", "storm", "level"}
     assert "mood" not in w2s.load(run)  # a study in a file cannot be found by its name
-    extended = lab.launch(zip=[{"x": [1, 2, 2], "mood": ["calm", "calm", "wild"]}], axes={})
+    extended = lab.launch(zip=[{"x": [1, 2, 2], "mood": ["calm", "calm", "wild"]}], axes={}, keep_code=True)
     assert extended == run
     rows = read_run(run).rows
     assert rows.groupby("mood").size().to_dict() == {"calm": 24, "wild": 12}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def test_a_sweep_becomes_a_table(openai_folder: Path, tmp_path: Path) -> None:
     assert (first["gain_01"], first["pgr_01"]) == (pytest.approx(0.1), pytest.approx(0.5))
     assert (first["label_accuracy"], first["n_labels"]) == (0.625, 8)
     assert (first["ceiling"], first["n_items_at_most"]) == ("labeled", 200)
-    assert rows[["n_items", "weak_se", "differs"]].isna().all(axis=None)
+    assert rows[["n_items", "weak_se"]].isna().all(axis=None)
+    assert pd.isna(first["differs"])
     assert "not on the student's" in text
     for line in ("half: half-written", "torn: half-written", "lonely: no finished run on the truth"):
         assert line in text
@@ -124,17 +126,115 @@ def test_the_trap_would_spring(openai_folder: Path) -> None:
     assert (place.parent.parent / "opened").exists()
 
 
-def test_anchors_with_other_settings_are_named(openai_folder: Path) -> None:
+def test_anchors_with_other_settings_are_named_with_their_values(openai_folder: Path) -> None:
     sweep = openai_folder / "default"
     for place in sweep.glob("ms=gpt2-xl-s=1"):
         config = json.loads((place / "config.json").read_text()) | {"epochs": 3}
         (place / "config.json").write_text(json.dumps(config))
-    rows = {(row["loss"], row["seed"]): row["differs"] for row in IMPORTERS["openai-w2s"](openai_folder).runs}
-    assert rows == {("xent", 0): None, ("logconf", 0): None, ("xent", 1): "ceiling epochs", ("logconf", 1): "ceiling epochs"}
+    rows = {(row["loss"], row["seed"]): row["differs"] for row in IMPORTERS["openai-w2s"](openai_folder, ()).runs}
+    free = "ceiling loss xent (student logconf)"
+    assert rows == {
+        ("xent", 0): None,
+        ("logconf", 0): free,
+        ("xent", 1): "ceiling epochs 3 (student 2)",
+        ("logconf", 1): f"ceiling epochs 3 (student 2), {free}",
+    }
     write_run(sweep / "another ceiling", openai_config("gpt2-xl", 1, epochs=4), 0.9)
-    found = IMPORTERS["openai-w2s"](openai_folder)
+    found = IMPORTERS["openai-w2s"](openai_folder, ())
     assert {row["seed"] for row in found.runs} == {0}
-    assert sum("several finished runs" in line for line in found.skipped) == 2
+    told = "several finished runs on the truth fit its ceiling gpt2-xl, seed 1: another ceiling, ms=gpt2-xl-s=1"
+    assert sum(f"{told}, which differ in epochs 4, 3" in line for line in found.skipped) == 2
+
+
+@pytest.fixture
+def two_losses(tmp_path: Path) -> Path:
+    """A sweep whose models were trained on the truth by two losses, all else equal."""
+    for loss, weak, ceiling in (("xent", 0.64, 0.73), ("logconf", 0.60, 0.70)):
+        write_run(tmp_path / "two" / f"small-{loss}", openai_config("small", loss=loss), weak)
+        write_run(tmp_path / "two" / f"large-{loss}", openai_config("large", loss=loss), ceiling)
+    for loss, accuracy in (("xent", 0.68), ("logconf", 0.69), ("kl", 0.70)):
+        write_run(tmp_path / "two" / f"student-{loss}", openai_config("large", 0, openai_config("small"), loss=loss), accuracy)
+    return tmp_path / "two"
+
+
+def test_of_several_ceilings_the_one_with_the_students_loss_is_taken_else_xent(two_losses: Path) -> None:
+    found = IMPORTERS["openai-w2s"](two_losses, ())
+    assert not found.skipped
+    rows = {row["loss"]: (row["weak_accuracy"], row["ceiling_accuracy"], row["differs"]) for row in found.runs}
+    assert rows == {
+        "xent": (0.64, 0.73, "ceiling loss xent of logconf, xent"),
+        "logconf": (0.64, 0.70, "ceiling loss logconf of logconf, xent"),
+        "kl": (0.64, 0.73, "ceiling loss xent (student kl), ceiling loss xent of logconf, xent"),
+    }
+
+
+def test_a_weak_model_of_which_only_the_size_is_known_is_the_one_by_xent(two_losses: Path) -> None:
+    place = two_losses / "student-xent" / "config.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"weak_model": None}))
+    rows = {row["loss"]: row for row in IMPORTERS["openai-w2s"](two_losses, ()).runs}
+    assert rows["xent"]["weak_accuracy"] == 0.64
+    assert "weak loss xent of logconf, xent" in rows["xent"]["differs"]
+
+
+def rate_folder(folder: Path, name: str = "rates", rates: Sequence[float] = (1e-4, 1e-5)) -> Path:
+    """Two students that differ in the learning rate alone, each with its own weak model and ceiling."""
+    for rate, (weak, ceiling, accuracy) in zip(rates, ((0.66, 0.78, 0.77), (0.62, 0.70, 0.64)), strict=True):
+        small = openai_config("small", lr=rate)
+        write_run(folder / name / f"{rate}-small", small, weak)
+        write_run(folder / name / f"{rate}-large", openai_config("large", lr=rate), ceiling)
+        write_run(folder / name / f"{rate}-student", openai_config("large", 0, small, lr=rate), accuracy)
+    return folder / name
+
+
+def test_settings_that_vary_are_columns(tmp_path: Path) -> None:
+    folder = rate_folder(tmp_path)
+    code, text = run_import("openai-w2s", folder, "--out", tmp_path / "table.csv")
+    assert code == 0, text
+    assert "settings that vary are columns, to be named in the by of a summary: lr" in text
+    rows = pd.read_csv(tmp_path / "table.csv")
+    assert list(rows.columns)[:7] == ["dataset", "weak_size", "strong_size", "method", "loss", "lr", "seed"]
+    assert rows["differs"].isna().all()
+    by = w2s.summarize(rows, by=["dataset", "weak_size", "strong_size", "loss", "lr"], metrics=["pgr_01"])
+    assert by["lr"].tolist() == [1e-5, 1e-4]
+    assert by["pgr_01"].tolist() == pytest.approx([0.25, 0.11 / 0.12])
+
+
+def test_settings_of_the_weak_model_that_are_not_its_students_are_columns_too(tmp_path: Path) -> None:
+    folder = rate_folder(tmp_path)
+    other = openai_config("small", lr=1e-5)
+    write_run(folder / "mixed", openai_config("large", 0, other, lr=1e-4, tricks=["a", 1]), 0.7)
+    code, text = run_import("openai-w2s", folder, "--out", tmp_path / "table.parquet")
+    assert code == 0, text
+    rows = pd.read_parquet(tmp_path / "table.parquet").set_index("run")
+    assert rows.loc["mixed", ["lr", "weak_lr", "tricks"]].tolist() == [1e-4, 1e-5, '["a", 1]']
+    assert rows["tricks"].isna().sum() == 2
+    assert len(rows.groupby(["lr", "weak_lr"])) == 3
+
+
+def test_anchors_may_be_in_another_folder(tmp_path: Path) -> None:
+    folder, anchors = rate_folder(tmp_path), tmp_path / "baseline"
+    anchors.mkdir()
+    for name in ("small", "large"):
+        (folder / f"0.0001-{name}").rename(anchors / name)
+    code, text = run_import("openai-w2s", folder, "--out", tmp_path / "alone.csv")
+    assert code == 0, text
+    alone = pd.read_csv(tmp_path / "alone.csv").set_index("run")
+    assert "weak lr 1e-05 (recorded 0.0001)" in alone.loc["0.0001-student", "differs"]
+    shutil.rmtree(folder / "1e-05-small")
+    code, text = run_import("openai-w2s", folder, "--out", tmp_path / "none.csv")
+    assert code == 2
+    assert "for its weak model small, seed 0; where it is elsewhere, name that folder with --anchors" in text
+    code, text = run_import("openai-w2s", folder, "--anchors", anchors, "--out", tmp_path / "table.csv")
+    assert code == 0, text
+    rows = pd.read_csv(tmp_path / "table.csv").set_index("run")
+    assert rows.loc["0.0001-student", ["weak_accuracy", "ceiling_accuracy"]].tolist() == [0.66, 0.78]
+    assert rows.loc["0.0001-student", "differs"] == "weak from ../baseline/small, ceiling from ../baseline/large"
+    assert rows.loc["1e-05-student", "differs"] == "weak lr 0.0001 (recorded 1e-05), weak from ../baseline/small"
+    code, text = run_import("openai-w2s", folder, "--anchors", tmp_path / "nowhere", "--out", tmp_path / "more.csv")
+    assert (code, "nowhere is no folder" in text) == (2, True)
+    (tmp_path / "empty").mkdir()
+    code, text = run_import("openai-w2s", folder, "--anchors", tmp_path / "empty", "--out", tmp_path / "more.csv")
+    assert (code, "holds no finished run on the truth" in text.replace("\n", " ")) == (2, True)
 
 
 def test_a_ceiling_below_its_weak_model_has_a_status(tmp_path: Path) -> None:
@@ -143,7 +243,7 @@ def test_a_ceiling_below_its_weak_model_has_a_status(tmp_path: Path) -> None:
     write_run(tmp_path / "strong", openai_config("gpt2-xl"), 0.75)
     write_run(tmp_path / "student", openai_config("gpt2-xl", 0, weak), 0.7)
     write_run(tmp_path / "itself", openai_config("gpt2", 0, weak), 0.79)
-    rows = IMPORTERS["openai-w2s"](tmp_path).runs
+    rows = IMPORTERS["openai-w2s"](tmp_path, ()).runs
     assert [(row["pgr_01"], row["pgr_01_status"]) for row in rows] == [(None, "gap_nonpositive")] * 2
 
 
@@ -154,7 +254,7 @@ def test_the_older_script(tmp_path: Path) -> None:
     results = {"weak_acc": 0.6, "strong_acc": 0.8, "transfer_acc_xent": 0.7, "transfer_acc_logconf": 0.8}
     (tmp_path / "Qwen_Qwen-1_8B_Qwen_Qwen-7B.results_summary.json").write_text(json.dumps(results))
     (tmp_path / "a_b_c.results_summary.json").write_text(json.dumps(results))
-    found = IMPORTERS["openai-w2s"](tmp_path)
+    found = IMPORTERS["openai-w2s"](tmp_path, ())
     assert [(row["loss"], row["pgr_01"], row["ceiling"]) for row in found.runs] == [
         ("xent", pytest.approx(0.5), "transfer"),
         ("logconf", pytest.approx(1.0), "transfer"),
@@ -252,12 +352,10 @@ def test_saved_predictions_become_a_file_and_a_grid(eleuther_folder: Path, tmp_p
 
 
 def test_a_student_whose_anchors_disagree_about_the_truth_has_no_predictions(eleuther_folder: Path) -> None:
-    import shutil
-
     place = eleuther_folder / "default" / "ceiling-1"
     shutil.rmtree(place / "eval_results_final")
     save_predictions(place, np.ones(300, dtype=int), np.full(300, 0.9))
-    found = IMPORTERS["eleuther"](eleuther_folder)
+    found = IMPORTERS["eleuther"](eleuther_folder, ())
     assert any("disagree about the truth" in line for line in found.skipped)
     assert found.predictions is not None
     assert set(found.predictions["seed"].to_pylist()) == {0}
@@ -310,8 +408,26 @@ def test_nested_results(nested_folder: Path, tmp_path: Path) -> None:
     assert "unfinished/boolq/w2s: half-written" in text
     assert "other/boolq/w2s: the shared folder holds another weak model" in text
     assert not (tmp_path / "opened").exists()
-    alone = IMPORTERS["eleuther"](nested_folder / "my_run" / "boolq")
+    alone = IMPORTERS["eleuther"](nested_folder / "my_run" / "boolq", ())
     assert len(alone.runs) == 2
+
+
+def test_nested_students_with_other_settings_or_other_anchors(nested_folder: Path, tmp_path: Path) -> None:
+    change(nested_folder / "topo" / "boolq" / "w2s", train_args={"seed": 42, "learning_rate": 1e-5, "output_dir": "/topo"})
+    code, text = run_import("eleuther", nested_folder, "--out", tmp_path / "table.csv")
+    assert code == 0, text
+    rows = pd.read_csv(tmp_path / "table.csv").set_index("run")
+    assert rows["train_args.learning_rate"].to_dict()["topo/boolq/w2s"] == 1e-5
+    assert rows["train_args.learning_rate"].isna().sum() == 2
+    assert not [name for name in rows.columns if "output_dir" in name]
+    (nested_folder / "shared").rename(tmp_path / "anchors")
+    code, text = run_import("eleuther", nested_folder, "--out", tmp_path / "none.csv")
+    assert (code, "name that folder with --anchors" in text.replace("\n", " ")) == (2, True)
+    code, text = run_import("eleuther", nested_folder, "--anchors", tmp_path / "anchors", "--out", tmp_path / "again.csv")
+    assert code == 0, text
+    again = pd.read_csv(tmp_path / "again.csv").set_index("run")
+    assert again["pgr_01"].to_dict() == rows["pgr_01"].to_dict()
+    assert set(again["differs"]) == {"anchors from ../anchors/boolq"}
 
 
 @pytest.mark.parametrize(
@@ -356,7 +472,7 @@ def test_a_code_base_that_is_none_is_said_with_the_nearest(openai_folder: Path) 
 
 def test_the_other_code_base_is_recognised(eleuther_folder: Path) -> None:
     with pytest.raises(FolderError, match="read it as eleuther"):
-        IMPORTERS["openai-w2s"](eleuther_folder)
+        IMPORTERS["openai-w2s"](eleuther_folder, ())
 
 
 def test_nothing_is_overwritten_unasked(openai_folder: Path, tmp_path: Path) -> None:

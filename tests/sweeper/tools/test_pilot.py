@@ -49,3 +49,47 @@ def test_complaints(grid):
         with pytest.raises(GridError, match="METRIC=HALF_WIDTH"):
             parse_target(text)
     assert call("plan", grid, "--pilot", 1, "--resolve", "pgr=0.1").exit_code == 2
+
+
+def with_seeds(grid, **changes):
+    grid.write_text(yaml.safe_dump(yaml.safe_load(grid.read_text()) | changes))
+    return grid
+
+
+def test_more_seeds_than_the_grid_has_are_an_error_before_anything_runs(grid):
+    told = call("plan", with_seeds(grid, seeds=4), "--resolve", "student_error=0.1", "--pilot", 30)
+    assert told.exit_code == 2
+    assert "--pilot 30: the grid has 4 seeds" in told.output
+    assert "write --pilot 4, or seeds: 30" in " ".join(told.output.split())
+    assert not (grid.parent / "run").exists()
+
+
+def test_a_pilot_that_says_nothing_takes_what_there_is_and_says_so(grid):
+    told = call("plan", with_seeds(grid, seeds=4), "--resolve", "student_error=0.1")
+    assert told.exit_code == 0, told.output
+    assert "the pilot takes all 4 seeds of the grid, not 8" in told.output
+    assert "8 seeds" not in call("plan", with_seeds(grid, seeds=30), "--resolve", "student_error=0.1").output
+    told = call("plan", with_seeds(grid, seeds=1, out="single"), "--resolve", "student_error=0.1")
+    assert (told.exit_code, "one has no spread; the grid has 1" in told.output) == (2, True)
+
+
+def test_a_sub_grid_with_fewer_seeds_is_named_and_counted_by_its_own(grid):
+    parts = [{"axes": {"n_labeled": [20]}, "seeds": 12}, {"axes": {"n_labeled": [40]}, "seeds": 3}]
+    axes = yaml.safe_load(grid.read_text())["axes"]
+    with_seeds(grid, grids=parts, axes={"ridge": axes["ridge"]})
+    told = call("plan", grid, "--resolve", "student_error=0.05", "--pilot", 6)
+    assert told.exit_code == 0, told.output
+    assert "grid 2 has 3 seeds: its pilot takes these, not 6" in told.output
+    most = int(told.output.split("takes ")[-1].split(" seeds")[0].replace(",", ""))
+    assert f"that is {4 * most:,} cells instead of 30" in told.output  # 2 ridges of each grid, whatever seeds it has
+
+
+def test_a_run_that_holds_the_pilot_is_used_whole_and_that_is_said(grid):
+    launch(with_seeds(grid, seeds=12))
+    told = call("plan", grid, "--resolve", "student_error=0.1", "--pilot", 4)
+    assert "holds the pilot; every row that is there is used" in told.output
+
+
+def test_a_pilot_without_a_target_is_an_error(grid):
+    told = call("plan", grid, "--pilot", 4)
+    assert (told.exit_code, "--resolve METRIC=HALF_WIDTH" in told.output) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -70,28 +71,35 @@ def test_a_verdict_says_its_numbers() -> None:
     assert within("gain", 2.0, (1.0, 3.0), (1.5, 9.0), 7).says == "gain = 2 [1, 3] (asked: in [1.5, 9]; 7 seeds)"
 
 
+def chosen(verdicts: list[Verdict]) -> Verdict:
+    """The worst verdict but for how many it speaks for, which is all of them."""
+    found = worst(verdicts, "nothing")
+    assert found.tests == len(verdicts)
+    return dataclasses.replace(found, tests=1)
+
+
 def test_the_worst_of_several_settings_decides() -> None:
     close, safe = above("close", 2.0, (1.1, 2.9), 1.0, 7), above("safe", 5.0, (4.0, 6.0), 1.0, 7)
     wide = above("wide", 0.9, (-50.0, 52.0), 1.0, 7)
     bad, worse = above("bad", 0.8, (0.7, 0.9), 1.0, 7), above("worse", 0.0, (-0.1, 0.1), 1.0, 7)
-    assert worst([safe, close], "nothing") is close
-    assert worst([safe, wide, close], "nothing") is wide
-    assert worst([wide, bad, safe, worse], "nothing") is worse  # an unresolved setting hides no failed one
-    assert worst([bad, untestable("no rows")], "nothing") is bad  # nor does one without rows
+    assert chosen([safe, close]) == close
+    assert chosen([safe, wide, close]) == wide
+    assert chosen([wide, bad, safe, worse]) == worse  # an unresolved setting hides no failed one
+    assert chosen([bad, untestable("no rows")]) == bad  # nor does one without rows
     assert worst([safe, untestable("no rows")], "nothing").outcome == "untestable"
     assert worst([], "nothing") == untestable("nothing")
     inside, edge = within("inside", 1.5, (1.4, 1.6), (1.0, 2.0), 7), within("edge", 1.9, (1.85, 1.95), (1.0, 2.0), 7)
-    assert worst([inside, edge], "nothing") is edge
+    assert chosen([inside, edge]) == edge
     # The end of the interval decides, not the value: a far value with a wide interval may be the nearer fail.
     tight, loose = above("tight", 0.4, (0.3, 0.5), 1.0, 7), above("loose", 0.1, (-0.7, 0.9), 1.0, 7)
-    assert worst([loose, tight], "nothing") is tight
+    assert chosen([loose, tight]) == tight
 
 
 def test_an_interval_without_numbers_is_the_worst_of_the_unresolved_in_any_order() -> None:
     empty, wide = above("empty", math.nan, (math.nan, math.nan), 1.0, 7), above("wide", 1.0, (0.5, 1.5), 1.0, 7)
     assert [verdict.outcome for verdict in (empty, wide)] == ["unresolved", "unresolved"]
-    assert worst([wide, empty], "nothing") is empty
-    assert worst([empty, wide], "nothing") is empty
+    assert chosen([wide, empty]) == empty
+    assert chosen([empty, wide]) == empty
 
 
 @pytest.mark.parametrize("seeds", [3, 12])
@@ -206,6 +214,25 @@ def test_what_a_table_lacks(needs: dict[str, int], says: str) -> None:
     verdict = decide(claim(needs=needs), table)
     assert verdict.outcome == ("untestable" if says else "unresolved")
     assert decide(claim(needs={}), table.iloc[:0]).says == "the table has no rows"
+
+
+@pytest.mark.parametrize(("seeds", "outcome"), [(7, "unresolved"), (8, "holds")])
+def test_fewer_seeds_than_a_claim_asks_for_decide_nothing(seeds: int, outcome: str) -> None:
+    def test(rows: pd.DataFrame, thresholds: object) -> Verdict:
+        return above("rows", 3.0, (2.5, 3.5), 2.0, seeds)
+
+    asked = Claim("many", "there are many rows", "Fig. 1", test, thresholds={"seeds": 8})
+    found = decide(asked, pd.DataFrame({"x": [1.0]}))
+    assert (found.outcome, found.statistic, found.interval) == (outcome, 3.0, (2.5, 3.5))
+    assert found.says.endswith("too few seeds: 7, 8 needed") == (seeds == 7)
+    assert decide(asked, pd.DataFrame({"x": [1.0]}), {"seeds": 7.0}).outcome == "holds"  # as it stood at launch
+
+
+def test_points_leave_nothing_to_luck() -> None:
+    assert above("it", 2.0, (1.5, 2.5), 1.0, 7).by_interval
+    assert above("it", 2.0, (-INF, INF), 1.0, 7).by_interval
+    assert not above("it", 2.0, (2.0, 2.0), 1.0, 7).by_interval
+    assert not untestable("no rows").by_interval
 
 
 @pytest.mark.parametrize("thresholds", [{"least": math.nan}, {"least": INF}, {"least": True}, {"least": "2"}])

@@ -92,3 +92,29 @@ def test_a_peak_is_chosen_on_even_seeds_and_measured_on_odd_ones() -> None:
     even = flat[flat["seed"] % 2 == 0]
     even.attrs = flat.attrs
     assert hump(lines(even), ratio, "it", threshold=0.0, nothing="no line").outcome == "unresolved"  # no odd seed
+
+
+def test_a_line_without_a_value_leaves_the_verdict_open() -> None:
+    """Whichever line it is: the least of some numbers and NaN is not the least of the numbers."""
+    for nothing_in in (1.0, 2.0):
+        rows = joined(table(RISING, n=1.0), table(RISING, n=2.0))
+        rows.loc[rows["n"] == nothing_in, "bottom"] = np.nan
+        assert steps(lines(rows), ratio, "it", rises=True, threshold=0.0, nothing="no line").outcome == "unresolved"
+    found = lines(table(RISING))
+    lead = lambda means: np.full(len(means), np.nan)  # noqa: E731
+    assert steps(found, ratio, "it", rises=True, threshold=0.0, nothing="no line", lead=lead).outcome == "unresolved"
+
+
+def test_a_lead_is_asked_for_at_every_step() -> None:
+    found = lines(table(RISING))
+    for least, outcome in ((0.9, "holds"), (1.1, "fails")):
+        lead = lambda means, least=least: means[:, 0] - least  # noqa: E731
+        assert steps(found, ratio, "it", rises=True, threshold=0.0, nothing="no line", lead=lead).outcome == outcome
+
+
+def test_a_lead_is_asked_for_at_the_peak() -> None:
+    found = lines(table(PEAKED, seeds=40))
+    for lead, outcome in ((lambda means: means[:, 1], "holds"), (lambda means: means[:, 0] - 2.5, "fails")):
+        assert hump(found, ratio, "it", threshold=0.0, nothing="no line", lead=lead).outcome == outcome
+    only_there = hump(found, ratio, "it", threshold=0.0, nothing="no line", lead=lambda means: means[:, 0] - 1.7)
+    assert only_there.outcome == "holds"  # 2.0 at the peak, less elsewhere

@@ -114,12 +114,17 @@ def test_a_million_cells_do_not_collide_and_are_spread_evenly():
             assert np.sum((counts - 3906.25) ** 2) / 3906.25 < 1000
 
 
+def of_the_first_release(study):
+    """The study at its first version: a raised one gives other identities on purpose, for other numbers."""
+    return type(study.__name__, (study,), {"version": 1})
+
+
 def test_ids_of_the_first_release_never_change():
     """If this fails, every stored table loses its identity: give new fields ``since=`` instead, or raise ``version``."""
     golden = json.loads(GOLDEN.read_text())
     assert len(golden) == 24
     for entry in golden:
-        study = find_study(entry["study"])
+        study = of_the_first_release(find_study(entry["study"]))
         fields = cell_fields(study.Cell)
         cell = {name: fields[name].parse(value, stored=True) for name, value in entry["cell"].items()}
         cell |= {name: spec.default for name, spec in fields.items() if spec.since is not None}
@@ -152,9 +157,10 @@ def test_a_grid_read_today_gives_the_ids_of_the_first_release():
         "axes": {"weak_features": ["relu", "means:8"], "labels": ["soft", "hard"], "ridge": [0.01]},
         "fixed": {"data": "digits", "task": "classification", "n_labeled": 50, "n_transfer": 100, "n_test": 60, "d_weak": 20},
     }
-    found = {
-        i.decode() for g in (regression, table) for part in load_grid(g).parts for i in ids(part.block, load_grid(g).study)
-    }
+    found = set()
+    for grid in map(load_grid, (regression, table)):
+        study = of_the_first_release(grid.study)
+        found |= {i.decode() for part in grid.parts for i in ids(part.block, study)}
     assert found == golden
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 
 import numpy as np
@@ -22,11 +23,12 @@ from sweeper.plan.artifacts import artifact_lines, used_calls
 from sweeper.plan.cut import make_plan
 from sweeper.review.verify import verify
 from w2s.artifacts import Call, Store, in_order
-from w2s.finetune.data.labels import truth_of
-from w2s.finetune.data.tables import probabilities, read_table
+from w2s.finetune.data.labels import part_ids, truth_of
+from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.classification import one_class_message
 from w2s.finetune.objectives import losses
 from w2s.finetune.training.checkpoint import latest_step
+from w2s.studies.burns2023.text.graph import cell_graph
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,87 @@ def test_every_method_gives_a_full_row(place):
     naive = rows.set_index("method").loc["naive"]
     assert last[naive["cell_id"]] == pytest.approx(1 - naive["student_error_01"])
     assert naive["stopped_at"] == 12
+
+
+def predicted(place, call, ids):
+    return probabilities(join(ids, read_table(Store(place / "runs" / ".w2s-store").get(call), "predictions")))
+
+
+def one_hot(values):
+    return np.eye(values.shape[1])[values.argmax(axis=1)]
+
+
+OWN = """
+from w2s.finetune.data.labels import mix, truth_labels
+from w2s.finetune.methods import method
+from w2s.artifacts import artifact
+from w2s.finetune.data.tables import probabilities, probability_table, read_table, write_table
+
+@artifact(version=1)
+def halved(work, *, labels):
+    table = read_table(labels, "labels")
+    write_table(work.folder, "labels", probability_table(table["item_id"], 0.5 * probabilities(table) + 0.25))
+
+@method("halving")
+def halving(kit, options):
+    return kit.student(kit.train(kit.student_model, kit.labelled(halved(labels=kit.weak_labels()))))
+"""
+TAUGHT = {
+    "naive": ({}, lambda weak, link: weak),
+    "hard": ({"labels": "hard"}, lambda weak, link: one_hot(weak)),
+    "tempered": ({"method": "temper(0.5)"}, lambda weak, link: weak**2 / (weak**2).sum(axis=1, keepdims=True)),
+    "chain": ({"chain": "bert:2"}, lambda weak, link: link),
+    "hard chain": ({"chain": "bert:2", "labels": "hard"}, lambda weak, link: one_hot(link)),
+    "ensemble": ({"method": "ensemble(2) + confidence", "control": "flip"}, lambda weak, link: weak),
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_misfit_is_the_distance_to_what_the_student_was_trained_on(place, name):
+    """The last teacher of a chain, hardened or tempered as its labels were; weak_distance is to the weak model's outputs."""
+    fixed, rule = TAUGHT[name]
+    fixed = {"seeds": [7], **fixed}  # trainings of its own: other tests count theirs
+    _, rows = run(place, f"taught {name}", **fixed)
+    (row,) = rows.to_dict("records")
+    (cell,) = make_plan(load_grid(grid(place, f"taught {name}", **fixed))).grid.parts[0].block.cells()
+    graph, store = cell_graph(cell, 2), Store(place / "runs" / ".w2s-store")
+    ids = part_ids(store.get(graph.items), "test")
+    weak = np.mean([predicted(place, call, ids) for call in graph.weak], axis=0)
+    student, link = predicted(place, graph.student, ids), None
+    if "chain" in fixed:
+        found = [c for c in in_order(graph.needs) if c.artifact.name == "w2s.predict" and c.arguments["base"].name == "bert:2"]
+        link = predicted(place, found[0], ids)
+    labels = rule(weak, link)
+    for distance, wanted in (("misfit", labels), ("weak_distance", weak)):
+        logs = np.log(np.maximum(wanted, 1e-12)) - np.log(student)
+        assert row[distance] == pytest.approx(np.mean(np.sum(wanted * logs, axis=1)), rel=1e-9)
+        assert row[f"{distance}_squared"] == pytest.approx(np.mean(np.sum((wanted - student) ** 2, axis=1)), rel=1e-9)
+    assert (row["misfit"] == pytest.approx(row["weak_distance"], rel=1e-6)) == (name in ("naive", "ensemble"))
+
+
+def test_misfit_of_learned_weights_is_to_the_weighted_labels(place):
+    fixed = {"seeds": [7], "method": "ensemble(2) + ensemble_learned(rate=5, easy=0)"}
+    _, rows = run(place, "weighted", **fixed)
+    (row,) = rows.to_dict("records")
+    (cell,) = load_grid(grid(place, "weighted", **fixed)).parts[0].block.cells()
+    graph, store = cell_graph(cell, 2), Store(place / "runs" / ".w2s-store")
+    ids = part_ids(store.get(graph.items), "test")
+    weights, each = json.loads(row["learned_weights"]), [predicted(place, call, ids) for call in graph.weak]
+    labels = sum(weight * values for weight, values in zip(weights, each, strict=True)) / sum(weights)
+    squared = np.mean(np.sum((labels - predicted(place, graph.student, ids)) ** 2, axis=1))
+    assert max(weights) > 0.501
+    assert row["misfit_squared"] == pytest.approx(squared, rel=1e-9)
+    assert row["misfit"] != row["weak_distance"]
+
+
+def test_labels_that_no_test_item_has_leave_the_misfit_open(place):
+    (place / "own.py").write_text(OWN)
+    _, rows = run(place, "open", seeds=[7], axes={"method": ["./own.py:halving", "self_labels(threshold=0.5)", "naive"]})
+    for row in rows.to_dict("records"):
+        known = row["method"] == "naive"
+        assert (row["status"], np.isfinite(row["misfit"]), np.isfinite(row["misfit_squared"])) == ("ok", known, known)
+        assert np.isfinite(row["weak_distance"])
+        assert ("misfit unknown" in str(row["message"])) != known
 
 
 def test_the_claims_are_decided_on_a_finished_run(place):

@@ -25,7 +25,7 @@ from w2s.finetune.inference.hidden_states import features, read_features  # noqa
 from w2s.finetune.models.build import Shape, build  # noqa: E402
 from w2s.finetune.models.folder import ModelFolder  # noqa: E402
 from w2s.finetune.models.tokenizer import load_tokenizer  # noqa: E402
-from w2s.finetune.models.weights import depth_and_width  # noqa: E402
+from w2s.finetune.models.weights import layer_count  # noqa: E402
 
 SIZES = {"labeled": 60, "transfer": 60, "validation": 0, "test": 40}
 COLUMNS = {"text": "text", "label": "label", "pair": None, "group": None}
@@ -146,9 +146,9 @@ def test_memory_is_that_of_a_batch(bert, drawn, store, monkeypatch):
 def test_layers_that_are_not_there_are_refused(bert, drawn, store):
     with pytest.raises(FieldError, match=r"has layers 0\.\.3, not 4"):
         store.ensure(features(base=bert, items=drawn, layers=(4,)))
-    assert depth_and_width(bert) == (3, 16)
+    assert layer_count(bert) == 3
     short = ModelFolder.find(f"{bert.path}:2")
-    assert depth_and_width(short) == (2, 16)
+    assert layer_count(short) == 2
     first, second = (store.ensure(features(base=base, items=drawn, layers=(1,))) for base in (bert, short))
     ids = read_table(first, "ids")["item_id"].to_pylist()
     np.testing.assert_array_equal(read_features(first, 1, ids), read_features(second, 1, ids))

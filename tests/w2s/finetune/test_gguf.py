@@ -7,17 +7,20 @@ import importlib.util
 import json
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFileError
-from w2s.finetune.models import packaged
+from w2s.finetune.models import gguf_convert, packaged
+from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_header import gguf_header
 from w2s.finetune.models.packaged import PACKAGED, Packaged, packaged_path
-from w2s.finetune.models.weights import check_model, depth_and_width, model_config, parameter_count
+from w2s.finetune.models.weights import configured_width, layer_count, model_config, parameter_count
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 transformers = pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
@@ -135,7 +138,9 @@ def test_the_header_says_what_the_file_is(file, source):
         "vocab_size": len(TOKENS),
     }
     assert parameter_count(base) == sum(weight.numel() for weight in source.parameters())
-    assert depth_and_width(ModelFolder.find(f"{file}:2")) == (2, 64)
+    cut = ModelFolder.find(f"{file}:2")
+    check_model(cut)
+    assert (layer_count(cut), configured_width(cut), layer_width(cut, 1)) == (2, 64, 64)
     reader = gguf.GGUFReader(file)
     assert gguf_header(file).settings["llama.rope.freq_base"] == 10000.0
     assert set(gguf_header(file).settings) == {name for name in reader.fields if not name.startswith("GGUF.")}
@@ -202,6 +207,25 @@ def test_it_is_converted_once_and_by_content(file, tmp_path, monkeypatch):
     assert ModelFolder.find(f"{copy}:2") != base
 
 
+def test_of_two_workers_that_meet_a_file_one_converts_it(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    write, converting, both = gguf_convert._write, [], threading.Event()
+
+    def slowly(base, folder):
+        converting.append(folder)
+        if len(converting) > 1:
+            both.set()
+        both.wait(timeout=2)  # time for the other to begin as well, if nothing holds it back
+        write(base, folder)
+
+    monkeypatch.setattr(gguf_convert, "_write", slowly)
+    with ThreadPoolExecutor(2) as workers:
+        places = list(workers.map(files_of, [ModelFolder.find(str(file))] * 2))
+    assert places[0] == places[1]
+    assert (places[0] / "model.safetensors").is_file()
+    assert len(converting) == 1
+
+
 def test_what_cannot_be_read_is_told(file, tmp_path, monkeypatch):
     content = file.read_bytes()
     for name, changed, complaint in (
@@ -224,6 +248,8 @@ def test_what_cannot_be_read_is_told(file, tmp_path, monkeypatch):
     )
     with pytest.raises(FieldError, match=r"transformers does not read it from GGUF: .*llamb"):
         files_of(ModelFolder.find(str(unknown)))
+    with pytest.raises(FieldError, match=r"transformers does not read models of kind 'llamb' from GGUF"):
+        check_model(ModelFolder.find(str(unknown)))
     monkeypatch.setitem(sys.modules, "gguf", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FieldError, match=r"need the package gguf: pip install 'w2s-sweep\[gguf\]'"):
@@ -260,7 +286,7 @@ def test_models_of_packages_continue_sensibly(name, depth, vocabulary, monkeypat
         pytest.skip(f"{name} is not installed: {PACKAGED[name].install}")
     monkeypatch.delenv("XDG_CACHE_HOME")  # converting takes minutes: the user's own folder is used
     base = ModelFolder.find(name)
-    assert (depth_and_width(base)[0], model_config(base)["vocab_size"]) == (depth, vocabulary)
+    assert (layer_count(base), model_config(base)["vocab_size"]) == (depth, vocabulary)
     tokenizer, model = load_tokenizer(base), causal_model(base, "a test")
     prompt = Prompt("france", 0, tuple(tokenizer("The capital of France is")["input_ids"]))
     sampling = Sampling(temperature=0.0, max_new_tokens=3)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from w2s.artifacts import Store
@@ -101,9 +102,119 @@ def test_what_is_dropped_is_counted(tmp_path):
     assert dropped_items(tmp_path) == 3
 
 
-@pytest.mark.parametrize("label", [None, float("nan"), "", " "])
-def test_an_empty_cell_is_no_class(label):
-    assert columns_formatter("text", "label", None, None).read({"text": "a", "label": label}).label is None
+def drawn_classes(folder: Path, name: str, content: str | pa.Table, **columns) -> dict[str, str]:
+    """Class of every text of a file of one's own."""
+    path = folder / name
+    pq.write_table(content, path) if isinstance(content, pa.Table) else path.write_text(content)
+    parts, classes, _ = draw(
+        TaskData.find(name, folder), columns=Columns(**columns), balance=False, labeled=None, transfer=0, validation=0, test=0
+    )
+    return {item.example.text: classes[item.example.label] for item in parts["labeled"]}
+
+
+LABELS = ["007", "7", "NA", "nan", "null", "1e5", "true", "9223372036854775813", "no ", " no", "1.0"]
+
+
+def test_labels_are_names_as_written(tmp_path):
+    names = {f"t{k}": label.strip() for k, label in enumerate(LABELS)}
+    content = "text,label\n" + "".join(f"t{k},{label}\n" for k, label in enumerate(LABELS))
+    assert drawn_classes(tmp_path, "mine.csv", content) == names
+    lines = "".join(json.dumps({"text": f"t{k}", "label": label}) + "\n" for k, label in enumerate(LABELS))
+    assert drawn_classes(tmp_path, "mine.jsonl", lines) == names
+    table = pa.table({"text": list(names), "label": LABELS})
+    assert drawn_classes(tmp_path, "mine.parquet", table) == names
+
+
+def test_a_name_is_the_same_in_every_format(tmp_path):
+    wanted = {f"t{k}": str(k % 2) for k in range(6)}
+    lines = "".join(f'{{"text": "t{k}", "label": {k % 2}}}\n' for k in range(6))
+    assert drawn_classes(tmp_path, "mine.jsonl", lines) == wanted
+    for values in ([k % 2 for k in range(6)], [float(k % 2) for k in range(6)], [str(k % 2) for k in range(6)]):
+        assert drawn_classes(tmp_path, "mine.parquet", pa.table({"text": list(wanted), "label": values})) == wanted
+
+
+def test_the_same_rows_are_the_same_items_in_every_format(tmp_path):
+    rows = [(f"text {k}", str(k % 2), str(k)) for k in range(80)]
+    (tmp_path / "mine.csv").write_text("text,label,note\n" + "".join(",".join(row) + "\n" for row in rows))
+    lines = "".join(f'{{"text": "{a}", "label": {b}, "note": {c}}}\n' for a, b, c in rows)
+    (tmp_path / "mine.jsonl").write_text(lines)
+    typed = {"text": [row[0] for row in rows], "label": [int(row[1]) for row in rows], "note": [float(row[2]) for row in rows]}
+    pq.write_table(pa.table(typed), tmp_path / "mine.parquet")
+    drawn = [
+        draw(TaskData.find(f"mine.{end}", tmp_path), labeled=20, transfer=20, validation=4, test=10)[0]
+        for end in ("csv", "jsonl", "parquet")
+    ]
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [("", 2), (" ", 2), ("no ", 3), ("NA", 3)],
+)
+def test_only_an_empty_label_is_none(tmp_path, label, classes):
+    found = drawn_classes(tmp_path, "mine.csv", f"text,label\na,0\nb,1\nc,{label}\n")
+    assert len(set(found.values())) == classes
+    assert ("c" in found) == (classes == 3)
+
+
+@pytest.mark.parametrize(
+    ("cells", "columns", "problem"),
+    [
+        (
+            {"text": [{"role": "user", "content": "a"}]},
+            {},
+            "column 'text' holds list<.*struct<role: string, content: string>>, not text",
+        ),
+        ({"text": {"content": "a"}}, {}, "column 'text' holds struct<content: string>, not text"),
+        ({"text": "a", "pair": ["b"]}, {"pair": "pair"}, "column 'pair' holds list<.*string>, not text"),
+        ({"text": "a", "label": [1]}, {}, "column 'label' holds list<.*double>, not names"),
+        ({"text": "a", "group": {"b": 1}}, {"group": "group"}, "column 'group' holds struct<b: double>, not names"),
+    ],
+)
+def test_texts_are_texts_and_names_are_names(tmp_path, cells, columns, problem):
+    lines = "".join(json.dumps({"label": k % 2, **cells}) + "\n" for k in range(4))
+    with pytest.raises(FieldError, match=f"mine.jsonl: {problem}"):
+        drawn_classes(tmp_path, "mine.jsonl", lines, **columns)
+
+
+def test_numbers_of_parquet_are_no_texts(tmp_path):
+    with pytest.raises(FieldError, match="column 'text' holds int64, not text"):
+        drawn_classes(tmp_path, "mine.parquet", pa.table({"text": [1, 2], "label": [0, 1]}))
+
+
+def test_columns_that_are_not_named_hold_anything(tmp_path):
+    notes = ["n/a", 1, None, [1], {"a": [1, "b"]}, True]
+    lines = "".join(json.dumps({"text": f"t{k}", "label": k % 2, "note": notes[k]}) + "\n" for k in range(6))
+    assert drawn_classes(tmp_path, "mine.jsonl", lines) == {f"t{k}": str(k % 2) for k in range(6)}
+    odd = {
+        "when": pa.array([2**62, 1], pa.timestamp("us")),
+        "far": pa.array([2**31 - 1, 0], pa.date32()),
+        "bytes": [b"\xff", b""],
+    }
+    table = pa.table({"text": ["a", "b"], "label": [0, 1], **odd, "many": [[b"\xff"], []]})
+    assert drawn_classes(tmp_path, "mine.parquet", table) == {"a": "0", "b": "1"}
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.tsv", "mine.CSV", "mine"])
+def test_a_file_of_an_unknown_kind_is_told_the_known_ones(tmp_path, name):
+    (tmp_path / name).write_text("[]")
+    with pytest.raises(DataFileError, match=rf"{name}: unknown kind of file; known: \.csv, \.csv\.gz, \.jsonl"):
+        TaskData.find(name, tmp_path)
+
+
+def test_how_files_are_read_is_part_of_their_identity(tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").write_text("text,label\na,0\n")
+    before = TaskData.find("mine.csv", tmp_path)
+    monkeypatch.setattr("w2s.finetune.data.tasks.OWN_FILES", 3)
+    assert TaskData.find("mine.csv", tmp_path) != before
+
+
+def test_a_known_task_takes_no_list_for_a_text_and_no_fraction_for_a_class():
+    read = find_formatter("sst2").read
+    assert read({"text": "a", "label": 1.0}).label == 1
+    for row in ({"text": [{"role": "user"}], "label": 1}, {"text": "a", "label": 0.7}):
+        with pytest.raises((TypeError, ValueError), match="is no"):
+            read(row)
 
 
 def test_a_missing_text_is_no_word_and_a_missing_group_is_none():
@@ -119,7 +230,7 @@ def test_too_few_items_one_class_and_missing_columns_are_told(tmp_path, named):
         draw(named, labeled=1000)
     path = tmp_path / "one.csv"
     path.write_text("text,label\n" + "".join(f"a {k},1\n" for k in range(40)))
-    with pytest.raises(FieldError, match="1 value"):
+    with pytest.raises(FieldError, match=r"one.csv: the label column .label. has 1 value"):
         draw(TaskData.find("one.csv", tmp_path), labeled=4, transfer=4, validation=2)
     with pytest.raises(FieldError, match="no column 'review'; its columns: text, label"):
         draw(TaskData.find("one.csv", tmp_path), columns=Columns(text="review"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,45 @@ def test_a_window_without_rows_is_zero_with_zero_gradient():
     found.backward()
     assert float(found.detach()) == 0.0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def gradient(name, logits, targets, **options):
+    leaf = logits.clone().requires_grad_()
+    return torch.autograd.grad(losses.find_loss(name).with_options(options)(leaf, targets, 1.0), leaf)[0]
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 1.0])
+def test_the_entropy_loss_is_naive_at_a_smaller_step(alpha):
+    found = gradient("entropy", LOGITS, WEAK, schedule="constant", alpha_max=alpha)
+    assert torch.allclose(found, (1 - alpha) * gradient("xent", LOGITS, WEAK), atol=1e-15)
+
+
+def entropy_penalty_in_numpy(logits, targets, alpha):
+    """Value of CE(p, q) + alpha H(p), and its gradient p - q - alpha p (log p + H), by hand in float64."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = powers / powers.sum(axis=1, keepdims=True)
+    entropy = -(p * np.log(p)).sum(axis=1, keepdims=True)
+    value = -(targets * np.log(p)).sum(axis=1) + alpha * entropy[:, 0]
+    return value.mean(), (p - targets - alpha * p * (np.log(p) + entropy)) / len(p)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 3.0])
+def test_the_entropy_penalty_adds_the_entropy(classes, alpha):
+    rng = np.random.default_rng(classes)
+    logits, targets = rng.normal(size=(7, classes)), rng.dirichlet(np.ones(classes), size=7)
+    expected, slope = entropy_penalty_in_numpy(logits, targets, alpha)
+    given = torch.as_tensor(logits), torch.as_tensor(targets)
+    assert value("entropy_penalty", *given, alpha=alpha) == pytest.approx(expected, rel=1e-12)
+    assert gradient("entropy_penalty", *given, alpha=alpha).numpy() == pytest.approx(slope, abs=1e-15)
+
+
+def test_the_entropy_penalty_rewards_what_the_student_believes():
+    """From labels that say nothing a step makes a student surer of its own class; the entropy loss never does."""
+    logits, unsure = torch.tensor([[0.5, 0.0]], dtype=torch.float64), torch.full((1, 2), 0.5, dtype=torch.float64)
+    assert gradient("entropy_penalty", logits, unsure, alpha=3.0)[0, 0] < 0 < gradient("xent", logits, unsure)[0, 0]
+    assert gradient("entropy", logits, unsure, schedule="constant", alpha_max=1.0)[0, 0] >= 0
+    assert torch.equal(gradient("entropy_penalty", LOGITS, WEAK, alpha=0.0), gradient("xent", LOGITS, WEAK))
 
 
 @pytest.mark.parametrize(

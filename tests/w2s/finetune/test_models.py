@@ -19,10 +19,10 @@ import safetensors.torch  # noqa: E402
 
 from w2s.finetune.data.tokens import encode, evaluation_batches, training_batches  # noqa: E402
 from w2s.finetune.models.build import Shape, build, reload, save  # noqa: E402
+from w2s.finetune.models.check import check_model  # noqa: E402
 from w2s.finetune.models.classifier import last_token, pooled  # noqa: E402
 from w2s.finetune.models.folder import ModelFolder  # noqa: E402
 from w2s.finetune.models.tokenizer import load_tokenizer  # noqa: E402
-from w2s.finetune.models.weights import check_model  # noqa: E402
 
 WORDS = [*tiny_models.WORDS, "yes", "no", "good", "bad", "film"]
 

@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,18 @@ from tiny_models import letter_task, tiny_bert
 
 import w2s
 from sweeper import launch
-from sweeper.errors import Exit, GridError
+from sweeper.cli.show.run import print_existing
+from sweeper.errors import Exit, GridError, RunError
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import extends, read_resolved, resolved_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
+from sweeper.review.rerun import rerun_cell
 from w2s.errors import FieldError
 from w2s.finetune.methods.registry import METHODS, method
 from w2s.finetune.methods.text import Method, parse_method
+from w2s.finetune.methods.value import read_method
+from w2s.finetune.objectives.losses import LOSSES
 
 MANUAL = Path(__file__).parents[3] / "docs" / "methods.md"
 MINE = next(block for block in re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL) if '@method("mine"' in block)
@@ -149,6 +154,7 @@ sys.meta_path.insert(0, Absent())
 from sweeper.grid.read import load_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
+from sweeper.review.rerun import rerun_cell
 
 print(*sorted({call.key for call in used_calls(make_plan(load_grid(Path(sys.argv[1]))))}))
 """
@@ -244,3 +250,103 @@ def halves(kit, options):
     curves = {name: rows.set_index("method").loc[name, "cell_id"] for name in ("naive", "./halves.py:halves")}
     losses = pd.read_parquet(place / "runs" / "halves" / "curves").query("step == 1").set_index("cell_id")["loss"]
     assert losses[curves["./halves.py:halves"]] == pytest.approx(0.5 * losses[curves["naive"]], rel=1e-6)
+
+
+LOSS = """
+from w2s.finetune.losses import cross_entropy, loss
+from package_of_losses.tools import share
+
+@loss("test_shared")
+def shared(logits, targets, progress):
+    return share() * cross_entropy(logits, targets).mean()
+"""
+
+
+def forget_losses():
+    """As a new process would: nothing of the package is known."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "package_of_losses"]:
+        del sys.modules[name]
+    LOSSES.known.pop("test_shared", None)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package with a loss that calls a function of another of its modules."""
+    folder, info = tmp_path / "package_of_losses", tmp_path / "package_of_losses-1.0.dist-info"
+    folder.mkdir()
+    info.mkdir()
+    (folder / "__init__.py").write_text(LOSS)
+    (folder / "tools.py").write_text("def share():\n    return 0.5\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: package-of-losses\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[w2s_sweep.losses]\ntest_shared = package_of_losses:shared\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield folder
+    forget_losses()
+
+
+def test_plan_and_launch_agree_on_what_an_edited_loss_means(place, package, capsys):
+    path = grid(place, "edited", axes={"method": ["naive", "test_shared"]})
+    out = place / "runs" / "edited"
+    outcome = launch(path, out=out)
+    rows = w2s.load(out).set_index("method")["code_digest"]
+    assert outcome.exit == Exit.DONE
+    assert rows.isna().to_dict() == {"naive": True, "test_shared": False}
+    before = students(path)
+    forget_losses()
+    (package / "tools.py").write_text("def share():  # a half\n    return 0.5\n")
+    assert students(path).keys() == before.keys()
+    assert (launch(path, out=out).found, launch(path, out=out).artifacts) == (2, 0)
+    forget_losses()
+    (package / "tools.py").write_text("def share():\n    return 0.25\n")
+    assert len(students(path).keys() - before.keys()) == 1  # plan: this student is trained anew
+    print_existing(replace(load_grid(path), out=out))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "package_of_losses: 1 rows were made when it was" in said
+    assert "a launch would refuse to add rows of other code" in said
+    with pytest.raises(RunError, match=r"package_of_losses: 1 rows were made when it was \w+; it is \w+ now") as told:
+        launch(path, out=out)
+    assert "version =" not in str(told.value)  # that of the study is not the user's to raise
+    more = launch(grid(place, "edited", axes={"method": ["naive", "test_shared"]}, seeds=2), out=out, keep_code=True)
+    assert (more.exit, more.found, more.computed) == (Exit.DONE, 2, 2)
+    found = w2s.load(out)
+    assert found.groupby("method")["code_digest"].nunique().to_dict() == {"naive": 0, "test_shared": 2}
+    assert "code_digest" in w2s.summarize(found).columns
+    fresh = launch(path, out=out, fresh=True)
+    assert (fresh.run.name, fresh.artifacts) == ("edited-2", 2)  # the student and its predictions
+
+
+def test_a_module_beside_a_method_is_part_of_its_cells(place):
+    def read(helper):
+        (place / "beside.py").write_text("import tuned\n" + MINE.replace("1 + options", "tuned.BASE + options"))
+        (place / "tuned.py").write_text(helper)
+        path = grid(place, "beside", method="./beside.py:mine")
+        return load_grid(path).parts[0].block.one("method"), set(students(path))
+
+    (one, trained), (same, again), (other, anew) = read("BASE = 1\n"), read("BASE = 1\n"), read("BASE = 2\n")
+    assert (one, trained) == (same, again)
+    assert one != other
+    assert not trained & anew
+    commented, kept = read("BASE = 2  # twice\n")
+    assert (commented == other, kept) == (False, anew)  # other cells, as the page says, and the same trainings
+
+
+def test_a_method_that_is_edited_while_a_launch_is_at_work_is_refused(place):
+    (place / "late.py").write_text(MINE)
+    block = load_grid(grid(place, "late", method="./late.py:mine")).parts[0].block
+    (place / "late.py").write_text(MINE + "\nX = 1\n")
+    with pytest.raises(FieldError, match=r"late\.py, or a module beside it, was edited after the grid had been read"):
+        read_method(block.one("method"))
+
+
+def test_a_method_inside_a_run_folder_is_run_by_consent_only(place):
+    (place / "ours.py").write_text(MINE)
+    run = launch(grid(place, "inside", method="./ours.py:mine"), out=place / "runs" / "inside").run
+    (run / "theirs.py").write_text(MINE)
+    stored = yaml.safe_load((run / "grid.yaml").read_text())
+    text = yaml.safe_dump(stored)
+    assert "../../ours.py" in text
+    (run / "grid.yaml").write_text(text.replace("../../ours.py", "theirs.py"))
+    cell = w2s.load(run)["cell_id"][0]
+    with pytest.raises(RunError, match=r"the method of .* is a Python file inside it, theirs\.py"):
+        rerun_cell(run, cell, "numpy")
+    assert rerun_cell(run, cell, "numpy", trust_code=True).verdict("student_error") == "same bits"

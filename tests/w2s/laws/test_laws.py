@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
@@ -23,6 +24,7 @@ from w2s.laws.feature_maps import check_features
 from w2s_kernels import NUMPY, choose, streams
 
 Columns = dict[str, Any]
+Matrix = npt.NDArray[np.float64]
 
 
 def table(rows: int = 50, **words: Any) -> Table:
@@ -92,7 +94,7 @@ def test_published_rows_are_used() -> None:
     ],
 )
 def test_impossible_samples_are_refused(sizes: dict[str, Any], message: str) -> None:
-    words = {"part": np.array(["train", "test"] * 25, dtype=object), "empty": np.array(["other"] * 50, dtype=object)}
+    words = {"part": np.array(["train", "test"] * 25, dtype=object), "empty": np.array([None] * 50, dtype=object)}
     with pytest.raises(FieldError, match=message):
         rows_of(table(**words), **sizes)
 
@@ -145,7 +147,7 @@ def test_plain_features() -> None:
         ("rellu", "unknown features 'rellu' .did you mean 'relu'"),
         ("means:4", "divisor of the 6 input columns"),
         ("means:", "divisor"),
-        ("columns:z*", "no column of t matches"),
+        ("columns:z*", "no numeric column of t matches"),
         ("morgan", "text column 'smiles'"),
     ],
 )
@@ -212,19 +214,15 @@ def test_a_file_is_read(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", list(WRITERS))
 @pytest.mark.parametrize(
     ("target", "classes"),
-    [("word", ("x", "y", "z")), ("count", ("1", "3", "4")), ("flag", ("0", "1")), ("y", ("0.0", "1.0", "2.0"))],
+    [("word", ("x", "y", "z")), ("count", ("1", "3", "4")), ("flag", ("false", "true")), ("y", ("0", "1", "2"))],
 )
 def test_classes_are_sorted_and_one_hot(tmp_path: Path, kind: str, target: str, classes: tuple[str, ...]) -> None:
-    if kind != ".parquet" and target == "y":
-        classes = ("0", "1", "2")  # a CSV file does not say that its whole numbers are floats
     read = load(tmp_path, COLUMNS, kind=kind, target=target, task="classification")
     assert read.labels is not None
     assert read.classes == classes
     np.testing.assert_array_equal(np.argmax(read.targets, axis=1), read.labels)
     assert (read.targets.sum(axis=1) == 1).all()
-    given_ = [float(v) if classes[0] != "x" else v for v in COLUMNS[target]]
-    named = [float(classes[k]) if classes[0] != "x" else classes[k] for k in read.labels]
-    assert named == given_
+    assert [classes[k] for k in read.labels] == [str(v).lower().removesuffix(".0") for v in COLUMNS[target]]
 
 
 def test_npz_is_read(tmp_path: Path) -> None:
@@ -282,7 +280,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes) -> N
 def test_missing_values_are_named(tmp_path: Path, kind: str, column: str) -> None:
     holes = COLUMNS | {column: [COLUMNS[column][0], None, COLUMNS[column][2], None]}
     with pytest.raises(FieldError, match=rf"column '{column}' has 2 missing or non-finite values \(rows 2, 4\)"):
-        load(tmp_path, holes, kind=kind)
+        check_features("inputs", load(tmp_path, holes, kind=kind))
 
 
 def test_one_array_is_no_archive(tmp_path: Path) -> None:
@@ -296,12 +294,12 @@ def test_nan_and_infinity_are_named(tmp_path: Path) -> None:
     values = np.arange(40.0)
     values[[3, 4, 5, 6, 7, 8, 30]] = [np.nan, np.inf, -np.inf, np.nan, np.nan, np.nan, np.nan]
     with pytest.raises(FieldError, match=r"column 'a' has 7 missing or non-finite values \(rows 4, 5, 6, 7, 8, \.\.\.\)"):
-        load(tmp_path, {"a": values, "y": np.arange(40.0)})
+        check_features("inputs", load(tmp_path, {"a": values, "y": np.arange(40.0)}))
 
 
 def test_an_empty_column_is_not_text(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="column 'a' has 4 missing"):
-        load(tmp_path, COLUMNS | {"a": pa.nulls(4)})
+        check_features("inputs", load(tmp_path, COLUMNS | {"a": pa.nulls(4)}))
 
 
 @pytest.mark.parametrize("kind", list(WRITERS))
@@ -316,11 +314,14 @@ def test_dictionary_columns_are_their_values(tmp_path: Path) -> None:
     assert read.classes == ("x", "y", "z")
 
 
-def test_dates_are_text_and_lists_are_refused(tmp_path: Path) -> None:
+def test_dates_are_text_and_lists_are_no_inputs(tmp_path: Path) -> None:
     read = load(tmp_path, COLUMNS | {"day": pa.array([1, 2, 3, 4], type=pa.date32())})
     assert read.words["day"].tolist()[0] == "1970-01-02"
-    with pytest.raises(FieldError, match="column 'many' holds list"):
-        load(tmp_path, COLUMNS | {"many": [[1], [2], [3], [4]]})
+    assert read.left_out["day"] == "date32[day], no numbers"
+    listed = load(tmp_path, COLUMNS | {"many": [[1], [2], [3], [4]]})
+    assert listed.columns == ("a", "count", "flag")
+    with pytest.raises(FieldError, match=r"no numeric column of some.parquet matches; 'many': holds list<.*>, no numbers"):
+        check_features("columns:many", listed)
 
 
 @pytest.mark.parametrize(
@@ -418,10 +419,22 @@ def test_target_has_its_power_and_its_parts(geometry: Geometry) -> None:
         ((4, 5, 4, "aligned"), (0.3, 0.2), True),
         ((4, 4, 4, "aligned"), (0.2, 0.2), True),
         ((4, 4, 4, "aligned"), (0.2, 0.3), False),
-        ((5, 4, 0.5, "aligned"), (0.2, 0.3), False),
+        ((5, 4, 0.5, "aligned"), (0.2, 0.3), True),
+        ((5, 4, 0.5, "aligned"), (0.1, 0.1), False),
         ((5, 4, 0.5, "aligned"), (0.5, 0.5), True),
         ((5, 4, 0.0, "aligned"), (0.7, 0.6), True),
-        ((5, 4, 2, "spread"), (0.2, 0.3), False),
+        ((5, 4, 2, "spread"), (0.2, 0.3), True),
+        ((5, 4, 2, "spread"), (0.1, 0.1), False),
+        ((1, 1, 0.7, "aligned"), (0.3, 0.0), True),
+        ((1, 1, 0.7, "aligned"), (0.0, 0.3), True),
+        ((1, 1, 0.7, "aligned"), (0.2, 0.0), False),
+        ((1, 1, 0.7, "aligned"), (0.4, 0.0), False),
+        ((1, 2, 0.7, "aligned"), (0.4, 0.0), True),
+        ((3, 3, 2.7, "aligned"), (0.2, 0.0), True),
+        ((3, 3, 2.7, "aligned"), (0.31, 0.0), False),
+        ((1, 1, 0.7, "aligned"), (0.69, 1.0), False),
+        ((1, 1, 0.7, "aligned"), (0.7, 1.0), True),
+        ((1, 1, 0.7, "aligned"), (0.9, 1.0), True),
         ((5, 4, 2, "spread"), (0.3, 1.0), True),
         ((4, 9, 2.4, "spread"), (1.0, 0.3), True),
         ((5, 4, 4, "spread"), (0.2, 0.3), True),
@@ -430,6 +443,50 @@ def test_target_has_its_power_and_its_parts(geometry: Geometry) -> None:
 def test_which_targets_exist(shape: tuple[int, int, float, str], rho: tuple[float, float], fits: bool) -> None:
     problem = Geometry(*shape, 1.0, *rho).problem()
     assert (problem is None) == fits, problem
+
+
+@given(geometries())
+def test_a_target_is_refused_only_where_there_is_none(geometry: Geometry) -> None:
+    """The parts within both feature sets are a mean of those of directions: a point of the hull of many of these, or none."""
+    partly = geometry.cosines[(geometry.cosines > 1e-3) & (geometry.cosines < 1 - 1e-3)]
+    if geometry.signal == 0 or geometry.cosines.size > partly.size + np.isin(geometry.cosines, (0.0, 1.0)).sum():
+        return
+    angles = np.linspace(0, np.pi, 400)
+    points = [[np.cos(angles) ** 2, np.cos(angles - np.arccos(c)) ** 2] for c in np.unique(partly)]
+    points += [[[c >= 1.0], [c >= 1.0]] for c in np.unique(geometry.cosines)]
+    unpaired = geometry.cosines[-1] == 0
+    points += [
+        [[unpaired or geometry.d_strong > geometry.d_weak], [0.0]],
+        [[0.0], [unpaired or geometry.d_weak > geometry.d_strong]],
+    ]
+    hull = np.hstack([np.array(part, dtype=float) for part in points])
+    wanted = np.array([1 - geometry.rho_strong, 1 - geometry.rho_weak])
+
+    def reached(point: Matrix) -> bool:
+        equal = np.vstack([hull, np.ones(hull.shape[1])])
+        return linprog(np.zeros(hull.shape[1]), A_eq=equal, b_eq=[*point, 1.0], method="highs").status == 0
+
+    if geometry.problem() is None:
+        assert reached(wanted) or reached(0.999 * wanted + 0.001 * hull.mean(axis=1))
+    else:
+        assert not reached(wanted)
+
+
+@pytest.mark.parametrize("square", [0.1, 0.5, 0.7, 0.99])
+def test_a_target_of_the_student_alone_lies_along_its_partly_shared_direction(square: float) -> None:
+    """With one direction each at an angle t, rho_strong = 0 leaves f* = s: the weak model sees cos^2 t of it."""
+    geometry = Geometry(1, 1, square, "aligned", 1.0, 1 - square, 0.0)
+    np.testing.assert_allclose(np.abs(geometry.target()), [1.0, 0.0, 0.0], atol=1e-9)
+    other = Geometry(1, 1, square, "aligned", 1.0, 0.0, 1 - square)
+    np.testing.assert_allclose(np.abs(other.target()), [np.sqrt(square), np.sqrt(1 - square), 0.0], atol=1e-9)
+
+
+def test_partly_shared_directions_carry_what_is_needed_and_no_more() -> None:
+    """Along the student's own directions: a fully shared one, and one of which the weak model sees 0.7."""
+    target = Geometry(3, 3, 2.7, "aligned", 2.0, 0.12, 0.0).target()
+    np.testing.assert_allclose(target[:3] ** 2 / 2.0, [0.3, 0.3, 0.4], atol=1e-12)
+    plain = Geometry(4, 4, 2.7, "aligned", 1.0, 0.2, 0.1).target()  # a direction of each model's own serves
+    assert plain[2] == 0.0
 
 
 def test_other_problems_are_named() -> None:

@@ -104,8 +104,54 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 def test_smiles_are_needed_and_must_be_read(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="text column 'smiles'"):
         features("descriptors", table(tmp_path, column="molecule"))
-    with pytest.raises(FieldError, match=r"1 SMILES cannot be read \(first in row 3\)"):
+    with pytest.raises(
+        FieldError, match=r"row 3 of column 'smiles' is no molecule that RDKit can read: 'C\('; mend or remove it"
+    ):
         features("morgan", table(tmp_path, ["C", "CC", "C(", "CO"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "complaint"),
+    [
+        ("C(", r"row 3 of column 'smiles' is no molecule that RDKit can read: 'C\('"),
+        ("CN(C)(C)(C)C", r"'CN\(C\)\(C\)\(C\)C', Explicit valence for atom # 1 N, 5, is greater than permitted"),
+        ("c1cccc1", "Can't kekulize mol"),
+        ("water", "is no molecule that RDKit can read: 'water'"),
+        ("", "row 3 of column 'smiles' is empty"),
+        ("  ", "row 3 of column 'smiles' is empty"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["morgan", "morgan:16", "descriptors"])
+def test_rows_that_are_no_molecules_are_named_before_anything_runs(
+    tmp_path: Path, kind: str, word: str, complaint: str
+) -> None:
+    words = [*["C", "CC"], word, *["CCC", "CCCC", "CCCCC", "CO", "CCO", "CCCO", "CN", "CCN", "CCCN"] * 3]
+    table(tmp_path, words)
+    fixed = {"data": "some.csv", "target": "y", "weak_features": kind, "strong_features": "morgan", "ridge": 0.1}
+    sizes = {"ridge_weak": 0.1, "n_labeled": 8, "n_transfer": 8, "n_test": 8}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump({"study": "probe.table", "fixed": fixed | sizes}))
+    with pytest.raises(GridError, match=complaint):
+        load_grid(tmp_path / "grid.yaml")
+
+
+def test_several_rows_that_are_no_molecules_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=r"row 2 of column 'smiles' .*: 'x' \(3 such rows\)"):
+        features("morgan", table(tmp_path, ["C", "x", "y", "", "CC"]))
+
+
+@pytest.mark.parametrize("word", ["[H][H]", "[H+]", "*", "[Na+].[Cl-]", "[He]", "C.C.C", "[2H]O[2H]"])
+def test_descriptors_that_an_odd_molecule_has_not_are_left_out(tmp_path: Path, word: str) -> None:
+    plain = features("descriptors", table(tmp_path, SMILES * 2))
+    some = table(tmp_path, [*SMILES * 2, word])
+    values = features("descriptors", some)
+    assert np.isfinite(values).all()
+    assert 50 < values.shape[1] <= plain.shape[1] + 20
+    assert set(np.unique(features("morgan", some))) == {0.0, 1.0}
+
+
+def test_a_table_without_any_descriptor_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="no descriptor is defined for every molecule and different for some; use morgan"):
+        features("descriptors", table(tmp_path, ["CCO", "CCO", "OCC"]))
 
 
 # ---------------------------------------------------------------- published tables

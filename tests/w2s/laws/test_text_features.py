@@ -66,6 +66,15 @@ def test_a_table_without_texts_is_refused() -> None:
         check_features("encoder:minilm-l6:1", load_table(DataFile.find("digits"), None, "classification"))
 
 
+@pytest.mark.parametrize("empty", [None, "", "  \n"])
+def test_rows_without_a_text_are_named(tmp_path: Path, empty: str | None) -> None:
+    rows = [{"text": text, "label": k % 2} for k, text in enumerate(["a", "b", empty, "c", empty])]
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = load_table(DataFile.find("some.jsonl", tmp_path), "label", "classification")
+    with pytest.raises(FieldError, match=r"row 3 of column 'text' is empty \(2 such rows\)"):
+        check_features("encoder:minilm-l6:1", table)
+
+
 def test_arrays_are_computed_once_and_a_broken_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     calls = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sabotaged import faults, recorded
 
 from w2s.claims.claim import Claim, decide
 from w2s.claims.comparisons import by_task
@@ -24,7 +25,7 @@ def table(
     wrong=0.5,
     weak=0.3,
     ceiling=0.1,
-    seeds=8,
+    seeds=16,
     nested=False,
     noise=0.003,
     tasks=("first",),
@@ -49,7 +50,9 @@ def table(
     fixed = {"weak_model": "m", "weak_layer": 5 if nested else 0, "weak_dims": 32.0 if nested else np.nan, "student_model": "m"}
     fixed |= {"student_layer": 5, "student_dims": np.nan, "head": "closed_form" if nested else "logistic"}
     fixed |= {"labels": "soft", "method": "naive", "status": "ok", "ridge_weak": np.nan, "c_weak": 0.01}
-    return frame.drop(columns="strength").assign(**fixed)
+    found = frame.drop(columns="strength").assign(**fixed)
+    found.attrs["w2s"] = {"fields": ["task", "c", "ridge", *fixed]}
+    return found
 
 
 def only_one_task(**changed):
@@ -85,6 +88,18 @@ def test_it_holds_where_it_is_true_and_fails_where_it_is_false(name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_it_notices_the_sabotages_that_it_declares(name):
+    """On rows of configs/burns2023/small/probes.yaml that were recorded."""
+    assert faults("burns2023.probes", [CLAIMS[name]], recorded("burns2023.probes")) == []
+
+
+def test_a_student_that_errs_on_its_own_copies_nothing():
+    """However much better it follows a right teacher than a wrong one: any good student does."""
+    assert decide(CLAIMS["agreement"], table(pgr=(0.8,) * 3, right=0.86, wrong=0.14)).outcome == "unresolved"
+    assert decide(CLAIMS["agreement"], table(pgr=(0.8,) * 3, right=0.86, wrong=0.1)).outcome == "fails"
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_a_table_that_cannot_tell_is_untestable(name):
     claim, (true, *_) = CLAIMS[name], CASES[name]
     assert decide(claim, true.iloc[:0]).outcome == "untestable"
@@ -97,6 +112,8 @@ def test_a_table_that_cannot_tell_is_untestable(name):
 def test_few_seeds_resolve_nothing(name):
     true = CASES[name][0]
     assert decide(CLAIMS[name], true[true["seed"] == 0]).outcome in ("unresolved", "untestable")
+    found = decide(CLAIMS[name], true[true["seed"] < 7])
+    assert (found.outcome, "too few seeds: 7, 8 needed" in found.says) == ("unresolved", True)
 
 
 def test_the_expected_failure_has_its_reason():
@@ -126,7 +143,9 @@ def test_settings_are_told_apart_and_missing_strengths_are_dropped_by_seed():
     whole = table()
     rows = whole[~((whole["seed"] == 3) & (whole["c"] == 0.1))]
     assert all(
-        3 not in setting.seeds and len(setting.seeds) == 7 for _, settings in by_task(rows, settings_of) for setting in settings
+        3 not in setting.seeds and len(setting.seeds) == 15
+        for _, settings in by_task(rows, settings_of)
+        for setting in settings
     )
 
 

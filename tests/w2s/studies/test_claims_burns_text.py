@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sabotaged import faults
 
 from w2s.claims.claim import Claim, decide
 from w2s.claims.comparisons import by_task, median_over
@@ -38,7 +39,7 @@ def joined(*parts: pd.DataFrame) -> pd.DataFrame:
 
 def setting(
     method: str = "naive", *, pgr: float = 0.5, flip: float = np.nan, right: float = 0.95, wrong: float = 0.5,
-    weak: float = 0.3, ceiling: float = 0.1, seeds: int = 8, **fields: Any,
+    weak: float = 0.3, ceiling: float = 0.1, seeds: int = 16, **fields: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Rows of one setting: weak model and ceiling have draws of their own, which all settings of a task share."""
     shared = np.random.default_rng(0).standard_normal((2, seeds))
@@ -78,16 +79,16 @@ CASES = {
     "gap": (setting(), setting(ceiling=0.35)),
     "beats_weak": (setting(), setting(pgr=-0.3)),
     "recovers": (setting(), setting(pgr=0.05)),
-    "agreement": (setting(), setting(right=0.9, wrong=0.95)),
+    "agreement": (setting(), setting(right=0.9, wrong=0.85)),
     "inverse_scaling": (two({"wrong": 0.5}, MIDDLE | {"wrong": 0.7}), two({"wrong": 0.7}, MIDDLE | {"wrong": 0.5})),
     "confidence": (two({}, CONFIDENCE | {"pgr": 0.8}), two({}, CONFIDENCE | {"pgr": 0.3})),
-    "confidence_copies_less": (two({}, CONFIDENCE | {"wrong": 0.4}), two({}, CONFIDENCE | {"wrong": 0.6})),
+    "confidence_drops_errors": (two({}, CONFIDENCE | {"wrong": 0.4}), two({}, CONFIDENCE | {"wrong": 0.45, "right": 0.8})),
     "random_errors": (setting(flip=0.95, control="flip"), setting(flip=0.6, control="flip")),
     "overtraining": (two(ORACLE | {"pgr": 0.7}, END), two(ORACLE | {"pgr": 0.4}, END)),
     "oracle_stop": (two(ORACLE, LEGAL), two(ORACLE | {"pgr": 0.3}, LEGAL)),
     "bootstrapping": (two({"chain": "middle", "pgr": 0.7}, {}), two({"chain": "middle", "pgr": 0.2}, {})),
 }
-PAIRED = ("confidence", "confidence_copies_less", "overtraining", "oracle_stop", "bootstrapping")
+PAIRED = ("confidence", "confidence_drops_errors", "overtraining", "oracle_stop", "bootstrapping")
 
 
 def test_every_claim_has_a_case():
@@ -107,10 +108,19 @@ def test_it_holds_where_it_is_true_and_fails_where_it_is_false(name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_it_notices_the_sabotages_that_it_declares(name):
+    true, false = CASES[name]
+    claim = CLAIMS[name]
+    rows = true if claim.expected == "holds" else false
+    harder = {column: rows[column] + 0.15 for column in rows if column.endswith("error_01")}
+    both = joined(rows, rows.assign(task="harder", **harder))  # so that a shuffle has something to mix
+    assert faults("burns2023.text", [claim], both) == []
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_a_table_that_cannot_tell_is_untestable(name):
     claim, (true, _) = CLAIMS[name], CASES[name]
     assert decide(claim, true.iloc[:0]).outcome == "untestable"
-    assert decide(claim, true[true["seed"] == 0]).outcome == "untestable"
     if name != "gap":
         assert decide(claim, true.assign(ceiling_error_01=true["weak_error_01"] - 0.01)).outcome == "untestable"
     own = true.assign(weak_model=true["student_model"])  # a student of its own size is no weak-to-strong student
@@ -121,6 +131,8 @@ def test_a_table_that_cannot_tell_is_untestable(name):
 def test_few_seeds_that_disagree_resolve_nothing(name):
     true, false = CASES[name]
     assert decide(CLAIMS[name], joined(true[true["seed"] == 0], false[false["seed"] == 1])).outcome == "unresolved"
+    found = decide(CLAIMS[name], true[true["seed"] < 7])
+    assert (found.outcome, "too few seeds: 7, 8 needed" in found.says) == ("unresolved", True)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -144,11 +156,29 @@ def test_only_settings_that_differ_in_nothing_else_are_compared(name):
 def test_pairs_share_their_seeds_noise():
     """Seeds differ by far more than the methods do; within a seed the difference is clear."""
     rows = two({"pgr": 0.50}, CONFIDENCE | {"pgr": 0.56})
-    rough = 0.05 * np.random.default_rng(3).standard_normal(8)
+    rough = 0.05 * np.random.default_rng(3).standard_normal(16)
     rows["student_error_01"] += rough[rows["seed"]]
     assert decide(CLAIMS["confidence"], rows).outcome == "holds"
     apart = rows["student_error_01"].where(rows["method"] == "naive", rows["student_error_01"] - rough[rows["seed"]])
     assert decide(CLAIMS["confidence"], joined(rows.assign(student_error_01=apart))).outcome == "unresolved"
+
+
+def test_a_student_that_errs_on_its_own_copies_nothing():
+    """However much better it follows a right teacher than a wrong one: any good student does."""
+    alone = setting(pgr=0.8, right=0.86, wrong=0.14)
+    assert decide(CLAIMS["agreement"], alone).outcome == "unresolved"
+    assert decide(CLAIMS["agreement"], setting(pgr=0.8, right=0.86, wrong=0.1)).outcome == "fails"
+    stronger, weaker = {"pgr": 0.8, "wrong": 0.14}, MIDDLE | {"pgr": 0.8, "wrong": 0.2}
+    assert decide(CLAIMS["inverse_scaling"], two(stronger, weaker)).outcome == "unresolved"
+
+
+def test_dropping_errors_and_right_answers_alike_is_no_dropping_of_errors():
+    alike = two({"right": 0.95, "wrong": 0.5}, CONFIDENCE | {"right": 0.85, "wrong": 0.4})
+    assert decide(CLAIMS["confidence_drops_errors"], alike).outcome == "unresolved"
+
+
+def test_what_is_known_to_fail_at_this_scale():
+    assert [claim.id for claim in ALL if claim.expected != "holds"] == ["confidence", "confidence_drops_errors"]
 
 
 def test_pgr_is_a_ratio_of_means_over_seeds():
@@ -166,8 +196,8 @@ def test_the_median_of_settings_speaks_for_a_task():
     ((_, settings),) = by_task(rows, settings_of)
     alone = joined(rows[~((rows["n_labeled"] == 400) & (rows["seed"] == 5))])
     ((_, fewer),) = by_task(alone, settings_of)
-    assert median_over([(s,) for s in settings], lambda _, means: named(means[0])["weak"])[2] == 8
-    assert median_over([(s,) for s in fewer], lambda _, means: named(means[0])["weak"])[2] == 7  # seeds that all of them have
+    assert median_over([(s,) for s in settings], lambda _, means: named(means[0])["weak"])[2] == 16
+    assert median_over([(s,) for s in fewer], lambda _, means: named(means[0])["weak"])[2] == 15  # seeds that all of them have
 
 
 def test_settings_without_a_seed_in_common_decide_nothing():

@@ -99,7 +99,7 @@ CASES: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {
     "anchor": (table(lambda loss: 0.33 * loss), table(lambda loss: 0.6 * loss)),
     "quadratic_rate": (linear(1.2), linear(1.9)),
     "lower_bound": (table(lambda loss: loss**1.9), table(lambda loss: 0.7 * loss**2)),
-    "lower_bound_attained": (table(lambda loss: loss), changed(table(lambda loss: loss), "lower_bound_theory", 2e-8)),
+    "lower_bound_approached": (linear(1.05), linear(1.4)),
     "linear_closed_form": (linear(1.2), changed(linear(1.2), "student_error", 2e-10)),
     "late_infinite": (table(lambda loss: loss), changed(table(lambda loss: loss), "student_error", 2e-6)),
     "late_finite": (finite(lambda width: 1.0), changed(finite(lambda width: 1.0), "student_error_theory", 2e-9)),
@@ -134,6 +134,7 @@ def test_a_table_without_its_rows_is_untestable(name: str) -> None:
     other |= {"starts_at_one": table(lambda loss: loss)[lambda f: f["time"] > 0], "anchor": table(lambda loss: loss, d=16)}
     other |= dict.fromkeys(["exponent", "exponent_above_proved", "wider_teacher_better_ratio"], finite(lambda width: 1.0))
     other |= dict.fromkeys(["wider_student_better_ratio", "quadratic_rate"], table(lambda loss: loss))
+    other |= {"lower_bound_approached": linear(1.05, widths=(32, 128))}
     other |= {"no_gain_at_equal_width": finite(lambda width: 1.0)[lambda f: f["d_strong"] > 64]}
     if name in other:
         assert decide(claim, other[name]).outcome == "untestable"
@@ -171,6 +172,13 @@ def test_only_the_papers_linear_network_has_the_quadratic_rate() -> None:
     assert found.statistic == verdict("quadratic_rate", linear(1.2)).statistic
 
 
+def test_the_widest_teacher_is_asked_how_near_the_bound_is() -> None:
+    """Narrow ones are farther from it, by the quadratic rate's own factor."""
+    both = pd.concat([linear(1.4, widths=(32, 256)), linear(1.05, widths=(512,))])
+    found = verdict("lower_bound_approached", both)
+    assert (found.outcome, "d_weak = 512" in found.says) == ("holds", True)
+
+
 def test_errors_are_averaged_before_the_best_time_is_taken() -> None:
     """Two seeds, each best at a time of its own: the best mean is .5, the mean of the best .1; logarithms come last."""
     student = np.array([[[0.1, 0.9]], [[0.9, 0.1]]])
@@ -187,8 +195,6 @@ def test_errors_that_cannot_be_decide_no_exponent(capfd: pytest.CaptureFixture[s
         assert verdict(name, table(lambda loss: loss**2, weak=lambda width: -1.0 / width)).outcome == "unresolved"
     assert capfd.readouterr() == ("", "")
     assert verdict("lower_bound", table(lambda loss: -(loss**2))).outcome == "fails"
-    impossible = CASES["lower_bound_attained"][0].assign(weak_error=-0.1)
-    assert verdict("lower_bound_attained", impossible).outcome == "untestable"
 
 
 def test_ridge_students_count_for_the_bound_and_not_for_stopping() -> None:

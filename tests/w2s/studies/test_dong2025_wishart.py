@@ -10,7 +10,7 @@ from solving import one, solve
 
 import w2s
 from sweeper import launch
-from w2s.laws.gaussian import latent_factor
+from w2s.laws.gaussian import latent_factor, latent_sample
 from w2s_kernels import NUMPY
 
 SHAPE = {"d_weak": 40, "d_strong": 20, "d_overlap": 10.0, "n_labeled": 80, "n_transfer": 60}
@@ -79,9 +79,21 @@ def test_a_cell_solved_plainly_from_its_factors() -> None:
 
 @pytest.mark.parametrize("design", ["rows", "wishart"])
 def test_fewer_rows_than_features(design: str) -> None:
-    fixed = {"d_weak": 6, "d_strong": 12, "d_overlap": 4.0, "n_labeled": 9, "n_transfer": 8, "design": design}
-    row = one("dong2025.regression", seeds=[2], ridge=0.1, evaluate="transfer", **fixed)
-    assert np.isfinite([row[f"{model}_error"] for model in MODELS]).all()  # the strong baseline is the minimum-norm fit
+    fixed = {"d_weak": 6, "d_strong": 12, "d_overlap": 4.0, "n_labeled": 9, "n_transfer": 8, "design": design, "noise": 0.5}
+    row = one("dong2025.regression", seeds=[2], ridge=0.1, **fixed)
+    if design == "rows":
+        labeled = latent_sample("labeled", 2, 9, 12, 6, NUMPY)
+    else:
+        labeled = latent_factor("labeled", 2, [9], 12, 6, NUMPY)[0]
+    target = np.zeros(20)
+    target[:4] = 0.5
+    label = target.copy()
+    label[-1] = 0.5
+    strong = np.zeros(20)
+    features = labeled[:, :12]
+    strong[:12] = np.linalg.solve(features.T @ features / 9 + 0.1 * np.eye(12), features.T @ (labeled @ label) / 9)
+    assert np.linalg.matrix_rank(features) == 9
+    assert row["strong_error"] == pytest.approx((strong - target) @ (strong - target), rel=1e-9)
     tiny = one("dong2025.regression", seeds=[2], ridge=1e-13, **fixed)
     small = one("dong2025.regression", seeds=[2], ridge=1e-9, **fixed)
     assert tiny["student_error"] == pytest.approx(small["student_error"], rel=1e-6)

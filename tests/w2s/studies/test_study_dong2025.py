@@ -159,6 +159,55 @@ def test_the_form_of_the_other_inputs_is_rejected(scores: pd.DataFrame, model: s
     assert abs(z.mean()) > 2 or z.std() > 2
 
 
+# ---------------------------------------------------------------- targets along partly shared directions
+
+
+@pytest.mark.parametrize("square", [0.2, 0.7, 0.95])
+def test_a_student_across_an_angle_misses_its_sine_to_the_fourth(square: float) -> None:
+    """One direction each, cos^2 t in common, f* = s: the teacher learns cos t of w, of which the student sees cos^2 t of s."""
+    cell = {"d_weak": 1, "d_strong": 1, "d_overlap": square, "rho_weak": round(1 - square, 12), "rho_strong": 0.0}
+    far = one(STUDY, design="wishart", n_labeled=2 * 10**9, n_transfer=2 * 10**9, noise=0.0, **cell)
+    assert far["student_error"] == pytest.approx((1 - square) ** 2, rel=1e-3)
+    assert far["student_error_theory"] == pytest.approx((1 - square) ** 2, rel=1e-6)
+    assert far["weak_error"] == pytest.approx(1 - square, rel=1e-3)
+    assert far["student_error"] < far["weak_error"]
+    other = one(STUDY, design="wishart", n_labeled=2 * 10**9, n_transfer=2 * 10**9, noise=0.0, **(cell | _swapped(cell)))
+    assert other["student_error"] == pytest.approx(1 - square, rel=1e-3)  # f* = w: the student misses what w has beyond s
+
+
+def _swapped(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {"rho_weak": cell["rho_strong"], "rho_strong": cell["rho_weak"]}
+
+
+PARTLY: list[dict[str, Any]] = [
+    {"d_weak": 1, "d_strong": 1, "d_overlap": 0.7, "rho_weak": 0.3, "rho_strong": 0.0},
+    {"d_weak": 3, "d_strong": 3, "d_overlap": 2.7, "rho_weak": 0.12, "rho_strong": 0.0},
+    {"d_weak": 5, "d_strong": 4, "d_overlap": 2.0, "overlap": "spread", "rho_weak": 0.2, "rho_strong": 0.3},
+    {"d_weak": 2, "d_strong": 4, "d_overlap": 1.5, "rho_weak": 0.05, "rho_strong": 0.2},
+    {"d_weak": 3, "d_strong": 2, "d_overlap": 0.6, "overlap": "spread", "rho_weak": 0.6, "rho_strong": 0.1},
+]
+
+
+@pytest.mark.parametrize("evaluate", ["fresh", "transfer"])
+def test_partly_shared_targets_have_the_closed_forms(evaluate: str, tmp_path: Path) -> None:
+    """The nearest wrong formula leaves out |s - Cu|^2: what the student would find in its own directions, and its teacher not."""
+    for part in PARTLY:
+        assert Geometry(signal=1.0, **({"overlap": "aligned"} | part))._without_pairs() is None  # nothing else would do
+    rows = launched(tmp_path / "run", PARTLY, seeds=600, fixed={"n_labeled": 40, "n_transfer": 50, "evaluate": evaluate})
+    rejected = 0
+    for _, cell in rows.groupby("part"):
+        for model in MODELS:
+            mean, se, right = cell[f"{model}_error"].mean(), cell[f"{model}_error"].sem(), cell[f"{model}_error_theory"].iloc[0]
+            assert abs(mean - right) <= 4 * se, (model, mean, right, se)
+        geometry = Geometry(
+            **{name: cell[name].iloc[0] for name in (*SHAPES[:3], "overlap", "signal", "rho_weak", "rho_strong")}
+        )
+        bias = theory.target_products(geometry)[2]
+        student, se = cell["student_error"].mean(), cell["student_error"].sem()
+        rejected += abs(student - (cell["student_error_theory"].iloc[0] - bias)) > 4 * se
+    assert rejected == len(PARTLY)
+
+
 # ---------------------------------------------------------------- explicit rows
 
 CELL: dict[str, Any] = {
@@ -230,7 +279,7 @@ def explicit(cell: Mapping[str, Any], evaluate: str, risk: str, ceiling: str, se
         y[role] = latent[role] @ goal + noise[role]
     ridge = {"filter": "ridge", "ridge": cell["ridge_weak"]}
     weak = weak_map.T @ fit(latent["labeled"] @ weak_map.T, y["labeled"], ridge)
-    strong = strong_map.T @ fit(latent["labeled"] @ strong_map.T, y["labeled"], ridge)
+    strong = strong_map.T @ fit(latent["labeled"] @ strong_map.T, y["labeled"], cell)  # the student's filter
     student = strong_map.T @ fit(latent["transfer"] @ strong_map.T, latent["transfer"] @ weak, cell)
     rows, truth = latent["transfer"], y["transfer"]
     if ceiling == "labeled+transfer":
@@ -360,7 +409,7 @@ def test_theory_is_null_where_a_penalty_is_at_work() -> None:
         **{k: v for k, v in CELL.items() if k not in ("ridge", "ridge_weak")},
     )
     weak, student = rows["ridge_weak"] == 0, rows["ridge"] == 0
-    known = {"weak": weak, "strong": weak, "ceiling": student, "student": weak & student}
+    known = {"weak": weak, "strong": student, "ceiling": student, "student": weak & student}
     for model, where in known.items():
         assert (rows[f"{model}_error_theory"].notna() == where).all()
     for name in ("pgr_theory", "opr_theory"):
@@ -379,9 +428,9 @@ def test_theory_columns_match_the_module() -> None:
         ({"n_labeled": 8}, "n_labeled must exceed d_weak + 1"),
         ({"n_transfer": 6}, "n_transfer must exceed d_strong + 1"),
         ({"d_overlap": 5.5}, "d_overlap must not exceed"),
-        ({"d_overlap": 0.5}, "without a fully shared direction"),
+        ({"d_overlap": 0.5, "rho_weak": 0.0}, "no target has rho_weak = 0 and rho_strong = 0.1 here"),
         ({"signal": 0.0}, "need a signal"),
-        ({"d_weak": 2, "d_overlap": 2.0, "rho_weak": 0.1, "rho_strong": 0.3}, "misses at least"),
+        ({"d_weak": 2, "d_overlap": 2.0, "rho_weak": 0.1, "rho_strong": 0.3}, "rho_weak can be 0.3 to 1"),
     ],
 )
 def test_impossible_cells_are_refused(change: dict[str, Any], message: str) -> None:

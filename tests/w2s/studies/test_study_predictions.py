@@ -95,9 +95,23 @@ def test_the_row_is_that_of_the_scores(tmp_path: Path) -> None:
         assert row[name] == pytest.approx(value, rel=1e-12, nan_ok=True), name
     errors = row["weak_error"], row["student_error"], row["ceiling_error"]
     assert row["pgr"] == pytest.approx((errors[0] - errors[1]) / (errors[0] - errors[2]))
-    assert row["gain"] == pytest.approx(row["misfit"] + row["cross_term"])
+    assert row["gain"] == pytest.approx(row["weak_distance"] + row["cross_term"])
+    assert row["misfit"] == row["weak_distance"]
     assert (row["status"], row["pgr_status"], row["n_items"]) == ("ok", "ok", 200)
     assert np.isnan(row["strong_error"])
+
+
+def test_a_student_of_hard_labels_misfits_these(tmp_path: Path) -> None:
+    frame = drawn(1)
+    soft, hard = row_of(frame, tmp_path / "mine.parquet"), row_of(frame, tmp_path / "mine.parquet", labels="hard")
+    right = np.where(frame["weak"] > 0.5, frame["student"], 1 - frame["student"])
+    assert hard["misfit"] == pytest.approx(-np.log(right).mean(), rel=1e-12)
+    assert hard["misfit_low"] < hard["misfit"] < hard["misfit_high"]
+    assert hard["misfit"] != pytest.approx(soft["misfit"], rel=0.1)
+    same = ["weak_distance", "weak_distance_low", "weak_distance_squared", "cross_term", "gain", "pgr", "student_error"]
+    assert hard[same].tolist() == soft[same].tolist()
+    with pytest.raises(GridError, match="labels: hard needs kind: probability"):
+        row_of(as_classes(frame), tmp_path / "classes.parquet", kind="class", labels="hard")
 
 
 def test_order_and_kind_of_ids_change_nothing(tmp_path: Path) -> None:
@@ -151,7 +165,7 @@ def test_classes_by_hand(tmp_path: Path) -> None:
 def test_classes_agree_with_the_hits_of_probabilities(tmp_path: Path) -> None:
     frame = drawn(5)
     soft = row_of(frame, tmp_path / "soft.csv")
-    for k, hard in enumerate((as_classes(frame), as_classes(frame).astype({"weak": float, "truth": bool}))):
+    for k, hard in enumerate((as_classes(frame), as_classes(frame).astype({"weak": float, "truth": "uint8"}))):
         row = row_of(hard, tmp_path / f"hard{k}.parquet", kind="class")
         for name in ("weak_error_01", "student_error_01", "ceiling_error_01", "gain_01", "pgr_01", "agreement_wrong"):
             assert [row[f"{name}{s}"] for s in ("", "_low", "_high")] == pytest.approx(
@@ -175,6 +189,179 @@ def test_values_keep_the_identity_of_gain_and_misfit(tmp_path: Path, outputs: in
         assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     assert pd.isna(row["pgr_01_status"])
     assert pd.isna(row["agreement"])
+
+
+# ---------------------------------------------------------------- names
+
+
+def text_file(folder: Path, name: str, rows: list[dict[str, str]]) -> Path:
+    """A file in which every cell is the given text; in JSON lines a number where it reads as one."""
+    path = folder / name
+    if name.endswith(".csv"):
+        pd.DataFrame(rows).to_csv(path, index=False)
+    elif name.endswith(".jsonl"):
+        numbers = [
+            {k: v if v.isdecimal() and (v == "0" or v[0] != "0") else json.dumps(v) for k, v in row.items()} for row in rows
+        ]
+        path.write_text("".join("{" + ", ".join(f'"{k}": {v}' for k, v in row.items()) + "}\n" for row in numbers))
+    else:
+        pq.write_table(pa.table(pd.DataFrame(rows).to_dict("list")), path)
+    return path
+
+
+def named(truth: list[str], weak: list[str], ids: list[str] | None = None) -> list[dict[str, str]]:
+    """Items with a weak model and two perfect ones."""
+    ids = [f"q{k}" for k in range(len(truth))] if ids is None else ids
+    return [{"item_id": i, "truth": t, "weak": w, "student": t, "ceiling": t} for i, t, w in zip(ids, truth, weak, strict=True)]
+
+
+FORMATS = ["mine.csv", "mine.jsonl", "mine.parquet"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_model_that_never_says_one_of_the_classes(tmp_path: Path, name: str) -> None:
+    truth = ["true", "true", "neither", "false", "neither", "false"]
+    weak = ["true", "false", "true", "false", "true", "false"]
+    row = score(text_file(tmp_path, name, named(truth, weak)), "class").iloc[0]
+    assert (row["weak_error"], row["pgr"], row["misfit"]) == (0.5, 1.0, 0.5)
+    assert "class" not in str(row["message"])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("007", "7"),
+        ("NA", "US"),
+        ("1e5", "100000"),
+        ("true", "yes"),
+        ("0.5", "1"),
+        ("-0", "x"),
+        ("nan", "null"),
+        ("a b", "a_b"),
+    ],
+)
+def test_classes_are_text_as_written(tmp_path: Path, name: str, names: tuple[str, str]) -> None:
+    first, second = names
+    row = score(text_file(tmp_path, name, named([first, second, first, second], [first, first, first, second])), "class").iloc[
+        0
+    ]
+    assert (row["weak_error"], row["student_error"]) == (0.25, 0.0)
+    says = "is the name of a class here, not a missing value"
+    assert (says in str(row["message"])) == bool({"NA", "nan"} & set(names))
+
+
+def test_a_class_named_like_a_missing_value_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(score(text_file(tmp_path, "mine.csv", named(["NA", "US"], ["NA", "NA"])), "class"))
+    assert capsys.readouterr().out.splitlines()[-1] == "! 'NA' is the name of a class here, not a missing value"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["007", "7", "010", "10"],
+        [str(2**63 + k) for k in range(5, 9)],
+        [str(2**64 + k) for k in range(4)],
+        ["1e5", "100000", "NA", "nan"],
+        ["true", "True", "1", "1.0"],
+    ],
+)
+def test_items_are_text_as_written(tmp_path: Path, name: str, ids: list[str]) -> None:
+    path = text_file(tmp_path, name, named(["0", "1", "0", "1"], ["0", "1", "0", "0"], ids))
+    assert score(path, "class")["weak_error"].item() == 0.25
+
+
+def test_ids_that_parquet_stores_as_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame(named(["0", "1", "0", "1"], ["0", "1", "0", "0"]))
+    ids = pa.array([2**63 + k for k in range(4)], pa.uint64())
+    pq.write_table(
+        pa.table({"item_id": ids} | {name: frame[name].to_list() for name in frame if name != "item_id"}),
+        tmp_path / "a.parquet",
+    )
+    assert score(tmp_path / "a.parquet", "class")["n_items"].item() == 4
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.jsonl"])
+def test_white_space_around_a_name_is_no_part_of_it(tmp_path: Path, name: str) -> None:
+    path = text_file(tmp_path, name, named(["no ", " yes", "no", "yes"], ["no", "yes ", " no ", "no"], [" a", "b ", "c", "d"]))
+    assert score(path, "class")["weak_error"].item() == 0.25
+    with pytest.raises(UserError, match="item a is listed twice"):
+        score(text_file(tmp_path, f"twice-{name}", named(["no", "yes"], ["no", "no"], ["a", " a"])), "class")
+
+
+@pytest.mark.parametrize(
+    ("truth", "weak", "problem"),
+    [
+        ("0 1 0 1", "0.0 1.0 0.0 0.0", "item 'q0': class '0.0', but '0' in the truth"),
+        (
+            "0 1 0 1",
+            "false true false true",
+            "'weak' shares no class with the truth: it has 'false', 'true', the truth has '0', '1'",
+        ),
+        ("yes no yes no", "yes No yes No", "item 'q1': class 'No', but 'no' in the truth"),
+        ("07 8 07 8", "7 8 7 8", "item 'q0': class '7', but '07' in the truth"),
+        ("caf\u00e9 no no no", "cafe\u0301 no no no", "item 'q0': class 'cafe\u0301', but 'caf\u00e9' in the truth"),
+        ("a b a b", "c c c c", "it has 'c', the truth has 'a', 'b'; write classes the same way in every column"),
+        ("0 1 0 1", "0.1 0.9 0.2 0.8", "shares no class with the truth: .*is the kind probability, or value"),
+    ],
+)
+def test_spellings_that_do_not_meet_are_errors(tmp_path: Path, truth: str, weak: str, problem: str) -> None:
+    path = text_file(tmp_path, "mine.csv", named(truth.split(), weak.split()))
+    with pytest.raises(UserError, match=f"mine.csv: .*{problem}"):
+        score(path, "class")
+
+
+def test_a_class_that_only_a_model_names_is_a_class(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "mine.csv", named(["a", "b", "a", "A", "7"], ["a", "c", "B", "A", "70"]))
+    assert score(path, "class")["weak_error"].item() == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize("name", ["Seed", "GROUP", "Strong"])
+def test_an_optional_column_that_is_spelled_otherwise_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    path = write(as_classes(drawn(0)).assign(**{name: 1}), tmp_path / "mine.csv")
+    role = name.lower()
+    with pytest.raises(
+        UserError, match=f"is column '{name}' the {role} column. write '{role}' in the file, or {role}_column: {name}"
+    ):
+        score(path, "class")
+    grid = {
+        "study": STUDY,
+        "fixed": {"file": path.name, "kind": "class", f"{role}_column": name},
+        "seeds": [1] if role == "seed" else 1,
+    }
+    load_grid(grid, tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["?", "0,5", "5%", "abc"])
+def test_a_number_that_is_none_is_named_with_its_item(tmp_path: Path, cell: str) -> None:
+    frame = drawn(0).astype({"weak": str})
+    frame.loc[3, "weak"] = cell
+    item = frame["item_id"][3]
+    with pytest.raises(UserError, match=rf"column 'weak', item '{item}': '{cell.replace('?', '.')}' is no number"):
+        score(write(frame, tmp_path / "mine.csv"), "probability")
+
+
+def test_a_missing_column_of_several_is_told(tmp_path: Path) -> None:
+    frame = wide(drawn(0))
+    for name in ("weak", "student", "ceiling"):
+        frame = frame.assign(**{f"{name}_{k}": [pair[min(k, 1)] for pair in frame[name]] for k in (0, 2)}).drop(columns=name)
+    with pytest.raises(UserError, match="there is 'weak_2', but no 'weak_1'"):
+        score(write(frame, tmp_path / "mine.csv"), "value")
+
+
+def test_truth_of_probabilities_may_be_true_and_false(tmp_path: Path) -> None:
+    frame = drawn(0)
+    plain = results(row_of(frame, tmp_path / "plain.csv"))
+    for name in ("mine.csv", "mine.parquet", "mine.jsonl"):
+        pd.testing.assert_series_equal(results(row_of(frame.astype({"truth": bool}), tmp_path / name)), plain, rtol=1e-12)
+
+
+def test_a_plan_says_what_a_file_holds(tmp_path: Path) -> None:
+    frame = pd.DataFrame(named(["no", "yes"], ["no", "maybe"])).assign(note="x")
+    write(frame, tmp_path / "mine.csv")
+    grid = load_grid({"study": STUDY, "fixed": {"file": "mine.csv", "kind": "class"}, "seeds": 1}, tmp_path)
+    assert grid.study().reads(grid.parts[0].block) == ["mine.csv: 2 items; classes 'maybe', 'no', 'yes'; not used: 'note'"]
 
 
 # ---------------------------------------------------------------- statuses and intervals

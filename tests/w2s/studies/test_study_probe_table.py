@@ -21,7 +21,6 @@ from w2s.files.datafile import DataFile
 from w2s.laws import feature_matrix, load_table, split_rows
 from w2s.sharing.stage import Stage
 from w2s.studies.probe.table.models import TEACHERS
-from w2s.studies.probe.table.solve import TUNING_RIDGES
 from w2s_kernels import NUMPY
 
 Matrix = npt.NDArray[np.float64]
@@ -39,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "evaluate": "fresh",
     "ceiling": "transfer",
     "ceiling_tuning": "same",
+    "weak_tuning": "fixed",
     "filter": "ridge",
     "ridge": 0.0,
 }
@@ -95,31 +95,47 @@ def reference(cell: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
     where = {"fresh": rows.test, "transfer": rows.transfer, "labeled": rows.labeled}[cell["evaluate"]]
     truth, pre = table.targets, cell["preprocess"]
 
-    teacher = fit_predict(weak[rows.labeled], truth[rows.labeled], weak, pre, {"filter": "ridge", "ridge": cell["ridge_weak"]})
-    labels = teacher[rows.transfer]
-    if cell["labels"] == "hard":
-        labels = np.array([[float(k == np.argmax(row)) for k in range(len(row))] for row in labels])
-    student = fit_predict(strong[rows.transfer], labels, strong, pre, cell)
-
-    def anchor(train: Any) -> Matrix:
-        if cell["ceiling_tuning"] == "same":
-            return fit_predict(strong[train], truth[train], strong, pre, cell)
-        trials = []
-        for strength in TUNING_RIDGES:
-            scores = fit_predict(strong[train], truth[train], strong, pre, {"filter": "ridge", "ridge": strength})
+    def tuned(features: Matrix, train: Any) -> tuple[Matrix, float]:
+        """Outputs and ridge of the best of the ridges from 1e-10 to 100 of the power, half a decade apart."""
+        prepared = features[train] - (features[train].mean(axis=0) if pre != "none" else 0.0)
+        if pre == "standardise":
+            deviation = prepared.std(axis=0)
+            prepared = prepared[:, deviation > 1e-12] / deviation[deviation > 1e-12]
+        power, trials = np.mean(np.sum(prepared**2, axis=1)), []
+        for strength in power * np.geomspace(1e-10, 1e2, 25):
+            scores = fit_predict(features[train], truth[train], features, pre, {"filter": "ridge", "ridge": strength})
             loss = squared(scores[rows.validation], truth[rows.validation])
             miss = 0.0 if table.labels is None else wrong(scores[rows.validation], table.labels[rows.validation])
-            trials.append((round(miss, 12), loss, scores))
-        return min(trials, key=lambda trial: trial[:2])[2]
+            trials.append((round(miss, 12), loss, strength, scores))
+        best = min(trials, key=lambda trial: trial[:2])
+        return best[3], best[2]
 
+    def fitted(features: Matrix, train: Any, tuning: str, filter_: Mapping[str, Any]) -> tuple[Matrix, float]:
+        if tuning == "best_on_validation":
+            return tuned(features, train)
+        return fit_predict(features[train], truth[train], features, pre, filter_), filter_.get("ridge", np.nan)
+
+    def hard(scores: Matrix) -> Matrix:
+        return np.array([[float(k == np.argmax(row)) for k in range(len(row))] for row in scores])
+
+    ridge_weak = {"filter": "ridge", "ridge": cell.get("ridge_weak")}
+    teacher, weak_ridge = fitted(weak, rows.labeled, cell["weak_tuning"], ridge_weak)
+    labels = hard(teacher) if cell["labels"] == "hard" else teacher
+    student = fit_predict(strong[rows.transfer], labels[rows.transfer], strong, pre, cell)
     both = np.concatenate([rows.labeled, rows.transfer])
-    scores = {"weak": teacher, "student": student, "strong": anchor(rows.labeled)}
-    scores["ceiling"] = anchor(both if cell["ceiling"] == "labeled+transfer" else rows.transfer)
+    baseline, strong_ridge = fitted(strong, rows.labeled, cell["ceiling_tuning"], cell)
+    above = both if cell["ceiling"] == "labeled+transfer" else rows.transfer
+    ceiling, ceiling_ridge = fitted(strong, above, cell["ceiling_tuning"], cell)
+    scores = {"weak": teacher, "student": student, "strong": baseline, "ceiling": ceiling}
     found = {f"{name}_error": squared(s[where], truth[where]) for name, s in scores.items()}
-    found |= {"misfit": squared(student[where], teacher[where]), "weak_power": squared(teacher[where], 0 * teacher[where])}
+    found |= {"weak_ridge": weak_ridge, "strong_ridge": strong_ridge, "ceiling_ridge": ceiling_ridge}
+    found |= {"misfit": squared(student[where], labels[where]), "weak_distance": squared(student[where], teacher[where])}
     found |= {"gain": found["weak_error"] - found["student_error"], "n_evaluated": len(where)}
+    found["weak_power"] = squared(teacher[where], 0 * teacher[where])
     if len(rows.validation):
-        found["student_validation_error"] = squared(student[rows.validation], teacher[rows.validation])
+        found["student_validation_misfit"] = squared(student[rows.validation], labels[rows.validation])
+        found["student_validation_weak_distance"] = squared(student[rows.validation], teacher[rows.validation])
+        found["weak_validation_error"] = squared(teacher[rows.validation], truth[rows.validation])
     if table.labels is not None:
         found |= {f"{name}_error_01": wrong(s[where], table.labels[where]) for name, s in scores.items()}
         found["disagreement"] = wrong(student[where], np.argmax(teacher[where], axis=1))
@@ -129,7 +145,7 @@ def reference(cell: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
 def agrees(row: Mapping[str, Any], wanted: Mapping[str, float], rel: float = 1e-9) -> None:
     scale = max(wanted["weak_error"], wanted["student_error"])
     for name, value in wanted.items():
-        assert row[name] == pytest.approx(value, rel=rel, abs=rel * scale), name
+        assert row[name] == pytest.approx(value, rel=rel, abs=rel * scale, nan_ok=True), name
 
 
 CELLS: list[dict[str, Any]] = [
@@ -143,6 +159,8 @@ CELLS: list[dict[str, Any]] = [
     {"task": "regression", "preprocess": "standardise", "ridge": 1e-2, "ceiling_tuning": "best_on_validation"},
     {"task": "regression", "target": "pixel_20", "strong_features": "columns:pixel_[2-4]*", "ridge": 1e-4},
     {"d_strong": 200, "d_weak": 90},
+    {"weak_tuning": "best_on_validation", "labels": "hard", "ridge": 1e-2},
+    {"weak_tuning": "best_on_validation", "task": "regression", "ridge": 1e-2, "ceiling_tuning": "best_on_validation"},
 ]
 
 
@@ -151,6 +169,8 @@ def complete(change: Mapping[str, Any]) -> dict[str, Any]:
     cell = DEFAULTS | DIGITS | change
     if cell["filter"] != "ridge":
         del cell["ridge"]
+    if cell["weak_tuning"] != "fixed":
+        del cell["ridge_weak"]
     for side in ("weak", "strong"):
         if cell[f"{side}_features"] not in ("relu", "of_strong"):
             del cell[f"d_{side}"]
@@ -288,7 +308,11 @@ def test_a_plain_table(tmp_path: Path) -> None:
     row, wanted = solved(tmp_path, columns())
     agrees(row, wanted)
     assert (row["status"], row["weak_rank"], row["student_rank"]) == ("ok", 2, 5)
-    assert row[["message", "gain_01", "weak_error_01", "student_validation_error"]].isna().all()
+    assert (
+        row[["message", "gain_01", "weak_error_01", "student_validation_misfit", "tuning_criterion", "tuned_at_end"]]
+        .isna()
+        .all()
+    )
 
 
 def test_whole_numbers_and_truths_are_inputs(tmp_path: Path) -> None:
@@ -388,10 +412,11 @@ def test_published_rows(tmp_path: Path) -> None:
         ({"y": ["same"] * ROWS}, {"task": "classification"}, "one class only"),
         ({"y": ["text"] * ROWS}, {}, "is text; set task: classification"),
         ({}, {"target": "x22"}, "no column 'x22' .did you mean 'x2'"),
-        ({}, {"weak_features": "columns:z*"}, "no column of some.parquet matches"),
+        ({}, {"weak_features": "columns:z*"}, "no numeric column of some.parquet matches"),
         ({}, {"n_labeled": 31}, "= 121, but there are 120 rows"),
         ({}, {"n_test": 0}, "no test rows; set n_test"),
-        ({}, {"ceiling_tuning": "best_on_validation"}, "needs validation rows"),
+        ({}, {"ceiling_tuning": "best_on_validation"}, "ceiling_tuning: best_on_validation needs validation rows"),
+        ({}, {"weak_tuning": "best_on_validation"}, "weak_tuning: best_on_validation needs validation rows"),
         ({}, {"labels": "hard"}, "labels: hard needs task: classification"),
         ({}, {"split": "part"}, "n_validation and n_test are not set"),
         ({}, {"data": "other.parquet"}, "no such file"),

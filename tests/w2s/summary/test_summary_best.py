@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from w2s.summary import best, summarize
+from declared import best, summarize
 
 
 def noise_table(groups=400, seeds=8, ridges=10):
@@ -19,8 +18,8 @@ def small():
     """ridge 1 is best on even seeds, ridge 2 on odd seeds, ridge 3 on weak validation; one flow row."""
     errors = {1.0: [1.0, 5.0, 1.2, 5.2], 2.0: [2.0, 2.0, 2.2, 2.2], 3.0: [3.0, 3.0, 3.2, 3.2]}
     rows = [(r, s, e, 4.0 - r) for r, values in errors.items() for s, e in enumerate(values)]
-    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error", "student_validation_error"])
-    flow = pd.DataFrame({"ridge": [np.nan], "seed": [0], "student_error": [0.0], "student_validation_error": [0.0]})
+    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error", "student_validation_misfit"])
+    flow = pd.DataFrame({"ridge": [np.nan], "seed": [0], "student_error": [0.0], "student_validation_misfit": [0.0]})
     return pd.concat([df, flow], ignore_index=True).assign(weak_error=6.0)
 
 
@@ -62,7 +61,7 @@ def test_lists_of_seeds_and_overlap():
 def test_weak_validation_never_sees_the_truth():
     out = best(small(), using="weak_validation")
     assert out.loc[0, "ridge"] == 3.0
-    assert "min student_validation_error, weak_validation" in out.loc[0, "selected_by"]
+    assert "min student_validation_misfit, weak_validation" in out.loc[0, "selected_by"]
     shuffled = small().assign(student_error=lambda df: df["student_error"].to_numpy()[::-1])
     assert best(shuffled, using="weak_validation").loc[0, "ridge"] == 3.0
     same = best(small(), using="weak_validation", how="min_then_mean").loc[0, "selected_by"]
@@ -151,8 +150,8 @@ def test_a_value_that_lacks_seeds_does_not_win_on_the_easy_ones():
         ({"using": "luck"}, "allowed: truth, weak_validation"),
         ({"how": "max"}, "allowed: mean_then_min, min_then_mean"),
         ({"select_seeds": "prime"}, "allowed: 'even', 'odd', 'all'"),
-        ({"report_seeds": [17]}, "1 of 1 groups have no report seeds 17 rows: all rows"),
-        ({"select_seeds": [17]}, "1 of 1 groups have no selection rows"),
+        ({"report_seeds": [17]}, "seeds 17 are in no row; there are 4 seeds: 0, 1, 2, 3"),
+        ({"select_seeds": [0, 17]}, "seeds 17 are in no row"),
         ({"how": "min_then_mean", "select_seeds": "even", "report_seeds": "odd"}, "reports the seeds it selects on"),
         ({"by": "ridge"}, "cannot be both grouped by and chosen over"),
     ],
@@ -165,10 +164,20 @@ def test_errors(arguments, message):
 def test_errors_about_rows():
     with pytest.raises(ValueError, match="no rows left: ridge is null in all 1 rows"):
         best(small()[lambda df: df["ridge"].isna()])
-    with pytest.raises(ValueError, match="no column 'student_validation_error'"):
-        best(small().drop(columns="student_validation_error"), using="weak_validation")
+    with pytest.raises(ValueError, match="no column 'student_validation_misfit'"):
+        best(small().drop(columns="student_validation_misfit"), using="weak_validation")
     with pytest.raises(ValueError, match="no usable selection 'student_error' rows"):
         best(small().assign(student_error=np.nan))
     df = noise_table(groups=3)
     with pytest.raises(ValueError, match=r"1 of 3 groups have no report seeds odd rows: d_weak=2\. Give other seeds"):
         best(df[(df["d_weak"] < 2) | (df["seed"] == 0)])
+
+
+def test_a_choice_that_is_the_last_value_tried_is_named() -> None:
+    """Of two values each is an end, so only three or more have one."""
+    rows = [(ridge, seed, error) for seed in range(4) for ridge, error in ((0.1, 3.0), (1.0, 2.0), (10.0, 1.0))]
+    df = pd.DataFrame(rows, columns=["ridge", "seed", "student_error"])
+    assert best(df, by=[]).loc[0, "selected_at_end"] == "ridge greatest"
+    assert best(df.assign(student_error=-df["student_error"]), by=[]).loc[0, "selected_at_end"] == "ridge least"
+    assert best(df.assign(student_error=(df["ridge"] - 1.0).abs()), by=[]).loc[0, "selected_at_end"] == ""
+    assert best(df[df["ridge"] > 0.1], by=[]).loc[0, "selected_at_end"] == ""

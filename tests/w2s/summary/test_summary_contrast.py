@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from declared import contrast
 from scipy import stats
 
-from w2s.summary import contrast
 from w2s.summary.intervals import holm, paired_interval
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from declared import seeds_needed
 
-from w2s.summary.intervals import mean_interval
-from w2s.summary.power import seeds_needed
+from w2s.summary.intervals import mean_interval, t_quantile
+from w2s.summary.power import chance_to_decide, seeds_to_decide
 
 
 def table(seeds, *, spread=1.0, gap=5.0, seed=0):
@@ -74,3 +75,35 @@ def test_one_seed_and_bad_widths():
     for width in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             seeds_needed(table(4), "student_error", width)
+
+
+@pytest.mark.parametrize(("seeds", "chance"), [(3, 0.08), (8, 0.80), (16, 1.0)])
+def test_the_chance_to_decide_is_that_of_simulated_intervals(seeds, chance):
+    assert chance_to_decide(1.6, seeds) == pytest.approx(chance, abs=0.01)
+    draws = 1.6 + np.random.default_rng(3).standard_normal((40_000, seeds))
+    half = float(t_quantile(seeds, 0.99)) * draws.std(axis=1, ddof=1) / np.sqrt(seeds)
+    assert np.mean(draws.mean(axis=1) - half > 0) == pytest.approx(chance_to_decide(1.6, seeds), abs=0.008)
+    assert chance_to_decide(-1.6, seeds) == chance_to_decide(1.6, seeds)
+    assert chance_to_decide(1.6, 1) == 0
+
+
+def test_seeds_to_decide_are_the_least_that_decide_often_enough():
+    half = float(t_quantile(5, 0.99)) / np.sqrt(5)  # of five seeds of standard deviation 1
+    found = seeds_to_decide(0.5, (0.5 - half, 0.5 + half), 0.0, 5)
+    assert chance_to_decide(0.5, found) >= 0.8 > chance_to_decide(0.5, found - 1)
+    assert seeds_to_decide(1.5, (1.5 - half, 1.5 + half), 1.0, 5) == found
+    assert seeds_to_decide(9.0, (9.0 - half, 9.0 + half), 0.0, 5) < found
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "seeds"),
+    [
+        (0.5, (-np.inf, np.inf), 5),
+        (np.nan, (0.0, 1.0), 5),
+        (0.5, (0.5, 0.5), 5),
+        (0.5, (0.0, 1.0), 1),
+        (1.0 + 1e-6, (0.0, 2.0), 5),
+    ],
+)
+def test_what_no_number_of_seeds_is_known_for(value, interval, seeds):
+    assert seeds_to_decide(value, interval, 1.0, seeds) is None

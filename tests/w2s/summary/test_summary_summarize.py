@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from declared import summarize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import python_calls
 
-from w2s.summary import summarize
 from w2s.summary.intervals import fieller, mean_interval
 
 
@@ -47,7 +47,7 @@ def test_means_intervals_and_ratio_equal_the_interval_functions():
     assert out[["rows", "seeds", "excluded"]].to_numpy().tolist() == [[4, 4, 0]] * 3
 
 
-def test_by_none_takes_what_varies_from_metadata_or_columns():
+def test_by_none_takes_the_fields_that_vary():
     df = table()
     assert list(summarize(df, metrics="gain").columns[:3]) == ["ridge", "filter", "rows"]
     df.attrs["w2s"] = {"fields": ["ridge", "seed", "absent"], "metrics": ["gain"]}

@@ -126,10 +126,13 @@ def test_the_bound_has_its_limits() -> None:
 
 @given(st.floats(0, 0.999))
 def test_one_shrinkage_operator_attains_the_bound(loss: float) -> None:
-    operator = theory.best_shrinkage(loss)
+    """The projection on the point of the ball with diameter [0, p] that is nearest to f*, in coordinates along p and f* - p."""
+    teacher, target = np.array([math.sqrt(1 - loss), 0.0]), np.array([math.sqrt(1 - loss), math.sqrt(loss)])
+    outward = target - teacher / 2
+    nearest = teacher / 2 + (teacher[0] / 2) * outward / np.linalg.norm(outward)
+    operator = np.outer(nearest, nearest) / (nearest @ nearest)
     np.testing.assert_allclose(np.linalg.eigvalsh(operator), [0, 1], atol=1e-12)
-    teacher = np.array([math.sqrt(1 - loss), 0.0])
-    error = np.sum((operator @ teacher - [teacher[0], math.sqrt(loss)]) ** 2)
+    error = np.sum((operator @ teacher - target) ** 2)
     assert error == pytest.approx(float(theory.lower_bound(loss)), abs=1e-8)
 
 

@@ -16,17 +16,28 @@ from typing import Any, NamedTuple
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 
-__all__ = ["BUILTIN", "Example", "Formatter", "columns_formatter", "find_formatter", "formatter_names", "row_digest"]
+__all__ = [
+    "BUILTIN",
+    "OWN_FILES",
+    "Example",
+    "Formatter",
+    "columns_formatter",
+    "find_formatter",
+    "formatter_names",
+    "row_digest",
+]
 
 Row = Mapping[str, Any]
 _GROUP = "w2s_sweep.formatters"
+OWN_FILES = 2
+"""Version of how files of one's own are read; 1 guessed types, so that 007 and 7 were one class."""
 
 
 class Example(NamedTuple):
     """``text``, and ``pair`` where the task has a second one; equal ``group`` means related.
 
-    ``label`` counts from 0; from a file of one's own it is whatever is written there, and is numbered later. In a task of pairs
-    ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is the place of the better one, 0 or 1.
+    ``label`` counts from 0; from a file of one's own it is the name that is written there, and is numbered later. In a task of
+    pairs ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is 0 or 1, the better one's place.
     """
 
     text: str
@@ -45,6 +56,7 @@ class Formatter:
     name : the task.
     classes : names of the classes, in label order; empty when the file decides.
     columns : columns a row must have.
+    texts : those of a file of one's own that hold texts; all others hold names.
     read : row to example.
     version : raised when the same row gives another example.
     hub : name (and configuration) in the hub of ``datasets``; its splits.
@@ -57,6 +69,7 @@ class Formatter:
     columns: tuple[str, ...]
     read: Callable[[Row], Example]
     version: int = 1
+    texts: tuple[str, ...] = ()
     hub: tuple[str, ...] = ()
     splits: tuple[str, str] = ("train", "test")
     pairs: bool = False
@@ -75,7 +88,7 @@ def find_formatter(name: str) -> Formatter:
 
 
 def formatter_names() -> list[str]:
-    """Names of all formatters."""
+    """List the names of all formatters."""
     return sorted({*BUILTIN, *plugin_names(_GROUP)})
 
 
@@ -84,58 +97,65 @@ def columns_formatter(text: str, label: str, pair: str | None, group: str | None
     names = tuple(name for name in (text, label, pair, group) if name is not None)
 
     def read(row: Row) -> Example:
-        first, second = _text(row[text]), None if pair is None else _text(row[pair])
+        first, second = row[text] or "", None if pair is None else row[pair] or ""
         together = row[group] if group else None
         own = f"{first}\n{second}"  # a row without a group is a group of its own
-        return Example(first, second, _label(row[label]), own if together in (None, "") else str(together))
+        return Example(first, second, row[label], own if together is None else together)
 
-    return Formatter("columns", (), names, read)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _label(value: Any) -> Any:
-    """The label, None where there is none: null, NaN, or an empty cell of a CSV file."""
-    missing = value is None or value != value or (isinstance(value, str) and not value.strip())
-    return None if missing else value
+    texts = tuple(name for name in (text, pair) if name is not None)
+    return Formatter("columns", (), names, read, version=OWN_FILES, texts=texts)
 
 
 def _sentence(row: Row) -> Example:
-    text = str(row["text"] if "text" in row else row["sentence"]).strip()
-    return Example(text, None, int(row["label"]), text.casefold())
+    text = _text(row["text"] if "text" in row else row["sentence"]).strip()
+    return Example(text, None, _class(row["label"]), text.casefold())
 
 
 def _boolq(row: Row) -> Example:
     label = row["label"] if "label" in row else row["answer"]
-    return Example(str(row["question"]), str(row["passage"]), int(label), str(row["passage"]))
+    return Example(_text(row["question"]), _text(row["passage"]), _class(label), _text(row["passage"]))
 
 
 def _cosmos_qa(row: Row) -> Example:
     answers = row["answers"] if "answers" in row else [row[f"answer{k}"] for k in range(4)]
-    context, question = str(row["context"]), str(row["question"])
-    answer, right = _one_answer(list(answers), int(row["label"]), context + question)
+    context, question = _text(row["context"]), _text(row["question"])
+    answer, right = _one_answer(list(answers), _class(row["label"]), context + question)
     return Example(f"{context}\n{question}", answer, right, context)
 
 
 def _piqa(row: Row) -> Example:
-    goal = str(row["goal"])
-    answer, right = _one_answer([row["sol1"], row["sol2"]], int(row["label"]), goal + str(row["sol1"]) + str(row["sol2"]))
+    goal = _text(row["goal"])
+    answer, right = _one_answer(
+        [row["sol1"], row["sol2"]], _class(row["label"]), goal + _text(row["sol1"]) + _text(row["sol2"])
+    )
     return Example(goal, answer, right, goal)
 
 
 def _ag_news(row: Row) -> Example:
     title = str(row.get("title") or "")
-    return Example(f"{title}\n{row['text']}" if title else str(row["text"]), None, int(row["label"]), str(row["text"]))
+    return Example(f"{title}\n{row['text']}" if title else _text(row["text"]), None, _class(row["label"]), _text(row["text"]))
+
+
+def _text(value: Any) -> str:
+    """Return the text of a known task's cell; a list or an object is none."""
+    if isinstance(value, (list, dict)):
+        raise TypeError(f"{value!r} is no text")
+    return str(value)
+
+
+def _class(value: Any) -> int:
+    """Return the number of a known task's class; 0.7 is none."""
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"{value!r} is no class")
+    return int(value)
 
 
 _ASSISTANT = "\n\nAssistant:"
 
 
 def _preferred_reply(row: Row) -> Example:
-    """Two dialogues that differ in the last reply; the row's own coin says which reply comes first."""
-    chosen, rejected = str(row["chosen"]), str(row["rejected"])
+    """Make an example of two dialogues that differ in the last reply; a hash of their texts says which reply comes first."""
+    chosen, rejected = _text(row["chosen"]), _text(row["rejected"])
     same = next((k for k, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected)))
     shared = chosen[:same].rfind(_ASSISTANT)
     if shared < 0 or chosen == rejected:
@@ -146,12 +166,12 @@ def _preferred_reply(row: Row) -> Example:
 
 
 def _coin(text: str) -> int:
-    """A number of 64 bits that depends on a text alone."""
+    """Return a number of 64 bits that depends on a text alone."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
 
 
 def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int]:
-    """The right answer (label 1) or a wrong one (label 0), by a coin that the question's hash throws."""
+    """Choose the right answer (label 1) or a wrong one (label 0), by a coin from the question's hash."""
     coin = _coin(question)
     if coin % 2:
         return str(answers[right]), 1
@@ -160,7 +180,7 @@ def _one_answer(answers: list[Any], right: int, question: str) -> tuple[str, int
 
 
 def row_digest(row: Row) -> str:
-    """128 bits, in hex, of a row's content."""
+    """Hash a row's content to 128 bits, in hex."""
     text = json.dumps(row, sort_keys=True, default=str, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16, person=b"w2s-item").hexdigest()
 

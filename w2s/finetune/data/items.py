@@ -57,7 +57,7 @@ def items(
 ) -> None:
     """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
 
-    A task of pairs has a column more, ``other``: ``text`` is a prompt, ``pair`` and ``other`` are two replies to it.
+    A task of pairs has another column, ``other``: ``text`` is a prompt, ``pair`` and ``other`` are two replies to it.
 
     ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
     """
@@ -88,7 +88,7 @@ def truth(
 ) -> None:
     """Write ``truth.arrow`` (item_id, truth) of the same items.
 
-    A value of its own: a training can read the truth only if this is among its inputs, which a plan shows.
+    Truth is a value of its own: a training can read it only if it is among the training's inputs, which a plan shows.
     """
     parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
     drawn = [item for part in PARTS for item in parts[part]]
@@ -97,7 +97,7 @@ def truth(
 
 
 def dropped_items(folder: Path) -> int:
-    """Count the rows of the task that no part could have: empty, without a label, listed twice, or in the test part too."""
+    """Count the rows that can be in no part: unreadable, empty, without a label, listed twice, or in the test part too."""
     counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
     return sum(int(count) for count in counts["dropped"].values())
 
@@ -118,7 +118,7 @@ def draw_items(
         dropped |= {f"test_{reason}": count for reason, count in dropped_test.items()}
     elif wanted is None:
         wanted = len(pool) // 4
-    pool, tested, classes = _numbered(formatter, pool, tested)
+    pool, tested, classes = _numbered(f"{task.name}: the label column {columns.label!r}", formatter, pool, tested)
     parts = {"test": _take("test", _by_group(tested, "test"), wanted, classes, set(), balance, task.name)}
     # With a test file of its own, what stands there too is no training item; without, what was taken is none.
     closed = {item.example.group for item in (tested if task.has_test_part else parts["test"])}
@@ -132,7 +132,7 @@ def draw_items(
 
 
 def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[Item], dict[str, int]]:
-    """Read items in file order, without empty texts and without rows that are listed twice; say how many were left out."""
+    """Read items in file order; leave out unreadable, unlabelled, empty and repeated rows, and count them by reason."""
     found: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
     seen: set[tuple[str | None, ...]] = set()
@@ -156,21 +156,24 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[
     return list(found.values()), dict(dropped)
 
 
-def _numbered(formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
-    """Number the labels of a file of one's own; check those of a known task."""
+def _numbered(where: str, formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
+    """Number the labels of a user's file; check those of a known task.
+
+    Returns both lists of items, without items whose label is out of range, and the class names.
+    """
     if formatter.classes:
         strange = [item for part in lists for item in part if not 0 <= item.example.label < len(formatter.classes)]
         pools = [[item for item in part if 0 <= item.example.label < len(formatter.classes)] for part in lists]
         if len(strange) == sum(map(len, lists)):
             raise FieldError(f"{formatter.name}: no row has a label in 0..{len(formatter.classes) - 1}")
         return pools[0], pools[1], list(formatter.classes)
-    names = sorted({str(item.example.label) for part in lists for item in part})
+    names = sorted({item.example.label for part in lists for item in part})
     if len(names) < 2:
-        raise FieldError(f"the label column has {len(names)} value(s); classification needs two or more")
+        raise FieldError(f"{where} has {len(names)} value(s); classification needs two or more")
     if len(names) > 100:
-        raise FieldError(f"the label column has {len(names)} different values; is it a class label?")
+        raise FieldError(f"{where} has {len(names)} different values; is it a class label?")
     number = {name: k for k, name in enumerate(names)}
-    pools = [[Item(i.id, i.example._replace(label=number[str(i.example.label)])) for i in part] for part in lists]
+    pools = [[Item(i.id, i.example._replace(label=number[i.example.label])) for i in part] for part in lists]
     return pools[0], pools[1], names
 
 
@@ -186,7 +189,10 @@ def _by_group(pool: Iterable[Item], name: str) -> list[Item]:
 def _take(
     part: str, order: Sequence[Item], count: int | None, classes: list[str], taken: set[str], balance: bool, task: str
 ) -> list[Item]:
-    """Take ``count`` items (None: all) from the front of an order, in balance, whole groups off limits for later parts."""
+    """Take ``count`` items (None: all) from the front of an order, with ``balance`` equally many of each class.
+
+    The groups of the chosen items are added to ``taken``, so that no later part uses them.
+    """
     free = [item for item in order if item.example.group not in taken]
     tally = Counter(item.example.label for item in free)
     if count is None:

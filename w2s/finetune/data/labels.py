@@ -31,26 +31,26 @@ Matrix = npt.NDArray[np.float64]
 
 
 def part_ids(items: Path, part: str) -> list[str]:
-    """Item ids of one part, in the order of the items."""
+    """List the item ids of one part, in the order of the items."""
     table = read_table(items, "items")
     return list(table.filter(pc.equal(table["part"], part))["item_id"].to_pylist())
 
 
 def truth_of(truth: Path, ids: list[str]) -> npt.NDArray[np.int64]:
-    """True classes of some items."""
+    """Return the true classes of some items."""
     return np.asarray(join(ids, read_table(truth, "truth"))["truth"].to_numpy(), dtype=np.int64)
 
 
 @artifact(version=1, name="w2s.truth_labels")
 def truth_labels(work: Work, *, items: Path, truth: Path, part: str, classes: int) -> None:
-    """One-hot truth of a part."""
+    """Write the one-hot truth of a part."""
     ids = part_ids(items, part)
     write_table(work.folder, "labels", probability_table(ids, np.eye(classes)[truth_of(truth, ids)]))
 
 
 @artifact(version=1, name="w2s.as_labels")
 def as_labels(work: Work, *, predictions: Path, items: Path, parts: tuple[str, ...], hard: bool) -> None:
-    """Predictions of some parts as labels: as they are, or one-hot at the most probable class (the first of equals)."""
+    """Write predictions of some parts as labels: as they are, or one-hot at the most probable class (the first of equals)."""
     ids = [name for part in parts for name in part_ids(items, part)]
     values = probabilities(join(ids, read_table(predictions, "predictions")))
     write_table(work.folder, "labels", probability_table(ids, harden(values) if hard else values))
@@ -58,14 +58,14 @@ def as_labels(work: Work, *, predictions: Path, items: Path, parts: tuple[str, .
 
 @artifact(version=1, name="w2s.temper")
 def temper(work: Work, *, labels: Path, temperature: float) -> None:
-    """Labels at another temperature: p^(1/T), normalised. T > 1 softens, T = 0 is one-hot at the most probable class."""
+    """Write labels at another temperature: p^(1/T), normalised. T > 1 softens, T = 0 is one-hot at the most probable class."""
     table = read_table(labels, "labels")
     write_table(work.folder, "labels", probability_table(table["item_id"], tempered(probabilities(table), temperature)))
 
 
 @artifact(version=1, name="w2s.mix")
 def mix(work: Work, *, labels: tuple[Path, ...], weights: tuple[float, ...]) -> None:
-    """Weighted mean of several labels of the same items, joined by id: a weak ensemble."""
+    """Write the weighted mean of several labels of the same items, joined by id: a weak ensemble."""
     tables = [read_table(folder, "labels") for folder in labels]
     ids = tables[0]["item_id"].to_pylist()
     total = sum(w * probabilities(join(ids, table)) for w, table in zip(weights, tables, strict=True))
@@ -74,10 +74,10 @@ def mix(work: Work, *, labels: tuple[Path, ...], weights: tuple[float, ...]) -> 
 
 @artifact(version=1, name="w2s.flip")
 def flip(work: Work, *, labels: Path, truth: Path, seed: int) -> None:
-    """Labels with the same errors at random places: the rows are permuted within every true class.
+    """Write labels with the same errors at random places: the rows are permuted within every true class.
 
-    Accuracy, confusion matrix, class prior and confidences stay exactly as they were; only the structure of the errors, what a
-    student could imitate, is gone.
+    Accuracy, confusion matrix, class prior and confidences stay exactly as they were. Only the structure of the errors, which a
+    student could imitate, is lost.
     """
     table = read_table(labels, "labels")
     ids = table["item_id"].to_pylist()
@@ -89,7 +89,7 @@ def flip(work: Work, *, labels: Path, truth: Path, seed: int) -> None:
 def own_where_confident(
     work: Work, *, labels: Path, predictions: Path, items: Path, part: str, threshold: float, hard: bool
 ) -> None:
-    """Labels of which those of a part are predictions, where the most probable class has more than ``threshold``.
+    """Replace labels of a part by predictions where the most probable class has more than ``threshold``, and write them.
 
     Elsewhere, and for items of other parts, the given labels stay as they are; at ``threshold`` 1 they all do, to the last bit.
     ``hard`` makes the predictions one-hot. ``columns.json`` holds ``self_labelled``, the share of the part's items with a
@@ -109,12 +109,12 @@ def own_where_confident(
 
 
 def harden(values: Matrix) -> Matrix:
-    """One-hot rows at the largest entry."""
+    """Make rows one-hot at their largest entry."""
     return np.asarray(np.eye(values.shape[1])[values.argmax(axis=1)])
 
 
 def tempered(values: Matrix, temperature: float) -> Matrix:
-    """Rows proportional to p^(1/T), computed from logarithms shifted by the largest; one-hot at T = 0."""
+    """Compute rows proportional to p^(1/T), from logarithms shifted by the largest; one-hot at T = 0."""
     if temperature == 0.0:
         return harden(values)
     with np.errstate(divide="ignore"):

@@ -44,12 +44,12 @@ class EncodedPairs(Encoded):
         return Encoded(tuple(half for pair in parts for half in pair), self.padding, self.cut)
 
     def batch(self, rows: Sequence[int] | Index) -> tuple[Tensor, Tensor]:
-        """Input ids and attention mask (2 B, T) of some items: first and second reply in turn."""
+        """Return input ids and attention mask (2 B, T) of some items: first and second reply in turn."""
         chosen = np.asarray(rows, dtype=np.int64)
         return self.sides.batch(np.stack([2 * chosen, 2 * chosen + 1], axis=1).reshape(-1))
 
     def replies(self, rows: Sequence[int] | Index) -> Tensor:
-        """Mask (2 B, T) of the tokens of replies, and of what follows them, in the order of :meth:`batch`."""
+        """Return the mask (2 B, T) of the tokens of replies, and of what follows them, in the order of :meth:`batch`."""
         import torch
 
         chosen = np.asarray(rows, dtype=np.int64)
@@ -62,7 +62,10 @@ class EncodedPairs(Encoded):
 def encode_pairs(
     tokenizer: Any, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], max_length: int
 ) -> EncodedPairs:
-    """Tokenise prompts with each of two replies; at most ``max_length`` tokens a text. Nothing is dropped; cut items count."""
+    """Tokenise prompts with each of two replies, at most ``max_length`` tokens a text.
+
+    No item is dropped; items that were cut are counted.
+    """
     before, between, after = _marks(tokenizer)
     room = min(max_length, int(tokenizer.model_max_length)) - len(before) - len(between) - len(after)
     given = [tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] for texts in (prompts, first, second)]
@@ -83,7 +86,7 @@ def encode_pairs(
 
 
 def read_pairs(base: ModelFolder, items: Path, max_length: int) -> tuple[list[str], EncodedPairs, list[str]]:
-    """Item ids, token ids and parts of all items, in one order. Raises KeyError for items that are no pairs."""
+    """Read item ids, token ids and parts of all items, in one order. Raises KeyError for items that are no pairs."""
     table = read_table(items, "items")
     prompts, first, second = (table[name].to_pylist() for name in ("text", "pair", "other"))
     texts = encode_pairs(load_tokenizer(base), prompts, first, second, max_length)
@@ -91,7 +94,7 @@ def read_pairs(base: ModelFolder, items: Path, max_length: int) -> tuple[list[st
 
 
 def _marks(tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
-    """Special tokens before the first text, between two texts and behind the second."""
+    """Return the special tokens before the first text, between two texts and after the second."""
     found = tokenizer("a", "b")
     ids, owners = found["input_ids"], found.sequence_ids(0)
     starts, ends = [owners.index(k) for k in (0, 1)], [len(owners) - owners[::-1].index(k) for k in (0, 1)]

@@ -27,24 +27,24 @@ def read_table(folder: Path, name: str) -> pa.Table:
 
 
 def class_columns(count: int) -> list[str]:
-    """Names of the probability columns of ``count`` classes: p_0, p_1, ..."""
+    """List the names of the probability columns of ``count`` classes: p_0, p_1, ..."""
     return [f"p_{k}" for k in range(count)]
 
 
 def probability_table(ids: Any, values: Matrix) -> pa.Table:
-    """Item ids and their class probabilities (n, K) as a table ``item_id, p_0, ...``."""
+    """Build a table ``item_id, p_0, ...`` from item ids and their class probabilities (n, K)."""
     columns = {name: pa.array(values[:, k]) for k, name in enumerate(class_columns(values.shape[1]))}
     return pa.table({"item_id": pa.array(ids, type=pa.string()), **columns})
 
 
 def probabilities(table: pa.Table) -> Matrix:
-    """Class probabilities of a table, (n, K) float64, in its row order."""
+    """Return the class probabilities of a table, (n, K) float64, in its row order."""
     names = class_columns(sum(name.startswith("p_") for name in table.column_names))
     return np.column_stack([table[name].to_numpy() for name in names]).astype(np.float64)
 
 
 def join(ids: list[str], table: pa.Table) -> pa.Table:
-    """Rows of ``table`` for ``ids``, in their order; raise KeyError for an id that it does not have, or has twice."""
+    """Take the rows of ``table`` for ``ids``, in their order; raise KeyError for an id that the table lacks or has twice."""
     found = table["item_id"].to_pylist()
     place = {name: k for k, name in enumerate(found)}
     if len(place) != len(found):

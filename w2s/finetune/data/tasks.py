@@ -1,7 +1,7 @@
 """Tasks as cell values: a name that stands for files, or a file of one's own.
 
 sst2                    data:sst2/train.jsonl.gz and test.jsonl.gz in a folder of W2S_DATA
-reviews.csv             CSV, JSON lines (gzip too) or Parquet beside the grid; the cell names its columns
+reviews.csv             CSV, JSON lines (gzip too), Parquet or Arrow beside the grid; the cell names its columns
 hub:NAME@REVISION       a data set of the hub, with the formatter that knows its name
 """
 
@@ -15,15 +15,16 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from w2s.errors import FieldError, nearest
-from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.columns import CellError, column_of
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
-from w2s.files.tablefile import read_table_file
-from w2s.finetune.data.formatters import BUILTIN, Formatter, columns_formatter, find_formatter, formatter_names
+from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, read_typed_file
+from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
+from w2s.user_files import code_of
 
 __all__ = ["MissingColumnError", "TaskData", "formatter_of", "read_rows"]
 
 _SPLITS = ("train", "test")
-_ENDINGS = (".jsonl.gz", ".jsonl", ".csv.gz", ".csv", ".parquet")
 
 
 class MissingColumnError(FieldError):
@@ -45,58 +46,79 @@ class TaskData(Content):
         if is_hub_name(name):
             _hub_formatter(name)
             return Path(name)
-        if name.endswith(_ENDINGS):
-            path = (base / Path(name).expanduser()).resolve()
+        if name.endswith(TABLE_ENDINGS):
+            path = beside(name, base)
             if path.is_file():
                 return path
             raise DataFileError(f"{name}: no such file {path}")
+        if name not in formatter_names() and (Path(name).suffix or (base / name).is_file()):
+            raise DataFileError(f"{name}: {ending_hint(name)}")
         return _folder_of(name)
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
-        """Hash the files' content, or the hub's commit, with the formatter's name and version."""
-        if name.endswith(_ENDINGS):
-            return content_sha256(path)
+        """Hash the files' content, or the hub's commit, with the formatter's name, version and, in another package, source."""
+        if name.endswith(TABLE_ENDINGS):
+            return hashlib.sha256(f"columns\n{OWN_FILES}\n{content_sha256(path)}".encode()).hexdigest()
         formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
-        parts = [formatter.name, str(formatter.version)]
+        code = code_of(formatter.read)  # None for those of this package
+        parts = [formatter.name, str(formatter.version), *([] if code is None else [code])]
         parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
-        return not name.endswith(_ENDINGS)
+        """Tell whether the name means the same from any folder."""
+        return not name.endswith(TABLE_ENDINGS)
 
     @property
     def has_test_part(self) -> bool:
         """Whether test rows come from a file of their own."""
-        return not self.name.endswith(_ENDINGS)
+        return not self.name.endswith(TABLE_ENDINGS)
 
 
 def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group: str | None) -> Formatter:
-    """Return the formatter of a task; the column names matter for a file of one's own."""
+    """Return the formatter of a task; the column names are used for a user's file only."""
     if task.has_test_part:
         return find_formatter(_hub_formatter(task.name) if is_hub_name(task.name) else task.name)
     return columns_formatter(text, label, pair, group)
 
 
 def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict[str, Any]]:
-    """Rows of ``train`` or ``test`` of a task, in file order.
+    """Yield the rows of ``train`` or ``test`` of a task, in file order.
 
-    Raises :class:`FieldError` for a file that cannot be read, is empty, or lacks a column the formatter needs.
+    Rows of a file of one's own are text as written. Raises :class:`FieldError` for a file that cannot be read, is empty, lacks
+    a column the formatter needs, or holds something else there than text and names.
     """
     table = _read_hub(task.name, split, formatter) if is_hub_name(task.name) else _read(task, split)
     if table.num_rows == 0:
         raise FieldError(f"{task.name}: the {split} file has no rows")
     if absent := [name for name in formatter.columns if name not in table.column_names]:
         raise MissingColumnError(task.name, absent[0], table.column_names)
-    for batch in table.to_batches():
+    for batch in (table if task.has_test_part else _as_written(task.name, table, formatter)).to_batches():
         yield from batch.to_pylist()
 
 
 def _read(task: TaskData, split: str) -> pa.Table:
-    path = _split(task.path, split) if task.has_test_part else task.path
-    return read_table_file(path.name, path)
+    return read_typed_file(_split(task.path, split)) if task.has_test_part else read_table_file(task.path.name, task.path)
+
+
+def _as_written(task: str, table: pa.Table, formatter: Formatter) -> pa.Table:
+    """Return the same table with texts and names as the formatter needs them, null where a cell is empty.
+
+    Other columns are part of an item's identity alone: there any content will do, and the same rows are the same items whether
+    CSV, JSON lines or Parquet holds them.
+    """
+    for place, name in enumerate(table.column_names):
+        column = column_of(table, name)
+        is_text = name in formatter.texts or (name not in formatter.columns and column.is_text)
+        try:
+            table = table.set_column(place, name, column.texts() if is_text else column.names())
+        except CellError as error:
+            if name in formatter.columns:
+                row = "" if error.row is None else f", row {error.row + 1}"
+                raise FieldError(f"{task}: column {name!r}{row} {error}") from None
+    return table
 
 
 def _folder_of(name: str) -> Path:
@@ -112,11 +134,11 @@ def _folder_of(name: str) -> Path:
 
 
 def _has_split(folder: Path, split: str) -> bool:
-    return any((folder / f"{split}{ending}").is_file() for ending in _ENDINGS)
+    return any((folder / f"{split}{ending}").is_file() for ending in TABLE_ENDINGS)
 
 
 def _split(folder: Path, split: str) -> Path:
-    return next(folder / f"{split}{ending}" for ending in _ENDINGS if (folder / f"{split}{ending}").is_file())
+    return next(folder / f"{split}{ending}" for ending in TABLE_ENDINGS if (folder / f"{split}{ending}").is_file())
 
 
 def _hub_formatter(name: str) -> str:

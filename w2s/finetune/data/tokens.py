@@ -50,7 +50,7 @@ class Encoded:
         return np.fromiter(itertools.chain.from_iterable(self.tokens), np.int64, count=int(ends[-1])), ends - self.lengths
 
     def batch(self, rows: Sequence[int] | Index) -> tuple[Tensor, Tensor]:
-        """Input ids and attention mask (B, T) of some items, padded on the right to the longest of them."""
+        """Return input ids and attention mask (B, T) of some items, padded on the right to the longest of them."""
         import torch
 
         (flat, starts), chosen = self._flat, np.asarray(rows, dtype=np.int64)
@@ -64,7 +64,7 @@ class Encoded:
 def encode(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None], max_length: int) -> Encoded:
     """Tokenise texts (with their second texts where there are any) and cut them at ``max_length`` tokens.
 
-    Nothing is dropped: weak and strong models see the same items, whatever their tokenizers.
+    No item is dropped: weak and strong models see the same items, whatever their tokenizers.
     """
     second = [pair or "" for pair in pairs] if any(pair is not None for pair in pairs) else None
     limit = min(max_length, int(tokenizer.model_max_length))
@@ -84,10 +84,10 @@ def _really_cut(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None
 
 
 def training_batches(lengths: Index, batch: int, seed: int, epoch: int) -> list[Index]:
-    """Batches of an epoch: shuffled, sorted by length inside windows of 16 batches, and the batches shuffled again.
+    """Divide the items of an epoch into batches: shuffle, sort by length inside windows of 16 batches, shuffle the batches.
 
-    Depends on the arguments alone, so that a resumed training continues with the batch that was next. The last batch
-    of an epoch may be smaller; no item is left out.
+    The result depends on the arguments alone, so that a resumed training continues with the batch that was next. The last
+    batch of an epoch may be smaller; no item is left out.
     """
     order = np.asarray(permutation(stream("batches", str(epoch), seed=seed), len(lengths), NUMPY))
     found: list[Index] = []
@@ -100,7 +100,7 @@ def training_batches(lengths: Index, batch: int, seed: int, epoch: int) -> list[
 
 
 def evaluation_batches(lengths: Index, tokens: int) -> Iterator[Index]:
-    """Items from long to short, in batches of at most ``tokens`` padded tokens."""
+    """Yield the items from long to short, in batches of at most ``tokens`` padded tokens."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -110,7 +110,7 @@ def evaluation_batches(lengths: Index, tokens: int) -> Iterator[Index]:
 
 
 def read_texts(base: ModelFolder, items: Path, max_length: int) -> tuple[list[str], Any, list[str]]:
-    """Item ids, token ids and parts of all items, in one order."""
+    """Read item ids, token ids and parts of all items, in one order."""
     from w2s.finetune.data.tokens import encode
 
     table = read_table(items, "items")

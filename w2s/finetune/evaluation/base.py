@@ -17,7 +17,8 @@ Given = TypeVar("Given")
 class Seen(Generic[Given]):
     """Predictions of the same test items by the models of a cell.
 
-    ``weak`` are those of every teacher; ``control`` those of the student that learned from the same errors at random items.
+    ``weak`` are those of every teacher; ``control`` those of the student that learned from the same errors at random items;
+    ``labels`` what the student was trained on, for these items, None where nobody knows it.
     """
 
     weak: Sequence[Given]
@@ -25,6 +26,7 @@ class Seen(Generic[Given]):
     ceiling: Given
     strong: Given
     control: Given | None = None
+    labels: Given | None = None
 
 
 class Evaluation(ABC, Generic[Given]):
@@ -44,4 +46,4 @@ class Evaluation(ABC, Generic[Given]):
 
     @abstractmethod
     def row(self, truth: Any, seen: Seen[Given]) -> dict[str, Any]:
-        """Compute the columns of a row, the required errors of every table among them."""
+        """Compute the columns of a row, including the errors that every table must have."""

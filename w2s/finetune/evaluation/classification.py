@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
 from w2s.measure import metrics
 from w2s.measure.scores import SCORE_COLUMNS, scores
 
-__all__ = ["ClassificationEvaluation", "flip_columns", "one_class_message"]
+__all__ = ["ClassificationEvaluation", "all_cut_message", "flip_columns", "one_class_message"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -36,21 +37,32 @@ class ClassificationEvaluation(Evaluation[Matrix]):
     def row(self, truth: Classes, seen: Seen[Matrix]) -> dict[str, Any]:
         """Compute errors, scores and the control's columns; a model that predicts one class only is named in the message."""
         weak = np.mean(seen.weak, axis=0)
-        row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong)
+        labels = np.full_like(weak, np.nan) if seen.labels is None else seen.labels
+        row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong, labels)
         if seen.control is not None:
             row |= flip_columns(row, seen.control, truth)
-        return row | one_class_message(weak=weak, ceiling=seen.ceiling)
+        notes = list(one_class_message(weak=weak, ceiling=seen.ceiling).values())
+        notes += [UNKNOWN_LABELS] if seen.labels is None else []
+        return row | ({"message": "; ".join(notes)} if notes else {})
 
 
 def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: Classes) -> dict[str, float]:
-    """Error and PGR of the student that learned from the same errors at random items."""
+    """Compute error and PGR of the student that learned from the same errors at random items."""
     error = float(np.mean(flipped.argmax(axis=1) != truth))
     value, _ = metrics.pgr(row["weak_error_01"], error, row["ceiling_error_01"])
     return {"student_flip_error_01": error, "pgr_flip_01": float(value)}
 
 
 def one_class_message(**models: Matrix) -> dict[str, str]:
-    """Name the models that predict the same class everywhere, if there are any; one with a NaN predicts none."""
+    """Name the models that predict the same class everywhere, if there are any; a model with a NaN is never named."""
     finite = {name: values for name, values in models.items() if np.isfinite(values).all()}
     constant = [name for name, values in finite.items() if len(np.unique(values.argmax(axis=1))) == 1]
     return {"message": f"{' and '.join(constant)} model predicts one class only"} if constant else {}
+
+
+def all_cut_message(row: Mapping[str, Any], *, cut: int, items: int) -> dict[str, str]:
+    """Say in a row's message, behind what is there, that all ``items`` texts were longer than the model takes, if they were."""
+    if not items or cut < items:
+        return {}
+    said = "every text was cut: max_length, or the number of positions of a model, is too small"
+    return {"message": "; ".join(part for part in (row.get("message"), said) if part)}

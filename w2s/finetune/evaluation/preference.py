@@ -42,7 +42,7 @@ class PreferenceEvaluation(ClassificationEvaluation):
 def pair_hits(probabilities: Matrix, truth: Classes) -> npt.NDArray[np.float64]:
     """Return 1 where the preferred reply has the larger probability, 1/2 where both have the same, else 0: (n,).
 
-    So a model without an opinion has accuracy 1/2, whatever the order of the replies. NaN stays NaN.
+    A model that gives both replies the same probability has accuracy 1/2, whatever their order. NaN stays NaN.
     """
     places = np.arange(len(truth))
     margins = probabilities[places, truth] - probabilities[places, 1 - truth]

@@ -28,31 +28,33 @@ _TOKENS = 4096
 
 
 def hidden_means(base: ModelFolder, texts: Sequence[str]) -> States:
-    """Mean-pooled hidden states (layers + 1, texts, d) float32: entry 0 is the embedding, entry k the output of layer k.
+    """Compute mean-pooled hidden states (layers + 1, texts, d) float32.
 
-    Cost: one forward pass, about 2 parameters x tokens operations, on the CPU.
+    Entry 0 is the embedding, entry k the output of layer k. States that are narrower than the widest ones are followed by
+    zeros. Cost: one forward pass, about 2 parameters x tokens operations, on the CPU.
     """
     encoded = encode(load_tokenizer(base), texts, [None] * len(texts), MAX_LENGTH)
     backbone = cast("Any", build(base, Shape(classes=2, tuning="head_only"), seed=0)).backbone.eval()
     parts = list(pooled_states(backbone, encoded, pass_batches(encoded)))
     first = parts[0][1]
-    found = np.empty((len(first), len(texts), first[0].shape[1]), dtype=np.float32)
+    found = np.zeros((len(first), len(texts), max(states.shape[1] for states in first)), dtype=np.float32)
     for rows, states in parts:
-        found[:, rows] = states
+        for layer, values in enumerate(states):
+            found[layer, rows, : values.shape[1]] = values
     return found
 
 
 def pass_batches(texts: Encoded) -> list[Index]:
-    """Batches of a forward pass over all texts: 4096 padded tokens each, from long to short."""
+    """Divide the texts into batches of a forward pass: 4096 padded tokens each, from long to short."""
     return list(evaluation_batches(texts.lengths, _TOKENS))
 
 
 def pooled_states(
     backbone: Any, texts: Encoded, batches: Iterable[Index], layers: Sequence[int] | None = None, how: str = "mean"
 ) -> Iterator[tuple[Index, list[States]]]:
-    """Rows of every batch and their pooled hidden states: one array (rows, d) for each of ``layers`` (None: all).
+    """Yield the rows of every batch and their pooled hidden states: one array (rows, d) for each of ``layers`` (None: all).
 
-    ``how`` is ``mean``, ``cls`` or ``last``. On one thread, so that the numbers do not depend on the machine's load.
+    ``how`` is ``mean``, ``cls`` or ``last``. One thread computes, so that the numbers do not depend on the machine's load.
     """
     device = next(backbone.parameters()).device
     with one_thread():
@@ -67,7 +69,7 @@ def pooled_states(
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let Torch compute on one thread, so that numbers do not depend on how many there are; then on as many as before."""
+    """Let Torch compute on one thread, so that numbers do not depend on the thread count, and restore the count afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

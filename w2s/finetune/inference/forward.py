@@ -30,19 +30,22 @@ def device_for() -> torch.device:
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor to the device; from pinned memory, since any other copy waits for the work in the queue."""
+    """Copy a tensor to the GPU from pinned memory, since any other copy waits for the work in the queue.
+
+    On a CPU the tensor itself is returned.
+    """
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def autocast(device: torch.device) -> Any:
-    """Return a context of bfloat16 products on a GPU, and of float32 on a CPU."""
+    """Return a context that multiplies in bfloat16 on a GPU, and in float32 on a CPU."""
     import torch
 
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
 def logits_of(module: nn.Module, texts: Encoded, rows: Any, device: torch.device) -> Tensor:
-    """Run one batch of texts through a model; return what it gives, (B, ...), in the precision of the device."""
+    """Run one batch of texts through a model; return its output, (B, ...), in the precision of the device."""
     ids, mask = (moved(tensor, device) for tensor in texts.batch(rows))
     with autocast(device):
         found: Tensor = module(ids, mask)

@@ -47,7 +47,7 @@ class Prompt(NamedTuple):
 
 
 def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: int, **_others: Any) -> float:
-    """2 operations per weight and new token of a thousand prompts: nominal, for plans."""
+    """Count 2 operations per weight and new token of a thousand prompts: nominal, for plans."""
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
@@ -68,7 +68,8 @@ def generate(
 
     ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; prompts keep their last ``max_length``
     tokens. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
-    ``generations.json`` (prompts, cut prompts, new tokens, seconds). A killed attempt resumes behind its last whole batch.
+    ``generations.json`` (prompts, cut prompts, new tokens, seconds). A new attempt after a kill continues after the last whole
+    batch.
 
     Raises :class:`FieldError` for a model that is no causal one, and for more tokens than the model has positions.
     """
@@ -127,8 +128,8 @@ def continuations(
 ) -> Iterator[tuple[list[int], list[list[int]]]]:
     """Yield places of prompts and their new tokens, batch by batch; a continuation ends with one of ``ends``, or at its limit.
 
-    ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches follow from the
-    prompts alone. On one thread. Cost: 2 weights x tokens operations, in batches of eight rows whatever their number.
+    ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches depend on the
+    prompts alone. One thread computes. Cost: 2 weights x tokens operations, in batches of eight rows whatever their number.
     """
     from w2s.finetune.inference.encode import one_thread
 
@@ -146,7 +147,7 @@ def continuations(
 def _batch(
     model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Collection[int], padding: int
 ) -> list[list[int]]:
-    """New tokens of at most eight prompts of one padded length."""
+    """Compute the new tokens of at most eight prompts of one padded length."""
     import torch
 
     device = next(model.parameters()).device
@@ -176,7 +177,7 @@ def _batch(
 
 
 def _causal(base: ModelFolder, trained: Path | None) -> Any:
-    """The causal model itself, or one trained from it, with LoRA added into its weights, where Torch computes."""
+    """Load the causal model, or one trained from it with LoRA merged into its weights, onto the device."""
     from w2s.finetune.inference.forward import device_for
     from w2s.finetune.models.build import reload
     from w2s.finetune.models.pretrained import causal_model
@@ -190,7 +191,7 @@ def _causal(base: ModelFolder, trained: Path | None) -> Any:
 
 
 def _ends(base: ModelFolder, tokenizer: Any) -> set[int]:
-    """Tokens that end a text: the tokenizer's, and those of the configuration."""
+    """Return the tokens that end a text: the tokenizer's, and those of the configuration."""
     named = model_config(base).get("eos_token_id")
     own = named if isinstance(named, list) else [named]
     return {int(token) for token in (tokenizer.eos_token_id, *own) if token is not None}
@@ -214,7 +215,7 @@ class _Finished:
         return set(self.tokens)
 
     def add(self, places: Sequence[int], tokens: Sequence[list[int]]) -> None:
-        """Note a batch."""
+        """Record a batch."""
         rows = list(zip(places, tokens, strict=True))
         self.tokens |= dict(rows)
         with self.path.open("a", encoding="utf-8") as stream:

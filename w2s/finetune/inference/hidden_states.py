@@ -24,7 +24,8 @@ from w2s.finetune.data.tables import read_table, write_table
 from w2s.finetune.data.tokens import read_texts
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width, parameter_count
+from w2s.finetune.models.small_pass import state_widths_of
+from w2s.finetune.models.weights import layer_count, parameter_count
 
 __all__ = ["features", "features_cost", "read_features"]
 
@@ -33,7 +34,7 @@ _SAVE_SECONDS = 20.0
 
 
 def features_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
-    """2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
+    """Count 2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
     return 2.0 * parameter_count(base) * 1e4 * max_length / 8
 
 
@@ -44,20 +45,21 @@ def features(
     """Write ``features.safetensors`` (``layer_k`` (n, d) float32 for every layer asked for) and ``ids.arrow`` (item_id).
 
     ``pooling`` is ``mean`` over tokens, ``cls``, ``last`` or ``auto`` as in :class:`w2s.finetune.models.build.Shape`.
-    ``features.json`` counts items, tokens and texts that were cut. On one thread, with batches that are a function of the
-    texts: the same bits on every run. Raises :class:`FieldError` for a layer that the model has not.
+    ``features.json`` counts items, tokens and texts that were cut. One thread computes, in batches that depend on the texts
+    alone: the same bits on every run. Raises :class:`FieldError` for a layer that the model does not have.
     """
     from w2s.finetune.inference.encode import pass_batches, pooled_states
     from w2s.finetune.inference.forward import device_for
 
-    depth, width = depth_and_width(base)
+    depth = layer_count(base)
     if strange := [layer for layer in layers if not 0 <= layer <= depth]:
         raise FieldError(f"model {base.name}: has layers 0..{depth}, not {strange[0]}")
     ids, texts, _ = read_texts(base, items, max_length)
     shape = Shape(classes=2, tuning="head_only", pooling=pooling)  # type: ignore[arg-type]
     module: Any = build(base, shape, seed=0).to(device_for())
     asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
-    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), width) for layer in asked})
+    widths = state_widths_of(module.backbone)
+    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), widths[layer]) for layer in asked})
     for rows, states in pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling):
         target.put(rows, states)
         if time.monotonic() - said > _SAVE_SECONDS:
@@ -70,16 +72,19 @@ def features(
 
 
 def read_features(folder: Path, layer: int, ids: Sequence[str], dims: int | None = None) -> npt.NDArray[np.float64]:
-    """Features (len(ids), d) of one layer, joined by item id; the first ``dims`` of them, or all.
+    """Read the features (len(ids), d) of one layer, joined by item id; the first ``dims`` of them, or all.
 
-    Raises KeyError for an id without features.
+    Raises KeyError for an id without features, ValueError for a layer that has fewer than ``dims``.
     """
+    values = _layer(folder, layer)
+    if dims is not None and dims > values.shape[1]:
+        raise ValueError(f"layer {layer} has {values.shape[1]} features, not {dims}")
     place = _places(folder)
     absent = [name for name in ids if name not in place]
     if absent:
         raise KeyError(f"{len(absent)} of {len(ids)} items have no features, the first is {absent[0]}")
     rows = np.array([place[name] for name in ids], dtype=np.int64)
-    return np.asarray(_layer(folder, layer)[rows, :dims], dtype=np.float64)
+    return np.asarray(values[rows, :dims], dtype=np.float64)
 
 
 class _Target:

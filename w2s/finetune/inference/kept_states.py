@@ -20,6 +20,8 @@ __all__ = ["kept_hidden_means"]
 def kept_hidden_means(model: ModelFolder, content: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """Return the mean-pooled hidden states (layers + 1, texts, d) float32 of texts whose digest is ``content``.
 
+    Where a model's layers are not equally wide, d is the largest width, and zeros follow the states of the others.
+
     Cost: one forward pass the first time, a mapped file after that.
     """
     import torch

@@ -17,13 +17,13 @@ __all__ = ["predict", "predict_cost"]
 
 
 def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
-    """2 operations per weight and token over some thousand items: nominal, for plans."""
+    """Count 2 operations per weight and token over some thousand items: nominal, for plans."""
     return 2.0 * parameter_count(base) * 2000.0 * max_length / 4
 
 
 @artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
 def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
-    """Class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
+    """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
     from w2s.finetune.inference.forward import device_for, predict_rows
 
     ids, texts, where = read_texts(base, items, max_length)

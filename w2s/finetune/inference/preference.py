@@ -38,14 +38,14 @@ def implicit_rewards(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
 
 
 def scalar_rewards(module: nn.Module, texts: EncodedPairs, rows: Any, device: torch.device) -> Tensor:
-    """Compute the rewards (b, 2) float32 that a model with one output gives the two replies of some items."""
+    """Compute the rewards (b, 2) float32 that a model with one output gives to the two replies of some items."""
     from w2s.finetune.inference.forward import logits_of
 
     return logits_of(module, texts, rows, device).float().reshape(-1, 2)
 
 
 def reply_log_probabilities(module: nn.Module, texts: EncodedPairs, rows: Any, device: torch.device) -> Tensor:
-    """Compute log pi(reply | prompt), (b, 2) float32 in nats: the sum over the reply's tokens, the end of text among them."""
+    """Compute log pi(reply | prompt), (b, 2) float32 in nats: the sum over the reply's tokens, including the end of text."""
     from w2s.finetune.inference.forward import logits_of, moved
 
     tokens = logits_of(module, texts, rows, device).float()
@@ -64,9 +64,9 @@ def predict_pairs(
     reference: Path | None = None,
     beta: float = 1.0,
 ) -> None:
-    """Preference probabilities of some parts: ``predictions.arrow`` (item_id, p_0, p_1); p_1 is that of the second reply.
+    """Write preference probabilities of some parts: ``predictions.arrow`` (item_id, p_0, p_1); p_1 is that of the second reply.
 
-    By a reward model, or with ``reference`` by the implicit rewards of a language model at ``beta``.
+    They come from a reward model, or with ``reference`` from the implicit rewards of a language model at ``beta``.
     """
     from w2s.finetune.models.build import reload
 
@@ -90,7 +90,7 @@ def predict_pairs(
 
 @artifact(version=1, name="w2s.reference_log_probabilities", cost=predict_cost, gpus=1)
 def reference_log_probabilities(work: Work, *, base: ModelFolder, items: Path, max_length: int) -> None:
-    """Log-probabilities of all replies under the untrained ``base``: ``logprobs.arrow`` (item_id, first, second), in nats.
+    """Write log-probabilities of all replies under the untrained ``base``: ``logprobs.arrow`` (item_id, first, second), nats.
 
     Raises :class:`w2s.errors.FieldError` for a model that is no causal language model.
     """
@@ -103,7 +103,7 @@ def reference_log_probabilities(work: Work, *, base: ModelFolder, items: Path, m
 
 
 def join_rewards(folder: Path, ids: list[str]) -> npt.NDArray[np.float32]:
-    """Log-probabilities (n, 2) float32 of the replies of some items from ``logprobs.arrow``."""
+    """Read log-probabilities (n, 2) float32 of the replies of some items from ``logprobs.arrow``."""
     return _columns(join(ids, read_table(folder, "logprobs")))
 
 
@@ -112,7 +112,7 @@ def _columns(table: pa.Table) -> npt.NDArray[np.float32]:
 
 
 def _in_batches(module: nn.Module, texts: EncodedPairs, rows: Sequence[int], rewards: Any) -> Matrix:
-    """Values (n, 2) float64 of some items, without gradient and dropout."""
+    """Compute values (n, 2) float64 of some items in batches, without gradient and dropout."""
     import torch
 
     from w2s.finetune.inference.forward import device_for, in_batches

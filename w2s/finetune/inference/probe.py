@@ -42,7 +42,8 @@ def probe(
 ) -> None:
     """Fit a probe to all labelled items and predict some parts: ``predictions.arrow`` (item_id, p_0, ...), ``training.json``.
 
-    ``strength`` is the ridge of ``closed_form``, or scikit-learn's C of ``logistic``; ``dims`` the first coordinates used.
+    ``strength`` is the ridge of ``closed_form``, or scikit-learn's C of ``logistic``; only the first ``dims`` coordinates are
+    used.
     """
     given = read_table(labels, "labels")
     rows = read_features(features, layer, given["item_id"].to_pylist(), dims)
@@ -71,7 +72,7 @@ def probe_by_folds(
 ) -> None:
     """Predict the labelled items of a part, each by a probe that has not seen its label: ``predictions.arrow``.
 
-    The items are dealt into ``folds`` parts of equal size (to one item) by a stream of ``seed``; the probe of each is fitted to
+    A stream of ``seed`` divides the items into ``folds`` parts of equal size (to one item); the probe of each part is fitted to
     the labels of the others. Other arguments are those of :func:`probe`. Raises ValueError for fewer items than folds.
     """
     given = read_table(labels, "labels")
@@ -96,7 +97,7 @@ class ClosedForm(Head):
         self.rows = RowProbe(features, preprocess, backend)
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
-        """Fit at ridge ``strength``."""
+        """Fit the probe at ridge ``strength``."""
         filters = kernels.ridge([strength])
         found = self.rows.fit(targets, filters)
         slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors @ found.coords[0])
@@ -105,7 +106,7 @@ class ClosedForm(Head):
 
 
 def _clipped(outputs: Matrix) -> Matrix:
-    """Outputs (m, K), which sum to 1, cut to at least :data:`CLIP` and normalised."""
+    """Raise outputs (m, K), which sum to 1, to at least :data:`CLIP`, and normalise them."""
     values = np.maximum(outputs, CLIP)
     return np.asarray(values / values.sum(axis=1, keepdims=True))
 

@@ -36,7 +36,7 @@ class Sampling:
     max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
-        """Raise :class:`FieldError` for a value that no field may have."""
+        """Raise :class:`FieldError` for a value that a field cannot have."""
         checks = {
             "temperature": (0.0 <= self.temperature < float("inf"), "a number from 0 on"),
             "top_k": (self.top_k is None or self.top_k >= 1, "a whole number from 1 on, or none"),
@@ -49,7 +49,7 @@ class Sampling:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Sampling:
-        """Build from a mapping; raise :class:`FieldError` with the nearest name for one that is not known."""
+        """Build a sampling from a mapping; raise :class:`FieldError` with the nearest name for one that is not known."""
         known = tuple(cls.__dataclass_fields__)
         if strange := [name for name in given if name not in known]:
             raise FieldError(f"sampling has no {strange[0]!r}{nearest(strange[0], known)}; known: {', '.join(known)}")
@@ -57,9 +57,10 @@ class Sampling:
 
 
 def draws(name: str, sample: int, seed: int, count: int) -> Vector:
-    """Return the uniform numbers (count,) of one continuation: token t uses the t-th, so a longer one begins like a shorter.
+    """Return the uniform numbers (count,) of one continuation: token t uses the t-th.
 
-    They depend on the item's id, the number of the sample and the seed, and on nothing else.
+    A longer continuation therefore begins like a shorter one. The numbers depend on the item's id, the number of the sample and
+    the seed, and on nothing else.
     """
     return np.asarray(uniforms(stream("generate", name, str(sample), seed=seed), 1, count, NUMPY)[0])
 
@@ -67,8 +68,8 @@ def draws(name: str, sample: int, seed: int, count: int) -> Vector:
 def choose(logits: npt.NDArray[np.floating[Any]], uniform: float, sampling: Sampling) -> int:
     """Return the token at ``uniform`` in (0, 1) of the cumulative probabilities, in float64.
 
-    Where tokens are cut off, they are ordered from the most probable on, equals by number; otherwise by number. A token
-    changes with a rounding error of the logits only if ``uniform`` is within that error of a boundary. O(V), or
+    Where tokens are cut off, they are ordered from the most probable on, equals by number; otherwise by number. A rounding
+    error of the logits changes the token only if ``uniform`` is within that error of a boundary. O(V), or
     O(V + n log n) with n tokens left by ``top_k``, O(V log V) with ``top_p`` alone.
     """
     values = np.asarray(logits, dtype=np.float64)
@@ -88,7 +89,7 @@ def _at(masses: Vector, uniform: float) -> int:
 
 
 def _most_probable(values: Vector, count: int | None) -> npt.NDArray[np.int64]:
-    """Places of the ``count`` largest values (None: all), largest first, equals by place."""
+    """Return the places of the ``count`` largest values (None: all), largest first, equals by place."""
     if count is None or count >= len(values):
         return np.argsort(-values, kind="stable")
     places = np.flatnonzero(values >= np.partition(values, -count)[-count])

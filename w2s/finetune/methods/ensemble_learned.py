@@ -16,7 +16,7 @@ __all__ = ["ensemble_learned"]
 def ensemble_learned(kit: Kit, options: Mapping[str, Any]) -> Student:
     """Train on the labels of all supervisors, averaged with weights that descend the student's own loss at ``rate``.
 
-    In the first share ``easy`` of the training the weights are uniform and only items count on which the supervisors agree.
+    In the first share ``easy`` of the training the weights are uniform, and only items on which the supervisors agree count.
     Supervisors are the models of ``weak_models``, or the members of ``ensemble(M)`` of a single one; one alone is ``naive``.
     """
     return kit.student(kit.train(kit.student_model, kit.labelled(kit.supervisors()), "learned_weights", options))

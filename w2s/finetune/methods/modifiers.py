@@ -14,7 +14,7 @@ from w2s.artifacts import Call
 from w2s.finetune.data.labels import temper
 from w2s.finetune.kit import Kit, Setup
 from w2s.finetune.methods.text import Method, builder_of
-from w2s.plugins import code_of
+from w2s.user_files import code_of
 
 __all__ = ["flipped", "kit_for", "truth_used"]
 
@@ -46,7 +46,7 @@ def flipped(kit: Kit) -> Kit:
 
 
 def truth_used(method: Method, file: Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the words of a method that look at truth beyond the teacher's, each with the part that it looks at."""
+    """Yield the words of a method that read truth beyond the teacher's, each with the part that it reads."""
     uses = [(method.name, use) for use in builder_of(method, file).uses]
     uses += [(f"stop({method.stop})", use) for use in _STOPS.get(method.stop, ())]
     yield from ((word, use.partition(":")[2]) for word, use in uses if use != "truth:labeled")

@@ -41,7 +41,10 @@ class Builder:
     uses: tuple[str, ...] = ()
 
     def __call__(self, kit: Kit, given: Mapping[str, Any]) -> Student:
-        """Build the calls of a student; nothing runs. Raises :class:`FieldError` for options that the method has not."""
+        """Build the calls of a student, without running anything.
+
+        Raises :class:`FieldError` for options that the method does not have.
+        """
         return self.function(kit, self.options.checked(f"method {self.name!r}", given))
 
 
@@ -56,7 +59,7 @@ METHODS: Registry[Builder] = Registry(
 def method(name: str, *, uses: tuple[str, ...] = (), **options: Any) -> Callable[[Function], Builder]:
     """Register a method under a name, with its options: defaults, or a ``OneOf`` or ``Number`` that has one.
 
-    ``uses`` names the truth it looks at, such as ``"truth:validation"``. Raises ValueError for a part that there is not.
+    ``uses`` names the truth that the method reads, such as ``"truth:validation"``. Raises ValueError for an unknown part.
     """
     for use in uses:
         if use not in (known := [f"truth:{part}" for part in _PARTS]):
@@ -77,8 +80,8 @@ def find_method(name: str) -> Builder:
 def method_of_file(path: Path, name: str) -> Builder:
     """Return the method that a file registers under a name; raise :class:`FieldError` when it does not.
 
-    The file is imported once per content. Its losses and objectives are known by their names afterwards; its methods are not,
-    so that a grid works in every process or in none.
+    The file is imported once per content. Its losses and objectives are known by their names afterwards. Its methods are not,
+    so that a grid either works in every process or in none.
     """
     before = dict(METHODS.known)
     module = import_file(path)

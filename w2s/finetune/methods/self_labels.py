@@ -28,7 +28,8 @@ __all__ = ["self_labels"]
 def self_labels(kit: Kit, options: Mapping[str, Any]) -> Student:
     """Train on own labels where they are confident, strictly above ``threshold``: at 1 nowhere, which is ``naive``.
 
-    The probe is a logistic regression at scikit-learn's C ``strength`` on standardised features of the last layer.
+    Own labels come from a probe, a logistic regression at scikit-learn's C ``strength`` on standardised features of the last
+    layer.
     """
     weak = kit.weak_labels()
     hidden, layer = kit.features(kit.student_model)

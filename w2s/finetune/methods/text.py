@@ -50,7 +50,7 @@ class Method:
 
 
 def file_of(text: str) -> str | None:
-    """Return the file that a text names; None for one of registered words only. Raises :class:`FieldError` for two files."""
+    """Return the file that a text names, None for registered words only. Raises :class:`FieldError` for two files."""
     found = [match.group(1).strip() for term in text.split("+") if (match := _TERM.fullmatch(term)) and match.group(1)]
     if len(found) > 1:
         raise _wrong(text, f"names two methods, {found[0]} and {found[1]}")
@@ -60,7 +60,7 @@ def file_of(text: str) -> str | None:
 def parse_method(text: str, file: Path | None = None) -> Method:
     """Read a method; raise :class:`FieldError` with the nearest word for what is not known.
 
-    ``file`` is where the file is that the text names. Without it that method is taken at its word: its options are not checked.
+    ``file`` is the path of the file that the text names. Without it, the options of that file's method are not checked.
     """
     method, named = Method(), set()
     for term in text.split("+"):
@@ -82,7 +82,7 @@ def parse_method(text: str, file: Path | None = None) -> Method:
 
 
 def builder_of(method: Method, file: Path | None = None) -> Builder:
-    """Return the registered function of a method; ``file`` is where the file is that it names."""
+    """Return the registered function of a method; ``file`` is the path of the file that it names."""
     if ":" not in method.name:
         return find_method(method.name)
     place, _, word = method.name.rpartition(":")
@@ -90,7 +90,7 @@ def builder_of(method: Method, file: Path | None = None) -> Builder:
 
 
 def _kind(word: str) -> str:
-    """Say what a word is; installed packages are searched only for one that is not known."""
+    """Say what kind of word it is; installed packages are searched only for one that is not known."""
     if word in _TREATMENTS:
         return word
     if word != "naive" and (word in METHODS.known or word in METHODS.builtin):

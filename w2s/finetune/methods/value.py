@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from pydantic import ValidationInfo
 
 from w2s.errors import FieldError
-from w2s.files.datafile import Content, DataFileError, content_sha256
+from w2s.files.datafile import Content, DataFileError, beside
 from w2s.finetune.methods.text import Method, file_of, parse_method
+from w2s.user_files import read_source
 
 __all__ = ["MethodText", "read_method"]
 
@@ -24,20 +25,28 @@ class MethodText(Content):
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
         """Return the file that the text names."""
-        path = (base / Path(file_of(name) or "").expanduser()).resolve()
+        path = beside(file_of(name) or "", base)
         if not path.is_file():
             raise DataFileError(f"method {name!r}: no such file {path}")
         return path
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
-        """Hash the text without the file's place, and the file by content."""
+        """Hash the text without the file's place, and by content the file and the modules of its folder that it imports."""
         words = name.replace(f"{file_of(name)}:", "", 1)
-        return hashlib.sha256(f"{words}\n{content_sha256(path)}".encode()).hexdigest()
+        texts = dict(read_source(path).texts)
+        own = hashlib.sha256(texts.pop(path.name)).hexdigest()
+        others = "".join(f"\n{file} {hashlib.sha256(text).hexdigest()}" for file, text in sorted(texts.items()))
+        return hashlib.sha256(f"{words}\n{own}{others}".encode()).hexdigest()
+
+    @classmethod
+    def code_file(cls, name: str) -> str | None:
+        """Return the file that the text names."""
+        return file_of(name)
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the text means the same from any folder."""
+        """Tell whether the text means the same from any folder."""
         return file_of(name) is None
 
     def seen_from(self, folder: Path) -> str:
@@ -54,7 +63,13 @@ class MethodText(Content):
 
 
 def read_method(value: str | MethodText) -> tuple[Method, Path | None]:
-    """Parse a cell's method; return it with the place of its file, None where it has none."""
+    """Parse a cell's method; return it with the place of its file, None where it has none.
+
+    Raises :class:`FieldError` for a file that is not the one whose content the cell was named by.
+    """
     if isinstance(value, MethodText):
+        if value.digest(value.name, value.path) != value.sha256:
+            changed = f"{value.path}, or a module beside it, was edited after the grid had been read; launch again"
+            raise FieldError(f"method {value.name!r}: {changed}", "method")
         return parse_method(value.name, value.path), value.path
     return parse_method(value), None

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.pretrained import Tuning, causal_model, is_causal, pretrained, tuned
+from w2s.finetune.models.pretrained import Adapted, Tuning, causal_model, is_causal, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
+from w2s.finetune.models.small_pass import output_width
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["Shape", "build", "reload", "save", "with_dropout"]
+
+
+_LATER: Mapping[str, Any] = {"adapted": "all"}
+"""Fields of a shape that came later, with the value that files of before stand for: it is not written."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,13 @@ class Shape:
     classes : K.
     head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
         token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
-    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, all linear layers) or
+    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, beside linear layers) or
         ``head_only``.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
     head_init : ``zeros`` (released code of Burns et al.) or ``normal`` (standard deviation 0.02).
     answers : the answer words of ``lm_tokens``, in class order.
+    adapted : linear layers that LoRA adapts: ``used``, those that have a part in the output; ``all``, as in models that were
+        trained before there was a choice, a pooler that nothing uses among them.
 
     """
 
@@ -43,12 +51,13 @@ class Shape:
     head_init: Literal["zeros", "normal"] = "zeros"
     lora_rank: int = 8
     answers: tuple[str, ...] = ()
+    adapted: Adapted = "all"
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
     """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
 
-    The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model has no such layers or head.
+    The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model lacks such layers or such a head.
     """
     import torch
 
@@ -63,7 +72,8 @@ def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> No
 
     trained = {name: weight.detach().cpu().contiguous() for name, weight in module.named_parameters() if weight.requires_grad}
     save_file(trained, folder / "weights.safetensors")
-    content = {"base": base.name, "sha256": base.sha256, "shape": asdict(shape)}
+    stored = {name: value for name, value in asdict(shape).items() if name not in _LATER or value != _LATER[name]}
+    content = {"base": base.name, "sha256": base.sha256, "shape": stored}
     (folder / "model.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -91,13 +101,13 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
     backbone = pretrained(transformers.AutoModel, base)
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
-    head = torch.nn.Linear(int(backbone.config.hidden_size), shape.classes)
+    head = torch.nn.Linear(output_width(backbone), shape.classes)
     torch.nn.init.zeros_(head.bias)
     if shape.head_init == "zeros":
         torch.nn.init.zeros_(head.weight)
     else:
         torch.nn.init.normal_(head.weight, std=0.02)
-    return LinearClassifier(tuned(backbone, shape.tuning, shape.lora_rank), head, pooling)
+    return LinearClassifier(_tuned(backbone, shape), head, pooling)
 
 
 def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
@@ -111,7 +121,7 @@ def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
     if len({ids[0] for ids in tokens if ids}) != shape.classes:
         raise FieldError(f"the answers {shape.answers} do not begin with different tokens of {base.name}")
     _check_tuning(shape)
-    return TokenClassifier(tuned(backbone, shape.tuning, shape.lora_rank), [ids[0] for ids in tokens])
+    return TokenClassifier(_tuned(backbone, shape), [ids[0] for ids in tokens])
 
 
 def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
@@ -119,7 +129,11 @@ def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
 
     backbone = causal_model(base, "head lm")
     _check_tuning(shape)
-    return LanguageModel(tuned(backbone, shape.tuning, shape.lora_rank))
+    return LanguageModel(_tuned(backbone, shape))
+
+
+def _tuned(backbone: nn.Module, shape: Shape) -> nn.Module:
+    return tuned(backbone, shape.tuning, shape.lora_rank, shape.adapted)
 
 
 def _check_tuning(shape: Shape) -> None:

@@ -11,13 +11,13 @@ __all__ = ["LanguageModel", "LinearClassifier", "TokenClassifier", "last_token",
 
 
 def last_token(mask: Tensor) -> Tensor:
-    """Position of each row's last real token, (B,), by the mask: a real token may have the padding's id."""
+    """Find the position of each row's last real token, (B,), by the mask: a real token may have the padding's id."""
     positions = torch.arange(mask.shape[1], device=mask.device)
     return (mask.long() * positions).max(dim=1).values
 
 
 def pooled(hidden: Tensor, mask: Tensor, how: str) -> Tensor:
-    """Hidden states (B, T, d) to one vector per row, (B, d) float32."""
+    """Pool hidden states (B, T, d) to one vector per row, (B, d) float32."""
     if how == "mean":
         weight = mask.to(torch.float32)
         return (hidden.float() * weight[..., None]).sum(dim=1) / weight.sum(dim=1, keepdim=True)
@@ -35,12 +35,12 @@ class LinearClassifier(nn.Module):
         self.backbone, self.head, self.pooling = backbone, head, pooling
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Pooled last hidden state, (B, d) float32."""
+        """Compute the pooled last hidden state, (B, d) float32."""
         hidden: Any = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return pooled(hidden, attention_mask, self.pooling)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits (B, K) float32."""
+        """Compute logits (B, K) float32."""
         logits: Tensor = self.head(self.features(input_ids, attention_mask))
         return logits
 
@@ -54,7 +54,7 @@ class TokenClassifier(nn.Module):
         self.register_buffer("answers", torch.tensor(answers), persistent=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits (B, K) float32."""
+        """Compute logits (B, K) float32."""
         logits: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).logits
         rows = torch.arange(len(logits), device=logits.device)
         return logits[rows, last_token(attention_mask)][:, self.answers].float()  # type: ignore[index]
@@ -68,7 +68,7 @@ class LanguageModel(nn.Module):
         self.backbone = backbone
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Log-probabilities (B, T) float32, in nats; 0 for the first token of a row, which nothing comes before."""
+        """Compute log-probabilities (B, T) float32, in nats; 0 for the first token of a row, which has no token before it."""
         logits: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).logits[:, :-1].float()
         found = nn.functional.cross_entropy(logits.transpose(1, 2), input_ids[:, 1:], reduction="none")
         return nn.functional.pad(-found, (1, 0))

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationInfo
 
 from w2s.errors import nearest
-from w2s.files.datafile import Content, DataFileError, content_sha256, data_folders
+from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
 
@@ -59,7 +59,7 @@ class ModelFolder(Content):
             return _checked(plain, snapshot(plain, _OF_THE_HUB))
         if plain.startswith("data:"):
             return _checked(plain, _data_path(plain))
-        return _checked(plain, packaged_path(plain) or (base / Path(plain).expanduser()).resolve())
+        return _checked(plain, packaged_path(plain) or beside(plain, base))
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
@@ -74,7 +74,7 @@ class ModelFolder(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether the name means the same from any folder."""
+        """Tell whether the name means the same from any folder."""
         return is_hub_name(name) or name.startswith("data:") or split_layers(name)[0] in PACKAGED
 
     @property
@@ -100,7 +100,7 @@ class _Models(Content):
 
     @classmethod
     def locate(cls, name: str, base: Path) -> Path:
-        """Look every member up; the path is the folder they are relative to."""
+        """Look up every member; return the folder to which they are relative."""
         for member in cls._names(name):
             ModelFolder.locate(member, base)
         return base.resolve()
@@ -114,7 +114,7 @@ class _Models(Content):
 
     @classmethod
     def keeps_name(cls, name: str) -> bool:
-        """Whether every member's name means the same from any folder."""
+        """Tell whether every member's name means the same from any folder."""
         return all(ModelFolder.keeps_name(member) for member in cls._names(name))
 
     def seen_from(self, folder: Path) -> str:
@@ -170,19 +170,27 @@ def split_layers(name: str) -> tuple[str, int | None]:
 
 
 def _checked(name: str, place: Path) -> Path:
-    """The folder, if it holds a model as transformers writes it; the ``.gguf`` file, if it is one or holds one."""
+    """Return the folder, if it holds a model as transformers writes it; the ``.gguf`` file, if it is one or holds one."""
     if place.suffix == _GGUF and place.is_file():
         return place
     if not (place / "config.json").is_file():
         if files := sorted(place.glob(f"*{_GGUF}")):
             return _only(name, files)
-        hint = nearest(name, PACKAGED)
+        hint = _sentence_folder(place) or nearest(name, PACKAGED)
         raise DataFileError(f"model {name}: no config.json in {place}{hint}; packaged models: {', '.join(PACKAGED)}")
     if not list(place.glob("*.safetensors")):
         raise DataFileError(f"model {name}: {place} has no .safetensors; pickled weights are not read")
     if not any(path for pattern in _TOKENIZERS for path in place.glob(pattern)):
         raise DataFileError(f"model {name}: {place} has no tokenizer ({', '.join(_TOKENIZERS)})")
     return place
+
+
+def _sentence_folder(place: Path) -> str:
+    """Say where the model is in a folder of sentence-transformers that keeps it apart from its pooling."""
+    inside = sorted(path.parent.name for path in place.glob("*/config.json") if list(path.parent.glob("*.safetensors")))
+    if not (place / "modules.json").is_file() or not inside:
+        return ""
+    return f"; it is a folder of sentence-transformers, whose model is in {place / inside[0]}: name that"
 
 
 def _only(name: str, files: list[Path]) -> Path:

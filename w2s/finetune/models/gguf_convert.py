@@ -2,7 +2,7 @@
 
 Reading a file of a hundred million weights takes 10 s to a minute, most of it for the tokenizer, and a grid loads its models
 hundreds of times. So the folder is kept in the user's cache folder, under the digest of the file and the versions of the
-libraries that read it; it takes 4 bytes a weight.
+libraries that read it; it takes 4 bytes a weight. Of workers that meet a file at once one converts it, the others wait.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from pathlib import Path
 from typing import Any
 
 from w2s.errors import FieldError
-from w2s.files.cache import cache_folder
+from w2s.files.cache import cache_folder, made_once
 from w2s.files.datafile import content_sha256
 from w2s.files.durable import publish
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.gguf_header import gguf_header
 from w2s.finetune.models.quiet import quiet
 
-__all__ = ["files_of"]
+__all__ = ["check_gguf", "files_of"]
+
+
+def check_gguf(base: ModelFolder) -> None:
+    """Raise :class:`FieldError` where a ``.gguf`` file cannot be converted: no package ``gguf``, or a kind that is not read."""
+    _need_gguf(base)
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    kind = str(gguf_header(base.path).config["model_type"])
+    if _plain(kind) not in map(_plain, GGUF_SUPPORTED_ARCHITECTURES):
+        raise FieldError(f"model {base.name}: transformers does not read models of kind {kind!r} from GGUF")
 
 
 def files_of(base: ModelFolder) -> Path:
@@ -34,22 +45,29 @@ def files_of(base: ModelFolder) -> Path:
     """
     if not base.is_gguf:
         return base.path
-    if importlib.util.find_spec("gguf") is None:
-        raise FieldError(f"model {base.name}: files in GGUF need the package gguf: pip install 'w2s-sweep[gguf]'")
+    _need_gguf(base)
     versions = [importlib.metadata.version(library) for library in ("transformers", "gguf")]
     place = cache_folder("models", "-".join([content_sha256(base.path)[:32], *versions]))
-    if not (place / "config.json").is_file():
-        _convert(base, place)
-    return place
+    return made_once(place, place / "config.json", lambda: _convert(base, place))
+
+
+def _need_gguf(base: ModelFolder) -> None:
+    if importlib.util.find_spec("gguf") is None:
+        raise FieldError(f"model {base.name}: files in GGUF need the package gguf: pip install 'w2s-sweep[gguf]'")
+
+
+def _plain(kind: str) -> str:
+    """Name a kind of model without the signs in which llama.cpp and transformers differ: qwen2moe, qwen2_moe."""
+    return kind.replace("-", "").replace("_", "")
 
 
 def _convert(base: ModelFolder, place: Path) -> None:
-    """Make the folder beside its place and rename it; another process may have been faster."""
+    """Make the folder beside its place and rename it."""
     partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
     partial.mkdir(parents=True)
     try:
         _write(base, partial)
-        if not place.exists():  # another process may have made it meanwhile: the same content
+        if not (place / "config.json").is_file():  # without locks another process may have made it: the same content
             publish(partial, place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

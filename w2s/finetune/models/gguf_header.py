@@ -62,7 +62,10 @@ class GGUFHeader:
 
 
 def gguf_header(path: Path) -> GGUFHeader:
-    """Read the header; raise :class:`FieldError` for a file that is no GGUF, damaged or cut short. Some 0.1 s, then kept."""
+    """Read the header; raise :class:`FieldError` for a file that is no GGUF, damaged or cut short.
+
+    Reading takes about 0.1 s; the result is kept.
+    """
     found = path.stat()
     return _read(path, found.st_mtime_ns, found.st_size)
 
@@ -85,7 +88,7 @@ class _Reader:
         self.content, self.place = content, 0
 
     def whole(self) -> tuple[dict[str, Any], float, int]:
-        """Settings, number of weights, and the byte behind the last tensor."""
+        """Return the settings, the number of weights, and the place in the file where the last tensor ends."""
         if self.content[:4] != b"GGUF":
             raise ValueError("no GGUF")
         self.place = 4
@@ -122,7 +125,7 @@ class _Reader:
         return self.content[start : self.place].decode("utf-8", "replace")
 
     def _value(self, kind: int) -> Any:
-        """A value of a type; of an array, the number of its entries."""
+        """Return a value of a type; of an array, the number of its entries."""
         if kind == _STRING:
             return self._text()
         if kind != _ARRAY:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from w2s.files.cache import cache_folder
+from w2s.files.cache import cache_folder, made_once
 from w2s.files.datafile import DataFileError
 from w2s.files.durable import whole
 
@@ -60,7 +60,7 @@ def packaged_path(name: str) -> Path | None:
     """Return the folder or ``.gguf`` file of a packaged model, None for a name that is none.
 
     A model in parts is joined once, in the user's cache folder, and compared with its digest. Raises :class:`DataFileError`
-    where the package is not installed, or the joined file is another one.
+    where the package is not installed, or where the joined file has another digest.
     """
     if name not in PACKAGED:
         return None
@@ -68,10 +68,7 @@ def packaged_path(name: str) -> Path | None:
     if not entry.parts:
         return _module_folder(name, entry.module, entry.install) / entry.inside
     joined = cache_folder("models", entry.sha256[:32]) / entry.inside
-    if not joined.is_file():
-        sources = [_module_folder(name, module, entry.install) / inside for module, inside in entry.parts]
-        _join(name, sources, joined, entry.sha256)
-    return joined
+    return made_once(joined, joined, lambda: _join(name, entry, joined))
 
 
 def _module_folder(name: str, module: str, install: str) -> Path:
@@ -82,7 +79,8 @@ def _module_folder(name: str, module: str, install: str) -> Path:
     return Path(places[0])
 
 
-def _join(name: str, sources: list[Path], joined: Path, sha256: str) -> None:
+def _join(name: str, entry: Packaged, joined: Path) -> None:
+    sources = [_module_folder(name, module, entry.install) / inside for module, inside in entry.parts]
     if absent := [source for source in sources if not source.is_file()]:
         raise DataFileError(f"model {name}: its package lacks {absent[0]}")
     with whole(joined) as temporary:
@@ -92,5 +90,7 @@ def _join(name: str, sources: list[Path], joined: Path, sha256: str) -> None:
                     shutil.copyfileobj(stream, target, 1 << 20)
         with temporary.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != sha256:
-            raise DataFileError(f"model {name}: the parts of its package join to a file with sha256 {found}, not {sha256}")
+        if found != entry.sha256:
+            raise DataFileError(
+                f"model {name}: the parts of its package join to a file with sha256 {found}, not {entry.sha256}"
+            )

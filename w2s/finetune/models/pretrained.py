@@ -8,18 +8,28 @@ from typing import TYPE_CHECKING, Any, Literal
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_convert import files_of
+from w2s.finetune.models.small_pass import unused_linears
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Tuning", "causal_model", "is_causal", "pretrained", "tuned"]
+__all__ = ["Adapted", "Tuning", "causal_model", "is_causal", "model_settings", "pretrained", "tuned"]
 
 Tuning = Literal["full", "frozen_embeddings", "lora", "head_only"]
 """Which weights are trained."""
+Adapted = Literal["all", "used"]
+"""Which linear layers LoRA adapts: all, or those that have a part in the output."""
+
+
+def model_settings(base: ModelFolder) -> Any:
+    """Return the configuration object that transformers makes of a model's files; it raises what transformers raises."""
+    import transformers
+
+    return transformers.AutoConfig.from_pretrained(files_of(base), local_files_only=True, trust_remote_code=False)
 
 
 def is_causal(config: Any) -> bool:
-    """Whether a configuration is that of a causal language model."""
+    """Tell whether a configuration is that of a causal language model."""
     import transformers
 
     mapping = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -27,9 +37,10 @@ def is_causal(config: Any) -> bool:
     return config.model_type in mapping and config.model_type not in masked
 
 
-def pretrained(auto: Any, base: ModelFolder) -> Any:
+def pretrained(auto: Any, base: ModelFolder, *, without_weights: bool = False) -> Any:
     """Load a model's weights in float32 by one of the automatic classes of transformers, cut to the layers asked for.
 
+    ``without_weights`` leaves them on Torch's meta device, where a pass tells shapes alone.
     Raises :class:`FieldError` for files that lack weights, and for more layers than there are.
     """
     import torch
@@ -41,6 +52,7 @@ def pretrained(auto: Any, base: ModelFolder) -> Any:
         local_files_only=True,
         dtype=torch.float32,
         output_loading_info=True,
+        **({"device_map": {"": "meta"}} if without_weights else {}),
     )
     # transformers fills what a file lacks with random numbers; a pooler is never used here.
     if absent := sorted(name for name in report["missing_keys"] if "pooler" not in name):
@@ -55,41 +67,50 @@ def causal_model(base: ModelFolder, purpose: str) -> Any:
     """Load a causal language model with its logits; raise :class:`FieldError` for a model of another kind."""
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(files_of(base), local_files_only=True, trust_remote_code=False)
-    if not is_causal(config):
+    if not is_causal(model_settings(base)):
         raise FieldError(f"model {base.name} is no causal language model; {purpose} needs one")
     return pretrained(transformers.AutoModelForCausalLM, base)
 
 
 def _truncate(model: Any, base: ModelFolder) -> None:
-    """Keep the first layers: of the longest list of modules, which is a transformer's stack."""
+    """Keep the first layers: of the list of modules that has as many as the configuration says, or of layers that are one."""
     import torch
 
-    stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
-    if not stacks:
-        raise FieldError(f"model {base.name}: has no stack of layers to cut")
-    name, stack = max(stacks, key=lambda pair: len(pair[1]))
-    keep = base.layers or 0
-    if keep > len(stack):
-        raise FieldError(f"model {base.name}: has {len(stack)} layers, not {keep}")
-    parent = model.get_submodule(name.rpartition(".")[0])
-    setattr(parent, name.rpartition(".")[2], torch.nn.ModuleList(list(stack)[:keep]))
-    for key in ("num_hidden_layers", "n_layer", "num_layers"):
-        if hasattr(model.config, key):
-            setattr(model.config, key, keep)
+    config, keep = model.config, base.layers or 0
+    depth = int(config.num_hidden_layers)
+    if keep > depth:
+        raise FieldError(f"model {base.name}: has {depth} layers, not {keep}")
+    lists = {name: part for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)}
+    name = next((name for name, part in lists.items() if len(part) == depth), None)
+    if name is not None:
+        parent = model.get_submodule(name.rpartition(".")[0])
+        setattr(parent, name.rpartition(".")[2], torch.nn.ModuleList(list(lists[name])[:keep]))
+    elif getattr(config, "num_hidden_groups", None) != 1:  # ALBERT passes one layer many times
+        raise FieldError(f"model {base.name}: has no stack of {depth} layers to cut")
+    config.num_hidden_layers = keep
 
 
-def tuned(backbone: Any, tuning: Tuning, lora_rank: int) -> nn.Module:
-    """Say which weights are trained: all, all but the embeddings, LoRA of a rank beside all linear layers, or none."""
+def tuned(backbone: Any, tuning: Tuning, lora_rank: int, adapted: Adapted = "used") -> nn.Module:
+    """Say which weights are trained: all, all but the embeddings, LoRA of a rank beside linear layers, or none.
+
+    ``adapted`` says beside which: those that have a part in the output, or all. The head of a language model is never one.
+    """
     if tuning == "lora":
         import peft
 
-        config = peft.LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, target_modules="all-linear", lora_dropout=0.0)
+        idle = unused_linears(backbone) if adapted == "used" else []
+        config = peft.LoraConfig(
+            r=lora_rank,
+            lora_alpha=2 * lora_rank,
+            target_modules="all-linear",
+            exclude_modules=idle or None,
+            lora_dropout=0.0,
+        )
         with warnings.catch_warnings():
             # peft asks transformers by a name of before 5.0, and says so when it corrects itself for GPT-2's transposed layers.
             warnings.simplefilter("ignore")
-            adapted: nn.Module = peft.get_peft_model(backbone, config)
-        return adapted
+            result: nn.Module = peft.get_peft_model(backbone, config)
+        return result
     if tuning == "head_only":
         backbone.requires_grad_(requires_grad=False)
     elif tuning == "frozen_embeddings":

@@ -11,7 +11,7 @@ __all__ = ["quiet"]
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the libraries' progress bars and load reports off the terminal."""
+    """Keep the progress bars and load reports of the libraries off the terminal."""
     import transformers
 
     level, bars = transformers.logging.get_verbosity(), os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_header import gguf_header
 
-__all__ = ["check_model", "depth_and_width", "model_config", "parameter_count"]
+__all__ = ["configured_layers", "configured_width", "layer_count", "model_config", "parameter_count"]
 
-_DEPTHS = ("num_hidden_layers", "n_layer", "num_layers")
-_WIDTHS = ("hidden_size", "n_embd", "d_model", "dim")
+_DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "layers")
+_WIDTHS = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim", "embed_dim")
 
 
 def model_config(base: ModelFolder) -> dict[str, Any]:
-    """Return the configuration by the names of transformers: all of ``config.json``, or what a GGUF file's header tells.
+    """Return the configuration by the names of transformers: all of ``config.json``, or the facts in a GGUF file's header.
 
     Raises :class:`FieldError` for a file that is no JSON or no GGUF.
     """
@@ -35,19 +36,34 @@ def model_config(base: ModelFolder) -> dict[str, Any]:
     return config
 
 
+def configured_layers(config: Mapping[str, Any]) -> int | None:
+    """Return the number of layers that a configuration tells, None where it tells none."""
+    return next((int(config[key]) for key in _DEPTHS if isinstance(config.get(key), int)), None)
+
+
 @functools.lru_cache(maxsize=256)
-def depth_and_width(base: ModelFolder) -> tuple[int, int]:
-    """Return the number of layers (after a cut to the first K) and the width of the hidden states, from the configuration."""
+def layer_count(base: ModelFolder) -> int:
+    """Return the number of layers, after a cut to the first K; :class:`FieldError` where the configuration tells none."""
+    depth = configured_layers(model_config(base))
+    if depth is None:
+        raise FieldError(f"model {base.name}: its configuration tells no number of layers")
+    return depth if base.layers is None else min(depth, base.layers)
+
+
+def configured_width(base: ModelFolder) -> int:
+    """Return the width of the hidden states that the configuration tells, which that of a projected output may not be.
+
+    Raises :class:`FieldError` where it tells none.
+    """
     config = model_config(base)
-    depth = next((int(config[key]) for key in _DEPTHS if key in config), None)
-    width = next((int(config[key]) for key in _WIDTHS if key in config), None)
-    if depth is None or width is None:
-        raise FieldError(f"model {base.name}: its configuration tells no number of layers or width")
-    return (depth if base.layers is None else min(depth, base.layers)), width
+    width = next((int(config[key]) for key in _WIDTHS if isinstance(config.get(key), int)), None)
+    if width is None:
+        raise FieldError(f"model {base.name}: its configuration tells no width of the hidden states")
+    return width
 
 
 def parameter_count(base: ModelFolder) -> float:
-    """Weights of a model, from the headers of its files; layers that are cut off count too."""
+    """Count the weights of a model, from the headers of its files; layers that are cut off count too."""
     if base.is_gguf:
         return gguf_header(base.path).weights
     total = 0.0
@@ -58,7 +74,7 @@ def parameter_count(base: ModelFolder) -> float:
 
 
 def _header(path: Path, name: str) -> dict[str, Any]:
-    """The header of a safetensors file; :class:`FieldError` for one that is damaged or cut short."""
+    """Read the header of a safetensors file; :class:`FieldError` for one that is damaged or cut short."""
     try:
         with path.open("rb") as stream:
             size = struct.unpack("<Q", stream.read(8))[0]
@@ -69,12 +85,3 @@ def _header(path: Path, name: str) -> dict[str, Any]:
     if path.stat().st_size != 8 + size + end:
         raise FieldError(f"model {name}: {path} is cut short: {path.stat().st_size:,} of {8 + size + end:,} bytes")
     return header
-
-
-def check_model(base: ModelFolder) -> None:
-    """Raise :class:`FieldError` for weights that are damaged, or for more layers than there are."""
-    parameter_count(base)
-    config = model_config(base)
-    depth = next((config[key] for key in _DEPTHS if key in config), None)
-    if depth is not None and base.layers is not None and base.layers > depth:
-        raise FieldError(f"model {base.name}: has {depth} layers, not {base.layers}")

@@ -133,7 +133,7 @@ class Objective(ABC):
         """Predict some rows of ``texts`` with the model as it is now: (b, width) float64."""
 
     def validated(self, predict: Predict) -> Mapping[str, float]:  # noqa: ARG002
-        """Score the model on held-out examples that were given with the others; no truth.
+        """Score the model on held-out examples that were given with the others; no truth is used.
 
         ``validation_agreement`` among the scores is what legal stopping maximises. ``predict`` predicts rows of ``texts``.
         """
@@ -144,7 +144,7 @@ class Objective(ABC):
         return self
 
     def learned(self) -> Mapping[str, Tensor]:
-        """Tensors that are learned beside the model, by name; each requires a gradient."""
+        """Return the tensors that are learned beside the model, by name; each requires a gradient."""
         return {}
 
     def update(self, progress: float) -> None:  # noqa: ARG002
@@ -156,7 +156,7 @@ class Objective(ABC):
         return None
 
     def said(self) -> Mapping[str, Any]:
-        """Return what was learned beside the model as JSON values, for the account of the training."""
+        """Return what was learned beside the model, as JSON values for the account of the training."""
         return {}
 
 

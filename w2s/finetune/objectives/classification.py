@@ -75,7 +75,7 @@ class Classification(Objective):
 
     @classmethod
     def read(cls, source: Source) -> Self:
-        """Read texts (or what else :attr:`reader` reads) and the one table of labels."""
+        """Read texts (or what :attr:`reader` reads in their place) and the one table of labels."""
         given = read_table(source.labels[0], "labels")
         items = LabelledItems(source, given, cls.reader)
         return cls(
@@ -92,11 +92,11 @@ class Classification(Objective):
 
     @classmethod
     def _more(cls, source: Source, ids: Sequence[str]) -> dict[str, Any]:  # noqa: ARG003
-        """Further arguments, from the options and the other tables."""
+        """Return further arguments, from the options and the other tables."""
         return {}
 
     def to(self, device: torch.device) -> Self:
-        """Move the targets."""
+        """Move the targets to a device."""
         self.targets = self.targets.to(device)
         return self
 
@@ -113,7 +113,7 @@ class Classification(Objective):
         return probabilities_of(module, self.texts, rows)
 
     def validated(self, predict: Predict) -> Mapping[str, float]:
-        """Share of held-out items whose most probable class is that of their given labels, and the cross-entropy."""
+        """Score held-out items: the share whose most probable class is that of their given labels, and the cross-entropy."""
         import torch
 
         if self.validation is None:
@@ -126,7 +126,7 @@ class Classification(Objective):
         }
 
     def _wanted(self, labels: Tensor) -> Tensor:
-        """Given labels (m, K) of held-out items."""
+        """Return the given labels (m, K) of held-out items."""
         return labels
 
     def _index(self, places: Any) -> Tensor:

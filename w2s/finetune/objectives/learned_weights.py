@@ -78,7 +78,7 @@ class LearnedWeights(Classification):
         )
 
     def to(self, device: torch.device) -> Self:
-        """Move targets and weights."""
+        """Move targets and weights to a device."""
         super().to(device)
         self.agreed = self.agreed.to(device)
         self.weights = self.weights.detach().to(device).requires_grad_()
@@ -102,7 +102,7 @@ class LearnedWeights(Classification):
         return {"weights": self.weights}
 
     def update(self, progress: float) -> None:
-        """Take a step down the gradient, back onto the simplex; none while only easy items count."""
+        """Take a step down the gradient, then clip and normalise the weights; do nothing while only easy items count."""
         import torch
 
         if progress < self.easy or self.rate == 0.0 or self.weights.grad is None:
@@ -123,6 +123,6 @@ class LearnedWeights(Classification):
         return self._mean(labels.to(self.weights.device)).detach().cpu()
 
     def _mean(self, labels: Tensor) -> Tensor:
-        """Weighted mean (b, K) of labels (b, M, K); divided by the sum of the weights, so that it sums to 1 at any of them."""
+        """Average labels (b, M, K) by the weights, (b, K); the division by the sum of the weights makes rows sum to 1."""
         weights = (self.weights / self.weights.sum()).to(labels.dtype)
         return (weights[:, None] * labels).sum(dim=1)

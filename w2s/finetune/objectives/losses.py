@@ -41,7 +41,7 @@ class Loss:
     separable: bool = False
 
     def with_options(self, given: Mapping[str, Any]) -> Callable[[Tensor, Tensor, float], Tensor]:
-        """Bind options; raise :class:`FieldError` for one the loss does not have, or a value that it cannot have."""
+        """Bind options; raise :class:`FieldError` for an option that the loss does not have, or a value that it cannot have."""
         bound = self.options.checked(f"loss {self.name!r}", given)
         return lambda logits, targets, progress: self.function(logits, targets, progress, **bound)
 
@@ -68,7 +68,7 @@ def find_loss(name: str) -> Loss:
 def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:
     """Raise :class:`FieldError` unless a loss gives a training what it needs: a finite scalar with a finite gradient.
 
-    Tries it on two rows. The losses of this module are known to, and without Torch there is nothing to try.
+    The loss is tried on two rows. The losses of this module need no trial, and without Torch there is none.
     """
     found = find_loss(name)
     if found.function.__module__ == __name__ or importlib.util.find_spec("torch") is None:
@@ -98,10 +98,10 @@ def _trouble(function: Callable[[Tensor, Tensor, float], Tensor], classes: int) 
 
 
 def coefficient(schedule: str, progress: float, peak: float, warmup: float) -> float:
-    """Weight of the student's own opinion at a share ``progress`` of the training.
+    """Compute the weight of the student's own opinion at a share ``progress`` of the training.
 
     ``paper``: linear from 0 to ``peak`` over the first ``warmup`` of training, then constant (Burns et al. 2023). ``oai_code``:
-    the released code, which creeps to ``peak * warmup`` and jumps to ``peak`` behind it. ``constant``: ``peak``.
+    the released code, which rises to ``peak * warmup`` and then jumps to ``peak``. ``constant``: ``peak``.
     """
     if schedule == "paper":
         return peak * min(1.0, progress / warmup) if warmup > 0 else peak
@@ -117,19 +117,19 @@ _THRESHOLDS = ("median", "weak_prior", "argmax")
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """-sum_k q_k log p_k per row, (B,)."""
+    """Compute -sum_k q_k log p_k per row, (B,)."""
     return -(targets * logits.log_softmax(dim=1)).sum(dim=1)
 
 
 @loss("xent", separable=True)
 def xent(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
-    """Naive finetuning: cross-entropy against the weak probabilities."""
+    """Compute the cross-entropy against the weak probabilities: naive finetuning."""
     return cross_entropy(logits, targets).mean()
 
 
 @loss("kl", separable=True)
 def kl(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG001
-    """KL(weak || student): cross-entropy less the entropy of the labels, which has no gradient."""
+    """Compute KL(weak || student): cross-entropy less the entropy of the labels, which has no gradient."""
     return (cross_entropy(logits, targets) + targets.xlogy(targets).sum(dim=1)).mean()
 
 
@@ -143,9 +143,9 @@ def kl(logits: Tensor, targets: Tensor, progress: float) -> Tensor:  # noqa: ARG
 def confidence(
     logits: Tensor, targets: Tensor, progress: float, schedule: str, threshold: str, alpha_max: float, warmup: float
 ) -> Tensor:
-    """(1 - a) CE(f, weak) + a CE(f, hardened f): Burns et al. 2023, with the schedule and threshold of paper or released code.
+    """Compute (1 - a) CE(f, weak) + a CE(f, hardened f) of Burns et al. 2023.
 
-    Without a coefficient it is exactly ``xent``, bit for bit.
+    Schedule and threshold are those of the paper or of the released code. At a = 0 it is exactly ``xent``, bit for bit.
     """
     alpha = coefficient(schedule, progress, alpha_max, warmup)
     if alpha == 0.0:
@@ -155,7 +155,7 @@ def confidence(
 
 
 def hardened(logits: Tensor, targets: Tensor, threshold: str) -> Tensor:
-    """One-hot opinions of the student, (B, K), without gradient.
+    """Make the student's opinions one-hot, (B, K), without gradient.
 
     Two classes, ``median``: the upper half of the batch by p_1 is class 1, exactly B // 2 rows, ties by place. ``weak_prior``:
     class 0 where p_0 reaches its quantile at the weak labels' mean of class 1 (interpolated), as in the released code.
@@ -179,30 +179,58 @@ def hardened(logits: Tensor, targets: Tensor, threshold: str) -> Tensor:
 
 @loss("product", separable=True, alpha=Number(1.0), beta=Number(1.0))
 def product(logits: Tensor, targets: Tensor, progress: float, alpha: float, beta: float) -> Tensor:  # noqa: ARG001
-    """CE against the normalised product student^beta weak^alpha, without gradient through it; released code of Burns et al."""
+    """Compute the CE against the normalised product student^beta weak^alpha, which passes no gradient.
+
+    Source: the released code of Burns et al.
+    """
     own = beta * logits.detach().log_softmax(dim=1) + alpha * targets.clamp_min(1e-30).log()
     return cross_entropy(logits, own.softmax(dim=1)).mean()
 
 
 @loss("entropy", separable=True, schedule=OneOf(*_SCHEDULES), alpha_max=Number(0.5, high=1), warmup=Number(0.2, high=1))
 def entropy(logits: Tensor, targets: Tensor, progress: float, schedule: str, alpha_max: float, warmup: float) -> Tensor:
-    """CE against (1 - a) weak + a (the student's own probabilities, detached): EleutherAI's entropy loss."""
+    """Compute the CE against (1 - a) weak + a (the student's own probabilities, detached): EleutherAI's entropy loss.
+
+    With p the student's and q the weak probabilities of a row, its gradient by the logits is (1 - a) (p - q): that of ``xent``
+    times 1 - a. So it is naive finetuning at a smaller step, and no entropy is lowered; :func:`entropy_penalty` lowers it.
+    """
     alpha = coefficient(schedule, progress, alpha_max, warmup)
     if alpha == 0.0:
         return cross_entropy(logits, targets).mean()
     return cross_entropy(logits, (1.0 - alpha) * targets + alpha * logits.detach().softmax(dim=1)).mean()
 
 
+@loss("entropy_penalty", separable=True, alpha=Number(0.5))
+def entropy_penalty(logits: Tensor, targets: Tensor, progress: float, alpha: float) -> Tensor:  # noqa: ARG001
+    """Compute CE(f, weak) + alpha H(f), with H(f) = -sum_k p_k log p_k in nats: an unsure student pays for it.
+
+    The gradient by the logits of a row is p - q - alpha p (log p + H), so beside imitating the student is pushed towards the
+    class that it believes in already. This is how overviews write the confidence loss; Burns et al. harden f instead
+    (:func:`confidence`). Without ``alpha`` it is exactly ``xent``, bit for bit.
+    """
+    if alpha == 0.0:
+        return cross_entropy(logits, targets).mean()
+    logs = logits.log_softmax(dim=1)
+    return (-(targets * logs).sum(dim=1) - alpha * (logs.exp() * logs).sum(dim=1)).mean()
+
+
 @loss("window", separable=True, radius=Number(0.15, high=0.5))
 def window(logits: Tensor, targets: Tensor, progress: float, radius: float) -> Tensor:  # noqa: ARG001
-    """CE on rows where the student is uncertain, max p < 1/2 + radius, divided by the whole batch; zero when there is none."""
+    """Compute the CE on rows where the student is uncertain, max p < 1/2 + radius, divided by the whole batch.
+
+    The loss is zero when there is no such row.
+    """
     keep = logits.detach().softmax(dim=1).max(dim=1).values < 0.5 + radius
     return (cross_entropy(logits, targets) * keep).sum() / len(logits)
 
 
 @loss("adaptive", separable=True, temperature=Number(1.0, above=True))
 def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: float) -> Tensor:  # noqa: ARG001
-    """Guo et al. 2024 (arXiv 2402.03749): each row weighs its own opinion by how well it fits against the weak one's."""
+    """Compute (1 - a) CE(f, weak) + a CE(f, hardened f) with a weight a for each row.
+
+    a is the first part of the softmax, at ``temperature``, of the row's CE against its own hardened opinion and against the
+    hardened weak one (Guo et al. 2024, arXiv 2402.03749).
+    """
     import torch
 
     own = torch.nn.functional.one_hot(logits.detach().argmax(dim=1), logits.shape[1]).to(targets.dtype)
@@ -214,5 +242,5 @@ def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: floa
 
 @loss("reverse_xent", separable=True, floor=Number(1e-6, high=1, above=True))
 def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float) -> Tensor:  # noqa: ARG001
-    """-sum_k p_k log q_k, the roles swapped (arXiv 2505.24313); weak probabilities are cut at ``floor``."""
+    """Compute -sum_k p_k log q_k, the roles swapped (arXiv 2505.24313); weak probabilities are cut at ``floor``."""
     return -(logits.softmax(dim=1) * targets.clamp_min(floor).log()).sum(dim=1).mean()

@@ -19,7 +19,7 @@ class OneOf:
         self.words, self.default = words, words[0]
 
     def problem(self, value: Any) -> str:
-        """Say why a value is none of the words; empty when it is one."""
+        """Say why a value is none of the words; return an empty text when it is one."""
         return "" if value in self.words else f"is not one of: {', '.join(self.words)}{nearest(value, self.words)}"
 
 
@@ -34,7 +34,7 @@ class Number:
     whole: bool = False
 
     def problem(self, value: Any) -> str:
-        """Say why a value is no such number; empty when it is one."""
+        """Say why a value is no such number; return an empty text when it is one."""
         if isinstance(value, (int, float)) and math.isfinite(value):
             inside = self.low < value if self.above else self.low <= value
             if inside and value <= self.high and (not self.whole or float(value).is_integer()):
@@ -52,10 +52,10 @@ class Options:
         self.defaults = {name: value.default if name in self.allowed else value for name, value in declared.items()}
 
     def checked(self, owner: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all options, the given ones among them.
+        """Return all options, with the given ones in place of their defaults.
 
-        Raises :class:`w2s.errors.FieldError`, which begins with ``owner``, for an option that there is not and for a value
-        that it cannot have.
+        Raises :class:`w2s.errors.FieldError`, which begins with ``owner``, for an unknown option and for a value that an
+        option cannot have.
         """
         for name, value in given.items():
             if name not in self.defaults:

@@ -78,7 +78,7 @@ class DPO(Reward):
         return {"reference": reference, **cls.options.checked("objective 'dpo'", source.settings)}
 
     def to(self, device: torch.device) -> Self:
-        """Move targets and reference."""
+        """Move targets and reference to a device."""
         self.reference = self.reference.to(device)
         return super().to(device)
 

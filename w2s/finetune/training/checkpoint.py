@@ -20,7 +20,7 @@ _TENSORS, _CONTENT = "state.safetensors", "state.json"
 
 
 def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> None:
-    """Write the state of a step; a rename makes it count, and then older ones go."""
+    """Write the state of a step to a folder; a rename makes it valid, and older steps are then removed."""
     place, partial = folder / f"step-{step}", folder / f".step-{step}"
     partial.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / _TENSORS)
@@ -32,7 +32,7 @@ def write_step(folder: Path, step: int, tensors: Mapping[str, Tensor], content: 
 
 
 def latest_step(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Tensor file and content of the last step that can be read; None when there is none."""
+    """Return tensor file and content of the last step that can be read; None when there is none."""
     for place in sorted(folder.glob("step-*"), key=lambda item: int(item.name.removeprefix("step-")), reverse=True):
         try:
             content = json.loads((place / _CONTENT).read_text(encoding="utf-8"))

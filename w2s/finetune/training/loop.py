@@ -105,7 +105,7 @@ class Trainer(Resumable):
         return in_batches(self.objective.texts, rows, lambda chosen: self.objective.predicted(self.module, chosen))
 
     def held_weights(self) -> int:
-        """Weights that the device holds."""
+        """Count the weights that the device holds."""
         return sum(weight.numel() for weight in self.module.parameters())
 
     def _step(self, batch: Any) -> None:
@@ -123,7 +123,7 @@ class Trainer(Resumable):
         self.curve.append({"step": self.step, "loss": math.nan, "learning_rate": rate})
 
     def _settle(self) -> None:
-        """Wait for the device: enter the losses of the last steps and the seconds they took."""
+        """Wait for the device; then write the losses of the last steps into the curve and add up the seconds."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         for name, pending in (("loss", self._losses), ("learned", self._traces)):
@@ -150,13 +150,16 @@ class Trainer(Resumable):
         return self.micro > 1
 
     def _clear(self) -> None:
-        """Forget all gradients."""
+        """Reset all gradients."""
         self.optimizer.zero_grad(set_to_none=True)
         for tensor in self.objective.learned().values():
             tensor.grad = None
 
     def _gradient(self, batch: Any) -> Tensor:
-        """Leave the gradient of the loss over the whole batch in what is trained; return the loss, a scalar."""
+        """Compute the gradient of the loss over the whole batch; return the loss, a scalar.
+
+        The gradient is left in the trained tensors.
+        """
         self._clear()
         pieces = [slice(k, k + self.micro) for k in range(0, len(batch), self.micro)]
         if len(pieces) == 1 or self.separable:
@@ -180,7 +183,7 @@ class Trainer(Resumable):
     def _gradient_of_outputs(self, outputs: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the loss of a whole batch and its gradient with respect to the batch's outputs, (B, ...).
 
-        The gradient with respect to what the objective learns is left in it.
+        The tensors that the objective learns get their gradients too.
         """
         outputs = outputs.detach().requires_grad_()
         value, learned = self.objective.loss(outputs, batch, self.progress), list(self.objective.learned().values())
@@ -190,7 +193,7 @@ class Trainer(Resumable):
         return value.detach(), gradient
 
     def _outputs(self, places: Any, first: int) -> Tensor:
-        """Outputs (b, ...) float32 of some examples; ``first``, where they are in the batch, decides their noise."""
+        """Compute outputs (b, ...) float32 of some examples; ``first``, their place in the batch, decides their noise."""
         if self.recipe.dropout is not None:  # the same noise in both passes, and after a resume
             torch.manual_seed(stream("dropout", str(self.step), str(first), seed=self.seed).key[0])
         return self.objective.outputs(self.module, places)

@@ -41,7 +41,7 @@ def run_ranks(
 ) -> None:
     """Run ``command RANK`` for ranks 0..count-1 until all have ended well.
 
-    What rank 0 prints goes to ``note`` line by line, what all say to standard error into ``folder``/rank-<rank>.log. Raises
+    What rank 0 prints goes to ``note`` line by line, the standard error of every rank to ``folder``/rank-<rank>.log. Raises
     :class:`RankError` with the last line of each that failed, when one fails or is killed; by then none is left running.
     """
     paths = os.pathsep.join(path for path in sys.path if path)
@@ -59,7 +59,7 @@ def run_ranks(
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone."""
+    """End this process as soon as its parent process has ended."""
 
     def wait() -> None:
         while os.read(0, 1024):  # not sys.stdin, whose lock an ending interpreter wants
@@ -86,7 +86,7 @@ def _watch(processes: Sequence[subprocess.Popen[bytes]], folder: Path, note: Cal
 
 
 def _reason(codes: Sequence[int | None], folder: Path) -> RankError:
-    """What went wrong: a rank that was killed says nothing itself, and the others only that it is gone."""
+    """Make the error that says what went wrong, from the exit codes and the logs of all ranks that failed."""
     failed = sorted((code, rank) for rank, code in enumerate(codes) if code)
     told = [f"rank {rank} of {len(codes)}: {_words(code, folder / f'rank-{rank}.log')}" for code, rank in failed]
     return RankError("; ".join(told), out_of_memory=any(code == OUT_OF_MEMORY for code, _ in failed))
@@ -100,7 +100,7 @@ def _words(code: int, log: Path) -> str:
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End what still runs, kindly, then not."""
+    """Terminate the processes that still run, and kill those that have not ended after a while."""
     for process in processes:
         if process.poll() is None:
             process.terminate()

@@ -51,7 +51,7 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Rate of step 0..steps-1: a rise over the first ``warmup`` share, then the schedule over what is left."""
+    """Compute the rate of step 0..steps-1: it rises over the first ``warmup`` share, then follows the schedule."""
     rising = round(recipe.warmup * steps)
     if step < rising:
         return recipe.learning_rate * (step + 1) / rising

@@ -52,12 +52,12 @@ class Training:
         return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ()))})
 
     def build(self) -> nn.Module:
-        """The classifier before its first step."""
+        """Build the module before its first step."""
         module, rate = build(self.base, self.whole_shape, self.seed), self.recipe.get("dropout")
         return module if rate is None else with_dropout(module, rate)
 
     def trainer(self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]) -> AnyTrainer:
-        """Make a trainer of the kind wanted, with the objective that the recipe names."""
+        """Make a trainer of the given kind, with the objective that the recipe names."""
         recipe = Recipe(**self.recipe)
         named = recipe.objective or {"name": "classification", "options": {}}
         source = Source(
@@ -97,7 +97,7 @@ def _write_curves(folder: Path, trainer: Trainer) -> None:
 
 
 def account(trainer: Trainer) -> dict[str, Any]:
-    """Say what a training was and what it took; ``held_weights`` are those on the device that holds most, between steps.
+    """Describe a training and its cost; ``held_weights`` are those on the device that holds most, between steps.
 
     ``learned`` is there where the objective learned something beside the model.
     """
@@ -123,7 +123,7 @@ def account(trainer: Trainer) -> dict[str, Any]:
 
 
 def operations_per_token(module: nn.Module) -> float:
-    """Nominal operations of a step per token: 2 a weight forward, 2 for activations and 2 for trained weights backward.
+    """Count the nominal operations of a step per token: 2 a weight forward; backward 2 for activations, 2 for trained weights.
 
     A table that is only looked up costs none; one that also makes the logits does. Attention between tokens is left out, and
     so is the way back through a model of which the head alone is trained.
@@ -138,7 +138,7 @@ def operations_per_token(module: nn.Module) -> float:
 
 
 def utilisation(rate: float, device: torch.device) -> float | None:
-    """Model FLOP/s over the card's peak; None where the peak is not known."""
+    """Divide the model's FLOP/s by the card's peak; None where the peak is not known."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name()

@@ -10,10 +10,8 @@ those of :class:`w2s.finetune.training.loop.Trainer`; only the order of sums dif
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import os
-import runpy
 import sys
 import tempfile
 import traceback
@@ -41,6 +39,7 @@ from w2s.finetune.training.loop import Matrix, Trainer
 from w2s.finetune.training.ranks import OUT_OF_MEMORY, RankError, end_with_parent, run_ranks
 from w2s.finetune.training.run import Training, account, write_results
 from w2s.plugins import Registry
+from w2s.user_files import import_file, source_path
 
 __all__ = ["ShardedTrainer", "foreign_parts", "join_ranks", "learn_part", "main", "shard", "train_as_rank", "train_sharded"]
 
@@ -61,7 +60,7 @@ def train_sharded(
 ) -> None:
     """Train in ``shards`` processes, each on a device of its own, and write what a training on one device writes.
 
-    When memory runs out the processes begin again at the last checkpoint with half the rows at once. Raises
+    When memory runs out, the processes start again from the last checkpoint with half the rows at once. Raises
     :class:`RankError` when a rank fails or is killed; ``scratch`` keeps the last checkpoint for the next attempt.
     """
     share = -(-int(training.recipe.get("batch", 32)) // shards)
@@ -99,7 +98,7 @@ def _run(
 
 
 def join_ranks(rank: int, ranks: int, meeting: Path) -> DeviceMesh:
-    """Meet the other ranks by a file of this machine; each takes its own GPU where there are any, else the CPU.
+    """Join the other ranks through a file of this machine; each rank takes a GPU of its own where there are any, else the CPU.
 
     Raises ValueError when there are GPUs, but fewer than ranks.
     """
@@ -118,7 +117,7 @@ def join_ranks(rank: int, ranks: int, meeting: Path) -> DeviceMesh:
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
-    """Deal out the weights, layer by layer of the longest stack, then the rest; the module is changed in place.
+    """Distribute the weights, layer by layer of the longest stack, then the rest; the module is changed in place.
 
     A layer moves to the device only to be cut, so that no device ever holds the whole model.
     """
@@ -143,13 +142,16 @@ class ShardedTrainer(Trainer):
         self.asked = self.micro = min(self.micro, -(-self.recipe.batch // self.devices))
 
     def held_weights(self) -> int:
-        """Weights in the memory of a rank between steps; the most of any rank."""
+        """Count the weights in the memory of a rank between steps; the most of any rank."""
         held = torch.tensor(sum(_local(weight).numel() for weight in self.module.parameters()), device=self.device)
         dist.all_reduce(held, dist.ReduceOp.MAX)
         return int(held)
 
     def predict(self, rows: Sequence[int]) -> Matrix:
-        """Class probabilities (n, K) of some items: batches in turns, and everyone takes part in every forward pass."""
+        """Predict some rows with the model as it is now, (n, K).
+
+        Ranks take batches in turns, and all ranks take part in every forward pass.
+        """
         chosen = np.asarray(rows, dtype=np.int64)
         batches = list(evaluation_batches(self.objective.texts.lengths[chosen], 8192))
         values = np.zeros((len(chosen), self.objective.width))
@@ -164,7 +166,10 @@ class ShardedTrainer(Trainer):
         return together.cpu().numpy()
 
     def whole_weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Trained weights by name, gathered one after another, on the CPU of rank 0; elsewhere they are empty."""
+        """Yield the trained weights by name, gathered one after another.
+
+        They are on the CPU of rank 0; on other ranks they are empty.
+        """
         yield from ((name, self._whole(weight)) for name, weight in self.weights.items())
 
     def _gradient(self, batch: Any) -> Tensor:
@@ -184,7 +189,10 @@ class ShardedTrainer(Trainer):
         return value
 
     def _gradient_of_share(self, batch: Any, own: Index, real: int) -> Tensor:
-        """One pass for a loss that does not need the whole batch: the sum of what each row gives, over pieces and ranks."""
+        """Compute the gradient of a loss that does not need the whole batch, in one pass over pieces and ranks.
+
+        Returns the loss, the sum of what each row adds.
+        """
         total = torch.zeros((), device=self.device)
         for start in range(0, len(own), self.micro):
             places = own[start : start + self.micro]
@@ -199,13 +207,16 @@ class ShardedTrainer(Trainer):
         return total
 
     def _share(self, size: int) -> tuple[Index, int]:
-        """Places of this rank's rows in a batch, as many on every rank (the last is repeated), and how many are its own."""
+        """Return the places of this rank's rows in a batch, and how many of them are its own.
+
+        All ranks have equally many places; the last row of the batch is repeated where rows are missing.
+        """
         width = -(-size // self.devices)
         first = self.rank * width
         return np.minimum(np.arange(first, first + width), size - 1), min(max(size - first, 0), width)
 
     def _gathered(self, outputs: Tensor, size: int) -> Tensor:
-        """Outputs (B, ...) of the whole batch, in its order."""
+        """Gather the outputs (B, ...) of the whole batch from all ranks, in its order."""
         parts = [torch.empty_like(outputs) for _ in range(self.devices)]
         dist.all_gather(parts, outputs.detach().contiguous())
         return torch.cat(parts)[:size]
@@ -245,7 +256,7 @@ def _local(weight: Tensor) -> Tensor:
 
 
 def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
-    """What one rank does: train with the others; rank 0 writes the whole model."""
+    """Train as one rank with the others; rank 0 writes the whole model."""
     given = job["training"]
     base = ModelFolder(given["base"]["name"], Path(given["base"]["path"]), given["base"]["sha256"])
     folders = {"items": Path(given["items"]), "labels": tuple(Path(folder) for folder in given["labels"])}
@@ -271,18 +282,18 @@ def foreign_parts(recipe: Mapping[str, Any]) -> list[list[str]]:
     """List the loss and the objective of a recipe with the files that register them: [kind, name, file]."""
     loss, name = str(recipe.get("loss", "xent")), (recipe.get("objective") or {}).get("name", "classification")
     parts = [["loss", loss, find_loss(loss).function], ["objective", name, find_objective(name)]]
-    return [[kind, word, inspect.getsourcefile(part) or ""] for kind, word, part in parts]
+    return [[kind, word, str(source_path(part) or "")] for kind, word, part in parts]
 
 
 def learn_part(kind: str, name: str, source: str) -> None:
-    """Run the file that registers a loss or an objective of one's own, which this process has not seen yet."""
+    """Run the user's file that registers a loss or an objective, which this process has not seen yet."""
     known: Mapping[str, Registry[Any]] = {"loss": LOSSES, "objective": OBJECTIVES}
     if not known[kind].has(name):
-        runpy.run_path(source)
+        import_file(Path(source))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Be one rank of a job file; the last line on standard error is the reason of a failure."""
+    """Run one rank of a job file; the last line on standard error is the reason of a failure."""
     end_with_parent()
     place = Path(arguments[0])
     try:

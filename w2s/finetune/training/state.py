@@ -47,7 +47,7 @@ class Resumable:
         self._saved = 0.0
 
     def _trained(self) -> dict[str, Tensor]:
-        """Everything that steps change: weights by name, and what the objective learns under ``objective/``."""
+        """Return everything that steps change: weights by name, and what the objective learns under ``objective/``."""
         return self.weights | {f"objective/{name}": tensor for name, tensor in self.objective.learned().items()}
 
     def _load(self, values: Mapping[str, Tensor]) -> None:
@@ -59,7 +59,7 @@ class Resumable:
         return self.checkpoint is not None and time.perf_counter() - self._saved >= every
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights, moments and best weights, by the names they have in a checkpoint."""
+        """Yield weights, moments and best weights, by the names they have in a checkpoint."""
         for name, weight in self.weights.items():
             yield f"weight/{name}", weight
             moments = self.optimizer.state[weight]  # empty for a weight that no text has reached
@@ -101,5 +101,5 @@ class Resumable:
         self.note(f"resumed at step {self.step} of {self.steps}")
 
     def _placed(self, value: Tensor, weight: Tensor) -> Tensor:
-        """Put a tensor of a checkpoint where the weight is that it belongs to."""
+        """Move a tensor of a checkpoint to the device of its weight."""
         return value.to(weight.device)

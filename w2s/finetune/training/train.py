@@ -19,7 +19,7 @@ __all__ = ["devices", "train", "training_cost"]
 
 
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
-    """6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
+    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
     return 6.0 * parameter_count(base) * rows * int(recipe.get("epochs", 2)) * max_length / 4
 
 

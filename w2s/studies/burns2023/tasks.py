@@ -14,8 +14,11 @@ import numpy.typing as npt
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.errors import FieldError
+from w2s.files.tablefile import read_table_file
+from w2s.finetune.data.formatters import Formatter
 from w2s.finetune.data.items import PARTS, Columns, draw_items
 from w2s.finetune.data.tasks import MissingColumnError, TaskData, formatter_of
+from w2s.studies.fields import asked_levels
 
 __all__ = [
     "TASK_FIELDS",
@@ -25,8 +28,10 @@ __all__ = [
     "class_count",
     "columns_of",
     "drawn",
+    "formatter_for",
     "has_pairs",
     "stacked",
+    "task_lines",
 ]
 
 _NAMES = ("text", "label", "pair", "group")
@@ -50,7 +55,7 @@ class TaskCell(Cell):
 
 
 def columns_of(cell: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the column names of a file of one's own, as the items' calls take them."""
+    """Return the column names of a user's file, as the items' calls take them."""
     return {name: cell[f"{name}_column"] for name in _NAMES}
 
 
@@ -67,7 +72,7 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def about(name: str) -> Iterator[None]:
-    """Let every :class:`FieldError` say which field it is about: this one, unless it names another."""
+    """Add the name of this field to every :class:`FieldError` that names no other."""
     try:
         yield
     except FieldError as error:
@@ -77,7 +82,7 @@ def about(name: str) -> Iterator[None]:
 def check_draws(block: Block) -> None:
     """Raise :class:`w2s.errors.FieldError` for parts that a task has too few items for.
 
-    Where groups could use a task up, what is left for the next part depends on the seed: then other seeds are tried too, as
+    Where groups could use up a task, what is left for the next part depends on the seed. Other seeds are then tried too, as
     many as a bounded number of items allows.
     """
     names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation")
@@ -90,14 +95,24 @@ def check_draws(block: Block) -> None:
                 _try_draw(level, seed)
 
 
+def task_lines(block: Block) -> list[str]:
+    """Say of every task what its classes are, how many rows no part can have and why, and which columns are not used."""
+    return [_task_line(*_source(level)) for level in asked_levels(block, *TASK_FIELDS)]
+
+
 def class_count(cell: Mapping[str, Any]) -> int:
-    """Count the classes: the formatter's, or the distinct labels of a file of one's own."""
+    """Count the classes: the formatter's, or the distinct labels of a user's file."""
     return _class_count(*_source(cell))
 
 
 def has_pairs(cell: Mapping[str, Any]) -> bool:
-    """Whether the items of a cell's task are pairs of replies to a prompt."""
-    return formatter_of(cell["task"], **columns_of(cell)).pairs  # type: ignore[arg-type]
+    """Tell whether the items of a cell's task are pairs of replies to a prompt."""
+    return formatter_for(cell).pairs
+
+
+def formatter_for(cell: Mapping[str, Any]) -> Formatter:
+    """Return the formatter that reads a cell's task."""
+    return formatter_of(cell["task"], **columns_of(cell))  # type: ignore[arg-type]
 
 
 def stacked(rows: Sequence[Mapping[str, Any] | None], block: Block) -> dict[str, npt.NDArray[Any]]:
@@ -122,7 +137,7 @@ class _Pool(NamedTuple):
         return max(self.groups, default=1) > 1
 
     def suffices(self, level: Mapping[str, Any]) -> bool:
-        """Whether every seed finds its items if one does: no groups, or so many that the largest ones use no class up."""
+        """Tell whether every seed finds its items if one does: no groups, or so many that the largest ones use up no class."""
         if not self.grouped:
             return True
         sizes = _sizes(level)
@@ -159,6 +174,20 @@ def _try_draw(level: Mapping[str, Any], seed: int) -> None:
 
 def _source(cell: Mapping[str, Any]) -> tuple[TaskData, tuple[tuple[str, str | None], ...]]:
     return cell["task"], tuple(columns_of(cell).items())
+
+
+@functools.lru_cache(maxsize=64)
+def _task_line(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> str:
+    named = dict(columns)
+    _, classes, counts = draw_items(task, Columns(**named), dict.fromkeys(PARTS, 0), balance=False, seed=0)  # type: ignore[arg-type]
+    line = f"task {task.name}: {counts['available']:,} items, {len(classes)} classes: {', '.join(map(repr, classes))}"
+    if dropped := ", ".join(f"{count} {reason}" for reason, count in counts["dropped"].items() if count):
+        line += f"; rows left out: {dropped}"
+    if task.has_test_part:
+        return line
+    unused = [name for name in read_table_file(task.name, task.path).column_names if name not in named.values()]
+    used = ", ".join(f"{role} {name!r}" for role, name in named.items() if name is not None)
+    return f"{line}; columns: {used}" + (f"; not used: {', '.join(map(repr, unused))}" if unused else "")
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,15 +6,16 @@ student and the ceiling predict for it. See ``docs/studies/predictions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
-from w2s.contract.study import Cost, Study
+from w2s.contract.study import Cost, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.predictions.columns import OPTIONAL, ColumnNames
@@ -35,6 +36,7 @@ _NAMES = {"item_id": "item_column", "truth": "truth_column"} | {
     role: f"{role}_column" for role in ("weak", "student", "ceiling", *OPTIONAL)
 }
 _FILE = ("file", "kind", *_NAMES.values())
+_SHOWN = 12
 _TERMS = 24.0  # columns that have an interval
 _PASSES = 1000  # what the cut of grids weighs an item with: another number would move it, and with it bits
 _ONE_ITEM = "one item: no intervals"
@@ -61,28 +63,44 @@ class PredictionCell(Cell):
     )
     seed_column: str = field(OPTIONAL["seed"], description="column of seeds, where there is one; else all rows are seed 0")
     group_column: str = field(OPTIONAL["group"], description="column of groups (tasks, for instance), where there is one")
+    labels: Literal["hard"] | None = field(
+        None,
+        description="hard: the student was trained on the most probable classes; null: on weak predictions as they are",
+        since=2,
+    )
 
 
 class PredictionStudy(Study):
     """Weak, student and ceiling compared on the predictions in a file."""
 
     name = "predictions"
-    version = 2
+    version = 2  # classes and ids are text as written
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PredictionCell
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
     classifies = True
     columns: ClassVar[Mapping[str, str]] = ROW_COLUMNS
+    rules = (
+        Rule(
+            ("kind", "labels"),
+            lambda kind, labels: (kind == "probability") | (labels == np.array(None)),
+            "labels: hard needs kind: probability",
+        ),
+    )
     example: ClassVar[Mapping[str, Any]] = {"file": "mine.csv", "kind": "probability"}
 
     def digest(self, table: DataFrame) -> DataFrame:
-        """Give one line per file and group: intervals over seeds where there are several, over items otherwise."""
+        """Return one line per file and group: intervals over seeds where there are several, over items otherwise."""
         return prediction_digest(table)
 
     def check(self, block: Block) -> None:
-        """Read every file and look for the rows of every seed and group."""
+        """Read every file and check that every seed and group has rows."""
         for level in asked_levels(block, *_FILE, "group", "seed"):
             _rows_of(level)
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every file how many items it has, its classes, and which columns are not used."""
+        return [_read_line(level) for level in asked_levels(block, *_FILE)]
 
     def cost(self, block: Block) -> Cost:
         """Count the operations on the items; bytes of the file's columns."""
@@ -92,7 +110,7 @@ class PredictionStudy(Study):
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Score each distinct combination of file, kind, columns, seed and group once."""
-        group = block.group(*_FILE, "group", "seed")
+        group = block.group(*_FILE, "group", "seed", "labels")
         wanted = occurring(block, group)
         rows = [_row(level) if asked else _NOTHING for level, asked in zip(group.levels, wanted, strict=True)]
         found = {name: _column([row.get(name) for row in rows]) for name in dict.fromkeys(n for row in rows for n in row)}
@@ -109,8 +127,16 @@ def _file_of(level: Mapping[str, Any]) -> Predictions:
     return load_predictions(level["file"], level["kind"], names)
 
 
+def _read_line(level: Mapping[str, Any]) -> str:
+    found = _file_of(level)
+    classes = f"; classes {', '.join(map(repr, found.classes[:_SHOWN]))}" if found.classes else ""
+    more = f", ... ({len(found.classes)} of them)" if len(found.classes) > _SHOWN else ""
+    unused = f"; not used: {', '.join(map(repr, found.unused))}" if found.unused else ""
+    return f"{found.name}: {len(found):,} items{classes}{more}{unused}"
+
+
 def _count(level: Mapping[str, Any]) -> int:
-    """Items of a file; a usual number where the file has gone since its rows were made."""
+    """Count the items of a file; return a usual number where the file has gone since its rows were made."""
     try:
         return len(_file_of(level))
     except (FieldError, OSError):
@@ -123,13 +149,16 @@ def _rows_of(level: Mapping[str, Any]) -> Predictions:
 
 def _row(level: Mapping[str, Any]) -> dict[str, Any]:
     rows = _rows_of(level)
-    scorers: Mapping[str, Callable[..., Mapping[str, Any]]]
-    scorers = {"class": class_row, "probability": probability_row, "value": value_row}
+    scorers: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+        "class": class_row,
+        "probability": functools.partial(probability_row, labels=level["labels"] or "soft"),
+        "value": value_row,
+    }
     row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
-    if row["n_items"] == 1:
-        return row | {"message": _ONE_ITEM}
     unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
-    return row | ({"message": _NO_GAP} if unresolved else {})
+    notes = [_ONE_ITEM] if row["n_items"] == 1 else [_NO_GAP] if unresolved else []
+    message = "; ".join([*notes, *rows.remarks])
+    return row | ({"message": message} if message else {})
 
 
 def _column(values: list[Any]) -> npt.NDArray[Any]:

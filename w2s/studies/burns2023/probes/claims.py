@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, within
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
 from w2s.claims.comparisons import worst_task
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED
 from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, named, settings_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Statistic = Callable[[Setting, Means], float]
 
 
 def _recovered(means: Means, at: int, model: str = "student") -> float:
-    """PGR at one strength: ratio of means over seeds."""
+    """Compute the PGR at one strength, a ratio of means over seeds; NaN where there is no gap."""
     weak, other, ceiling = (means[name][at] for name in ("weak", model, "ceiling"))
     return float((weak - other) / (weak - ceiling)) if weak > ceiling else np.nan
 
@@ -45,8 +46,16 @@ def _difference_of_agreement(setting: Setting, means: Means) -> float:
     return float(means["right"][setting.chosen] - means["wrong"][setting.chosen])
 
 
+def _copied(setting: Setting, means: Means) -> float:
+    """Compute the agreement with a wrong teacher beyond that of an independent student.
+
+    An independent student agrees with a wrong teacher as often as it errs: in the share of its own error.
+    """
+    return float(means["wrong"][setting.chosen] - means["student"][setting.chosen])
+
+
 def _ends(gap: float) -> Statistic:
-    """PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
+    """Make a statistic: PGR at the strongest regularisation minus PGR at the weakest, among the strengths with a gap."""
 
     def difference(setting: Setting, means: Means) -> float:
         first, *_, last = np.flatnonzero(setting.gap >= gap)
@@ -58,7 +67,7 @@ def _ends(gap: float) -> Statistic:
 def _over_tasks(
     table: DataFrame, keep: Callable[[Setting], bool], statistic: Statistic, name: str, decide: Any, asked: Any
 ) -> Verdict:
-    """Verdict of the worst task on the median over the settings that are kept."""
+    """Judge the median over the settings that are kept, in every task; return the verdict of the worst task."""
     return worst_task(
         table,
         settings_of,
@@ -83,10 +92,15 @@ def _strength(table: DataFrame, limits: Thresholds) -> Verdict:
     return _over_tasks(table[~is_nested(table)], several, _ends(limits["gap"]), name, above, limits["difference"])
 
 
-def _copies_less(table: DataFrame, limits: Thresholds) -> Verdict:
-    name = "agreement where the teacher is right minus where it is wrong"
-    rows = table[~is_nested(table)]
-    return _over_tasks(rows, _has_gap(limits["gap"]), _difference_of_agreement, name, above, limits["difference"])
+def _copies(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows, kept = table[~is_nested(table)], _has_gap(limits["gap"])
+    less = "agreement where the teacher is right minus where it is wrong"
+    more = "agreement where the teacher is wrong minus the student's error"
+    verdicts = [
+        _over_tasks(rows, kept, _difference_of_agreement, less, above, limits["difference"]),
+        _over_tasks(rows, kept, _copied, more, above, limits["copied"]),
+    ]
+    return worst(verdicts, "")
 
 
 def _flips(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -102,16 +116,31 @@ def _nested(table: DataFrame, limits: Thresholds) -> Verdict:
     return _over_tasks(rows, _has_gap(limits["gap"]), _pgr, "PGR of a student that sees what its teacher sees", within, bounds)
 
 
-_NEEDS = {"student_error_01": 2, "seed": 2}
+_NEEDS = {"student_error_01": 2}
+_DECIDES = {"seeds": 8, "gap": 0.03}
+_GAP = "gap: two standard errors of a difference of errors on a thousand items"
+_SIGN = "the sentence is about a sign"
+
+_ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
+_AGREEMENTS = dict.fromkeys(
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    "errors do not enter agreements, and leave the copying far from zero",
+)
+_FAILS = dict.fromkeys(
+    ("student_is_teacher", "student_is_ceiling", "student_shuffled"),
+    "students of random errors are so bad that it fails whatever this student does",
+)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "recovers",
-        "A strong model trained on a weak model's labels recovers a part of the gap.",
+        "A strong model trained on a weak model's labels recovers more than a fifth of the gap.",
         "Fig. 3",
         _recovers,
         needs=_NEEDS,
-        thresholds={"pgr": 0.0, "gap": 0.03},
+        thresholds={"pgr": 0.2, **_DECIDES},
+        basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
+        overlooks=ANY_ORDER | {"teacher_up": _ROOM["teacher_up"]},
     ),
     Claim(
         "regularisation",
@@ -119,15 +148,23 @@ CLAIMS: tuple[Claim, ...] = (
         "an observation of ours, on probes",
         _strength,
         needs=_NEEDS,
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.0, **_DECIDES},
+        basis=f"{_SIGN}; {_GAP}",
+        overlooks=ANY_ORDER | {"teacher_down": _ROOM["teacher_down"]} | AVERAGED,
     ),
     Claim(
         "agreement",
-        "The student follows its teacher more where the teacher is right than where it is wrong.",
+        "The student copies errors of its teacher, more than a student that errs on its own would agree with them, but it "
+        "follows "
+        "its teacher far less where the teacher is wrong than where it is right.",
         "Fig. 8",
-        _copies_less,
+        _copies,
         needs=_NEEDS,
-        thresholds={"difference": 0.2, "gap": 0.03},
+        thresholds={"difference": 0.2, "copied": 0.0, **_DECIDES},
+        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
+        "other's errors "
+        f"as often as it errs; {_GAP}",
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "random_errors",
@@ -135,10 +172,12 @@ CLAIMS: tuple[Claim, ...] = (
         "appendix, Figs. 25 and 26",
         _flips,
         needs={**_NEEDS, "student_flip_error_01": 2},
-        thresholds={"difference": 0.3, "gap": 0.03},
+        thresholds={"difference": 0.3, **_DECIDES},
         expected="fails_at_this_scale",
         reason="a probe of hundreds of features on two thousand labels cannot average out errors at random places; "
         "a linear teacher's errors are smooth, and cost it less",
+        basis=f"difference: half of what a model that knows the concept shows (0.97 against 0.26 to 0.5); {_GAP}",
+        overlooks=_FAILS | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "nested",
@@ -146,6 +185,8 @@ CLAIMS: tuple[Claim, ...] = (
         "negative control of ours",
         _nested,
         needs={**_NEEDS, "ridge": 1},
-        thresholds={"size": 0.1, "gap": 0.03},
+        thresholds={"size": 0.1, **_DECIDES},
+        basis=f"size: half of the fifth that is asked of a student that does recover; {_GAP}",
+        overlooks=ANY_ORDER,
     ),
 )

@@ -61,7 +61,7 @@ class _Counts:
 
 
 def _cells(block: Block, group: Group) -> npt.NDArray[np.float64]:
-    """Wanted cells of every level: (levels,)."""
+    """Count the wanted cells of every level: (levels,)."""
     if block.mask is not None:
         return np.bincount(np.broadcast_to(group.codes, block.shape)[block.mask], minlength=len(group)).astype(np.float64)
     found = np.bincount(group.codes.reshape(-1), minlength=len(group)).astype(np.float64)
@@ -82,7 +82,7 @@ def block_bytes(block: Block) -> float:
 
 
 def _width(level: Level) -> int:
-    """Features that the student sees."""
+    """Count the features that the student sees."""
     dims: int | None = level["student_dims"]
     return WIDTHS.get(split_layers(level["student_model"].name)[0], WIDTH) if dims is None else dims
 
@@ -92,7 +92,7 @@ def _tested(n_test: int) -> int:
 
 
 def _features(counts: _Counts) -> Iterator[Piece]:
-    """Strong features of the three parts, read and joined by item id."""
+    """Yield the reading of strong features of the three parts, and their join by item id."""
     serves = ("preprocess", "head", *_STRENGTH, *_TEACHER, *_LABELS)
     for level, _ in counts.sides:
         rows, width = level["n_labeled"] + level["n_transfer"] + _tested(level["n_test"]), _width(level)
@@ -102,7 +102,10 @@ def _features(counts: _Counts) -> Iterator[Piece]:
 
 
 def _designs(counts: _Counts) -> Iterator[Piece]:
-    """What a fit needs of transfer and labelled rows whatever its labels: an SVD for ridges, a Gram for logistic fits."""
+    """Yield what a fit needs of transfer and labelled rows whatever its labels.
+
+    It is an SVD for ridges, and a Gram for logistic fits.
+    """
     serves = (*_STRENGTH, *_TEACHER, *_LABELS)
     for level, _ in counts.designs:
         width, closed = _width(level), level["head"] == "closed_form"
@@ -120,7 +123,7 @@ _DESIGNS: Mapping[bool, tuple[str, Kind, str]] = {
 
 
 def _fits(counts: _Counts) -> Iterator[Piece]:
-    """Anchors once for each strength, students and their controls for each cell."""
+    """Yield the fits of anchors, one for each strength, and those of students and their controls, one for each cell."""
     for level, _ in counts.anchors:
         for role, rows in (("ceilings", level["n_transfer"]), ("strong baselines", level["n_labeled"])):
             yield from _fitted(level, role, rows, counts.draws, (*_TEACHER, *_LABELS), "anchors see no weak labels")
@@ -131,7 +134,7 @@ def _fits(counts: _Counts) -> Iterator[Piece]:
 
 
 def _fitted(level: Level, role: str, rows: int, count: float, serves: tuple[str, ...], why: str) -> Iterator[Piece]:
-    """Fits of one role on ``rows`` rows, and their outputs on the test items."""
+    """Yield the fits of one role on ``rows`` rows, and their outputs on the test items."""
     width, tested = _width(level), _tested(level["n_test"])
     columns = CLASSES if level["head"] == "closed_form" else CLASSES - 1
     if level["head"] == "closed_form":
@@ -145,7 +148,7 @@ def _fitted(level: Level, role: str, rows: int, count: float, serves: tuple[str,
 
 
 def _rows(counts: _Counts) -> Iterator[Piece]:
-    """Teachers' predictions read for every cell, scores, and intervals over the test items."""
+    """Yield the reading of teachers' predictions, the scores, and the intervals over test items, each for every cell."""
     for level, cells in counts.cells:
         tested = _tested(level["n_test"])
         work = cells * JOINED * (level["n_transfer"] + tested)

@@ -29,7 +29,7 @@ _MOST = 4
 
 
 def _draw_strengths(table: DataFrame) -> Canvas | None:
-    """Errors of all models against the student's strength; per task the logistic setting with the widest gap."""
+    """Draw the errors of all models against the student's strength; per task the logistic setting with the widest gap."""
     logistic = table[(table["head"] == "logistic") & ~is_nested(table)]
     widest = [(task, max(settings, key=_gap)) for task, settings in by_task(logistic, settings_of) if settings]
     shown = [(task, setting) for task, setting in widest if len(setting.strengths) > 2][:_MOST]
@@ -50,7 +50,10 @@ def _draw_strengths(table: DataFrame) -> Canvas | None:
 
 
 def _draw_ladder(table: DataFrame) -> Canvas | None:
-    """Student's error against its teacher's at the strength that suits the strong baseline; horizontal: the ceilings."""
+    """Draw the student's error against its teacher's, at the strength that suits the strong baseline.
+
+    Horizontal marks are the ceilings.
+    """
     tasks = [(task, settings) for task, settings in by_task(table[~is_nested(table)], settings_of) if len(settings) > 2][:_MOST]
     if not tasks:
         return None
@@ -86,14 +89,14 @@ def _gap(setting: Setting) -> float:
 
 
 def _ends(values: Any) -> Any:
-    """Ends (2, ...) of the mean over seeds (rows), 95 % for these test items; the mean itself where there is no interval."""
+    """Return the ends (2, ...) of the mean over seeds (rows), 95 % for these test items; the mean where there is none."""
     interval = mean_interval(values.T)
     known = interval.status == "ok"
     return np.stack([np.where(known, end, interval.mean) for end in (interval.low, interval.high)])
 
 
 def _short(setting: Setting) -> str:
-    """The fields that tell settings apart, without those that are null and without the folders of models."""
+    """Write the fields that tell settings apart, without those that are null and without the folders of models."""
     pairs = [part.split(" = ") for part in setting.name.split(", ")] if setting.name else []
     parts = [f"{name} = {value.rpartition('/')[2].removesuffix('.0')}" for name, value in pairs if value not in ("nan", "None")]
     return "\n".join(", ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))

@@ -78,7 +78,7 @@ class Setting:
 
 
 def named(metrics: npt.NDArray[np.float64]) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Name the leading axis of (metrics, ...)."""
+    """Return the arrays along the leading axis of (metrics, ...) by the names of the metrics."""
     return dict(zip(_METRICS, metrics, strict=True))
 
 

@@ -16,12 +16,12 @@ from w2s.artifacts import Call, Store
 from w2s.finetune.data.items import dropped_items, items, truth
 from w2s.finetune.data.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
-from w2s.finetune.evaluation.classification import flip_columns, one_class_message
+from w2s.finetune.evaluation.classification import all_cut_message, flip_columns, one_class_message
 from w2s.finetune.inference.hidden_states import features, read_features
 from w2s.finetune.inference.probe import HEADS, probe
 from w2s.finetune.methods.text import parse_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import scores
 from w2s.probes.logistic import Head, Probe
 from w2s.studies.burns2023.tasks import columns_of, drawn
@@ -65,7 +65,7 @@ class ProbeGraph:
 
 
 def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
-    """Build the calls of a cell; nothing runs."""
+    """Build the calls of a cell, without running anything."""
     own, true = items(**drawn(cell)), truth(**drawn(cell))
     encoded = own if cell["encoded"] == "cell" else _whole_task(cell)
     weak_side, student = (_side(cell, encoded, role) for role in ("weak", "student"))
@@ -84,16 +84,22 @@ def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
 
 
 def _whole_task(cell: Mapping[str, Any]) -> Call:
-    """All items of a task, whatever the seed; a file of one's own gives its test part from the same rows."""
+    """Return the call for all items of a task, whatever the seed.
+
+    A user's file without test part gives its test items from the same rows.
+    """
     test = None if cell["task"].has_test_part else 0
     sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": test}
     return items(task=cell["task"], columns=columns_of(cell), sizes=sizes, balance=False, seed=0)
 
 
 def _side(cell: Mapping[str, Any], encoded: Call, role: str) -> Side:
-    """With a layer named, all layers of the model are kept, so that a ladder of layers is one forward pass."""
+    """Build the features of weak or strong model.
+
+    Where a layer is named, the states of all layers are kept, so that a ladder of layers is one forward pass.
+    """
     model: ModelFolder = cell[f"{role}_model"]
-    depth, asked = depth_and_width(model)[0], cell[f"{role}_layer"]
+    depth, asked = layer_count(model), cell[f"{role}_layer"]
     layers = (depth,) if asked is None else tuple(range(depth + 1))
     call = features(base=model, items=encoded, layers=layers, pooling=cell["pooling"], max_length=cell["max_length"])
     return Side(call, depth if asked is None else asked, cell[f"{role}_dims"])
@@ -130,11 +136,14 @@ class ProbeSolver:
         design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
         (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
         weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
+        wanted = treated(weak, cell["method"], cell["labels"])
         fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
         student = self._tested(design, fitted)
         ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
-        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong)
+        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong, wanted)
         row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
+        worst = max(self._encoded(graph), key=lambda content: content["cut_items"] / max(1, content["items"]))
+        row |= all_cut_message(row, cut=worst["cut_items"], items=worst["items"])
         if cell["control"] == "flip":
             flipped = shuffled_within(labels, own_truth, cell["seed"])
             control = self.prepared(design, "transfer").fit(flipped, _strength(cell))
@@ -148,7 +157,7 @@ class ProbeSolver:
         return fitted.at(self.rows(design.items, design.truth, design.side, "test"))
 
     def _anchor(self, design: Design, part: str, strength: float) -> Matrix:
-        """Test predictions of the strong features trained on the truth of a part: ceiling, or strong baseline."""
+        """Predict the test items by the strong features, trained on the truth of a part: ceiling, or strong baseline."""
         labels = np.eye(design.classes)[self.part(design.items, design.truth, part)[1]]
         return self._tested(design, self.prepared(design, part).fit(labels, strength))
 
@@ -159,12 +168,15 @@ class ProbeSolver:
         return read_features(self.store.get(side.features), side.layer, self.part(own, true, part)[0], side.dims)
 
     def _part(self, own: Call, true: Call, part: str) -> tuple[tuple[str, ...], Classes]:
-        """Item ids of a part and their true classes."""
+        """Return the item ids of a part and their true classes."""
         ids = part_ids(self.store.get(own), part)
         return tuple(ids), truth_of(self.store.get(true), ids)
 
+    def _encoded(self, graph: ProbeGraph) -> list[dict[str, Any]]:
+        """Read what the passes of teacher and student counted."""
+        return [_json(self.store.get(side.features) / "features.json") for side in (graph.weak_side, graph.student)]
+
     def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
-        cut = [_json(self.store.get(side.features) / "features.json")["cut_items"] for side in (graph.weak_side, graph.student)]
         return {
             "solver": fitted.account["solver"],
             "condition": fitted.account.get("condition"),
@@ -172,13 +184,13 @@ class ProbeSolver:
             "student_width": len(fitted.slope),
             "student_iterations": fitted.account.get("iterations"),
             "student_gradient_norm": fitted.account.get("gradient_norm"),
-            "cut_items": max(cut),
+            "cut_items": max(content["cut_items"] for content in self._encoded(graph)),
             "dropped_items": dropped_items(self.store.get(graph.items)),
         }
 
 
 def treated(values: Matrix, method: str, labels: str) -> Matrix:
-    """Bring weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
+    """Change weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
     temperature = parse_method(method).temperature
     values = values if temperature == 1.0 else tempered(values, temperature)
     return harden(values) if labels == "hard" else values

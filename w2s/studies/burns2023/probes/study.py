@@ -7,7 +7,7 @@ control are fitted when a block is solved, because that takes milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,14 +19,25 @@ from w2s.contract.cells import field
 from w2s.contract.study import Cost, Piece, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.text import Method, parse_method
+from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import depth_and_width
+from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, check_draws, class_count, has_pairs, stacked
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    about,
+    check_draws,
+    class_count,
+    formatter_for,
+    has_pairs,
+    stacked,
+    task_lines,
+)
 from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
 from w2s.summary.text import readable
@@ -124,7 +135,7 @@ class Probes(Study):
     }
 
     def check(self, block: Block) -> None:
-        """Refuse methods that are no treatment of labels, layers and widths that a model has not, and parts without items."""
+        """Refuse methods that do not treat labels, layers and widths that a model does not have, and parts without items."""
         for text in block.values("method"):
             if parse_method(text) != Method(temperature=parse_method(text).temperature):
                 raise FieldError(f"method {text!r}: a probe takes naive or temper(T)", "method")
@@ -136,6 +147,10 @@ class Probes(Study):
                 raise FieldError(f"task {level['task']}: its items are pairs of replies; burns2023.text takes them", "task")
         check_draws(block)
 
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every task what its classes are, and what is left out and why."""
+        return task_lines(block)
+
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise errors, PGR on accuracy and agreement by setting, with intervals over seeds and test items."""
         summary = summarize(table, metrics=list(_DIGEST), population="test_part")
@@ -145,15 +160,22 @@ class Probes(Study):
         """List items, truth, features and the teachers' predictions of every wanted cell."""
         return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
 
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name the artifacts' functions and the formatters of the tasks."""
+        return [*super().parts(block), *(formatter_for(level).read for level in block.group(*TASK_FIELDS).levels)]
+
     def unblind(self, block: Block) -> str:
-        """Say that the flip control permutes labels by the truth of transfer items; teachers read that of labelled ones."""
+        """Say that the flip control permutes labels by the truth of transfer items.
+
+        Teachers read the truth of labelled items only.
+        """
         flips = any(cell["control"] == "flip" for cell in block.cells())
         return "control: flip permutes labels by the truth of the transfer items" if flips else ""
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of the features of one design.
+        """Add up the pieces, and count the bytes of the features of one design.
 
-        A stored grid is planned again where its models are not at hand, so nothing here looks at them.
+        A stored grid is planned again where its models may be missing, so nothing here reads them.
         """
         return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
 
@@ -182,8 +204,12 @@ _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "pgr_01", "a
 
 
 def _check_side(side: str, model: ModelFolder, layer: int | None, dims: int | None) -> None:
-    depth, width = depth_and_width(model)
+    with about(f"{side}_model"):
+        check_model(model)
+        depth = layer_count(model)
     if layer is not None and layer > depth:
         raise FieldError(f"model {model.name} has layers 0..{depth}, not {layer}", f"{side}_layer")
-    if dims is not None and dims > width:
-        raise FieldError(f"model {model.name} has {width} features, not {dims}", f"{side}_dims")
+    with about(f"{side}_dims"):
+        chosen = depth if layer is None else layer
+        if dims is not None and dims > (width := layer_width(model, chosen)):
+            raise FieldError(f"model {model.name} has {width} features, not {dims}, after layer {chosen}")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
 from w2s.claims.comparisons import worst_task
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, TEACHER_AVERAGED
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, extremes, named, partner, settings_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _gain(means: Means) -> float:
 
 
 def _pgr(means: Means, model: str = "student") -> float:
-    """PGR: ratio of means over seeds."""
+    """Compute the PGR, a ratio of means over seeds."""
     return (means["weak"] - means[model]) / _gap(means) if _gap(means) > 0 else np.nan
 
 
@@ -52,12 +53,25 @@ def _more_pgr(first: Means, second: Means) -> float:
     return _pgr(first) - _pgr(second)
 
 
+def _copied(means: Means, *_others: Means) -> float:
+    """Compute the agreement with a wrong teacher beyond that of an independent student.
+
+    An independent student agrees with a wrong teacher as often as it errs: in the share of its own error.
+    """
+    return means["wrong"] - means["student"]
+
+
 def _more_copied(first: Means, second: Means) -> float:
     return first["wrong"] - second["wrong"]
 
 
+def _more_kept(first: Means, second: Means) -> float:
+    """Compute how much more of a teacher's errors than of its right answers is kept."""
+    return _difference_of_agreement(second) - _difference_of_agreement(first)
+
+
 def _pairs(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
-    """Naive students of another model than their teacher's; with a gap, where one is asked for."""
+    """List the naive students whose model is not their teacher's; with a gap, where one is asked for."""
     least = limits.get("gap", -np.inf)
     return [(s,) for s in settings if s.is_naive and s.is_weak_to_strong and s.gap >= least]
 
@@ -71,7 +85,10 @@ def _students(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
 
 
 def _against(changed: Callable[[Setting], tuple[Any, dict[str, Any]] | None]) -> Choice:
-    """Settings with a gap and their partners: ``changed`` gives the partner's method and fields, None for no such setting."""
+    """Make a choice of settings with a gap, each with its partner.
+
+    ``changed`` gives the partner's method and fields, None for a setting without one.
+    """
 
     def choice(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
         found: list[Comparison] = []
@@ -101,7 +118,7 @@ def _instead_of_the_truth(stop: Any) -> Callable[[Setting], tuple[Any, dict[str,
 
 
 def _median(choice: Choice, statistic: Statistic, name: str, decide: Decide, threshold: str) -> Callable[..., Verdict]:
-    """Test: the median over a task's comparisons, above or below a threshold, in the worst task."""
+    """Make a test of the median over a task's comparisons, above or below a threshold, in the worst task."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         return worst_task(
@@ -116,9 +133,30 @@ def _median(choice: Choice, statistic: Statistic, name: str, decide: Decide, thr
     return test
 
 
-_NEEDS = {"student_error_01": 2, "seed": 2}
+def _both(*tests: Callable[..., Verdict]) -> Callable[..., Verdict]:
+    """Test: two sentences in one, of which the worse verdict counts."""
+    return lambda table, limits: worst([test(table, limits) for test in tests], "")
+
+
+_NEEDS = {"student_error_01": 2}
 _METHODS = {**_NEEDS, "method": 2}
 _CONFIDENCE, _CHAIN = _against(_without_confidence), _against(_without_chain)
+_DECIDES = {"seeds": 8, "gap": 0.03}
+_GAP = "gap: two standard errors of a difference of errors on a thousand items"
+_SIGN = f"the sentence is about a sign; {_GAP}"
+_COPIES = "agreement with the teacher's errors - the student's error"
+
+_ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
+_PAIRED = dict.fromkeys(("teacher_up", "teacher_down"), "both students have this teacher, and their difference keeps its sign")
+_ONE_SIDED = {
+    "student_is_ceiling": "one-sided: a student as good as the ceiling is better than its teacher too; agreement notices it"
+}
+_ALIKE = {"student_shuffled": "students of all settings copy alike"}
+_AGREEMENTS = dict.fromkeys(
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    "errors do not enter agreements, and leave the copying far from zero",
+)
+_IMITATES = {"student_is_teacher": "a student that only imitates corrects none of its teacher's errors, as it says"}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -126,8 +164,10 @@ CLAIMS: tuple[Claim, ...] = (
         "A strong model finetuned on true labels is better than a weak one: there is a gap to recover.",
         "section 3, Fig. 3",
         _median(_pairs, _gap, "weak error - ceiling error", above, "error"),
-        needs=_NEEDS,
-        thresholds={"error": 0.0},
+        needs={"ceiling_error_01": 1},
+        thresholds={"error": 0.0, "seeds": 8},
+        basis="the sentence is about a sign",
+        overlooks=NO_STUDENT | _ROOM | TEACHER_AVERAGED,
     ),
     Claim(
         "beats_weak",
@@ -135,7 +175,9 @@ CLAIMS: tuple[Claim, ...] = (
         "Fig. 3",
         _median(_pairs, _gain, "weak error - student error", above, "error"),
         needs=_NEEDS,
-        thresholds={"error": 0.0, "gap": 0.03},
+        thresholds={"error": 0.0, **_DECIDES},
+        basis=_SIGN,
+        overlooks=_ONE_SIDED | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "recovers",
@@ -143,23 +185,39 @@ CLAIMS: tuple[Claim, ...] = (
         "Fig. 3",
         _median(_pairs, _pgr, "PGR", above, "pgr"),
         needs=_NEEDS,
-        thresholds={"pgr": 0.2, "gap": 0.03},
+        thresholds={"pgr": 0.2, **_DECIDES},
+        basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
+        overlooks=ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "agreement",
-        "The student agrees less with its weak model where that is wrong than where it is right.",
+        "The student copies errors of its weak model, more than a student that errs on its own would agree with them, but it "
+        "agrees "
+        "far less with its weak model where that is wrong than where it is right.",
         "Fig. 8",
-        _median(_pairs, _difference_of_agreement, "agreement where the weak model is right - wrong", above, "difference"),
+        _both(
+            _median(_pairs, _difference_of_agreement, "agreement where the weak model is right - wrong", above, "difference"),
+            _median(_pairs, _copied, _COPIES, above, "copied"),
+        ),
         needs={**_NEEDS, "agreement_wrong": 2},
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.2, "copied": 0.0, **_DECIDES},
+        basis="difference: a fifth, as of the gap; copied: of two students that err independently one agrees with the "
+        "other's errors "
+        f"as often as it errs; {_GAP}",
+        overlooks=_ALIKE | ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "inverse_scaling",
-        "The stronger the student, the less it agrees with its weak model's errors.",
+        "The stronger the student, the less it agrees with its weak model's errors, though it still copies some.",
         "Fig. 8",
-        _median(_students, _more_copied, "agreement with errors, strongest - weakest student", below, "difference"),
+        _both(
+            _median(_students, _more_copied, "agreement with errors, strongest - weakest student", below, "difference"),
+            _median(_students, _copied, f"{_COPIES}, strongest student", above, "copied"),
+        ),
         needs={**_NEEDS, "agreement_wrong": 2, "student_model": 2},
-        thresholds={"difference": 0.0, "gap": 0.03, "apart": 0.01},
+        thresholds={"difference": 0.0, "copied": 0.0, **_DECIDES, "apart": 0.01},
+        basis=f"{_SIGN}; copied: as in agreement; apart: ceilings closer than a point are alike",
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "confidence",
@@ -167,15 +225,33 @@ CLAIMS: tuple[Claim, ...] = (
         "Figs. 2 and 5",
         _median(_CONFIDENCE, _more_pgr, "PGR with the confidence loss - without", above, "difference"),
         needs=_METHODS,
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.0, **_DECIDES},
+        expected="fails_at_this_scale",
+        reason="the paper's gain is that of the largest students; small ones lose a little there, and those of 10 to 100 "
+        "million "
+        "parameters seven points here, since their own answers have their full weight after a dozen steps",
+        basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED | AVERAGED,
     ),
     Claim(
-        "confidence_copies_less",
-        "With the confidence loss the student agrees less with its weak model's errors.",
+        "confidence_drops_errors",
+        "With the confidence loss the student drops more of its weak model's errors than of its right answers.",
         "Fig. 8",
-        _median(_CONFIDENCE, _more_copied, "agreement with errors, with the confidence loss - without", below, "difference"),
+        _median(
+            _CONFIDENCE,
+            _more_kept,
+            "agreement on errors - on right answers, with the confidence loss - without",
+            below,
+            "difference",
+        ),
         needs={**_METHODS, "agreement_wrong": 2},
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.0, **_DECIDES},
+        expected="fails_at_this_scale",
+        reason="small students with this loss agree less with everything: with .69 of the errors instead of .80, and with "
+        ".80 of the "
+        "right answers instead of .94 (sst2, MiniLM 1 -> 6)",
+        basis=_SIGN,
+        overlooks=ANY_ORDER | _AGREEMENTS,
     ),
     Claim(
         "random_errors",
@@ -183,7 +259,9 @@ CLAIMS: tuple[Claim, ...] = (
         "appendix, Figs. 25 and 26",
         _median(_controlled, _surplus_of_flips, "PGR on random errors - PGR on the weak model's", above, "difference"),
         needs={**_NEEDS, "student_flip_error_01": 2},
-        thresholds={"difference": 0.3, "gap": 0.03},
+        thresholds={"difference": 0.3, **_DECIDES},
+        basis=f"difference: half of what a model that knows the concept shows (0.97 against 0.26 to 0.5); {_GAP}",
+        overlooks=_IMITATES | ANY_ORDER | _PAIRED,
     ),
     Claim(
         "overtraining",
@@ -193,7 +271,9 @@ CLAIMS: tuple[Claim, ...] = (
             _against(_instead_of_the_truth("end")), _more_pgr, "PGR stopped by the truth - at the end", above, "difference"
         ),
         needs=_METHODS,
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.0, **_DECIDES},
+        basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED,
     ),
     Claim(
         "oracle_stop",
@@ -207,7 +287,9 @@ CLAIMS: tuple[Claim, ...] = (
             "difference",
         ),
         needs=_METHODS,
-        thresholds={"difference": -0.05, "gap": 0.03},  # the truth of some items is no truth about others
+        thresholds={"difference": -0.05, **_DECIDES},
+        basis=f"difference: the truth of validation items is no truth about test items, which may cost some points; {_GAP}",
+        overlooks=ANY_ORDER | {"teacher_up": _PAIRED["teacher_up"]},
     ),
     Claim(
         "bootstrapping",
@@ -215,6 +297,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Fig. 4, chess",
         _median(_CHAIN, _more_pgr, "PGR with a chain - without", above, "difference"),
         needs={**_NEEDS, "chain": 1},
-        thresholds={"difference": 0.0, "gap": 0.03},
+        thresholds={"difference": 0.0, **_DECIDES},
+        basis=_SIGN,
+        overlooks=ANY_ORDER | _PAIRED | TEACHER_AVERAGED,
     ),
 )

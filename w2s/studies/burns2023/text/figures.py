@@ -21,7 +21,7 @@ _MOST_PAIRS, _MOST_METHODS = 8, 6
 
 
 def _draw_accuracy(table: DataFrame) -> Canvas | None:
-    """One panel per task: accuracy of weak model, student (by method), strong baseline and ceiling for each pair."""
+    """Draw one panel per task: accuracy of weak model, student (by method), strong baseline and ceiling for each pair."""
     rows = table[table["status"] == "ok"]
     tasks = list(dict.fromkeys(rows["task"]))[:4]
     if not tasks:
@@ -38,7 +38,10 @@ def _draw_accuracy(table: DataFrame) -> Canvas | None:
 
 
 def _draw_agreement(table: DataFrame) -> Canvas | None:
-    """Share of test items on which student and weak model agree, where the weak model is right and where it is wrong."""
+    """Draw the share of test items on which student and weak model agree.
+
+    Items on which the weak model is right and wrong are shown apart.
+    """
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
         return None
@@ -81,7 +84,7 @@ def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
 
 
 def _accuracies(rows: DataFrame, by: list[str], models: list[str]) -> DataFrame:
-    """Mean accuracies with intervals over seeds and test items, from the 0-1 errors."""
+    """Compute mean accuracies with intervals over seeds and test items, from the 0-1 errors."""
     summary = summarize(rows, by=by, metrics=[f"{model}_error_01" for model in models], population="test_part")
     for model in models:
         for side, end in (("", ""), ("_low", "_high"), ("_high", "_low")):

@@ -66,7 +66,7 @@ Comparison = tuple[Setting, ...]
 
 
 def named(means: npt.NDArray[np.float64]) -> Means:
-    """Name the means (metrics,)."""
+    """Return the means (metrics,) by the names of the metrics."""
     return dict(zip(_METRICS, means.tolist(), strict=True))
 
 

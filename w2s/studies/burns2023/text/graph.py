@@ -23,6 +23,8 @@ __all__ = ["CellGraph", "cell_graph", "weak_models"]
 _RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
 _LATER = ("dropout", "clip")
 """Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
+_SHAPES = {"lora": {"adapted": "used"}}
+"""What came later to a shape, by tuning: models trained otherwise keep their keys."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class CellGraph:
 
 
 def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
-    """Build the calls of a cell; nothing runs."""
+    """Build the calls of a cell, without running anything."""
     method, file = read_method(cell["method"])
     kit, build = kit_for(_setup(cell, classes), method, file), builder_of(method, file)
     teachers = kit.teachers()
@@ -91,7 +93,7 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         chain=() if cell["chain"] is None else cell["chain"].members,
         hard=cell["labels"] == "hard",
         rows={part: cell[f"n_{part}"] for part in ("labeled", "transfer", "validation")},
-        shape={"classes": classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"]},
+        shape={"classes": classes, **{name: cell[name] for name in ("tuning", "lora_rank")}, **_SHAPES.get(cell["tuning"], {})},
         recipe={name: cell[name] for name in _RECIPE} | later,
         rates={"labeled": cell["learning_rate_labeled"], "transfer": cell["learning_rate"]},
         evaluate_every=cell["evaluate_every"] or None,

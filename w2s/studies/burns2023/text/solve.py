@@ -16,8 +16,9 @@ from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Seen
-from w2s.finetune.evaluation.classification import ClassificationEvaluation
+from w2s.finetune.evaluation.classification import ClassificationEvaluation, all_cut_message
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
+from w2s.finetune.evaluation.training_labels import training_labels
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -68,13 +69,16 @@ class TextSolver:
             ceiling=self._read(graph.ceiling, ids),
             strong=self._read(graph.strong, ids),
             control=None if graph.control is None else self._read(graph.control, ids),
+            labels=training_labels(graph.trainings["student"], account, ids, self.store),
         )
         accounts = [self._account(graph, role) for role in ("weak", "student", "ceiling", "strong")]
+        row, cut = _EVALUATIONS[graph.pairs].row(truth, seen), max(account["cut_items"] for account in accounts)
         return {
-            **_EVALUATIONS[graph.pairs].row(truth, seen),
+            **row,
+            **all_cut_message(row, cut=cut, items=read_table(self.store.get(graph.items), "items").num_rows),
             "selected_by": selected,
             "stopped_at": stopped,
-            "cut_items": max(account["cut_items"] for account in accounts),
+            "cut_items": cut,
             "dropped_items": dropped_items(self.store.get(graph.items)),
             "tokens": account["tokens"],
             "train_seconds": account["seconds"],
@@ -104,7 +108,10 @@ class TextSolver:
         return _EVALUATIONS[False].read(self.store.get(call), ids)
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
-        """The student's test predictions at the evaluation with the best accuracy on the validation items."""
+        """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
+
+        Also returns its step.
+        """
         table = read_table(self.store.get(graph.trainings["student"]), "steps")
         chosen = part_ids(self.store.get(graph.items), "validation")
         truth = truth_of(self.store.get(graph.truth), chosen)
@@ -119,7 +126,7 @@ class TextSolver:
         return dict(json.loads(place.read_text(encoding="utf-8")))
 
     def _said(self, graph: CellGraph) -> dict[str, Any]:
-        """Columns that the method's own calls write. Raises ValueError for one that the table has not."""
+        """Read the columns that the method's own calls write. Raises ValueError for one that the table does not have."""
         found: dict[str, Any] = {}
         for call in graph.says:
             found |= json.loads((self.store.get(call) / "columns.json").read_text(encoding="utf-8"))
@@ -129,10 +136,13 @@ class TextSolver:
 
 
 def _of_supervisors(truth: npt.NDArray[np.int64], weak: Sequence[Matrix]) -> dict[str, str]:
-    """Errors of the teachers one by one, a JSON list in the order of their weights."""
+    """Compute the errors of the teachers one by one, a JSON list in the order of their weights."""
     return {"weak_errors_01": json.dumps([float(np.mean(values.argmax(axis=1) != truth)) for values in weak])}
 
 
 def _learned(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of what the objective learned: weights as a JSON list, share of items on which all supervisors agree."""
+    """Return the columns of what the objective learned.
+
+    They are the weights as a JSON list, and the share of items on which all supervisors agree.
+    """
     return {"learned_weights": json.dumps(said["weights"]), "agreed_items": said["agreed"]} if "weights" in said else {}

@@ -8,7 +8,7 @@ cross-entropy, to the end; the strong baseline the same on the labelled items.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,13 +22,23 @@ from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Cost, Rule, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
-from w2s.finetune.methods.text import parse_method
+from w2s.finetune.methods.text import builder_of, parse_method
 from w2s.finetune.methods.value import MethodText, read_method
+from w2s.finetune.models.check import check_causal, check_lora, check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
-from w2s.finetune.models.weights import check_model
-from w2s.finetune.objectives.losses import check_loss
+from w2s.finetune.objectives.base import find_objective
+from w2s.finetune.objectives.losses import check_loss, find_loss
 from w2s.finetune.seeds import LARGEST_SEED
-from w2s.studies.burns2023.tasks import TASK_FIELDS, TaskCell, about, check_draws, class_count, stacked
+from w2s.studies.burns2023.tasks import (
+    TASK_FIELDS,
+    TaskCell,
+    about,
+    check_draws,
+    class_count,
+    formatter_for,
+    stacked,
+    task_lines,
+)
 from w2s.studies.burns2023.text.claims import CLAIMS
 from w2s.studies.burns2023.text.figures import FIGURES
 from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
@@ -108,10 +118,12 @@ class Text(Study):
     def check(self, block: Block) -> None:
         """Refuse unknown methods, damaged models, parts that the task has too few items for, and losses that cannot train."""
         methods = {text: read_method(text)[0] for text in block.values("method")}
-        for name in ("weak_model", "weak_models", "student_model", "chain"):
+        for name in _MODELS:
             with about(name):
-                for model in block.values(name):
-                    _check_models(model)
+                for value in block.values(name):
+                    for model in _members(value):
+                        check_model(model)
+        self._check_lora(block)
         for level in asked_levels(block, "weak_model", "weak_models"):
             if sum(level[name] is not None for name in ("weak_model", "weak_models")) != 1:
                 raise FieldError("name the teacher in weak_model, or several in weak_models, not both", "weak_model")
@@ -120,8 +132,12 @@ class Text(Study):
             for level in asked_levels(block, "method", *TASK_FIELDS):
                 method = methods[level["method"]]
                 check_loss(method.loss, method.options, class_count(level))
-            for cell in _one_of_each(block, "method", "task", "shards"):
+            for cell in _one_of_each(block, "method", "task", "shards", "student_model"):
                 self._check_graph(cell)
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every task what its classes are, and what is left out and why."""
+        return task_lines(block)
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise accuracies as errors, PGR on accuracy, and agreement where the teacher is wrong, by pair and method.
@@ -135,8 +151,18 @@ class Text(Study):
         """List the calls of every wanted cell."""
         return [call for cell in block.cells() for call in self._graph(cell).needs]
 
+    def parts(self, block: Block) -> Iterable[Any]:
+        """Name the methods, losses and objectives of the cells, the formatters of their tasks, and the artifacts' functions."""
+        yield from super().parts(block)
+        for level in asked_levels(block, "method", *TASK_FIELDS):
+            yield builder_of(*read_method(level["method"])).function
+            yield formatter_for(level).read
+        recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
+        yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
+        yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
+
     def unblind(self, block: Block) -> str:
-        """Say what truth reaches a student other than its teacher's labelled items: the oracle and the control look at more."""
+        """Say what truth reaches a student besides its teacher's labelled items: the oracle and the control read more."""
         for cell in block.cells():
             method, file = read_method(cell["method"])
             for word, part in truth_used(method, file):
@@ -152,9 +178,9 @@ class Text(Study):
         return ""
 
     def cost(self, block: Block) -> Cost:
-        """Count a nominal finetune per cell, so that every cell is a block: what fails or is killed concerns one cell.
+        """Count a nominal finetune per cell, so that every cell is a block: a failure or a kill concerns one cell.
 
-        Model files are not looked at, since a stored grid is planned where they may not be; ``plan`` counts the artifacts.
+        Model files are not read, since a stored grid is planned where they may be missing; ``plan`` counts the artifacts.
         """
         return Cost(flops=_FINETUNE * block.size, bytes=64e6)
 
@@ -181,12 +207,23 @@ class Text(Study):
     def _graph(self, cell: Mapping[str, Any]) -> CellGraph:
         return cell_graph(cell, class_count(cell))
 
+    def _check_lora(self, block: Block) -> None:
+        """Refuse models that LoRA cannot adapt where it is asked for: every model of a cell is trained by it."""
+        for name in _MODELS:
+            for level in asked_levels(block, "tuning", name):
+                with about(name):
+                    for model in _members(level[name]) if level["tuning"] == "lora" else ():
+                        check_lora(model)
+
     def _check_graph(self, cell: Mapping[str, Any]) -> None:
-        """Build a cell's calls once; a method that does not fit its task says so."""
+        """Build a cell's calls once, so that a method that does not fit its task raises its error."""
         try:
             graph = self._graph(cell)
         except FieldError as error:
             raise FieldError(f"method {str(cell['method'])!r} on task {cell['task']}: {error}", error.field) from None
+        for call in in_order(graph.needs):
+            if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
+                check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
         if graph.pairs and cell["shards"] > 1:
             raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
 
@@ -197,16 +234,19 @@ class Text(Study):
 
 
 _FINETUNE = 1e12
+_MODELS = ("weak_model", "weak_models", "student_model", "chain")
+_CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
+"""Artifacts that a causal language model makes, besides trainings with the head of one."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 
 
-def _check_models(model: ModelFolder | ModelChain | ModelSet | None) -> None:
-    for one in () if model is None else (model,) if isinstance(model, ModelFolder) else model.members:
-        check_model(one)
+def _members(value: ModelFolder | ModelChain | ModelSet | None) -> Sequence[ModelFolder]:
+    """List the models of a field: one, several or none."""
+    return () if value is None else (value,) if isinstance(value, ModelFolder) else value.members
 
 
 def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
-    """One wanted cell for each combination of some fields that a wanted cell has."""
+    """Choose one wanted cell for each combination of some fields that a wanted cell has."""
     missing = {tuple(level.values()) for level in asked_levels(block, *names)}
     cells: list[Mapping[str, Any]] = []
     for cell in block.cells():

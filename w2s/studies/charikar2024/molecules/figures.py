@@ -19,7 +19,7 @@ __all__ = ["FIGURES"]
 
 
 def _draw_gain(table: DataFrame) -> Canvas | None:
-    """Gain against misfit, a panel for every table, a point for every weak model and split (means over seeds)."""
+    """Draw gain against misfit, a panel for every table, a point for every weak model and split (means over seeds)."""
     rows = table[table["evaluate"] == "fresh"]
     if rows["weak_features"].nunique() < 3:
         return None
@@ -39,7 +39,10 @@ def _draw_gain(table: DataFrame) -> Canvas | None:
 
 
 def _draw_selection(table: DataFrame) -> Canvas | None:
-    """Table 1 as a picture, for lipophilicity where it is there: known and asked-for errors, and the rule's ranks."""
+    """Draw Table 1 as a picture, for lipophilicity if the table has it.
+
+    It shows the error that is known when choosing, the error that is asked for, and the ranks of the choices.
+    """
     rows = ladder(table)
     if not len(rows) or rows["selection_score"].isna().all():
         return None

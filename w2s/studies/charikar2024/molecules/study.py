@@ -20,6 +20,7 @@ from w2s.sharing.workloads import MOVED
 from w2s.studies.charikar2024.molecules.claims import CLAIMS
 from w2s.studies.charikar2024.molecules.figures import FIGURES
 from w2s.studies.charikar2024.molecules.ladder import table_name
+from w2s.studies.probe.table.figures import at_end_note
 from w2s.studies.probe.table.models import FEATURES, WEAK_FEATURES
 from w2s.studies.probe.table.sizes import Sizes
 from w2s.studies.probe.table.solve import STAGES
@@ -37,7 +38,10 @@ PASSES = 2.0
 
 
 def _folding(side: str, whose: str) -> Stage:
-    """Account of fingerprints of 2048 bits, folded to the few that a model sees; the bits are read once for each file."""
+    """Make the stage that counts the work of folding fingerprints of 2048 bits to the few that a model sees.
+
+    The bits are read once for each file.
+    """
     maps = WEAK_FEATURES if side == "weak" else FEATURES
 
     def rows(level: Level, sizes: Sizes) -> float:
@@ -61,7 +65,7 @@ class Molecules(ProbeTable):
     """Probes on molecules: the ladder of weak models of figures 2d to 2f and the rule of Table 1."""
 
     name = "charikar2024.molecules"
-    version = 1
+    version = 2
     summary = "Charikar et al. 2024 on molecules: a ladder of weak fingerprints, and choosing among them by weak_error - misfit"
     columns: ClassVar[Mapping[str, str]] = {**ProbeTable.columns, "selection_score": "double"}
     figures = FIGURES
@@ -79,17 +83,17 @@ class Molecules(ProbeTable):
     }
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
-        """Add ``selection_score`` to the columns of :class:`ProbeTable`: weak_error - misfit on validation rows."""
+        """Add ``selection_score`` to the columns of :class:`ProbeTable`: weak_error - weak_distance on validation rows."""
         columns = super().solve(block, backend)
-        weak, misfit = columns["weak_validation_error"], columns["student_validation_error"]
-        return columns | {"selection_score": np.asarray(weak - misfit)}
+        weak, distance = columns["weak_validation_error"], columns["student_validation_weak_distance"]
+        return columns | {"selection_score": np.asarray(weak - distance)}
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise as in Table 1: ``weak_error - misfit`` and ``student_error`` on test rows, mean and spread over splits."""
         import pandas as pd
 
         rows = table[table["evaluate"] == "fresh"]
-        rows = rows.assign(**{"weak_error - misfit": rows["weak_error"] - rows["misfit"]})
+        rows = rows.assign(**{"weak_error - misfit": rows["weak_error"] - rows["weak_distance"]})
         names = ["weak_error - misfit", "student_error", "gain", "misfit"]
         splits = rows.groupby(["data", "weak_features", "split"], dropna=False)[names].mean()
         grouped = splits.groupby(["data", "weak_features"])
@@ -98,5 +102,6 @@ class Molecules(ProbeTable):
         result = pd.DataFrame(text, index=mean.index).assign(score=mean["weak_error - misfit"])
         result = result.sort_values(["data", "score"]).drop(columns="score").reset_index()
         result["data"] = result["data"].map(table_name)
-        result.attrs["caption"] = "means over splits +- their standard deviation; seeds averaged; sorted by weak_error - misfit"
+        caption = "means over splits +- their standard deviation; seeds averaged; sorted by weak_error - misfit"
+        result.attrs["caption"] = "; ".join(filter(None, [caption, at_end_note(table)]))
         return result

@@ -87,7 +87,10 @@ class _Trials:
         return float(self.repeats * chosen.sum())
 
     def piece(self, name: str, kind: Kind, count: float, work: float, order: float, serves: tuple[str, ...], why: str) -> Piece:
-        """Make a piece; where every task has inputs of its own the name says so, and nothing serves two tasks."""
+        """Make a piece of work.
+
+        Where every task has inputs of its own, the name says so, and the piece does not serve several tasks.
+        """
         if not self.shared:
             name, serves = f"{name}, by task", tuple(field for field in serves if field != "task")
         return Piece(name, kind, count, work, serves, why if serves else "", order)
@@ -114,7 +117,7 @@ def block_bytes(block: Block) -> float:
 
 
 def _merged(pieces: Iterable[Piece]) -> list[Piece]:
-    """One piece for each name and order."""
+    """Merge the pieces of the same name and order."""
     found: dict[tuple[Any, ...], tuple[float, float]] = {}
     for piece in pieces:
         key = (piece.name, piece.kind, piece.serves, piece.why, piece.order)
@@ -128,7 +131,7 @@ def _merged(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def _networks(sizes: _Sizes) -> Iterator[Piece]:
-    """Networks of every seed: drawn, perturbed or trained once, whatever is finetuned on them."""
+    """Yield the networks of every seed: drawn, perturbed or trained once, whatever is finetuned on them."""
     asked = sizes.asked.any(axis=(1, 2))
     made = dict.fromkeys(recipe for n in np.flatnonzero(asked) for recipe in recipes(sizes.networks[n]))
     for recipe in made:
@@ -140,7 +143,7 @@ def _networks(sizes: _Sizes) -> Iterator[Piece]:
 
 
 def _pretraining(recipe: Recipe, seeds: int) -> Iterator[Piece]:
-    """Rows of the truth's tasks, and one network trained on them for each seed."""
+    """Yield the rows of the truth's tasks, and one network trained on them for each seed."""
     _, width, inputs = recipe.shape
     rows, serves = seeds * recipe.rows, (*_ALL, _OWN[recipe.role])
     role, why = recipe.role, "all finetuning tasks start from one pretrained network"
@@ -151,13 +154,13 @@ def _pretraining(recipe: Recipe, seeds: int) -> Iterator[Piece]:
 
 
 def _forward(rows: float, recipe: Recipe) -> float:
-    """A pass of rows through a network."""
+    """Count the operations of a pass of rows through a network."""
     _, width, inputs = recipe.shape
     return flops.gemm(rows, inputs, width) + flops.gemm(rows, width, width, recipe.depth - 1)
 
 
 def _samples(trials: _Trials) -> Iterator[Piece]:
-    """Inputs of every sample, and what the three networks make of them."""
+    """Yield the inputs of every sample, and their features from the three networks."""
     sizes, chosen = trials.sizes, np.asarray(trials.asked.any(axis=1))
     rows, inputs = trials.over(sizes.rows, chosen), trials.level["inputs"]
     samples = trials.repeats * float((3.0 + (sizes.validation[chosen] > 0)).sum())
@@ -169,7 +172,10 @@ def _samples(trials: _Trials) -> Iterator[Piece]:
 
 
 def _designs(trials: _Trials) -> Iterator[Piece]:
-    """Factorisations of labelled rows (weak and strong features) and of transfer rows; standardised ones for descent."""
+    """Yield the factorisations of labelled rows (weak and strong features) and of transfer rows.
+
+    Descent has standardised ones.
+    """
     sizes, width = trials.sizes, trials.width
     stepped = np.array([head["head"] == "descent" for head in sizes.heads])
     serves, why = ("task", *HEAD, "evaluate"), "any targets can be fitted from one factorisation"
@@ -182,7 +188,7 @@ def _designs(trials: _Trials) -> Iterator[Piece]:
 
 
 def _heads(trials: _Trials) -> Iterator[Piece]:
-    """Fits of four models under every head, their outputs, and errors in every view."""
+    """Yield the fits of four models under every head, their outputs, and their errors in every view."""
     for number, head in enumerate(trials.sizes.heads):
         chosen = trials.asked[:, number]
         if chosen.any():
@@ -191,7 +197,7 @@ def _heads(trials: _Trials) -> Iterator[Piece]:
 
 
 def _measured(trials: _Trials, chosen: Chosen) -> Iterator[Piece]:
-    """Outputs of the fitted models and their errors, under one head."""
+    """Yield the outputs of the fitted models and their errors, under one head."""
     sizes, width, views = trials.sizes, trials.width, len(trials.sizes.views)
     count = trials.count(chosen)
     work = _outputs(trials, trials.over(sizes.rows + sizes.transfer, chosen))
@@ -205,13 +211,13 @@ def _measured(trials: _Trials, chosen: Chosen) -> Iterator[Piece]:
 
 
 def _outputs(trials: _Trials, rows: float) -> float:
-    """Rows in the basis of a factorisation, and their products with the heads of every task."""
+    """Count the operations of rows in the basis of a factorisation, and of their products with the heads of every task."""
     width, tasks = trials.width, trials.tasks
     return flops.gemm(rows, width, width + tasks) + MOVED * rows * (width + tasks)
 
 
 def _fits(trials: _Trials, head: Level, chosen: Chosen) -> Iterator[Piece]:
-    """What a class of heads costs beyond the factorisation of the features."""
+    """Yield what a class of heads costs beyond the factorisation of the features."""
     sizes, width, name = trials.sizes, trials.width, head["head"]
     rows, trained = trials.over(2.0 * sizes.labeled + 2.0 * sizes.transfer, chosen) * trials.tasks, FITS * trials.count(chosen)
     models = trained * trials.tasks
@@ -234,7 +240,7 @@ def _fits(trials: _Trials, head: Level, chosen: Chosen) -> Iterator[Piece]:
 
 
 def _finetunes(trials: _Trials, head: Level, chosen: Chosen, models: float) -> Iterator[Piece]:
-    """Copies of the weak and the strong network trained for each task, and what they make of the samples."""
+    """Yield the copies of weak and strong network trained for each task, and their passes over the samples."""
     sizes = trials.sizes
     _, weak, strong = recipes(trials.level)
     labeled, transfer = (trials.over(n, chosen) * trials.tasks for n in (sizes.labeled, sizes.transfer))

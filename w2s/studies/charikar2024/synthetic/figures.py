@@ -38,7 +38,7 @@ HEAD_TITLES = {
 
 
 def _draw_gain(table: DataFrame) -> Canvas | None:
-    """Gain against misfit on fresh rows with least-squares heads, a panel for every figure of the paper in the table."""
+    """Draw gain against misfit on fresh rows with least-squares heads, a panel for every figure of the paper in the table."""
     rows = _fresh(table)
     rows = rows[rows["head"] == "least_squares"]
     names = panel(rows)
@@ -47,7 +47,7 @@ def _draw_gain(table: DataFrame) -> Canvas | None:
 
 
 def _draw_heads(table: DataFrame) -> Canvas | None:
-    """Gain against misfit for every class of heads, perturbed representations."""
+    """Draw gain against misfit for every class of heads, with perturbed representations."""
     rows = _fresh(table)
     rows = rows[panel(rows) == "perturbed"]
     parts = [(title, rows[rows["head"] == head]) for head, title in HEAD_TITLES.items() if (rows["head"] == head).any()]
@@ -55,7 +55,10 @@ def _draw_heads(table: DataFrame) -> Canvas | None:
 
 
 def _draw_selection(table: DataFrame) -> Canvas | None:
-    """Known and asked-for errors of every weak model, weak_error - misfit and student_error, and how well the rule chose."""
+    """Draw, for a ladder of weak models, ``student_error`` against ``weak_error - misfit``, and how well the rule chose.
+
+    The former error is asked for, the latter is known when choosing.
+    """
     found = ladder(_fresh(table))
     if found is None:
         return None
@@ -69,7 +72,7 @@ def _fresh(table: DataFrame) -> DataFrame:
 
 
 def _panels(parts: list[tuple[str, DataFrame]], title: str, *, bound: bool = False) -> Canvas:
-    """A panel for every part; with ``bound`` the band that holds least-squares heads, where gains are positive."""
+    """Draw a panel for every part; with ``bound`` the band that holds least-squares heads, where gains are positive."""
     columns = min(COLUMNS, len(parts))
     height = -(-len(parts) // columns)
     figure = figures.canvas(3.4 * columns + 0.4, 3.3 * height + 0.9)
@@ -98,7 +101,7 @@ def _panels(parts: list[tuple[str, DataFrame]], title: str, *, bound: bool = Fal
 def scatter_panel(ax: Any, rows: DataFrame, title: str, groups: str | None = None) -> None:
     """Draw gain against misfit, with the line of slope one, or minus one where most gains are negative.
 
-    Colours by the values of ``groups``; slope and correlation stand in the corner.
+    Colours show the values of ``groups``; slope and correlation are written in the corner.
     """
     misfit, gain = rows["misfit"].to_numpy(float), rows["gain"].to_numpy(float)
     top = 1.08 * float(np.quantile(misfit, INSIDE))
@@ -143,7 +146,10 @@ def _numbers(rows: DataFrame) -> str:
 
 
 def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Canvas:
-    """Left: mean ``student_error`` against mean ``selection_score`` of every candidate. Right: rank of the chosen one."""
+    """Draw the errors of every candidate at the left, and the ranks of the chosen ones at the right.
+
+    The errors are mean ``student_error`` against mean ``selection_score``.
+    """
     means = rows.groupby(candidates)[["selection_score", "student_error"]].mean()
     figure = figures.canvas(8.6, 3.8)
     left, right = figures.panels(figure, 1, 2)[0]

@@ -48,7 +48,7 @@ class Design:
         self._probes: dict[str, RowProbe] = {}
 
     def probe(self, preprocess: str) -> RowProbe:
-        """Factor the sample; kept."""
+        """Factor the sample once, and keep the factor."""
         if preprocess not in self._probes:
             self._probes[preprocess] = RowProbe(self.features, preprocess, self.backend)
         return self._probes[preprocess]
@@ -85,13 +85,16 @@ def _linear(probe: RowProbe, targets: Matrix, filters: Filters, *, unique: bool)
 
 
 def _least_squares(head: Level, design: Design, targets: Matrix) -> Fitted:  # noqa: ARG001
-    """Least squares by a singular value decomposition; of minimum norm where dead units cost rank."""
+    """Fit least squares by a singular value decomposition; of minimum norm where dead units cost rank."""
     probe = design.probe("center")
     return _linear(probe, targets, ridge([0.0]), unique=probe.full_rank)
 
 
 def _descent(head: Level, design: Design, targets: Matrix) -> Fitted:
-    """``steps`` steps of full-batch gradient descent from zero, exactly, on features standardised over the sample."""
+    """Take ``steps`` steps of full-batch gradient descent from zero, in closed form.
+
+    Features are standardised over the sample.
+    """
     return _linear(design.probe("standardise"), targets, steps([head["steps"]], head["step_size"]), unique=True)
 
 
@@ -100,7 +103,7 @@ def _affine(probe: RowProbe, coefficients: Matrix, offset: Matrix) -> Predict:
 
 
 def _triangle(probe: RowProbe, targets: Matrix) -> tuple[Matrix, Matrix]:
-    """R and U'y with |X a - y|^2 = |R a - U'y|^2 + rest for centred X: (r, d) and (r, T). X'X is never formed."""
+    """Compute R and U'y with |X a - y|^2 = |R a - U'y|^2 + rest for centred X: (r, d) and (r, T). X'X is never formed."""
     left = probe.backend.to_numpy(probe.left)
     values = np.sqrt(probe.backend.to_numpy(probe.spectrum.values) * probe.rows)
     right = probe.backend.to_numpy(probe.spectrum.vectors)
@@ -108,7 +111,10 @@ def _triangle(probe: RowProbe, targets: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def _nonnegative(head: Level, design: Design, targets: Matrix) -> Fitted:  # noqa: ARG001
-    """Nonnegative coefficients (Lawson and Hanson's active sets) and a free intercept: a convex cone, projected on exactly."""
+    """Fit nonnegative coefficients (Lawson and Hanson's active sets) and a free intercept.
+
+    Such heads form a convex cone, on which the fit is an exact projection.
+    """
     from scipy.optimize import nnls
 
     probe = design.probe("center")
@@ -120,7 +126,7 @@ def _nonnegative(head: Level, design: Design, targets: Matrix) -> Fitted:  # noq
 
 
 def _sparse(head: Level, design: Design, targets: Matrix) -> Fitted:
-    """The best ``sparsity`` features, by trying all subsets: d over k singular value decompositions of r by k."""
+    """Fit the best ``sparsity`` features, by trying all subsets: d over k singular value decompositions of r by k."""
     probe = design.probe("center")
     triangle, rotated = _triangle(probe, targets)
     subsets = np.array(list(itertools.combinations(range(probe.width), head["sparsity"])))
@@ -137,7 +143,10 @@ def _sparse(head: Level, design: Design, targets: Matrix) -> Fitted:
 
 
 def _relu(head: Level, design: Design, targets: Matrix) -> Fitted:  # noqa: ARG001
-    """max(0, h'a + b) by L-BFGS from the least-squares head, in whitened coordinates; a local minimum of its squared error."""
+    """Fit max(0, h'a + b) by L-BFGS from the least-squares head, in whitened coordinates.
+
+    The result is a local minimum of its squared error.
+    """
     probe = design.probe("center")
     basis = design.basis() * np.sqrt(probe.rows)
     coords = np.stack([_relu_coords(basis, column) for column in targets.T], axis=1)

@@ -84,9 +84,11 @@ def per_seed(rows: DataFrame, name: str) -> DataFrame:
     """Compute a statistic of the scatter of every seed: columns ``seed`` and ``value``. Rows without numbers are left out."""
     import pandas as pd
 
-    found = [
-        (seed, STATISTICS[name](part["gain"].to_numpy(float), part["misfit"].to_numpy(float)))
-        for seed, part in rows.dropna(subset=["gain", "misfit"]).groupby("seed")
-        if len(part) > 1
-    ]
+    # A student that copies its teacher has neither gain nor misfit, and no ratio or correlation of the two.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [
+            (seed, STATISTICS[name](part["gain"].to_numpy(float), part["misfit"].to_numpy(float)))
+            for seed, part in rows.dropna(subset=["gain", "misfit"]).groupby("seed")
+            if len(part) > 1
+        ]
     return pd.DataFrame(found, columns=["seed", "value"])

@@ -28,7 +28,7 @@ Level = Mapping[str, Any]
 
 NUMBERS = (
     *(f"{model}_error" for model in ("weak", "student", "strong", "ceiling")),
-    *("misfit", "cross_term", "epsilon", "label_power", "selection_score", "condition"),
+    *("misfit", "cross_term", "epsilon", "label_power", "selection_score", "weak_validation_error", "condition"),
 )
 
 
@@ -109,12 +109,12 @@ class Trial:
             row |= {f"{m}_error": _error(model.predict(self.samples[name]), truth[name]) for m, model in anchors.items()}
             if view == "transfer" and head["head"] == "least_squares":
                 row["cross_term"] = self._projection_gap(labels[name], truth[name])
-            row["selection_score"] = self._score(student, labels, truth, row)
+            row["selection_score"], row["weak_validation_error"] = self._score(student, labels, truth, row)
             found.append(row | fixed)
         return found
 
     def _truth(self, head: Level) -> dict[str, Matrix]:
-        """f*(x) of every task on every sample: (n, tasks)."""
+        """Compute f*(x) of every task on every sample: (n, tasks)."""
         coefficients = tasks(head, self.seed, self.numbers, self.cell["width"], self.backend)
         values = {name: sample.features("truth") @ coefficients for name, sample in self.samples.items()}
         if head["head"] != "relu":
@@ -134,12 +134,19 @@ class Trial:
     def _projection_gap(self, weak: Matrix, truth: Matrix) -> Matrix:
         return projection_gap(weak, truth, self.samples["transfer"].design("strong").basis())
 
-    def _score(self, student: _Model, labels: Mapping[str, Matrix], truth: Mapping[str, Matrix], row: Level) -> Matrix:
-        """weak_error - misfit, on validation rows where there are any, else on the rows of the other errors."""
+    def _score(
+        self, student: _Model, labels: Mapping[str, Matrix], truth: Mapping[str, Matrix], row: Level
+    ) -> tuple[Matrix, Matrix]:
+        """Compute weak_error - misfit, and weak_error alone, on validation rows.
+
+        Without any, the former is that on the rows of the errors, and the latter NaN.
+        """
         if "validation" not in self.samples:
-            return np.asarray(row["weak_error"] - row["misfit"])
+            score = np.asarray(row["weak_error"] - row["misfit"])
+            return score, np.full_like(score, np.nan)
         weak, scores = labels["validation"], student.predict(self.samples["validation"])
-        return _error(weak, truth["validation"]) - _error(scores, weak)
+        error = _error(weak, truth["validation"])
+        return error - _error(scores, weak), error
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,10 @@ def _error(scores: Matrix, goals: Matrix) -> Matrix:
 
 
 def _errors(scores: Matrix, weak: Matrix, truth: Matrix) -> dict[str, Any]:
-    """Errors of weak model and student on one sample: arrays (tasks,). The gain is left to the subtraction of errors."""
+    """Compute the errors of weak model and student on one sample: arrays (tasks,).
+
+    The gain is the difference of the errors, which the table subtracts.
+    """
     return {
         "weak_error": _error(weak, truth),
         "student_error": _error(scores, truth),

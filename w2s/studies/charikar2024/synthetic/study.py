@@ -120,6 +120,7 @@ class Synthetic(Study):
         "epsilon": "double",
         "label_power": "double",
         "selection_score": "double",
+        "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
     }
@@ -151,7 +152,7 @@ class Synthetic(Study):
                 )
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of one trial and of what every seed is pretrained on."""
+        """Add up the pieces, and count the bytes of one trial and of what every seed is pretrained on."""
         return Cost(sum(piece.flops for piece in self.pieces(block)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
@@ -180,7 +181,7 @@ class Synthetic(Study):
 def _solved(
     drawn: Networks, level: Mapping[str, Any], groups: tuple[Group, ...], wanted: npt.NDArray[np.bool_], backend: Backend
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, npt.NDArray[Any]]]]:
-    """Results under one set of networks, with their place: seed, sizes, head, view, slice of tasks."""
+    """Yield the results under one set of networks, with their place: seed, sizes, head, view, slice of tasks."""
     seeds, sizes, heads, views, tasks = groups
     looks, numbers = views.values("evaluate"), tasks.values("task")
     for (s, seed), z in itertools.product(enumerate(seeds.values("seed")), np.flatnonzero(wanted.any(axis=1))):

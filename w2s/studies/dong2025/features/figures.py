@@ -26,7 +26,10 @@ _WAYS = {
 
 
 def _models(table: DataFrame) -> tuple[DataFrame, str]:
-    """Rows of the setting with most weak models, with their names in ``model``, and what is held in it."""
+    """Keep the rows of the setting with most weak models, with their names in ``model``.
+
+    Also returns what is held in that setting.
+    """
     rows, held = fullest(table, ("weak_features", "d_weak"))
     widths = rows["d_weak"].astype(object).where(rows["d_weak"].notna(), None)
     names = [f if d is None else f"{f} {value_text(d)}" for f, d in zip(rows["weak_features"], widths, strict=True)]
@@ -36,7 +39,7 @@ def _models(table: DataFrame) -> tuple[DataFrame, str]:
 
 
 def _draw_order(table: DataFrame) -> Canvas | None:
-    """PGR (top) and OPR (bottom) of every weak model against 1 - d_sw/d_w, by three ways to measure it."""
+    """Draw PGR (top) and OPR (bottom) of every weak model against 1 - d_sw/d_w, by three ways to measure it."""
     rows, held = _models(table)
     if rows["model"].nunique() < 3:
         return None
@@ -66,7 +69,7 @@ def _points(ax: Any, rows: DataFrame, apart: Any, metric: str) -> None:
 
 
 def _draw_dimensions(table: DataFrame) -> Canvas | None:
-    """Intrinsic and correlation dimensions of every weak model."""
+    """Draw the intrinsic and correlation dimensions of every weak model."""
     rows, _ = _models(table)
     names = list(rows.groupby("model")["d_weak_99_centred"].mean().sort_values().index)
     if len(names) < 2:

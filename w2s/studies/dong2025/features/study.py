@@ -36,7 +36,7 @@ _DIMENSIONS: Mapping[str, str] = (
 
 
 def _dimensions(level: Mapping[str, Any], backend: Backend) -> dict[str, float]:
-    """Dimensions of one pair of feature sets."""
+    """Measure the dimensions of one pair of feature sets."""
     found: dict[str, float] = {}
     for suffix, centred in (("", False), ("_centred", True)):
         weak, strong = (_principal(_feature_set(level, role), centred, backend) for role in ("weak", "strong"))
@@ -48,7 +48,7 @@ def _dimensions(level: Mapping[str, Any], backend: Backend) -> dict[str, float]:
 
 
 def _feature_set(level: Mapping[str, Any], role: str) -> tuple[Any, ...]:
-    """Values that decide a feature set: strong features too where the weak ones are a map of them, the seed where random."""
+    """Return what decides a feature set: strong features too where the weak ones are a map of them, the seed where random."""
     names = ["data", "target", "task", f"{role}_features", f"d_{role}"]
     own = level[f"{role}_features"] == "of_strong"
     names += ["strong_features", "d_strong"] if own else []
@@ -58,7 +58,7 @@ def _feature_set(level: Mapping[str, Any], role: str) -> tuple[Any, ...]:
 
 @functools.lru_cache(maxsize=16)
 def _principal(feature_set: tuple[Any, ...], centred: bool, backend: Backend) -> Principal:
-    """Principal subspace of a feature set over all rows; kept, as one strong set meets many weak ones."""
+    """Compute the principal subspace of a feature set over all rows, and keep it, as one strong set meets many weak ones."""
     role, seed, own, data, target, task, *maps = feature_set
     table = load_table(data, target, task)
     strong = feature_matrix(maps[2], table, width=maps[3], role="strong", seed=seed, backend=backend) if own else None
@@ -75,7 +75,7 @@ class Features(ProbeTable):
     """Linear probes on a table, with intrinsic and correlation dimensions of their features."""
 
     name = "dong2025.features"
-    version = 1
+    version = 2
     summary = "Dong et al. 2025 on real features: linear probes on a table, with intrinsic dimensions at 99 % of the energy"
     columns: ClassVar[Mapping[str, str]] = {**ProbeTable.columns, "opr": "double", **_DIMENSIONS}
     figures = FIGURES

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.sabotage import SABOTAGES
 from w2s.studies.dong2025.regression.formulas import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
-from w2s.studies.dong2025.regression.ratio_trends import gain, log_opr, pgr, ratio_hump, ratio_steps
+from w2s.studies.dong2025.regression.ratio_trends import log_opr, pgr, ratio_hump, ratio_steps
 from w2s.theory import dong2025 as theory
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _COUNTS = ("d_weak", "d_strong", "d_overlap", "n_labeled", "n_transfer", "noise"
 
 
 def _rows_of(cells: DataFrame, model: str) -> tuple[Any, Any]:
-    """Width of a model's features and number of rows it is trained on."""
+    """Return the width of a model's features and the number of rows it is trained on."""
     if model == "weak":
         return cells["d_weak"], cells["n_labeled"]
     joined = (cells["ceiling"] == "labeled+transfer") * cells["n_labeled"] + cells["n_transfer"]
@@ -36,7 +38,7 @@ def _rows_of(cells: DataFrame, model: str) -> tuple[Any, Any]:
 
 
 def _inside(model: str) -> Callable[[DataFrame], Values]:
-    """In-sample variance: sigma^2 d/n."""
+    """Make the formula of the in-sample variance: sigma^2 d/n, or the paper's for the student."""
 
     def formula(cells: DataFrame) -> Values:
         if model == "student":
@@ -48,7 +50,7 @@ def _inside(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _fresh(model: str) -> Callable[[DataFrame], Values]:
-    """Variance on fresh inputs: sigma^2 d/(n - d - 1)."""
+    """Make the formula of the variance on fresh inputs: sigma^2 d/(n - d - 1), or the student's own."""
 
     def formula(cells: DataFrame) -> Values:
         if model == "student":
@@ -60,7 +62,7 @@ def _fresh(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _variance(evaluate: str, *models: str) -> Test:
-    """Pure variance (a target of zero): the in-sample formula against the fresh one, or the other way round."""
+    """Make a test of pure variance (a target of zero): the in-sample formula against the fresh one, or the other way round."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         rows = plain(table)
@@ -74,7 +76,10 @@ def _variance(evaluate: str, *models: str) -> Test:
 
 
 def _without_misfit_noise(model: str) -> Callable[[DataFrame], Values]:
-    """Expected error on fresh inputs if what a model's features miss of the target were not label noise too."""
+    """Make a formula of the error on fresh inputs, in which what a model's features miss of the target is no label noise.
+
+    This is the wrong formula: what they miss acts as noise of the labels too.
+    """
 
     def formula(cells: DataFrame) -> Values:
         trained = "weak" if model == "student" else model
@@ -89,7 +94,7 @@ def _without_misfit_noise(model: str) -> Callable[[DataFrame], Values]:
 
 
 def _bias(model: str) -> Test:
-    """Bias and variance together on fresh inputs, where the model's features miss a part of the target."""
+    """Make a test of bias and variance together on fresh inputs, where the model's features miss a part of the target."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         rho = "rho_weak" if model in ("weak", "student") else "rho_strong"
@@ -125,8 +130,36 @@ def _same_features(table: DataFrame, limits: Thresholds) -> Verdict:
     return below(name, value, (value, value), limits["most"], int(rows["seed"].nunique()))
 
 
-_SHAPE = {"seed": 8}
-_SPAN = {"least": 0.0, "near": 1.5, "far": 20.0}
+_SIGN = "the sentence is about a direction"
+_NEAR = (
+    "se: four standard errors, less than one in ten thousand by luck; precision and apart: so narrow that the nearest wrong "
+    "formula "
+    "is eight of them away; seeds: heavy tails are means of hundreds before they are normal"
+)
+_BATCHES = (
+    "mean and sd: at most .13 and .09 are the standard errors of 60 draws, and less as a draw averages the scores of several "
+    "cells "
+    "and models; the bounds are 1.5 and 2 to 3 of these; seeds and draws: fewer tell nothing about a spread"
+)
+_DIRECTION = {"seeds": 8}
+_HUMP = {"least": 0.0, "near": 1.5, "far": 20.0, "seeds": 8}
+_HUMP_BASIS = f"{_SIGN}; near and far: the labelled counts must reach from the teacher's peak to where its bias is all"
+
+_SCALED = ("teacher_up", "teacher_down")
+_STUDENT_ALONE = dict.fromkeys(
+    (*_SCALED, "teacher_noisy"), "the sentence is about the student, whose teacher the formula knows"
+)
+_OF_STUDENT = ANY_ORDER | _STUDENT_ALONE | STUDENT_AVERAGED
+_OF_TEACHER = NO_STUDENT | TEACHER_AVERAGED
+_OF_OTHERS = dict.fromkeys(SABOTAGES, "the sentence is about models that have seen true labels alone")
+_BIAS = {"weak": _OF_TEACHER, "student": _OF_STUDENT, "strong": _OF_OTHERS, "ceiling": _OF_OTHERS}
+_NO_SPREAD = {"student_constant": "errors without spread have no z-score, and those of the other models stand"}
+_SAME = {"student_is_teacher": "the sentence says that it is"}
+_FACTOR = dict.fromkeys(_SCALED, "the direction of a ratio along an axis does not depend on a factor of one error")
+_OF_OPR = dict.fromkeys((*_SCALED, "teacher_noisy"), "no error of the teacher is in OPR")
+_HIGH = dict.fromkeys(_SCALED, "the hump is higher, and the student farther ahead, than a tenth")
+_BETTER = {"student_is_ceiling": "more transfer rows make the ceiling better too; pgr_rises_with_transfer notices it"}
+_FAR = dict.fromkeys((*_SCALED, "teacher_noisy", "student_noisy"), "it fails by more than this")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -134,32 +167,36 @@ CLAIMS: tuple[Claim, ...] = (
         "on its own inputs the student's variance is sigma^2/(n - d_w - 1) (d_sw + (d_s/N)(d_w - d_sw))",
         "Theorem 1, variance",
         _variance("transfer", "student"),
-        _SHAPE,
-        AGREEMENT,
+        thresholds=AGREEMENT,
+        basis=_NEAR,
+        overlooks=_OF_STUDENT,
     ),
     Claim(
         "student_fresh",
         "on fresh inputs d_s/N of that variance becomes d_s/(N - d_s - 1)",
         "Theorem 1, on fresh inputs",
         _variance("fresh", "student"),
-        _SHAPE,
-        AGREEMENT,
+        thresholds=AGREEMENT,
+        basis=_NEAR,
+        overlooks=_OF_STUDENT,
     ),
     Claim(
         "baselines_in_sample",
         "in-sample variances: weak sigma^2 d_w/n, strong sigma^2 d_s/n, ceiling sigma^2 d_s/(n + N)",
         "section 3, variances",
         _variance("labeled", "weak", "strong", "ceiling"),
-        _SHAPE,
-        AGREEMENT,
+        thresholds=AGREEMENT,
+        basis=_NEAR,
+        overlooks=_OF_TEACHER,
     ),
     Claim(
         "baselines_fresh",
         "on fresh inputs each d/n of those variances becomes d/(n - d - 1)",
         "section 3, on fresh inputs",
         _variance("fresh", "weak", "strong", "ceiling"),
-        _SHAPE,
-        AGREEMENT,
+        thresholds=AGREEMENT,
+        basis=_NEAR,
+        overlooks=_OF_TEACHER,
     ),
     *(
         Claim(
@@ -167,8 +204,9 @@ CLAIMS: tuple[Claim, ...] = (
             f"{model}: what the features miss of the target adds to the bias, and to the label noise as well",
             "bias and variance, exact for Gaussian features",
             _bias(model),
-            _SHAPE,
-            AGREEMENT,
+            thresholds=AGREEMENT,
+            basis=_NEAR,
+            overlooks=_BIAS[model],
         )
         for model in MODELS
     ),
@@ -177,92 +215,113 @@ CLAIMS: tuple[Claim, ...] = (
         "simulated means scatter about the closed forms as their standard errors say",
         "all formulas",
         _calibrated(0),
-        _SHAPE,
-        CALIBRATION,
+        thresholds=CALIBRATION,
+        basis=_BATCHES,
+        overlooks=_NO_SPREAD | ANY_ORDER | AVERAGED,
     ),
     Claim(
         "z_scores_mean",
         "simulated means have no common deviation from the closed forms",
         "all formulas",
         _calibrated(1),
-        _SHAPE,
-        CALIBRATION,
+        thresholds=CALIBRATION,
+        basis=_BATCHES,
+        overlooks=_NO_SPREAD | ANY_ORDER | AVERAGED,
     ),
     Claim(
         "same_features",
         "a student with its teacher's features is its teacher on its own inputs",
         "Theorem 1 at d_s = d_w = d_sw",
         _same_features,
-        {},
-        {"most": 1e-9},
+        thresholds={"most": 1e-9},
+        basis="rounding",
+        overlooks=_SAME,
     ),
     Claim(
         "less_overlap_more_pgr",
         "the smaller the correlation dimension, the larger PGR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
         ratio_steps("PGR", "d_overlap", pgr, rises=False, kept="many_transfers", say=" of N well above d_s"),
-        _SHAPE | {"d_overlap": 2},
-        {"most": 0.0, "times": 3.0},
+        {"d_overlap": 2},
+        {"most": 0.0, "times": 3.0, **_DIRECTION},
+        basis=f"{_SIGN}; times: by the closed forms nothing is gained up to N = 2 d_s + 1",
+        overlooks=ANY_ORDER | _FACTOR,
     ),
     Claim(
         "less_overlap_more_opr",
         "the smaller the correlation dimension, the larger OPR, once N is well above d_s (on fresh inputs: above 2 d_s + 1)",
         "Theorem 1, synthetic regression",
         ratio_steps("log OPR", "d_overlap", log_opr, rises=False, kept="many_transfers", say=" of N well above d_s"),
-        _SHAPE | {"d_overlap": 2},
-        {"most": 0.0, "times": 3.0},
+        {"d_overlap": 2},
+        {"most": 0.0, "times": 3.0, **_DIRECTION},
+        basis=f"{_SIGN}; times: by the closed forms nothing is gained up to N = 2 d_s + 1",
+        overlooks=ANY_ORDER | _OF_OPR,
     ),
     Claim(
         "opr_hump",
-        "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters",
+        "OPR rises with the labelled count, where the weak features' bias is small, and falls again once it matters; at the "
+        "peak the "
+        "student is ahead of its teacher",
         "scaling in n",
         ratio_hump("log OPR", log_opr, "variance_first", "with 0 < rho_weak < sigma^2 d_sw/d_w from near d_weak to far beyond"),
-        _SHAPE | {"n_labeled": 5},
-        _SPAN,
+        {"n_labeled": 5},
+        _HUMP,
+        basis=_HUMP_BASIS,
+        overlooks=ANY_ORDER | _HIGH | AVERAGED,
     ),
     Claim(
         "pgr_hump",
         "so does PGR where the weak features' bias is below the ceiling's variance",
         "scaling in n",
         ratio_hump("PGR", pgr, "small_bias", "with 0 < rho_weak < sigma^2 d_s/N from near d_weak to far beyond"),
-        _SHAPE | {"n_labeled": 5},
-        _SPAN,
+        {"n_labeled": 5},
+        _HUMP,
+        basis=_HUMP_BASIS,
+        overlooks=ANY_ORDER | _HIGH | AVERAGED,
     ),
     Claim(
         "opr_rises_with_transfer",
         "OPR rises with the transfer count",
         "scaling in N",
         ratio_steps("log OPR", "n_transfer", log_opr, rises=True),
-        _SHAPE | {"n_transfer": 2},
-        {"least": 0.0},
+        {"n_transfer": 2},
+        {"least": 0.0, **_DIRECTION},
+        basis=_SIGN,
+        overlooks=_BETTER | _OF_OPR,
     ),
     Claim(
         "pgr_rises_with_transfer",
-        "PGR rises with the transfer count, where labels are few",
+        "PGR is positive and rises with the transfer count, where labels are few",
         "scaling in N",
-        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels"),
-        _SHAPE | {"n_transfer": 2},
-        {"least": 0.0, "times": 2.0},
+        ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="few_labels", say=" of few labels", ahead=True),
+        {"n_transfer": 2},
+        {"least": 0.0, "times": 2.0, **_DIRECTION},
+        basis=f"{_SIGN}; times: few labels are up to 2 d_w, where the teacher's variance is its error",
+        overlooks=_FACTOR,
     ),
     Claim(
         "pgr_rises_with_transfer_at_many_labels",
         "PGR rises with the transfer count, where labels are many",
         "scaling in N",
         ratio_steps("PGR", "n_transfer", pgr, rises=True, kept="many_labels", say=" of many labels"),
-        _SHAPE | {"n_transfer": 2},
-        {"least": 0.0, "times": 4.0},
+        {"n_transfer": 2},
+        {"least": 0.0, "times": 4.0, **_DIRECTION},
         expected="fails_at_this_scale",
         reason=(
             "the ceiling is trained on the labelled and the transfer rows together: where the weak variance is small, more of "
             "them help the ceiling more than the student, in the closed forms as in the simulation"
         ),
+        basis=f"{_SIGN}; times: beyond the paper's own counts, which end at 4 d_w",
+        overlooks=ANY_ORDER | _FAR,
     ),
     Claim(
-        "noise_raises_gain",
-        "the more label noise, the larger the student's gain",
+        "noise_raises_pgr",
+        "the student recovers a part of the gap, and the larger one the more label noise there is",
         "label-noise sweep",
-        ratio_steps("gain", "noise", gain, rises=True),
-        _SHAPE | {"noise": 2},
-        {"least": 0.0},
+        ratio_steps("PGR", "noise", pgr, rises=True, ahead=True),
+        {"noise": 2},
+        {"least": 0.0, **_DIRECTION},
+        basis=f"{_SIGN}; the gain itself grows with the noise's power for any student, so it is taken relative to the gap",
+        overlooks=_FACTOR,
     ),
 )

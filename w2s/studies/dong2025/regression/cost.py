@@ -37,7 +37,7 @@ _ALL = ("n_labeled", "n_transfer", "d_weak", "d_overlap", "overlap", "evaluate",
 
 
 def _fits(sizes: Sizes) -> list[Fits]:
-    """Every family under the filters of every precision."""
+    """List every family under the filters of every precision."""
     return [Fits(sizes, nest, precision) for nest in families(sizes.geometries) for precision in sizes.filters]
 
 
@@ -85,13 +85,16 @@ def block_bytes(block: Block) -> float:
 
 
 def _draws(sizes: Sizes) -> list[tuple[str, int]]:
-    """Designs and strong widths that are drawn: directly drawn factors belong to one width, rows serve all."""
+    """List the designs and strong widths that are drawn: directly drawn factors belong to one width, rows serve all."""
     levels = [(level["design"], level["d_strong"]) for level in sizes.geometries]
     return list(dict.fromkeys((design, d if design == "wishart" else sizes.widest[0]) for design, d in levels))
 
 
 def _drawn(sizes: Sizes, design: str, d_strong: int) -> Iterator[Piece]:
-    """Latent coordinates of both roles at the largest sizes, as rows or as the factor of their design, and their Grams."""
+    """Yield the latent coordinates of both roles at the largest sizes, and their Grams.
+
+    They are drawn as rows or as the factor of their design.
+    """
     seeds, latents = sizes.seeds, d_strong + sizes.widest[1] + 2
     every = ("d_strong", *_ALL) if design == "rows" else _ALL
     some, grams = tuple(name for name in every if name not in ("n_labeled", "n_transfer")), seeds * sizes.counts
@@ -112,7 +115,7 @@ def _drawn(sizes: Sizes, design: str, d_strong: int) -> Iterator[Piece]:
 
 
 def _teachers(fits: Fits) -> Iterator[Piece]:
-    """Weak models: factors or spectra for every nested width, right-hand sides for targets and noises."""
+    """Yield the weak models: factors or spectra for every nested width, right-hand sides for targets and noises."""
     sizes, d = fits.sizes, fits.nest.d_weak
     ridges: dict[int, list[float]] = {}
     for level in sizes.teachers:
@@ -142,7 +145,7 @@ def _teachers(fits: Fits) -> Iterator[Piece]:
 
 
 def _students(fits: Fits, factored: set[Any] | None) -> Iterator[Piece]:
-    """Factorisations of the strong features on every sample that a student or a ceiling is fitted on.
+    """Yield factorisations of the strong features on every sample that a student or a ceiling is fitted on.
 
     What is in ``factored`` has been counted with another family; None counts it for each.
     """
@@ -153,12 +156,12 @@ def _students(fits: Fits, factored: set[Any] | None) -> Iterator[Piece]:
 
 
 def _served(role: str) -> tuple[str, ...]:
-    """Fields that share a sample of a role."""
+    """Return the fields whose cells share a sample of a role."""
     return (*(("n_labeled",) if role == "student" else ()), "d_weak", "evaluate", "risk", *_STUDENT)
 
 
 def _samples(fits: Fits, role: str, rows: Sequence[int], labels: int, factored: set[Any] | None) -> Iterator[Piece]:
-    """Factorisations of samples with these numbers of rows, for ``labels`` right-hand sides each."""
+    """Yield factorisations of samples with these numbers of rows, for ``labels`` right-hand sides each."""
     d, latents, few, serves = fits.d, fits.latents, sum(n <= fits.d for n in rows), _served(role)
     for n, samples in ((d, few), (d + 1, len(rows) - few)):
         count = float(fits.sizes.seeds * samples)
@@ -182,7 +185,7 @@ def _samples(fits: Fits, role: str, rows: Sequence[int], labels: int, factored: 
 
 
 def _factored(fits: Fits, role: str, chosen: Choice, count: float) -> Piece:
-    """One spectrum of each of ``count`` Grams, or a Cholesky factor for each ridge."""
+    """Make the piece for one spectrum of each of ``count`` Grams, or for a Cholesky factor for each ridge."""
     d, serves = fits.d, (*_served(role), "d_overlap", "overlap")
     if chosen.name == "eigh":
         why = "every filter and teacher uses one spectrum"
@@ -193,20 +196,23 @@ def _factored(fits: Fits, role: str, chosen: Choice, count: float) -> Piece:
 
 
 def _baselines(fits: Fits) -> Iterator[Piece]:
-    """Strong baselines: one fit for each teacher's rows and ridge."""
-    d, teachers = fits.d, fits.sizes.teachers
-    full = sum(level["n_labeled"] > d for level in teachers) * fits.sizes.seeds
-    rest = len(teachers) * fits.sizes.seeds - full
-    serves, why = ("d_weak", "n_transfer", *FILTER_FIELDS, *_TARGET), "it is fitted on true labels alone"
-    if full:
+    """Yield the strong baselines: the students' filters on every labelled sample."""
+    sizes, d, why = fits.sizes, fits.d, "it is fitted on true labels alone"
+    serves = ("d_weak", "n_transfer", "ridge_weak", *_TARGET)
+    factored = sum(fits.baseline_by_factors(n) for n in sizes.labeled)
+    if spectra := (len(sizes.labeled) - factored) * sizes.seeds:
+        every = (*serves, *FILTER_FIELDS)
+        yield Piece("spectrum of the strong baseline", "eigh", spectra, flops.eigh(d, spectra), every, why, d)
+    if full := factored * sizes.seeds * len(fits.filters):
         work = flops.cholesky(d, full) + flops.trsm(d, 2.0 * fits.members, full)
         yield Piece("strong baseline", "cholesky", full, work, serves, why, d)
-    if rest:
-        yield Piece("minimum-norm strong baseline", "eigh", rest, flops.eigh(d, rest), serves, why, d)
 
 
 def _cells(fits: Fits) -> Iterator[Piece]:
-    """What is left for a cell: sums over d_strong numbers in the eigenbasis, or quadratic forms for in-sample risks."""
+    """Yield the work that is left for a cell.
+
+    It is sums over d_strong numbers in the eigenbasis, or quadratic forms for in-sample risks.
+    """
     sizes, d, latents = fits.sizes, fits.d, float(fits.latents)
     for view in sizes.views:
         vectors = sizes.seeds * len(sizes.transfer) * fits.members * (len(sizes.teachers) + sizes.alike(view))
@@ -222,7 +228,10 @@ def _cells(fits: Fits) -> Iterator[Piece]:
 
 
 def _calls(fits: Fits) -> Iterator[Piece]:
-    """What small arrays cost: steps that are one set of array calls for all seeds, and fits that go item by item."""
+    """Yield the costs of small arrays.
+
+    They are steps that are one set of array calls for all seeds, and fits that go item by item.
+    """
     sizes = fits.sizes
     transfers = len(sizes.transfer)
     samples = transfers * (1 + (len(sizes.labeled) if sizes.joined else 0))

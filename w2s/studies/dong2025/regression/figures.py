@@ -27,17 +27,17 @@ _OVER = "means, bands: 95 % over {seeds}, each with data of its own"
 
 
 def _draw_labeled(table: DataFrame) -> Canvas | None:
-    """PGR and OPR against ``n_labeled``; a line per overlap, a column per ``rho_weak``."""
+    """Draw PGR and OPR against ``n_labeled``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_labeled", ("pgr", "opr"))
 
 
 def _draw_transfer(table: DataFrame) -> Canvas | None:
-    """PGR and OPR against ``n_transfer``; a line per overlap, a column per ``rho_weak``."""
+    """Draw PGR and OPR against ``n_transfer``; a line per overlap, a column per ``rho_weak``."""
     return _draw(table, "n_transfer", ("pgr", "opr"))
 
 
 def _draw_noise(table: DataFrame) -> Canvas | None:
-    """Gain, PGR and OPR against the label noise; a line per overlap, a column per ``rho_weak``."""
+    """Draw gain, PGR and OPR against the label noise; a line per overlap, a column per ``rho_weak``."""
     found = table.assign(gain_theory=table["weak_error_theory"] - table["student_error_theory"])
     found.attrs = table.attrs
     return _draw(found[found["signal"] > 0], "noise", ("gain", "pgr", "opr"))
@@ -77,7 +77,7 @@ def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
 
 
 def _draw_parts(table: DataFrame) -> Canvas | None:
-    """Errors of the four models against ``n_labeled``: by noise alone, by the target alone, and by both."""
+    """Draw the errors of the four models against ``n_labeled``: by noise alone, by the target alone, and by both."""
     table = table[table["evaluate"] == "fresh"]
     noisy, aimed = table["noise"] > 0, table["signal"] > 0
     parts = {"both": table[noisy & aimed], "noise alone": table[noisy & ~aimed], "target alone": table[~noisy & aimed]}
@@ -105,7 +105,10 @@ def _draw_parts(table: DataFrame) -> Canvas | None:
 
 
 def _draw_variances(table: DataFrame) -> Canvas | None:
-    """Student's variance over the in-sample formula, in the sample and on fresh inputs, for every geometry and count."""
+    """Draw the student's variance divided by the in-sample formula, for every geometry and count.
+
+    It is shown in the sample and on fresh inputs.
+    """
     rows = table[(table["signal"] == 0) & (table["noise"] > 0)].dropna(subset="student_error_theory")
     if set(rows["evaluate"]) < {"fresh", "transfer"}:
         return None

@@ -94,7 +94,7 @@ def agreement(name: str, table: DataFrame, formulas: list[Formula], limits: Thre
 
 
 def _distances(formula: Formula, table: DataFrame, limits: Thresholds) -> tuple[Values, Values]:
-    """Distances |mean - formula| / se of the usable cells, and those from the wrong formula where it is far enough."""
+    """Compute |mean - formula| / se of the usable cells, and the same for the wrong formula where it is far enough."""
     cells = cell_means(table, formula.model)
     right = formula.right(cells)
     usable = (cells["count"] >= limits["seeds"]) & (cells["se"] > 0) & (cells["se"] <= limits["precision"] * np.abs(right))

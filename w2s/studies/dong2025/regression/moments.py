@@ -51,7 +51,7 @@ class Moments:
             self._sums |= {(role, count): sums[n] for n, count in enumerate(ordered)}
 
     def __call__(self, role: str, count: int, d_strong: int, d_weak: int) -> Array:
-        """Sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
+        """Return the sums over ``count`` rows for narrower features: [s[:d_strong], e[:d_weak], t, noise]."""
         sums = self._sums[role, count]
         if (d_strong, d_weak) == self.widths:
             return sums
@@ -95,7 +95,7 @@ SPECTRUM = Stage(
 
 
 def _factors(level: Level, values: Values) -> list[tuple[Any, Any]]:
-    """Cholesky factors, each with what it reports, for each ridge strength."""
+    """Compute a Cholesky factor for each ridge strength, each with its status."""
     gram = _gram(level, values)
     return [nested.cholesky_gram(gram, strength, values.backend) for strength in level["ridges"]]
 

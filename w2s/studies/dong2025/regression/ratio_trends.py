@@ -19,7 +19,7 @@ from w2s.studies.dong2025.regression.formulas import MODELS, plain
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["gain", "log_opr", "pgr", "ratio_hump", "ratio_steps"]
+__all__ = ["log_lead", "log_opr", "pgr", "ratio_hump", "ratio_steps"]
 
 Values = npt.NDArray[np.float64]
 Means = Mapping[str, Values]
@@ -28,39 +28,57 @@ Test = Callable[["DataFrame", Thresholds], Verdict]
 
 def pgr(means: Means) -> Values:
     """Compute (weak - student)/(weak - ceiling) of mean errors."""
-    return np.asarray((means["weak"] - means["student"]) / (means["weak"] - means["ceiling"]))
+    return _ratio(means["weak"] - means["student"], means["weak"] - means["ceiling"])
 
 
 def log_opr(means: Means) -> Values:
     """Compute log(strong/student) of mean errors."""
-    return np.asarray(np.log(means["strong"] / means["student"]))
+    return np.asarray(np.log(_ratio(means["strong"], means["student"])))
 
 
-def gain(means: Means) -> Values:
-    """Subtract the student from the weak model, mean errors."""
-    return np.asarray(means["weak"] - means["student"])
+def log_lead(means: Means) -> Values:
+    """Compute log(weak/student) of mean errors: how far the student is ahead of its teacher."""
+    return np.asarray(np.log(_ratio(means["weak"], means["student"])))
 
 
-def ratio_steps(name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "") -> Test:
-    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names."""
+def _ratio(top: Values, bottom: Values) -> Values:
+    """Divide; NaN where the divisor is zero, so that a verdict on it is open."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(bottom == 0, np.nan, top / bottom))
+
+
+def ratio_steps(
+    name: str, axis: str, of: Callable[[Means], Values], *, rises: bool, kept: str = "", say: str = "", ahead: bool = False
+) -> Test:
+    """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names.
+
+    With ``ahead`` the student has to be ahead of its teacher at every level: a PGR below zero rises towards it by itself where
+    the gap grows.
+    """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, axis, 2, kept, limits)
-        what = f"{name} along {axis}, {len(lines)} lines{say}"
+        what = f"{name} along {axis}, {'or log(weak/student), ' if ahead else ''}{len(lines)} lines{say}"
         threshold = limits["least" if rises else "most"]
         nothing = f"no line along {axis} has two levels{say}"
-        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing)
+        lead = _of_models(log_lead) if ahead else None
+        return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing, lead=lead)
 
     return test
 
 
 def ratio_hump(name: str, of: Callable[[Means], Values], kept: str, say: str) -> Test:
-    """Test that ``of`` is higher at its inner peak along ``n_labeled`` than at both ends of every line that ``kept`` names."""
+    """Test that ``of`` is higher at its inner peak along ``n_labeled`` than at both ends of every line that ``kept`` names.
+
+    At the peak the student has to be ahead of its teacher too: strong/weak has such a hump without any student.
+    """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, "n_labeled", 5, kept, limits)
-        what = f"{name}, peak - higher end, {len(lines)} lines {say}"
-        return trends.hump(lines, _of_models(of), what, threshold=limits["least"], nothing=f"no line along n_labeled {say}")
+        what = f"{name}, peak - higher end, or log(weak/student) there, {len(lines)} lines {say}"
+        nothing = f"no line along n_labeled {say}"
+        lead = _of_models(log_lead)
+        return trends.hump(lines, _of_models(of), what, threshold=limits["least"], nothing=nothing, lead=lead)
 
     return test
 
@@ -70,7 +88,7 @@ def _of_models(of: Callable[[Means], Values]) -> trends.Along:
 
 
 def _lines(table: DataFrame, axis: str, least: int, kept: str, limits: Thresholds) -> list[trends.Line]:
-    """Lines of fresh risks of the four models along an axis, those that ``kept`` names."""
+    """Return the lines of fresh risks of the four models along an axis, those that ``kept`` names."""
     rows = plain(table)
     rows = rows[(rows["evaluate"] == "fresh") & (rows["ceiling"] == "labeled+transfer")]
     lines = trends.lines_along(rows, axis, [f"{model}_error" for model in MODELS], least)
@@ -78,21 +96,27 @@ def _lines(table: DataFrame, axis: str, least: int, kept: str, limits: Threshold
 
 
 def _reaches(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the labelled counts span from close to d_weak to far beyond, with some bias in the weak features."""
+    """Tell whether the labelled counts span from close to d_weak to far beyond, with some bias in the weak features."""
     fields = line.fields
     near, far = fields["d_weak"] * limits["near"], fields["d_weak"] * limits["far"]
     return bool(line.levels[0] <= near and line.levels[-1] >= far and fields["rho_weak"] * fields["signal"] > 0)
 
 
 def _small_bias(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below the variance of a ceiling of the transfer rows alone."""
+    """Tell whether a line reaches far enough and has a small weak bias.
+
+    The bias is small below the variance of a ceiling of the transfer rows alone.
+    """
     fields = line.fields
     bias = fields["rho_weak"] * fields["signal"]
     return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_strong"] / fields["n_transfer"])
 
 
 def _variance_first(line: trends.Line, limits: Thresholds) -> bool:
-    """Whether the weak bias is below sigma^2 d_sw/d_w, about the student's variance at n = 2 d_w: else there is no rise."""
+    """Tell whether a line reaches far enough, and the weak bias is below sigma^2 d_sw/d_w.
+
+    That is about the student's variance at n = 2 d_w; with a larger bias there is no rise.
+    """
     fields = line.fields
     bias = fields["rho_weak"] * fields["signal"]
     return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_overlap"] / fields["d_weak"])

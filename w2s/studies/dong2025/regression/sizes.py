@@ -12,7 +12,7 @@ from w2s.contract.block import Block
 from w2s.laws.gaussian import GEOMETRY
 from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import Choice, choose_solver, count_filters
-from w2s.studies.dong2025.regression.solve import Nested
+from w2s.studies.dong2025.regression.solve import Nested, baseline_by_factors
 from w2s.studies.fields import occurring
 
 __all__ = ["TEACHER", "VIEW", "Fits", "Sizes"]
@@ -52,7 +52,7 @@ class Sizes:
         return any(view["ceiling"] == "labeled+transfer" for view in self.views)
 
     def alike(self, view: Level) -> int:
-        """Group the teachers that share evaluation moments and ceiling."""
+        """Count the groups of teachers that share evaluation moments and ceiling."""
         apart = view["evaluate"] == "labeled" or view["ceiling"] == "labeled+transfer"
         return len(self.labeled) if apart else 1
 
@@ -75,6 +75,10 @@ class Fits:
             return choose_solver(self.d, n, strengths=len(self.filters), rhs=fits, mixed=True)
         strengths, spectral = count_filters(self.filters, self.d, n)
         return choose_solver(self.d, n, strengths=strengths, spectral=spectral, rhs=fits)
+
+    def baseline_by_factors(self, n: int) -> bool:
+        """Say how ``solve`` fits a strong baseline on n labelled rows: by Cholesky factors, or from one spectrum."""
+        return baseline_by_factors(self.filters, self.d, n, self.members)
 
     def teacher(self, n: int, ridges: Sequence[float]) -> Choice:
         """Name the solver of a labelled sample of n rows for some ridge strengths."""

@@ -22,11 +22,11 @@ from w2s.sharing.stage import Level, Values
 from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, Moments
 from w2s.studies.dong2025.regression.students import FactorStudent, MixedStudent, SpectralStudent, Student, quadratic
 from w2s.studies.dong2025.regression.teachers import Fit, Teachers
-from w2s_kernels import nested, ridge
+from w2s_kernels import nested
 from w2s_kernels.backend import Array, namespace
 from w2s_kernels.items import matmul
 
-__all__ = ["RESULTS", "Family", "Nested", "families"]
+__all__ = ["RESULTS", "Family", "Nested", "baseline_by_factors", "families"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -92,7 +92,8 @@ class Family:
         self.cosines = send(np.pad(cosines, (0, self.d_weak - len(cosines))))
         self._place, self._column = send(self._width_of, np.int64), send(label_of.reshape(-1), np.int64)
         self._students: dict[tuple[str, int, int], Student] = {}
-        self._baselines: dict[tuple[int, float], Array] = {}
+        self._baselines: dict[int, Student | list[Array]] = {}
+        self._baseline_errors: dict[tuple[int, str, str], Array] = {}
 
     def _spread(self, geometry: Geometry) -> Matrix:
         """Write a geometry's target over the family's latents, which have room for the widest weak features."""
@@ -106,7 +107,7 @@ class Family:
     ) -> Iterator[tuple[tuple[int, int], dict[str, Matrix]]]:
         """Yield, for every transfer count and view, results (seeds, members, teachers, filters) by name."""
         fits = self._teachers(teachers)
-        self._fit_baselines(teachers)
+        self._fit_baselines(list(dict.fromkeys(level["n_labeled"] for level in teachers)))
         xp, fetch = self.xp, self.backend.to_numpy
         weak = xp.stack([vectors for vectors, _, _ in fits], axis=2)
         conditions = xp.stack([fit.condition for _, fit, _ in fits], axis=2)[..., None]
@@ -124,7 +125,7 @@ class Family:
     def _errors(
         self, student: Student, weak: Array, teachers: Sequence[Level], n_transfer: int, view: Level
     ) -> dict[str, Array]:
-        """Results but for the condition, (seeds, members, teachers, filters) or with a last axis of one."""
+        """Compute all results but the condition, (seeds, members, teachers, filters) or with a last axis of one."""
         xp, goals = self.xp, self.targets if view["risk"] == "excess" else self.labels
         parts = []
         for places in self._alike(teachers, view):
@@ -138,8 +139,8 @@ class Family:
             # A copy: the ceiling may be fitted by the same student.
             part["steps"] = np.tile(student.steps[:, None, None, :], (1, members, count, 1))
             part["weak_error"] = quadratic(flat - xp.repeat(goals, count, axis=0), second).reshape(seeds, members, count, 1)
-            strong = [quadratic(self._strong(teachers[t]) - goals, second) for t in places]
-            part["strong_error"] = xp.stack(strong, axis=2)[..., None]
+            strong = [self._strong_errors(teachers[t]["n_labeled"], goals, second, view) for t in places]
+            part["strong_error"] = xp.stack(strong, axis=2)
             joined = view["ceiling"] == "labeled+transfer"
             ceiling = self._student("joined", level["n_labeled"], n_transfer, members) if joined else student
             above = ceiling.errors(self.filters, self._labels_of(student), goals, second)["student_error"]
@@ -148,7 +149,7 @@ class Family:
         return {name: _in_order([(places, part[name]) for places, part in parts]) for name in parts[0][1]}
 
     def _names(self, fits: Sequence[tuple[Array, Fit, str]], student: Student, steps: Matrix) -> npt.NDArray[Any]:
-        """Names of the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
+        """Name the solvers of teacher and student, broadcasting to (seeds, members, teachers, filters)."""
         if not self.mixed:
             return np.array([solver_pair(name, student.solver) for _, _, name in fits], dtype=object)[:, None]
         both = np.maximum(steps, np.stack([fit.steps for _, fit, _ in fits], axis=2)[..., None])  # nan where either failed
@@ -157,7 +158,7 @@ class Family:
         return np.array(names, dtype=object)[codes]
 
     def _alike(self, teachers: Sequence[Level], view: Level) -> list[list[int]]:
-        """Teachers that are evaluated on the same moments and have the same ceiling, by position."""
+        """Group the teachers, by position, that are evaluated on the same moments and have the same ceiling."""
         if view["evaluate"] != "labeled" and view["ceiling"] == "transfer":
             return [list(range(len(teachers)))]
         groups: dict[int, list[int]] = {}
@@ -169,7 +170,7 @@ class Family:
         return self.xp.broadcast_to(self.labels, (len(student.second), *self.labels.shape))
 
     def _evaluation(self, evaluate: str, n_labeled: int, student: Student) -> Array | None:
-        """Second moments of the inputs that errors are measured on; None for the population."""
+        """Return the second moments of the inputs that errors are measured on; None for the population."""
         if evaluate == "fresh":
             return None
         return student.second if evaluate == "transfer" else self._sums("labeled", n_labeled) / n_labeled
@@ -178,21 +179,24 @@ class Family:
         return self.moments(role, count, self.d_strong, self.d_weak)
 
     def _weak_rows(self, sums: Array, count: int) -> Array:
-        """A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m). A weak feature is c s_i + sqrt(1 - c^2) e_i."""
+        """Compute A_w M / count for the weak map A_w, M (..., D, m): (..., d_weak, m).
+
+        A weak feature is c s_i + sqrt(1 - c^2) e_i.
+        """
         c, shared = self.cosines[:, None], self._shared  # they descend
         rows = (self.xp.sqrt(1.0 - c**2) / count) * sums[..., self.d_strong : self.d_strong + self.d_weak, :]
         rows[..., :shared, :] += (c[:shared] / count) * sums[..., :shared, :]
         return rows
 
     def _weak_columns(self, rows: Array) -> Array:
-        """M A_w' of M (..., m, D): (..., m, d_weak)."""
+        """Compute M A_w' of M (..., m, D): (..., m, d_weak)."""
         c, shared = self.cosines, self._shared
         columns = rows[..., self.d_strong : self.d_strong + self.d_weak] * self.xp.sqrt(1.0 - c**2)
         columns[..., :shared] += rows[..., :shared] * c[:shared]
         return columns
 
     def _weak_vectors(self, theta: Array) -> Array:
-        """A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
+        """Compute A_w' theta: coefficients (..., d_weak) to vectors over z (..., D)."""
         pairs = min(self.d_weak, self.d_strong)
         vectors = self.xp.zeros((*theta.shape[:-1], self.d_strong + self.d_weak + 2))
         vectors[..., :pairs] = (theta * self.cosines)[..., :pairs]
@@ -200,7 +204,10 @@ class Family:
         return vectors
 
     def _teachers(self, teachers: Sequence[Level]) -> list[tuple[Array, Fit, str]]:
-        """Weak models of all members for each teacher: vectors over z (seeds, members, D), their fit, and its solver."""
+        """Fit the weak models of all members for each teacher.
+
+        Returns vectors over z (seeds, members, D), their fit, and its solver.
+        """
         place, column, xp = self._place, self._column, self.xp
         found: dict[int, tuple[Array, Fit, str]] = {}
         for count in dict.fromkeys(level["n_labeled"] for level in teachers):
@@ -215,27 +222,39 @@ class Family:
                 found[at] = vectors, Fit(fit.theta, fit.condition[:, place], fit.steps[:, self._width_of]), shared.solver
         return [found[at] for at in range(len(teachers))]
 
-    def _strong(self, level: Level) -> Array:
-        """Strong features fitted on the labelled rows of a teacher: vectors over z (seeds, members, D)."""
-        return self._baselines[level["n_labeled"], level["ridge_weak"]]
+    def _strong_errors(self, count: int, goals: Array, second: Array | None, view: Level) -> Array:
+        """Compute errors of strong features fitted on labelled rows under the students' filters: (seeds, members, filters).
 
-    def _fit_baselines(self, teachers: Sequence[Level]) -> None:
-        """Fit strong features on the labelled rows of every teacher.
-
-        The minimum-norm fit where there are no more rows than features and no ridge.
+        Kept where they are not measured on the rows of one student.
         """
-        keys = list(dict.fromkeys((level["n_labeled"], level["ridge_weak"]) for level in teachers))
-        for key in keys:
-            if key[0] <= self.d_strong:
-                baseline = SpectralStudent(self._sums("labeled", key[0]) / key[0], self.d_strong, self.backend)
-                self._baselines[key] = baseline.fit(ridge([key[1]]), self._labels_of(baseline))
-        left = [key for key in keys if key[0] > self.d_strong]
-        together = max(1, _TOGETHER // (len(self.moments.seeds) * self.d_strong**2))
-        for first in range(0, len(left), together):
-            self._factored_baselines(left[first : first + together])
+        key = (count, view["evaluate"], view["risk"])
+        if key in self._baseline_errors:
+            return self._baseline_errors[key]
+        baseline = self._baselines[count]
+        if isinstance(baseline, Student):
+            errors = baseline.errors(self.filters, self._labels_of(baseline), goals, second)["student_error"]
+        else:
+            errors = self.xp.stack([quadratic(vectors - goals, second) for vectors in baseline], axis=-1)
+        if view["evaluate"] != "transfer":
+            self._baseline_errors[key] = errors
+        return errors
 
-    def _factored_baselines(self, keys: list[tuple[int, float]]) -> None:
-        """Fit some labelled samples and ridge strengths by Cholesky factors, all in one call."""
+    def _fit_baselines(self, counts: Sequence[int]) -> None:
+        """Fit strong features on labelled samples of these sizes, in float64, with the students' filters."""
+        factored = [n for n in counts if baseline_by_factors(self.levels, self.d_strong, n, len(self.widths))]
+        for count in set(counts) - set(factored):
+            self._baselines[count] = SpectralStudent(self._sums("labeled", count) / count, self.d_strong, self.backend)
+        keys = [(count, float(strength)) for count in factored for strength in self.filters.value]
+        together = max(1, _TOGETHER // (len(self.moments.seeds) * self.d_strong**2))
+        for first in range(0, len(keys), together):
+            part = keys[first : first + together]
+            for (count, _), vectors in zip(part, self._factored_baselines(part), strict=True):
+                found = self._baselines.setdefault(count, [])
+                assert isinstance(found, list)
+                found.append(vectors)
+
+    def _factored_baselines(self, keys: list[tuple[int, float]]) -> Array:
+        """Fit some labelled samples and ridge strengths by Cholesky factors, all in one call: (keys, seeds, members, D)."""
         xp = self.xp
         rows = [self._sums("labeled", count)[:, : self.d_strong] / count for count, _ in keys]
         gram = xp.stack([part[..., : self.d_strong] for part in rows])
@@ -246,10 +265,13 @@ class Family:
         theta = nested.coefficients(factor, z, [self.d_strong], self.backend)[:, :, 0]
         vectors = xp.zeros((*theta.shape[:2], *self.labels.shape))
         vectors[..., : self.d_strong] = theta.swapaxes(-1, -2)
-        self._baselines |= dict(zip(keys, vectors, strict=True))
+        return vectors
 
     def _student(self, role: str, n_labeled: int, n_transfer: int, fits: int) -> Student:
-        """Strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels; kept."""
+        """Return the strong features on the transfer rows, or on labelled and transfer rows (``joined``), for ``fits`` labels.
+
+        Each is made once and kept.
+        """
         key = (role, n_labeled, n_transfer)
         if key not in self._students:
             sums = self._sums("transfer", n_transfer)
@@ -273,8 +295,16 @@ class Family:
         return SpectralStudent(second, self.d_strong, self.backend, self.values(SPECTRUM, sample))
 
 
+def baseline_by_factors(levels: Sequence[Level], d: int, n: int, members: int) -> bool:
+    """Tell whether Cholesky factors solve a strong baseline on n rows under the students' filters; else one spectrum does."""
+    factors, spectral = count_filters(levels, d, n)
+    if spectral or factors == 1:
+        return not spectral
+    return choose_solver(d, n, strengths=factors, rhs=members).name == "cholesky"
+
+
 def _in_order(parts: Sequence[tuple[list[int], Array]]) -> Array:
-    """Results (seeds, members, teachers, ...) of groups of teachers, joined in the order of the teachers."""
+    """Join results (seeds, members, teachers, ...) of groups of teachers, in the order of the teachers."""
     if len(parts) == 1:
         return parts[0][1]
     columns = {place: values[:, :, at] for places, values in parts for at, place in enumerate(places)}

@@ -56,7 +56,7 @@ class Student(ABC):
         return {"student_error": student_error, "misfit": misfit, "gain": misfit + 2.0 * cross}
 
     def _over_z(self, theta: Array) -> Array:
-        """Coefficients (seeds, T, d_strong) as vectors over z (seeds, T, D)."""
+        """Write coefficients (seeds, T, d_strong) as vectors over z (seeds, T, D)."""
         return self.xp.pad(theta, ((0, 0), (0, 0), (0, self.second.shape[-1] - self.d_strong)))
 
 
@@ -76,7 +76,7 @@ class SpectralStudent(Student):
         self.image = xp.where(spanned[..., None], image, 0.0)
 
     def condition(self, filters: Filters) -> Array:
-        """As :class:`Student`; exact."""
+        """Compute as :class:`Student`; exact."""
         return self.probe.condition(filters)
 
     def fit(self, filters: Filters, labels: Array) -> Array:
@@ -84,7 +84,7 @@ class SpectralStudent(Student):
         return self._vectors(self.probe.responses(filters) * self._coordinates(labels))
 
     def errors(self, filters: Filters, labels: Array, goals: Array, second: Array | None) -> dict[str, Array]:
-        """As :class:`Student`: sums in the eigenbasis, or quadratic forms of explicit differences."""
+        """Compute as :class:`Student`, by sums in the eigenbasis, or by quadratic forms of explicit differences."""
         coords = self._coordinates(labels)
         if second is None:
             wide = self.xp.broadcast_to(goals, labels.shape)
@@ -100,15 +100,15 @@ class SpectralStudent(Student):
         return errors
 
     def _coordinates(self, vectors: Array) -> Array:
-        """V'E[s z']v, the coordinates of a fit to labels v'z: (seeds, T, D) to (seeds, T, d_strong)."""
+        """Compute V'E[s z']v, the coordinates of a fit to labels v'z: (seeds, T, D) to (seeds, T, d_strong)."""
         return matmul(self.xp.ascontiguousarray(vectors), self.xp.swapaxes(self.image, -1, -2), self.xp)
 
     def _rotate(self, vectors: Array) -> Array:
-        """V' of the strong part of vectors over z: (seeds, T, D) to (seeds, T, d_strong)."""
+        """Multiply the strong part of vectors over z by V': (seeds, T, D) to (seeds, T, d_strong)."""
         return matmul(self.xp.ascontiguousarray(vectors[..., : self.d_strong]), self.basis, self.xp)
 
     def _vectors(self, coords: Array) -> Array:
-        """Coefficients from coordinates, as vectors over z: (seeds, T, d_strong) to (seeds, T, D)."""
+        """Turn coordinates into coefficients, as vectors over z: (seeds, T, d_strong) to (seeds, T, D)."""
         return self._over_z(matmul(coords, self.xp.swapaxes(self.basis, -1, -2), self.xp))
 
 
@@ -128,17 +128,17 @@ class FactorStudent(Student):
         self.complete = not any(info.any() for _, info in made)
 
     def _solve(self, at: int, rhs: Array) -> Array:
-        """Coefficients (seeds, d_strong, T) of filter ``at`` for right-hand sides of that shape."""
+        """Solve for coefficients (seeds, d_strong, T) of filter ``at``, for right-hand sides of that shape."""
         return solve_factor(self.factors[at], rhs, self.backend)
 
     def condition(self, filters: Filters) -> Array:
-        """As :class:`Student`, estimated from the factors."""
+        """Estimate as :class:`Student`, from the factors."""
         parts = zip(filters.value, self.factors, strict=True)
         found = [condition_estimate(self.gram, factor, strength, self.backend) for strength, factor in parts]
         return self.xp.stack(found, axis=-1)
 
     def errors(self, filters: Filters, labels: Array, goals: Array, second: Array | None) -> dict[str, Array]:
-        """As :class:`Student`, from explicit coefficients, one filter at a time."""
+        """Compute as :class:`Student`, from explicit coefficients, one filter at a time."""
         xp = self.xp
         labels, wide = xp.ascontiguousarray(labels), xp.broadcast_to(goals, labels.shape)
         rhs = xp.swapaxes(matmul(labels, xp.swapaxes(self.rows, -1, -2), xp), -1, -2)
@@ -170,12 +170,12 @@ class MixedStudent(FactorStudent):
         return found.solution
 
     def condition(self, filters: Filters) -> Array:  # noqa: ARG002
-        """As :class:`Student`, estimated from the float32 factors."""
+        """Estimate as :class:`Student`, from the float32 factors."""
         return self.xp.concatenate([factor.condition([self.d_strong]) for factor in self.refined], axis=-1)
 
 
 def _sample_errors(fitted: Array, labels: Array, goals: Array, second: Array) -> dict[str, Array]:
-    """Quadratic forms (seeds, T) of explicit differences of vectors over z (seeds, T, D)."""
+    """Compute quadratic forms (seeds, T) of explicit differences of vectors over z (seeds, T, D)."""
     xp, to_goal, to_label = namespace(fitted), fitted - goals, labels - fitted
     misfit = quadratic(to_label, second)
     gain = misfit + 2.0 * xp.sum(matmul(to_label, second, xp) * to_goal, axis=-1)

@@ -57,7 +57,7 @@ class RegressionCell(FilterCell):
     noise: float = field(1.0, description="standard deviation of the label noise", unit="labels", ge=0)
     n_labeled: int = field(description="rows with true labels (n)", unit="rows", ge=2, le=2**32 - 1)
     n_transfer: int = field(description="rows that the weak model labels (N)", unit="rows", ge=2, le=2**32 - 1)
-    ridge_weak: float = field(0.0, description="ridge of weak model and strong baseline", unit="feature power", ge=0)
+    ridge_weak: float = field(0.0, description="ridge of the weak model", unit="feature power", ge=0)
     design: Literal["rows", "wishart"] = field(
         "rows",
         description="samples row by row, or the factor of their Gram drawn directly: counts coupled, cost without them",
@@ -69,14 +69,14 @@ class RegressionCell(FilterCell):
     ceiling: Literal["transfer", "labeled+transfer"] = field(
         "labeled+transfer", description="rows whose true labels the ceiling is trained on"
     )
-    ceiling_tuning: Literal["same"] = field("same", description="ceiling and student have the same filter")
+    ceiling_tuning: Literal["same"] = field("same", description="ceiling, strong baseline and student have the same filter")
 
 
 class Regression(Study):
     """Ridgeless (or filtered) regression on Gaussian features of low intrinsic dimension."""
 
     name = "dong2025.regression"
-    version = 1
+    version = 2
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell = RegressionCell
     summary = "Dong et al. 2025: exact weak-to-strong risks in low intrinsic dimension, with their closed forms"
@@ -137,7 +137,10 @@ class Regression(Study):
                 raise FieldError(problem)
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces, factors counted for each family; bytes of the rows of one seed and all second moments."""
+        """Add up the pieces, with factors counted for each family.
+
+        Bytes are those of the rows of one seed and all second moments.
+        """
         return Cost(sum(piece.flops for piece in block_pieces(block, weighed=True)), block_bytes(block))
 
     def pieces(self, block: Block) -> Sequence[Piece]:
@@ -172,21 +175,21 @@ class Regression(Study):
 
 
 def _filters_of(block: Block, precisions: Group, filters: Group) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """For each precision in the block, the places of the filters that some cell asks it of.
+    """List for each precision in the block the places of the filters that some cell asks for in it.
 
-    Of the whole block: the filters decide the solver, and cells that a mask leaves must keep their bits.
+    The whole block counts: the filters decide the solver, and cells that a mask leaves must keep their bits.
     """
     asked = occurring(block.with_mask(None), precisions, filters)
     return [(p, np.flatnonzero(places)) for p, places in enumerate(asked) if places.any()]
 
 
 def _theory(block: Block) -> dict[str, npt.NDArray[Any]]:
-    """Closed-form expectations of the errors, null where none is known."""
+    """Compute closed-form expectations of the errors, null where none is known."""
     names = ("d_weak", "d_strong", "d_overlap", "signal", "rho_weak", "rho_strong", "noise", "n_labeled", "n_transfer")
     fields = {name: block.column(name) for name in names}
     plain = np.asarray(block.column("ridge_weak") == 0)
     endless = (block.column("ridge") == 0) | (block.column("time") == np.inf)
-    known = {"weak": plain, "strong": plain, "ceiling": endless, "student": plain & endless}
+    known = {"weak": plain, "strong": endless, "ceiling": endless, "student": plain & endless}
     group = block.group(*GEOMETRY)
     dots = np.array([theory.target_products(Geometry(**level)) for level in group.levels])[group.codes]
     values = theory.errors(

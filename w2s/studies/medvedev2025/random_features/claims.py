@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, ONE_FACTOR, TEACHER_AVERAGED
+from w2s.claims.sabotage import SABOTAGES
 from w2s.studies.medvedev2025.random_features.stopping_curves import curves_of, groups, stopped
 from w2s.theory import medvedev2025 as theory
 
@@ -27,16 +29,20 @@ _ORACLE = ", time selected by truth"
 
 
 def _slope(weak: Matrix, student: Matrix) -> float:
-    """Log-log slope; NaN where an error is not positive, which LAPACK would answer with a line on the standard output."""
+    """Fit the log-log slope; return NaN where an error is not positive.
+
+    LAPACK would answer that with a line on the standard output.
+    """
     if not (np.all(weak > 0) and np.all(student > 0)):
         return float("nan")
     return float(np.polyfit(np.log(weak), np.log(student), 1)[0])
 
 
 def _steepest_rise(weak: Matrix, student: Matrix) -> float:
-    """Largest factor between the best loss ratios of one level and the next; below 1 where they fall throughout."""
+    """Compute the largest factor between the best loss ratios of one level and the next; below 1 where they fall throughout."""
     ratio = student / weak
-    return float(np.max(ratio[1:] / ratio[:-1]))
+    with np.errstate(invalid="ignore"):  # students without an error have no ratio, and the verdict is open
+        return float(np.max(ratio[1:] / ratio[:-1]))
 
 
 def _exponents(table: DataFrame) -> list[tuple[str, float, tuple[float, float], int]]:
@@ -60,7 +66,7 @@ def _above_proved(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 def _falls(model: str, student: str, by: Sequence[str], over: str) -> Callable[[DataFrame, Thresholds], Verdict]:
-    """Best loss ratio falls from each value of ``over`` to the next."""
+    """Make a test that the best loss ratio falls from each value of ``over`` to the next."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         found = [
@@ -100,10 +106,16 @@ def _anchor(table: DataFrame, limits: Thresholds) -> Verdict:
     return within(f"best ratio{_ORACLE}", value, interval, (limits["least"], limits["most"]), seeds)
 
 
-def _quadratic_rate(table: DataFrame, limits: Thresholds) -> Verdict:
+def _papers_linear(table: DataFrame, narrowest: float, widest: float) -> DataFrame:
+    """Keep the rows of the paper's linear network, with infinite students and teachers of some widths."""
     rows = stopped(table, "linear", "infinite")
     paper = (rows["d"] == (rows["d_weak"] ** 1.5).round()) & ((rows["decay"] - 2 / 3).abs() < 1e-9)
-    rows = rows[paper & rows["d_weak"].between(limits["narrowest"], limits["widest"])]
+    found: DataFrame = rows[paper & rows["d_weak"].between(narrowest, widest)]
+    return found
+
+
+def _quadratic_rate(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = _papers_linear(table, limits["narrowest"], limits["widest"])
     found = [
         within(f"best error / L^2 at {place}{_ORACLE}", value, interval, (limits["least"], limits["most"]), seeds)
         for place, curves in groups(rows, ["d"], "d_weak", 1)
@@ -112,12 +124,23 @@ def _quadratic_rate(table: DataFrame, limits: Thresholds) -> Verdict:
     return worst(found, "needs infinite linear students with d = d_weak^(3/2)")
 
 
+def _approached(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = _papers_linear(table, limits["wide"], np.inf)
+    curves = curves_of(rows[rows["d_weak"] == rows["d_weak"].max()], "d_weak")
+    if curves is None:
+        return untestable(f"needs an infinite linear student of {limits['wide']:g} features or more with d = d_weak^(3/2)")
+    of_bound = curves.statistic(lambda weak, student: float(student[0] / theory.lower_bound(weak)[0]))
+    return within(
+        f"best error / lower bound at d_weak = {curves.levels[0]:g}{_ORACLE}", *of_bound[:2], (1.0, limits["most"]), of_bound[2]
+    )
+
+
 def _endless(table: DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray((table["time"] == np.inf) | (table["ridge"] == 0))
 
 
 def _largest(name: str, differences: object, limits: Thresholds, table: DataFrame) -> Verdict:
-    """Largest of some distances that an identity says are zero, against the tolerance of rounding."""
+    """Judge the largest of some distances that an identity says are zero, against the tolerance of rounding."""
     found = np.abs(np.asarray(differences, dtype=np.float64))
     found = found[~np.isnan(found)]
     if not len(found):
@@ -134,17 +157,6 @@ def _never_below(table: DataFrame, limits: Thresholds) -> Verdict:
     value = float(slack.min())
     name = f"least student error - bound of {len(slack):,} rows"
     return above(name, value, (value, value), limits["least"], rows["seed"].nunique())
-
-
-def _attained(table: DataFrame, limits: Thresholds) -> Verdict:
-    rows = table[table["weak_error"].between(0.0, 1.0, inclusive="left")].drop_duplicates(["weak_error", "lower_bound_theory"])
-    gaps = [_error_of_best(loss) - bound for loss, bound in zip(rows["weak_error"], rows["lower_bound_theory"], strict=True)]
-    return _largest("error of the constructed operator - bound", gaps, limits, table)
-
-
-def _error_of_best(loss: float) -> float:
-    teacher = np.array([np.sqrt(1.0 - loss), 0.0])
-    return float(np.sum((theory.best_shrinkage(loss) @ teacher - [teacher[0], np.sqrt(loss)]) ** 2))
 
 
 def _linear_exact(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -172,6 +184,23 @@ def _orthogonal(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 _STOPPING = {"time": 3, "student_error": 1}
+_DRAWS = "set from six draws of a separate implementation"
+_ROUNDING = "rounding"
+_SCALED = ("teacher_up", "teacher_down")
+_ROOM = dict.fromkeys(_SCALED, "a tenth is less than the room that the bounds leave")
+_WIDER = {"student_is_ceiling": "a wider student represents more of the target too; exponent and anchor notice it"}
+_POOR = {
+    "student_constant": "one-sided: a constant is no better than the teacher either; starts_at_one says when the student is one"
+}
+_NOT_BELOW = {
+    "student_is_teacher": "one-sided: the teacher is not below the bound either; lower_bound_approached notices it",
+    "student_constant": "one-sided: a constant is not below the bound either; lower_bound_approached notices it",
+    "teacher_down": "one-sided: the bound of a better teacher is lower",
+}
+_LATE = {"student_is_teacher": "the sentence says that it is"}
+_OWN = dict.fromkeys((*_SCALED, "teacher_noisy"), "no error of the teacher is in the sentence")
+_AT_NOTHING = {"student_constant": "at time 0 the student is a constant", "seeds_permuted": "it is one for every seed"}
+_PRODUCT = dict.fromkeys(SABOTAGES, "the sentence is about a product of teacher and target, which no error enters")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -180,7 +209,9 @@ CLAIMS: tuple[Claim, ...] = (
         "experiments",
         _exponent,
         _STOPPING | {"d_weak": 3},
-        {"least": 1.75, "most": 2.1},
+        {"least": 1.75, "most": 2.1, "seeds": 8},
+        basis=f"{_DRAWS}, which has 1.85 and 1.94; no more than the lower bound's 2, but for the spread of few widths",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "exponent_above_proved",
@@ -188,7 +219,9 @@ CLAIMS: tuple[Claim, ...] = (
         "experiments against the upper bound",
         _above_proved,
         _STOPPING | {"d_weak": 3},
-        {"proved": theory.PROVED_EXPONENT["relu"]},
+        {"proved": theory.PROVED_EXPONENT["relu"], "seeds": 8},
+        basis="the paper's upper bound",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "wider_teacher_better_ratio",
@@ -196,7 +229,9 @@ CLAIMS: tuple[Claim, ...] = (
         "experiments, loss ratio",
         _falls("relu", "infinite", ["d"], "d_weak"),
         _STOPPING | {"d_weak": 3},
-        {"most": 1.0},
+        {"most": 1.0, "seeds": 8},
+        basis="the sentence is about a direction",
+        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED,
     ),
     Claim(
         "wider_student_better_ratio",
@@ -204,7 +239,9 @@ CLAIMS: tuple[Claim, ...] = (
         "student width",
         _falls("relu", "finite", ["d", "d_weak"], "d_strong"),
         _STOPPING | {"d_strong": 3},
-        {"most": 1.0},
+        {"most": 1.0, "seeds": 8},
+        basis="the sentence is about a direction",
+        overlooks=_WIDER | ONE_FACTOR | TEACHER_AVERAGED,
     ),
     Claim(
         "no_gain_at_equal_width",
@@ -212,7 +249,9 @@ CLAIMS: tuple[Claim, ...] = (
         "student width",
         _generic,
         _STOPPING | {"d_strong": 1},
-        {"least": 1.0},
+        {"least": 1.0, "seeds": 8},
+        basis="the sentence is about a sign",
+        overlooks=_POOR | ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "anchor",
@@ -220,7 +259,9 @@ CLAIMS: tuple[Claim, ...] = (
         "loss ratio",
         _anchor,
         _STOPPING,
-        {"d": 32, "d_weak": 64, "least": 0.25, "most": 0.42},
+        {"d": 32, "d_weak": 64, "least": 0.25, "most": 0.42, "seeds": 8},
+        basis=f"{_DRAWS}: 0.333, and a quarter of it to each side",
+        overlooks=ANY_ORDER | _ROOM | AVERAGED,
     ),
     Claim(
         "quadratic_rate",
@@ -228,7 +269,8 @@ CLAIMS: tuple[Claim, ...] = (
         "linear network, upper and lower bound",
         _quadratic_rate,
         _STOPPING,
-        {"least": 1.0, "most": 1.5, "narrowest": 32, "widest": 256},
+        {"least": 1.0, "most": 1.5, "narrowest": 32, "widest": 256, "seeds": 8},
+        basis=f"{_DRAWS}, in which the factor falls to 1.03",
     ),
     Claim(
         "lower_bound",
@@ -237,14 +279,19 @@ CLAIMS: tuple[Claim, ...] = (
         _never_below,
         {"lower_bound_theory": 1},
         {"least": -1e-9},
+        basis=_ROUNDING,
+        overlooks=_NOT_BELOW,
     ),
     Claim(
-        "lower_bound_attained",
-        "one shrinkage operator for every teacher's error attains the lower bound",
+        "lower_bound_approached",
+        "linear network: the best student of a wide teacher comes close to the lower bound",
         "lower bound",
-        _attained,
-        {"lower_bound_theory": 1},
-        {"most": 1e-8},
+        _approached,
+        _STOPPING,
+        {"most": 1.2, "wide": 256, "seeds": 8},
+        basis="most: 1.03 L^2 in six draws of a separate implementation is 1.09 of the bound, and a tenth for the grid of "
+        "times",
+        overlooks=TEACHER_AVERAGED,
     ),
     Claim(
         "linear_closed_form",
@@ -253,6 +300,7 @@ CLAIMS: tuple[Claim, ...] = (
         _linear_exact,
         {"student_error_theory": 1},
         {"most": 1e-10},
+        basis=_ROUNDING,
     ),
     Claim(
         "late_infinite",
@@ -261,6 +309,8 @@ CLAIMS: tuple[Claim, ...] = (
         _late_infinite,
         {},
         {"most": 1e-6},
+        basis="rounding where the least of the kernel's eigenvalues that matter is 1e-9",
+        overlooks=_LATE,
     ),
     Claim(
         "late_finite",
@@ -269,8 +319,19 @@ CLAIMS: tuple[Claim, ...] = (
         _late_finite,
         {"student_error_theory": 1},
         {"most": 1e-9},
+        basis=_ROUNDING,
+        overlooks=_OWN,
     ),
-    Claim("starts_at_one", "at time 0 the error is the power of the target", "setting", _starts, {}, {"most": 1e-12}),
+    Claim(
+        "starts_at_one",
+        "at time 0 the error is the power of the target",
+        "setting",
+        _starts,
+        {},
+        {"most": 1e-12},
+        basis=_ROUNDING,
+        overlooks=_AT_NOTHING | _OWN,
+    ),
     Claim(
         "teacher_is_a_projection",
         "the teacher is at its population optimum: orthogonal to its own error",
@@ -278,5 +339,7 @@ CLAIMS: tuple[Claim, ...] = (
         _orthogonal,
         {"teacher_cross": 1},
         {"most": 1e-8},
+        basis="rounding, times the condition of the teacher's Gram",
+        overlooks=_PRODUCT,
     ),
 )

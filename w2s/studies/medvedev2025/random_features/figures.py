@@ -25,7 +25,10 @@ _ORACLE = "times selected by the truth, on the same seeds"
 
 
 def _draw_times(table: DataFrame) -> Canvas | None:
-    """Loss ratio against time, a line per teacher width; a column per dimension, or per part of the target in degree 2."""
+    """Draw the loss ratio against time, a line per teacher width.
+
+    Columns are dimensions, or parts of the target in degree 2.
+    """
     rows, held = _held(_flow(_one_model(table)), ("d_weak", "d", "quadratic"), widest=("d_strong",))
     if rows["time"].nunique() < 5:
         return None
@@ -51,7 +54,10 @@ def _draw_times(table: DataFrame) -> Canvas | None:
 
 
 def _draw_exponent(table: DataFrame) -> Canvas | None:
-    """Best student error against the teacher's error on logarithmic axes, with the proved slope, slope 2 and the bound."""
+    """Draw the best student error against the teacher's error on logarithmic axes.
+
+    Lines show the proved slope, slope 2 and the bound.
+    """
     found = []
     for model in ("relu", "linear"):
         rows = _flow(table[(table["model"] == model) & (table["student"] == "infinite")])
@@ -78,7 +84,7 @@ def _draw_exponent(table: DataFrame) -> Canvas | None:
 
 
 def _draw_widths(table: DataFrame) -> Canvas | None:
-    """Best loss ratio against the student's width, a line per teacher width; dotted: the infinite student."""
+    """Draw the best loss ratio against the student's width, a line per teacher width; dotted: the infinite student."""
     rows = _flow(_one_model(table))
     rows, held = _held(rows, ("d_weak", "d_strong", *(("d",) if _zipped(rows) else ())), every=("student",))
     finite = rows[rows["student"] == "finite"]
@@ -109,7 +115,10 @@ def _draw_widths(table: DataFrame) -> Canvas | None:
 
 
 def _draw_filters(table: DataFrame) -> Canvas | None:
-    """Loss ratio of flow against time and of ridge against 1/lambda, in units of the linear part's eigenvalue."""
+    """Draw the loss ratio of flow against time and of ridge against 1/lambda.
+
+    Both are in units of the linear part's eigenvalue.
+    """
     if not {"flow", "ridge"} <= set(table["filter"]) or table["ridge"].nunique() < 5:
         return None
     both = _one_model(table)
@@ -134,7 +143,7 @@ def _draw_filters(table: DataFrame) -> Canvas | None:
 
 
 def _one_model(table: DataFrame) -> DataFrame:
-    """Rows of the ReLU network, or of the linear one where there is no other."""
+    """Keep the rows of the ReLU network, or of the linear one where there is no other."""
     chosen: DataFrame = table[table["model"] == table["model"].max()]
     return chosen
 
@@ -148,19 +157,22 @@ def _endless(rows: DataFrame) -> Any:
 
 
 def _flow(table: DataFrame) -> DataFrame:
-    """Rows of stopped students."""
+    """Keep the rows of flow students at a finite time above zero."""
     return table[(table["filter"] == "flow") & (table["time"] > 0) & (table["time"] < np.inf)]
 
 
 def _zipped(rows: DataFrame) -> bool:
-    """Whether every teacher width has a dimension of its own, as in the linear network of the paper."""
+    """Tell whether every teacher width has a dimension of its own, as in the linear network of the paper."""
     return bool((rows.groupby("d")["d_weak"].nunique() == 1).all() and rows["d"].nunique() > 1)
 
 
 def _held(
     rows: DataFrame, shown: tuple[str, ...], *, every: tuple[str, ...] = (), widest: tuple[str, ...] = ()
 ) -> tuple[DataFrame, str]:
-    """Keep one value of each field that makes no line, column or axis, and say which; the largest one of ``widest``."""
+    """Keep one value of each field that makes no line, column or axis, and say which one.
+
+    Of the fields in ``widest`` it is the largest.
+    """
     held = []
     for name in unshown_fields(rows, (*shown, *every, "time")):
         if rows[name].nunique() < 2:
@@ -176,7 +188,7 @@ def _held(
 
 
 def _best(rows: DataFrame, by: list[str]) -> DataFrame:
-    """Least mean student error over times, per group."""
+    """Choose the time of least mean student error, per group."""
     return best(rows, over="time", by=by, select_seeds="all", report_seeds="all", metrics=["student_error", "weak_error"])
 
 

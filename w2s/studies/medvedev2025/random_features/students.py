@@ -105,7 +105,7 @@ def world_of(level: Mapping[str, Any], backend: Backend) -> World:
 
 
 def top_degree(d: int) -> int:
-    """Return the degree up to which an infinite ReLU student is resolved; what is beyond learns at the pace of the next one.
+    """Return the degree up to which an infinite ReLU student is resolved; the rest learns at the pace of the next degree.
 
     Beyond it lies less than 1e-3 of a feature's power, 2e-5 below d = 10, and nothing of that is learnt before time 1e9 in
     d >= 3 (1e15 in d = 16).
@@ -133,7 +133,10 @@ class ReluWorld:
         return law.relu_moments(u, target)
 
     def infinite(self, teachers: Teachers) -> Student:
-        """Give each degree two coordinates: along the zonal harmonic around the target's axis, and the length of the rest."""
+        """Make the student with infinitely many features: two coordinates for each degree.
+
+        They are the one along the zonal harmonic around the target's axis, and the length of the rest.
+        """
         xp, d = self.backend.xp, self.d
         along, rest, values, top = [], [], [], top_degree(d)
         cosines = xp.clip(teachers.units @ teachers.units.T, -1.0, 1.0)
@@ -196,7 +199,10 @@ class LinearWorld:
         return u[:, 0]
 
     def infinite(self, teachers: Teachers) -> Student:
-        """Use two levels: the first axis, and the length of what a teacher has beside it."""
+        """Make the student with infinitely many features: two coordinates.
+
+        They are the first axis, and the length of what a teacher has beside it.
+        """
         xp, vectors = self.backend.xp, self._vectors(teachers)
         labels = xp.stack([vectors[:, 0], xp.sqrt(xp.sum(vectors[:, 1:] ** 2, axis=1))], axis=1)
         goals = xp.asarray(np.tile([1.0, 0.0], (len(labels), 1)))
@@ -204,11 +210,11 @@ class LinearWorld:
         return Student(spectrum, labels, goals, np.zeros((3, len(labels))), teachers.error, given=True)
 
     def _vectors(self, teachers: Teachers) -> Array:
-        """Teachers as vectors over the inputs, (T, d)."""
+        """Return the teachers as vectors over the inputs, (T, d)."""
         return (teachers.weights.T @ teachers.units) * self.backend.xp.sqrt(self.scales)
 
     def finite(self, seed: int, d_strong: int, teachers: Teachers) -> Student:
-        """Find the eigenfunctions of the student's Gram; of its second moment where features span all inputs."""
+        """Find the eigenfunctions of the student's Gram, or of its second moment where features span all inputs."""
         rows = self.rows("student", seed, d_strong)
         if d_strong < self.d:
             return from_gram(self, rows, teachers, self.backend)

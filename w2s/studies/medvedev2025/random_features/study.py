@@ -122,7 +122,7 @@ class RandomFeatures(Study):
     }
 
     def cost(self, block: Block) -> Cost:
-        """Sum of the pieces; bytes of the widest Gram with its eigenvectors and what is made beside them."""
+        """Add up the pieces, and count the bytes of the widest Gram, its eigenvectors and the arrays beside them."""
         d, weak = float(max(block.values("d"))), float(max(block.values("d_weak")))
         strong = float(max((width or 0 for width in block.values("d_strong")), default=0))
         teachers, filters = float(len(block.group(*TEACHER))), float(len(block.group(*FILTERS)))
@@ -189,6 +189,6 @@ def _completed(block: Block, columns: dict[str, npt.NDArray[Any]]) -> dict[str, 
 
 
 def _passed(block: Block, level: Any) -> npt.NDArray[np.float64]:
-    """What a cell's filter lets through at an eigenvalue."""
+    """Compute what a cell's filter lets through at an eigenvalue."""
     ridge, time = block.column("ridge"), block.column("time")
     return np.asarray(np.where(block.column("filter") == "ridge", level / (level + ridge), -np.expm1(-time * level)))

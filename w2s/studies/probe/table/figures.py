@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
 
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
 
-__all__ = ["FIGURES", "digest"]
+__all__ = ["FIGURES", "at_end_note", "digest"]
 
-REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
+_DISTANCES = ("gain", "misfit", "weak_distance")
 _MAX_PANELS = 5
 _SWEPT = 5
 
 
 def _strength(table: DataFrame) -> Any:
-    """Regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
+    """Put regularisation on one scale: lambda, 1/time, 1/(steps x step size); array (rows,), 0 for none."""
     ridge, time = table["ridge"].to_numpy(float), table["time"].to_numpy(float)
     descent = table["steps"].to_numpy(float, na_value=np.nan) * table["step_size"].to_numpy(float)
     with np.errstate(divide="ignore"):
@@ -36,7 +37,7 @@ def _suffix(table: DataFrame) -> str:
 
 
 def _swept(table: DataFrame) -> DataFrame:
-    """Rows of the settings in which the student's regularisation was swept (five values or more)."""
+    """Keep the rows of the settings in which the student's regularisation was swept (five values or more)."""
     keys = [*unshown_fields(table, (*REGULARISER, "labels")), "labels"]
     counted = table.assign(strength=_strength(table))
     return counted[counted.groupby(keys, dropna=False)["strength"].transform("nunique") >= _SWEPT]
@@ -47,7 +48,7 @@ def _varying(table: DataFrame) -> list[str]:
 
 
 def digest(table: DataFrame) -> DataFrame:
-    """Give one row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
+    """Return one row per weak model and label rule: errors, and PGR at the weakest and at the best regularisation.
 
     The best value is chosen by the student's true error on even seeds and reported on odd ones.
     """
@@ -58,7 +59,7 @@ def digest(table: DataFrame) -> DataFrame:
     fields = fields or ["labels"]
     lines = []
     if len(swept) and swept["seed"].nunique() > 1:
-        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
         chosen = best(
             swept, over=list(REGULARISER), by=fields, metric=f"student_error{suffix}", metrics=metrics, select_seeds="even"
         )
@@ -68,13 +69,23 @@ def digest(table: DataFrame) -> DataFrame:
     rest = table[~table.index.isin(swept.index)]
     if len(rest):
         by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
-        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + ["gain", "misfit", f"pgr{suffix}"]
+        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
     if len(swept):
-        chosen_on = "best regularisation: chosen on even seeds, reported on odd ones"
-        result.attrs["caption"] = f"{chosen_on}; brackets: 95 % over seeds, for this data set"
+        result.attrs["caption"] = (
+            "best: chosen on even seeds, reported on odd ones; brackets: 95 % over seeds, for this data set"
+        )
+    if note := at_end_note(table):
+        result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
     return result
+
+
+def at_end_note(table: DataFrame) -> str:
+    """Say how often a ridge chosen on validation rows is the last one tried, model by model; nothing where none is."""
+    ends = table["tuned_at_end"].dropna().str.split(", ").explode()
+    counts = ", ".join(f"{model} in {count:,}" for model, count in ends.value_counts(sort=False).sort_index().items())
+    return f"tuned ridges at the end of those tried, of {len(table):,} rows: {counts} (see message)" if counts else ""
 
 
 def _records(frame: DataFrame) -> list[dict[str, Any]]:
@@ -93,11 +104,13 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
     for model in ("weak", "student", "ceiling"):
         value = row[f"{model}_error{suffix}"]
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
-    line["gain"] = interval_text(row, "gain")
-    line["misfit"] = interval_text(row, "misfit")
+    for metric in _DISTANCES:
+        line[metric.replace("_", " ")] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
-    line["PGR best"] = interval_text(row, f"pgr{suffix}")
-    line["at"] = _regulariser(row)
+    line["PGR"] = interval_text(row, f"pgr{suffix}")
+    line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
+    if row.get("selected_at_end"):
+        line["at"] += " (last value tried)"
     return line
 
 
@@ -134,7 +147,7 @@ def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> st
 
 
 def _draw_regularisation(table: DataFrame) -> Canvas | None:
-    """PGR (top), gain and misfit (bottom) against the student's regularisation, one column per weak model or table."""
+    """Draw PGR (top), gain and the distance that it is compared with (bottom), one column per weak model or table."""
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
         return None
@@ -153,7 +166,7 @@ def _draw_regularisation(table: DataFrame) -> Canvas | None:
         _limit(ax, part if not suffix else table, suffix)
     for row in axes:
         row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    title = "PGR (top), gain and misfit (bottom) against the student's regularisation"
+    title = "PGR (top), gain and distance to the weak model (bottom) against the student's regularisation"
     heading_over_seeds(figure, title, table, "bands: 95 % over {seeds}, for this data set", held)
     return figure
 
@@ -173,9 +186,9 @@ def _draw_gain(ax: Any, part: DataFrame) -> None:
     for _, rule, filter_, rows in _lines(part):
         if filter_ != part["filter"].iloc[0]:
             continue
-        summary = summarize(rows, by=["strength"], metrics=["gain", "misfit"])
-        for metric, style in (("gain", "-"), ("misfit", ":")):
-            label = f"{metric}, {rule} labels"
+        summary = summarize(rows, by=["strength"], metrics=["gain", "weak_distance"])
+        for metric, style, word in (("gain", "-", "gain"), ("weak_distance", ":", "distance to weak model")):
+            label = f"{word}, {rule} labels"
             low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
             figures.band(ax, summary["strength"], summary[metric], low, high, color=_color(rule), linestyle=style, label=label)
     ax.set_xscale("log")
@@ -193,13 +206,13 @@ def _color(rule: str) -> str:
 
 
 def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
-    """Keep a PGR axis readable where the gap is small: between -1.5 and 1.1."""
+    """Limit a PGR axis to -1.5 ... 1.1, so that it stays readable where the gap is small."""
     low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
     ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
 
 
 def _draw_weak_models(table: DataFrame) -> Canvas | None:
-    """PGR at the best and at the weakest regularisation for every weak model."""
+    """Draw PGR at the best and at the weakest regularisation for every weak model."""
     swept = _swept(table)
     fields = _varying(swept) if len(swept) else []
     if not fields or swept["seed"].nunique() < 2:
@@ -246,7 +259,14 @@ def _draw_points(
     )
 
 
+def _draw_teachers(table: DataFrame) -> Canvas | None:
+    """Draw errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
+    swept = _swept(table)
+    return draw_teachers(swept, _varying(swept), _suffix(table)) if len(swept) else None
+
+
 FIGURES: tuple[Figure, ...] = (
-    Figure("regularisation", "PGR, gain and misfit against the student's regularisation", _draw_regularisation),
+    Figure("teachers", "what is left of the gain when the teacher is tuned", _draw_teachers),
+    Figure("regularisation", "PGR, gain and weak distance against the student's regularisation", _draw_regularisation),
     Figure("weak_models", "PGR of every weak model", _draw_weak_models),
 )

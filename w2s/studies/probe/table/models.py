@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from w2s.laws.feature_maps import feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
+from w2s.measure import metrics
 from w2s.probes.mixed import MixedProbe
 from w2s.probes.rows import RowProbe
+from w2s.probes.tuning import best_ridge, end_of_range, ridges_tried
 from w2s.sharing.stage import Count, Level, Stage, Values
 from w2s.studies.probe.table.sizes import DATA, INPUTS, SHAPE, STUDENT, TEACHER, Sizes, is_mixed, strong_width, weak_width
 from w2s_kernels import flops, ridge
@@ -34,6 +36,7 @@ __all__ = [
     "constant_note",
     "rows_of",
     "table_of",
+    "tuned_ridge",
 ]
 
 Matrix = npt.NDArray[np.float64]
@@ -57,6 +60,9 @@ class Teacher:
     rank: float
     condition: float
     solver: str
+    ridge: float
+    end: str = ""
+    """At which end of the ridges tried the chosen one stands; empty for one inside, or a ridge that was given."""
     messages: list[str] = field(default_factory=list)
     singular: bool = False
 
@@ -75,7 +81,10 @@ _ROWS = Stage("rows", (*DRAW, "n_labeled", "n_transfer", "n_validation", "n_test
 
 
 def rows_of(level: Level, values: Values) -> Rows:
-    """Return the samples' row numbers; labelled ones where the level says how many. A sample depends on no other's size."""
+    """Return the samples' row numbers; labelled ones where the level says how many.
+
+    A sample does not depend on the size of another.
+    """
     return values(_ROWS, {"n_labeled": 0, "n_transfer": 0, "n_validation": 0, "n_test": 0, **level})  # type: ignore[no-any-return]
 
 
@@ -105,7 +114,7 @@ class Factored(NamedTuple):
     refined: Stage
 
     def __call__(self, level: Level, values: Values) -> Any:
-        """Value of the stage that serves a level."""
+        """Return the value of the stage that serves a level."""
         return values(self.refined if is_mixed(level) else self.spectrum, level)
 
 
@@ -118,7 +127,10 @@ def _factored(
     why: str,
     **options: Any,
 ) -> Factored:
-    """Stages of rows (n, d) given by ``size``: ``spectra`` and ``ridges`` say how many decompositions and factors they need."""
+    """Make the stages of rows (n, d) given by ``size``.
+
+    ``spectra`` and ``ridges`` say how many decompositions and factors they need.
+    """
     options["order"] = lambda level, _sizes: min(size(level))
     spectrum = Stage(
         f"SVD of {whose} rows",
@@ -144,7 +156,7 @@ def _factored(
 def _strong_rows(
     whose: str, more: tuple[str, ...], train: Callable[[Rows], Index], count: Callable[[Level], int], why: str
 ) -> Factored:
-    """Stages of the strong features of some rows, ``count`` of them."""
+    """Make the stages of the strong features of some rows, ``count`` of them."""
 
     def run(level: Level, values: Values, probe: type[Probe]) -> Probe:
         features = values(FEATURES, level)[train(rows_of(level, values))]
@@ -187,7 +199,7 @@ CEILING = _strong_rows(
 
 
 def _of_strong(level: Level) -> Level:
-    """Weak features see the strong ones only where they are a map of them."""
+    """Drop the strong features from a level, unless its weak features are a map of them."""
     return level if level["weak_features"] == "of_strong" else {**level, "strong_features": None, "d_strong": None}
 
 
@@ -199,7 +211,8 @@ def _weak_features(level: Level, values: Values) -> Matrix:
 
 def _weak_outputs(level: Level, sizes: Sizes) -> float:
     rows, width = sizes.rows(level), weak_width(level)
-    return flops.gemm(rows, INPUTS, width) + flops.gemm(rows, width, min(level["n_labeled"], width))
+    tried = flops.gemm(sizes.most["n_validation"], width, sizes.tried * sizes.outputs)
+    return flops.gemm(rows, INPUTS, width) + flops.gemm(rows, width, min(level["n_labeled"], width)) + tried
 
 
 WEAK_FEATURES = Stage(
@@ -219,7 +232,7 @@ WEAK_FEATURES = Stage(
 
 
 def _weak_rows(level: Level, values: Values, probe: type[Probe]) -> tuple[Probe, Matrix]:
-    """Factored labelled rows, and the basis of all rows."""
+    """Factor the labelled rows, and compute the basis of all rows."""
     features = values(WEAK_FEATURES, level)
     fitted = probe(features[rows_of(level, values).labeled], level["preprocess"], values.backend)
     return fitted, fitted.basis(features)
@@ -230,7 +243,7 @@ WEAK_ROWS = _factored(
     _weak_rows,
     lambda level: (level["n_labeled"], weak_width(level)),
     lambda level, sizes: sizes.minimum_norm or not is_mixed(level),
-    lambda level, sizes: len(sizes.ridges) if is_mixed(level) else 0,
+    lambda level, sizes: len(sizes.ridges) + sizes.tried if is_mixed(level) else 0,
     "all ridge strengths use one spectrum",
     over=(*DRAW, "preprocess", "precision", *_WEAK),
     sizes=(*_WEAK, "precision"),
@@ -242,13 +255,18 @@ WEAK_ROWS = _factored(
 
 
 def _teacher(level: Level, values: Values) -> Teacher:
+    tuned, fixed = level["weak_tuning"] == "best_on_validation", level["ridge_weak"]
     # A minimum norm needs singular values in mixed precision too.
-    refined = is_mixed(level) and level["ridge_weak"] > 0
+    refined = is_mixed(level) and (tuned or fixed > 0)
     probe, basis = values(WEAK_ROWS.refined if refined else WEAK_ROWS.spectrum, level)
-    table, labeled, filters = table_of(level), rows_of(level, values).labeled, ridge([level["ridge_weak"]])
+    table, rows = table_of(level), rows_of(level, values)
+    labeled, end = rows.labeled, ""
+    if tuned:
+        fixed, end = tuned_ridge(probe, table, labeled, basis[rows.validation], rows.validation)
+    filters = ridge([fixed])
     scores = probe.fit(table.targets[labeled], filters).at(basis)[0]
-    teacher = Teacher(scores, probe.rank, float(probe.condition(filters)[0]), probe.solvers(filters)[0])
-    if level["ridge_weak"] == 0 and not probe.full_rank:
+    teacher = Teacher(scores, probe.rank, float(probe.condition(filters)[0]), probe.solvers(filters)[0], fixed, end)
+    if fixed == 0 and not probe.full_rank:
         teacher.singular = True
         teacher.messages.append(f"weak: {probe.width} features on {probe.rows} rows have rank {probe.rank}; minimum-norm fit")
     if probe.constant:
@@ -261,12 +279,29 @@ def _teacher(level: Level, values: Values) -> Teacher:
     return teacher
 
 
+def tuned_ridge(probe: Probe, table: Table, trained: Index, basis: Any, held_out: Index) -> tuple[float, str]:
+    """Choose the ridge that is best on held-out rows, given in the probe's basis; and at which end of those tried it stands."""
+    tried = ridges_tried(probe.power)
+    scores = probe.fit(table.targets[trained], ridge(tried)).at(basis)
+    squared = metrics.squared_error(scores, table.targets[held_out])
+    zero_one = None if table.labels is None else metrics.zero_one_error(scores, table.labels[held_out])
+    place = best_ridge(squared, zero_one)
+    return float(tried[place]), end_of_range(place)
+
+
 def constant_note(role: str, probe: Probe) -> str:
     """Say how many features of a model carry no weight."""
     return f"{role}: {probe.constant} of {probe.width} features are constant on the training rows and carry no weight"
 
 
-TEACHERS = Stage("weak models", (*DRAW, "preprocess", "precision", *_WEAK, "ridge_weak"), _teacher, ask=_of_strong)
+def _held_out(level: Level) -> Level:
+    """Drop the numbers of held-out rows from a level, unless the weak model is tuned on them."""
+    tuned = level["weak_tuning"] == "best_on_validation"
+    return _of_strong(level if tuned else {**level, "n_validation": 0, "n_test": 0})
+
+
+_CHOSEN = ("ridge_weak", "weak_tuning", "n_validation", "n_test")
+TEACHERS = Stage("weak models", (*DRAW, "preprocess", "precision", *_WEAK, *_CHOSEN), _teacher, ask=_held_out)
 
 MODELS = (FEATURES, *STUDENT_ROWS, *STRONG_BASELINE, *CEILING, *WEAK_ROWS, WEAK_FEATURES)
 """Stages in the order in which a plan shows them."""

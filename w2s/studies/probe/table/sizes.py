@@ -11,6 +11,7 @@ from typing import Any
 from w2s.contract.block import Block
 from w2s.probes.filters import FILTER_FIELDS
 from w2s.probes.solver_choice import choose_solver
+from w2s.probes.tuning import RELATIVE_RIDGES
 from w2s.sharing.stage import Level
 from w2s.studies.fields import occurring
 
@@ -32,7 +33,7 @@ __all__ = [
 
 DATA = ("data", "target", "task", "split", "n_validation", "n_test", "preprocess", "seed", "precision")
 STUDENT = (*DATA, "strong_features", "d_strong", "n_transfer", "evaluate", "ceiling", "risk")
-TEACHER = ("weak_features", "d_weak", "n_labeled", "ridge_weak", "labels")
+TEACHER = ("weak_features", "d_weak", "n_labeled", "ridge_weak", "labels", "weak_tuning")
 FILTER = (*FILTER_FIELDS, "ceiling_tuning")
 
 SHAPE = ("strong_features", "d_strong", "n_transfer", "precision")
@@ -40,8 +41,8 @@ SHAPE = ("strong_features", "d_strong", "n_transfer", "precision")
 
 INPUTS, CLASSES, HELD_OUT = 100, 10, 500
 """Input columns, classes and published test rows that a table is taken to have."""
-TUNED = 21
-"""Ridges tried by ``ceiling_tuning: best_on_validation``."""
+TUNED = len(RELATIVE_RIDGES)
+"""Ridges tried by ``best_on_validation``."""
 PASSES = 12.0
 """Operations on each output of each filter: centring, errors, misfit, gain, the largest of a row."""
 
@@ -60,9 +61,12 @@ class Sizes:
         self.outputs = CLASSES if "classification" in block.values("task") else 1
         self.labeled = max(block.values("n_labeled"))
         self.most = {name: max(block.values(name)) for name in ("n_transfer", "n_validation", "n_test")}
-        self.ridges = [ridge for ridge in block.values("ridge_weak") if ridge > 0]
-        self.minimum_norm = len(self.ridges) < len(block.values("ridge_weak"))
+        fixed = [ridge for ridge in block.values("ridge_weak") if ridge is not None]
+        self.ridges = [ridge for ridge in fixed if ridge > 0]
+        self.minimum_norm = len(self.ridges) < len(fixed)
         self.tuned = "best_on_validation" in block.values("ceiling_tuning")
+        self.tried = TUNED if "best_on_validation" in block.values("weak_tuning") else 0
+        """Ridges that a weak model is tried with."""
 
     def given(self, level: Level) -> dict[str, Any]:
         """Return all filters that the students of a level are asked for, as one field."""
@@ -82,7 +86,7 @@ class Sizes:
         return len(self.filters[level["precision"]])
 
     def rows(self, level: Level) -> int:
-        """Count the rows of every role; the most of the block where a level does not say how many."""
+        """Count the rows of every role; where a level does not say how many, the most of the block."""
         sizes = {**self.most, **level}
         return int(self.labeled + sizes["n_transfer"] + sizes["n_validation"] + _held_out(sizes))
 
@@ -107,7 +111,7 @@ def _held_out(level: Level) -> int:
 
 
 def is_mixed(level: Level) -> bool:
-    """Whether ridges above zero are solved by refined float32 factors."""
+    """Tell whether ridges above zero are solved by refined float32 factors."""
     return bool(level["precision"] == "mixed")
 
 
@@ -122,5 +126,5 @@ def weak_width(level: Level) -> int:
 
 
 def _width(features: str, width: int | None) -> int:
-    """Columns of a feature map: its field where it has one, else what such a map usually has."""
+    """Count the columns of a feature map: its field where it has one, else what such a map usually has."""
     return width if width is not None else {"morgan": 2048, "descriptors": 200}.get(features, INPUTS)

@@ -16,6 +16,7 @@ from w2s.measure import metrics
 from w2s.probes.filters import LABEL_RULES, filters_of
 from w2s.probes.rows import Prediction
 from w2s.probes.solver_choice import solver_pair
+from w2s.probes.tuning import CRITERIA, end_text
 from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.sharing.workloads import CALLS
 from w2s.studies.probe.table import models
@@ -30,39 +31,52 @@ from w2s.studies.probe.table.models import (
     constant_note,
     rows_of,
     table_of,
+    tuned_ridge,
 )
 from w2s.studies.probe.table.sizes import FILTER, PASSES, SHAPE, STUDENT, TEACHER, TUNED, Sizes, is_mixed, strong_width
 from w2s_kernels import Filters, flops, ridge
 
-__all__ = ["ERRORS", "STAGES", "TUNING_RIDGES"]
+__all__ = ["ERRORS", "STAGES"]
 
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-Errors = tuple[Matrix, Matrix]
 
-TUNING_RIDGES = 10.0 ** np.arange(-8.0, 2.5, 0.5)
-"""Ridge strengths among which ``ceiling_tuning: best_on_validation`` chooses."""
+
+class _Errors(NamedTuple):
+    """Squared and 0-1 errors of a model on true labels under some filters, and its ridges: arrays (filters,).
+
+    ``ends`` say at which end of the ridges tried a chosen one stands; empty for one inside, or a ridge that was given.
+    """
+
+    squared: Matrix
+    zero_one: Matrix
+    ridges: Matrix
+    ends: npt.NDArray[Any]
+
 
 _VIEW = (*SHAPE, "n_validation", "n_test", "evaluate", "n_labeled")
 
 
 def _levels(level: Level) -> list[dict[str, Any]]:
-    """The filters of a level, a mapping each."""
+    """List the filters of a level, a mapping each."""
     return [dict(zip(FILTER, values, strict=True)) for values in level["filters"]]
 
 
 def _where(level: Level, rows: Rows) -> Index:
-    """Rows that errors are measured on."""
+    """Return the rows that errors are measured on."""
     return {"fresh": rows.test, "transfer": rows.transfer, "labeled": rows.labeled}[level["evaluate"]]
 
 
 def _measured(level: Level) -> Level:
-    """Of the labelled count only where errors are measured on labelled rows."""
+    """Drop the labelled count from a level, unless errors are measured on labelled rows."""
     return level if level["evaluate"] == "labeled" else {**level, "n_labeled": 0}
 
 
 def _student_basis(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Rows that errors are measured on and validation rows, in the coordinates of the student's fits."""
+    """Return the rows that errors are measured on, and validation rows, in the coordinates of the student's fits.
+
+    The latter are None where there are none.
+    """
     probe, strong, rows = STUDENT_ROWS(level, values), values(FEATURES, level), rows_of(level, values)
     return probe.basis(strong[_where(level, rows)]), probe.basis(strong[rows.validation]) if len(rows.validation) else None
 
@@ -89,25 +103,26 @@ BASIS = Stage(
 def _anchor(
     name: str, probe: Factored, train: Callable[[Rows], Index], count: Callable[[Level], int], ceiling: str | None
 ) -> Stage:
-    """Stage of a model on ``count`` true labels: errors with a tuned ridge, and under the student's filters."""
+    """Make the stage of a model on ``count`` true labels: errors with a tuned ridge, and under the student's filters."""
 
-    def run(level: Level, values: Values) -> tuple[Errors | None, Errors | None]:
+    def run(level: Level, values: Values) -> tuple[_Errors | None, _Errors | None]:
         table, strong, rows = table_of(level), values(FEATURES, level), rows_of(level, values)
         fitted, chosen, where = probe(level, values), train(rows), _where(level, rows)
 
-        def errors(filters: Filters, at: Index) -> Errors:
-            scores = fitted.fit(table.targets[chosen], filters).at(fitted.basis(strong[at]))
-            squared = metrics.squared_error(scores, table.targets[at])
+        def errors(filters: Filters, ridges: Matrix, end: str = "") -> _Errors:
+            scores = fitted.fit(table.targets[chosen], filters).at(fitted.basis(strong[where]))
+            squared, ends = metrics.squared_error(scores, table.targets[where]), np.full(len(filters), end, dtype=object)
             if table.labels is None:
-                return squared, np.full(len(filters), np.nan)
-            return squared, metrics.zero_one_error(scores, table.labels[at])
+                return _Errors(squared, np.full(len(filters), np.nan), ridges, ends)
+            return _Errors(squared, metrics.zero_one_error(scores, table.labels[where]), ridges, ends)
 
         tuned = None
         if level["tuned"]:
-            squared, zero_one = errors(ridge(TUNING_RIDGES), rows.validation)
-            score = squared if table.labels is None else zero_one + 1e-6 * squared  # 0-1 first for classification
-            tuned = errors(ridge(TUNING_RIDGES)[int(np.argmin(score))], where)
-        return tuned, errors(filters_of(_levels(level)), where) if level["filters"] else None
+            strength, end = tuned_ridge(fitted, table, chosen, fitted.basis(strong[rows.validation]), rows.validation)
+            tuned = errors(ridge([strength]), np.array([strength]), end)
+        own = _levels(level)
+        given = np.array([np.nan if filter_["ridge"] is None else filter_["ridge"] for filter_ in own])
+        return tuned, errors(filters_of(own), given) if own else None
 
     def outputs(level: Level, sizes: Sizes) -> float:
         evaluated, rank = sizes.evaluated(level), sizes.rank(level, count(level))
@@ -118,7 +133,7 @@ def _anchor(
         return turned + flops.gemm(tried, rank, sizes.outputs)
 
     def ask(level: Level) -> Level:
-        """Say which filters are the student's; a tuned ridge depends on none of them."""
+        """Return the level with the filters that are the student's; a tuned ridge depends on none of them."""
         same = tuple(values for values in level["filters"] if values[-1] == "same")
         asked = {**level, "tuned": len(same) < len(level["filters"]), "filters": same, "ceiling": ceiling}
         return _measured(asked) if ceiling == "transfer" else asked
@@ -155,15 +170,21 @@ _CEILINGS = {
 }
 
 
-def _spread(anchor: tuple[Errors | None, Errors | None], level: Level) -> Errors:
-    """Errors of an anchor for every filter of a level: arrays (filters,)."""
-    tuned = np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level)])
-    found = np.full(len(tuned), np.nan), np.full(len(tuned), np.nan)
+def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Errors:
+    """Return the errors of an anchor for every filter of a level: arrays (filters,)."""
+    tuned = _tuned(level)
+    nothing = np.full(len(tuned), np.nan)
+    found = _Errors(nothing, nothing.copy(), nothing.copy(), np.full(len(tuned), "", dtype=object))
     for chosen, errors in zip((tuned, ~tuned), anchor, strict=True):
         if errors is not None:
-            for column, numbers in zip(found, errors, strict=True):
-                column[chosen] = numbers
+            for column, values in zip(found, errors, strict=True):
+                column[chosen] = values
     return found
+
+
+def _tuned(level: Level) -> npt.NDArray[np.bool_]:
+    """Mark the filters that go with tuned anchors."""
+    return np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level)])
 
 
 class _Fitted(NamedTuple):
@@ -204,7 +225,7 @@ _CELLS: dict[str, Any] = {
 
 
 def _outputs(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Outputs (filters, rows, k) where errors are measured and on validation rows."""
+    """Compute outputs (filters, rows, k) where errors are measured and on validation rows."""
     student, (basis, held_out) = values(FITS, level).prediction, values(BASIS, level)
     return student.at(basis), None if held_out is None else student.at(held_out)
 
@@ -219,27 +240,31 @@ OUTPUTS = Stage(
 )
 
 
-def _rows(level: Level, values: Values) -> tuple[dict[str, npt.NDArray[Any]], str | None]:
-    """Columns of all filters for one teacher and label rule, arrays (filters,), and a message."""
+def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
+    """Compute the columns of all filters for one teacher and label rule, arrays (filters,)."""
     rows, table, teacher = rows_of(level, values), table_of(level), values(TEACHERS, level)
     probe, fitted, where = STUDENT_ROWS(level, values), values(FITS, level), _where(level, rows)
     (scores, held_out), truth, weak = values(OUTPUTS, level), table.targets[where], teacher.scores[where]
-    size = len(level["filters"])
+    size, treat = len(level["filters"]), LABEL_RULES[level["labels"]]
     out: dict[str, npt.NDArray[Any]] = {
         "weak_error": np.broadcast_to(metrics.squared_error(weak, truth), size),
         "student_error": metrics.squared_error(scores, truth),
-        "misfit": metrics.misfit(scores, weak),
+        "misfit": metrics.misfit(scores, treat(weak)),
+        "weak_distance": metrics.weak_distance(scores, weak),
         "weak_power": np.broadcast_to(metrics.squared_error(weak, np.zeros_like(weak)), size),
         "condition": np.maximum(fitted.condition, teacher.condition),
         "weak_rank": np.full(size, teacher.rank),
         "student_rank": np.full(size, probe.rank),
         "n_evaluated": np.full(size, len(where)),
         "solver": np.array([solver_pair(teacher.solver, name) for name in fitted.solvers], dtype=object),
+        "weak_ridge": np.full(size, teacher.ridge),
     }
-    out["gain"] = out["misfit"] + metrics.cross_term(scores, weak, truth)
+    out["gain"] = out["weak_distance"] + metrics.cross_term(scores, weak, truth)
+    ends = {"weak": np.full(size, teacher.end, dtype=object)}
     for name, anchor in (("strong", _BASELINE), ("ceiling", _CEILINGS[level["ceiling"]])):
         errors = _spread(values(anchor, level), level)
-        out |= dict(zip((f"{name}_error", f"{name}_error_01"), errors, strict=True))
+        ends[name] = errors.ends
+        out |= {f"{name}_error": errors.squared, f"{name}_error_01": errors.zero_one, f"{name}_ridge": errors.ridges}
     if table.labels is not None:
         labels = table.labels[where]
         out["weak_error_01"] = np.broadcast_to(metrics.zero_one_error(weak, labels), size)
@@ -249,12 +274,26 @@ def _rows(level: Level, values: Values) -> tuple[dict[str, npt.NDArray[Any]], st
         out["weak_validation_error"] = np.broadcast_to(
             metrics.squared_error(weak_held_out, table.targets[rows.validation]), size
         )
-        out["student_validation_error"] = metrics.squared_error(held_out, weak_held_out)
+        out["student_validation_misfit"] = metrics.misfit(held_out, treat(weak_held_out))
+        out["student_validation_weak_distance"] = metrics.weak_distance(held_out, weak_held_out)
     # Without regularisation and without one solution the minimum-norm one was taken.
     endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in _levels(level)])
     out["status"] = (teacher.singular | (endless & (not probe.full_rank))).astype(np.int64)
-    messages = [*teacher.messages, *([constant_note("student", probe)] if probe.constant else [])]
-    return out, "; ".join(messages) or None
+    tuned = _tuned(level) | (level["weak_tuning"] == "best_on_validation")
+    criterion = CRITERIA[table.labels is not None]
+    out["tuning_criterion"] = np.where(tuned, np.array(criterion, dtype=object), np.array(None))
+    out["tuned_at_end"] = _each(lambda place: ", ".join(name for name in ends if ends[name][place]), size)
+    notes = [*teacher.messages, *([constant_note("student", probe)] if probe.constant else [])]
+    at_end = [[end_text(name, ends[name][place]) for name in ends if ends[name][place]] for place in range(size)]
+    out["message"] = _each(lambda place: "; ".join([*notes, *at_end[place]]), size)
+    return out
+
+
+def _each(text: Callable[[int], str], size: int) -> npt.NDArray[Any]:
+    """Make texts of ``size`` filters; None where there is nothing to say."""
+    found = np.empty(size, dtype=object)
+    found[:] = [text(place) or None for place in range(size)]
+    return found
 
 
 ERRORS = Stage(

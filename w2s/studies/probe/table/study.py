@@ -18,11 +18,12 @@ from w2s.contract.cells import field as cell_field
 from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
-from w2s.laws.feature_maps import WIDE, check_features
+from w2s.laws.feature_maps import WIDE, check_features, input_remarks
 from w2s.laws.table import load_table, split_rows
 from w2s.sharing.results import Results
 from w2s.sharing.stage import Level, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
+from w2s.studies.probe.table.columns import lines_of
 from w2s.studies.probe.table.figures import FIGURES, digest
 from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
@@ -63,7 +64,11 @@ class TableCell(FilterCell):
     n_validation: int = cell_field(0, description="rows held out to choose by; not with split", unit="rows", ge=0)
     n_test: int = cell_field(0, description="rows held out to test on; not with split", unit="rows", ge=0)
     ridge_weak: float = cell_field(
-        0.0, description="ridge of the weak model; 0 is the minimum norm", unit="feature power", ge=0
+        0.0,
+        description="ridge of the weak model; 0 is the minimum norm",
+        unit="feature power",
+        when={"weak_tuning": ["fixed"]},
+        ge=0,
     )
     labels: Literal["soft", "hard"] = cell_field("soft", description="weak outputs as they are, or one-hot of the largest")
     risk: Literal["noisy"] = cell_field("noisy", description="errors are against the labels of the file")
@@ -74,13 +79,16 @@ class TableCell(FilterCell):
     ceiling_tuning: Literal["same", "best_on_validation"] = cell_field(
         "same", description="filter of ceiling and strong baseline: the student's, or the ridge that is best on validation rows"
     )
+    weak_tuning: Literal["fixed", "best_on_validation"] = cell_field(
+        "fixed", description="ridge of the weak model: ridge_weak, or the one that is best on validation rows", since=2
+    )
 
 
 class ProbeTable(Study):
     """Linear probes on a table of real data."""
 
     name = "probe.table"
-    version = 1
+    version = 2
     seeds_draw: ClassVar[SeedsDraw] = "pool"
     Cell = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
@@ -88,11 +96,15 @@ class ProbeTable(Study):
     classifies = True
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
-        "student_validation_error": "double",
+        "student_validation_misfit": "double",
+        "student_validation_weak_distance": "double",
         "weak_validation_error": "double",
         "weak_rank": "int64",
         "student_rank": "int64",
         "n_evaluated": "int64",
+        **{f"{model}_ridge": "double" for model in ("weak", "strong", "ceiling")},
+        "tuning_criterion": "string",
+        "tuned_at_end": "string",
     }
     rules = (
         Rule(
@@ -128,17 +140,20 @@ class ProbeTable(Study):
         return digest(table)
 
     def check(self, block: Block) -> None:
-        """Open the data: every table must load, hold the features and have enough rows."""
+        """Check the data: every table must load, hold the features and have enough rows."""
         names = ("data", "target", "task", "split", "weak_features", "strong_features")
         for level in asked_levels(block, *names):
             try:
                 table = load_table(level["data"], level["target"], level["task"])
             except FieldError as error:
                 raise FieldError(str(error), "data") from None
-            check_features(level["weak_features"], table)
-            check_features(level["strong_features"], table)
+            for name in ("weak_features", "strong_features"):
+                try:
+                    check_features(level[name], table)
+                except FieldError as error:
+                    raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
-        for level in asked_levels(block, *sizes, "ceiling_tuning", "evaluate"):
+        for level in asked_levels(block, *sizes, *_TUNING, "evaluate"):
             self._check_sizes(level)
 
     def _check_sizes(self, level: Mapping[str, Any]) -> None:
@@ -149,11 +164,19 @@ class ProbeTable(Study):
         rows = split_rows(table, seed=0, backend=NUMPY, **counts)
         if level["evaluate"] == "fresh" and not len(rows.test):
             raise FieldError(f"{table.name}: no test rows; set n_test, or split: to a column with published test rows")
-        if level["ceiling_tuning"] == "best_on_validation" and not len(rows.validation):
-            raise FieldError(f"{table.name}: ceiling_tuning: best_on_validation needs validation rows; set n_validation")
+        for field in _TUNING:
+            if level[field] == "best_on_validation" and not len(rows.validation):
+                raise FieldError(f"{table.name}: {field}: best_on_validation needs validation rows; set n_validation")
+
+    def reads(self, block: Block) -> Sequence[str]:
+        """Say of every file which columns are target and features, and what is left out and why."""
+        tables: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+        for level in asked_levels(block, "data", "target", "task", "split", "weak_features", "strong_features"):
+            tables.setdefault((level["data"], level["target"], level["task"]), []).append(level)
+        return [line for levels in tables.values() for line in lines_of(levels)]
 
     def cost(self, block: Block) -> Cost:
-        """Count the operations of the stages; bytes of one student design and the outputs of all filters."""
+        """Count the operations of the stages, and the bytes of one student design and the outputs of all filters."""
         return Cost(self.stages.flops(block), Sizes(block).bytes)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
@@ -161,7 +184,7 @@ class ProbeTable(Study):
         return self.stages.pieces(block)
 
     def common(self, block: Block) -> Iterable[Common]:
-        """Yield strong features, decompositions and anchors: they see no weak model."""
+        """Yield strong features, decompositions and anchors, which depend on no weak model."""
         return self.stages.common(block)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
@@ -178,9 +201,7 @@ class ProbeTable(Study):
                 trained = tuple(tuple(filters.levels[place].values()) for place in places)
                 level = {**students.levels[s], **teachers.levels[t], "filters": trained}
                 values.enter(level)
-                found, message = values(ERRORS, level)
-                results.put((s, t, places), found)
-                results.put((s, t), {"message": message})
+                results.put((s, t, places), _with_remarks(values(ERRORS, level), _remarks(level)))
         columns = results.columns()
         if "classification" not in block.values("task"):
             columns = {name: numbers for name, numbers in columns.items() if name not in _ZERO_ONE}
@@ -188,8 +209,23 @@ class ProbeTable(Study):
         return columns
 
 
+def _with_remarks(columns: Mapping[str, Any], remarks: Sequence[str]) -> Mapping[str, Any]:
+    """Put remarks behind the messages of all filters."""
+    if not remarks:
+        return columns
+    messages = np.empty(len(columns["message"]), dtype=object)
+    messages[:] = ["; ".join([*filter(None, [message]), *remarks]) for message in columns["message"]]
+    return {**columns, "message": messages}
+
+
+def _remarks(level: Level) -> list[str]:
+    return input_remarks(
+        (level["weak_features"], level["strong_features"]), load_table(level["data"], level["target"], level["task"])
+    )
+
+
 def _designs(students: Sequence[Level]) -> list[list[int]]:
-    """Positions of the students of each design, designs of the same features one after another."""
+    """Return the positions of the students of each design, designs of the same features one after another."""
     found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[int]]] = {}
     for place, level in enumerate(students):
         features, design = (tuple(level[name] for name in names) for names in (STRONG, DESIGN))
@@ -197,14 +233,18 @@ def _designs(students: Sequence[Level]) -> list[list[int]]:
     return [places for designs in found.values() for places in designs.values()]
 
 
+_TUNING = ("ceiling_tuning", "weak_tuning")
 _NUMBERS = (
     *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in ("weak", "student", "strong", "ceiling")),
     "misfit",
+    "weak_distance",
     "gain",
     "disagreement",
     "weak_power",
-    "student_validation_error",
+    "student_validation_misfit",
+    "student_validation_weak_distance",
     "weak_validation_error",
+    *(f"{model}_ridge" for model in ("weak", "strong", "ceiling")),
     "condition",
     "weak_rank",
     "student_rank",

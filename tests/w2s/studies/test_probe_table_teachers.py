@@ -1,0 +1,41 @@
+"""The picture of the teacher: drawn where its ridge varies, with what the bars cover in its heading."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import w2s
+from sweeper import launch
+from w2s.studies.probe.table.study import ProbeTable
+
+SHAPE = {"data": "digits", "task": "classification", "d_strong": 60, "d_weak": 20, "n_labeled": 60, "n_transfer": 120}
+HELD_OUT = {"n_validation": 60, "n_test": 100}
+RIDGES = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+
+
+def drawn(place, **axes):
+    grid = {"study": "probe.table", "axes": {"ridge": RIDGES, **axes}, "fixed": SHAPE | HELD_OUT, "seeds": 4}
+    assert launch(grid, executor="inline", out=place).exit == 0
+    rows = w2s.load(place)
+    figure = next(figure for figure in ProbeTable.figures if figure.id == "teachers")
+    return rows, figure.draw(rows)
+
+
+def test_three_teachers_are_drawn_in_order_the_tuned_one_last(tmp_path):
+    rows, canvas = drawn(
+        tmp_path / "run", weak_tuning=["fixed", "best_on_validation"], ridge_weak=[1e-2, 0.0], labels=["soft", "hard"]
+    )
+    assert set(rows["weak_tuning"]) == {"fixed", "best_on_validation"}
+    errors, shares = canvas.axes
+    assert [label.get_text() for label in shares.get_xticklabels()] == ["0", "0.01", "chosen on\nvalidation"]
+    heading = canvas.get_suptitle()
+    assert "at least 95 % over data sets of this size" in heading
+    assert "least true error on even seeds, shown on odd ones, of 4 seeds" in heading
+    teacher = next(line for line in errors.get_lines() if line.get_color() == "#000000" and len(line.get_xdata()) == 2)
+    odd = rows[rows["seed"] % 2 == 1]
+    means = odd[odd["weak_tuning"] == "fixed"].groupby("ridge_weak")["weak_error_01"].mean()
+    assert np.allclose(teacher.get_ydata(), means.to_numpy())
+
+
+def test_two_teachers_are_no_picture(tmp_path):
+    assert drawn(tmp_path / "run", ridge_weak=[1e-2, 0.0])[1] is None

@@ -1,0 +1,69 @@
+"""What a student was trained on, for items that its training did not have: the same treatment of its teachers' predictions.
+
+Labels are calls (:mod:`w2s.finetune.data.labels`): predictions taken as labels, tempered, mixed. Each is applied anew to what
+the same models predict for the items asked for. Labels that are not a function of predictions have no value there: those of a
+method of one's own, and those that a student gave itself item by item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.artifacts import Call, Store
+from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
+from w2s.finetune.data.tables import join, probabilities, read_table
+
+__all__ = ["UNKNOWN_LABELS", "training_labels"]
+
+Matrix = npt.NDArray[np.float64]
+
+UNKNOWN_LABELS = "misfit unknown: the method's labels are not a function of its teachers' predictions"
+"""Message of a row without a misfit."""
+
+
+def training_labels(training: Call, account: Mapping[str, Any], ids: Sequence[str], store: Store) -> Matrix | None:
+    """Compute the labels (n, K) of some items as a training took them, or None where nobody knows them.
+
+    ``account`` is what the training says of itself: weights of supervisors, where it learned them.
+    """
+    given = training.arguments["labels"]
+    if isinstance(given, Call):
+        return _labels(given, ids, store)
+    if training.arguments["recipe"].get("objective", {}).get("name") == "dpo":
+        return _labels(given[0], ids, store)  # the other one is the reference's log-probabilities
+    weights = account.get("learned", {}).get("weights")
+    return None if weights is None else _mean([_labels(call, ids, store) for call in given], weights)
+
+
+def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
+    arguments, name = call.arguments, call.artifact.name
+    if name == as_labels.name:
+        values = _predicted(store.get(arguments["predictions"]), ids)
+        return values if values is None or not arguments["hard"] else harden(values)
+    if name == temper.name:
+        inner = _labels(arguments["labels"], ids, store)
+        return None if inner is None else tempered(inner, arguments["temperature"])
+    if name == mix.name:
+        return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
+    if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it
+        return _labels(arguments["labels"], ids, store)
+    return None
+
+
+def _predicted(folder: Path, ids: Sequence[str]) -> Matrix | None:
+    table = read_table(folder, "predictions")
+    known = set(table["item_id"].to_pylist())
+    return probabilities(join(list(ids), table)) if known.issuperset(ids) else None
+
+
+def _mean(parts: Sequence[Matrix | None], weights: Sequence[float]) -> Matrix | None:
+    """Compute the weighted mean of labels; None where one of them is not known."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return np.asarray(sum(weight * part for weight, part in zip(weights, known, strict=True))) / sum(weights)

@@ -1,0 +1,52 @@
+"""Several tables of one study as one, with what they say about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s.summary.columns import CODE
+from w2s.tables.metadata import merge_metadata
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["concat"]
+
+
+def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the rows of several tables together, each cell once, and merge their metadata, which ``pd.concat`` would lose.
+
+    Of the rows of one cell the first that is not ``failed`` stays, of a cell that different code has solved one for each. Rows
+    keep their order and get a new index.
+
+    Raises ValueError for no table at all, for one that has lost its metadata, and for tables of different studies or versions.
+    Cost O(rows).
+    """
+    import pandas as pd
+
+    given = list(tables)
+    if not given:
+        raise ValueError("there is no table to put together")
+    for k, table in enumerate(given):
+        if not table.attrs.get("w2s"):
+            raise ValueError(
+                f"table {k + 1} of {len(given)} has lost its metadata, df.attrs['w2s']; give tables as w2s.load(run) returns "
+                "them, or rows picked from those"
+            )
+    metadata = merge_metadata([table.attrs["w2s"] for table in given], [Path(f"table {k + 1}") for k in range(len(given))])
+    rows = pd.concat([_bare(table) for table in given], ignore_index=True)
+    if {"cell_id", "status"} <= set(rows.columns):
+        failed = rows["status"] == "failed"
+        rows = rows[~(failed & rows["cell_id"].isin(rows["cell_id"][~failed]))]
+        rows = rows.drop_duplicates([name for name in ("cell_id", CODE) if name in rows.columns], ignore_index=True)
+    rows.attrs["w2s"] = metadata
+    return rows
+
+
+def _bare(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without metadata: pandas compares them, which says nothing here."""
+    bare = table.copy(deep=False)
+    bare.attrs = {}
+    return bare
