@@ -50,7 +50,7 @@ StatusArray = npt.NDArray[np.str_]
 
 # Fixed and independent of the data: the same table gives the same interval, and a further group changes no other.
 BOOTSTRAP_KEY = 0x5EED_2B05
-LEAST_BOOTSTRAP = 48
+LEAST_BOOTSTRAP = 100
 """Seeds from which on the bootstrap's interval covers within 1.5 points of 95 % (docs/statistics.md); Fieller's needs none."""
 _ROUNDING = 1e-14  # spread of equal numbers, relative to them
 _BLOCK = 4_000_000  # doubles held at once by the bootstrap: 32 MB

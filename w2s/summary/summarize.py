@@ -76,7 +76,7 @@ def summarize(
         <metric>_seeds, <metric>_excluded : seeds that entered and rows that did not, for this metric.
         and for ratios
         <ratio>_status : "ok" | "gap_nonpositive" (mean gap <= 0: value null) | "gap_unresolved" (the interval of the
-            mean gap includes 0, so the ratio is unbounded: bounds null) | "few_seeds" (a bootstrap of fewer than 48 seeds:
+            mean gap includes 0, so the ratio is unbounded: bounds null) | "few_seeds" (a bootstrap of fewer than 100 seeds:
             bounds too narrow) | "tied" | "no_item_noise" | "one_seed" | "no_seeds"; for OPR the denominator is the student's
             error and the words are "student_nonpositive", "student_unresolved".
         <ratio>_gap (`opr_student`) : mean of the denominator.
