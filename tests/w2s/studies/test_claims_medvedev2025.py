@@ -101,7 +101,7 @@ CASES: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {
     "lower_bound": (table(lambda loss: loss**1.9), table(lambda loss: 0.7 * loss**2)),
     "lower_bound_approached": (linear(1.05), linear(1.4)),
     "linear_closed_form": (linear(1.2), changed(linear(1.2), "student_error", 2e-10)),
-    "late_infinite": (table(lambda loss: loss), changed(table(lambda loss: loss), "student_error", 2e-6)),
+    "late_infinite": (table(lambda loss: loss), changed(table(lambda loss: loss), "student_error", 2e-9)),
     "late_finite": (finite(lambda width: 1.0), changed(finite(lambda width: 1.0), "student_error_theory", 2e-9)),
     "starts_at_one": (table(lambda loss: loss), changed(table(lambda loss: loss)[lambda f: f["time"] == 0], "student_error", 2e-12)),
     "teacher_is_a_projection": (table(lambda loss: loss), changed(table(lambda loss: loss), "teacher_cross", 2e-8)),

@@ -308,8 +308,8 @@ CLAIMS: tuple[Claim, ...] = (
         "late time",
         _late_infinite,
         {},
-        {"most": 1e-6},
-        basis="rounding where the least of the kernel's eigenvalues that matter is 1e-9",
+        {"most": 1e-9},
+        basis=_ROUNDING,
         overlooks=_LATE,
     ),
     Claim(
