@@ -109,7 +109,7 @@ def test_a_launch_that_waits_can_be_interrupted(bench):
     line = second.stderr.readline()
     assert "another launch is at work" in line
     second.send_signal(signal.SIGINT)
-    second.communicate(timeout=20)
+    second.communicate(timeout=90)
     assert second.returncode == 130
     bench.steer(sleep=None)
     first.communicate(timeout=60)
