@@ -7,7 +7,6 @@ a block uses come from nominal operations alone, so bits do not depend on a meas
 from __future__ import annotations
 
 import functools
-import os
 import platform
 from pathlib import Path
 from typing import Annotated, get_args
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sweeper.errors import StoreError
 from w2s.contract.study import Kind, Piece
-from w2s.files.cache import cache_folder, home_folder
+from w2s.files.cache import cache_folder, has_kept_cache
 from w2s.files.durable import whole
 from w2s.sharing.workloads import NORMAL_FLOPS
 
@@ -128,7 +127,7 @@ def load_rates() -> tuple[Rates, str]:
 def save_rates(rates: Rates) -> Path:
     """Write the rates into the cache folder, either whole or not at all. Raises :class:`StoreError` where that fails."""
     path = rates_path()
-    if home_folder() is None and not os.environ.get("XDG_CACHE_HOME"):
+    if not has_kept_cache():
         raise StoreError("there is no home folder to keep rates in; set XDG_CACHE_HOME to a folder that stays")
     try:
         with whole(path) as temporary:

@@ -19,7 +19,7 @@ from sweeper.executors.registry import executor_names
 from sweeper.folder.provenance import package_version
 from sweeper.plan.rates import load_rates, save_rates
 from sweeper.tools.calibrate import measure
-from w2s.files.cache import home_folder
+from w2s.files.cache import has_kept_cache
 from w2s.files.datafile import DataFileError, data_folders
 from w2s.files.lock import lock_problem, locks_are_off
 
@@ -115,7 +115,7 @@ def _surroundings() -> Iterator[Finding]:
     if codecs.lookup(sys.getfilesystemencoding()).name != "utf-8":
         encoding = f"{sys.getfilesystemencoding()}: names of files and groups with other letters cannot be read or written"
         yield Finding("locale", encoding, ok=False, remedy="export PYTHONUTF8=1")
-    if home_folder() is None and not os.environ.get("XDG_CACHE_HOME"):
+    if not has_kept_cache():
         text = "none for this user: rates and features are kept for one process"
         yield Finding("home folder", text, remedy="export XDG_CACHE_HOME=/path/to/a/folder")
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from w2s.files.durable import whole
 from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget", "home_folder", "made_once"]
+__all__ = ["cache_folder", "cached", "forget", "has_kept_cache", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -70,16 +70,19 @@ def cache_folder(*parts: str) -> Path:
 
     For a user without a home folder it is a folder of this process, which is removed when the process ends.
     """
+    return Path(_kept_folder() or _own_folder(), "w2s-sweep", *parts)
+
+
+def has_kept_cache() -> bool:
+    """Tell whether the cache folder outlives this process: not for a user id without an account or a named folder."""
+    return _kept_folder() is not None
+
+
+def _kept_folder() -> Path | None:
     if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base, "w2s-sweep", *parts)
-    home = home_folder()
-    return Path(_own_folder() if home is None else home / ".cache", "w2s-sweep", *parts)
-
-
-def home_folder() -> Path | None:
-    """Return the user's home folder; None where the system knows none, as for a user id without an account."""
+        return Path(base)
     try:
-        return Path.home()
+        return Path.home() / ".cache"
     except RuntimeError:
         return None
 

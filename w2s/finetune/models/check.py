@@ -34,6 +34,8 @@ _TWO_PARTS = ("t5", "t5encoder")
 """Encoder-decoder models by the name that GGUF gives them; others say it in their configuration."""
 _LARGE = 2e9
 """Weights up to which a model is loaded to be tried, where no pass without them succeeds."""
+_NEEDS_VALUES = RuntimeError  # NotImplementedError, which the meta device raises too, is one
+"""What a pass without weights raises in a model that looks at values on its way."""
 _OTHER_PARTS = {"vision_config": "images", "audio_config": "sound"}
 
 
@@ -75,7 +77,7 @@ def _check_adapters(base: ModelFolder) -> None:
         model = pretrained(transformers.AutoModel, base, without_weights=True)
         try:
             tuned(model, "lora", 1)
-        except (NotImplementedError, RuntimeError):  # a model that looks at values on its way
+        except _NEEDS_VALUES:
             return
         except Exception as error:
             raise FieldError(f"model {base.name} cannot be adapted by LoRA: {_first_line(error)}") from None
@@ -149,7 +151,7 @@ def _widths(base: ModelFolder) -> tuple[int, ...]:
     """Measure the widths of the states, from a pass without weights, else with them."""
     import transformers
 
-    with contextlib.suppress(NotImplementedError, RuntimeError):
+    with contextlib.suppress(_NEEDS_VALUES):
         return state_widths_of(pretrained(transformers.AutoModel, base, without_weights=True))
     if parameter_count(base) > _LARGE:
         return (configured_width(base),) * (layer_count(base) + 1)

@@ -9,7 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
-from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers
+from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers, rule_color
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
 
@@ -176,7 +176,11 @@ def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
     for name, rule, filter_, rows in _lines(part):
         summary = summarize(rows, by=["strength"], metrics=[f"pgr{suffix}"])
         pgr = f"pgr{suffix}"
-        style: dict[str, Any] = {"color": _color(rule), "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)), "label": name}
+        style: dict[str, Any] = {
+            "color": rule_color(rule),
+            "linestyle": "-" if filter_ == "ridge" else (0, (4, 2)),
+            "label": name,
+        }
         figures.band(ax, summary["strength"], summary[pgr], summary[f"{pgr}_low"], summary[f"{pgr}_high"], **style)
     ax.set_xscale("log")
 
@@ -190,7 +194,9 @@ def _draw_gain(ax: Any, part: DataFrame) -> None:
         for metric, style, word in (("gain", "-", "gain"), ("weak_distance", ":", "distance to weak model")):
             label = f"{word}, {rule} labels"
             low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
-            figures.band(ax, summary["strength"], summary[metric], low, high, color=_color(rule), linestyle=style, label=label)
+            figures.band(
+                ax, summary["strength"], summary[metric], low, high, color=rule_color(rule), linestyle=style, label=label
+            )
     ax.set_xscale("log")
 
 
@@ -199,10 +205,6 @@ def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
     for (rule, filter_), rows in part.groupby(["labels", "filter"], sort=True):
         found.append((f"{rule} labels, {filter_}", str(rule), str(filter_), rows))
     return sorted(found, key=lambda line: line[2] != "ridge")
-
-
-def _color(rule: str) -> str:
-    return figures.COLORS[0] if rule == "soft" else figures.COLORS[1]
 
 
 def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
@@ -246,14 +248,14 @@ def _draw_points(
     places = [names.index(" · ".join(value_text(row[f]) for f in fields)) + shift for row in _records(frame)]
     value = frame[pgr].to_numpy(float)
     spread = np.abs(np.stack([value - frame[f"{pgr}_low"].to_numpy(float), frame[f"{pgr}_high"].to_numpy(float) - value]))
-    face = _color(rule) if filled else "white"
+    face = rule_color(rule) if filled else "white"
     ax.errorbar(
         value,
         places,
         xerr=spread,
         fmt="o",
         markersize=5,
-        color=_color(rule),
+        color=rule_color(rule),
         markerfacecolor=face,
         label=f"{rule} labels, {word}",
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
 
-__all__ = ["REGULARISER", "draw_teachers"]
+__all__ = ["REGULARISER", "draw_teachers", "rule_color"]
 
 REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
 """Fields of the student's regularisation, over which the best is chosen."""
@@ -40,6 +40,7 @@ def draw_teachers(table: DataFrame, varying: list[str], suffix: str) -> Canvas |
         return None
     pgr = f"pgr{suffix}"
     errors = [f"{model}_error{suffix}" for model in ("weak", "student", "ceiling")]
+    apart = bool((table["evaluate"] == "fresh").all() and table["split"].isna().all())  # each seed draws its test rows anew
     chosen = best(
         table,
         over=list(REGULARISER),
@@ -47,7 +48,7 @@ def draw_teachers(table: DataFrame, varying: list[str], suffix: str) -> Canvas |
         metric=f"student_error{suffix}",
         metrics=[*errors, pgr],
         select_seeds="even",
-        population="pool" if _apart(table) else False,
+        population="pool" if apart else False,
     )
     panels = (
         [("", chosen)] if not others else [(_title(others, key), rows) for key, rows in chosen.groupby(others, dropna=False)]
@@ -56,27 +57,19 @@ def draw_teachers(table: DataFrame, varying: list[str], suffix: str) -> Canvas |
     figure = figures.canvas(max(2.5 * len(panels) + 1.7, 6.0), 6.2)
     axes = figures.panels(figure, 2, len(panels), sharex="col", sharey="row")
     for k, (title, rows) in enumerate(panels):
+        placed = _places(rows)
         axes[0, k].set_title(title, fontsize=10)
-        _draw_errors(axes[0, k], rows, errors)
-        _draw_pgr(axes[1, k], rows, pgr)
+        _draw_errors(axes[0, k], placed, errors)
+        _draw_pgr(axes[1, k], placed, pgr)
         axes[1, k].set_xlabel("ridge of the teacher", fontsize=9)
-        _shade_tuned(axes[:, k], rows)
+        _shade_tuned(axes[:, k], placed)
     axes[0, 0].set_ylabel("share of wrong answers" if suffix else "squared error", fontsize=9)
     axes[1, 0].set_ylabel("share of the gap recovered (PGR)\n0: the teacher, 1: the ceiling", fontsize=9)
     figures.beside(axes[0, -1])
     title = "Errors, and what a student recovers of the gap between teacher and ceiling, against the ridge of the teacher"
     note = "student's regularisation: least true error on even seeds, shown on odd ones, of {seeds}"
-    heading_over_seeds(figure, title, table, note, f"bars: {_covered(table)}")
+    heading_over_seeds(figure, title, table, note, f"bars: {about('pool', population=apart)}")
     return figure
-
-
-def _apart(table: DataFrame) -> bool:
-    """Tell whether intervals can be about other data sets: test rows that each seed draws anew."""
-    return bool((table["evaluate"] == "fresh").all() and table["split"].isna().all())
-
-
-def _covered(table: DataFrame) -> str:
-    return about("pool", population=True) if _apart(table) else about("pool")
 
 
 def _title(names: list[str], key: Any) -> str:
@@ -98,31 +91,28 @@ def _places(rows: DataFrame) -> DataFrame:
     return rows.assign(place=[order[pair] for pair in zip(tuned, ridge, strict=True)], teacher=names).sort_values("place")
 
 
-def _shade_tuned(column: Any, rows: DataFrame) -> None:
+def _shade_tuned(column: Any, placed: DataFrame) -> None:
     """Set the tuned teacher apart from those with a given ridge."""
-    placed = _places(rows)
     for place in placed.loc[placed["weak_tuning"] != "fixed", "place"].unique():
         for ax in column:
             ax.axvspan(place - 0.45, place + 0.45, color="#f0f0f0", zorder=0)
 
 
-def _draw_errors(ax: Any, rows: DataFrame, errors: list[str]) -> None:
-    placed = _places(rows)
+def _draw_errors(ax: Any, placed: DataFrame, errors: list[str]) -> None:
     weak, student, ceiling = errors
     any_rule = placed.drop_duplicates("place")
     _points(ax, any_rule, weak, figures.COLORS[-1], "teacher", 0.0, "s")
     for rule, shift in (("soft", -0.08), ("hard", 0.08)):
         part = placed[placed["labels"] == rule]
-        _points(ax, part, student, _color(rule), f"student, {rule} labels\n({_MEANING[rule]})", shift, "o")
+        _points(ax, part, student, rule_color(rule), f"student, {rule} labels\n({_MEANING[rule]})", shift, "o")
     _points(ax, any_rule, ceiling, "#888888", "ceiling", 0.0, "_")
     ax.set_xticks(any_rule["place"], any_rule["teacher"], fontsize=8)
     ax.set_ylim(bottom=0.0)
 
 
-def _draw_pgr(ax: Any, rows: DataFrame, pgr: str) -> None:
-    placed = _places(rows)
+def _draw_pgr(ax: Any, placed: DataFrame, pgr: str) -> None:
     for rule, shift in (("soft", -0.08), ("hard", 0.08)):
-        _points(ax, placed[placed["labels"] == rule], pgr, _color(rule), "", shift, "o")
+        _points(ax, placed[placed["labels"] == rule], pgr, rule_color(rule), "", shift, "o")
     figures.level(ax, 0.0)
     figures.level(ax, 1.0)
 
@@ -146,5 +136,6 @@ def _points(ax: Any, rows: DataFrame, name: str, color: str, label: str, shift: 
     )
 
 
-def _color(rule: str) -> str:
+def rule_color(rule: str) -> str:
+    """Return the colour of students of one label rule, in every picture of the study."""
     return figures.COLORS[0] if rule == "soft" else figures.COLORS[1]
