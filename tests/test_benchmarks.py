@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_a_benchmark_that_takes_seconds(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(benchmark_files()) - set(FAST)))
 def test_a_benchmark_that_takes_longer(name: str) -> None:
     assert run_quick(benchmark_files()[name])
+
+
+def test_no_benchmark_hides_a_module() -> None:
+    """A program's folder comes first on its path: a file named like a module that a library imports breaks that library."""
+    search = [place for place in sys.path if Path(place).name != "benchmarks"]
+    hidden = [name for name in benchmark_files() if PathFinder.find_spec(name, search) is not None]
+    assert hidden == []
 
 
 def test_verdicts_are_gathered_and_a_missed_bar_breaks_nothing(

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 IntervalStatus = Literal["ok", "few_seeds", "tied", "undefined"]
 
 LEAST_SEEDS = 8
-"""Seeds below which no interval is given: of skewed numbers it would miss more than 2.5 % (``benchmarks/coverage.py``)."""
+"""Seeds below which no interval is given: of skewed numbers it would miss more than 2.5 % (``benchmarks/interval_coverage.py``)."""
 
 _SHRINKAGE = 4.0
 """Few seeds show less skewness than their law has: eight squared normals .57 of it, sixteen .70. The factor is 1 + 4 / n."""

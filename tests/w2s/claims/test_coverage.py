@@ -1,6 +1,6 @@
 """Key coverages of docs/statistics.md, on fewer tables: each bound lies between the interval and the one that it replaced.
 
-``benchmarks/coverage.py`` has the whole study.
+``benchmarks/interval_coverage.py`` has the whole study.
 """
 
 from __future__ import annotations

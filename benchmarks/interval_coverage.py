@@ -6,7 +6,7 @@ nominal from eight seeds on (fifty items), up to twice the error of the simulati
 are meant to be wider may cover more. Lognormal numbers of skewness 6 are shown and not judged: no interval that assumes nothing
 covers whatever the law (R. R. Bahadur and L. J. Savage, Ann. Math. Stat. 27 (1956) 1115-1122).
 
-    python benchmarks/coverage.py [--quick] [--docs docs/statistics.md]
+    python benchmarks/interval_coverage.py [--quick] [--docs docs/statistics.md]
 
 `--docs` writes the tables into that page. Tables of the study `probe.table` are made by the study itself.
 """
