@@ -55,8 +55,6 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     Only lines with ``least`` levels or more, two seeds or more and every level on every seed are returned.
     """
     others = [name for name in columns.cell_fields(table) if name != axis]
-    table = table.copy(deep=False)
-    table.attrs = {}  # pandas copies them, a whole grid among them, with every selection
     codes, _ = columns.group_codes(table, others)
     parts = [table.iloc[np.flatnonzero(codes == code)].sort_values(["seed", axis]) for code in np.unique(codes)]
     found = []

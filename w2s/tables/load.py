@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
-from w2s.tables.metadata import merge_metadata, read_metadata
+from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
         tables = [with_added_fields(table, cell) for table in tables]
         metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
     frame = _to_frame(tables)
-    frame.attrs["w2s"] = metadata
+    frame.attrs["w2s"] = TableMetadata(metadata)
     return frame
 
 
