@@ -134,11 +134,22 @@ def launch(
 
 
 @command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
-def status(run: RunPath, trust_code: TrustCode = False) -> None:
+def status(
+    run: RunPath,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="read every byte and compare it with its part's digest; exit code 1 if damaged"),
+    ] = False,
+    trust_code: TrustCode = False,
+) -> None:
     from sweeper.cli.show.run import print_status
+    from sweeper.errors import Exit
     from sweeper.review.status import run_status
 
-    print_status(run_status(run, trust_code=trust_code))
+    found = run_status(run, trust_code=trust_code, verify=verify)
+    print_status(found)
+    if verify and found.damaged:
+        raise typer.Exit(int(Exit.CANNOT_WRITE))
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")

@@ -1,9 +1,15 @@
-"""One part as a file: how rows are laid down, how the file is made durable, and what its footer tells."""
+"""One part as a file: how rows are laid down, how damage shows, and what the footer tells.
+
+A footer is data from anywhere: it is checked field by field, and nothing in it decides a path.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +20,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
+from w2s.files.regular import NotRegularError, read_regular
+from w2s.files.sealed import MARKS, seal_fault, sealed
 from w2s.user_files import short_digest
 
-__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
+__all__ = [
+    "BLOCK",
+    "CODE",
+    "Code",
+    "DamagedPartError",
+    "Part",
+    "is_whole",
+    "read_part",
+    "read_rows",
+    "status_counts",
+    "unreadable",
+    "write_rows",
+]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
 CODE = b"w2s.code"
 """Metadata key under which a part says what code outside this package made its rows; parts of earlier releases lack it."""
 _LOOK = 512
+_KEY = re.compile("[0-9a-f]{24}")
+_MOST = 2**53
+_READING = (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError, pa.ArrowException)
+"""What reading a damaged Parquet file raises."""
 
 
 class DamagedPartError(RunError):
@@ -76,34 +100,103 @@ class Part:
         """Rows with status ``failed``: they are tried again by the next launch."""
         return int(self.statuses.get("failed", 0))
 
+    @property
+    def has_own_name(self) -> bool:
+        """Whether the file has the name that follows from its key."""
+        return self.path.name == f"part-{self.key}.parquet"
 
-def unreadable(path: Path, error: Exception) -> RunError:
+
+def unreadable(path: Path, error: BaseException) -> RunError:
     """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
+    if isinstance(error, NotRegularError | IsADirectoryError):
+        return DamagedPartError(path, "it is no regular file")
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
-    return DamagedPartError(path, str(error).splitlines()[0])
+    return DamagedPartError(path, (str(error).splitlines() or [type(error).__name__])[0][:200])
 
 
-def read_part(path: Path) -> Part:
-    """Read one part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a file that is no part."""
+def read_part(path: Path, *, whole: bool = False) -> Part:
+    """Read one part's footer; with ``whole``, every byte is read and compared with the digest that the part carries.
+
+    Raises :class:`DamagedPartError`, also for a footer that no part has, and :class:`RunError` for a file that is no part. A
+    part of an earlier release has no digest: there damage behind the footer shows when rows are read.
+    """
     try:
-        metadata = pq.read_schema(path).metadata
-    except (OSError, pa.ArrowException) as error:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NotRegularError(path)
+        with pq.ParquetFile(pa.BufferReader(_checked(path)) if whole else path) as file:
+            metadata, rows = file.schema_arrow.metadata or {}, file.metadata.num_rows
+    except _READING as error:
         raise unreadable(path, error) from None
+    if BLOCK not in metadata:
+        raise RunError(f"{path} is not a part of a run; move it away and launch again")
     try:
-        footer = json.loads(metadata[BLOCK])
-        return Part(
-            path=path,
-            key=footer["key"],
-            study=footer["study"],
-            version=footer["version"],
-            rows=sum(footer["statuses"].values()),
-            statuses=footer["statuses"],
-            seconds=footer["seconds"],
-            code=Code(**json.loads(metadata[CODE])) if CODE in metadata else None,
-        )
-    except (KeyError, TypeError, ValueError):
-        raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
+        part = _parsed(path, json.loads(metadata[BLOCK]), json.loads(metadata[CODE]) if CODE in metadata else None)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedPartError(path, f"its footer is not that of a part: {error}"[:200]) from None
+    if part.rows != rows:
+        raise DamagedPartError(path, f"its footer counts {part.rows} rows, it has {rows}")
+    return part
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read the rows of a part and compare its bytes with its digest. Raises as :func:`read_part` does."""
+    try:
+        content = _checked(path)
+        table = pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+        if missing := [name for name in columns or () if name not in table.column_names]:
+            raise DamagedPartError(path, f"it has no column {missing[0]}")
+        table.validate(full=True)
+    except _READING as error:
+        raise unreadable(path, error) from None
+    return table
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file is a Parquet file with the bytes that it was written with, as far as it carries a digest."""
+    try:
+        pq.read_schema(pa.BufferReader(_checked(path)))
+    except _READING:
+        return False
+    return True
+
+
+def _checked(path: Path) -> bytes:
+    """Read a file and compare it with its seal, if it has one. Raises OSError and ValueError."""
+    content = read_regular(path)
+    if fault := seal_fault(content):
+        raise ValueError(fault)
+    return content
+
+
+def _parsed(path: Path, footer: Any, code: Any) -> Part:
+    """Check what a footer says, field by field. Raises KeyError, TypeError and ValueError."""
+    key, study, version, seconds = (footer[name] for name in ("key", "study", "version", "seconds"))
+    statuses = footer["statuses"]
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise ValueError(f"key {key!r}"[:80])
+    if not isinstance(study, str):
+        raise ValueError(f"study {study!r}"[:80])
+    if not _is_count(version):
+        raise ValueError(f"version {version!r}"[:80])
+    if not isinstance(statuses, dict) or not all(_is_count(count) for count in statuses.values()):
+        raise ValueError(f"statuses {statuses!r}"[:80])
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"seconds {seconds!r}"[:80])
+    return Part(path, key, study, version, sum(statuses.values()), statuses, float(seconds), _parsed_code(code))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
+
+
+def _parsed_code(code: Any) -> Code | None:
+    if code is None:
+        return None
+    for kind in (code["study"], code["parts"]):
+        if not isinstance(kind, dict) or not all(isinstance(digest, str) for digest in kind.values()):
+            raise ValueError(f"code {kind!r}"[:80])
+    return Code(code["study"], code["parts"])
 
 
 def status_counts(table: pa.Table) -> dict[str, int]:
@@ -114,14 +207,15 @@ def status_counts(table: pa.Table) -> dict[str, int]:
 def write_rows(table: pa.Table, path: Path) -> None:
     """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
 
-    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
+    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice. Pages
+    carry checksums for readers of Parquet, and the file a digest of all its bytes (:mod:`w2s.files.sealed`).
     """
     buffer = pa.BufferOutputStream()
     bare = table.replace_schema_metadata()
-    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, **_layout(table)) as writer:
+    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, write_page_checksum=True, **_layout(table)) as writer:
         writer.write_table(bare)
-        writer.add_key_value_metadata(table.schema.metadata or {})
-    path.write_bytes(buffer.getvalue())
+        writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})
+    path.write_bytes(sealed(buffer.getvalue().to_pybytes()))
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from sweeper.errors import RunError, StoreError
-from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
+from sweeper.folder.contents import Contents, look_at
+from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, write_rows
 from sweeper.grid.yaml import dump_yaml
 from w2s.files.durable import whole
 from w2s.files.lock import LockError, hold, is_held
@@ -100,18 +103,25 @@ class RunFolder:
             self._replace(place / name, functools.partial(_write_bytes, content=text))
 
     def parts(self) -> list[Part]:
-        """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
-        return [read_part(path) for path in self._files()]
+        """Read every part's footer, each block once.
 
-    def sound_parts(self) -> tuple[list[Part], list[Path]]:
-        """Return parts whose footer can be read, and files where it cannot. Raises :class:`RunError` for a foreign file."""
-        sound, damaged = [], []
-        for path in self._files():
-            try:
-                sound.append(read_part(path))
-            except DamagedPartError:
-                damaged.append(path)
-        return sound, damaged
+        Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file.
+        """
+        contents = self.contents()
+        for error in contents.damaged:
+            raise error
+        return list(contents.parts)
+
+    def contents(self, *, whole: bool = False) -> Contents:
+        """Look at the part files, as :func:`sweeper.folder.contents.look_at` does; with ``whole`` at the part without rows too.
+
+        Raises :class:`RunError` for a foreign file.
+        """
+        contents = look_at(self._files(), whole=whole)
+        schema = self.results / f"{_EMPTY}.parquet"
+        if not whole or not schema.exists() or is_whole(schema):
+            return contents
+        return replace(contents, damaged=[*contents.damaged, DamagedPartError(schema, "it is not as it was written")])
 
     def part_path(self, key: str) -> Path:
         """Return the path of a block's part."""
@@ -138,23 +148,25 @@ class RunFolder:
         """Move a part made by another version of the study to ``superseded/``."""
         self._move(part.path, self.path / "superseded" / f"version-{part.version}" / part.path.name)
 
-    def set_aside(self, damaged: Path) -> Path:
-        """Move a damaged part to ``superseded/`` and add ``.damaged`` to its name; return the new path."""
-        place = self.path / "superseded" / f"{damaged.name}.damaged"
+    def set_aside(self, file: Path, why: str = "damaged") -> Path:
+        """Move a file to ``superseded/`` and add a word to its name: ``damaged``, ``copy``. Return the new path."""
+        place = self.path / "superseded" / f"{file.name}.{why}"
         number = 1
-        while place.exists():
+        while os.path.lexists(place):
             number += 1
-            place = place.with_name(f"{damaged.name}.{number}.damaged")
-        self._move(damaged, place)
-        self.event("damaged", part=damaged.name, moved=str(place.relative_to(self.path)))
+            place = place.with_name(f"{file.name}.{number}.{why}")
+        self._move(file, place)
+        self.event(why, part=file.name, moved=str(place.relative_to(self.path)))
         return place
+
+    def give_own_name(self, part: Part) -> None:
+        """Move a part that lies under another name to the name that follows from its key, which no file has."""
+        self._move(part.path, self.part_path(part.key))
+        self.event("renamed", part=part.path.name, key=part.key)
 
     def read(self, part: Part, columns: list[str] | None = None) -> pa.Table:
         """Read the rows of a part. Raises :class:`DamagedPartError` for a file that is damaged behind its footer."""
-        try:
-            return pq.read_table(part.path, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise unreadable(part.path, error) from None
+        return read_rows(part.path, columns)
 
     def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
         """Read the identities of all rows of some parts, as S32."""
@@ -226,8 +238,7 @@ def _write_bytes(path: Path, content: bytes) -> object:
 
 def _has_schema(path: Path, schema: pa.Schema) -> bool:
     """Tell whether a file is a whole Parquet file with these columns and this metadata."""
-    try:
-        found = pq.read_schema(path)
-    except (OSError, pa.ArrowException):
+    if not is_whole(path):
         return False
+    found = pq.read_schema(path)
     return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))

@@ -50,7 +50,7 @@ def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str]
     Raises :class:`RunError`. Built-in studies carry a version for this; only code of the user's or of another package is looked
     at.
     """
-    state = code_state(grid.study, folder.sound_parts()[0])
+    state = code_state(grid.study, folder.contents().parts)
     if state.changed and not keep:
         raise RunError(
             f"the code is not the one that made the rows in {folder.path}:\n  {_lines(state.changed)}\n"
@@ -70,7 +70,7 @@ def fresh_folder(grid: Grid, run: Path) -> Path:
         if folder.read_grid() is None:
             return folder.path
         with contextlib.suppress(RunError):
-            if not grid_changes(grid, folder) and not code_state(grid.study, folder.sound_parts()[0]).changed:
+            if not grid_changes(grid, folder) and not code_state(grid.study, folder.contents().parts).changed:
                 return folder.path
         number += 1
 

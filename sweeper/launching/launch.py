@@ -138,8 +138,8 @@ def _launch_locked(
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
     remaining = find_remaining(plan, folder)
-    for place in remaining.damaged:
-        report.note(f"a damaged part is set aside in {place}; its cells are computed again")
+    for line in remaining.notes:
+        report.note(line)
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:

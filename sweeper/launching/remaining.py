@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,27 +21,45 @@ Ids = npt.NDArray[np.bytes_]
 
 @dataclass(frozen=True)
 class Remaining:
-    """Blocks to compute, how many cells of the grid already have a row, and where damaged parts were moved to."""
+    """Blocks to compute, how many cells of the grid already have a row, and what was put in order, a line each."""
 
     blocks: list[tuple[Block, str]]
     found: int
-    damaged: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
     """Compare a plan with a folder, and clean up the folder.
 
-    Damaged parts are set aside. Damage behind a footer shows only where rows have to be read; then the comparison is repeated.
+    Every byte of every part is read and compared with its digest, about a second a gigabyte. Damaged parts are set aside, and
+    so are copies of a part; a part under another name gets its own again. A part of an earlier release has no digest: damage
+    behind its footer shows only where rows have to be read; then the comparison is repeated.
     """
-    aside = [folder.set_aside(path) for path in folder.sound_parts()[1]]
+    contents = folder.contents(whole=True)
+    notes = [_damaged(folder, error) for error in contents.damaged]
+    for part in contents.copies:
+        place = folder.set_aside(part.path, "copy")
+        notes.append(f"{part.path.name} is a copy of part-{part.key}.parquet under another name; set aside in {place}")
+    parts = []
+    for part in contents.parts:
+        if not part.has_own_name:
+            folder.give_own_name(part)
+            notes.append(f"{part.path.name} was part-{part.key}.parquet under another name; it has its own again")
+        parts.append(replace(part, path=folder.part_path(part.key)))
     while True:
         try:
-            return replace(_compare(plan, folder), damaged=tuple(aside))
+            return replace(_compare(plan, folder, parts), notes=tuple(notes))
         except DamagedPartError as error:
-            aside.append(folder.set_aside(error.path))
+            notes.append(_damaged(folder, error))
+            parts = folder.parts()
 
 
-def _compare(plan: Plan, folder: RunFolder) -> Remaining:
+def _damaged(folder: RunFolder, error: DamagedPartError) -> str:
+    place = folder.set_aside(error.path)
+    return f"a damaged part is set aside in {place}; its cells are computed again"
+
+
+def _compare(plan: Plan, folder: RunFolder, found: list[Part]) -> Remaining:
     """Find what is left to do, given that every part can be read.
 
     Parts of another study version are set aside. A part whose key is planned and which holds all wanted cells of its block
@@ -51,7 +68,7 @@ def _compare(plan: Plan, folder: RunFolder) -> Remaining:
     """
     study = plan.grid.study
     parts = []
-    for part in folder.parts():
+    for part in found:
         if part.study == study.name and part.version != study.version:
             folder.supersede(part)
         else:

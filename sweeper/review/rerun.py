@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
@@ -79,10 +78,8 @@ def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:
         raise RunError(f"{cell!r} is not a cell_id (hex digits)")
     found: list[dict[str, Any]] = []
     for part in folder.parts():
-        ids = pq.read_table(part.path, columns=["cell_id"])["cell_id"]
-        hits = pc.starts_with(ids, cell)
-        if pc.any(hits).as_py():
-            found += pq.read_table(part.path).filter(hits).to_pylist()
+        table = folder.read(part)
+        found += table.filter(pc.starts_with(table["cell_id"], cell)).to_pylist()
     if not found:
         raise RunError(f"no row of {folder.path} has a cell_id that starts with {cell}")
     if len(found) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+_BLOCK_KEY = b"w2s.block"
+
 
 def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
@@ -32,19 +35,28 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     and a study that is not registered (one in a file) leaves such rows null.
 
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
-    a Parquet file or when parts of different studies or study versions are mixed.
+    a Parquet file, when a part is damaged (its bytes are not those that its digest was taken of), or when parts of different
+    studies or study versions are mixed.
+
+    A cell counts once, however many files hold it (the "conflicted copy" of a tool that synchronises folders, say): a row that
+    is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
+    were left out for that, where there were any.
     """
     parts = _parts(Path(run))
     with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
         tables = list(pool.map(_read, parts))
+    strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
     if cell is not None:
         tables = [with_added_fields(table, cell) for table in tables]
         metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
     frame = _to_frame(tables)
-    frame.attrs["w2s"] = metadata
-    return frame
+    rows = _each_once(frame, [len(table) for table in tables], strangers)
+    if len(rows) < len(frame):
+        metadata["repeated"] = len(frame) - len(rows)
+    rows.attrs["w2s"] = metadata
+    return rows
 
 
 def _registered(name: Any) -> type[Cell] | None:
@@ -75,11 +87,43 @@ def _read(part: Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from w2s.files.regular import NotRegularError, read_regular
+    from w2s.files.sealed import seal_fault
+
     try:
+        content = read_regular(part)
+        fault = seal_fault(content)
+        if fault:
+            raise ValueError(f"{part} is damaged: {fault}")
         # One thread per file: the pool above already works on several.
-        return pq.ParquetFile(part).read(use_threads=False)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{part} is not a Parquet file: {error}") from error
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+        if fault is None:
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, OverflowError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, NotRegularError):
+            raise
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{part} is not a Parquet file, or it is damaged: {why}") from error
+    return table
+
+
+def _is_stranger(schema: pa.Schema, part: Path) -> bool:
+    """Tell whether a part of a run has another name than its own."""
+    try:
+        return bool(part.stem != f"part-{json.loads((schema.metadata or {})[_BLOCK_KEY])['key']}")
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -> pd.DataFrame:
+    """Leave out rows of cells that are there more than once."""
+    import numpy as np
+
+    if not {"cell_id", "status"} <= set(frame.columns) or not frame["cell_id"].duplicated().any():
+        return frame
+    rank = 2 * (frame["status"] == "failed").to_numpy() + np.repeat(strangers, lengths)
+    best = frame.iloc[np.argsort(rank, kind="stable")].drop_duplicates("cell_id")
+    return best.sort_index().reset_index(drop=True)
 
 
 def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:

@@ -1,0 +1,58 @@
+"""What a results folder holds: parts under their own names, parts under other names, and files that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeper.folder.part import DamagedPartError, Part, read_part
+
+__all__ = ["Contents", "look_at"]
+
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The part files of a folder, each in one of three lists.
+
+    Attributes
+    ----------
+    parts : each block once; a part under another name counts where none has the right one.
+    copies : parts under another name beside the one that they are a copy of, such as the "conflicted copy" of a tool that
+        synchronises folders. Their rows count for nothing.
+    damaged : files that cannot be read, with the reason.
+
+    """
+
+    parts: Sequence[Part]
+    copies: Sequence[Part]
+    damaged: Sequence[DamagedPartError]
+
+
+def look_at(files: Iterable[Path], *, whole: bool = False) -> Contents:
+    """Read the footers of some part files, or with ``whole`` every byte, which shows any damage at about a second a gigabyte.
+
+    Raises :class:`sweeper.errors.RunError` for a file that is no part, or that may not be read.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:  # digests are taken without Python's lock
+        found = list(pool.map(lambda path: _read(path, whole), sorted(files)))
+    read = [part for part in found if isinstance(part, Part)]
+    parts: dict[str, Part] = {}
+    for part in sorted(read, key=lambda part: not part.has_own_name):
+        parts.setdefault(part.key, part)
+    kept = {part.path for part in parts.values()}
+    return Contents(
+        [part for part in read if part.path in kept],
+        [part for part in read if part.path not in kept],
+        [error for error in found if isinstance(error, DamagedPartError)],
+    )
+
+
+def _read(path: Path, whole: bool) -> Part | DamagedPartError:
+    try:
+        return read_part(path, whole=whole)
+    except DamagedPartError as error:
+        return error
