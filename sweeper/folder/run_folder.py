@@ -179,6 +179,7 @@ class RunFolder:
         """Append one line to ``events.jsonl``."""
         line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str) + "\n"
         try:
+            self.path.mkdir(parents=True, exist_ok=True)  # somebody may have moved it away
             with (self.path / "events.jsonl").open("a", encoding="utf-8") as stream:
                 stream.write(line)
         except OSError as error:

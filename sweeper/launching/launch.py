@@ -25,7 +25,7 @@ from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
 from sweeper.launching.progress import Progress
-from sweeper.launching.remaining import Remaining, find_remaining
+from sweeper.launching.remaining import Remaining, find_lost, find_remaining
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
@@ -34,6 +34,7 @@ from sweeper.plan.executor import choose_executor
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
+from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
 from w2s.files.lock import locks_are_off
@@ -172,6 +173,7 @@ def _launch_locked(
                 )
                 receipts = drive(job, schedule, executor)
                 _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+                _make_whole(plan, job, executor, settings, outcome, folder, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
@@ -267,6 +269,40 @@ def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
 def _event(receipt: Receipt) -> dict[str, Any]:
     content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
     return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
+
+
+def _make_whole(
+    plan: Plan, job: Job, executor: Executor, settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress
+) -> None:
+    """Compare the folder with the plan at the end of a launch; compute once more what was taken away meanwhile.
+
+    What is missing even then ends the launch with an exit code that says so.
+    """
+    lost = [] if outcome.stopped else _lost(plan, job, outcome, folder)
+    if not lost:
+        return
+    report.note(f"{outcome.pending:,} rows that were written are not in the folder; computing them again")
+    folder.event("lost", rows=outcome.pending)
+    schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
+    _collect(_blocks_only(drive(job, schedule, executor), schedule, outcome, folder, report), settings, outcome, folder, report)
+    if _lost(plan, job, outcome, folder):
+        outcome.exit = Exit.CANNOT_WRITE
+        outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
+
+
+def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Block]:
+    """Find blocks whose rows are not in the folder, and count them as pending; bring back what else has to be there."""
+    lost = find_lost(plan, folder)
+    gone = sum(block.wanted for block in lost)
+    for name in ("computed", "found", "failed"):
+        taken = min(gone, getattr(outcome, name))
+        setattr(outcome, name, getattr(outcome, name) - taken)
+        gone -= taken
+    if lost or folder.read_grid() is None:
+        folder.prepare()
+        folder.write_grid(resolved_grid(plan.grid, folder.path))
+        folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
+    return lost
 
 
 @contextlib.contextmanager

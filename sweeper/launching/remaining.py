@@ -14,7 +14,7 @@ from sweeper.plan.cut import Plan, block_key
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
 
-__all__ = ["Remaining", "find_remaining"]
+__all__ = ["Remaining", "find_lost", "find_remaining"]
 
 Ids = npt.NDArray[np.bytes_]
 
@@ -52,6 +52,23 @@ def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
         except DamagedPartError as error:
             notes.append(_damaged(folder, error))
             parts = folder.parts()
+
+
+def find_lost(plan: Plan, folder: RunFolder) -> list[Block]:
+    """Return what is planned and has no row, not even a failed one: after a launch, what was taken from the folder meanwhile.
+
+    Reads footers, and rows only where something is missing. Changes nothing.
+    """
+    study = plan.grid.study
+    parts = [part for part in folder.contents().parts if (part.study, part.version) == (study.name, study.version)]
+    planned = [(block, block_key(study, block)) for block in plan.blocks()]
+    wanted = {key: block.wanted for block, key in planned}
+    there = {part.key for part in parts if part.rows == wanted.get(part.key)}
+    missing = [block for block, key in planned if key not in there]
+    if not missing:
+        return []
+    have = np.sort(folder.ids([part for part in parts if part.key not in there]))
+    return [left for block in missing if (left := _minus(plan, block, have)) is not None]
 
 
 def _damaged(folder: RunFolder, error: DamagedPartError) -> str:
@@ -116,6 +133,8 @@ def _rewrite(part: Part, keep: npt.NDArray[np.bool_], folder: RunFolder) -> None
 
 def _minus(plan: Plan, block: Block, have: Ids) -> Block | None:
     """Return the block without the cells that already have a row; None when nothing is left."""
+    if not have.size:
+        return block
     ids: npt.NDArray[Any] = hex_ids(cell_ids(plan.grid.study, block))
     place = np.minimum(np.searchsorted(have, ids), have.size - 1)
     missing = (have[place] != ids).reshape(block.shape)
