@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
+from w2s.places.known import source_of
+from w2s.places.url import Where
 from w2s.user_files import short_digest
 
-__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
+__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "rows_file", "status_counts", "unreadable"]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
@@ -28,7 +29,7 @@ _LOOK = 512
 class DamagedPartError(RunError):
     """A part that cannot be read; the next launch sets it aside and computes its cells again."""
 
-    def __init__(self, path: Path, why: object) -> None:
+    def __init__(self, path: Where, why: object) -> None:
         super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and recompute its cells")
         self.path = path
 
@@ -62,7 +63,7 @@ class Code:
 class Part:
     """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
 
-    path: Path
+    path: Where
     key: str
     study: str
     version: int
@@ -77,17 +78,17 @@ class Part:
         return int(self.statuses.get("failed", 0))
 
 
-def unreadable(path: Path, error: Exception) -> RunError:
+def unreadable(path: Where, error: Exception) -> RunError:
     """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
     return DamagedPartError(path, str(error).splitlines()[0])
 
 
-def read_part(path: Path) -> Part:
+def read_part(path: Where) -> Part:
     """Read one part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a file that is no part."""
     try:
-        metadata = pq.read_schema(path).metadata
+        metadata = pq.read_schema(source_of(path)).metadata
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from None
     try:
@@ -111,8 +112,8 @@ def status_counts(table: pa.Table) -> dict[str, int]:
     return {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
 
 
-def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
+def rows_file(table: pa.Table) -> memoryview:
+    """Return a table as the content of a Parquet file, for one write: its columns would be a hundred.
 
     Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
     """
@@ -121,7 +122,7 @@ def write_rows(table: pa.Table, path: Path) -> None:
     with pq.ParquetWriter(buffer, bare.schema, store_schema=False, **_layout(table)) as writer:
         writer.write_table(bare)
         writer.add_key_value_metadata(table.schema.metadata or {})
-    path.write_bytes(buffer.getvalue())
+    return memoryview(buffer.getvalue())
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.cut import Plan, block_key
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
+from w2s.places.url import Where
 
 __all__ = ["Remaining", "find_remaining"]
 
@@ -26,7 +26,7 @@ class Remaining:
 
     blocks: list[tuple[Block, str]]
     found: int
-    damaged: tuple[Path, ...] = ()
+    damaged: tuple[Where, ...] = ()
 
 
 def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sweeper.errors import GridError
 from sweeper.folder.code import CodeState, code_state
@@ -19,6 +17,7 @@ from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Study
+from w2s.places.url import Where
 
 __all__ = ["RunStatus", "run_status", "wanted_ids"]
 
@@ -32,7 +31,7 @@ class RunStatus:
     ``code`` says what code made the rows.
     """
 
-    run: Path
+    run: Where
     study: str
     cells: int
     done: int
@@ -55,7 +54,7 @@ class RunStatus:
         return self.cells - self.done - self.failed
 
 
-def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunStatus:
+def run_status(run: Where | str, *, trust_code: bool = False, study: type[Study] | None = None) -> RunStatus:
     """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them.
 
     ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
@@ -128,7 +127,7 @@ def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
     for part in folder.sound_parts()[0]:
         if part.version != plan.grid.study.version:
             continue
-        table = pq.read_table(part.path, columns=["cell_id", "status"])
+        table = folder.read(part, ["cell_id", "status"])
         ids = np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32")
         place = np.minimum(np.searchsorted(wanted, ids), wanted.size - 1)
         inside = wanted[place] == ids
@@ -140,7 +139,7 @@ def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
 def _first_error(folder: RunFolder) -> str | None:
     for part in folder.sound_parts()[0]:
         if part.failed:
-            table = pq.read_table(part.path, columns=["cell_id", "status", "message"])
+            table = folder.read(part, ["cell_id", "status", "message"])
             row = table.filter(pc.equal(table["status"], "failed")).slice(0, 1).to_pylist()[0]
             return f"cell {row['cell_id']}: {row['message']}"
     return None

@@ -27,6 +27,8 @@ from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
 from w2s.files.durable import publish
 from w2s.files.lock import hold, try_hold
+from w2s.places.known import place_of
+from w2s.places.url import Where, where_of
 
 __all__ = ["ArtifactError", "Store", "Work"]
 
@@ -105,7 +107,7 @@ class Store:
             self.compute(needed, note)
         return self.get(call)
 
-    def register(self, run: Path, keys: Iterable[str]) -> None:
+    def register(self, run: Where, keys: Iterable[str]) -> None:
         """Record which values a run uses, so that :meth:`in_use` knows them; a later record of the same run replaces it.
 
         A running :meth:`remove_unused` is waited for, and later ones know the run: a value that exists after this call stays.
@@ -123,7 +125,8 @@ class Store:
         found = {}
         for note in sorted((self.path / _RUNS).glob("*.json")):
             content = json.loads(note.read_text(encoding="utf-8"))
-            if (Path(content["run"]) / "grid.yaml").is_file():
+            run = where_of(content["run"])
+            if place_of(run).exists(run / "grid.yaml"):
                 found[content["run"]] = set(content["keys"])
         return found
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s.places.known import place_of, source_of
+from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
 from w2s.tables.metadata import merge_metadata, read_metadata
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
+def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
@@ -34,7 +35,7 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
     a Parquet file or when parts of different studies or study versions are mixed.
     """
-    parts = _parts(Path(run))
+    parts = _parts(where_of(run if isinstance(run, Url) else os.fspath(run)))
     with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
         tables = list(pool.map(_read, parts))
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
@@ -55,29 +56,29 @@ def _registered(name: Any) -> type[Cell] | None:
         return None
 
 
-def _parts(path: Path) -> list[Path]:
+def _parts(path: Where) -> list[Where]:
     """List the Parquet files of a run folder, a results folder or one file, sorted by name."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
+    place = place_of(path)
+    if not place.is_folder(path):
+        if place.exists(path):
+            return [path]
         raise FileNotFoundError(
             f"{path} does not exist. Expected a run folder (with results/*.parquet), a results folder or a .parquet file"
         )
     results = path / "results"
-    folder = results if results.is_dir() else path
-    parts = sorted(part for part in folder.glob("*.parquet") if not part.name.startswith("."))
+    parts: list[Where] = place.files(results if place.is_folder(results) else path, suffix=".parquet")
     if not parts:
         raise FileNotFoundError(f"{path} is no run folder: expected {results}/*.parquet, found no finished part")
     return parts
 
 
-def _read(part: Path) -> pa.Table:
+def _read(part: Where) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # One thread per file: the pool above already works on several.
-        return pq.ParquetFile(part).read(use_threads=False)
+        return pq.ParquetFile(source_of(part)).read(use_threads=False)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{part} is not a Parquet file: {error}") from error
 
