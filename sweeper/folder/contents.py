@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from sweeper.folder.part import DamagedPartError, Part, read_part
+from w2s.places.url import Where
 
 __all__ = ["Contents", "look_at"]
 
@@ -32,13 +33,13 @@ class Contents:
     damaged: Sequence[DamagedPartError]
 
 
-def look_at(files: Iterable[Path], *, whole: bool = False) -> Contents:
+def look_at(files: Iterable[Where], *, whole: bool = False) -> Contents:
     """Read the footers of some part files, or with ``whole`` every byte, which shows any damage at about a second a gigabyte.
 
     Raises :class:`sweeper.errors.RunError` for a file that is no part, or that may not be read.
     """
     with ThreadPoolExecutor(_READERS) as pool:  # digests are taken without Python's lock
-        found = list(pool.map(lambda path: _read(path, whole), sorted(files)))
+        found = list(pool.map(functools.partial(_read, whole=whole), files))
     read = [part for part in found if isinstance(part, Part)]
     parts: dict[str, Part] = {}
     for part in sorted(read, key=lambda part: not part.has_own_name):
@@ -51,7 +52,7 @@ def look_at(files: Iterable[Path], *, whole: bool = False) -> Contents:
     )
 
 
-def _read(path: Path, whole: bool) -> Part | DamagedPartError:
+def _read(path: Where, whole: bool) -> Part | DamagedPartError:
     try:
         return read_part(path, whole=whole)
     except DamagedPartError as error:

@@ -9,10 +9,8 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
-from w2s.files.regular import NotRegularError, read_regular
+from w2s.files.regular import NotRegularError
 from w2s.files.sealed import MARKS, seal_fault, sealed
+from w2s.places.known import place_of, source_of
+from w2s.places.url import Where
 from w2s.user_files import short_digest
 
 __all__ = [
@@ -33,9 +33,9 @@ __all__ = [
     "is_whole",
     "read_part",
     "read_rows",
+    "rows_file",
     "status_counts",
     "unreadable",
-    "write_rows",
 ]
 
 BLOCK = b"w2s.block"
@@ -52,7 +52,7 @@ _READING = (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError
 class DamagedPartError(RunError):
     """A part that cannot be read; the next launch sets it aside and computes its cells again."""
 
-    def __init__(self, path: Path, why: object) -> None:
+    def __init__(self, path: Where, why: object) -> None:
         super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and recompute its cells")
         self.path = path
 
@@ -86,7 +86,7 @@ class Code:
 class Part:
     """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
 
-    path: Path
+    path: Where
     key: str
     study: str
     version: int
@@ -106,7 +106,7 @@ class Part:
         return self.path.name == f"part-{self.key}.parquet"
 
 
-def unreadable(path: Path, error: BaseException) -> RunError:
+def unreadable(path: Where, error: BaseException) -> RunError:
     """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
     if isinstance(error, NotRegularError | IsADirectoryError):
         return DamagedPartError(path, "it is no regular file")
@@ -115,16 +115,14 @@ def unreadable(path: Path, error: BaseException) -> RunError:
     return DamagedPartError(path, (str(error).splitlines() or [type(error).__name__])[0][:200])
 
 
-def read_part(path: Path, *, whole: bool = False) -> Part:
+def read_part(path: Where, *, whole: bool = False) -> Part:
     """Read one part's footer; with ``whole``, every byte is read and compared with the digest that the part carries.
 
     Raises :class:`DamagedPartError`, also for a footer that no part has, and :class:`RunError` for a file that is no part. A
     part of an earlier release has no digest: there damage behind the footer shows when rows are read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise NotRegularError(path)
-        with pq.ParquetFile(pa.BufferReader(_checked(path)) if whole else path) as file:
+        with pq.ParquetFile(pa.BufferReader(_checked(path)) if whole else source_of(path)) as file:
             metadata, rows = file.schema_arrow.metadata or {}, file.metadata.num_rows
     except _READING as error:
         raise unreadable(path, error) from None
@@ -139,7 +137,7 @@ def read_part(path: Path, *, whole: bool = False) -> Part:
     return part
 
 
-def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_rows(path: Where, columns: list[str] | None = None) -> pa.Table:
     """Read the rows of a part and compare its bytes with its digest. Raises as :func:`read_part` does."""
     try:
         content = _checked(path)
@@ -152,7 +150,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
     return table
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Where) -> bool:
     """Tell whether a file is a Parquet file with the bytes that it was written with, as far as it carries a digest."""
     try:
         pq.read_schema(pa.BufferReader(_checked(path)))
@@ -161,15 +159,15 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-def _checked(path: Path) -> bytes:
+def _checked(path: Where) -> bytes:
     """Read a file and compare it with its seal, if it has one. Raises OSError and ValueError."""
-    content = read_regular(path)
+    content = place_of(path).read(path)
     if fault := seal_fault(content):
         raise ValueError(fault)
     return content
 
 
-def _parsed(path: Path, footer: Any, code: Any) -> Part:
+def _parsed(path: Where, footer: Any, code: Any) -> Part:
     """Check what a footer says, field by field. Raises KeyError, TypeError and ValueError."""
     key, study, version, seconds = (footer[name] for name in ("key", "study", "version", "seconds"))
     statuses = footer["statuses"]
@@ -204,8 +202,8 @@ def status_counts(table: pa.Table) -> dict[str, int]:
     return {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
 
 
-def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
+def rows_file(table: pa.Table) -> memoryview:
+    """Return a table as the content of a Parquet file, for one write: its columns would be a hundred.
 
     Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice. Pages
     carry checksums for readers of Parquet, and the file a digest of all its bytes (:mod:`w2s.files.sealed`).
@@ -215,7 +213,7 @@ def write_rows(table: pa.Table, path: Path) -> None:
     with pq.ParquetWriter(buffer, bare.schema, store_schema=False, write_page_checksum=True, **_layout(table)) as writer:
         writer.write_table(bare)
         writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})
-    path.write_bytes(sealed(buffer.getvalue().to_pybytes()))
+    return memoryview(sealed(buffer.getvalue().to_pybytes()))
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:

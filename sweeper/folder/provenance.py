@@ -20,6 +20,8 @@ from sweeper.plan.cut import PLANNER_VERSION
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.rows import metric_columns
+from w2s.places.known import source_of
+from w2s.places.url import Where
 
 __all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin", "stored_study"]
 
@@ -76,13 +78,13 @@ def run_origin(folder: RunFolder) -> dict[str, Any]:
     if not parts:
         return _document(folder.part_path("0000-schema"))
     recorded = {event.get("key"): float(event["time"]) for event in folder.events() if event.get("event") == "block"}
-    oldest = min(parts, key=lambda part: (recorded.get(part.key) or part.path.stat().st_mtime, part.key))
+    oldest = min(parts, key=lambda part: (recorded.get(part.key) or folder.place.modified(part.path), part.key))
     return _document(oldest.path)
 
 
-def _document(part: Path) -> dict[str, Any]:
+def _document(part: Where) -> dict[str, Any]:
     try:
-        found = json.loads((pq.read_schema(part).metadata or {}).get(b"w2s", b"{}"))
+        found = json.loads((pq.read_schema(source_of(part)).metadata or {}).get(b"w2s", b"{}"))
     except (OSError, ValueError, pa.ArrowException):
         return {}
     return found if isinstance(found, dict) else {}

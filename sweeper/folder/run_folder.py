@@ -15,13 +15,10 @@ disk before its rename: after a power cut a part is whole or not there. The rena
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,39 +29,47 @@ import yaml
 
 from sweeper.errors import RunError, StoreError
 from sweeper.folder.contents import Contents, look_at
-from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, write_rows
+from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, rows_file
 from sweeper.grid.yaml import dump_yaml
-from w2s.files.durable import whole
-from w2s.files.lock import LockError, hold, is_held
+from w2s.errors import FieldError
+from w2s.files.lock import LockError
+from w2s.places.known import place_of, source_of
+from w2s.places.url import Where, base_of, where_of
 from w2s.user_files import Source
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "run_name"]
 
 _EMPTY = "part-0000-schema"
 
 
 class RunFolder:
-    """A run folder on a file system."""
+    """A run folder, wherever it is.
 
-    def __init__(self, path: Path) -> None:
+    ``place`` has the operations on its files; relative paths in its grid start at ``base``, a folder of this machine.
+    """
+
+    def __init__(self, path: Where) -> None:
         self.path = path
+        self.place = place_of(path)
+        self.base = base_of(path)
         self.results = path / "results"
 
     @classmethod
-    def existing(cls, path: Path) -> RunFolder:
+    def existing(cls, path: Where | str) -> RunFolder:
         """Open a run folder; raise :class:`RunError` when there is none."""
-        if path.name == "results" and (path.parent / "grid.yaml").is_file():
+        path = run_name(path)
+        place = place_of(path)
+        if path.name == "results" and place.exists(path.parent / "grid.yaml"):
             path = path.parent
-        if not (path / "grid.yaml").is_file():
+        if not place.exists(path / "grid.yaml"):
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
         return cls(path)
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files that a killed writer left."""
         try:
-            self.results.mkdir(parents=True, exist_ok=True)
-            for leftover in (*self.results.glob(".tmp-*"), *self.path.glob(".tmp-*")):
-                leftover.unlink(missing_ok=True)
+            self.place.prepare(self.path)
+            self.place.prepare(self.results)
         except OSError as error:
             raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
 
@@ -76,15 +81,15 @@ class RunFolder:
 
     def has_rows(self) -> bool:
         """Tell whether there is a part with rows."""
-        return any(path.stem != _EMPTY for path in self.results.glob("part-*.parquet"))
+        return bool(self._files())
 
     def read_grid(self) -> dict[str, Any] | None:
         """Return the stored resolved grid, or None before the first launch."""
         path = self.path / "grid.yaml"
-        if not path.exists():
+        if not self.place.exists(path):
             return None
         try:
-            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+            stored = yaml.safe_load(self.place.read(path).decode())
         except (OSError, yaml.YAMLError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
         if not isinstance(stored, dict) or "grids" not in stored:
@@ -93,14 +98,13 @@ class RunFolder:
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
         """Store the resolved grid, either whole or not at all."""
-        content = dump_yaml(resolved).encode()
-        self._replace(self.path / "grid.yaml", lambda temporary: temporary.write_bytes(content))
+        self.write(self.path / "grid.yaml", dump_yaml(resolved).encode())
 
     def write_code(self, source: Source) -> None:
         """Keep the files of a source, so that the rows of one digest can be traced to a text. They are never run from here."""
         place = self.path / "code" / source.digest
         for name, text in source.texts.items():
-            self._replace(place / name, functools.partial(_write_bytes, content=text))
+            self.write(place / name, text)
 
     def parts(self) -> list[Part]:
         """Read every part's footer, each block once.
@@ -119,11 +123,11 @@ class RunFolder:
         """
         contents = look_at(self._files(), whole=whole)
         schema = self.results / f"{_EMPTY}.parquet"
-        if not whole or not schema.exists() or is_whole(schema):
+        if not whole or not self.place.exists(schema) or is_whole(schema):
             return contents
         return replace(contents, damaged=[*contents.damaged, DamagedPartError(schema, "it is not as it was written")])
 
-    def part_path(self, key: str) -> Path:
+    def part_path(self, key: str) -> Where:
         """Return the path of a block's part."""
         return self.results / f"part-{key}.parquet"
 
@@ -134,13 +138,14 @@ class RunFolder:
 
     def write_curves(self, key: str, table: pa.Table) -> None:
         """Write a block's diagnostics by step under the name of its part, either whole or not at all."""
-        place = self.path / "curves" / f"part-{key}.parquet"
-        self._replace(place, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        self.write(self.path / "curves" / f"part-{key}.parquet", memoryview(buffer.getvalue()))
 
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
         try:
-            part.path.unlink(missing_ok=True)
+            self.place.remove(part.path)
         except OSError as error:
             raise StoreError(f"cannot remove {part.path}: {error.strerror}") from None
 
@@ -148,15 +153,15 @@ class RunFolder:
         """Move a part made by another version of the study to ``superseded/``."""
         self._move(part.path, self.path / "superseded" / f"version-{part.version}" / part.path.name)
 
-    def set_aside(self, file: Path, why: str = "damaged") -> Path:
+    def set_aside(self, file: Where, why: str = "damaged") -> Where:
         """Move a file to ``superseded/`` and add a word to its name: ``damaged``, ``copy``. Return the new path."""
         place = self.path / "superseded" / f"{file.name}.{why}"
         number = 1
-        while os.path.lexists(place):
+        while self.place.exists(place):
             number += 1
             place = place.with_name(f"{file.name}.{number}.{why}")
         self._move(file, place)
-        self.event(why, part=file.name, moved=str(place.relative_to(self.path)))
+        self.event(why, part=file.name, moved=f"{place.parent.name}/{place.name}")
         return place
 
     def give_own_name(self, part: Part) -> None:
@@ -177,25 +182,21 @@ class RunFolder:
 
     def event(self, kind: str, **content: Any) -> None:
         """Append one line to ``events.jsonl``."""
-        line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str) + "\n"
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)  # somebody may have moved it away
-            with (self.path / "events.jsonl").open("a", encoding="utf-8") as stream:
-                stream.write(line)
+            self.place.append(self.path / "events.jsonl", line)
         except OSError as error:
             raise StoreError(f"cannot write {self.path / 'events.jsonl'}: {error.strerror}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield every event; a line cut short by a kill is skipped."""
-        path = self.path / "events.jsonl"
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+        for line in self.place.lines(self.path / "events.jsonl"):
+            with contextlib.suppress(json.JSONDecodeError):
+                yield json.loads(line)
 
     def is_locked(self) -> bool:
         """Tell whether a launch holds the folder now."""
-        return is_held(self.path / ".lock")
+        return self.place.is_locked(self.path / ".lock")
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], object] | None = None) -> Iterator[None]:
@@ -205,41 +206,44 @@ class RunFolder:
         """
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(hold(self.path / ".lock", waiting))
+                stack.enter_context(self.place.lock(self.path / ".lock", waiting))
             except LockError as error:
                 raise StoreError(f"cannot lock {self.path}: {error.strerror}") from None
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield
 
-    def _files(self) -> list[Path]:
-        return [path for path in sorted(self.results.glob("part-*.parquet")) if path.stem != _EMPTY]
-
-    def _move(self, path: Path, place: Path) -> None:
+    def write(self, path: Where, content: bytes | memoryview) -> None:
+        """Write a file of the run, either whole or not at all. Raises :class:`StoreError`."""
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-        except OSError as error:
-            raise StoreError(f"cannot move {path} to {place.parent}: {error.strerror}") from None
-
-    def _write(self, table: pa.Table, path: Path) -> None:
-        self._replace(path, lambda temporary: write_rows(table, temporary))
-
-    def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
-        try:
-            with whole(path) as temporary:
-                write(temporary)
+            self.place.write(path, content)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
+    def _files(self) -> list[Where]:
+        return [path for path in self.place.files(self.results, "part-", ".parquet") if path.stem != _EMPTY]
 
-def _write_bytes(path: Path, content: bytes) -> object:
-    return path.write_bytes(content)
+    def _move(self, path: Where, place: Where) -> None:
+        try:
+            self.place.move(path, place)
+        except OSError as error:
+            raise StoreError(f"cannot move {path} to {place.parent}: {error.strerror}") from None
+
+    def _write(self, table: pa.Table, path: Where) -> None:
+        self.write(path, rows_file(table))
 
 
-def _has_schema(path: Path, schema: pa.Schema) -> bool:
+def run_name(given: Where | str) -> Where:
+    """Read the name of a run as a user gives it. Raises :class:`RunError` for what is no folder and no known URL."""
+    try:
+        return where_of(given)
+    except FieldError as error:
+        raise RunError(str(error)) from None
+
+
+def _has_schema(path: Where, schema: pa.Schema) -> bool:
     """Tell whether a file is a whole Parquet file with these columns and this metadata."""
     if not is_whole(path):
         return False
-    found = pq.read_schema(path)
+    found = pq.read_schema(source_of(path))
     return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from sweeper.errors import GridError, RunError
@@ -13,6 +12,7 @@ from sweeper.folder.provenance import stored_study
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.grid.resolved import differences, extends, read_resolved
+from w2s.places.url import Where
 
 __all__ = ["compare_code", "compare_grids", "fresh_folder", "grid_changes"]
 
@@ -62,7 +62,7 @@ def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str]
         note("--keep-code: these rows stay, and missing cells are computed with the code as it is now")
 
 
-def fresh_folder(grid: Grid, run: Path) -> Path:
+def fresh_folder(grid: Grid, run: Where) -> Where:
     """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused, or that this grid extends with the same code."""
     number = 1
     while True:
@@ -80,7 +80,7 @@ def _read_stored(grid: Grid, stored: Mapping[str, Any], folder: RunFolder) -> Gr
     if name is not None and name != grid.study.name:
         raise RunError(f"{folder.path} holds a run of {name}, not of {grid.study.name}; name another with --out")
     try:
-        return read_resolved(stored, folder.path, study=grid.study)
+        return read_resolved(stored, folder.base, study=grid.study)
     except GridError as error:
         raise RunError(f"the grid stored in {folder.path} cannot be read by this version: {error}") from None
 

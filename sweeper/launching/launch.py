@@ -38,6 +38,7 @@ from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
 from w2s.files.lock import locks_are_off
+from w2s.places.url import Where, where_of
 from w2s.user_files import loaded_source
 from w2s_kernels import choose
 
@@ -51,7 +52,7 @@ _ALIKE = 3
 class Outcome:
     """What a launch did: where the table is, how many cells it computed, found and failed."""
 
-    run: Path
+    run: Where
     cells: int
     found: int = 0
     computed: int = 0
@@ -71,7 +72,7 @@ class Outcome:
 def launch(
     grid: Grid | Path | str | Mapping[str, Any],
     *,
-    out: Path | str | None = None,
+    out: Where | str | None = None,
     keep: bool = False,
     keep_code: bool = False,
     fresh: bool = False,
@@ -83,7 +84,7 @@ def launch(
     Parameters
     ----------
     grid : a grid, a grid file, or a mapping with the keys of one.
-    out : run folder; default ``runs/<grid file stem>`` beside the grid.
+    out : run folder, or URL of one; default ``runs/<grid file stem>`` beside the grid.
     keep : the grid shrank or changed, and rows outside it may stay in the folder.
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
@@ -98,7 +99,7 @@ def launch(
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
     settings = _settings(checked, compute)
-    run = Path(out) if out is not None else checked.out
+    run = _run_folder(checked, out)
     if fresh:
         run = fresh_folder(checked, run)
     plan = make_plan(checked)
@@ -109,6 +110,13 @@ def launch(
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
         return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
+
+
+def _run_folder(grid: Grid, out: Where | str | None) -> Where:
+    try:
+        return grid.out if out is None else where_of(out)
+    except FieldError as error:
+        raise GridError(f"out: {error}") from None
 
 
 def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
@@ -133,7 +141,7 @@ def _launch_locked(
         check_blind(plan)
     compare_grids(grid, folder, keep)
     compare_code(grid, folder, keep_code, report.note)
-    resolved = resolved_grid(grid, folder.path)
+    resolved = resolved_grid(grid, folder.base)
     metadata = run_metadata(grid, resolved)
     folder.prepare()
     folder.write_grid(resolved)
@@ -181,7 +189,7 @@ def _launch_locked(
     return outcome
 
 
-def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Path | None:
+def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Path | None:
     """Return the store of a study with artifacts, and record there what this run uses; None where it needs no store.
 
     A finished run is recorded too: it may have been moved, and the store knows only where it was.

@@ -19,6 +19,7 @@ from sweeper.worker.threads import one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
+from w2s.places.url import Where
 from w2s_kernels import choose
 
 __all__ = ["Comparison", "rerun_cell"]
@@ -45,7 +46,7 @@ class Comparison:
         return "differs"
 
 
-def rerun_cell(run: Path, cell: str, backend: str, *, trust_code: bool = False) -> Comparison:
+def rerun_cell(run: Where | str, cell: str, backend: str, *, trust_code: bool = False) -> Comparison:
     """Solve one stored cell in this process. ``cell`` is a cell_id or its first digits.
 
     The tolerance is max(1e-9, 50 eps condition) times the larger of the errors: alone, a cell need not have the same bits as

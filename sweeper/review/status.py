@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Study
+from w2s.places.url import Where
 
 __all__ = ["RunStatus", "run_status", "wanted_ids"]
 
@@ -33,7 +33,7 @@ class RunStatus:
     ``code`` says what code made the rows.
     """
 
-    run: Path
+    run: Where
     study: str
     cells: int
     done: int
@@ -59,7 +59,9 @@ class RunStatus:
         return self.cells - self.done - self.failed
 
 
-def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None = None, verify: bool = False) -> RunStatus:
+def run_status(
+    run: Where | str, *, trust_code: bool = False, study: type[Study] | None = None, verify: bool = False
+) -> RunStatus:
     """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them.
 
     ``verify`` reads every byte and compares it with the digests of the parts; ``trust_code`` and ``study`` are as in

@@ -124,7 +124,7 @@ def _holds(grid: Grid, pilot: Grid) -> bool:
     stored = folder.read_grid()
     if stored is None or not folder.has_rows() or stored_study(folder) not in (None, grid.study.name):
         return False
-    return extends(read_resolved(stored, folder.path, study=grid.study), pilot)
+    return extends(read_resolved(stored, folder.base, study=grid.study), pilot)
 
 
 def _cut(part: SubGrid, count: int) -> SubGrid:

@@ -1,4 +1,4 @@
-"""The record of a finished value, ``artifact.json``: what it is, its files with size and digest, and a seal of the record itself.
+"""The record of a finished value, ``artifact.json``: what it is, its files with size and digest, and a seal of all that.
 
 Whoever uses a value compares its files with the digests: once in a process, and again where a file's size or time has changed.
 Records of earlier releases have no digests; there sizes count. A record is data from anywhere: no name in it leads out of its

@@ -30,6 +30,8 @@ from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, is_key,
 from w2s.files.durable import publish
 from w2s.files.lock import hold, try_hold
 from w2s.files.regular import read_regular
+from w2s.places.known import place_of
+from w2s.places.url import Where, where_of
 
 __all__ = ["ArtifactError", "Store", "Work"]
 
@@ -112,7 +114,7 @@ class Store:
             self.compute(needed, note)
         return self.get(call)
 
-    def register(self, run: Path, keys: Iterable[str]) -> None:
+    def register(self, run: Where, keys: Iterable[str]) -> None:
         """Record which values a run uses, so that :meth:`in_use` knows them; a later record of the same run replaces it.
 
         A running :meth:`remove_unused` is waited for, and later ones know the run: a value that exists after this call stays.
@@ -134,7 +136,8 @@ class Store:
         for note in sorted((self.path / _RUNS).glob("*.json")):
             run, keys = _read_note(note)
             try:
-                if (Path(run) / "grid.yaml").is_file():
+                place = where_of(run)
+                if place_of(place).exists(place / "grid.yaml"):
                     found[run] = keys
             except (OSError, ValueError):  # what no path can be
                 continue
@@ -243,7 +246,7 @@ def _read_note(note: Path) -> tuple[str, set[str]]:
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ArtifactError(
-        f"{note} is damaged, and with it what the artifacts of a run are; launch that run again, or remove this file if the run is gone"
+        f"{note}, which says what a run uses, is damaged; launch that run again, or remove this file if the run is gone"
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s.places.known import place_of
+from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
 from w2s.tables.metadata import merge_metadata, read_metadata
@@ -23,7 +24,7 @@ __all__ = ["load"]
 _BLOCK_KEY = b"w2s.block"
 
 
-def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
+def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
@@ -42,7 +43,7 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
     were left out for that, where there were any.
     """
-    parts = _parts(Path(run))
+    parts = _parts(where_of(run if isinstance(run, Url) else os.fspath(run)))
     with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
         tables = list(pool.map(_read, parts))
     strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
@@ -67,31 +68,31 @@ def _registered(name: Any) -> type[Cell] | None:
         return None
 
 
-def _parts(path: Path) -> list[Path]:
+def _parts(path: Where) -> list[Where]:
     """List the Parquet files of a run folder, a results folder or one file, sorted by name."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
+    place = place_of(path)
+    if not place.is_folder(path):
+        if place.exists(path):
+            return [path]
         raise FileNotFoundError(
             f"{path} does not exist. Expected a run folder (with results/*.parquet), a results folder or a .parquet file"
         )
     results = path / "results"
-    folder = results if results.is_dir() else path
-    parts = sorted(part for part in folder.glob("*.parquet") if not part.name.startswith("."))
+    parts: list[Where] = place.files(results if place.is_folder(results) else path, suffix=".parquet")
     if not parts:
         raise FileNotFoundError(f"{path} is no run folder: expected {results}/*.parquet, found no finished part")
     return parts
 
 
-def _read(part: Path) -> pa.Table:
+def _read(part: Where) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from w2s.files.regular import NotRegularError, read_regular
+    from w2s.files.regular import NotRegularError
     from w2s.files.sealed import seal_fault
 
     try:
-        content = read_regular(part)
+        content = place_of(part).read(part)
         fault = seal_fault(content)
         if fault:
             raise ValueError(f"{part} is damaged: {fault}")
@@ -107,7 +108,7 @@ def _read(part: Path) -> pa.Table:
     return table
 
 
-def _is_stranger(schema: pa.Schema, part: Path) -> bool:
+def _is_stranger(schema: pa.Schema, part: Where) -> bool:
     """Tell whether a part of a run has another name than its own."""
     try:
         return bool(part.stem != f"part-{json.loads((schema.metadata or {})[_BLOCK_KEY])['key']}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from w2s.places.url import Where
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +18,7 @@ _CODE_KEY = b"w2s.code"
 _LISTS = ("fields", "axes", "metrics")
 
 
-def read_metadata(schema: pa.Schema, part: Path) -> dict[str, Any]:
+def read_metadata(schema: pa.Schema, part: Where) -> dict[str, Any]:
     """Return the document in a schema's metadata; empty where there is none, ValueError where it is no JSON object."""
     metadata = schema.metadata or {}
     raw = metadata.get(METADATA_KEY)
@@ -32,13 +33,13 @@ def read_metadata(schema: pa.Schema, part: Path) -> dict[str, Any]:
     return content
 
 
-def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> dict[str, Any]:
+def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Where]) -> dict[str, Any]:
     """Merge the descriptions of all parts: lists are united in order, other keys are those of the first part that has them.
 
     ``code`` lists by name of a file or module the digests that it had when rows were made.
     """
     merged: dict[str, Any] = {}
-    origin: dict[str, Path] = {}
+    origin: dict[str, Where] = {}
     for content, part in zip(contents, parts, strict=True):
         for key in ("study", "version"):
             if key in merged and key in content and merged[key] != content[key]:
