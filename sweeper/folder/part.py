@@ -6,7 +6,6 @@ A footer is data from anywhere: it is checked field by field, and nothing in it 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ __all__ = [
     "DamagedPartError",
     "Part",
     "is_whole",
+    "read_metadata",
     "read_part",
     "read_rows",
     "rows_file",
@@ -45,6 +45,8 @@ CODE = b"w2s.code"
 _LOOK = 512
 _KEY = re.compile("[0-9a-f]{24}")
 _MOST = 2**53
+_NEEDED = {"cell_id": pa.string(), "status": pa.string(), "seed": pa.int64()}
+"""Columns without which nothing can be done with a part."""
 _READING = (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError, pa.ArrowException)
 """What reading a damaged Parquet file raises."""
 
@@ -123,7 +125,8 @@ def read_part(path: Where, *, whole: bool = False) -> Part:
     """
     try:
         with pq.ParquetFile(pa.BufferReader(_checked(path)) if whole else source_of(path)) as file:
-            metadata, rows = file.schema_arrow.metadata or {}, file.metadata.num_rows
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            metadata = schema.metadata or {}
     except _READING as error:
         raise unreadable(path, error) from None
     if BLOCK not in metadata:
@@ -132,6 +135,8 @@ def read_part(path: Where, *, whole: bool = False) -> Part:
         part = _parsed(path, json.loads(metadata[BLOCK]), json.loads(metadata[CODE]) if CODE in metadata else None)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedPartError(path, f"its footer is not that of a part: {error}"[:200]) from None
+    if odd := [name for name, kind in _NEEDED.items() if schema.field(name).type != kind] if _has(schema) else [*_NEEDED]:
+        raise DamagedPartError(path, f"it has no column {odd[0]} of its kind")
     if part.rows != rows:
         raise DamagedPartError(path, f"its footer counts {part.rows} rows, it has {rows}")
     return part
@@ -148,6 +153,14 @@ def read_rows(path: Where, columns: list[str] | None = None) -> pa.Table:
     except _READING as error:
         raise unreadable(path, error) from None
     return table
+
+
+def read_metadata(path: Where) -> dict[bytes, bytes]:
+    """Read the metadata of a part whose bytes are as they were written. Raises as :func:`read_part` does."""
+    try:
+        return dict(pq.read_schema(pa.BufferReader(_checked(path))).metadata or {})
+    except _READING as error:
+        raise unreadable(path, error) from None
 
 
 def is_whole(path: Where) -> bool:
@@ -179,9 +192,13 @@ def _parsed(path: Where, footer: Any, code: Any) -> Part:
         raise ValueError(f"version {version!r}"[:80])
     if not isinstance(statuses, dict) or not all(_is_count(count) for count in statuses.values()):
         raise ValueError(f"statuses {statuses!r}"[:80])
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not (math.isfinite(seconds) and seconds >= 0):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
         raise ValueError(f"seconds {seconds!r}"[:80])
     return Part(path, key, study, version, sum(statuses.values()), statuses, float(seconds), _parsed_code(code))
+
+
+def _has(schema: pa.Schema) -> bool:
+    return all(schema.names.count(name) == 1 for name in _NEEDED)
 
 
 def _is_count(value: Any) -> bool:

@@ -19,16 +19,18 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from sweeper.errors import RunError, StoreError
 from sweeper.folder.contents import Contents, look_at
+from sweeper.folder.events import parse_event
+from sweeper.folder.grid_file import grid_of_part, parse_grid
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, rows_file
 from sweeper.grid.yaml import dump_yaml
 from w2s.errors import FieldError
@@ -53,20 +55,22 @@ class RunFolder:
         self.place = place_of(path)
         self.base = base_of(path)
         self.results = path / "results"
+        self.grid_note: str | None = None
 
     @classmethod
     def existing(cls, path: Where | str) -> RunFolder:
         """Open a run folder; raise :class:`RunError` when there is none."""
         path = run_name(path)
-        place = place_of(path)
-        if path.name == "results" and place.exists(path.parent / "grid.yaml"):
-            path = path.parent
-        if not place.exists(path / "grid.yaml"):
+        folder = cls(path)
+        if path.name == "results" and cls(path.parent).read_grid() is not None:
+            return cls(path.parent)
+        if folder.read_grid() is None:
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
-        return cls(path)
+        return folder
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files that a killed writer left."""
+        self._refuse_links(self.results / "any")
         try:
             self.place.prepare(self.path)
             self.place.prepare(self.results)
@@ -84,17 +88,26 @@ class RunFolder:
         return bool(self._files())
 
     def read_grid(self) -> dict[str, Any] | None:
-        """Return the stored resolved grid, or None before the first launch."""
-        path = self.path / "grid.yaml"
-        if not self.place.exists(path):
-            return None
+        """Return the stored resolved grid, or None before the first launch.
+
+        Where ``grid.yaml`` is lost or cannot be read, it is the grid that a part carries, and ``grid_note`` says so. Raises
+        :class:`RunError` where no part does.
+        """
+        path, self.grid_note = self.path / "grid.yaml", None
         try:
-            stored = yaml.safe_load(self.place.read(path).decode())
-        except (OSError, yaml.YAMLError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
-        if not isinstance(stored, dict) or "grids" not in stored:
-            raise RunError(f"{path} is not a resolved grid")
-        return stored
+            return parse_grid(self.place.read(path))
+        except FileNotFoundError:
+            fault = None
+        except (OSError, ValueError) as error:
+            fault = error.strerror if isinstance(error, OSError) else str(error)
+        for part in (self.results / f"{_EMPTY}.parquet", *self._files()):
+            grid = grid_of_part(part)
+            if grid is not None:
+                self.grid_note = f"{path} {'is lost' if fault is None else f'cannot be read ({fault})'}; read from {part.name}"
+                return grid
+        if fault is not None:
+            raise RunError(f"{path} cannot be read: {fault}")
+        return None
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
         """Store the resolved grid, either whole or not at all."""
@@ -189,10 +202,10 @@ class RunFolder:
             raise StoreError(f"cannot write {self.path / 'events.jsonl'}: {error.strerror}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield every event; a line cut short by a kill is skipped."""
+        """Yield every event; a line that is none, such as one cut short by a kill, is skipped."""
         for line in self.place.lines(self.path / "events.jsonl"):
-            with contextlib.suppress(json.JSONDecodeError):
-                yield json.loads(line)
+            if (event := parse_event(line)) is not None:
+                yield event
 
     def is_locked(self) -> bool:
         """Tell whether a launch holds the folder now."""
@@ -215,15 +228,24 @@ class RunFolder:
 
     def write(self, path: Where, content: bytes | memoryview) -> None:
         """Write a file of the run, either whole or not at all. Raises :class:`StoreError`."""
+        self._refuse_links(path)
         try:
             self.place.write(path, content)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
+    def _refuse_links(self, path: Where) -> None:
+        """Refuse to write through a link in the folder: it may lead anywhere. The run folder itself may be a link."""
+        while isinstance(path, Path) and path.parent not in (self.path, path):
+            path = path.parent
+            if path.is_symlink():
+                raise StoreError(f"{path} is a link, and nothing is written through one; put a folder there")
+
     def _files(self) -> list[Where]:
         return [path for path in self.place.files(self.results, "part-", ".parquet") if path.stem != _EMPTY]
 
     def _move(self, path: Where, place: Where) -> None:
+        self._refuse_links(place)
         try:
             self.place.move(path, place)
         except OSError as error:

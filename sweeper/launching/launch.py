@@ -140,6 +140,8 @@ def _launch_locked(
     if settings.blind:
         check_blind(plan)
     compare_grids(grid, folder, keep)
+    if folder.grid_note:
+        report.note(f"{folder.grid_note}, and written again")
     compare_code(grid, folder, keep_code, report.note)
     resolved = resolved_grid(grid, folder.base)
     metadata = run_metadata(grid, resolved)
@@ -306,7 +308,7 @@ def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Blo
         taken = min(gone, getattr(outcome, name))
         setattr(outcome, name, getattr(outcome, name) - taken)
         gone -= taken
-    if lost or folder.read_grid() is None:
+    if lost or folder.read_grid() is None or folder.grid_note:
         folder.prepare()
         folder.write_grid(resolved_grid(plan.grid, folder.path))
         folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))

@@ -39,7 +39,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
         out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in its grid; they are left out")
-    for line in status.code.remarks:
+    for line in (*([status.grid_note] if status.grid_note else []), *status.code.remarks):
         out.print(line, style="yellow")
     content = _content(table)
     written = _write(table, content)
@@ -97,7 +97,7 @@ def _provenance(table: RunTable) -> dict[str, str]:
     origin, rows = table.origin, table.rows
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
-    times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches]
+    times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches if "time" in event]
     found = {
         "run folder": str(table.path),
         "package": f"w2s-sweep {origin.get('package') or 'of unknown version'}",

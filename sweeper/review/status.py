@@ -51,6 +51,7 @@ class RunStatus:
     damage: tuple[str, ...] = ()
     copies: int = 0
     verified: bool = False
+    grid_note: str | None = None
     code: CodeState = field(default_factory=CodeState)
 
     @property
@@ -82,7 +83,7 @@ def run_status(
         statuses, outside = _count_rows(plan, folder, parts)
     failed = statuses["failed"]
     predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
-    made = [event["seconds"] for event in folder.events() if event.get("event") == "artifact" and "error" not in event]
+    made = [event.get("seconds", 0.0) for event in folder.events() if event["event"] == "artifact" and "error" not in event]
     return RunStatus(
         run=folder.path,
         study=grid.study.name,
@@ -102,6 +103,7 @@ def run_status(
         damage=tuple(str(error) for error in contents.damaged),
         copies=len(contents.copies),
         verified=verify,
+        grid_note=folder.grid_note,
         code=code_state(grid.study, parts),
     )
 

@@ -11,6 +11,7 @@ from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.plan.cut import make_plan
+from sweeper.review.columns import rows_problem
 from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
@@ -64,8 +65,10 @@ def read_run(path: Where | str, *, trust_code: bool = False, study: type[Study] 
     status = run_status(folder.path, study=study)
     try:
         rows = w2s.load(folder.path, cell=study.Cell)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(str(error)) from None
+    if problem := rows_problem(rows, study):
+        raise RunError(f"the rows in {folder.path} are no table of {study.name}: {problem}")
     if status.outside:
         rows = rows[rows["cell_id"].isin(wanted_ids(make_plan(grid)).astype(str))]
     return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))

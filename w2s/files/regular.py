@@ -9,6 +9,9 @@ from pathlib import Path
 
 __all__ = ["NotRegularError", "read_regular"]
 
+_MOST = 1 << 31
+"""Bytes that a file of a run may have: a block's rows take less than half of that."""
+
 
 class NotRegularError(OSError):
     """What stands under a name is no regular file: a folder, a pipe, a device."""
@@ -20,10 +23,17 @@ class NotRegularError(OSError):
 def read_regular(path: Path, most: int | None = None) -> bytes:
     """Read a whole file, or its first ``most`` bytes. A link to a regular file is followed.
 
-    Raises OSError, and :class:`NotRegularError` at once where reading could wait for ever.
+    Raises OSError, also for a file of more than two gigabytes where ``most`` is not given, and :class:`NotRegularError` at
+    once where reading could wait for ever.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a device may do something
+        raise NotRegularError(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotRegularError(path)
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotRegularError(path)
+        if most is None and status.st_size > _MOST:
+            raise OSError(errno.EFBIG, f"it is larger than {_MOST >> 30} GiB", str(path))
         return stream.read() if most is None else stream.read(most)

@@ -3,8 +3,8 @@
 The writer puts :data:`MARKS` among the file's metadata, with zeros where the digest goes, and :func:`sealed` fills it in:
 BLAKE2b, 128 bits, of the file with those zeros. So data and footer are covered alike. Two marks are there, so that damage to
 the name of one does not make the file look like one that never had any: files of earlier releases have neither, and nothing is
-known of them. Other writers copy the marks of a table that they have read, and add Arrow's schema, which sealed files leave out:
-such marks are stale and count for nothing.
+known of them. Other writers copy the marks of a table that they have read, and add Arrow's schema, which sealed files leave
+out: such marks are stale and count for nothing.
 """
 
 from __future__ import annotations

@@ -131,7 +131,12 @@ def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.
-    table = pa.concat_tables([item.replace_schema_metadata(None) for item in tables], promote_options="permissive")
+    try:
+        table = pa.concat_tables([item.replace_schema_metadata(None) for item in tables], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise ValueError(f"parts do not fit together: {str(error).splitlines()[0]}") from None
+    if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
     frame: pd.DataFrame = table.to_pandas()
     for name, field in zip(table.column_names, table.schema, strict=True):
         if pa.types.is_nested(field.type):  # arrays cannot be group keys, tuples can

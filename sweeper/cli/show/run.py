@@ -32,6 +32,8 @@ def print_status(status: RunStatus) -> None:
     for name, count in sorted(status.statuses.items()):
         if name not in ("ok", "failed"):
             out.print(f"  {count:,} of them {name}")
+    if status.grid_note:
+        out.print(status.grid_note)
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
     for line in status.code.remarks:
