@@ -55,6 +55,7 @@ class RunFolder:
         self.place = place_of(path)
         self.base = base_of(path)
         self.results = path / "results"
+        self.empty_part = self.results / f"{_EMPTY}.parquet"
         self.grid_note: str | None = None
 
     @classmethod
@@ -79,9 +80,8 @@ class RunFolder:
 
     def write_empty_part(self, schema: pa.Schema) -> None:
         """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
-        path = self.results / f"{_EMPTY}.parquet"
-        if not _has_schema(path, schema):
-            self._write(schema.empty_table(), path)
+        if not _has_schema(self.empty_part, schema):
+            self._write(schema.empty_table(), self.empty_part)
 
     def has_rows(self) -> bool:
         """Tell whether there is a part with rows."""
@@ -100,7 +100,7 @@ class RunFolder:
             fault = None
         except (OSError, ValueError) as error:
             fault = error.strerror if isinstance(error, OSError) else str(error)
-        for part in (self.results / f"{_EMPTY}.parquet", *self._files()):
+        for part in (self.empty_part, *self._files()):
             grid = grid_of_part(part)
             if grid is not None:
                 self.grid_note = f"{path} {'is lost' if fault is None else f'cannot be read ({fault})'}; read from {part.name}"
@@ -135,10 +135,9 @@ class RunFolder:
         Raises :class:`RunError` for a foreign file.
         """
         contents = look_at(self._files(), whole=whole)
-        schema = self.results / f"{_EMPTY}.parquet"
-        if not whole or not self.place.exists(schema) or is_whole(schema):
+        if not whole or not self.place.exists(self.empty_part) or is_whole(self.empty_part):
             return contents
-        return replace(contents, damaged=[*contents.damaged, DamagedPartError(schema, "it is not as it was written")])
+        return replace(contents, damaged=[*contents.damaged, DamagedPartError(self.empty_part, "it is not as it was written")])
 
     def part_path(self, key: str) -> Where:
         """Return the path of a block's part."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sweeper.errors import GridError, RunError
 from sweeper.folder.code import code_state
+from sweeper.folder.part import Part
 from sweeper.folder.provenance import stored_study
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
@@ -44,13 +45,13 @@ def grid_changes(grid: Grid, folder: RunFolder) -> list[str]:
     return [] if extends(grid, before) else differences(grid, before)
 
 
-def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str], None]) -> None:
+def compare_code(grid: Grid, folder: RunFolder, parts: Sequence[Part], keep: bool, note: Callable[[str], None]) -> None:
     """Refuse to add rows to those that other code made, unless they may stay; say what is kept, and what is not known.
 
     Raises :class:`RunError`. Built-in studies carry a version for this; only code of the user's or of another package is looked
     at.
     """
-    state = code_state(grid.study, folder.contents().parts)
+    state = code_state(grid.study, parts)
     if state.changed and not keep:
         raise RunError(
             f"the code is not the one that made the rows in {folder.path}:\n  {_lines(state.changed)}\n"

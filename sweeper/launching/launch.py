@@ -142,13 +142,14 @@ def _launch_locked(
     compare_grids(grid, folder, keep)
     if folder.grid_note:
         report.note(f"{folder.grid_note}, and written again")
-    compare_code(grid, folder, keep_code, report.note)
+    contents = folder.contents(whole=isinstance(folder.path, Path))
+    compare_code(grid, folder, contents.parts, keep_code, report.note)
     resolved = resolved_grid(grid, folder.base)
     metadata = run_metadata(grid, resolved)
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    remaining = find_remaining(plan, folder)
+    remaining = find_remaining(plan, folder, contents)
     for line in remaining.notes:
         report.note(line)
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeper.folder.contents import Contents
 from sweeper.folder.part import DamagedPartError, Part, status_counts
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.cut import Plan, block_key
@@ -28,15 +29,14 @@ class Remaining:
     notes: tuple[str, ...] = ()
 
 
-def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
-    """Compare a plan with a folder, and clean up the folder.
+def find_remaining(plan: Plan, folder: RunFolder, contents: Contents) -> Remaining:
+    """Compare a plan with what a folder holds, and clean up the folder. Cost: O(axis values + parts), rows where cuts differ.
 
-    Every byte of every part is read and compared with its digest, about a second a gigabyte. Damaged parts are set aside, and
-    so are copies of a part; a part under another name gets its own again. A part of an earlier release has no digest: damage
-    behind its footer shows only where rows have to be read; then the comparison is repeated.
+    Damaged parts are set aside, and so are copies of a part; a part under another name gets its own again. Where only footers
+    were looked at, and in parts of earlier releases, which have no digest, damage shows where rows have to be read; then the
+    comparison is repeated.
     """
-    contents = folder.contents(whole=True)
-    notes = [_damaged(folder, error) for error in contents.damaged]
+    notes = [_damaged(folder, error) for error in contents.damaged if error.path != folder.empty_part]
     for part in contents.copies:
         place = folder.set_aside(part.path, "copy")
         notes.append(f"{part.path.name} is a copy of part-{part.key}.parquet under another name; set aside in {place}")
