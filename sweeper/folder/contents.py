@@ -22,8 +22,8 @@ class Contents:
     Attributes
     ----------
     parts : each block once; a part under another name counts where none has the right one.
-    copies : parts under another name beside the one that they are a copy of, such as the "conflicted copy" of a tool that
-        synchronises folders. Their rows count for nothing.
+    copies : parts whose blocks others hold, such as the "conflicted copy" of a tool that synchronises folders, or what a late
+        worker wrote after its part was merged with others. Their rows count for nothing.
     damaged : files that cannot be read, with the reason.
 
     """
@@ -41,13 +41,15 @@ def look_at(files: Iterable[Where], *, whole: bool = False) -> Contents:
     with ThreadPoolExecutor(_READERS) as pool:  # digests are taken without Python's lock
         found = list(pool.map(functools.partial(_read, whole=whole), files))
     read = [part for part in found if isinstance(part, Part)]
-    parts: dict[str, Part] = {}
-    for part in sorted(read, key=lambda part: not part.has_own_name):
-        parts.setdefault(part.key, part)
-    kept = {part.path for part in parts.values()}
+    known: set[str] = set()
+    copies: set[Where] = set()
+    for part in sorted(read, key=lambda part: (not part.has_own_name, -len(part.blocks))):
+        if known.issuperset(part.blocks):
+            copies.add(part.path)
+        known.update(part.blocks)
     return Contents(
-        [part for part in read if part.path in kept],
-        [part for part in read if part.path not in kept],
+        [part for part in read if part.path not in copies],
+        [part for part in read if part.path in copies],
         [error for error in found if isinstance(error, DamagedPartError)],
     )
 

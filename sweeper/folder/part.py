@@ -5,11 +5,12 @@ A footer is data from anywhere: it is checked field by field, and nothing in it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Part:
-    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
+    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say.
+
+    ``origin`` is equal for parts of one launch and code; ``merged`` lists the blocks of a file into which several parts went.
+    """
 
     path: Where
     key: str
@@ -96,6 +100,13 @@ class Part:
     statuses: Mapping[str, int]
     seconds: float
     code: Code | None = None
+    origin: str = ""
+    merged: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        """Rows of each block in this file, by its key; one where no parts were merged."""
+        return self.merged or {self.key: self.rows}
 
     @property
     def failed(self) -> int:
@@ -133,13 +144,14 @@ def read_part(path: Where, *, whole: bool = False) -> Part:
         raise RunError(f"{path} is not a part of a run; move it away and launch again")
     try:
         part = _parsed(path, json.loads(metadata[BLOCK]), json.loads(metadata[CODE]) if CODE in metadata else None)
+        origin = hashlib.blake2b(metadata.get(b"w2s", b"") + b"\0" + metadata.get(CODE, b""), digest_size=8).hexdigest()
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedPartError(path, f"its footer is not that of a part: {error}"[:200]) from None
     if odd := [name for name, kind in _NEEDED.items() if schema.field(name).type != kind] if _has(schema) else [*_NEEDED]:
         raise DamagedPartError(path, f"it has no column {odd[0]} of its kind")
     if part.rows != rows:
         raise DamagedPartError(path, f"its footer counts {part.rows} rows, it has {rows}")
-    return part
+    return replace(part, origin=origin)
 
 
 def read_rows(path: Where, columns: list[str] | None = None) -> pa.Table:
@@ -186,15 +198,25 @@ def _parsed(path: Where, footer: Any, code: Any) -> Part:
     statuses = footer["statuses"]
     if not (isinstance(key, str) and _KEY.fullmatch(key)):
         raise ValueError(f"key {key!r}"[:80])
-    if not isinstance(study, str):
+    if not _is_text(study):
         raise ValueError(f"study {study!r}"[:80])
     if not _is_count(version):
         raise ValueError(f"version {version!r}"[:80])
-    if not isinstance(statuses, dict) or not all(_is_count(count) for count in statuses.values()):
+    if not isinstance(statuses, dict) or not all(_is_text(word) and _is_count(count) for word, count in statuses.items()):
         raise ValueError(f"statuses {statuses!r}"[:80])
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
         raise ValueError(f"seconds {seconds!r}"[:80])
-    return Part(path, key, study, version, sum(statuses.values()), statuses, float(seconds), _parsed_code(code))
+    rows, merged = sum(statuses.values()), footer.get("blocks", {})
+    if not isinstance(merged, dict) or not all(_KEY.fullmatch(key) and _is_count(count) for key, count in merged.items()):
+        raise ValueError(f"blocks {merged!r}"[:80])
+    if merged and sum(merged.values()) != rows:
+        raise ValueError("its blocks have another number of rows")
+    return Part(path, key, study, version, rows, statuses, float(seconds), _parsed_code(code), merged=merged)
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is text that can be printed; JSON can hold halves of letters."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _has(schema: pa.Schema) -> bool:
@@ -209,7 +231,7 @@ def _parsed_code(code: Any) -> Code | None:
     if code is None:
         return None
     for kind in (code["study"], code["parts"]):
-        if not isinstance(kind, dict) or not all(isinstance(digest, str) for digest in kind.values()):
+        if not isinstance(kind, dict) or not all(_is_text(word) for item in kind.items() for word in item):
             raise ValueError(f"code {kind!r}"[:80])
     return Code(code["study"], code["parts"])
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from sweeper.errors import RunError
-from sweeper.folder.part import read_metadata
+from sweeper.folder.part import Part, read_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.plan.cut import PLANNER_VERSION
@@ -79,7 +79,12 @@ def run_origin(folder: RunFolder) -> dict[str, Any]:
     if not parts:
         return _document(folder.part_path("0000-schema"))
     recorded = {event.get("key"): event.get("time") for event in folder.events() if event["event"] == "block"}
-    oldest = min(parts, key=lambda part: (recorded.get(part.key) or folder.place.modified(part.path), part.key))
+
+    def age(part: Part) -> tuple[float, str]:
+        times = [time for key in part.blocks if (time := recorded.get(key))]
+        return (min(times) if times else folder.place.modified(part.path)), part.key
+
+    oldest = min(parts, key=age)
     return _document(oldest.path)
 
 

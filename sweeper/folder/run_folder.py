@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError, StoreError
+from sweeper.folder.compact import LEFT, compact
 from sweeper.folder.contents import Contents, look_at
 from sweeper.folder.events import parse_event
 from sweeper.folder.grid_file import grid_of_part, parse_grid
@@ -75,6 +77,8 @@ class RunFolder:
         try:
             self.place.prepare(self.path)
             self.place.prepare(self.results)
+            for left in self.path.glob(LEFT) if isinstance(self.path, Path) else ():
+                shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
 
@@ -82,6 +86,12 @@ class RunFolder:
         """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
         if not _has_schema(self.empty_part, schema):
             self._write(schema.empty_table(), self.empty_part)
+
+    def compact(self) -> None:
+        """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""
+        with contextlib.suppress(RunError):  # a foreign file, say: the next launch tells
+            if isinstance(self.path, Path) and (merged := compact(self.results, self.contents().parts)):
+                self.event("compact", files=merged)
 
     def has_rows(self) -> bool:
         """Tell whether there is a part with rows."""

@@ -155,6 +155,7 @@ def _launch_locked(
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
+        folder.compact()
         return outcome
     if settings.backend == "auto":
         backend = choose("auto")
@@ -188,6 +189,8 @@ def _launch_locked(
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
+    if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
+        folder.compact()
     folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
     return outcome
 

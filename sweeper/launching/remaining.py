@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +40,7 @@ def find_remaining(plan: Plan, folder: RunFolder, contents: Contents) -> Remaini
     notes = [_damaged(folder, error) for error in contents.damaged if error.path != folder.empty_part]
     for part in contents.copies:
         place = folder.set_aside(part.path, "copy")
-        notes.append(f"{part.path.name} is a copy of part-{part.key}.parquet under another name; set aside in {place}")
+        notes.append(f"{part.path.name} is a copy of rows that another part holds; set aside in {place}")
     parts = []
     for part in contents.parts:
         if not part.has_own_name:
@@ -63,11 +64,11 @@ def find_lost(plan: Plan, folder: RunFolder) -> list[Block]:
     parts = [part for part in folder.contents().parts if (part.study, part.version) == (study.name, study.version)]
     planned = [(block, block_key(study, block)) for block in plan.blocks()]
     wanted = {key: block.wanted for block, key in planned}
-    there = {part.key for part in parts if part.rows == wanted.get(part.key)}
+    there = {key for part in parts for key, rows in part.blocks.items() if rows == wanted.get(key)}
     missing = [block for block, key in planned if key not in there]
     if not missing:
         return []
-    have = np.sort(folder.ids([part for part in parts if part.key not in there]))
+    have = np.sort(folder.ids([part for part in parts if not there.issuperset(part.blocks)]))
     return [left for block in missing if (left := _minus(plan, block, have)) is not None]
 
 
@@ -92,14 +93,22 @@ def _compare(plan: Plan, folder: RunFolder, found: list[Part]) -> Remaining:
             parts.append(part)
     planned = [(block, block_key(study, block)) for block in plan.blocks()]
     wanted = {key: block.wanted for block, key in planned}
-    done = [part for part in parts if not part.failed and part.rows == wanted.get(part.key)]
-    keys = {part.key for part in done}
-    others = [part for part in parts if part.key not in wanted or not (part.failed or part.key in keys)]
+    done = [part for part in parts if not part.failed and _are_planned(part, wanted)]
+    keys = {key for part in done for key in part.blocks}
+    settled = {part.path for part in done}
+    others = [
+        part for part in parts if part.path not in settled and not (part.key in wanted and (part.failed or part.key in keys))
+    ]
     have = _in_order(others, done, folder)
     blocks = [(block, key) for block, key in planned if key not in keys]
     if have.size:
         blocks = [(left, block_key(study, left)) for block, _ in blocks if (left := _minus(plan, block, have)) is not None]
     return Remaining(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
+
+
+def _are_planned(part: Part, wanted: Mapping[str, int]) -> bool:
+    """Tell whether every block of a part is planned as it is, and has all its rows."""
+    return all(rows == wanted.get(key) for key, rows in part.blocks.items())
 
 
 def _in_order(others: list[Part], done: list[Part], folder: RunFolder) -> Ids:

@@ -76,7 +76,7 @@ def run_status(
     keys = {block_key(grid.study, block) for block in plan.blocks()}
     statuses: Counter[str] = Counter()
     outside = 0
-    if all(part.key in keys for part in parts):
+    if all(keys.issuperset(part.blocks) for part in parts):
         for part in parts:
             statuses.update(part.statuses)
     else:

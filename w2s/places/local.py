@@ -19,7 +19,7 @@ from w2s.places.base import Place
 __all__ = ["Local"]
 
 
-_MOST_JOURNAL = 1 << 28
+_MOST_JOURNAL = 1 << 26
 _MOST_LINE = 1 << 20
 
 

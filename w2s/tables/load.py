@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 _BLOCK_KEY = b"w2s.block"
+_LISTS = 5
 
 
 def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
@@ -43,9 +44,7 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
     were left out for that, where there were any.
     """
-    parts = _parts(where_of(run if isinstance(run, Url) else os.fspath(run)))
-    with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
-        tables = list(pool.map(_read, parts))
+    parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
     strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
@@ -58,6 +57,19 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
         metadata["repeated"] = len(frame) - len(rows)
     rows.attrs["w2s"] = metadata
     return rows
+
+
+def _read_all(run: Where) -> tuple[list[Where], list[pa.Table]]:
+    """Read all parts of a run; where a launch has just merged small parts, the list is made again."""
+    for left in reversed(range(_LISTS)):
+        parts = _parts(run)
+        try:
+            with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
+                return parts, list(pool.map(_read, parts))
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError
 
 
 def _registered(name: Any) -> type[Cell] | None:

@@ -32,7 +32,7 @@ def read_metadata(schema: pa.Schema, part: Where) -> dict[str, Any]:
         raise ValueError(f"{part}: {odd!r} in its metadata is {str(content[odd])[:60]!r}, which it cannot be")
     if _CODE_KEY in metadata:
         code = _loaded(metadata[_CODE_KEY], part)
-        if not (isinstance(code, dict) and all(_are(kind, str) for kind in code.values())):
+        if not (isinstance(code, dict) and all(isinstance(kind, dict) and _are(kind, str) for kind in code.values())):
             raise ValueError(f"{part}: schema metadata {_CODE_KEY.decode()!r} is not a table of digests")
         content["code"] = {name: [digest] for kind in code.values() for name, digest in kind.items()}
     return content

@@ -45,7 +45,7 @@ def print_status(status: RunStatus) -> None:
         out.print(f"  {line}")
     if status.copies:
         files = "1 file holds" if status.copies == 1 else f"{status.copies:,} files hold"
-        out.print(f"{files} the rows of another part under another name; they count once, the next launch sets them aside")
+        out.print(f"{files} rows that another part holds; they count once, the next launch sets them aside")
     if status.verified and not status.damaged:
         out.print("every part is as it was written")
     if status.artifacts:
