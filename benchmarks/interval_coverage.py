@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +28,10 @@ from _timing import options, save, verdict
 from sweeper.grid.read import load_grid
 from sweeper.worker.solve import solve_rows
 from w2s.claims import seed_intervals
-from w2s.claims.resampled import LEAST_SEEDS, resampled_ends
+from w2s.claims.resampled import LEAST_SEEDS, is_wide, least_ends, resampled_ends
 from w2s.claims.seed_intervals import over_share
 from w2s.measure.item_intervals import item_intervals, mean_bounds, ratio_bounds
-from w2s.measure.scales import CORRELATION
+from w2s.measure.scales import CORRELATION, REAL, Scale
 from w2s.summary import best, contrast, summarize
 from w2s.summary.intervals import bootstrap_ratio, fieller, mean_interval
 from w2s_kernels import NUMPY
@@ -53,7 +53,6 @@ LAWS: Mapping[str, tuple[Law, float]] = {
 }
 """Laws of one number, with their means. Skewness: 0, 1.8, 2.8, .6, 6.2."""
 NOT_JUDGED = "lognormal, sd 1"
-EQUAL = "least of equal steps"
 
 
 @dataclass
@@ -230,16 +229,30 @@ def item_tables(tables: int) -> Iterator[Line]:
 # ---------------------------------------------------------------- claims, 99 %
 
 
-def claim_ends(values: Array, statistic: Callable[[Array], Array], scale: Any = None) -> Ends:
+def claim_ends(values: Array, statistic: Callable[[Array], Array], scale: Scale = REAL) -> Ends:
     """Intervals of functions of means, for tables (entries, tables, seeds): one resampling serves all tables."""
+    count = values.shape[2]
+    found = scale.to(statistics_of_resamples(values, statistic))
+    value, drawn, left_out = found[0], found[1:1001].T, found[1001:].T
+    low, high = (scale.back(ends) for ends in resampled_ends(value, drawn, left_out, count, 0.99))
+    return low, high, (count < LEAST_SEEDS) | (np.ptp(drawn, axis=1) == 0) | is_wide(low, high, scale)
+
+
+def least_claim_ends(values: Array, steps: Sequence[Callable[[Array], Array]]) -> Ends:
+    """Intervals of the least of some functions of means, as claims about lines take them."""
+    tables, count = values.shape[1:]
+    found = np.stack([statistics_of_resamples(values, step) for step in steps])
+    low, high = least_ends(
+        found[:, 0], *(found[:, part].swapaxes(1, 2) for part in (slice(1, 1001), slice(1001, None))), count, 0.99
+    )
+    return low, high, np.full(tables, count < LEAST_SEEDS)
+
+
+def statistics_of_resamples(values: Array, statistic: Callable[[Array], Array]) -> Array:
+    """Values of a function of means for tables (entries, tables, seeds): (1 + resamples + groups, tables)."""
     entries, tables, count = values.shape
     means = seed_intervals.means_of_resamples(values.reshape(-1, count).T, 1000)
-    found = statistic(means.reshape(len(means), entries, tables).swapaxes(0, 1))
-    found = found if scale is None else scale.to(found)
-    value, drawn, left_out = found[0], found[1:1001].T, found[1001:].T
-    low, high = resampled_ends(value, drawn, left_out, count, 0.99)
-    warned = np.full(tables, count < LEAST_SEEDS) | (np.ptp(drawn, axis=1) == 0)
-    return (low, high, warned) if scale is None else (scale.back(low), scale.back(high), warned)
+    return statistic(means.reshape(len(means), entries, tables).swapaxes(0, 1))
 
 
 def recovered(means: Array, student: int = 1) -> Array:
@@ -253,20 +266,19 @@ def claims(tables: int) -> Iterator[Line]:
         "PGR": (recovered, 0.5),
         "difference of PGR": (lambda means: recovered(means, 2) - recovered(means), 0.125),
         "log of a ratio": (lambda means: np.log(means[0] / means[1]), math.log(1 / 0.6)),
-        "least step": (lambda means: np.minimum(means[0] - means[2], means[2] - means[3]), 0.3),
-        EQUAL: (lambda means: np.minimum(means[0] - means[1], means[1] - means[3]), 0.4),
     }
+    steps: Mapping[str, tuple[int, float]] = {"least step": (2, 0.3), "least of equal steps": (1, 0.4)}
     for name, (law, mean) in LAWS.items():
-        words = ("mean", *kinds, f"{EQUAL}, lower end", "median over seeds", "correlation")
-        lines = {word: Line(word, name, 0.99, FROM_SEEDS, judged=word != EQUAL) for word in words}
+        words = ("mean", *kinds, *steps, "median over seeds", "correlation")
+        lines = {word: Line(word, name, 0.99, FROM_SEEDS, wide=word in steps) for word in words}
         for count in SEEDS:
             values = errors(law, count, tables)
             lines["mean"].add(count, claim_ends(values[:1], lambda means: means[0]), mean)
             for word, (statistic, truth) in kinds.items():
-                true, (low, high, warned) = truth * (mean if "step" in word else 1.0), claim_ends(values, statistic)
-                lines[word].add(count, (low, high, warned), true)
-                if word == EQUAL:
-                    lines[f"{EQUAL}, lower end"].add(count, (low, np.full_like(low, np.inf), warned), true)
+                lines[word].add(count, claim_ends(values, statistic), truth)
+            for word, (middle, truth) in steps.items():
+                each = (lambda m, k=middle: m[0] - m[k], lambda m, k=middle: m[k] - m[3])
+                lines[word].add(count, least_claim_ends(values, each), truth * mean)
             lines["median over seeds"].add(count, median_ends(values[0]), float(np.median(law(rng(1, 5), (400_001,)))))
             lines["correlation"].add(count, *correlation_ends(law, mean, count, tables))
         yield from lines.values()

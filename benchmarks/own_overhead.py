@@ -42,20 +42,23 @@ class Piece:
 
 
 def pieces(axes: dict[str, list[Any]], d_strong: int, noises: int = 1) -> list[Piece]:
-    """Calls of one seed. D = d_strong + widest weak + 2; T teachers, one for each weak width and labelled count."""
+    """Calls of one seed. D = d_strong + widest weak + 2; T teachers, one for each weak width and labelled count.
+
+    Strong features are fitted with all ridges on transfer samples (students, ceiling) and on labelled ones (baselines).
+    """
     rng = np.random.default_rng(0)
     widths, counts, transfers = sorted(axes["d_weak"]), len(axes["n_labeled"]), len(axes["n_transfer"])
     weak, strong = widths[-1], d_strong
-    D, members, teachers = strong + weak + 2, len(widths), len(widths) * counts
+    D, members, teachers, strongs = strong + weak + 2, len(widths), len(widths) * counts, counts + transfers
     factor = np.triu(rng.standard_normal((D, D))) + np.sqrt(1000.0) * np.eye(D)
     gram = factor.T @ factor / 1000.0
     large, small = np.ascontiguousarray(gram[:weak, :weak]), np.ascontiguousarray(gram[:strong, :strong])
-    large_factor, small_factor = dpotrf(large.T, lower=1)[0], dpotrf(small.T, lower=1)[0]
+    large_factor = dpotrf(large.T, lower=1)[0]
     masked = np.where(np.arange(weak)[:, None] < np.array(widths), rng.standard_normal((weak, 1)), 0.0)
     rows, vectors = np.ascontiguousarray(gram[:strong]), rng.standard_normal((teachers, D))
     labels, basis = vectors[:members], np.linalg.eigh(small)[1]
     strong_part = np.ascontiguousarray(vectors[:, :strong])
-    rhs_weak, rhs_strong = rng.standard_normal((weak, noises)), rng.standard_normal((strong, members))
+    rhs_weak = rng.standard_normal((weak, noises))
 
     def solve(triangle: np.ndarray, rhs: np.ndarray, trans: int) -> Callable[[], Any]:
         return lambda: dtrtrs(triangle, rhs, lower=1, trans=trans)
@@ -66,16 +69,12 @@ def pieces(axes: dict[str, list[Any]], d_strong: int, noises: int = 1) -> list[P
         Piece(f"weak right-hand sides, {weak} x {D}", counts, counts, lambda: gram[:weak] @ labels[:noises].T),
         Piece(f"forward solve, {weak}", counts, counts, solve(large_factor, np.asfortranarray(rhs_weak), 0)),
         Piece(f"back solve, {weak}, {members} widths", counts, counts, solve(large_factor, np.asfortranarray(masked), 1)),
-        Piece(f"Cholesky, {strong}", counts, counts, lambda: dpotrf(small.T, lower=1)),
-        Piece(f"strong right-hand sides, {strong} x {D}", counts, counts, lambda: rows @ labels.T),
-        Piece(f"forward solve, {strong}", counts, counts, solve(small_factor, np.asfortranarray(rhs_strong), 0)),
-        Piece(f"back solve, {strong}", counts, counts, solve(small_factor, np.asfortranarray(rhs_strong), 1)),
-        Piece(f"eigendecomposition, {strong}", transfers, transfers, lambda: np.linalg.eigh(small)),
-        Piece(f"eigenvectors times moments, {strong} x {D}", transfers, transfers, lambda: basis.T @ rows),
+        Piece(f"eigendecomposition, {strong}", strongs, strongs, lambda: np.linalg.eigh(small)),
+        Piece(f"eigenvectors times moments, {strong} x {D}", strongs, strongs, lambda: basis.T @ rows),
         Piece(f"coordinates of {teachers} labels", transfers, transfers, lambda: vectors @ rows.T),
-        Piece(f"coordinates of {members} labels", transfers, transfers, lambda: labels @ rows.T),
+        Piece(f"coordinates of {members} labels", strongs, strongs, lambda: labels @ rows.T),
         Piece(f"rotation of {teachers} vectors", 2 * transfers, 2 * transfers, lambda: strong_part @ basis),
-        Piece(f"rotation of {members} vectors", 2 * transfers, 2 * transfers, lambda: strong_part[:members] @ basis),
+        Piece(f"rotation of {members} vectors", 2 * strongs, 2 * strongs, lambda: strong_part[:members] @ basis),
     ]
 
 

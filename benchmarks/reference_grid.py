@@ -130,7 +130,8 @@ def check(out: Path, grid: Any, every: int = 100) -> float:
             student, strong, ceiling = (np.zeros_like(weak) for _ in range(3))
             student[:d] = np.linalg.solve(gram, features.T @ (transfer[:, keep] @ weak) / m)
             ceiling[:d] = np.linalg.solve(gram, features.T @ (transfer[:, keep] @ label) / m)
-            strong[:d] = np.linalg.lstsq(labeled[:, :d], labeled[:, keep] @ label, rcond=None)[0]
+            few = labeled[:, :d]
+            strong[:d] = np.linalg.solve(few.T @ few / n + row.ridge * np.eye(d), few.T @ (labeled[:, keep] @ label) / n)
             models = {"weak_error": weak, "student_error": student, "strong_error": strong, "ceiling_error": ceiling}
             exact = {name: model - target for name, model in models.items()} | {"misfit": student - weak}
             scale = max(row.weak_error, row.student_error)

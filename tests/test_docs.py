@@ -38,6 +38,19 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("name", ["reliability.md", "security.md"])
+def test_tests_that_a_page_names_exist(name: str) -> None:
+    missing = []
+    for line in (ROOT / "docs" / name).read_text().splitlines():
+        file = ROOT
+        for reference in re.findall(r"`((?:[\w/]+\.py)?(?:::\w+)?)`", line):
+            path, _, test = reference.partition("::")
+            file = ROOT / ("" if path.startswith("benchmarks") else "tests") / path if path else file
+            if not file.is_file() or (test and f"def {test}(" not in file.read_text()):
+                missing.append(reference)
+    assert missing == []
+
+
 def test_the_study_of_the_manual_runs(tmp_path: Path) -> None:
     manual = ROOT / "docs" / "studies.md"
     (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])

@@ -51,7 +51,7 @@ def compact(results: Path, parts: Iterable[Part], *, few: int = _FEW) -> int:
         new.mkdir()
         merged = {part.path.name for group in groups for part in group}
         for group in groups:
-            _merge(group, new)
+            _merge(group, results, new)
         for path in results.iterdir():
             if path.name not in merged and not path.name.startswith("."):
                 os.link(path, new / path.name)
@@ -67,7 +67,7 @@ def compact(results: Path, parts: Iterable[Part], *, few: int = _FEW) -> int:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Swap the names of two folders in one step; return False where the system or the file system cannot."""
+    """Give two folders each other's name in one step; return False where the system or the file system cannot."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
@@ -93,7 +93,8 @@ def _groups(parts: Iterable[Part]) -> Iterator[list[Part]]:
         yield group
 
 
-def _merge(group: list[Part], folder: Path) -> None:
+def _merge(group: list[Part], results: Path, folder: Path) -> None:
+    """Write the rows of some parts as one, with the time of the oldest: what was frozen at launch is read from that."""
     tables = [read_rows(part.path) for part in group]
     blocks = {key: rows for part in group for key, rows in part.blocks.items()}
     key = hashlib.blake2b("".join(sorted(blocks)).encode(), digest_size=12).hexdigest()
@@ -108,7 +109,7 @@ def _merge(group: list[Part], folder: Path) -> None:
     path = folder / f"part-{key}.parquet"
     path.write_bytes(rows_file(table))
     _flush(path)
-    oldest = min(part.path.stat().st_mtime_ns for part in group)
+    oldest = min((results / part.path.name).stat().st_mtime_ns for part in group)
     os.utime(path, ns=(oldest, oldest))
 
 

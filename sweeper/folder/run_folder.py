@@ -90,7 +90,7 @@ class RunFolder:
     def compact(self) -> None:
         """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""
         with contextlib.suppress(RunError):  # a foreign file, say: the next launch tells
-            if isinstance(self.path, Path) and (merged := compact(self.results, self.contents().parts)):
+            if isinstance(self.results, Path) and (merged := compact(self.results, self.contents().parts)):
                 self.event("compact", files=merged)
 
     def has_rows(self) -> bool:

@@ -314,7 +314,7 @@ def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Blo
         gone -= taken
     if lost or folder.read_grid() is None or folder.grid_note:
         folder.prepare()
-        folder.write_grid(resolved_grid(plan.grid, folder.path))
+        folder.write_grid(resolved_grid(plan.grid, folder.base))
         folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
     return lost
 

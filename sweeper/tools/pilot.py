@@ -64,7 +64,7 @@ def run_pilot(grid: Grid, count: int | None, metric: str, half_width: float, pro
     pilot = first_seeds(grid, count)
     if _holds(grid, pilot):
         progress.note(f"{grid.out} holds the pilot; every row that is there is used, the column seeds says how many")
-        compare_code(grid, RunFolder(grid.out).contents().parts, False, progress.note)
+        compare_code(grid, RunFolder(grid.out), RunFolder(grid.out).contents().parts, False, progress.note)
     else:
         outcome = launch(pilot, progress=progress)
         if outcome.pending or outcome.failed:

@@ -76,8 +76,6 @@ DOCTORS: Mapping[str, Doctor] = {
 def faults(study: str, claims: Iterable[Claim], table: DataFrame) -> list[str]:
     """Say where claims and their declarations differ on a table on which all of them have their expected verdict."""
     found, doctor = [], DOCTORS[study]
-    table = table.copy(deep=False)
-    table.attrs = {"w2s": {"fields": table.attrs["w2s"]["fields"]}}  # pandas copies attributes with every selection
     for claim in claims:
         missed = set(overlooked(claim, table, doctor))
         found += [f"{claim.id} does not notice {name}" for name in SABOTAGES if name in missed - set(claim.overlooks)]

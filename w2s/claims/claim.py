@@ -210,4 +210,9 @@ def _line(name: str, value: float, interval: tuple[float, float], asked: str, se
     return f"{name} = {value:.4g}{spread} (asked: {asked}; {seeds} seed{'s' if seeds != 1 else ''}{why})"
 
 
-_WHY = {"few_seeds": ", too few for an interval", "tied": ", all the same", "undefined": ", no value on some resamples"}
+_WHY = {
+    "few_seeds": ", too few for an interval",
+    "tied": ", all the same",
+    "undefined": ", no value on some resamples",
+    "wide": ", wide",
+}

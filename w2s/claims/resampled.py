@@ -14,13 +14,22 @@ import numpy.typing as npt
 from w2s.measure.closed_forms import adjusted_skewness, corrected_quantiles, t_quantile
 from w2s.measure.scales import REAL, Scale
 
-__all__ = ["LEAST_SEEDS", "Interval", "IntervalStatus", "resampled_ends", "resampled_interval"]
+__all__ = [
+    "LEAST_SEEDS",
+    "Interval",
+    "IntervalStatus",
+    "is_wide",
+    "least_ends",
+    "least_interval",
+    "resampled_ends",
+    "resampled_interval",
+]
 
 FloatArray = npt.NDArray[np.float64]
-IntervalStatus = Literal["ok", "few_seeds", "tied", "undefined"]
+IntervalStatus = Literal["ok", "few_seeds", "tied", "undefined", "wide"]
 
 LEAST_SEEDS = 8
-"""Seeds below which no interval is given: of skewed numbers it would miss more than 2.5 % (``benchmarks/interval_coverage.py``)."""
+"""Seeds below which no interval is given: of skewed numbers it would miss more than 2.5 % (docs/statistics.md)."""
 
 _SHRINKAGE = 4.0
 """Few seeds show less skewness than their law has: eight squared normals .57 of it, sixteen .70. The factor is 1 + 4 / n."""
@@ -31,7 +40,8 @@ class Interval(tuple[float, float]):
 
     ``ok``. ``few_seeds``: fewer than `LEAST_SEEDS`; the ends are infinite. ``undefined``: the statistic has no value on the
     table, or on too many resamples; the ends are infinite. ``tied``: all seeds say the same, so their spread says nothing; the
-    ends are what their number alone leaves of the statistic's range, infinite where it has no end.
+    ends are what their number alone leaves of the statistic's range, infinite where it has no end. ``wide``: the ends leave
+    more than half of the statistic's range open, and for skewed numbers the upper one may be too low.
     """
 
     status: IntervalStatus
@@ -82,7 +92,47 @@ def resampled_interval(
     ends = scale.clip(back(np.array([low, high])))
     if not np.isfinite(np.array([low, high])).any():
         return Interval.none("undefined")
-    return Interval(float(ends[0]), float(ends[1]))
+    return Interval(float(ends[0]), float(ends[1]), "wide" if is_wide(ends[0], ends[1], scale) else "ok")
+
+
+def is_wide(low: npt.ArrayLike, high: npt.ArrayLike, scale: Scale) -> npt.NDArray[np.bool_]:
+    """Mark intervals longer than half of their scale's range: the seeds hardly resolve the number."""
+    return np.asarray(np.subtract(high, low) > (scale.high - scale.low) / 2.0)
+
+
+def least_ends(
+    values: FloatArray, drawn: FloatArray, left_out: FloatArray, seeds: int, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Compute the ends for the least of k statistics from their own ends, on the arrays of `resampled_ends` along axis 0.
+
+    The low end is the least of the statistics' low ends at ``level``; the high end the least of their high ends at
+    1 - (1 - level)/2k. The least of k samples is smaller than the least of k truths, so an interval of the least itself would
+    lie too low; neither of these ends does. The 2 is for skewed numbers, of which all misses are on that side.
+
+    Source: R. L. Berger, Technometrics 24 (1982) 295-300; Bonferroni.
+    """
+    low, _ = resampled_ends(values, drawn, left_out, seeds, level)
+    _, high = resampled_ends(values, drawn, left_out, seeds, 1.0 - (1.0 - level) / (2 * len(values)))
+    return low.min(axis=0), high.min(axis=0)
+
+
+def least_interval(values: FloatArray, drawn: FloatArray, left_out: FloatArray, seeds: int, level: float) -> Interval:
+    """Compute the interval of the least of some statistics: values (k,), drawn (k, resamples), left_out (k, groups).
+
+    The ends are those of `least_ends`, of the statistics on which seeds differ. One on which all agree is the least of them or
+    does not count: where it is the least, the status is ``tied``.
+    """
+    if seeds < LEAST_SEEDS:
+        return Interval.none("few_seeds")
+    if not (np.isfinite(values).all() and np.isfinite(drawn).any(axis=1).all()):
+        return Interval.none("undefined")
+    tied = np.array([_tied(float(value), numbers[np.isfinite(numbers)]) for value, numbers in zip(values, drawn, strict=True)])
+    if tied[np.argmin(values)]:
+        return Interval.none("tied")
+    low, high = least_ends(values[~tied], drawn[~tied], left_out[~tied], seeds, level)
+    if not np.isfinite(low) and not np.isfinite(high):
+        return Interval.none("undefined")
+    return Interval(float(low), float(high))
 
 
 def _tied(value: float, drawn: FloatArray) -> bool:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.resampled import LEAST_SEEDS, Interval, resampled_interval
+from w2s.claims.resampled import LEAST_SEEDS, Interval, least_interval, resampled_interval
 from w2s.measure.scales import REAL, Scale
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["LEVEL", "means_of_resamples", "over_means", "over_seeds", "over_share", "places_of_resamples"]
+__all__ = ["LEVEL", "means_of_resamples", "over_least", "over_means", "over_seeds", "over_share", "places_of_resamples"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -97,20 +97,53 @@ def over_means(
     A mean with an entry that is not finite is NaN. Raises ValueError for repeated seeds. Cost: n x ``resamples`` draws, their
     counts times the values in pieces of 16 MiB, and ``resamples`` calls; about a second for 100,000 seeds.
     """
+    found, count = _of_means(seeds, values, statistic, resamples)
+    if not count:
+        return math.nan, Interval.none("few_seeds"), 0
+    value, drawn, left_out = float(found[0]), found[1 : 1 + resamples], found[1 + resamples :]
+    if count < LEAST_SEEDS:
+        return value, Interval.none("few_seeds"), count
+    return value, resampled_interval(value, drawn, left_out, count, level, scale), count
+
+
+def over_least(
+    seeds: npt.ArrayLike,
+    values: npt.ArrayLike,
+    statistics: Callable[[FloatArray], FloatArray],
+    *,
+    level: float = LEVEL,
+    resamples: int = 1000,
+) -> tuple[float, Interval, int]:
+    """Compute the least of some statistics of means over seeds, its interval and the number of seeds.
+
+    The arguments are those of `over_means`, but ``statistics`` returns several numbers, (k,), always as many. Each has ends of
+    its own, from the same draws; those of the least are :func:`w2s.claims.resampled.least_ends`. Cost: that of `over_means`.
+    """
+    found, count = _of_means(seeds, values, statistics, resamples)
+    if not count:
+        return math.nan, Interval.none("few_seeds"), 0
+    least = float(np.min(found[0]))  # unlike Python's min, NaN where one statistic has no value
+    if count < LEAST_SEEDS:
+        return least, Interval.none("few_seeds"), count
+    drawn, left_out = found[1 : 1 + resamples].T, found[1 + resamples :].T
+    return least, least_interval(found[0], drawn, left_out, count, level), count
+
+
+def _of_means(
+    seeds: npt.ArrayLike, values: npt.ArrayLike, statistic: Callable[[FloatArray], float | FloatArray], resamples: int
+) -> tuple[FloatArray, int]:
+    """Evaluate a statistic on the means over all seeds, over those of every resample and without each group of seeds.
+
+    Returns the values, (1 + resamples + groups, ...), and the number of seeds; below `LEAST_SEEDS` the first value alone.
+    """
     order, table = np.argsort(np.asarray(seeds), kind="stable"), np.asarray(values, dtype=np.float64)
     count = len(order)
     if len(table) != count or len(np.unique(seeds)) != count:
         raise ValueError(f"one entry per seed, please: {len(table)} for {len(np.unique(seeds))} different seeds of {count}")
     if not count:
-        return math.nan, Interval.none("few_seeds"), 0
-    shape = table.shape[1:]
-    enough = count >= LEAST_SEEDS
-    means = means_of_resamples(table.reshape(count, -1)[order], resamples if enough else 0)
-    value, *rest = (float(statistic(mean.reshape(shape))) for mean in means)
-    if not enough:
-        return value, Interval.none("few_seeds"), count
-    found = np.array(rest)
-    return value, resampled_interval(value, found[:resamples], found[resamples:], count, level, scale), count
+        return np.empty(0), 0
+    means = means_of_resamples(table.reshape(count, -1)[order], resamples if count >= LEAST_SEEDS else 0)
+    return np.array([statistic(mean.reshape(table.shape[1:])) for mean in means], dtype=np.float64), count
 
 
 def over_share(seeds: npt.ArrayLike, values: npt.ArrayLike, *, level: float = LEVEL) -> tuple[float, Interval, int]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Verdict, above, below, worst
 from w2s.claims.resampled import Interval
-from w2s.claims.seed_intervals import over_means
+from w2s.claims.seed_intervals import over_least
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ def lines_along(table: DataFrame, axis: str, names: Sequence[str], least: int) -
     Only lines with ``least`` levels or more, two seeds or more and every level on every seed are returned.
     """
     others = [name for name in columns.cell_fields(table) if name != axis]
-    table = table.copy(deep=False)
-    table.attrs = {}  # pandas copies them, a whole grid among them, with every selection
     codes, _ = columns.group_codes(table, others)
     parts = [table.iloc[np.flatnonzero(codes == code)].sort_values(["seed", axis]) for code in np.unique(codes)]
     found = []
@@ -80,22 +78,22 @@ def steps(
 ) -> Verdict:
     """Test that ``of`` rises (or falls) from each level to the next in every line.
 
-    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. With ``lead``, this
-    too is asked to be above it at every level. ``what`` names the statistic, ``nothing`` is the reason of ``untestable`` where
+    The least step is asked to be above ``threshold``; with ``rises=False`` the largest one to be below it. With ``lead``, its
+    numbers too are asked to be above it. ``what`` names the statistic, ``nothing`` is the reason of ``untestable`` where
     there is no line.
     """
     sign = 1.0 if rises else -1.0
 
-    def least(means: Values) -> float:
+    def each(means: Values) -> Values:
         values = of(means)
         step = sign * (values[1:] - values[:-1])
-        return float((step if lead is None else np.concatenate([step, lead(means)])).min())
+        return step if lead is None else np.concatenate([step, lead(means)])
 
     verdicts = [
         above(f"least step of {what}", value, interval, threshold, seeds)
         if rises
         else below(f"largest step of {what}", -value, -interval, threshold, seeds)
-        for value, interval, seeds in _least(lines, least)
+        for value, interval, seeds in _least(lines, each)
     ]
     return worst(verdicts, nothing)
 
@@ -107,10 +105,10 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
     read on odd ones, so a line needs three levels and seeds of both kinds.
     """
 
-    def over_both_ends(even: Values, odd: Values) -> float:
+    def over_both_ends(even: Values, odd: Values) -> Values:
         peak, values = 1 + int(np.argmax(of(even)[1:-1])), of(odd)
-        height = float(values[peak] - max(values[0], values[-1]))
-        return height if lead is None else float(np.minimum(height, lead(odd)[peak]))
+        heights = values[peak] - values[[0, -1]]
+        return heights if lead is None else np.append(heights, lead(odd)[peak])
 
     verdicts = [
         above(f"least {what}", value, interval, threshold, seeds)
@@ -119,18 +117,19 @@ def hump(lines: Sequence[Line], of: Along, what: str, *, threshold: float, nothi
     return worst(verdicts, nothing)
 
 
-def _least(lines: Sequence[Line], of: Callable[..., float], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
-    """Compute the least value over lines of a function of means, with intervals; lines of one set of seeds share resamples.
+def _least(lines: Sequence[Line], of: Callable[..., Values], *, halves: bool = False) -> list[tuple[float, Interval, int]]:
+    """Compute the least over lines of some functions of means, with intervals; lines of one set of seeds share resamples.
 
-    ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds.
+    ``of`` takes the means (levels, columns) over all seeds, or with ``halves`` those over even and those over odd seeds, and
+    returns the numbers of a line.
     """
     found = []
     for seeds in dict.fromkeys(line.seeds for line in lines):
         values = [line.values for line in lines if line.seeds == seeds]
         odd = np.asarray(seeds) % 2
         parts = np.stack([1 - odd, odd] if halves else [np.ones(len(seeds))], axis=1)
-        statistic = functools.partial(_least_of, of, [line.shape[1:] for line in values])
-        found.append(over_means(seeds, _parted(values, parts), statistic))
+        statistics = functools.partial(_each_of, of, [line.shape[1:] for line in values])
+        found.append(over_least(seeds, _parted(values, parts), statistics))
     return found
 
 
@@ -143,11 +142,10 @@ def _parted(lines: list[Values], parts: Values) -> Values:
     return np.concatenate([parts[:, :, None] * together[:, None, :], parts[:, :, None]], axis=2)
 
 
-def _least_of(of: Callable[..., float], shapes: list[tuple[int, int]], means: Values) -> float:
-    """Compute the least value of ``of`` over lines, from the means of :func:`_parted`; NaN where a part has no seed."""
+def _each_of(of: Callable[..., Values], shapes: list[tuple[int, int]], means: Values) -> Values:
+    """Compute the numbers of all lines, from the means of :func:`_parted`; NaN where a part has no seed."""
     share = means[:, -1:]
-    if not (share > 0).all():
-        return float("nan")
-    by_line = np.split(means[:, :-1] / share, np.cumsum([levels * width for levels, width in shapes])[:-1], axis=1)
-    found = [of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)]
-    return float(np.min(found))  # unlike Python's min, NaN where one line has no value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        every = means[:, :-1] / share
+    by_line = np.split(every, np.cumsum([levels * width for levels, width in shapes])[:-1], axis=1)
+    return np.concatenate([of(*line.reshape(len(means), *shape)) for line, shape in zip(by_line, shapes, strict=True)])

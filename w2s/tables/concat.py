@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s.summary.columns import CODE
-from w2s.tables.metadata import merge_metadata
+from w2s.tables.metadata import TableMetadata, merge_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
         failed = rows["status"] == "failed"
         rows = rows[~(failed & rows["cell_id"].isin(rows["cell_id"][~failed]))]
         rows = rows.drop_duplicates([name for name in ("cell_id", CODE) if name in rows.columns], ignore_index=True)
-    rows.attrs["w2s"] = metadata
+    rows.attrs["w2s"] = TableMetadata(metadata)
     return rows
 
 

@@ -11,7 +11,7 @@ from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
-from w2s.tables.metadata import merge_metadata, read_metadata
+from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
         metadata["repeated"] = len(frame) - len(rows)
-    rows.attrs["w2s"] = metadata
+    rows.attrs["w2s"] = TableMetadata(metadata)
     return rows
 
 

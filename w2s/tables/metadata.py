@@ -5,18 +5,44 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from w2s.places.url import Where
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["METADATA_KEY", "merge_metadata", "read_metadata"]
+__all__ = ["METADATA_KEY", "TableMetadata", "merge_metadata", "read_metadata"]
 
 METADATA_KEY = b"w2s"
 _CODE_KEY = b"w2s.code"
 _LISTS = ("fields", "axes", "metrics")
+
+
+class TableMetadata(dict[str, Any]):
+    """The metadata of a frame: a dictionary that is read, not written; ``dict(metadata)`` is one to change.
+
+    Pandas copies the attributes of a frame, deeply, with every selection. This holds a whole grid, so its copy is itself:
+    a selection from a table of a large grid would otherwise take a hundred times as long.
+    """
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Return the same object."""
+        return self
+
+    def __copy__(self) -> Self:
+        """Return the same object."""
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, Any]]]:
+        """Describe the object to pickle, which would otherwise fill it item by item."""
+        return type(self), (dict(self),)
+
+    def _refuse(self, *_given: object, **_named: object) -> NoReturn:
+        """Refuse a change: every frame that was selected from this one would have it too."""
+        raise TypeError("the metadata of a table is read-only; frame.attrs['w2s'] = {**frame.attrs['w2s'], ...} replaces it")
+
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _refuse
 
 
 def read_metadata(schema: pa.Schema, part: Where) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scipy import stats
 
 from w2s.claims import seed_intervals
 from w2s.claims.resampled import Interval
-from w2s.claims.seed_intervals import over_means, over_seeds, over_share
+from w2s.claims.seed_intervals import over_least, over_means, over_seeds, over_share
 from w2s.measure.scales import CORRELATION, POSITIVE
 
 INF = math.inf
@@ -229,3 +229,30 @@ def test_many_seeds_take_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 2**20  # counts of all resamples would be 48 MB, their copies of the table 190 MB
+
+
+def test_the_least_of_several_has_the_ends_of_each() -> None:
+    values = np.random.default_rng(5).exponential(size=(12, 3)) + np.array([0.0, 0.1, 5.0])
+    value, interval, seeds = over_least(range(12), values, lambda means: means)
+    assert (value, seeds, interval.status) == (values.mean(axis=0).min(), 12, "ok")
+    alone = [over_means(range(12), values[:, k], float)[1] for k in range(3)]
+    assert interval[0] == pytest.approx(min(low for low, _ in alone), abs=1e-12)
+    wider = [over_means(range(12), values[:, k], float, level=1 - 0.01 / 6)[1] for k in range(3)]
+    assert interval[1] == pytest.approx(min(high for _, high in wider), abs=1e-12)
+
+
+def test_the_least_of_several_where_one_is_constant_or_has_no_value() -> None:
+    values = np.repeat(np.random.default_rng(6).normal(size=(9, 1)), 2, axis=1)
+    values[:, 1] = 7.0
+    above, same = over_least(range(9), values, lambda means: means)[1], over_means(range(9), values[:, 0], float)[1]
+    assert above.status == "ok"
+    assert above[0] == pytest.approx(same[0], abs=1e-12)
+    assert over_least(range(9), values - [0.0, 20.0], lambda means: means)[1].status == "tied"
+    assert over_least(range(9), values, lambda means: np.append(means, np.nan))[1].status == "undefined"
+    assert over_least(range(7), values[:7], lambda means: means)[1].status == "few_seeds"
+
+
+def test_a_correlation_that_is_hardly_resolved_says_so() -> None:
+    values = np.random.default_rng(7).normal(size=8) * 0.9
+    assert over_means(range(8), values, np.tanh, scale=CORRELATION)[1].status == "wide"
+    assert over_means(range(8), values / 20, np.tanh, scale=CORRELATION)[1].status == "ok"

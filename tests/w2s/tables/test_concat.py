@@ -35,7 +35,7 @@ def test_each_cell_once_and_a_failed_row_hides_none():
 
 def test_a_cell_of_two_codes_is_there_twice_and_in_two_groups():
     found = w2s.concat([table(["p", "q"]), table(["p", "q"], code="b", code_=0)])
-    found.attrs["w2s"]["code"] = {"s.py": ["a", "b"]}
+    found.attrs["w2s"] = {**found.attrs["w2s"], "code": {"s.py": ["a", "b"]}}
     assert w2s.summarize(found, metrics="weak_error")[["code_digest", "rows"]].to_numpy().tolist() == [["a", 2], ["b", 2]]
 
 

@@ -1,6 +1,8 @@
 """Reading a run folder."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -51,6 +53,18 @@ def test_metadata_is_united_and_survives_filters(tmp_path):
     frame = load(run_folder(tmp_path))
     assert frame.attrs["w2s"] == {**META, "axes": ["ridge", "filter"]}
     assert frame[frame["seed"] == 0].attrs == frame.attrs
+
+
+def test_a_selection_does_not_copy_the_metadata(tmp_path):
+    frame = load(run_folder(tmp_path))
+    known = frame.attrs["w2s"]
+    assert frame[frame["seed"] == 0]["gain"].attrs["w2s"] is known
+    for copied in (pickle.loads(pickle.dumps(known)), copy.copy(known), copy.deepcopy(known)):
+        assert copied == known
+    with pytest.raises(TypeError, match="read-only"):
+        known["axes"] = []
+    frame.to_parquet(tmp_path / "copy.parquet")  # pandas stores attributes as JSON
+    assert pd.read_parquet(tmp_path / "copy.parquet").attrs == frame.attrs
 
 
 def test_missing_things_are_named(tmp_path):

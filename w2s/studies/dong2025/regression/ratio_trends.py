@@ -52,16 +52,16 @@ def ratio_steps(
 ) -> Test:
     """Test that ``of`` rises (or falls) from each level of an axis to the next, in every line that ``kept`` names.
 
-    With ``ahead`` the student has to be ahead of its teacher at every level: a PGR below zero rises towards it by itself where
-    the gap grows.
+    With ``ahead`` the student has to be ahead of its teacher at the highest level: a PGR below zero rises towards it by itself
+    where the gap grows.
     """
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         lines = _lines(table, axis, 2, kept, limits)
-        what = f"{name} along {axis}, {'or log(weak/student), ' if ahead else ''}{len(lines)} lines{say}"
+        what = f"{name} along {axis}, {'or log(weak/student) at the end, ' if ahead else ''}{len(lines)} lines{say}"
         threshold = limits["least" if rises else "most"]
         nothing = f"no line along {axis} has two levels{say}"
-        lead = _of_models(log_lead) if ahead else None
+        lead = _at_the_end if ahead else None
         return trends.steps(lines, _of_models(of), what, rises=rises, threshold=threshold, nothing=nothing, lead=lead)
 
     return test
@@ -85,6 +85,10 @@ def ratio_hump(name: str, of: Callable[[Means], Values], kept: str, say: str) ->
 
 def _of_models(of: Callable[[Means], Values]) -> trends.Along:
     return lambda means: of(dict(zip(MODELS, means.T, strict=True)))
+
+
+def _at_the_end(means: Values) -> Values:
+    return _of_models(log_lead)(means[-1:])
 
 
 def _lines(table: DataFrame, axis: str, least: int, kept: str, limits: Thresholds) -> list[trends.Line]:
@@ -112,6 +116,13 @@ def _small_bias(line: trends.Line, limits: Thresholds) -> bool:
     return _reaches(line, limits) and bool(bias < fields["noise"] ** 2 * fields["d_strong"] / fields["n_transfer"])
 
 
+def _noisy(line: trends.Line, _limits: Thresholds) -> bool:
+    """Tell whether the teacher's variance at the largest noise, sigma^2 d_w/(n - d_w - 1), is larger than its bias."""
+    fields = line.fields
+    freedom = fields["n_labeled"] - fields["d_weak"] - 1
+    return bool(fields["rho_weak"] * fields["signal"] * freedom < line.levels[-1] ** 2 * fields["d_weak"])
+
+
 def _variance_first(line: trends.Line, limits: Thresholds) -> bool:
     """Tell whether a line reaches far enough, and the weak bias is below sigma^2 d_sw/d_w.
 
@@ -125,6 +136,7 @@ def _variance_first(line: trends.Line, limits: Thresholds) -> bool:
 _KEPT: Mapping[str, Callable[[trends.Line, Thresholds], bool]] = {
     "": lambda _line, _limits: True,
     "variance_first": _variance_first,
+    "noisy": _noisy,
     "many_transfers": lambda line, limits: bool(line.fields["n_transfer"] >= limits["times"] * line.fields["d_strong"]),
     "small_bias": _small_bias,
     "few_labels": lambda line, limits: bool(line.fields["n_labeled"] <= limits["times"] * line.fields["d_weak"]),
