@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from w2s.places.url import Url, Where
+
 __all__ = ["console", "short"]
 
 
@@ -28,7 +30,9 @@ def console() -> Console:
     return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
 
 
-def short(path: Path) -> str:
+def short(path: Where) -> str:
     """Write a path relative to the working folder where it lies inside it."""
+    if isinstance(path, Url):
+        return str(path)
     absolute = path.resolve()
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)

@@ -35,6 +35,7 @@ PACKAGES = (["w2s_kernels"], ["w2s"], ["sweeper"])
 SCIENCE = (
     ["errors"],
     ["files"],
+    ["places"],
     ["user_files"],
     ["artifacts"],
     ["measure"],

@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
 TrustCode = Annotated[
     bool,
@@ -97,7 +97,7 @@ def plan(
 @command(app, "Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again.")
 def launch(
     grid: GridFile,
-    out: Annotated[Path | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
+    out: Annotated[str | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
     executor: Annotated[
         str | None,
         typer.Option(
@@ -108,7 +108,7 @@ def launch(
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="worker processes, or CPUs of the local Ray cluster")] = None,
     on_error: Annotated[OnError | None, typer.Option(help="whether a failed cell ends the launch")] = None,
-    store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
+    store: Annotated[str | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
     keep_code: Annotated[
@@ -117,13 +117,14 @@ def launch(
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
+    from sweeper.folder.run_folder import run_name
     from sweeper.launching.launch import launch as run_grid
     from sweeper.launching.progress import Progress
 
     if executor is not None and ".py" in executor:
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
-    named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
+    named |= {"store": None if store is None else str(run_name(store).resolve()), "blind": blind or None}
     outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
     try:
         print_outcome(outcome)
@@ -134,16 +135,27 @@ def launch(
 
 
 @command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
-def status(run: RunPath, trust_code: TrustCode = False) -> None:
+def status(
+    run: RunName,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="read every byte and compare it with its part's digest; exit code 1 if damaged"),
+    ] = False,
+    trust_code: TrustCode = False,
+) -> None:
     from sweeper.cli.show.run import print_status
+    from sweeper.errors import Exit
     from sweeper.review.status import run_status
 
-    print_status(run_status(run, trust_code=trust_code))
+    found = run_status(run, trust_code=trust_code, verify=verify)
+    print_status(found)
+    if verify and found.damaged:
+        raise typer.Exit(int(Exit.CANNOT_WRITE))
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
 def rerun(
-    run: RunPath,
+    run: RunName,
     cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
     backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
     trust_code: TrustCode = False,
@@ -159,7 +171,7 @@ def rerun(
     app, "Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."
 )
 def verify(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
     trust_code: TrustCode = False,
@@ -180,7 +192,7 @@ def verify(
     app,
     "Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html.",
 )
-def report(run: RunPath, trust_code: TrustCode = False) -> None:
+def report(run: RunName, trust_code: TrustCode = False) -> None:
     from sweeper.review.report import make_report
 
     make_report(run, trust_code=trust_code)

@@ -1,12 +1,16 @@
-"""One part as a file: how rows are laid down, how the file is made durable, and what its footer tells."""
+"""One part as a file: how rows are laid down, how damage shows, and what the footer tells.
+
+A footer is data from anywhere: it is checked field by field, and nothing in it decides a path.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,21 +18,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
+from w2s.files.regular import NotRegularError
+from w2s.files.sealed import MARKS, seal_fault, sealed
+from w2s.places.known import place_of, source_of
+from w2s.places.url import Where
 from w2s.user_files import short_digest
 
-__all__ = ["BLOCK", "CODE", "Code", "DamagedPartError", "Part", "read_part", "status_counts", "unreadable", "write_rows"]
+__all__ = [
+    "BLOCK",
+    "CODE",
+    "Code",
+    "DamagedPartError",
+    "Part",
+    "is_whole",
+    "read_metadata",
+    "read_part",
+    "read_rows",
+    "rows_file",
+    "status_counts",
+    "unreadable",
+]
 
 BLOCK = b"w2s.block"
 """Metadata key under which a part says which block it holds."""
 CODE = b"w2s.code"
 """Metadata key under which a part says what code outside this package made its rows; parts of earlier releases lack it."""
 _LOOK = 512
+_KEY = re.compile("[0-9a-f]{24}")
+_MOST = 2**53
+_NEEDED = {"cell_id": pa.string(), "status": pa.string(), "seed": pa.int64()}
+"""Columns without which nothing can be done with a part."""
+_READING = (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError, pa.ArrowException)
+"""What reading a damaged Parquet file raises."""
 
 
 class DamagedPartError(RunError):
     """A part that cannot be read; the next launch sets it aside and computes its cells again."""
 
-    def __init__(self, path: Path, why: object) -> None:
+    def __init__(self, path: Where, why: object) -> None:
         super().__init__(f"{path} is damaged ({why}); launch the grid again to set it aside and recompute its cells")
         self.path = path
 
@@ -60,9 +87,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Part:
-    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say."""
+    """One part file, as its footer tells it; ``code`` is None for a part of an earlier release, which does not say.
 
-    path: Path
+    ``origin`` is equal for parts of one launch and code; ``merged`` lists the blocks of a file into which several parts went.
+    """
+
+    path: Where
     key: str
     study: str
     version: int
@@ -70,40 +100,140 @@ class Part:
     statuses: Mapping[str, int]
     seconds: float
     code: Code | None = None
+    origin: str = ""
+    merged: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        """Rows of each block in this file, by its key; one where no parts were merged."""
+        return self.merged or {self.key: self.rows}
 
     @property
     def failed(self) -> int:
         """Rows with status ``failed``: they are tried again by the next launch."""
         return int(self.statuses.get("failed", 0))
 
+    @property
+    def has_own_name(self) -> bool:
+        """Whether the file has the name that follows from its key."""
+        return self.path.name == f"part-{self.key}.parquet"
 
-def unreadable(path: Path, error: Exception) -> RunError:
+
+def unreadable(path: Where, error: BaseException) -> RunError:
     """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
+    if isinstance(error, NotRegularError | IsADirectoryError):
+        return DamagedPartError(path, "it is no regular file")
     if isinstance(error, OSError) and error.errno is not None:
         return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
-    return DamagedPartError(path, str(error).splitlines()[0])
+    return DamagedPartError(path, (str(error).splitlines() or [type(error).__name__])[0][:200])
 
 
-def read_part(path: Path) -> Part:
-    """Read one part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a file that is no part."""
+def read_part(path: Where, *, whole: bool = False) -> Part:
+    """Read one part's footer; with ``whole``, every byte is read and compared with the digest that the part carries.
+
+    Raises :class:`DamagedPartError`, also for a footer that no part has, and :class:`RunError` for a file that is no part. A
+    part of an earlier release has no digest: there damage behind the footer shows when rows are read.
+    """
     try:
-        metadata = pq.read_schema(path).metadata
-    except (OSError, pa.ArrowException) as error:
+        with pq.ParquetFile(pa.BufferReader(_checked(path)) if whole else source_of(path)) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            metadata = schema.metadata or {}
+    except _READING as error:
         raise unreadable(path, error) from None
+    if BLOCK not in metadata:
+        raise RunError(f"{path} is not a part of a run; move it away and launch again")
     try:
-        footer = json.loads(metadata[BLOCK])
-        return Part(
-            path=path,
-            key=footer["key"],
-            study=footer["study"],
-            version=footer["version"],
-            rows=sum(footer["statuses"].values()),
-            statuses=footer["statuses"],
-            seconds=footer["seconds"],
-            code=Code(**json.loads(metadata[CODE])) if CODE in metadata else None,
-        )
-    except (KeyError, TypeError, ValueError):
-        raise RunError(f"{path} is not a part of a run; move it away and launch again") from None
+        part = _parsed(path, json.loads(metadata[BLOCK]), json.loads(metadata[CODE]) if CODE in metadata else None)
+        origin = hashlib.blake2b(metadata.get(b"w2s", b"") + b"\0" + metadata.get(CODE, b""), digest_size=8).hexdigest()
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedPartError(path, f"its footer is not that of a part: {error}"[:200]) from None
+    if odd := [name for name, kind in _NEEDED.items() if schema.field(name).type != kind] if _has(schema) else [*_NEEDED]:
+        raise DamagedPartError(path, f"it has no column {odd[0]} of its kind")
+    if part.rows != rows:
+        raise DamagedPartError(path, f"its footer counts {part.rows} rows, it has {rows}")
+    return replace(part, origin=origin)
+
+
+def read_rows(path: Where, columns: list[str] | None = None) -> pa.Table:
+    """Read the rows of a part and compare its bytes with its digest. Raises as :func:`read_part` does."""
+    try:
+        content = _checked(path)
+        table = pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+        if missing := [name for name in columns or () if name not in table.column_names]:
+            raise DamagedPartError(path, f"it has no column {missing[0]}")
+        table.validate(full=True)
+    except _READING as error:
+        raise unreadable(path, error) from None
+    return table
+
+
+def read_metadata(path: Where) -> dict[bytes, bytes]:
+    """Read the metadata of a part whose bytes are as they were written. Raises as :func:`read_part` does."""
+    try:
+        return dict(pq.read_schema(pa.BufferReader(_checked(path))).metadata or {})
+    except _READING as error:
+        raise unreadable(path, error) from None
+
+
+def is_whole(path: Where) -> bool:
+    """Tell whether a file is a Parquet file with the bytes that it was written with, as far as it carries a digest."""
+    try:
+        pq.read_schema(pa.BufferReader(_checked(path)))
+    except _READING:
+        return False
+    return True
+
+
+def _checked(path: Where) -> bytes:
+    """Read a file and compare it with its seal, if it has one. Raises OSError and ValueError."""
+    content = place_of(path).read(path)
+    if fault := seal_fault(content):
+        raise ValueError(fault)
+    return content
+
+
+def _parsed(path: Where, footer: Any, code: Any) -> Part:
+    """Check what a footer says, field by field. Raises KeyError, TypeError and ValueError."""
+    key, study, version, seconds = (footer[name] for name in ("key", "study", "version", "seconds"))
+    statuses = footer["statuses"]
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise ValueError(f"key {key!r}"[:80])
+    if not _is_text(study):
+        raise ValueError(f"study {study!r}"[:80])
+    if not _is_count(version):
+        raise ValueError(f"version {version!r}"[:80])
+    if not isinstance(statuses, dict) or not all(_is_text(word) and _is_count(count) for word, count in statuses.items()):
+        raise ValueError(f"statuses {statuses!r}"[:80])
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
+        raise ValueError(f"seconds {seconds!r}"[:80])
+    rows, merged = sum(statuses.values()), footer.get("blocks", {})
+    if not isinstance(merged, dict) or not all(_KEY.fullmatch(key) and _is_count(count) for key, count in merged.items()):
+        raise ValueError(f"blocks {merged!r}"[:80])
+    if merged and sum(merged.values()) != rows:
+        raise ValueError("its blocks have another number of rows")
+    return Part(path, key, study, version, rows, statuses, float(seconds), _parsed_code(code), merged=merged)
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is text that can be printed; JSON can hold halves of letters."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _has(schema: pa.Schema) -> bool:
+    return all(schema.names.count(name) == 1 for name in _NEEDED)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
+
+
+def _parsed_code(code: Any) -> Code | None:
+    if code is None:
+        return None
+    for kind in (code["study"], code["parts"]):
+        if not isinstance(kind, dict) or not all(_is_text(word) for item in kind.items() for word in item):
+            raise ValueError(f"code {kind!r}"[:80])
+    return Code(code["study"], code["parts"])
 
 
 def status_counts(table: pa.Table) -> dict[str, int]:
@@ -111,17 +241,18 @@ def status_counts(table: pa.Table) -> dict[str, int]:
     return {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
 
 
-def write_rows(table: pa.Table, path: Path) -> None:
-    """Write a table as Parquet with one write: a part is small, and its columns would be a hundred writes. Raises OSError.
+def rows_file(table: pa.Table) -> memoryview:
+    """Return a table as the content of a Parquet file, for one write: its columns would be a hundred.
 
-    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice.
+    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice. Pages
+    carry checksums for readers of Parquet, and the file a digest of all its bytes (:mod:`w2s.files.sealed`).
     """
     buffer = pa.BufferOutputStream()
     bare = table.replace_schema_metadata()
-    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, **_layout(table)) as writer:
+    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, write_page_checksum=True, **_layout(table)) as writer:
         writer.write_table(bare)
-        writer.add_key_value_metadata(table.schema.metadata or {})
-    path.write_bytes(buffer.getvalue())
+        writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})
+    return memoryview(sealed(buffer.getvalue().to_pybytes()))
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from sweeper.errors import RunError
+from sweeper.folder.part import Part, read_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.plan.cut import PLANNER_VERSION
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.rows import metric_columns
+from w2s.places.url import Where
+from w2s.tables.metadata import read_metadata as read_document
 
 __all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin", "stored_study"]
 
@@ -75,17 +78,22 @@ def run_origin(folder: RunFolder) -> dict[str, Any]:
     parts = [part for part in folder.parts() if part.rows]
     if not parts:
         return _document(folder.part_path("0000-schema"))
-    recorded = {event.get("key"): float(event["time"]) for event in folder.events() if event.get("event") == "block"}
-    oldest = min(parts, key=lambda part: (recorded.get(part.key) or part.path.stat().st_mtime, part.key))
+    recorded = {event.get("key"): event.get("time") for event in folder.events() if event["event"] == "block"}
+
+    def age(part: Part) -> tuple[float, str]:
+        times = [time for key in part.blocks if (time := recorded.get(key))]
+        return (min(times) if times else folder.place.modified(part.path)), part.key
+
+    oldest = min(parts, key=age)
     return _document(oldest.path)
 
 
-def _document(part: Path) -> dict[str, Any]:
+def _document(part: Where) -> dict[str, Any]:
     try:
-        found = json.loads((pq.read_schema(part).metadata or {}).get(b"w2s", b"{}"))
-    except (OSError, ValueError, pa.ArrowException):
+        content = read_document(pa.schema([], metadata=read_metadata(part)), part)
+    except (RunError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: value for name, value in content.items() if name != "code"}
 
 
 @functools.cache

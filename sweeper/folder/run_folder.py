@@ -15,10 +15,11 @@ disk before its rename: after a power cut a part is whole or not there. The rena
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,94 +27,129 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from sweeper.errors import RunError, StoreError
-from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
+from sweeper.folder.compact import LEFT, compact
+from sweeper.folder.contents import Contents, look_at
+from sweeper.folder.events import parse_event
+from sweeper.folder.grid_file import grid_of_part, parse_grid
+from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, rows_file
 from sweeper.grid.yaml import dump_yaml
-from w2s.files.durable import whole
-from w2s.files.lock import LockError, hold, is_held
+from w2s.errors import FieldError
+from w2s.files.lock import LockError
+from w2s.places.known import place_of, source_of
+from w2s.places.url import Where, base_of, where_of
 from w2s.user_files import Source
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "run_name"]
 
 _EMPTY = "part-0000-schema"
 
 
 class RunFolder:
-    """A run folder on a file system."""
+    """A run folder, wherever it is.
 
-    def __init__(self, path: Path) -> None:
+    ``place`` has the operations on its files; relative paths in its grid start at ``base``, a folder of this machine.
+    """
+
+    def __init__(self, path: Where) -> None:
         self.path = path
+        self.place = place_of(path)
+        self.base = base_of(path)
         self.results = path / "results"
+        self.empty_part = self.results / f"{_EMPTY}.parquet"
+        self.grid_note: str | None = None
 
     @classmethod
-    def existing(cls, path: Path) -> RunFolder:
+    def existing(cls, path: Where | str) -> RunFolder:
         """Open a run folder; raise :class:`RunError` when there is none."""
-        if path.name == "results" and (path.parent / "grid.yaml").is_file():
-            path = path.parent
-        if not (path / "grid.yaml").is_file():
+        path = run_name(path)
+        folder = cls(path)
+        if path.name == "results" and cls(path.parent).read_grid() is not None:
+            return cls(path.parent)
+        if folder.read_grid() is None:
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
-        return cls(path)
+        return folder
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files that a killed writer left."""
+        self._refuse_links(self.results / "any")
         try:
-            self.results.mkdir(parents=True, exist_ok=True)
-            for leftover in (*self.results.glob(".tmp-*"), *self.path.glob(".tmp-*")):
-                leftover.unlink(missing_ok=True)
+            self.place.prepare(self.path)
+            self.place.prepare(self.results)
+            for left in self.path.glob(LEFT) if isinstance(self.path, Path) else ():
+                shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
 
     def write_empty_part(self, schema: pa.Schema) -> None:
         """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
-        path = self.results / f"{_EMPTY}.parquet"
-        if not _has_schema(path, schema):
-            self._write(schema.empty_table(), path)
+        if not _has_schema(self.empty_part, schema):
+            self._write(schema.empty_table(), self.empty_part)
+
+    def compact(self) -> None:
+        """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""
+        with contextlib.suppress(RunError):  # a foreign file, say: the next launch tells
+            if isinstance(self.results, Path) and (merged := compact(self.results, self.contents().parts)):
+                self.event("compact", files=merged)
 
     def has_rows(self) -> bool:
         """Tell whether there is a part with rows."""
-        return any(path.stem != _EMPTY for path in self.results.glob("part-*.parquet"))
+        return bool(self._files())
 
     def read_grid(self) -> dict[str, Any] | None:
-        """Return the stored resolved grid, or None before the first launch."""
-        path = self.path / "grid.yaml"
-        if not path.exists():
-            return None
+        """Return the stored resolved grid, or None before the first launch.
+
+        Where ``grid.yaml`` is lost or cannot be read, it is the grid that a part carries, and ``grid_note`` says so. Raises
+        :class:`RunError` where no part does.
+        """
+        path, self.grid_note = self.path / "grid.yaml", None
         try:
-            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
-        if not isinstance(stored, dict) or "grids" not in stored:
-            raise RunError(f"{path} is not a resolved grid")
-        return stored
+            return parse_grid(self.place.read(path))
+        except FileNotFoundError:
+            fault = None
+        except (OSError, ValueError) as error:
+            fault = error.strerror if isinstance(error, OSError) else str(error)
+        for part in (self.empty_part, *self._files()):
+            grid = grid_of_part(part)
+            if grid is not None:
+                self.grid_note = f"{path} {'is lost' if fault is None else f'cannot be read ({fault})'}; read from {part.name}"
+                return grid
+        if fault is not None:
+            raise RunError(f"{path} cannot be read: {fault}")
+        return None
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
         """Store the resolved grid, either whole or not at all."""
-        content = dump_yaml(resolved).encode()
-        self._replace(self.path / "grid.yaml", lambda temporary: temporary.write_bytes(content))
+        self.write(self.path / "grid.yaml", dump_yaml(resolved).encode())
 
     def write_code(self, source: Source) -> None:
         """Keep the files of a source, so that the rows of one digest can be traced to a text. They are never run from here."""
         place = self.path / "code" / source.digest
         for name, text in source.texts.items():
-            self._replace(place / name, functools.partial(_write_bytes, content=text))
+            self.write(place / name, text)
 
     def parts(self) -> list[Part]:
-        """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
-        return [read_part(path) for path in self._files()]
+        """Read every part's footer, each block once.
 
-    def sound_parts(self) -> tuple[list[Part], list[Path]]:
-        """Return parts whose footer can be read, and files where it cannot. Raises :class:`RunError` for a foreign file."""
-        sound, damaged = [], []
-        for path in self._files():
-            try:
-                sound.append(read_part(path))
-            except DamagedPartError:
-                damaged.append(path)
-        return sound, damaged
+        Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file.
+        """
+        contents = self.contents()
+        for error in contents.damaged:
+            raise error
+        return list(contents.parts)
 
-    def part_path(self, key: str) -> Path:
+    def contents(self, *, whole: bool = False) -> Contents:
+        """Look at the part files, as :func:`sweeper.folder.contents.look_at` does; with ``whole`` at the part without rows too.
+
+        Raises :class:`RunError` for a foreign file.
+        """
+        contents = look_at(self._files(), whole=whole)
+        if not whole or not self.place.exists(self.empty_part) or is_whole(self.empty_part):
+            return contents
+        return replace(contents, damaged=[*contents.damaged, DamagedPartError(self.empty_part, "it is not as it was written")])
+
+    def part_path(self, key: str) -> Where:
         """Return the path of a block's part."""
         return self.results / f"part-{key}.parquet"
 
@@ -124,13 +160,14 @@ class RunFolder:
 
     def write_curves(self, key: str, table: pa.Table) -> None:
         """Write a block's diagnostics by step under the name of its part, either whole or not at all."""
-        place = self.path / "curves" / f"part-{key}.parquet"
-        self._replace(place, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        self.write(self.path / "curves" / f"part-{key}.parquet", memoryview(buffer.getvalue()))
 
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
         try:
-            part.path.unlink(missing_ok=True)
+            self.place.remove(part.path)
         except OSError as error:
             raise StoreError(f"cannot remove {part.path}: {error.strerror}") from None
 
@@ -138,23 +175,25 @@ class RunFolder:
         """Move a part made by another version of the study to ``superseded/``."""
         self._move(part.path, self.path / "superseded" / f"version-{part.version}" / part.path.name)
 
-    def set_aside(self, damaged: Path) -> Path:
-        """Move a damaged part to ``superseded/`` and add ``.damaged`` to its name; return the new path."""
-        place = self.path / "superseded" / f"{damaged.name}.damaged"
+    def set_aside(self, file: Where, why: str = "damaged") -> Where:
+        """Move a file to ``superseded/`` and add a word to its name: ``damaged``, ``copy``. Return the new path."""
+        place = self.path / "superseded" / f"{file.name}.{why}"
         number = 1
-        while place.exists():
+        while self.place.exists(place):
             number += 1
-            place = place.with_name(f"{damaged.name}.{number}.damaged")
-        self._move(damaged, place)
-        self.event("damaged", part=damaged.name, moved=str(place.relative_to(self.path)))
+            place = place.with_name(f"{file.name}.{number}.{why}")
+        self._move(file, place)
+        self.event(why, part=file.name, moved=f"{place.parent.name}/{place.name}")
         return place
+
+    def give_own_name(self, part: Part) -> None:
+        """Move a part that lies under another name to the name that follows from its key, which no file has."""
+        self._move(part.path, self.part_path(part.key))
+        self.event("renamed", part=part.path.name, key=part.key)
 
     def read(self, part: Part, columns: list[str] | None = None) -> pa.Table:
         """Read the rows of a part. Raises :class:`DamagedPartError` for a file that is damaged behind its footer."""
-        try:
-            return pq.read_table(part.path, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise unreadable(part.path, error) from None
+        return read_rows(part.path, columns)
 
     def ids(self, parts: list[Part]) -> npt.NDArray[np.bytes_]:
         """Read the identities of all rows of some parts, as S32."""
@@ -165,24 +204,21 @@ class RunFolder:
 
     def event(self, kind: str, **content: Any) -> None:
         """Append one line to ``events.jsonl``."""
-        line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str) + "\n"
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **content}, default=str)
         try:
-            with (self.path / "events.jsonl").open("a", encoding="utf-8") as stream:
-                stream.write(line)
+            self.place.append(self.path / "events.jsonl", line)
         except OSError as error:
             raise StoreError(f"cannot write {self.path / 'events.jsonl'}: {error.strerror}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield every event; a line cut short by a kill is skipped."""
-        path = self.path / "events.jsonl"
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+        """Yield every event; a line that is none, such as one cut short by a kill, is skipped."""
+        for line in self.place.lines(self.path / "events.jsonl"):
+            if (event := parse_event(line)) is not None:
+                yield event
 
     def is_locked(self) -> bool:
         """Tell whether a launch holds the folder now."""
-        return is_held(self.path / ".lock")
+        return self.place.is_locked(self.path / ".lock")
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], object] | None = None) -> Iterator[None]:
@@ -192,42 +228,53 @@ class RunFolder:
         """
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(hold(self.path / ".lock", waiting))
+                stack.enter_context(self.place.lock(self.path / ".lock", waiting))
             except LockError as error:
                 raise StoreError(f"cannot lock {self.path}: {error.strerror}") from None
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path}: {error.strerror}") from None
             yield
 
-    def _files(self) -> list[Path]:
-        return [path for path in sorted(self.results.glob("part-*.parquet")) if path.stem != _EMPTY]
-
-    def _move(self, path: Path, place: Path) -> None:
+    def write(self, path: Where, content: bytes | memoryview) -> None:
+        """Write a file of the run, either whole or not at all. Raises :class:`StoreError`."""
+        self._refuse_links(path)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-        except OSError as error:
-            raise StoreError(f"cannot move {path} to {place.parent}: {error.strerror}") from None
-
-    def _write(self, table: pa.Table, path: Path) -> None:
-        self._replace(path, lambda temporary: write_rows(table, temporary))
-
-    def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
-        try:
-            with whole(path) as temporary:
-                write(temporary)
+            self.place.write(path, content)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
 
+    def _refuse_links(self, path: Where) -> None:
+        """Refuse to write through a link in the folder: it may lead anywhere. The run folder itself may be a link."""
+        while isinstance(path, Path) and path.parent not in (self.path, path):
+            path = path.parent
+            if path.is_symlink():
+                raise StoreError(f"{path} is a link, and nothing is written through one; put a folder there")
 
-def _write_bytes(path: Path, content: bytes) -> object:
-    return path.write_bytes(content)
+    def _files(self) -> list[Where]:
+        return [path for path in self.place.files(self.results, "part-", ".parquet") if path.stem != _EMPTY]
+
+    def _move(self, path: Where, place: Where) -> None:
+        self._refuse_links(place)
+        try:
+            self.place.move(path, place)
+        except OSError as error:
+            raise StoreError(f"cannot move {path} to {place.parent}: {error.strerror}") from None
+
+    def _write(self, table: pa.Table, path: Where) -> None:
+        self.write(path, rows_file(table))
 
 
-def _has_schema(path: Path, schema: pa.Schema) -> bool:
-    """Tell whether a file is a whole Parquet file with these columns and this metadata."""
+def run_name(given: Where | str) -> Where:
+    """Read the name of a run as a user gives it. Raises :class:`RunError` for what is no folder and no known URL."""
     try:
-        found = pq.read_schema(path)
-    except (OSError, pa.ArrowException):
+        return where_of(given)
+    except FieldError as error:
+        raise RunError(str(error)) from None
+
+
+def _has_schema(path: Where, schema: pa.Schema) -> bool:
+    """Tell whether a file is a whole Parquet file with these columns and this metadata."""
+    if not is_whole(path):
         return False
+    found = pq.read_schema(source_of(path))
     return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sweeper.choices import BackendName, OnError
 from sweeper.executors.registry import AUTO, check_options, find_executor, own_options
 from w2s.errors import FieldError, nearest
+from w2s.places.url import where_of
 
 __all__ = ["Compute", "overridden", "read_compute"]
 
@@ -51,6 +52,11 @@ def read_compute(written: Mapping[str, Any], folder: Path) -> Compute:
         name, given = str(first["loc"][0]), first["input"]
         hint = nearest(given, map(str, get_args(Compute.model_fields[name].annotation)))
         raise FieldError(f"compute.{name}: {given!r} is not allowed: {first['msg']}{hint}", name) from None
+    try:
+        if compute.store is not None:
+            where_of(compute.store)
+    except FieldError as error:
+        raise FieldError(f"compute.store: {error}", "store") from None
     try:
         check_options(compute.executor, compute.options, folder, known=own)
     except FieldError as error:

@@ -16,6 +16,7 @@ from sweeper.grid.conditions import Condition, excluded, restrict
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
+from w2s.places.url import Where
 
 __all__ = ["Grid", "SubGrid", "common_cells"]
 
@@ -60,7 +61,7 @@ class Grid:
     study_reference: str
     parts: tuple[SubGrid, ...]
     compute: Compute
-    out: Path
+    out: Where
     file: Path | None = None
     folder: Path = field(default_factory=Path.cwd)
 

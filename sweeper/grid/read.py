@@ -19,6 +19,7 @@ from w2s.contract.cells import cell_fields, null_inactive
 from w2s.contract.study import Study
 from w2s.errors import FieldError
 from w2s.files.paths import expand_path
+from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study
 
 __all__ = ["load_grid"]
@@ -95,19 +96,20 @@ class _GridReader(Sections):
         except FieldError as error:
             raise self.fail(str(error), "compute", error.field) from None
 
-    def out(self, top: Mapping[str, Any]) -> Path:
+    def out(self, top: Mapping[str, Any]) -> Where:
         written = top.get("out")
         if written is None:
             return self.folder / "runs" / (self.file.stem if self.file else "grid")
-        if not isinstance(written, str) or not written.strip() or "\0" in written:
+        if not isinstance(written, str):
             raise self.fail(f"out: {written!r} is not a folder name", "out")
-        if "://" in written:
-            raise self.fail(f"out: {written!r} is not a local folder; run folders live on a file system", "out")
         try:
+            if isinstance(where := where_of(written), Url):
+                return where
             os.fsencode(written)
             return Path(os.path.normpath(self.folder / expand_path(written)))
         except ValueError as error:  # a FieldError is one
-            raise self.fail(f"out: {written!r} is not a folder name: {error}", "out") from None
+            message = str(error) if isinstance(error, FieldError) else f"{written!r} is not a folder name: {error}"
+            raise self.fail(f"out: {message}", "out") from None
 
     def part(self, written: Any, shared: Mapping[str, Any], place: tuple[Any, ...]) -> SubGrid:
         block = self.mapping(written, SUB_KEYS, *place)

@@ -11,13 +11,14 @@ import yaml
 
 from sweeper.errors import GridError
 
-__all__ = ["Lines", "dump_yaml", "read_yaml"]
+__all__ = ["Lines", "dump_yaml", "load_plain", "read_yaml"]
 
 Lines = dict[tuple[Any, ...], int]
 
 _MAX_BYTES = 2 * 1024 * 1024
 _MAX_NODES = 1_000_000
 _MAX_DEPTH = 100
+_MAX_STORED = 20_000_000
 
 
 class _Core:
@@ -28,6 +29,10 @@ class _Core:
 
 class _Loader(_Core, yaml.SafeLoader):
     """Safe loader in Python: it says best what is wrong, and it is there where libyaml is not."""
+
+
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe loader in C with the rules of YAML 1.1: what :func:`dump_yaml` writes reads alike under both."""
 
 
 class _FastLoader(_Core, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -85,6 +90,35 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     lines: Lines = {}
     reader = _Reader(path, lines)
     return reader.build(node, ()), lines
+
+
+def load_plain(text: str) -> Any:
+    """Read a document that :func:`dump_yaml` wrote, or that pretends to be one, in C.
+
+    Raises yaml.YAMLError, also for what is nested too deeply or repeats itself without end.
+    """
+    try:
+        _check_size(text)
+        return yaml.load(text, Loader=_PlainLoader)
+    except (ValueError, OverflowError, RecursionError, TypeError) as error:
+        raise yaml.YAMLError((str(error).splitlines() or ["nested too deeply"])[0]) from None
+
+
+def _check_size(text: str) -> None:
+    """Count nodes as if every alias were written out. Raises yaml.YAMLError for too many of them, or too deep ones."""
+    sizes: dict[str, int] = {}
+    open_nodes: list[list[Any]] = [["", 0]]
+    for event in yaml.parse(text, Loader=_PlainLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append([event.anchor, 1])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+            sizes[anchor] = size
+            open_nodes[-1][1] += size
+        elif isinstance(event, yaml.NodeEvent):
+            open_nodes[-1][1] += sizes.get(event.anchor or "", 1) if isinstance(event, yaml.AliasEvent) else 1
+        if len(open_nodes) > _MAX_DEPTH or open_nodes[-1][1] > _MAX_STORED:
+            raise yaml.YAMLError("nested or repeated without end")
 
 
 def _fast_node(text: str) -> yaml.Node | None:

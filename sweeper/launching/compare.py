@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sweeper.errors import GridError, RunError
 from sweeper.folder.code import code_state
+from sweeper.folder.part import Part
 from sweeper.folder.provenance import stored_study
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.grid.resolved import differences, extends, read_resolved
+from w2s.places.url import Where
 
 __all__ = ["compare_code", "compare_grids", "fresh_folder", "grid_changes"]
 
@@ -44,13 +45,13 @@ def grid_changes(grid: Grid, folder: RunFolder) -> list[str]:
     return [] if extends(grid, before) else differences(grid, before)
 
 
-def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str], None]) -> None:
+def compare_code(grid: Grid, folder: RunFolder, parts: Sequence[Part], keep: bool, note: Callable[[str], None]) -> None:
     """Refuse to add rows to those that other code made, unless they may stay; say what is kept, and what is not known.
 
     Raises :class:`RunError`. Built-in studies carry a version for this; only code of the user's or of another package is looked
     at.
     """
-    state = code_state(grid.study, folder.sound_parts()[0])
+    state = code_state(grid.study, parts)
     if state.changed and not keep:
         raise RunError(
             f"the code is not the one that made the rows in {folder.path}:\n  {_lines(state.changed)}\n"
@@ -62,7 +63,7 @@ def compare_code(grid: Grid, folder: RunFolder, keep: bool, note: Callable[[str]
         note("--keep-code: these rows stay, and missing cells are computed with the code as it is now")
 
 
-def fresh_folder(grid: Grid, run: Path) -> Path:
+def fresh_folder(grid: Grid, run: Where) -> Where:
     """Return the first of ``run``, ``run-2``, ``run-3``, ... that is unused, or that this grid extends with the same code."""
     number = 1
     while True:
@@ -70,7 +71,7 @@ def fresh_folder(grid: Grid, run: Path) -> Path:
         if folder.read_grid() is None:
             return folder.path
         with contextlib.suppress(RunError):
-            if not grid_changes(grid, folder) and not code_state(grid.study, folder.sound_parts()[0]).changed:
+            if not grid_changes(grid, folder) and not code_state(grid.study, folder.contents().parts).changed:
                 return folder.path
         number += 1
 
@@ -80,7 +81,7 @@ def _read_stored(grid: Grid, stored: Mapping[str, Any], folder: RunFolder) -> Gr
     if name is not None and name != grid.study.name:
         raise RunError(f"{folder.path} holds a run of {name}, not of {grid.study.name}; name another with --out")
     try:
-        return read_resolved(stored, folder.path, study=grid.study)
+        return read_resolved(stored, folder.base, study=grid.study)
     except GridError as error:
         raise RunError(f"the grid stored in {folder.path} cannot be read by this version: {error}") from None
 

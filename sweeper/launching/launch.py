@@ -25,7 +25,7 @@ from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
 from sweeper.launching.progress import Progress
-from sweeper.launching.remaining import Remaining, find_remaining
+from sweeper.launching.remaining import Remaining, find_lost, find_remaining
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
@@ -34,9 +34,11 @@ from sweeper.plan.executor import choose_executor
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
+from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
 from w2s.files.lock import locks_are_off
+from w2s.places.url import Where, where_of
 from w2s.user_files import loaded_source
 from w2s_kernels import choose
 
@@ -50,7 +52,7 @@ _ALIKE = 3
 class Outcome:
     """What a launch did: where the table is, how many cells it computed, found and failed."""
 
-    run: Path
+    run: Where
     cells: int
     found: int = 0
     computed: int = 0
@@ -70,7 +72,7 @@ class Outcome:
 def launch(
     grid: Grid | Path | str | Mapping[str, Any],
     *,
-    out: Path | str | None = None,
+    out: Where | str | None = None,
     keep: bool = False,
     keep_code: bool = False,
     fresh: bool = False,
@@ -82,7 +84,7 @@ def launch(
     Parameters
     ----------
     grid : a grid, a grid file, or a mapping with the keys of one.
-    out : run folder; default ``runs/<grid file stem>`` beside the grid.
+    out : run folder, or URL of one; default ``runs/<grid file stem>`` beside the grid.
     keep : the grid shrank or changed, and rows outside it may stay in the folder.
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
@@ -97,7 +99,7 @@ def launch(
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
     settings = _settings(checked, compute)
-    run = Path(out) if out is not None else checked.out
+    run = _run_folder(checked, out)
     if fresh:
         run = fresh_folder(checked, run)
     plan = make_plan(checked)
@@ -108,6 +110,13 @@ def launch(
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
         return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
+
+
+def _run_folder(grid: Grid, out: Where | str | None) -> Where:
+    try:
+        return grid.out if out is None else where_of(out)
+    except FieldError as error:
+        raise GridError(f"out: {error}") from None
 
 
 def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
@@ -131,18 +140,22 @@ def _launch_locked(
     if settings.blind:
         check_blind(plan)
     compare_grids(grid, folder, keep)
-    compare_code(grid, folder, keep_code, report.note)
-    resolved = resolved_grid(grid, folder.path)
+    if folder.grid_note:
+        report.note(f"{folder.grid_note}, and written again")
+    contents = folder.contents(whole=isinstance(folder.path, Path))
+    compare_code(grid, folder, contents.parts, keep_code, report.note)
+    resolved = resolved_grid(grid, folder.base)
     metadata = run_metadata(grid, resolved)
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    remaining = find_remaining(plan, folder)
-    for place in remaining.damaged:
-        report.note(f"a damaged part is set aside in {place}; its cells are computed again")
+    remaining = find_remaining(plan, folder, contents)
+    for line in remaining.notes:
+        report.note(line)
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
+        folder.compact()
         return outcome
     if settings.backend == "auto":
         backend = choose("auto")
@@ -172,14 +185,17 @@ def _launch_locked(
                 )
                 receipts = drive(job, schedule, executor)
                 _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+                _make_whole(plan, job, executor, settings, outcome, folder, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"
+    if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
+        folder.compact()
     folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
     return outcome
 
 
-def _store(plan: Plan, settings: Compute, run: Path, remaining: Remaining) -> Path | None:
+def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Path | None:
     """Return the store of a study with artifacts, and record there what this run uses; None where it needs no store.
 
     A finished run is recorded too: it may have been moved, and the store knows only where it was.
@@ -267,6 +283,40 @@ def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
 def _event(receipt: Receipt) -> dict[str, Any]:
     content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
     return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
+
+
+def _make_whole(
+    plan: Plan, job: Job, executor: Executor, settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress
+) -> None:
+    """Compare the folder with the plan at the end of a launch; compute once more what was taken away meanwhile.
+
+    What is missing even then ends the launch with an exit code that says so.
+    """
+    lost = [] if outcome.stopped else _lost(plan, job, outcome, folder)
+    if not lost:
+        return
+    report.note(f"{outcome.pending:,} rows that were written are not in the folder; computing them again")
+    folder.event("lost", rows=outcome.pending)
+    schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
+    _collect(_blocks_only(drive(job, schedule, executor), schedule, outcome, folder, report), settings, outcome, folder, report)
+    if _lost(plan, job, outcome, folder):
+        outcome.exit = Exit.CANNOT_WRITE
+        outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
+
+
+def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Block]:
+    """Find blocks whose rows are not in the folder, and count them as pending; bring back what else has to be there."""
+    lost = find_lost(plan, folder)
+    gone = sum(block.wanted for block in lost)
+    for name in ("computed", "found", "failed"):
+        taken = min(gone, getattr(outcome, name))
+        setattr(outcome, name, getattr(outcome, name) - taken)
+        gone -= taken
+    if lost or folder.read_grid() is None or folder.grid_note:
+        folder.prepare()
+        folder.write_grid(resolved_grid(plan.grid, folder.base))
+        folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
+    return lost
 
 
 @contextlib.contextmanager

@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweeper.folder.contents import Contents
 from sweeper.folder.part import DamagedPartError, Part, status_counts
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.cut import Plan, block_key
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
 
-__all__ = ["Remaining", "find_remaining"]
+__all__ = ["Remaining", "find_lost", "find_remaining"]
 
 Ids = npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """Blocks to compute, how many cells of the grid already have a row, and where damaged parts were moved to."""
+    """Blocks to compute, how many cells of the grid already have a row, and what was put in order, a line each."""
 
     blocks: list[tuple[Block, str]]
     found: int
-    damaged: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def find_remaining(plan: Plan, folder: RunFolder) -> Remaining:
-    """Compare a plan with a folder, and clean up the folder.
+def find_remaining(plan: Plan, folder: RunFolder, contents: Contents) -> Remaining:
+    """Compare a plan with what a folder holds, and clean up the folder. Cost: O(axis values + parts), rows where cuts differ.
 
-    Damaged parts are set aside. Damage behind a footer shows only where rows have to be read; then the comparison is repeated.
+    Damaged parts are set aside, and so are copies of a part; a part under another name gets its own again. Where only footers
+    were looked at, and in parts of earlier releases, which have no digest, damage shows where rows have to be read; then the
+    comparison is repeated.
     """
-    aside = [folder.set_aside(path) for path in folder.sound_parts()[1]]
+    notes = [_damaged(folder, error) for error in contents.damaged if error.path != folder.empty_part]
+    for part in contents.copies:
+        place = folder.set_aside(part.path, "copy")
+        notes.append(f"{part.path.name} is a copy of rows that another part holds; set aside in {place}")
+    parts = []
+    for part in contents.parts:
+        if not part.has_own_name:
+            folder.give_own_name(part)
+            notes.append(f"{part.path.name} was part-{part.key}.parquet under another name; it has its own again")
+        parts.append(replace(part, path=folder.part_path(part.key)))
     while True:
         try:
-            return replace(_compare(plan, folder), damaged=tuple(aside))
+            return replace(_compare(plan, folder, parts), notes=tuple(notes))
         except DamagedPartError as error:
-            aside.append(folder.set_aside(error.path))
+            notes.append(_damaged(folder, error))
+            parts = folder.parts()
 
 
-def _compare(plan: Plan, folder: RunFolder) -> Remaining:
+def find_lost(plan: Plan, folder: RunFolder) -> list[Block]:
+    """Return what is planned and has no row, not even a failed one: after a launch, what was taken from the folder meanwhile.
+
+    Reads footers, and rows only where something is missing. Changes nothing.
+    """
+    study = plan.grid.study
+    parts = [part for part in folder.contents().parts if (part.study, part.version) == (study.name, study.version)]
+    planned = [(block, block_key(study, block)) for block in plan.blocks()]
+    wanted = {key: block.wanted for block, key in planned}
+    there = {key for part in parts for key, rows in part.blocks.items() if rows == wanted.get(key)}
+    missing = [block for block, key in planned if key not in there]
+    if not missing:
+        return []
+    have = np.sort(folder.ids([part for part in parts if not there.issuperset(part.blocks)]))
+    return [left for block in missing if (left := _minus(plan, block, have)) is not None]
+
+
+def _damaged(folder: RunFolder, error: DamagedPartError) -> str:
+    place = folder.set_aside(error.path)
+    return f"a damaged part is set aside in {place}; its cells are computed again"
+
+
+def _compare(plan: Plan, folder: RunFolder, found: list[Part]) -> Remaining:
     """Find what is left to do, given that every part can be read.
 
     Parts of another study version are set aside. A part whose key is planned and which holds all wanted cells of its block
@@ -51,21 +86,29 @@ def _compare(plan: Plan, folder: RunFolder) -> Remaining:
     """
     study = plan.grid.study
     parts = []
-    for part in folder.parts():
+    for part in found:
         if part.study == study.name and part.version != study.version:
             folder.supersede(part)
         else:
             parts.append(part)
     planned = [(block, block_key(study, block)) for block in plan.blocks()]
     wanted = {key: block.wanted for block, key in planned}
-    done = [part for part in parts if not part.failed and part.rows == wanted.get(part.key)]
-    keys = {part.key for part in done}
-    others = [part for part in parts if part.key not in wanted or not (part.failed or part.key in keys)]
+    done = [part for part in parts if not part.failed and _are_planned(part, wanted)]
+    keys = {key for part in done for key in part.blocks}
+    settled = {part.path for part in done}
+    others = [
+        part for part in parts if part.path not in settled and not (part.key in wanted and (part.failed or part.key in keys))
+    ]
     have = _in_order(others, done, folder)
     blocks = [(block, key) for block, key in planned if key not in keys]
     if have.size:
         blocks = [(left, block_key(study, left)) for block, _ in blocks if (left := _minus(plan, block, have)) is not None]
     return Remaining(blocks, plan.cells - sum(block.wanted for block, _ in blocks))
+
+
+def _are_planned(part: Part, wanted: Mapping[str, int]) -> bool:
+    """Tell whether every block of a part is planned as it is, and has all its rows."""
+    return all(rows == wanted.get(key) for key, rows in part.blocks.items())
 
 
 def _in_order(others: list[Part], done: list[Part], folder: RunFolder) -> Ids:
@@ -99,6 +142,8 @@ def _rewrite(part: Part, keep: npt.NDArray[np.bool_], folder: RunFolder) -> None
 
 def _minus(plan: Plan, block: Block, have: Ids) -> Block | None:
     """Return the block without the cells that already have a row; None when nothing is left."""
+    if not have.size:
+        return block
     ids: npt.NDArray[Any] = hex_ids(cell_ids(plan.grid.study, block))
     place = np.minimum(np.searchsorted(have, ids), have.size - 1)
     missing = (have[place] != ids).reshape(block.shape)

@@ -18,6 +18,7 @@ from w2s.contract.block import Block
 from w2s.contract.study import Study
 from w2s.errors import FieldError
 from w2s.files.paths import user_path
+from w2s.places.url import Url, Where
 
 __all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
 
@@ -38,13 +39,15 @@ def has_artifacts(study: type[Study]) -> bool:
     return study.needs is not Study.needs
 
 
-def store_folder(grid: Grid, settings: Compute, run: Path) -> Path:
+def store_folder(grid: Grid, settings: Compute, run: Where) -> Path:
     """Return the folder of the store: as the grid says, relative to it, or ``.w2s-store`` beside the run folder."""
     if settings.store is not None:
         try:
             return user_path(settings.store, grid.folder)
         except FieldError as error:
             raise GridError(f"compute.store: {error}") from None
+    if isinstance(run, Url):
+        raise GridError("compute.store: name the folder of artifacts; the run is not in one")
     return run.resolve().parent / ".w2s-store"
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.console import console
-from sweeper.errors import RunError, StoreError
+from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.yaml import dump_yaml
 from sweeper.review.page import Content, Picture, page
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
+from w2s.places.url import Where
 from w2s.summary.columns import usable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["make_report"]
 _MAX_LINES = 60
 
 
-def make_report(run: Path, *, trust_code: bool = False) -> list[Path]:
+def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
 
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
@@ -39,7 +39,7 @@ def make_report(run: Path, *, trust_code: bool = False) -> list[Path]:
         out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in its grid; they are left out")
-    for line in status.code.remarks:
+    for line in (*([status.grid_note] if status.grid_note else []), *status.code.remarks):
         out.print(line, style="yellow")
     content = _content(table)
     written = _write(table, content)
@@ -97,7 +97,7 @@ def _provenance(table: RunTable) -> dict[str, str]:
     origin, rows = table.origin, table.rows
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
-    times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches]
+    times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches if "time" in event]
     found = {
         "run folder": str(table.path),
         "package": f"w2s-sweep {origin.get('package') or 'of unknown version'}",
@@ -114,19 +114,15 @@ def _provenance(table: RunTable) -> dict[str, str]:
     return {name: str(text) for name, text in found.items() if text}
 
 
-def _write(table: RunTable, content: Content) -> list[Path]:
+def _write(table: RunTable, content: Content) -> list[Where]:
     import w2s
 
-    place = table.path / "report"
+    folder, place = RunFolder(table.path), table.path / "report"
     written = [place / "summary.csv", *(place / f"{picture.id}.png" for picture in content.pictures), place / "index.html"]
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        w2s.summarize(table.rows).to_csv(written[0], index=False)
-        for path, picture in zip(written[1:], content.pictures, strict=False):
-            path.write_bytes(picture.png)
-        written[-1].write_text(page(content), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write in {place}: {error.strerror or error}") from None
+    folder.write(written[0], w2s.summarize(table.rows).to_csv(index=False).encode())
+    for path, picture in zip(written[1:], content.pictures, strict=False):
+        folder.write(path, picture.png)
+    folder.write(written[-1], page(content).encode())
     return written
 
 

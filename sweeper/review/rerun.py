@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
@@ -20,6 +19,7 @@ from sweeper.worker.threads import one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
+from w2s.places.url import Where
 from w2s_kernels import choose
 
 __all__ = ["Comparison", "rerun_cell"]
@@ -46,7 +46,7 @@ class Comparison:
         return "differs"
 
 
-def rerun_cell(run: Path, cell: str, backend: str, *, trust_code: bool = False) -> Comparison:
+def rerun_cell(run: Where | str, cell: str, backend: str, *, trust_code: bool = False) -> Comparison:
     """Solve one stored cell in this process. ``cell`` is a cell_id or its first digits.
 
     The tolerance is max(1e-9, 50 eps condition) times the larger of the errors: alone, a cell need not have the same bits as
@@ -79,10 +79,8 @@ def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:
         raise RunError(f"{cell!r} is not a cell_id (hex digits)")
     found: list[dict[str, Any]] = []
     for part in folder.parts():
-        ids = pq.read_table(part.path, columns=["cell_id"])["cell_id"]
-        hits = pc.starts_with(ids, cell)
-        if pc.any(hits).as_py():
-            found += pq.read_table(part.path).filter(hits).to_pylist()
+        table = folder.read(part)
+        found += table.filter(pc.starts_with(table["cell_id"], cell)).to_pylist()
     if not found:
         raise RunError(f"no row of {folder.path} has a cell_id that starts with {cell}")
     if len(found) > 1:

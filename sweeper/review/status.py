@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sweeper.errors import GridError
 from sweeper.folder.code import CodeState, code_state
+from sweeper.folder.part import Part
 from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.cut import Plan, block_key, make_plan
 from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Study
+from w2s.places.url import Where
 
 __all__ = ["RunStatus", "run_status", "wanted_ids"]
 
@@ -32,7 +33,7 @@ class RunStatus:
     ``code`` says what code made the rows.
     """
 
-    run: Path
+    run: Where
     study: str
     cells: int
     done: int
@@ -47,6 +48,10 @@ class RunStatus:
     first_error: str | None = None
     running: bool = False
     damaged: int = 0
+    damage: tuple[str, ...] = ()
+    copies: int = 0
+    verified: bool = False
+    grid_note: str | None = None
     code: CodeState = field(default_factory=CodeState)
 
     @property
@@ -55,27 +60,30 @@ class RunStatus:
         return self.cells - self.done - self.failed
 
 
-def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunStatus:
+def run_status(
+    run: Where | str, *, trust_code: bool = False, study: type[Study] | None = None, verify: bool = False
+) -> RunStatus:
     """Count what a run folder holds. Reads footers only, unless rows of an earlier cut of the grid are among them.
 
-    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
+    ``verify`` reads every byte and compares it with the digests of the parts; ``trust_code`` and ``study`` are as in
+    :func:`sweeper.review.stored.stored_grid`.
     """
     folder = RunFolder.existing(run)
     grid = stored_grid(folder, trust_code=trust_code, study=study)
-    sound, damaged = folder.sound_parts()
-    parts = [part for part in sound if part.version == grid.study.version]
+    contents = folder.contents(whole=verify)
+    parts = [part for part in contents.parts if part.version == grid.study.version]
     plan = make_plan(grid)
     keys = {block_key(grid.study, block) for block in plan.blocks()}
     statuses: Counter[str] = Counter()
     outside = 0
-    if all(part.key in keys for part in parts):
+    if all(keys.issuperset(part.blocks) for part in parts):
         for part in parts:
             statuses.update(part.statuses)
     else:
-        statuses, outside = _count_rows(plan, folder)
+        statuses, outside = _count_rows(plan, folder, parts)
     failed = statuses["failed"]
     predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
-    made = [event["seconds"] for event in folder.events() if event.get("event") == "artifact" and "error" not in event]
+    made = [event.get("seconds", 0.0) for event in folder.events() if event["event"] == "artifact" and "error" not in event]
     return RunStatus(
         run=folder.path,
         study=grid.study.name,
@@ -89,9 +97,13 @@ def run_status(run: Path, *, trust_code: bool = False, study: type[Study] | None
         rates=rates,
         artifacts=len(made),
         artifact_seconds=sum(made),
-        first_error=_first_error(folder) if failed else None,
+        first_error=_first_error(folder, parts) if failed else None,
         running=folder.is_locked(),
-        damaged=len(damaged),
+        damaged=len(contents.damaged),
+        damage=tuple(str(error) for error in contents.damaged),
+        copies=len(contents.copies),
+        verified=verify,
+        grid_note=folder.grid_note,
         code=code_state(grid.study, parts),
     )
 
@@ -120,27 +132,28 @@ def _predicted(plan: Plan, share: float) -> tuple[float | None, str]:
     return share * forecast.solving, forecast.remark
 
 
-def _count_rows(plan: Plan, folder: RunFolder) -> tuple[Counter[str], int]:
-    """Count rows by status, and apart from them the rows outside the grid."""
+def _count_rows(plan: Plan, folder: RunFolder, parts: Sequence[Part]) -> tuple[Counter[str], int]:
+    """Count cells by status, each once, and apart from them the rows outside the grid. A row that is not failed goes first."""
     wanted = wanted_ids(plan)
-    statuses: Counter[str] = Counter()
-    outside = 0
-    for part in folder.sound_parts()[0]:
-        if part.version != plan.grid.study.version:
-            continue
-        table = pq.read_table(part.path, columns=["cell_id", "status"])
+    status = np.full(wanted.size, None, dtype=object)
+    outside: set[bytes] = set()
+    for part in parts:
+        table = folder.read(part, ["cell_id", "status"])
         ids = np.array(table["cell_id"].to_numpy(zero_copy_only=False), dtype="S32")
-        place = np.minimum(np.searchsorted(wanted, ids), wanted.size - 1)
-        inside = wanted[place] == ids
-        outside += int((~inside).sum())
-        statuses.update(np.array(table["status"].to_pylist(), dtype=object)[inside].tolist())
-    return statuses, outside
+        found = np.array(table["status"].to_pylist(), dtype=object)
+        place = np.minimum(np.searchsorted(wanted, ids), max(wanted.size - 1, 0))
+        inside = wanted[place] == ids if wanted.size else np.zeros(ids.size, dtype=bool)
+        outside.update(ids[~inside].tolist())
+        place, found = place[inside], found[inside]
+        better = (status[place] == None) | (found != "failed")  # noqa: E711
+        status[place[better]] = found[better]
+    return Counter(word for word in status.tolist() if word is not None), len(outside)
 
 
-def _first_error(folder: RunFolder) -> str | None:
-    for part in folder.sound_parts()[0]:
+def _first_error(folder: RunFolder, parts: Sequence[Part]) -> str | None:
+    for part in parts:
         if part.failed:
-            table = pq.read_table(part.path, columns=["cell_id", "status", "message"])
-            row = table.filter(pc.equal(table["status"], "failed")).slice(0, 1).to_pylist()[0]
-            return f"cell {row['cell_id']}: {row['message']}"
+            table = folder.read(part, ["cell_id", "status", "message"])
+            for row in table.filter(pc.equal(table["status"], "failed")).slice(0, 1).to_pylist():
+                return f"cell {row['cell_id']}: {row['message']}"
     return None

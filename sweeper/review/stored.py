@@ -15,6 +15,7 @@ from w2s.contract.study import Study
 from w2s.errors import FieldError
 from w2s.files.datafile import Content
 from w2s.files.paths import expand_path
+from w2s.places.url import Url
 from w2s.user_files import is_file_reference
 
 __all__ = ["stored_grid"]
@@ -34,9 +35,9 @@ def stored_grid(
     if study is None and not trust_code and is_file_reference(reference):
         _refuse_inside(folder, "study", reference.rpartition(":")[0] or reference)
     if check_files and not trust_code:
-        for file in _code_files(read_resolved(stored, folder.path, study=study)):
+        for file in _code_files(read_resolved(stored, folder.base, study=study)):
             _refuse_inside(folder, "method", file)
-    return read_resolved(stored, folder.path, check_files=check_files, study=study)
+    return read_resolved(stored, folder.base, check_files=check_files, study=study)
 
 
 def _code_files(grid: Grid) -> Iterator[str]:
@@ -50,6 +51,8 @@ def _code_files(grid: Grid) -> Iterator[str]:
 
 
 def _refuse_inside(folder: RunFolder, what: str, file: str) -> None:
+    if isinstance(folder.path, Url):
+        return  # no file of this machine lies in it
     run = folder.path.resolve()
     try:
         place = run / expand_path(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import RunError
@@ -12,9 +11,11 @@ from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.plan.cut import make_plan
+from sweeper.review.columns import rows_problem
 from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
+from w2s.places.url import Where
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +33,7 @@ class RunTable:
     origin: Mapping[str, Any]
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Where:
         """Return the run folder."""
         return self.status.run
 
@@ -43,7 +44,7 @@ class RunTable:
         return " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def read_run(path: Path, *, trust_code: bool = False, study: type[Study] | None = None) -> RunTable:
+def read_run(path: Where | str, *, trust_code: bool = False, study: type[Study] | None = None) -> RunTable:
     """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
 
     ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
@@ -64,8 +65,10 @@ def read_run(path: Path, *, trust_code: bool = False, study: type[Study] | None 
     status = run_status(folder.path, study=study)
     try:
         rows = w2s.load(folder.path, cell=study.Cell)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(str(error)) from None
+    if problem := rows_problem(rows, study):
+        raise RunError(f"the rows in {folder.path} are no table of {study.name}: {problem}")
     if status.outside:
         rows = rows[rows["cell_id"].isin(wanted_ids(make_plan(grid)).astype(str))]
     return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))

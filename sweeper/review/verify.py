@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import RunError
 from sweeper.folder.provenance import frozen_claim
+from sweeper.folder.run_folder import run_name
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
 from w2s.claims.seed_intervals import LEVEL
+from w2s.places.url import Where
 from w2s.tables.concat import concat
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ class Verification:
         return min(1.0, self.intervals * (1.0 - LEVEL))
 
 
-def verify(runs: Sequence[Path], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
+def verify(runs: Sequence[Where | str], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:
     """Test every claim of every study on the rows of its runs together.
 
     A cell that two runs have counts once; ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`. Raises
     :class:`RunError` for a folder that is no run, an unfinished run (unless ``partial``), a study without claims, and runs of
     one study that disagree on its version or on what was frozen.
     """
-    tables = [read_run(path, trust_code=trust_code) for path in dict.fromkeys(path.resolve() for path in runs)]
+    tables = [read_run(path, trust_code=trust_code) for path in dict.fromkeys(run_name(path).resolve() for path in runs)]
     by_study: dict[str, list[RunTable]] = {}
     for table in tables:
         if table.unfinished and not partial:
@@ -135,7 +136,7 @@ def _together(runs: Sequence[RunTable]) -> tuple[DataFrame, int]:
 def _frozen(runs: Sequence[RunTable]) -> dict[str, Mapping[str, Any]]:
     """Return the claims as they were when the runs were launched; RunError where two runs froze different numbers."""
     found: dict[str, Mapping[str, Any]] = {}
-    origin: dict[str, Path] = {}
+    origin: dict[str, Where] = {}
     for run in runs:
         for name, stored in (run.origin.get("claims") or {}).items():
             content = {**_UNTOLD, **stored}

@@ -64,7 +64,7 @@ def run_pilot(grid: Grid, count: int | None, metric: str, half_width: float, pro
     pilot = first_seeds(grid, count)
     if _holds(grid, pilot):
         progress.note(f"{grid.out} holds the pilot; every row that is there is used, the column seeds says how many")
-        compare_code(grid, RunFolder(grid.out), False, progress.note)
+        compare_code(grid, RunFolder(grid.out), RunFolder(grid.out).contents().parts, False, progress.note)
     else:
         outcome = launch(pilot, progress=progress)
         if outcome.pending or outcome.failed:
@@ -124,7 +124,7 @@ def _holds(grid: Grid, pilot: Grid) -> bool:
     stored = folder.read_grid()
     if stored is None or not folder.has_rows() or stored_study(folder) not in (None, grid.study.name):
         return False
-    return extends(read_resolved(stored, folder.path, study=grid.study), pilot)
+    return extends(read_resolved(stored, folder.base, study=grid.study), pilot)
 
 
 def _cut(part: SubGrid, count: int) -> SubGrid:

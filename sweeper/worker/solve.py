@@ -25,6 +25,7 @@ from w2s.contract.block import Block
 from w2s.contract.memo import Memo
 from w2s.contract.rows import failed_rows, rows_table
 from w2s.contract.study import Study
+from w2s.places.url import Where
 from w2s.studies.registry import find_study
 from w2s.user_files import code_files
 from w2s_kernels import Backend, choose
@@ -41,7 +42,7 @@ class Job:
 
     study: str
     base: Path
-    run: Path
+    run: Where
     backend: str
     metadata: Mapping[bytes, bytes]
     store: Path | None = None

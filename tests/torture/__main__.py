@@ -57,7 +57,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             tally = put_in(Bench(Path(folder)), count, arguments.seed)
         tallies.append(tally)
-        print(f"{tally.fault}: {tally.injected:,} injected, {len(tally.wrong)} wrong, {time.monotonic() - start:.0f} s", flush=True)
+        print(
+            f"{tally.fault}: {tally.injected:,} injected, {len(tally.wrong)} wrong, {time.monotonic() - start:.0f} s",
+            flush=True,
+        )
         for line in tally.wrong:
             print(f"    {line}", flush=True)
     table = [" | ".join(cells) for cells in (HEADINGS, ("---",) * len(HEADINGS), *(tally.line() for tally in tallies))]

@@ -1,8 +1,9 @@
 """Where finished artifacts lie: one folder per key, published whole, computed by one process at a time.
 
-    STORE/<2 digits>/<key>/artifact.json    what it is: function, version, arguments, inputs, seconds, libraries
+    STORE/<2 digits>/<key>/artifact.json    what it is: function, version, arguments, inputs, seconds, digests of its files
     STORE/<2 digits>/<key>/...              its files (safetensors, Arrow, JSON)
     STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints)
+    STORE/damaged/<key>-<digits>/           values that were not as they were written, until `remove_unused`
     STORE/leases/<key>                      held while a process computes
     STORE/runs/<hash>.json                  which keys a run uses
     STORE/leases/runs                       held while a run is noted, and while what no run uses is removed
@@ -25,13 +26,17 @@ from typing import Any
 
 from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
+from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, is_key, read_manifest, write_manifest
 from w2s.files.durable import publish
 from w2s.files.lock import hold, try_hold
+from w2s.files.regular import read_regular
+from w2s.places.known import place_of
+from w2s.places.url import Where, where_of
 
 __all__ = ["ArtifactError", "Store", "Work"]
 
-_MANIFEST = "artifact.json"
 _RUNS = "runs"
+_MOST = 1 << 26
 
 
 class ArtifactError(RuntimeError):
@@ -66,23 +71,26 @@ class Store:
         return self.path / call.key[:2] / call.key
 
     def has(self, call: Call) -> bool:
-        """Tell whether the value is there, whole."""
-        place = self.place(call)
+        """Tell whether the value is there, whole: its files are compared with their digests, once in a process."""
         try:
-            files = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))["files"]
-            return all((place / name).stat().st_size == size for name, size in files.items())
-        except (OSError, ValueError, KeyError):
+            check_value(self.place(call))
+        except (OSError, ManifestError):
             return False
+        return True
 
     def get(self, call: Call) -> Path:
-        """Return the folder of a finished value; raise :class:`ArtifactError` when there is none."""
-        if not self.has(call):
-            raise ArtifactError(f"{call!r} is not in {self.path}")
+        """Return the folder of a finished value; raise :class:`ArtifactError` when there is none, or it is damaged."""
+        try:
+            check_value(self.place(call))
+        except OSError:
+            raise ArtifactError(f"{call!r} is not in {self.path}") from None
+        except ManifestError as error:
+            raise ArtifactError(f"{call!r} in {self.path} is damaged: {error}; a launch makes it again") from None
         return self.place(call)
 
     def manifest(self, call: Call) -> dict[str, Any]:
         """Return the record of a finished value."""
-        return dict(json.loads((self.get(call) / _MANIFEST).read_text(encoding="utf-8")))
+        return read_manifest(self.get(call))
 
     def missing(self, calls: Iterable[Call]) -> list[Call]:
         """List the calls still to be made, inputs first. A call that only finished values need is left out."""
@@ -96,6 +104,7 @@ class Store:
         """
         with hold(self._lease(call.key), lambda: note(f"{call!r} is being computed by another process; waiting for it")):
             if not self.has(call):
+                self._set_aside(call, note)
                 self._run(call, note)
         return self.place(call)
 
@@ -105,7 +114,7 @@ class Store:
             self.compute(needed, note)
         return self.get(call)
 
-    def register(self, run: Path, keys: Iterable[str]) -> None:
+    def register(self, run: Where, keys: Iterable[str]) -> None:
         """Record which values a run uses, so that :meth:`in_use` knows them; a later record of the same run replaces it.
 
         A running :meth:`remove_unused` is waited for, and later ones know the run: a value that exists after this call stays.
@@ -119,23 +128,34 @@ class Store:
             partial.replace(place / f"{name}.json")
 
     def in_use(self) -> dict[str, set[str]]:
-        """Return the keys in use, by run folder, for the runs that still exist."""
+        """Return the keys in use, by run folder, for the runs that still exist.
+
+        Raises :class:`ArtifactError` for a note that is damaged: nobody knows what its run uses.
+        """
         found = {}
         for note in sorted((self.path / _RUNS).glob("*.json")):
-            content = json.loads(note.read_text(encoding="utf-8"))
-            if (Path(content["run"]) / "grid.yaml").is_file():
-                found[content["run"]] = set(content["keys"])
+            run, keys = _read_note(note)
+            try:
+                place = where_of(run)
+                if place_of(place).exists(place / "grid.yaml"):
+                    found[run] = keys
+            except (OSError, ValueError):  # what no path can be
+                continue
         return found
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all finished values."""
-        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
-            yield manifest.parent.name
+        for manifest in self.path.glob(f"??/*/{MANIFEST}"):
+            if is_key(manifest.parent.name):
+                yield manifest.parent.name
 
     def manifests(self) -> Iterator[dict[str, Any]]:
-        """Yield the record of every finished value, with its ``key``."""
-        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
-            yield {"key": manifest.parent.name, **json.loads(manifest.read_text(encoding="utf-8"))}
+        """Yield the record of every finished value, with its ``key``; of one whose record is damaged, ``key`` and ``fault``."""
+        for key in self.keys():
+            try:
+                yield read_manifest(self.path / key[:2] / key) | {"key": key}
+            except (OSError, ManifestError) as error:
+                yield {"key": key, "fault": str(error)}
 
     def remove_unused(self, keep: Collection[str] = ()) -> tuple[int, int]:
         """Remove finished values and scratch that no existing run uses and whose key is not in ``keep``.
@@ -145,7 +165,8 @@ class Store:
         """
         with hold(self._lease(_RUNS)):
             used = set(keep).union(*self.in_use().values())
-            removed = [self._remove(folder, used) for folder in [*self.path.glob("??/*"), *self.path.glob("scratch/*")]]
+            places = [*self.path.glob("??/*"), *self.path.glob("scratch/*"), *self.path.glob("damaged/*")]
+            removed = [self._remove(folder, used) for folder in places]
         return sum(count for count, _ in removed), sum(size for _, size in removed)
 
     def _remove(self, folder: Path, used: Collection[str]) -> tuple[int, int]:
@@ -153,10 +174,10 @@ class Store:
 
         Returns how many values were removed, and their bytes.
         """
-        left = folder.name.startswith(".")  # by a process that was killed
-        key = folder.name[1:].partition("-")[0] if left else folder.name
-        if not folder.is_dir() or (key in used and not left):
-            return 0, 0
+        left = folder.name.startswith(".") or folder.parent.name == "damaged"  # by a process that was killed, or set aside
+        key = folder.name.lstrip(".").partition("-")[0] if left else folder.name
+        if not is_key(key) or folder.is_symlink() or not folder.is_dir() or (key in used and not left):
+            return 0, 0  # in use, or nothing that a store makes
         with try_hold(self._lease(key)) as held:
             if not held:
                 return 0, 0
@@ -166,6 +187,16 @@ class Store:
             folder.replace(gone)
             shutil.rmtree(gone)
         return int(not left and folder.parent.name != "scratch"), size
+
+    def _set_aside(self, call: Call, note: Callable[[str], None]) -> None:
+        """Move what lies at the place of a call and is no whole value out of the way."""
+        place = self.place(call)
+        if not place.is_symlink() and not (place / MANIFEST).exists():
+            return  # never finished
+        aside = self.path / "damaged" / f"{call.key}-{secrets.token_hex(4)}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        place.replace(aside)
+        note(f"{call!r} was damaged and is set aside in {aside}; it is made again")
 
     def _run(self, call: Call, note: Callable[[str], None]) -> None:
         place = self.place(call)
@@ -197,15 +228,26 @@ class Store:
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "files": {
-                str(item.relative_to(folder)): item.stat().st_size for item in sorted(folder.rglob("*")) if item.is_file()
-            },
         }
-        (folder / _MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_manifest(folder, content)
 
     def _lease(self, key: str) -> Path:
         """Return the lock file of a key."""
         return self.path / "leases" / key
+
+
+def _read_note(note: Path) -> tuple[str, set[str]]:
+    """Read which keys a run uses. Raises :class:`ArtifactError` for anything else than a note that a store wrote."""
+    try:
+        content = json.loads(read_regular(note, _MOST))
+        run, keys = content["run"], content["keys"]
+        if isinstance(run, str) and isinstance(keys, list) and all(isinstance(key, str) for key in keys):
+            return run, set(keys)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise ArtifactError(
+        f"{note}, which says what a run uses, is damaged; launch that run again, or remove this file if the run is gone"
+    )
 
 
 def _files(folder: Path) -> list[Path]:

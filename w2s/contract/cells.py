@@ -208,7 +208,7 @@ def value_digest(name: str, value: Any) -> tuple[int, int]:
 _SCALARS = (int, float, str, bool)
 
 
-@functools.lru_cache(maxsize=65536, typed=True)  # equal values of different types, True and 1, are different values
+@functools.lru_cache(maxsize=1 << 18, typed=True)  # equal values of different types, True and 1, are different values
 def _scalar_digest(name: str, value: Any) -> tuple[int, int]:
     return _digest(name, value)
 

@@ -35,8 +35,7 @@ def hold(path: Path, waiting: Callable[[], object] | None = None) -> Iterator[No
     The file is made, its folder too, and stays. Not reentrant. Raises OSError where the file cannot be opened for writing, and
     :class:`LockError` where its file system has no locks, unless ``W2S_LOCKS=none``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as stream:
+    with _opened(path) as stream:
         try:
             if not _lock(stream, wait=False):
                 if waiting is not None:
@@ -54,9 +53,15 @@ def try_hold(path: Path) -> Iterator[bool]:
 
     Raises :class:`LockError` where the file system has no locks, whatever ``W2S_LOCKS`` says: nobody could tell who is at work.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as stream:
+    with _opened(path) as stream:
         yield _lock(stream, wait=False)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a lock file for writing and make it where it is missing; never through a link, and without waiting for a pipe."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def lock_problem(folder: Path) -> str:
@@ -91,7 +96,7 @@ def _lock(stream: IO[bytes] | int, *, wait: bool) -> bool:
 def is_held(path: Path) -> bool:
     """Tell whether some process has a lock, by reading only; False where there is no file or it may not be read."""
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s.places.known import place_of
+from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+_BLOCK_KEY = b"w2s.block"
+_LISTS = 5
 
-def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.DataFrame:
+
+def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
@@ -32,19 +37,39 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     and a study that is not registered (one in a file) leaves such rows null.
 
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
-    a Parquet file or when parts of different studies or study versions are mixed.
+    a Parquet file, when a part is damaged (its bytes are not those that its digest was taken of), or when parts of different
+    studies or study versions are mixed.
+
+    A cell counts once, however many files hold it (the "conflicted copy" of a tool that synchronises folders, say): a row that
+    is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
+    were left out for that, where there were any.
     """
-    parts = _parts(Path(run))
-    with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
-        tables = list(pool.map(_read, parts))
+    parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
+    strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
     if cell is not None:
         tables = [with_added_fields(table, cell) for table in tables]
         metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
     frame = _to_frame(tables)
-    frame.attrs["w2s"] = TableMetadata(metadata)
-    return frame
+    rows = _each_once(frame, [len(table) for table in tables], strangers)
+    if len(rows) < len(frame):
+        metadata["repeated"] = len(frame) - len(rows)
+    rows.attrs["w2s"] = TableMetadata(metadata)
+    return rows
+
+
+def _read_all(run: Where) -> tuple[list[Where], list[pa.Table]]:
+    """Read all parts of a run; where a launch has just merged small parts, the list is made again."""
+    for left in reversed(range(_LISTS)):
+        parts = _parts(run)
+        try:
+            with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
+                return parts, list(pool.map(_read, parts))
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError
 
 
 def _registered(name: Any) -> type[Cell] | None:
@@ -55,38 +80,75 @@ def _registered(name: Any) -> type[Cell] | None:
         return None
 
 
-def _parts(path: Path) -> list[Path]:
+def _parts(path: Where) -> list[Where]:
     """List the Parquet files of a run folder, a results folder or one file, sorted by name."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
+    place = place_of(path)
+    if not place.is_folder(path):
+        if place.exists(path):
+            return [path]
         raise FileNotFoundError(
             f"{path} does not exist. Expected a run folder (with results/*.parquet), a results folder or a .parquet file"
         )
     results = path / "results"
-    folder = results if results.is_dir() else path
-    parts = sorted(part for part in folder.glob("*.parquet") if not part.name.startswith("."))
+    parts: list[Where] = place.files(results if place.is_folder(results) else path, suffix=".parquet")
     if not parts:
         raise FileNotFoundError(f"{path} is no run folder: expected {results}/*.parquet, found no finished part")
     return parts
 
 
-def _read(part: Path) -> pa.Table:
+def _read(part: Where) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from w2s.files.regular import NotRegularError
+    from w2s.files.sealed import seal_fault
+
     try:
+        content = place_of(part).read(part)
+        fault = seal_fault(content)
+        if fault:
+            raise ValueError(f"{part} is damaged: {fault}")
         # One thread per file: the pool above already works on several.
-        return pq.ParquetFile(part).read(use_threads=False)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{part} is not a Parquet file: {error}") from error
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+        if fault is None:
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, OverflowError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, NotRegularError):
+            raise
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{part} is not a Parquet file, or it is damaged: {why}") from error
+    return table
+
+
+def _is_stranger(schema: pa.Schema, part: Where) -> bool:
+    """Tell whether a part of a run has another name than its own."""
+    try:
+        return bool(part.stem != f"part-{json.loads((schema.metadata or {})[_BLOCK_KEY])['key']}")
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -> pd.DataFrame:
+    """Leave out rows of cells that are there more than once."""
+    import numpy as np
+
+    if not {"cell_id", "status"} <= set(frame.columns) or not frame["cell_id"].duplicated().any():
+        return frame
+    rank = 2 * (frame["status"] == "failed").to_numpy() + np.repeat(strangers, lengths)
+    best = frame.iloc[np.argsort(rank, kind="stable")].drop_duplicates("cell_id")
+    return best.sort_index().reset_index(drop=True)
 
 
 def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.
-    table = pa.concat_tables([item.replace_schema_metadata(None) for item in tables], promote_options="permissive")
+    try:
+        table = pa.concat_tables([item.replace_schema_metadata(None) for item in tables], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise ValueError(f"parts do not fit together: {str(error).splitlines()[0]}") from None
+    if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
     frame: pd.DataFrame = table.to_pandas()
     for name, field in zip(table.column_names, table.schema, strict=True):
         if pa.types.is_nested(field.type):  # arrays cannot be group keys, tuples can

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from w2s.places.url import Where
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,28 +45,76 @@ class TableMetadata(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _refuse
 
 
-def read_metadata(schema: pa.Schema, part: Path) -> dict[str, Any]:
+def read_metadata(schema: pa.Schema, part: Where) -> dict[str, Any]:
     """Return the document in a schema's metadata; empty where there is none, ValueError where it is no JSON object."""
     metadata = schema.metadata or {}
     raw = metadata.get(METADATA_KEY)
     if raw is None:
         return {}
-    content = json.loads(raw)
+    content = _loaded(raw, part)
     if not isinstance(content, dict):
         raise ValueError(f"{part}: schema metadata {METADATA_KEY.decode()!r} must be a JSON object, got {raw[:60]!r}")
+    if odd := next((name for name, is_right in _KINDS.items() if name in content and not is_right(content[name])), None):
+        raise ValueError(f"{part}: {odd!r} in its metadata is {str(content[odd])[:60]!r}, which it cannot be")
     if _CODE_KEY in metadata:
-        code = json.loads(metadata[_CODE_KEY])
+        code = _loaded(metadata[_CODE_KEY], part)
+        if not (isinstance(code, dict) and all(isinstance(kind, dict) and _are(kind, str) for kind in code.values())):
+            raise ValueError(f"{part}: schema metadata {_CODE_KEY.decode()!r} is not a table of digests")
         content["code"] = {name: [digest] for kind in code.values() for name, digest in kind.items()}
     return content
 
 
-def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> dict[str, Any]:
+def _loaded(raw: bytes, part: Where) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{part}: its metadata is no JSON") from None
+
+
+def _are(values: Any, kind: type) -> bool:
+    """Tell whether this is a list or table of values of one kind."""
+    found = values.values() if isinstance(values, dict) else values if isinstance(values, list) else [None]
+    return all(isinstance(value, kind) for value in found)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _are_claims(claims: Any) -> bool:
+    return isinstance(claims, dict) and all(_is_claim(claim) for claim in claims.values())
+
+
+def _is_claim(claim: Any) -> bool:
+    if not isinstance(claim, dict) or not all(isinstance(claim.get(name, ""), str) for name in _TEXTS_OF_CLAIMS):
+        return False
+    thresholds = claim.get("thresholds", {})
+    return isinstance(thresholds, dict) and all(
+        isinstance(value, int | float) and abs(value) < math.inf for value in thresholds.values()
+    )
+
+
+_TEXTS_OF_CLAIMS = ("says", "where", "expected", "reason")
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "study": lambda value: isinstance(value, str),
+    "version": lambda value: isinstance(value, int),
+    **dict.fromkeys(_LISTS, lambda value: isinstance(value, list) and _are(value, str)),
+    "pgr": lambda value: isinstance(value, dict) and _are(value, str),
+    "seeds_draw": _is_text,
+    "libraries": lambda value: isinstance(value, dict) and _are(value, str),
+    **dict.fromkeys(("package", "python", "machine", "commit"), _is_text),
+    "claims": _are_claims,
+}
+"""What may stand under the names that are read; a table may come from anywhere."""
+
+
+def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Where]) -> dict[str, Any]:
     """Merge the descriptions of all parts: lists are united in order, other keys are those of the first part that has them.
 
     ``code`` lists by name of a file or module the digests that it had when rows were made.
     """
     merged: dict[str, Any] = {}
-    origin: dict[str, Path] = {}
+    origin: dict[str, Where] = {}
     for content, part in zip(contents, parts, strict=True):
         for key in ("study", "version"):
             if key in merged and key in content and merged[key] != content[key]:

@@ -20,6 +20,8 @@ from w2s.contract.rows import PROVENANCE
 
 __all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
 
+_MOST_DAMAGED = 5
+
 
 def print_status(status: RunStatus) -> None:
     """Print counts, rate, first error and what to do next."""
@@ -30,6 +32,8 @@ def print_status(status: RunStatus) -> None:
     for name, count in sorted(status.statuses.items()):
         if name not in ("ok", "failed"):
             out.print(f"  {count:,} of them {name}")
+    if status.grid_note:
+        out.print(status.grid_note)
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
     for line in status.code.remarks:
@@ -37,6 +41,13 @@ def print_status(status: RunStatus) -> None:
     if status.damaged:
         parts = "1 damaged part" if status.damaged == 1 else f"{status.damaged:,} damaged parts"
         out.print(f"{parts}: the next launch sets aside what cannot be read and computes those cells again")
+    for line in status.damage[:_MOST_DAMAGED] if status.verified else ():
+        out.print(f"  {line}")
+    if status.copies:
+        files = "1 file holds" if status.copies == 1 else f"{status.copies:,} files hold"
+        out.print(f"{files} rows that another part holds; they count once, the next launch sets them aside")
+    if status.verified and not status.damaged:
+        out.print("every part is as it was written")
     if status.artifacts:
         out.print(f"{status.artifacts:,} artifacts made in {status.artifact_seconds:,.1f} s")
     if status.done and status.seconds:

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from sweeper.console import console
-from sweeper.errors import RunError
-from w2s.artifacts import Store
+from sweeper.errors import RunError, StoreError
+from w2s.artifacts import ArtifactError, Store
 
 __all__ = ["collect_garbage", "print_store"]
 
@@ -16,11 +16,17 @@ def print_store(path: Path) -> None:
     """Print the artifacts of a store by function, with their size, and the runs that use them."""
     store, out = _existing(path), console()
     lines: dict[str, Counter[str]] = {}
+    damaged = 0
     for manifest in store.manifests():
+        if "fault" in manifest:
+            damaged += 1
+            continue
         lines.setdefault(manifest["function"], Counter()).update(count=1, bytes=sum(manifest["files"].values()))
     for function, line in sorted(lines.items()):
         out.print(f"{line['count']:>7,}  {line['bytes'] / 2**20:>10,.1f} MiB  {function}")
-    for run, keys in store.in_use().items():
+    if damaged:
+        out.print(f"{damaged:>7,}  damaged, and made again by the next launch that needs them")
+    for run, keys in _in_use(store).items():
         out.print(f"{len(keys):>7,} used by {run}")
 
 
@@ -28,13 +34,25 @@ def collect_garbage(path: Path, *, dry_run: bool) -> None:
     """Remove the artifacts that no existing run uses, or say how much space that would free."""
     store = _existing(path)
     if dry_run:
-        used = set[str]().union(*store.in_use().values())
+        used = set[str]().union(*_in_use(store).values())
         unused = [manifest for manifest in store.manifests() if manifest["key"] not in used]
-        size = sum(sum(manifest["files"].values()) for manifest in unused)
+        size = sum(sum(manifest.get("files", {}).values()) for manifest in unused)
         console().print(f"{len(unused):,} artifacts, {size / 2**20:,.1f} MiB, would be removed; {len(used):,} are in use")
         return
-    count, size = store.remove_unused()
+    try:
+        count, size = store.remove_unused()
+    except ArtifactError as error:
+        raise RunError(str(error)) from None
+    except OSError as error:
+        raise StoreError(f"cannot write in {path}: {error.strerror}") from None
     console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(list(store.keys())):,} are left")
+
+
+def _in_use(store: Store) -> dict[str, set[str]]:
+    try:
+        return store.in_use()
+    except ArtifactError as error:
+        raise RunError(str(error)) from None
 
 
 def _existing(path: Path) -> Store:

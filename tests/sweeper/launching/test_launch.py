@@ -9,9 +9,11 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import GridError, RunError, launch, load_grid
+from sweeper.cli import app
 from sweeper.errors import Exit, StoreError
 
 READ = "import pandas; print(len(pandas.read_parquet({!r})))"
@@ -271,3 +273,20 @@ def test_places_that_cannot_be_written(bench):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["", "foo://bucket/run", "s3:/bucket/run"])
+def test_an_empty_name_and_an_unknown_url_are_no_folders(bench, monkeypatch, name):
+    bench.grid()
+    monkeypatch.chdir(bench.folder)
+    before = sorted(bench.folder.rglob("*"))
+    for command in (
+        ["launch", "grid.yaml", "--out", name],
+        ["launch", "grid.yaml", "--store", name],
+        ["status", name],
+        ["verify", name],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+        assert f"{name!r} is no" in done.stderr
+    assert sorted(path for path in bench.folder.rglob("*") if "__pycache__" not in path.parts) == before
