@@ -11,6 +11,7 @@ import typer
 from sweeper.choices import BackendName, OnError
 from sweeper.cli.guard import command, mute_output, write_any_text
 from sweeper.cli.store import store_app
+from sweeper.cli.supervisor import supervise
 from w2s.predictions.kinds import Kind
 
 __all__ = ["app", "main"]
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_SOLVING = ("launch", "plan", "rerun")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
@@ -35,8 +37,11 @@ TrustCode = Annotated[
 
 
 def main() -> None:
-    """Run ``w2s-sweep`` with the arguments of this process."""
+    """Run ``w2s-sweep`` with the arguments of this process; commands that run a study's code do so in a child."""
     write_any_text()
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in _SOLVING:
+        sys.exit(supervise(app, again=name == "launch"))
     app()
 
 
@@ -128,7 +133,7 @@ def launch(
     try:
         print_outcome(outcome)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # a closed pipe, or a terminal that has gone
         mute_output()
     raise typer.Exit(int(outcome.exit))
 

@@ -181,7 +181,7 @@ def _outcome(task: bytes) -> tuple[str, object]:
         return "done", pickle.loads(task)()
     except StoreError as problem:
         return "store", str(problem)
-    except SystemExit as problem:
-        return "exit", f"SystemExit: {problem}"
     except Exception as problem:
         return "raised", f"{type(problem).__name__}: {problem}"
+    except BaseException as problem:
+        return "exit", f"{type(problem).__name__}: {problem}"

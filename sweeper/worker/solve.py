@@ -6,19 +6,23 @@ Rows never travel through the scheduler: the worker writes them itself and hands
 from __future__ import annotations
 
 import os
+import socket
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sweeper.errors import UnseenFolderError
 from sweeper.folder.part import Code, status_counts
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.token import Token, check_token
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
+from sweeper.worker.failure import describe_error, raise_interrupt
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
@@ -37,6 +41,7 @@ class Job:
     """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use.
 
     ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks.
+    ``token`` is what a worker must find in the run folder.
     """
 
     study: str
@@ -46,15 +51,23 @@ class Job:
     metadata: Mapping[bytes, bytes]
     store: Path | None = None
     source: str | None = None
+    token: Token | None = None
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
         return find_study(self.study, self.base, self.source)
 
+    def check_folders(self) -> None:
+        """Raise :class:`sweeper.errors.UnseenFolderError` where this process does not see the folders of the launch."""
+        if self.token is not None:
+            check_token(self.token)
+        if self.store is not None and not self.store.is_dir():
+            raise UnseenFolderError(f"{socket.gethostname()} does not see the store {self.store}")
+
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a worker returns for one block."""
+    """What a worker returns for one block; of one that failed also its first cell, with the values that it has of the axes."""
 
     key: str
     rows: int
@@ -63,6 +76,7 @@ class Receipt:
     error: str | None
     first_cell: str | None
     pid: int
+    axes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
@@ -77,7 +91,7 @@ def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
 def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     """Solve a block and write its part; ``memo`` keeps what it has in common with others.
 
-    An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
+    Whatever the study raises becomes ``failed`` rows with its message, SystemExit too; only a folder that cannot be written raises
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
@@ -90,9 +104,9 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)
             curves = study(store).curves(block) if store is not None else None
-    except Exception as problem:
-        error = "".join(traceback.format_exception_only(problem)).strip()
-        return record_failure(job, block, error, time.perf_counter() - start)
+    except BaseException as problem:
+        raise_interrupt(problem)
+        return record_failure(job, block, describe_error(problem, study), time.perf_counter() - start)
     if curves is not None:
         RunFolder(job.run).write_curves(block_key(study, block), curves)
     return _record(job, study, block, table, time.perf_counter() - start, code)
@@ -112,8 +126,12 @@ def _record(
     statuses = status_counts(table)
     footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
     RunFolder(job.run).write_part(key, table.replace_schema_metadata({**job.metadata, **code.metadata()}), footer)
-    first = None if error is None else table["cell_id"][0].as_py()
-    return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
+    failed = pc.index(table["status"], "failed").as_py()
+    if failed < 0:
+        return Receipt(key, table.num_rows, statuses, seconds, error, None, os.getpid())
+    first = table.slice(failed, 1).to_pylist()[0]
+    axes = {name: first[name] for axis in block.axes for name in axis.names}
+    return Receipt(key, table.num_rows, statuses, seconds, error or first["message"], first["cell_id"], os.getpid(), axes)
 
 
 def block_code(study: Study, block: Block) -> Code:

@@ -113,6 +113,8 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(_statuses(unusual))
     if outcome.first_error:
         out.print(f"first error: {outcome.first_error}")
+        if outcome.first_cell:
+            out.print(f"  in {outcome.first_cell}")
     if outcome.stopped:
         out.print(f"{outcome.stopped}; launch again to resume")
     if outcome.exit == Exit.DONE:
