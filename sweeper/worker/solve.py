@@ -153,7 +153,7 @@ def solve_rows(
     start = time.perf_counter()
     solver = study() if store is None else study(store)
     solver.memo = memo
-    solved = solver.solve(block, backend)
+    solved = solver.solve(block.copy(), backend)  # whatever it does to its block, the rows are those that were asked for
     return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start, code))
 
 
