@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["THREAD_VARIABLES", "gpu_count", "physical_memory", "usable_cpus"]
+__all__ = ["THREAD_VARIABLES", "gpu_count", "oom_kills", "physical_memory", "usable_cpus"]
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -43,6 +43,15 @@ def _cgroup_quota() -> float | None:
 def physical_memory() -> int:
     """Return the memory of this machine in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def oom_kills() -> int:
+    """Count the processes that the kernel of this machine has killed for want of memory; 0 where it does not say."""
+    try:
+        counts = Path("/proc/vmstat").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in counts.splitlines() if line.startswith("oom_kill ")), 0)
 
 
 def gpu_count() -> int:

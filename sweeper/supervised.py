@@ -49,7 +49,7 @@ _endings: list[str] = []
 
 def attach(page: Page, ending: str | None) -> None:
     """Tell everything on this page from now on; ``ending`` says how the process before this one died, if there was one."""
-    global _page  # noqa: PLW0603  one process has one parent
+    global _page
     _page = page
     _endings[:] = [ending] if ending else []
 

@@ -113,6 +113,9 @@ def launch(
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="worker processes, or CPUs of the local Ray cluster")] = None,
     on_error: Annotated[OnError | None, typer.Option(help="whether a failed cell ends the launch")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="fail a block that takes longer; with processes and ray")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
@@ -128,6 +131,7 @@ def launch(
     if executor is not None and ".py" in executor:
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
+    named["time_limit"] = time_limit
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
     outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
     try:

@@ -34,7 +34,7 @@ __all__ = [
     "choose",
     "executor_names",
     "find_executor",
-    "in_a_process",
+    "in_processes",
     "own_options",
 ]
 
@@ -164,10 +164,10 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
     return Choice(_BUILTIN[name], _options_of(_BUILTIN[name], written), reason)
 
 
-def in_a_process(choice: Choice) -> Choice:
-    """Return the choice of one worker process, for a launch whose own process a study has ended before."""
+def in_processes(written: Mapping[str, Any]) -> Choice:
+    """Return the choice of worker processes, for a launch whose own process must not be the one that solves."""
     kind = _BUILTIN["processes"]
-    return Choice(kind, _options_of(kind, {"cpus": 1}), choice.reason)
+    return Choice(kind, _options_of(kind, written))
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sweeper.errors import Exit, GridError, StoreError, UserError
 from sweeper.executors.base import Executor, Setup
-from sweeper.executors.registry import in_a_process
+from sweeper.executors.registry import AUTO, in_processes
 from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.token import written_token
@@ -92,7 +92,7 @@ def launch(
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
     progress : where to report; none by default.
-    compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
+    compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
         they override the grid's ``compute:``.
 
     Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM, SIGHUP) leaves a folder from which the
@@ -167,6 +167,7 @@ def _launch_locked(
         store,
         None if source is None else source.digest,
         tokens.enter_context(written_token(folder.path.resolve())),
+        settings.time_limit,
     )
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(plan, settings, schedule, remaining, report, given)
@@ -228,7 +229,14 @@ def _executor(
     some = any(call.gpus > 0 for call in schedule.by_key.values())
     if choice.kind.name == "inline" and (ending := ending_before()):
         report.note(f"the study ended the process of this launch ({ending}); the rest is solved in a process of its own")
-        choice = in_a_process(choice)
+        choice = in_processes({"cpus": 1})
+    if choice.kind.name == "inline" and settings.time_limit is not None:
+        if settings.executor != AUTO:
+            raise GridError(
+                "compute.time_limit: inline has no worker that could be ended; take processes or ray", plan.grid.file
+            )
+        choice = in_processes(settings.options)
+        report.note(f"executor {choice.kind.name}: a time limit needs workers")
     return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
 
 

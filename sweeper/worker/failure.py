@@ -10,7 +10,7 @@ from typing import Any
 from sweeper.signals import interrupted
 from w2s.user_files import plain_name
 
-__all__ = ["describe_error", "raise_interrupt"]
+__all__ = ["describe_error", "folder_of", "raise_interrupt"]
 
 _LONGEST = 4000
 
@@ -29,7 +29,7 @@ def describe_error(problem: BaseException, owner: Any = None) -> str:
 
     Letters that UTF-8 has not are written as escapes, and a text of more than 4,000 letters is cut.
     """
-    text = "".join(traceback.format_exception_only(problem)).strip().removeprefix(_folder_of(type(problem)))
+    text = "".join(traceback.format_exception_only(problem)).strip().removeprefix(_import_folder(type(problem)))
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}..."
@@ -37,7 +37,15 @@ def describe_error(problem: BaseException, owner: Any = None) -> str:
     return f"{text} ({place})" if place else text
 
 
-def _folder_of(kind: type[BaseException]) -> str:
+def folder_of(owner: Any) -> Path | None:
+    """Return the folder of the file in which a study or a function is written; None where there is none."""
+    try:
+        return Path(inspect.getfile(owner)).parent
+    except (TypeError, OSError):
+        return None
+
+
+def _import_folder(kind: type[BaseException]) -> str:
     """Return the part of an error's name that says from which folder it was imported, and differs between machines."""
     name = plain_name(kind.__module__)
     return f"{kind.__module__.removesuffix(name)}" if kind.__module__ != name else ""
@@ -45,11 +53,9 @@ def _folder_of(kind: type[BaseException]) -> str:
 
 def _place(problem: BaseException, owner: Any) -> str | None:
     """Return file and line of the innermost frame that lies in the folder of the owner's file; None where there is none."""
-    try:
-        home = Path(inspect.getfile(owner)).parent
-    except (TypeError, OSError):
+    home, found = folder_of(owner), None
+    if home is None:
         return None
-    found = None
     for frame, line in traceback.walk_tb(problem.__traceback__):
         file = Path(frame.f_code.co_filename)
         if file.is_relative_to(home):

@@ -6,6 +6,7 @@ Rows never travel through the scheduler: the worker writes them itself and hands
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,9 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.token import Token, check_token
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
-from sweeper.worker.failure import describe_error, raise_interrupt
+from sweeper.worker.failure import describe_error, folder_of, raise_interrupt
+from sweeper.worker.halve import halves
+from sweeper.worker.limit import limited, where_it_stood
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
@@ -33,7 +36,7 @@ from w2s.studies.registry import find_study
 from w2s.user_files import code_files
 from w2s_kernels import Backend, choose
 
-__all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows"]
+__all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows", "time_is_over"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Job:
     """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use.
 
     ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks.
-    ``token`` is what a worker must find in the run folder.
+    ``token`` is what a worker must find in the run folder; ``time_limit`` the most seconds that a block may take.
     """
 
     study: str
@@ -52,6 +55,7 @@ class Job:
     store: Path | None = None
     source: str | None = None
     token: Token | None = None
+    time_limit: float | None = None
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
@@ -67,7 +71,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a worker returns for one block; of one that failed also its first cell, with the values that it has of the axes."""
+    """What a worker returns for one block; of one that failed also its first cell, with the values that it has of the axes.
+
+    A block that is ``too_large`` for this machine's memory has no rows: its halves are to be solved instead.
+    """
 
     key: str
     rows: int
@@ -77,6 +84,7 @@ class Receipt:
     first_cell: str | None
     pid: int
     axes: Mapping[str, Any] = field(default_factory=dict)
+    too_large: bool = False
 
 
 def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
@@ -99,14 +107,19 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     keep_freed_memory()
     start = time.perf_counter()
     try:
-        with one_thread():
+        with limited(job.run, block_key(study, block), job.time_limit), one_thread():
             store = None if job.store is None else Store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)
             curves = study(store).curves(block) if store is not None else None
     except BaseException as problem:
         raise_interrupt(problem)
-        return record_failure(job, block, describe_error(problem, study), time.perf_counter() - start)
+        error = describe_error(problem, study)
+        if isinstance(problem, MemoryError):
+            if halves(block):
+                return Receipt(block_key(study, block), 0, {}, 0.0, error, None, os.getpid(), too_large=True)
+            error = f"{error}; the process held {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB at most"
+        return record_failure(job, block, error, time.perf_counter() - start)
     if curves is not None:
         RunFolder(job.run).write_curves(block_key(study, block), curves)
     return _record(job, study, block, table, time.perf_counter() - start, code)
@@ -117,6 +130,17 @@ def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> 
     study = job.find_study()
     table = failed_rows(study, block, error, _provenance(job.backend, seconds))
     return _record(job, study, block, table, seconds, Code(), error=error)
+
+
+def time_is_over(job: Job, block: Block) -> str | None:
+    """Say that a block took longer than the launch allows, and where it was, if that is why its worker ended; else None."""
+    if job.time_limit is None:
+        return None
+    study = job.find_study()
+    where = where_it_stood(job.run, block_key(study, block), folder_of(study))
+    if where is None:
+        return None
+    return f"the block took longer than the time limit of {job.time_limit:g} s{f' (it was in {where})' if where else ''}"
 
 
 def _record(

@@ -20,7 +20,7 @@ import ray
 import ray.exceptions
 
 from sweeper.cpus import THREAD_VARIABLES, usable_cpus
-from sweeper.errors import RunError, StoreError, UnseenFolderError, UserError
+from sweeper.errors import ClusterError, RunError, StoreError, UnseenFolderError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.counters import SweepCounters
@@ -200,7 +200,7 @@ def _share(gpus: float, cpus: float) -> tuple[float, float]:
 
 
 def _outcome(task: Task, reference: Any) -> Finished:
-    """Return a task's result, or why there is none; raise the error of an unwritable folder."""
+    """Return a task's result, or why there is none; raise the error of an unwritable folder, or of a cluster that has gone."""
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
@@ -208,7 +208,13 @@ def _outcome(task: Task, reference: Any) -> Finished:
             raise StoreError(str(error.cause)) from None
         return Finished(task, error=f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.OutOfMemoryError as error:
-        return Finished(task, error=f"the worker ran out of memory: {str(error).splitlines()[0]}")
+        return Finished(task, error=f"the worker ran out of memory: {' '.join(str(error).split())[:400]}", memory=True)
+    except ray.exceptions.LocalRayletDiedError:
+        raise ClusterError(
+            "the Ray cluster has gone: its process on this machine (raylet) died; launch again to resume"
+        ) from None
+    except ray.exceptions.NodeDiedError:
+        return Finished(task, error="the node died: NodeDiedError", innocent=True)
     except ray.exceptions.RayError as error:
         return Finished(task, error=f"the worker died: {type(error).__name__}")
 

@@ -171,7 +171,9 @@ def test_a_study_that_breaks_its_contract(bench, fault, says):
     assert {r["message"] for r in table(outcome.run).to_pylist()} == {says}
 
 
-@pytest.mark.parametrize(("fault", "column"), [("masked", "student_error"), ("masked_misfit", "misfit"), ("masked_status", None)])
+@pytest.mark.parametrize(
+    ("fault", "column"), [("masked", "student_error"), ("masked_misfit", "misfit"), ("masked_status", None)]
+)
 def test_masked_values_are_null_with_a_status(bench, fault, column):
     outcome = inline(bench.grid(FAULTY.replace("FAULT", fault)))
     rows = {r["seed"]: r for r in table(outcome.run).to_pylist()}
@@ -192,7 +194,9 @@ def test_a_study_cannot_change_which_rows_are_asked_for(bench, fault, failed):
     rows = table(outcome.run).to_pylist()
     assert sorted(r["seed"] for r in rows) == [0, 1, 3]
     assert {r["fault"] for r in rows} == {fault}
-    assert {r["message"] for r in rows} == ({"ValueError: assignment destination is read-only (faulty.py:100)"} if failed else {None})
+    assert {r["message"] for r in rows} == (
+        {"ValueError: assignment destination is read-only (faulty.py:100)"} if failed else {None}
+    )
 
 
 @pytest.mark.parametrize("fault", ["nan", "inf"])
