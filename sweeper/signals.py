@@ -1,7 +1,7 @@
 """Signals that end a launch, as interrupts: SIGINT, SIGTERM (batch systems), SIGHUP (the terminal has gone).
 
-The first is a :class:`KeyboardInterrupt`. The second is not heard, so that it does not cut off the end that the first began; the
-third and later ones are interrupts again, for a person who will not wait. A leaf: any room may ask what has been seen.
+The first is a :class:`KeyboardInterrupt`. The second is not heard, so that it does not cut off the end that the first began;
+the third and later ones are interrupts again, for a person who will not wait. A leaf: any room may ask what has been seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a process that solves tells the one that watches over it, in a page of memory that both see.
 
-``w2s-sweep launch`` solves small grids in its own process, which a study can end: by ``os._exit``, or by a fault in compiled code.
-So the command is a child, and its parent sees how it ended. Outside the command line nobody watches, and nothing is told.
+``w2s-sweep launch`` solves small grids in its own process, which a study can end: by ``os._exit``, or by a fault in compiled
+code. So the command is a child, and its parent sees how it ended. Outside the command line nobody watches, and nothing is told.
 """
 
 from __future__ import annotations

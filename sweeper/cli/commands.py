@@ -143,11 +143,18 @@ def launch(
 
 
 @command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
-def status(run: RunPath, trust_code: TrustCode = False) -> None:
-    from sweeper.cli.show.run import print_status
+def status(
+    run: RunPath,
+    failed: Annotated[bool, typer.Option("--failed", help="list failed cells, together by their message")] = False,
+    trust_code: TrustCode = False,
+) -> None:
+    from sweeper.cli.show.run import print_failures, print_status
+    from sweeper.review.failures import failures
     from sweeper.review.status import run_status
 
     print_status(run_status(run, trust_code=trust_code))
+    if failed:
+        print_failures(failures(run, trust_code=trust_code))
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")

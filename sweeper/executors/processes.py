@@ -13,7 +13,6 @@ import json
 import os
 import pickle
 import queue
-import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.connection import wait as wait_for_any
 
-from sweeper.cpus import THREAD_VARIABLES, gpu_count, oom_kills, usable_cpus
+from sweeper.cpus import THREAD_VARIABLES, gpu_count, held_memory, oom_kills, usable_cpus
 from sweeper.errors import StoreError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import ProcessesOptions
@@ -129,7 +128,7 @@ class ProcessesExecutor(Executor):
             code = worker.process.wait()
             content = f"the worker died: {_ending(code)}"
             if code == -signal.SIGKILL and oom_kills() > worker.oom_kills:
-                kind, content = "memory", f"{content} for want of memory; the largest worker held {_peak()} MiB"
+                kind, content = "memory", f"{content} for want of memory; the largest worker held {held_memory(children=True)}"
             worker.pipe.close()
             self._workers.remove(worker)
         if kind == "store":
@@ -154,11 +153,6 @@ def _start_worker(*, sees_gpus: bool) -> _Worker:
     )
     theirs.close()  # the worker has the only other end: its death closes the pipe
     return _Worker(process, ours, sees_gpus, oom_kills())
-
-
-def _peak() -> int:
-    """Return the memory in MiB that the largest of all ended workers has held."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 
 
 def _ending(code: int) -> str:

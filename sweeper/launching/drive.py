@@ -120,7 +120,7 @@ class _Loop:
                 yield receipt
 
     def _lost(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Iterator[Receipt]:
-        """Arrange that the blocks of a lost task are solved again, one by one; yield the receipts of those that are given up."""
+        """Yield receipts of blocks of a lost task that are given up; the others are tried again, one by one."""
         for block in task.blocks:
             if (late := time_is_over(self.job, block)) is not None:
                 yield record_failure(self.job, block, late)
@@ -132,7 +132,7 @@ class _Loop:
                 yield record_failure(self.job, block, _reason(finished, attempt))
 
     def _halve(self, block: Block) -> None:
-        """Arrange that a block which is too large for the memory is solved in halves."""
+        """Submit the halves of a block that is too large for the memory."""
         self._retry.extend(_Attempt(BlocksTask(self.job, (half,))) for half in halves(block))
 
     def _made(self, attempt: _Attempt, task: ArtifactTask, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:

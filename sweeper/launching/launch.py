@@ -92,11 +92,11 @@ def launch(
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
     progress : where to report; none by default.
-    compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
-        they override the grid's ``compute:``.
+    compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor
+        (``address``, ``cpus``); they override the grid's ``compute:``.
 
-    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM, SIGHUP) leaves a folder from which the
-    same call resumes.
+    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM, SIGHUP) leaves a
+    folder from which the same call resumes.
 
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sweeper.console import printable
+
 if TYPE_CHECKING:
     from sweeper.worker.make import ArtifactReceipt
     from sweeper.worker.solve import Receipt
@@ -36,6 +38,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a text on a line of its own."""
+        text = printable(text)
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
             return

@@ -6,7 +6,6 @@ Rows never travel through the scheduler: the worker writes them itself and hands
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.cpus import held_memory
 from sweeper.errors import UnseenFolderError
 from sweeper.folder.part import Code, status_counts
 from sweeper.folder.run_folder import RunFolder
@@ -99,7 +99,7 @@ def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
 def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     """Solve a block and write its part; ``memo`` keeps what it has in common with others.
 
-    Whatever the study raises becomes ``failed`` rows with its message, SystemExit too; only a folder that cannot be written raises
+    Whatever the study raises becomes ``failed`` rows with its message, SystemExit too; only an unwritable folder raises
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
@@ -118,7 +118,7 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
         if isinstance(problem, MemoryError):
             if halves(block):
                 return Receipt(block_key(study, block), 0, {}, 0.0, error, None, os.getpid(), too_large=True)
-            error = f"{error}; the process held {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB at most"
+            error = f"{error}; the process held {held_memory()}"
         return record_failure(job, block, error, time.perf_counter() - start)
     if curves is not None:
         RunFolder(job.run).write_curves(block_key(study, block), curves)

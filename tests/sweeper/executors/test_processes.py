@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_ray_launch import DONG, PROBE, alive, descendants
+from kin import alive, descendants
+from test_ray_launch import DONG, PROBE
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import launch
