@@ -25,10 +25,16 @@ class EndingSignals:
     """A context in which signals that end are interrupts. In another thread than the main one it changes nothing.
 
     SIGINT is heard also where the shell made the process ignore it; SIGHUP is not, since ``nohup`` asks for that.
+
+    Parameters
+    ----------
+    numbers : the signals.
+    obey : leave what is raised to the handler that was there before, and take note only: for a worker that another library ends.
+
     """
 
-    def __init__(self, numbers: Collection[signal.Signals] = _ENDING) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: Collection[signal.Signals] = _ENDING, *, obey: bool = False) -> None:
+        self._numbers, self._obey = numbers, obey
         self._before: dict[signal.Signals, Any] = {}
         self._held = False
 
@@ -53,9 +59,12 @@ class EndingSignals:
         """Let nothing interrupt from now on: what is left takes no time."""
         self._held = True
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         _counts["seen"] += 1
         supervised.tell_signals(_counts["seen"])
+        if self._obey and callable(before := self._before.get(signal.Signals(number))):
+            before(number, frame)
+            return
         if not self._held and _counts["seen"] != _PATIENT:
             raise KeyboardInterrupt
 

@@ -16,12 +16,12 @@ _LONGEST = 4000
 
 
 def raise_interrupt(problem: BaseException) -> None:
-    """Raise KeyboardInterrupt where a signal asked for it, whatever the study has made of that.
+    """Raise what a signal has raised, whatever the study has made of that: KeyboardInterrupt, SystemExit in some workers.
 
-    An interrupt without a signal is the study's own, and an error like any other.
+    Either of them without a signal is the study's own, and an error like any other.
     """
     if interrupted():
-        raise KeyboardInterrupt from problem
+        raise (KeyboardInterrupt() if isinstance(problem, Exception) else problem)
 
 
 def describe_error(problem: BaseException, owner: Any = None) -> str:

@@ -34,8 +34,8 @@ _LOOK_SECONDS = 1.0
 
 
 def _run_task(task: Task) -> Any:
-    """Do a task in a worker. A task that is cancelled gets an interrupt, which is told from one that a study raises."""
-    with EndingSignals((signal.SIGINT,)):
+    """Do a task in a worker. Ray cancels it by SIGINT and ends the worker by SIGTERM: no errors of the study."""
+    with EndingSignals((signal.SIGINT, signal.SIGTERM), obey=True):
         try:
             return task()
         except UnseenFolderError as problem:

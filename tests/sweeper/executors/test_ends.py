@@ -161,6 +161,7 @@ def test_signals_end_every_executor_alike(bench, executor, signals):
     assert (end["exit"], end["failed"]) == (130, 0)
     assert end["pending"] > 0
     wait_until(lambda: not any(alive(pid) for pid in below), 20)
+    assert set(pq.read_table(run / "results")["status"].to_pylist()) == {"ok"}, "no worker took its end for an error"
     assert launch(bench.folder / "grid.yaml", executor="inline").exit == 0
     rows = pq.read_table(run / "results").to_pylist()
     assert len(rows) == len({row["cell_id"] for row in rows}) == 40
