@@ -29,7 +29,7 @@ class EndingSignals:
     Parameters
     ----------
     numbers : the signals.
-    obey : leave what is raised to the handler that was there before, and take note only: for a worker that another library ends.
+    obey : leave what is raised to the handler that was there before: for a worker that another library ends.
 
     """
 

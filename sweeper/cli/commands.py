@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -130,7 +130,7 @@ def launch(
 
     if executor is not None and ".py" in executor:
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
-    named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
+    named: dict[str, Any] = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named["time_limit"] = time_limit
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
     outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)

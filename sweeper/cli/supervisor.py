@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from sweeper import supervised
 from sweeper.errors import Exit
@@ -99,7 +100,7 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[signal.Signals, object]:
+def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[signal.Signals, Any]:
     """Pass signals on to the child, unless it has them already: a terminal sends one to both."""
 
     def later() -> None:
@@ -113,7 +114,7 @@ def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[sign
         timer.daemon = True
         timer.start()
 
-    before: dict[signal.Signals, object] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, hear)

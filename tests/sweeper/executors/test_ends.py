@@ -139,8 +139,8 @@ def running(bench, executor):
     ("executor", "signals"),
     [
         ("inline", [signal.SIGHUP]),
-        ("inline", [signal.SIGTERM] * 2),
-        ("processes", [signal.SIGHUP]),
+        pytest.param("inline", [signal.SIGTERM] * 2, marks=pytest.mark.slow),
+        pytest.param("processes", [signal.SIGHUP], marks=pytest.mark.slow),
         ("processes", [signal.SIGTERM] * 2),
         pytest.param("ray", [signal.SIGHUP], marks=[pytest.mark.ray, pytest.mark.slow]),
         pytest.param("ray", [signal.SIGTERM] * 3, marks=pytest.mark.ray),

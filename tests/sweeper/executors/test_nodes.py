@@ -19,6 +19,7 @@ from workbench import events, table, wait_until
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.fault,
+    pytest.mark.slow,
     pytest.mark.timeout(240),
     pytest.mark.skipif(
         subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0,
