@@ -32,11 +32,11 @@ class Token:
 def written_token(run: Path) -> Iterator[Token]:
     """Write a token of random content into a run folder, and remove it at the end. Raises :class:`StoreError`.
 
-    Tokens that a killed launch has left are removed: the caller holds the folder's lock.
+    What a killed launch has left of its own is removed: the caller holds the folder's lock.
     """
     token = Token(run / f".token-{secrets.token_hex(8)}", secrets.token_hex(16))
     try:
-        for leftover in run.glob(".token-*"):
+        for leftover in (*run.glob(".token-*"), *run.glob(".late-*")):
             leftover.unlink(missing_ok=True)
         token.path.write_text(token.content, encoding="ascii")
     except OSError as error:

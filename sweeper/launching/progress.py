@@ -61,12 +61,15 @@ class Progress:
         from rich.progress import Progress as Bar
 
         columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-        with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=self.stream)) as bar:
-            self._bar, self._task = bar, bar.add_task("cells", total=total, completed=done, rate="")
-            try:
-                yield
-            finally:
-                self._bar = None
+        bar = Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=self.stream))
+        bar.start()
+        self._bar, self._task = bar, bar.add_task("cells", total=total, completed=done, rate="")
+        try:
+            yield
+        finally:
+            self._bar = None
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                bar.stop()
 
     def advance(self, receipt: Receipt) -> None:
         """Count the cells of one block."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -165,6 +167,30 @@ def test_signals_end_every_executor_alike(bench, executor, signals):
     assert launch(bench.folder / "grid.yaml", executor="inline").exit == 0
     rows = pq.read_table(run / "results").to_pylist()
     assert len(rows) == len({row["cell_id"] for row in rows}) == 40
+
+
+TERMINAL = """
+import os, pty, select, sys
+from pathlib import Path
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "sweeper.cli", "launch", "grid.yaml", "--executor", "inline"])
+while len(list(Path("runs/grid/results").glob("part-*"))) < 3:
+    if select.select([terminal], [], [], 0.05)[0]:
+        os.read(terminal, 10_000)
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_terminal_that_goes_is_an_interrupt(bench):
+    """The progress bar can no longer be drawn, nor can anything be printed."""
+    bench.grid(SLOW)
+    command = [sys.executable, "-c", TERMINAL]
+    done = subprocess.run(command, cwd=bench.folder, env=bench.environment, timeout=90, capture_output=True, check=False)
+    assert done.returncode == 130, done.stderr
+    (end,) = events(bench.folder / "runs" / "grid", "end")
+    assert (end["exit"], end["failed"]) == (130, 0)
 
 
 @pytest.mark.ray
