@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from pathlib import Path
 
-__all__ = ["Exit", "GridError", "RunError", "StoreError", "UserError"]
+__all__ = ["ClusterError", "Exit", "GridError", "RunError", "StoreError", "UnseenFolderError", "UserError"]
 
 
 class Exit(IntEnum):
@@ -39,5 +39,15 @@ class RunError(UserError):
 
 class StoreError(UserError):
     """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to resume."""
+
+    code = Exit.CANNOT_WRITE
+
+
+class UnseenFolderError(StoreError):
+    """A worker that does not see the run folder: rows that it wrote would be lost."""
+
+
+class ClusterError(UserError):
+    """A cluster that has gone. What is computed stays valid, and cells that waited stay pending; launch again to resume."""
 
     code = Exit.CANNOT_WRITE

@@ -7,18 +7,19 @@ axis and running again with nothing to do are the same path.
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import Exit, GridError, StoreError
+from sweeper.errors import Exit, GridError, StoreError, UserError
 from sweeper.executors.base import Executor, Setup
+from sweeper.executors.registry import AUTO, in_processes
 from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.token import Token, written_token
 from sweeper.grid.compute import Compute, overridden
+from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import resolved_grid
@@ -31,6 +32,8 @@ from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, use
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
+from sweeper.signals import EndingSignals
+from sweeper.supervised import ending_before
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
@@ -60,6 +63,7 @@ class Outcome:
     artifacts: int = 0
     exit: Exit = Exit.DONE
     first_error: str | None = None
+    first_cell: str | None = None
     stopped: str | None = None
     statuses: dict[str, int] = field(default_factory=dict)
 
@@ -90,11 +94,11 @@ def launch(
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
     progress : where to report; none by default.
-    compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
-        they override the grid's ``compute:``.
+    compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor
+        (``address``, ``cpus``); they override the grid's ``compute:``.
 
-    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
-    same call resumes.
+    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM, SIGHUP) leaves a
+    folder from which the same call resumes.
 
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
@@ -108,8 +112,9 @@ def launch(
     report = progress or Progress.silent()
     if locks_are_off():
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
-    with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
-        return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
+    waiting = f"another launch is at work in {run}; waiting for it to end"
+    with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
+        return _launch_locked(plan, folder, settings, report, given, signals, tokens, keep=keep, keep_code=keep_code)
 
 
 def _run_folder(grid: Grid, out: Where | str | None) -> Where:
@@ -132,6 +137,8 @@ def _launch_locked(
     settings: Compute,
     report: Progress,
     given: Collection[str],
+    signals: EndingSignals,
+    tokens: contextlib.ExitStack,
     *,
     keep: bool,
     keep_code: bool,
@@ -172,27 +179,45 @@ def _launch_locked(
         metadata,
         store,
         None if source is None else source.digest,
+        _token(folder.path.resolve(), tokens),
+        settings.time_limit,
     )
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(plan, settings, schedule, remaining, report, given)
-    with _signals_as_interrupt():
-        try:
-            with executor, report.running(total=plan.cells, done=remaining.found):
-                where = executor.describe()
-                more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
-                folder.event(
-                    "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
-                )
-                receipts = drive(job, schedule, executor)
-                _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
-                _make_whole(plan, job, executor, settings, outcome, folder, report)
-        except KeyboardInterrupt:
-            outcome.exit = Exit.INTERRUPTED
-            outcome.stopped = "interrupted"
-    if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
-        folder.compact()
-    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
+    try:
+        with executor, report.running(total=plan.cells, done=remaining.found):
+            signals.take()
+            where = executor.describe()
+            more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
+            folder.event(
+                "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
+            )
+            receipts = drive(job, schedule, executor)
+            _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+            _make_whole(plan, job, executor, settings, outcome, folder, report)
+        if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
+            folder.compact()
+    except KeyboardInterrupt:
+        outcome.exit = Exit.INTERRUPTED
+        outcome.stopped = "interrupted"
+    except BaseException as error:
+        outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
+        with contextlib.suppress(StoreError):
+            _end(outcome, folder, signals)
+        raise
+    _end(outcome, folder, signals)
     return outcome
+
+
+def _token(run: Where, tokens: contextlib.ExitStack) -> Token | None:
+    """Write the file by which workers prove that they see the run folder; a bucket is the same wherever it is seen from."""
+    return tokens.enter_context(written_token(run)) if isinstance(run, Path) else None
+
+
+def _end(outcome: Outcome, folder: RunFolder, signals: EndingSignals) -> None:
+    """Record how the launch ended; from here on no signal keeps that from being written."""
+    signals.hold()
+    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
 
 
 def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Path | None:
@@ -223,6 +248,16 @@ def _executor(
     if unused := choice.unused(given):
         report.note(f"executor {choice.kind.name} takes no {' and no '.join(unused)}: what the launch was given has no effect")
     some = any(call.gpus > 0 for call in schedule.by_key.values())
+    if choice.kind.name == "inline" and (ending := ending_before()):
+        report.note(f"the study ended the process of this launch ({ending}); the rest is solved in a process of its own")
+        choice = in_processes({"cpus": 1})
+    if choice.kind.name == "inline" and settings.time_limit is not None:
+        if settings.executor != AUTO:
+            raise GridError(
+                "compute.time_limit: inline has no worker that could be ended; take processes or ray", plan.grid.file
+            )
+        choice = in_processes(settings.options)
+        report.note(f"executor {choice.kind.name}: a time limit needs workers")
     return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
 
 
@@ -268,7 +303,8 @@ def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, f
         outcome.exit = Exit.FAILED_CELLS
         if outcome.first_error is None:
             outcome.first_error = error
-            report.note(f"first failure{f', cell {receipt.first_cell}' if receipt.first_cell else ''}: {error}")
+            outcome.first_cell = _cell(receipt)
+            report.note(f"first failure{f', {outcome.first_cell}' if outcome.first_cell else ''}: {error}")
         if _gives_up(settings.on_error, errors, outcome):
             outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
             return
@@ -280,9 +316,20 @@ def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
     return policy == "stop-if-all-alike" and outcome.computed == 0 and len(errors) >= _ALIKE and len(set(errors)) == 1
 
 
+def _cell(receipt: Receipt) -> str | None:
+    """Name the first failed cell of a block: its identity, and where it lies on the axes."""
+    if receipt.first_cell is None:
+        return None
+    return " ".join([f"cell {receipt.first_cell}:", ", ".join(f"{name}={show(value)}" for name, value in receipt.axes.items())])
+
+
 def _event(receipt: Receipt) -> dict[str, Any]:
     content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
-    return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
+    return (
+        content
+        if receipt.error is None
+        else content | {"error": receipt.error, "cell": receipt.first_cell, "axes": receipt.axes}
+    )
 
 
 def _make_whole(
@@ -317,24 +364,3 @@ def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Blo
         folder.write_grid(resolved_grid(plan.grid, folder.base))
         folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
     return lost
-
-
-@contextlib.contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like SIGINT while a grid runs, since batch systems send it.
-
-    SIGINT is handled also where the shell made the process ignore it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

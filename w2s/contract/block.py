@@ -6,11 +6,13 @@ the ones that matter only for some of its values), so every shape of grid is a p
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,8 @@ class Group:
 class Block:
     """Product of ``axes`` with all other fields ``fixed``; ``mask`` (True = wanted) has the block's shape, or is None for all.
 
-    Cells are numbered in C order: the last axis varies fastest.
+    Cells are numbered in C order: the last axis varies fastest. A block is read-only: writing into ``fixed`` or ``mask`` raises
+    TypeError or ValueError, and what is given for them is copied.
     """
 
     fixed: Mapping[str, Any]
@@ -103,6 +106,14 @@ class Block:
             raise ValueError(f"a field is listed twice in a block: {sorted(names)}")
         if self.mask is not None and self.mask.shape != self.shape:
             raise ValueError(f"mask has shape {self.mask.shape}, block has shape {self.shape}")
+        object.__setattr__(self, "fixed", MappingProxyType(_own(self.fixed)))
+        if self.mask is not None:
+            mask = self.mask.copy()
+            mask.flags.writeable = False
+            object.__setattr__(self, "mask", mask)
+
+    def __reduce__(self) -> tuple[type[Block], tuple[Any, ...]]:
+        return Block, (dict(self.fixed), self.axes, self.mask)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -188,6 +199,11 @@ class Block:
         """Return the same block with another mask."""
         return replace(self, mask=mask)
 
+    def copy(self) -> Block:
+        """Return an equal block that shares nothing with this one that could be written into, whatever is done to it."""
+        axes = tuple(Axis(axis.names, tuple(tuple(map(_unshared, value)) for value in axis.values)) for axis in self.axes)
+        return Block(self.fixed, axes, self.mask)
+
     def _known(self, name: str) -> None:
         if name not in self.fixed:
             self._position(name)
@@ -197,3 +213,11 @@ class Block:
             if name in axis.names:
                 return position
         raise KeyError(f"{name} is not a field of this block; it has {', '.join(self.names)}")
+
+
+def _own(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _unshared(value) for name, value in fixed.items()}
+
+
+def _unshared(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, (list, dict)) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,11 +14,12 @@ from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
 from sweeper.launching.compare import grid_changes
 from sweeper.launching.launch import Outcome
+from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
 from w2s.contract.rows import PROVENANCE
 
-__all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
 
@@ -62,6 +63,17 @@ def print_status(status: RunStatus) -> None:
         out.print("a launch is at work")
     elif status.pending or status.failed:
         out.print("launch the grid again to resume")
+
+
+def print_failures(found: Sequence[Failure]) -> None:
+    """Print failed cells, together by their message, the first of each with their place on the axes."""
+    out = console()
+    for failure in found:
+        out.print(f"{failure.count:,} failed: {failure.message}")
+        for cell, axes in failure.cells:
+            out.print(f"  cell {cell}: {', '.join(f'{name}={show(value)}' for name, value in axes.items())}")
+        if failure.count > len(failure.cells):
+            out.print(f"  and {failure.count - len(failure.cells):,} more")
 
 
 def print_existing(grid: Grid) -> None:
@@ -124,6 +136,10 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(_statuses(unusual))
     if outcome.first_error:
         out.print(f"first error: {outcome.first_error}")
+        if outcome.first_cell:
+            out.print(f"  in {outcome.first_cell}")
+        if outcome.failed:
+            out.print(f"all failed cells: w2s-sweep status {short(outcome.run)} --failed")
     if outcome.stopped:
         out.print(f"{outcome.stopped}; launch again to resume")
     if outcome.exit == Exit.DONE:
