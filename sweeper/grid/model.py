@@ -16,6 +16,7 @@ from sweeper.grid.conditions import Condition, excluded, restrict
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
+from w2s.summary.looks import Until
 
 __all__ = ["Grid", "SubGrid", "common_cells"]
 
@@ -25,12 +26,16 @@ _MAX_MASK = 50_000_000
 
 @dataclass(frozen=True)
 class SubGrid:
-    """One product of axes of a grid: ``block`` holds all its cells, ``conditions`` leave some of them out."""
+    """One product of axes of a grid: ``block`` holds all its cells, ``conditions`` leave some of them out.
+
+    With ``until`` these are the most cells that it can come to: settings end at fewer seeds (:mod:`sweeper.plan.looks`).
+    """
 
     block: Block
     conditions: tuple[Condition, ...]
     written: Mapping[str, Any]
     line: int | None = None
+    until: Until | None = None
 
     @functools.cached_property
     def wanted(self) -> int:

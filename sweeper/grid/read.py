@@ -13,6 +13,7 @@ from sweeper.grid.compute import Compute, read_compute
 from sweeper.grid.conditions import Condition, first_violation, show
 from sweeper.grid.model import Grid, SubGrid, common_cells
 from sweeper.grid.sections import Sections, given
+from sweeper.grid.until import written_until
 from sweeper.grid.yaml import read_yaml
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
@@ -116,7 +117,8 @@ class _GridReader(Sections):
         own = {name for axis in (*own_axes, *own_zip) for name in axis.names} | set(own_fixed)
         base_axes = [axis for axis in (*self.axes(shared, ()), *self.zips(shared, ())) if not self.replaced(axis, own, place)]
         base_fixed = {name: value for name, value in self.fixed(shared, ()).items() if name not in own}
-        seeds = self.seeds(block, place) if "seeds" in block else self.seeds(shared, ())
+        seeded = (block, place) if "seeds" in block else (shared, ())
+        seeds, until = self.seeds(*seeded), self.until(*seeded)
         axes = [Axis.single("seed", seeds), *base_axes, *own_axes, *own_zip]
         named = base_fixed | own_fixed
         self.check_placement(axes, named, place)
@@ -129,9 +131,13 @@ class _GridReader(Sections):
         whole = Block(fixed, joined)
         self.check_chain(axes, whole, place)
         conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
+        if until is not None and any("seed" in condition.fields for condition in conditions):
+            raise self.fail("exclude names the seed, and with seeds: {until: ...} every setting takes the same seeds", *place)
         self.check_rules(whole, conditions, place)
         canonical = _canonical(axes, named, complete, whole, conditions)
-        part = SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)))
+        if until is not None:
+            canonical["seeds"] = written_until(until)
+        part = SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)), until)
         if part.wanted == 0:
             raise self.fail("exclude leaves no cell", *place, "exclude")
         return part

@@ -24,8 +24,9 @@ from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
+from sweeper.launching.looks import Looks
 from sweeper.launching.progress import Progress
-from sweeper.launching.remaining import Remaining, find_remaining
+from sweeper.launching.remaining import Remaining
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
@@ -137,9 +138,8 @@ def _launch_locked(
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    remaining = find_remaining(plan, folder)
-    for place in remaining.damaged:
-        report.note(f"a damaged part is set aside in {place}; its cells are computed again")
+    looks = Looks(grid, folder, report)
+    plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
@@ -164,14 +164,22 @@ def _launch_locked(
     executor = _executor(plan, settings, schedule, remaining, report, given)
     with _signals_as_interrupt():
         try:
-            with executor, report.running(total=plan.cells, done=remaining.found):
+            with executor:
                 where = executor.describe()
                 more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
                 folder.event(
                     "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
                 )
-                receipts = drive(job, schedule, executor)
-                _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+                while remaining.blocks:
+                    with report.running(total=plan.cells, done=remaining.found):
+                        receipts = drive(job, schedule, executor)
+                        _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
+                    if not looks.more or outcome.exit != Exit.DONE:
+                        break
+                    plan, remaining = looks.next()
+                    outcome.cells, outcome.found = plan.cells, remaining.found - outcome.computed
+                    _store(plan, settings, folder.path.resolve(), remaining)
+                    schedule = _schedule(plan, job, remaining, report)
         except KeyboardInterrupt:
             outcome.exit = Exit.INTERRUPTED
             outcome.stopped = "interrupted"

@@ -11,18 +11,19 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from sweeper.errors import GridError
 from sweeper.grid.model import Grid, SubGrid
+from sweeper.plan.looks import all_looks
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import value_digest
 from w2s.contract.study import Cost, Study
 
-__all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan"]
+__all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan", "plan_of"]
 
 PLANNER_VERSION = 3
 MAX_FLOPS = 2e10
@@ -95,7 +96,7 @@ class Plan:
     @property
     def cells(self) -> int:
         """Wanted cells."""
-        return self.grid.cells
+        return sum(cut.part.wanted for cut in self.cuts)
 
     @property
     def waste(self) -> int:
@@ -119,9 +120,17 @@ class Plan:
 
 
 def make_plan(grid: Grid) -> Plan:
-    """Cut every sub-grid of a grid. Cost: a few calls of the study's ``cost``; cells are never expanded."""
+    """Cut every sub-grid of a grid; with ``seeds: {until: ...}`` this is the most that it comes to.
+
+    Cost: a few calls of the study's ``cost``; cells are never expanded.
+    """
+    return plan_of(grid, [look for part in grid.parts for look in all_looks(part)])
+
+
+def plan_of(grid: Grid, parts: Iterable[SubGrid]) -> Plan:
+    """Cut some sub-grids of a grid: those of its looks, where seeds end at a rule."""
     study = grid.study()
-    return Plan(grid, tuple(_cut_part(study, part) for part in grid.parts))
+    return Plan(grid, tuple(_cut_part(study, part) for part in parts))
 
 
 def _cut_part(study: Study, part: SubGrid) -> Cut:

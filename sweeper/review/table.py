@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import RunError
+from sweeper.folder.looks import asked
 from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
-from sweeper.plan.cut import make_plan
 from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
@@ -67,5 +67,5 @@ def read_run(path: Path, *, trust_code: bool = False, study: type[Study] | None 
     except (FileNotFoundError, ValueError) as error:
         raise RunError(str(error)) from None
     if status.outside:
-        rows = rows[rows["cell_id"].isin(wanted_ids(make_plan(grid)).astype(str))]
+        rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
     return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
+from w2s.tables.complete_looks import complete_looks
 from w2s.tables.metadata import merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     starts with "." are parts still being written and are skipped, so an unfinished run can be read. Nulls of numeric
     columns become NaN. Rows come in the order of the file names.
 
+    Where the seeds of a run end at a rule (``seeds: {until: ...}``), seeds beyond the last look that a setting has whole are
+    left out: no look has judged them yet. A run that has ended has none.
+
     Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
     `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
     and a study that is not registered (one in a file) leaves such rows null.
@@ -42,7 +46,7 @@ def load(run: str | os.PathLike[str], *, cell: type[Cell] | None = None) -> pd.D
     if cell is not None:
         tables = [with_added_fields(table, cell) for table in tables]
         metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
-    frame = _to_frame(tables)
+    frame = complete_looks(_to_frame(tables), metadata)
     frame.attrs["w2s"] = metadata
     return frame
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sweeper.console import console, short
 from sweeper.errors import Exit, RunError
+from sweeper.folder.looks import Stopped
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
@@ -17,6 +18,7 @@ from sweeper.launching.launch import Outcome
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
 from w2s.contract.rows import PROVENANCE
+from w2s.summary.looks import STATES, describe_level
 
 __all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
 
@@ -30,6 +32,8 @@ def print_status(status: RunStatus) -> None:
     for name, count in sorted(status.statuses.items()):
         if name not in ("ok", "failed"):
             out.print(f"  {count:,} of them {name}")
+    for stopped in status.stopped:
+        _print_stopped(stopped)
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
     for line in status.code.remarks:
@@ -51,6 +55,25 @@ def print_status(status: RunStatus) -> None:
         out.print("a launch is at work")
     elif status.pending or status.failed:
         out.print("launch the grid again to resume")
+
+
+def _print_stopped(stopped: Stopped) -> None:
+    """Print which settings have ended, with how many seeds and why."""
+    out, rule = console(), stopped.until
+    out.print(
+        f"seeds until {rule.metric} is known within +-{rule.half_width:g}, look {stopped.look} of at most {stopped.looks}"
+    )
+    out.print(f"  {describe_level(rule)}")
+    words = {
+        "open": "take more seeds",
+        "tight": "known within that",
+        "unresolved": "ended without bounds: the gap is not resolved, or all seeds agree",
+        "max": "ended at the most seeds that the rule allows",
+    }
+    for (state, seeds), count in sorted(stopped.states.items(), key=lambda item: (STATES.index(item[0][0]), item[0][1])):
+        out.print(f"  {count:,} of {stopped.settings:,} settings {words[state]}, {seeds:,} seeds")
+    for line in stopped.examples:
+        out.print(f"    {line}")
 
 
 def print_existing(grid: Grid) -> None:

@@ -1,0 +1,49 @@
+"""What a launch does next: everything that is missing at once, or one look after another where seeds end at a rule."""
+
+from __future__ import annotations
+
+from sweeper.folder.looks import Stopped, asked
+from sweeper.folder.run_folder import RunFolder
+from sweeper.grid.model import Grid
+from sweeper.launching.progress import Progress
+from sweeper.launching.remaining import Remaining, find_remaining
+from sweeper.plan.cut import Plan
+
+__all__ = ["Looks"]
+
+
+class Looks:
+    """The looks of a launch, in order; a grid without ``seeds: {until: ...}`` has one, which is the whole grid.
+
+    Attributes
+    ----------
+    more : whether there may be another look after the one that :meth:`next` has returned.
+
+    """
+
+    def __init__(self, grid: Grid, folder: RunFolder, report: Progress) -> None:
+        self.grid, self.folder, self.report = grid, folder, report
+        self.more = any(part.until is not None for part in grid.parts)
+
+    def next(self) -> tuple[Plan, Remaining]:
+        """Return the cells that are wanted so far, and what of them is missing: nothing once every setting has ended.
+
+        Parts that turn out to be damaged are set aside, with a note.
+        """
+        while True:
+            now = asked(self.grid, self.folder)
+            remaining = find_remaining(now.plan, self.folder)
+            for place in remaining.damaged:
+                self.report.note(f"a damaged part is set aside in {place}; its cells are computed again")
+            # Rows that find_remaining has set aside may have been what a look was decided by.
+            if remaining.blocks or not remaining.damaged:
+                break
+        for stopped in now.stopped if remaining.blocks else ():
+            self.report.note(_says(stopped))
+        return now.plan, remaining
+
+
+def _says(stopped: Stopped) -> str:
+    rule, open_now = stopped.until, sum(count for (state, _), count in stopped.states.items() if state == "open")
+    seeds = rule.looks[stopped.look - 1]
+    return f"look {stopped.look} of at most {stopped.looks}: {open_now:,} of {stopped.settings:,} settings to {seeds:,} seeds"
