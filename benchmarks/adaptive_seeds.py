@@ -1,15 +1,16 @@
 """Seeds until a number is known: what the rule saves, and how often the intervals at which it stops cover.
 
-*Saves.* A grid of 16 settings, four of which have four times the variance of the others, is launched with
-`seeds: {until: ...}`, and with the number of seeds at which every setting is known as well: the first of 8, 16, 32, ... at which
-the same interval is narrow enough everywhere. Both are launched in turns, inline, with a fit of some milliseconds in every cell,
-and their seconds and cells are compared. Two numbers that nobody knows beforehand are shown beside: the very least number of
-seeds, and the least for somebody who looks once, with an interval of 95 %. How the cells compare at other half widths is counted
-on the same rows.
+*Saves.* A grid of 16 settings, four of which have four times the variance of the others, is launched with `seeds: {until:
+...}`, and with the number of seeds at which every setting is known as well: the first of 8, 16, 32, ... at which the same
+interval is narrow enough everywhere. Both are launched in turns, inline, with a fit of some milliseconds in every cell, and
+their seconds and cells are compared. Two numbers that nobody knows beforehand are shown beside: the very least number of
+seeds, and the least for somebody who looks once, with an interval of 95 %. How the cells compare at other half widths is
+counted on the same rows.
 
-*Covers.* Errors of weak model, student and ceiling are drawn from four laws; the rule stops each of 2,000 tables where it will.
-The share of final intervals that hold the true PGR is compared with their level, where the gap is more than ten standard errors.
-The ordinary interval of 95 % on the same seeds is shown too: it does not know that the seeds were chosen by their numbers.
+*Covers.* Errors of weak model, student and ceiling are drawn from four laws; the rule stops each of 2,000 tables where it
+will. The share of final intervals that hold the true PGR is compared with their level, where the gap is more than ten
+standard errors. The ordinary interval of 95 % on the same seeds is shown too: it does not know that the seeds were chosen by
+their numbers.
 
     python benchmarks/adaptive_seeds.py [--quick] [--docs docs/statistics.md]
 """

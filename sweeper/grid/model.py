@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sweeper.grid.compute import Compute
-from sweeper.grid.conditions import Condition, excluded, restrict
+from sweeper.grid.conditions import Condition, excluded, kept_cells
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
@@ -40,12 +40,7 @@ class SubGrid:
     @functools.cached_property
     def wanted(self) -> int:
         """Number of cells, excluded ones not counted. Looks only at the axes that conditions name."""
-        if not self.conditions:
-            return self.block.size
-        part = restrict(self.block, {name for c in self.conditions for name in c.fields})
-        out = excluded(self.conditions, part)
-        kept = part.size - (int(out.sum()) if out is not None else 0)
-        return kept * (self.block.size // part.size)
+        return kept_cells(self.conditions, self.block)
 
     def asked(self) -> Block:
         """Return the whole sub-grid with its mask, or without it where the mask would be too large to hold."""

@@ -10,10 +10,10 @@ from typing import Any
 from sweeper.errors import GridError
 from sweeper.grid.axes import join_conditional
 from sweeper.grid.compute import Compute, read_compute
-from sweeper.grid.conditions import Condition, first_violation, show
+from sweeper.grid.conditions import Condition, first_violation, kept_cells, show
 from sweeper.grid.model import Grid, SubGrid, common_cells
 from sweeper.grid.sections import Sections, given
-from sweeper.grid.until import written_until
+from sweeper.grid.until import MAX_SETTINGS, written_until
 from sweeper.grid.yaml import read_yaml
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
@@ -133,14 +133,20 @@ class _GridReader(Sections):
         conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
         if until is not None and any("seed" in condition.fields for condition in conditions):
             raise self.fail("exclude names the seed, and with seeds: {until: ...} every setting takes the same seeds", *place)
-        self.check_rules(whole, conditions, place)
+        try:
+            self.check_rules(whole, conditions, place)
+            kept = kept_cells(conditions, whole)
+        except ValueError as error:
+            raise self.fail(f"exclude: {error}", *place, "exclude") from None
+        if kept == 0:
+            raise self.fail("exclude leaves no cell", *place, "exclude")
+        if until is not None and whole.size // until.max > MAX_SETTINGS:
+            settings = whole.size // until.max
+            raise self.fail(f"seeds: until takes at most {MAX_SETTINGS:,} settings, here are {settings:,}", *place)
         canonical = _canonical(axes, named, complete, whole, conditions)
         if until is not None:
             canonical["seeds"] = written_until(until)
-        part = SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)), until)
-        if part.wanted == 0:
-            raise self.fail("exclude leaves no cell", *place, "exclude")
-        return part
+        return SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)), until)
 
     def replaced(self, axis: Axis, own: set[str], place: tuple[Any, ...]) -> bool:
         """Tell whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""

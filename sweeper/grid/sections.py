@@ -8,7 +8,8 @@ from typing import Any
 
 from sweeper.errors import GridError
 from sweeper.grid.axes import expand_values
-from sweeper.grid.conditions import Condition, condition_from_mapping, condition_from_text, restrict, show
+from sweeper.grid.conditions import Condition, condition_from_mapping, representative, restrict, show
+from sweeper.grid.expressions import condition_from_text
 from sweeper.grid.until import MAX_SEEDS, read_until
 from sweeper.grid.yaml import Lines
 from w2s.contract.block import Axis, Block
@@ -89,7 +90,8 @@ class Sections:
             raise self.fail(f"zip needs two or more lists of one length; got {shown}", *place)
         values = tuple(zip(*columns.values(), strict=True))
         if len(set(values)) != len(values):
-            twice = next(v for k, v in enumerate(values) if v in values[:k])
+            seen: set[Any] = set()
+            twice = next(value for value in values if value in seen or seen.add(value))
             raise self.fail(f"zip: the combination {', '.join(map(show, twice))} is listed twice", *place)
         return Axis(tuple(columns), values)
 
@@ -155,14 +157,15 @@ class Sections:
         written = given(block, "exclude", [])
         if not isinstance(written, list):
             raise self.fail("exclude is a list of conditions", *place, "exclude")
-        return tuple(self.condition(item, (*place, "exclude", k), whole) for k, item in enumerate(written))
+        some = representative(whole) if written else whole
+        return tuple(self.condition(item, (*place, "exclude", k), some) for k, item in enumerate(written))
 
-    def condition(self, written: Any, place: tuple[Any, ...], whole: Block) -> Condition:
-        """Read one condition: a comparison, or a mapping of fields to values."""
+    def condition(self, written: Any, place: tuple[Any, ...], some: Block) -> Condition:
+        """Read one condition: a comparison, tried on some values, or a mapping of fields to values."""
         if isinstance(written, str):
             try:
                 condition = condition_from_text(written, self.fields)
-                condition.test(restrict(whole, condition.fields))  # words may have been compared with numbers
+                condition.test(restrict(some, condition.fields))  # words may have been compared with numbers
                 return condition
             except ValueError as error:
                 raise self.fail(f"exclude: {error}", *place) from None

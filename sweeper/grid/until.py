@@ -12,9 +12,10 @@ from w2s.errors import FieldError, nearest
 from w2s.summary.columns import PGR, RATIOS
 from w2s.summary.looks import Until
 
-__all__ = ["MAX_SEEDS", "read_until", "written_until"]
+__all__ = ["MAX_SEEDS", "MAX_SETTINGS", "read_until", "written_until"]
 
 MAX_SEEDS = 1_000_000
+MAX_SETTINGS = 5_000_000
 _KEYS = ("metric", "half_width", "max", "max_unresolved", "first")
 _NEEDED = ("metric", "half_width", "max")
 _FIRST = 32

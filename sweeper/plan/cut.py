@@ -141,16 +141,16 @@ def _cut_part(study: Study, part: SubGrid) -> Cut:
     further. That stops where it would add more than a fifth of the work (:data:`MAX_WASTE`) or leave a block less than
     :data:`MIN_FLOPS`, its rows counted (:data:`ROW_FLOPS`).
     """
-    axes = part.block.axes
+    axes, ordered = part.block.axes, [_sorted(axis) for axis in part.block.axes]
     chunks = [len(axis) for axis in axes]
     rank = [_share_rank(study, axis.names) for axis in axes]
     free = [k for k, r in enumerate(rank) if r is None]
     shared = sorted((k for k, r in enumerate(rank) if r is not None), key=lambda k: rank[k] or 0, reverse=True)
-    cost = _chunk_cost(study, part, chunks)
+    cost = _chunk_cost(study, part, ordered, chunks)
 
     def halved(k: int) -> tuple[list[int], Cost]:
         smaller = [math.ceil(c / 2) if j == k else c for j, c in enumerate(chunks)]
-        return smaller, _chunk_cost(study, part, smaller)
+        return smaller, _chunk_cost(study, part, ordered, smaller)
 
     for k in (*free, *shared):
         while chunks[k] > 1 and (cost.flops > MAX_FLOPS or cost.bytes > MAX_BYTES):
@@ -214,9 +214,11 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
     return math.prod(math.ceil(len(a) / c) for a, c in zip(axes, chunks, strict=True))  # type: ignore[arg-type]
 
 
-def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
-    """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher."""
-    axes = [_sorted(axis) for axis in part.block.axes]
+def _chunk_cost(study: Study, part: SubGrid, axes: list[Axis], chunks: list[int]) -> Cost:
+    """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher.
+
+    ``axes`` are sorted by size.
+    """
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
     last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
     costs = [_cost(study, first), _cost(study, last)]
