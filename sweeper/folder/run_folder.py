@@ -30,7 +30,7 @@ import yaml
 
 from sweeper.errors import RunError, StoreError
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, read_part, unreadable, write_rows
-from sweeper.grid.yaml import dump_yaml
+from sweeper.grid.yaml import dump_yaml, read_stored
 from w2s.files.durable import whole
 from w2s.files.lock import LockError, hold, is_held
 from w2s.user_files import Source
@@ -81,8 +81,8 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            stored = read_stored(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
         if not isinstance(stored, dict) or "grids" not in stored:
             raise RunError(f"{path} is not a resolved grid")

@@ -11,7 +11,7 @@ from sweeper.errors import GridError
 from sweeper.grid.axes import join_conditional
 from sweeper.grid.compute import Compute, read_compute
 from sweeper.grid.conditions import Condition, first_violation, kept_cells, show
-from sweeper.grid.model import Grid, SubGrid, common_cells
+from sweeper.grid.model import Grid, SubGrid, common_cells, pairs_to_compare
 from sweeper.grid.sections import Sections, given
 from sweeper.grid.until import MAX_SETTINGS, written_until
 from sweeper.grid.yaml import read_yaml
@@ -209,11 +209,9 @@ class _GridReader(Sections):
 
     def check_overlap(self, parts: list[SubGrid]) -> None:
         """Refuse two sub-grids that name the same cell."""
-        for k, first in enumerate(parts):
-            for j, second in enumerate(parts[:k]):
-                shared = common_cells(first, second)
-                if shared:
-                    raise self.fail(f"grids {j + 1} and {k + 1} share {shared} cells; every cell may be named once", "grids", k)
+        for k, j in pairs_to_compare(parts, parts) if len(parts) > 1 else ():
+            if j < k and (shared := common_cells(parts[k], parts[j])):
+                raise self.fail(f"grids {j + 1} and {k + 1} share {shared} cells; every cell may be named once", "grids", k)
 
 
 def _canonical(

@@ -11,12 +11,13 @@ import yaml
 
 from sweeper.errors import GridError
 
-__all__ = ["Lines", "dump_yaml", "read_yaml"]
+__all__ = ["Lines", "dump_yaml", "read_stored", "read_yaml"]
 
 Lines = dict[tuple[Any, ...], int]
 
 _MAX_BYTES = 2 * 1024 * 1024
-_MAX_NODES = 1_000_000
+_MIN_NODES = 100_000
+"""Values that any file may have; a larger one has at most one for each of its bytes, unless it repeats itself by aliases."""
 _MAX_DEPTH = 100
 
 
@@ -28,6 +29,9 @@ class _Core:
 
 class _Loader(_Core, yaml.SafeLoader):
     """Safe loader in Python: it says best what is wrong, and it is there where libyaml is not."""
+
+
+_StoredLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _FastLoader(_Core, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -83,7 +87,7 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     if node is None:
         raise GridError("the file is empty", path)
     lines: Lines = {}
-    reader = _Reader(path, lines)
+    reader = _Reader(path, lines, max(_MIN_NODES, len(text)))
     return reader.build(node, ()), lines
 
 
@@ -119,7 +123,23 @@ def _node(text: str, path: Path) -> yaml.Node | None:
         raise GridError("bad YAML: nested too deeply", path) from None
 
 
-class _Dumper(yaml.SafeDumper):
+def read_stored(text: str) -> Any:
+    """Read a document that :func:`dump_yaml` wrote, in C: it may be much larger than what a person writes.
+
+    Raises yaml.YAMLError for bad YAML, for a document that is nested deeply, and for one with aliases, which could stand for
+    more than fits in memory; no document of a run folder has any.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_StoredLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError("nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+    return yaml.load(text, Loader=_StoredLoader)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Safe dumper whose text reads as text under YAML 1.1 and 1.2 alike: ``1e3`` is a number in one of them."""
 
 
@@ -142,14 +162,14 @@ def dump_yaml(document: Mapping[str, Any]) -> str:
 class _Reader:
     """Builds values from YAML nodes and records where each one stands."""
 
-    def __init__(self, path: Path, lines: Lines) -> None:
-        self.path, self.lines, self.open = path, lines, set[int]()
+    def __init__(self, path: Path, lines: Lines, most: int) -> None:
+        self.path, self.lines, self.most, self.open = path, lines, most, set[int]()
         self.built = 0
 
     def build(self, node: yaml.Node, place: tuple[Any, ...]) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         self.built += 1
-        if id(node) in self.open or len(place) > 20 or self.built > _MAX_NODES:
+        if id(node) in self.open or len(place) > 20 or self.built > self.most:
             raise GridError("bad YAML: nested or repeated without end", self.path, node.start_mark.line + 1)
         self.open.add(id(node))
         try:
