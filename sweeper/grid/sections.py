@@ -20,10 +20,6 @@ from w2s.summary.looks import Until
 
 __all__ = ["Sections", "given"]
 
-_MAX_MESSAGE = 1200
-"""Characters of a complaint: a value may be a text of any length."""
-
-
 class Sections:
     """Turns sections of a document into axes, values and conditions, once ``study`` and its ``fields`` are known."""
 
@@ -36,8 +32,6 @@ class Sections:
         """Return an error with the line of ``place``, or of the nearest enclosing section that has one."""
         while place and place not in self.lines:
             place = place[:-1]
-        if len(message) > _MAX_MESSAGE:
-            message = f"{message[: _MAX_MESSAGE // 2]} ... {message[-_MAX_MESSAGE // 4 :]}"
         return GridError(message, self.file, self.lines.get(place) if place else None)
 
     def mapping(self, value: Any, allowed: tuple[str, ...], *place: Any) -> Mapping[str, Any]:
