@@ -115,6 +115,9 @@ def launch(
         bool, typer.Option("--keep-code", help="keep rows that a study file, loss or method made before it was edited")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
+    no_space_check: Annotated[
+        bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk")
+    ] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
     from sweeper.launching.launch import launch as run_grid
@@ -124,7 +127,8 @@ def launch(
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
+    kept = {"keep": keep, "keep_code": keep_code, "fresh": fresh, "space_check": not no_space_check}
+    outcome = run_grid(grid, out=out, progress=Progress(), **kept, **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()

@@ -20,6 +20,7 @@ from w2s.summary.looks import Until
 
 __all__ = ["Sections", "given"]
 
+
 class Sections:
     """Turns sections of a document into axes, values and conditions, once ``study`` and its ``fields`` are known."""
 

@@ -24,7 +24,7 @@ from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
-from sweeper.launching.looks import Looks
+from sweeper.launching.looks import Looks, check_space
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining
 from sweeper.launching.schedule import Schedule
@@ -32,6 +32,7 @@ from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, use
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
+from sweeper.plan.space import metadata_bytes
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt
 from w2s.artifacts import Store
@@ -75,6 +76,7 @@ def launch(
     keep: bool = False,
     keep_code: bool = False,
     fresh: bool = False,
+    space_check: bool = True,
     progress: Progress | None = None,
     **compute: Any,
 ) -> Outcome:
@@ -88,6 +90,7 @@ def launch(
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
+    space_check : refuse what does not fit on the disk of the run folder, by the predicted size of its rows.
     progress : where to report; none by default.
     compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
         they override the grid's ``compute:``.
@@ -108,7 +111,9 @@ def launch(
     if locks_are_off():
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
-        return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
+        if space_check and not folder.has_rows() and all(part.until is None for part in checked.parts):
+            check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
+        return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code, space=space_check)
 
 
 def _settings(grid: Grid, given: Mapping[str, Any]) -> Compute:
@@ -127,6 +132,7 @@ def _launch_locked(
     *,
     keep: bool,
     keep_code: bool,
+    space: bool,
 ) -> Outcome:
     grid = plan.grid
     if settings.blind:
@@ -144,6 +150,7 @@ def _launch_locked(
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
         return outcome
+    looks.check_space(remaining, metadata, wanted=space)
     if settings.backend == "auto":
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
@@ -177,6 +184,7 @@ def _launch_locked(
                     if not looks.more or outcome.exit != Exit.DONE:
                         break
                     plan, remaining = looks.next()
+                    looks.check_space(remaining, metadata, wanted=space)
                     outcome.cells, outcome.found = plan.cells, remaining.found - outcome.computed
                     _store(plan, settings, folder.path.resolve(), remaining)
                     schedule = _schedule(plan, job, remaining, report)

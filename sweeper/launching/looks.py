@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from sweeper.errors import StoreError
 from sweeper.folder.looks import Stopped, asked
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_remaining
 from sweeper.plan.cut import Plan
+from sweeper.plan.space import disk_bytes, free_bytes
+from w2s.contract.study import Study
 
-__all__ = ["Looks"]
+__all__ = ["Looks", "check_space"]
 
 
 class Looks:
@@ -41,6 +47,22 @@ class Looks:
         for stopped in now.stopped if remaining.blocks else ():
             self.report.note(_says(stopped))
         return now.plan, remaining
+
+    def check_space(self, remaining: Remaining, metadata: Mapping[bytes, bytes], *, wanted: bool) -> None:
+        """Refuse what is missing where it does not fit on the disk, unless no check is ``wanted``."""
+        rows, size = sum(block.wanted for block, _ in remaining.blocks), sum(map(len, metadata.values()))
+        if wanted:
+            check_space(self.grid.study, self.folder.path, rows, len(remaining.blocks), size)
+
+
+def check_space(study: type[Study], run: Path, rows: int, parts: int, metadata: int) -> None:
+    """Raise :class:`StoreError` where the predicted size of so many rows and parts is more than the disk has free."""
+    need, free = disk_bytes(study, rows, parts, metadata), free_bytes(run)
+    if need > free:
+        raise StoreError(
+            f"{rows:,} rows take about {need / 1e9:,.2f} GB, and the disk of {run} has {free / 1e9:,.2f} GB free; name a folder "
+            "on another disk with --out, make the grid smaller, or launch all the same with --no-space-check"
+        )
 
 
 def _says(stopped: Stopped) -> str:

@@ -13,10 +13,12 @@ from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
+from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
 from w2s.artifacts import Store
+from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
 
-__all__ = ["print_artifacts", "print_forecast", "print_plan"]
+__all__ = ["print_artifacts", "print_forecast", "print_plan", "print_space"]
 
 
 def print_plan(plan: Plan) -> None:
@@ -55,10 +57,34 @@ def print_plan(plan: Plan) -> None:
     if has_artifacts(grid.study):
         missing = print_artifacts(plan)
         out.print("how long it takes to make artifacts is not predicted")
+    print_space(plan)
     choice = choose_executor(plan, grid.compute, makes_artifacts=missing > 0)
     if is_predicted(grid.study):
         print_forecast(plan, make_forecast(plan), choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
+
+
+def print_space(plan: Plan) -> None:
+    """Print the disk that the rows take, beside what is free, and the memory of a worker."""
+    out, study = console(), plan.grid.study
+    need = disk_bytes(study, plan.cells, plan.block_count, metadata_bytes(plan.grid))
+    free = free_bytes(plan.grid.out)
+    more = [
+        what for what, there in (("curves", study.curves is not Study.curves), ("artifacts", has_artifacts(study))) if there
+    ]
+    on_top = f", {' and '.join(more)} on top" if more else ""
+    out.print(
+        f"disk: about {_size(need)} of rows{on_top}; {_size(free)} free. memory: up to {_size(worker_bytes(plan))} a worker"
+    )
+    if need > free:
+        out.print("! a launch would refuse this grid: it does not fit on the disk (--no-space-check)")
+
+
+def _size(count: float) -> str:
+    """Write a number of bytes in the unit that suits it."""
+    units = ("kB", "MB", "GB", "TB", "PB", "EB")
+    place = max(0, min(len(units) - 1, (len(str(int(count))) - 1) // 3 - 1))
+    return f"{count / 1000 ** (place + 1):,.3g} {units[place]}"
 
 
 def _print_until(until: Until) -> None:
