@@ -60,8 +60,8 @@ def check_space(study: type[Study], run: Path, rows: int, parts: int, metadata: 
     need, free = disk_bytes(study, rows, parts, metadata), free_bytes(run)
     if need > free:
         raise StoreError(
-            f"{rows:,} rows take about {need / 1e9:,.2f} GB, and the disk of {run} has {free / 1e9:,.2f} GB free; name a folder "
-            "on another disk with --out, make the grid smaller, or launch all the same with --no-space-check"
+            f"{rows:,} rows take about {need / 1e9:,.2f} GB, and the disk of {run} has {free / 1e9:,.2f} GB free; name a "
+            "folder on another disk with --out, make the grid smaller, or launch all the same with --no-space-check"
         )
 
 

@@ -1,8 +1,8 @@
 """How much disk the rows of a grid take, and how much memory a worker: from numbers of rows, parts and columns alone.
 
 A row costs its identity, which cannot be compressed, and its columns of doubles, some of which repeat; a part costs its footer,
-which describes every column and holds the resolved grid. The constants are those of finished runs; a prediction is within a factor
-of two of what such runs take (`tests/sweeper/plan/test_space.py`). Curves and artifacts come on top.
+which describes every column and holds the resolved grid. The constants are those of finished runs; a prediction is within a
+factor of two of what such runs take (`tests/sweeper/plan/test_space.py`). Curves and artifacts come on top.
 """
 
 from __future__ import annotations

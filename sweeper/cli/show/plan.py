@@ -69,13 +69,10 @@ def print_space(plan: Plan) -> None:
     out, study = console(), plan.grid.study
     need = disk_bytes(study, plan.cells, plan.block_count, metadata_bytes(plan.grid))
     free = free_bytes(plan.grid.out)
-    more = [
-        what for what, there in (("curves", study.curves is not Study.curves), ("artifacts", has_artifacts(study))) if there
-    ]
-    on_top = f", {' and '.join(more)} on top" if more else ""
-    out.print(
-        f"disk: about {_size(need)} of rows{on_top}; {_size(free)} free. memory: up to {_size(worker_bytes(plan))} a worker"
-    )
+    unknown = {"curves": study.curves is not Study.curves, "artifacts": has_artifacts(study)}
+    more = " and ".join(what for what, there in unknown.items() if there)
+    out.print(f"disk: about {_size(need)} of rows{f', {more} on top' if more else ''}; {_size(free)} free")
+    out.print(f"memory: up to about {_size(worker_bytes(plan))} a worker")
     if need > free:
         out.print("! a launch would refuse this grid: it does not fit on the disk (--no-space-check)")
 
