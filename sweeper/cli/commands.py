@@ -127,8 +127,16 @@ def launch(
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named |= {"store": None if store is None else str(store.absolute()), "blind": blind or None}
-    kept = {"keep": keep, "keep_code": keep_code, "fresh": fresh, "space_check": not no_space_check}
-    outcome = run_grid(grid, out=out, progress=Progress(), **kept, **named)
+    outcome = run_grid(
+        grid,
+        out=out,
+        keep=keep,
+        keep_code=keep_code,
+        fresh=fresh,
+        space_check=not no_space_check,
+        progress=Progress(),
+        **named,
+    )
     try:
         print_outcome(outcome)
         sys.stdout.flush()

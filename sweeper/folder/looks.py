@@ -81,7 +81,7 @@ def asked(grid: Grid, folder: RunFolder) -> Asked:
 
 
 def _follow(study: Study, part: SubGrid, until: Until, rows: _Rows) -> tuple[list[SubGrid], Stopped]:
-    """Go from look to look until one is not complete or no setting is open."""
+    """Follow the looks until one is not complete or no setting is open."""
     wanted = settings_of(part)
     state = np.full(wanted.shape, "open", dtype="<U10")
     seeds = np.zeros(wanted.shape, dtype=np.int64)

@@ -133,7 +133,7 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
 def _constant(node: ast.expr, text: str) -> float | str | bool:
     """Return a word, or a number as a double; raise ValueError for anything else."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        return -_number(_constant(node.operand, text), text)
+        return -float(_number(_constant(node.operand, text), text))
     value = node.value if isinstance(node, ast.Constant) else None
     if isinstance(value, (str, bool)):
         return value

@@ -110,8 +110,8 @@ def common_cells(first: SubGrid, second: SubGrid) -> int:
         return 0
     axes = []
     for axis in first.block.axes:
-        known = [second.values[name] for name in axis.names]
-        axes.append(Axis(axis.names, tuple(value for value in axis.values if all(map(operator.contains, known, value)))))
+        there = [second.values[name] for name in axis.names]
+        axes.append(Axis(axis.names, tuple(value for value in axis.values if all(map(operator.contains, there, value)))))
     if not all(map(len, axes)):
         return 0
     overlap = Block(first.block.fixed, tuple(axes))

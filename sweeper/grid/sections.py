@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,7 @@ class Sections:
             raise self.fail(f"zip needs two or more lists of one length; got {shown}", *place)
         values = tuple(zip(*columns.values(), strict=True))
         if len(set(values)) != len(values):
-            seen: set[Any] = set()
-            twice = next(value for value in values if value in seen or seen.add(value))
+            twice, _ = Counter(values).most_common(1)[0]
             raise self.fail(f"zip: the combination {', '.join(map(show, twice))} is listed twice", *place)
         return Axis(tuple(columns), values)
 

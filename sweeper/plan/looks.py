@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,17 +69,17 @@ Box = tuple[npt.NDArray[np.int64], ...]
 
 
 def _boxes(wanted: Open, shared: Sequence[bool]) -> Iterator[Box]:
-    """Part the wanted entries into boxes of places, along axes that share nothing; every wanted entry is in one of them."""
+    """Divide the wanted entries into boxes of places, along axes that share nothing; every wanted entry is in one of them."""
     if not wanted.any():
         return
     box = tuple(np.flatnonzero(wanted.any(axis=_others(k, wanted.ndim))) for k in range(wanted.ndim))
     inside = wanted[np.ix_(*box)]
-    best: tuple[int, int, Mapping[bytes, list[int]]] | None = None
+    best: tuple[int, int, dict[bytes, list[int]]] | None = None
     for k in (k for k in range(wanted.ndim) if not shared[k]):
         alike: dict[bytes, list[int]] = {}
         for place, layer in enumerate(np.moveaxis(inside, k, 0)):
             alike.setdefault(np.packbits(layer).tobytes(), []).append(place)
-        size = sum(len(places) * _box_size(inside.take(places[0], axis=k)) for places in alike.values())
+        size = sum(len(places) * _box_size(np.take(inside, places[0], axis=k)) for places in alike.values())
         if len(alike) > 1 and (best is None or size < best[0]):
             best = (size, k, alike)
     if best is None or best[0] > _WORTH * inside.size:
