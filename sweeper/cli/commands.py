@@ -153,6 +153,21 @@ def status(run: RunPath, trust_code: TrustCode = False) -> None:
     print_status(run_status(run, trust_code=trust_code))
 
 
+@command(app, "Say what changed since a run was made, and what that means for its rows; rows are never changed.")
+def migrate(
+    run: RunPath,
+    study: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="where the study of the run is now, PATH.py:Name; default: as stored")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="let the stored grid name --study from now on")] = False,
+    trust_code: TrustCode = False,
+) -> None:
+    from sweeper.review.migrate import migrate as say_changes
+
+    for line in say_changes(run, study, write=write, trust_code=trust_code):
+        typer.echo(line)
+
+
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
 def rerun(
     run: RunPath,
