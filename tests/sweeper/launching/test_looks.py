@@ -84,9 +84,10 @@ def test_status_and_report_say_why_settings_ended(bench):
     assert "98.75 %" in bench.sweep("report", run).stdout
 
 
-def test_any_executor_gives_the_same_rows(bench):
+@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
+def test_any_executor_gives_the_same_rows(bench, executor):
     grid = bench.grid(GRID)
-    first, second = inline(grid).run, launch(grid, executor="processes", cpus=2, out=bench.folder / "other").run
+    first, second = inline(grid).run, launch(grid, executor=executor, cpus=2, out=bench.folder / "other").run
     assert table(first).equals(table(second))
     assert part_files(first) == part_files(second)
 
