@@ -7,6 +7,9 @@ from pathlib import Path
 
 __all__ = ["ClusterError", "Exit", "GridError", "RunError", "StoreError", "UnseenFolderError", "UserError"]
 
+_MAX_MESSAGE = 2000
+"""Characters of a complaint about a grid: a value in it may be a text of any length."""
+
 
 class Exit(IntEnum):
     """Exit codes of the command line."""
@@ -29,6 +32,8 @@ class GridError(UserError):
 
     def __init__(self, message: str, file: Path | None = None, line: int | None = None) -> None:
         place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        if len(message) > _MAX_MESSAGE:
+            message = f"{message[: _MAX_MESSAGE // 2]} ... {message[-_MAX_MESSAGE // 4 :]}"
         super().__init__(place + message)
         self.line = line
 

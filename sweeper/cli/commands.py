@@ -123,6 +123,9 @@ def launch(
         bool, typer.Option("--keep-code", help="keep rows that a study file, loss or method made before it was edited")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
+    no_space_check: Annotated[
+        bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk")
+    ] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
     from sweeper.folder.run_folder import run_name
@@ -132,9 +135,9 @@ def launch(
     if executor is not None and ".py" in executor:
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
     named: dict[str, Any] = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
-    named["time_limit"] = time_limit
+    named |= {"time_limit": time_limit, "keep": keep, "keep_code": keep_code, "fresh": fresh, "space_check": not no_space_check}
     named |= {"store": None if store is None else str(run_name(store).resolve()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
+    outcome = run_grid(grid, out=out, progress=Progress(), **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()
@@ -164,6 +167,21 @@ def status(
         print_failures(failures(run, trust_code=trust_code))
     if verify and found.damaged:
         raise typer.Exit(int(Exit.CANNOT_WRITE))
+
+
+@command(app, "Say what changed since a run was made, and what that means for its rows; rows are never changed.")
+def migrate(
+    run: RunName,
+    study: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="where the study of the run is now, PATH.py:Name; default: as stored")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="let the stored grid name --study from now on")] = False,
+    trust_code: TrustCode = False,
+) -> None:
+    from sweeper.review.migrate import migrate as say_changes
+
+    for line in say_changes(run, study, write=write, trust_code=trust_code):
+        typer.echo(line)
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")

@@ -7,8 +7,7 @@ axis and running again with nothing to do are the same path.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,24 @@ from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.token import Token, written_token
 from sweeper.grid.compute import Compute, overridden
-from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
+from sweeper.launching.looks import Looks, check_space
+from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
-from sweeper.launching.remaining import Remaining, find_lost, find_remaining
+from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
+from sweeper.plan.space import metadata_bytes
 from sweeper.signals import EndingSignals
 from sweeper.supervised import ending_before
-from sweeper.worker.make import ArtifactReceipt
-from sweeper.worker.solve import Job, Receipt
+from sweeper.worker.solve import Job
 from w2s.artifacts import Store
 from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
@@ -47,31 +47,6 @@ from w2s_kernels import choose
 
 __all__ = ["Outcome", "launch"]
 
-_ALIKE = 3
-"""So many failed blocks with one and the same error, and none that worked, end a run under ``stop-if-all-alike``."""
-
-
-@dataclass
-class Outcome:
-    """What a launch did: where the table is, how many cells it computed, found and failed."""
-
-    run: Where
-    cells: int
-    found: int = 0
-    computed: int = 0
-    failed: int = 0
-    artifacts: int = 0
-    exit: Exit = Exit.DONE
-    first_error: str | None = None
-    first_cell: str | None = None
-    stopped: str | None = None
-    statuses: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def pending(self) -> int:
-        """Cells without a row."""
-        return self.cells - self.found - self.computed - self.failed
-
 
 def launch(
     grid: Grid | Path | str | Mapping[str, Any],
@@ -80,6 +55,7 @@ def launch(
     keep: bool = False,
     keep_code: bool = False,
     fresh: bool = False,
+    space_check: bool = True,
     progress: Progress | None = None,
     **compute: Any,
 ) -> Outcome:
@@ -93,6 +69,7 @@ def launch(
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
+    space_check : refuse what does not fit on the disk of the run folder, by the predicted size of its rows.
     progress : where to report; none by default.
     compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor
         (``address``, ``cpus``); they override the grid's ``compute:``.
@@ -114,7 +91,10 @@ def launch(
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     waiting = f"another launch is at work in {run}; waiting for it to end"
     with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
-        return _launch_locked(plan, folder, settings, report, given, signals, tokens, keep=keep, keep_code=keep_code)
+        if space_check and not folder.has_rows() and all(p.until is None for p in checked.parts):
+            check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
+        more = {"keep": keep, "keep_code": keep_code, "space": space_check}
+        return _launch_locked(plan, folder, settings, report, given, signals, tokens, **more)
 
 
 def _run_folder(grid: Grid, out: Where | str | None) -> Where:
@@ -142,6 +122,7 @@ def _launch_locked(
     *,
     keep: bool,
     keep_code: bool,
+    space: bool,
 ) -> Outcome:
     grid = plan.grid
     if settings.blind:
@@ -156,14 +137,14 @@ def _launch_locked(
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    remaining = find_remaining(plan, folder, contents)
-    for line in remaining.notes:
-        report.note(line)
+    looks = Looks(grid, folder, report, contents)
+    plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
         folder.compact()
         return outcome
+    looks.check_space(remaining, metadata, wanted=space)
     if settings.backend == "auto":
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
@@ -185,16 +166,25 @@ def _launch_locked(
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(plan, settings, schedule, remaining, report, given)
     try:
-        with executor, report.running(total=plan.cells, done=remaining.found):
+        with executor:
             signals.take()
             where = executor.describe()
             more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
             folder.event(
                 "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
             )
-            receipts = drive(job, schedule, executor)
-            _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
-            _make_whole(plan, job, executor, settings, outcome, folder, report)
+            while remaining.blocks:
+                with report.running(total=plan.cells, done=remaining.found):
+                    receipts = drive(job, schedule, executor)
+                    collect(receipts, schedule, settings, outcome, folder, report)
+                    _make_whole(plan, job, executor, settings, outcome, folder, report)
+                if not looks.more or outcome.exit != Exit.DONE:
+                    break
+                plan, remaining = looks.next()
+                looks.check_space(remaining, metadata, wanted=space)
+                outcome.cells, outcome.found = plan.cells, remaining.found - outcome.computed
+                _store(plan, settings, folder.path.resolve(), remaining)
+                schedule = _schedule(plan, job, remaining, report)
         if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
             folder.compact()
     except KeyboardInterrupt:
@@ -271,67 +261,6 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
     return schedule
 
 
-def _blocks_only(
-    receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
-) -> Iterator[Receipt]:
-    """Record the receipts of artifacts, and yield those of blocks."""
-    for receipt in receipts:
-        if isinstance(receipt, Receipt):
-            yield receipt
-            continue
-        outcome.artifacts += receipt.error is None
-        content = {"key": receipt.key, "function": receipt.function, "seconds": round(receipt.seconds, 3)}
-        folder.event("artifact", **content, **({} if receipt.error is None else {"error": receipt.error}))
-        report.made(receipt, outcome.artifacts, schedule.missing)
-
-
-def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
-    """Record the receipts of blocks until all have come or failures end the launch."""
-    errors: list[str] = []
-    for receipt in receipts:
-        failed = int(receipt.statuses.get("failed", 0))
-        outcome.failed += failed
-        outcome.computed += receipt.rows - failed
-        for status, count in receipt.statuses.items():
-            outcome.statuses[status] = outcome.statuses.get(status, 0) + count
-        folder.event("block", **_event(receipt))
-        report.advance(receipt)
-        if not failed:
-            continue
-        error = receipt.error or "the study gave cells the status failed"
-        errors.append(error)
-        outcome.exit = Exit.FAILED_CELLS
-        if outcome.first_error is None:
-            outcome.first_error = error
-            outcome.first_cell = _cell(receipt)
-            report.note(f"first failure{f', {outcome.first_cell}' if outcome.first_cell else ''}: {error}")
-        if _gives_up(settings.on_error, errors, outcome):
-            outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
-            return
-
-
-def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
-    if policy == "stop":
-        return True
-    return policy == "stop-if-all-alike" and outcome.computed == 0 and len(errors) >= _ALIKE and len(set(errors)) == 1
-
-
-def _cell(receipt: Receipt) -> str | None:
-    """Name the first failed cell of a block: its identity, and where it lies on the axes."""
-    if receipt.first_cell is None:
-        return None
-    return " ".join([f"cell {receipt.first_cell}:", ", ".join(f"{name}={show(value)}" for name, value in receipt.axes.items())])
-
-
-def _event(receipt: Receipt) -> dict[str, Any]:
-    content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
-    return (
-        content
-        if receipt.error is None
-        else content | {"error": receipt.error, "cell": receipt.first_cell, "axes": receipt.axes}
-    )
-
-
 def _make_whole(
     plan: Plan, job: Job, executor: Executor, settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress
 ) -> None:
@@ -345,7 +274,7 @@ def _make_whole(
     report.note(f"{outcome.pending:,} rows that were written are not in the folder; computing them again")
     folder.event("lost", rows=outcome.pending)
     schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
-    _collect(_blocks_only(drive(job, schedule, executor), schedule, outcome, folder, report), settings, outcome, folder, report)
+    collect(drive(job, schedule, executor), schedule, settings, outcome, folder, report)
     if _lost(plan, job, outcome, folder):
         outcome.exit = Exit.CANNOT_WRITE
         outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"

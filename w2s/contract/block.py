@@ -29,11 +29,19 @@ class Axis:
     values: tuple[tuple[Any, ...], ...]
 
     def __post_init__(self) -> None:
-        if any(len(value) != len(self.names) for value in self.values):
+        if not set(map(len, self.values)) <= {len(self.names)}:
             raise ValueError(f"axis {self.names}: every value needs {len(self.names)} entries")
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"names": self.names, "values": self.values}  # an axis travels without its cache
+
+    @functools.cached_property
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Values of each field as an array, numbers as numbers (None becomes NaN among them); not to be written to."""
+        return {name: _array(self.column(name)) for name in self.names}
 
     def __getitem__(self, part: slice) -> Axis:
         return Axis(self.names, self.values[part])
@@ -183,17 +191,11 @@ class Block:
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return the values of one field as an array that broadcasts to the block's shape (None becomes NaN among numbers)."""
         if name in self.fixed:
-            values, shape = [self.fixed[name]], [1] * len(self.axes)
-        else:
-            position = self._position(name)
-            values = list(self.axes[position].column(name))
-            shape = [len(values) if k == position else 1 for k in range(len(self.axes))]
-        if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
-            array = np.array([np.nan if v is None else v for v in values])
-        else:
-            array = np.empty(len(values), dtype=object)
-            array[:] = values
-        return array.reshape(shape)
+            return _array([self.fixed[name]]).reshape([1] * len(self.axes))
+        position = self._position(name)
+        array = self.axes[position].arrays[name]
+        # A copy: a study may write into what it gets, and the axis keeps its own.
+        return array.reshape([len(array) if k == position else 1 for k in range(len(self.axes))]).copy()
 
     def with_mask(self, mask: npt.NDArray[np.bool_] | None) -> Block:
         """Return the same block with another mask."""
@@ -221,3 +223,11 @@ def _own(fixed: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unshared(value: Any) -> Any:
     return copy.deepcopy(value) if isinstance(value, (list, dict)) else value
+
+
+def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
+    if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
+        return np.array([np.nan if v is None else v for v in values])
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
