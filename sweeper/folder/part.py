@@ -81,7 +81,7 @@ class Part:
 def unreadable(path: Where, error: Exception) -> RunError:
     """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
     if isinstance(error, OSError) and error.errno is not None:
-        return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
+        return RunError(f"{path} cannot be read: {error.strerror or os.strerror(error.errno)}")
     return DamagedPartError(path, str(error).splitlines()[0])
 
 

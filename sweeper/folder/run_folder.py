@@ -48,7 +48,10 @@ class RunFolder:
 
     def __init__(self, path: Where) -> None:
         self.path = path
-        self.place = place_of(path)
+        try:
+            self.place = place_of(path)
+        except FieldError as error:
+            raise RunError(f"{path}: {error}") from None
         self.base = base_of(path)
         self.results = path / "results"
 
@@ -56,12 +59,12 @@ class RunFolder:
     def existing(cls, path: Where | str) -> RunFolder:
         """Open a run folder; raise :class:`RunError` when there is none."""
         path = run_name(path)
-        place = place_of(path)
-        if path.name == "results" and place.exists(path.parent / "grid.yaml"):
-            path = path.parent
-        if not place.exists(path / "grid.yaml"):
+        folder = cls(path)
+        if path.name == "results" and folder.place.exists(path.parent / "grid.yaml"):
+            folder = cls(path.parent)
+        if not folder.place.exists(folder.path / "grid.yaml"):
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
-        return cls(path)
+        return folder
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files that a killed writer left."""
@@ -106,17 +109,12 @@ class RunFolder:
 
     def parts(self) -> list[Part]:
         """Read every part's footer. Raises :class:`DamagedPartError`, and :class:`RunError` for a foreign file."""
-        return [read_part(path) for path in self._files()]
+        return self.place.each(read_part, self._files())
 
     def sound_parts(self) -> tuple[list[Part], list[Where]]:
         """Return parts whose footer can be read, and files where it cannot. Raises :class:`RunError` for a foreign file."""
-        sound, damaged = [], []
-        for path in self._files():
-            try:
-                sound.append(read_part(path))
-            except DamagedPartError:
-                damaged.append(path)
-        return sound, damaged
+        found = self.place.each(_part_or_path, self._files())
+        return [part for part in found if isinstance(part, Part)], [path for path in found if not isinstance(path, Part)]
 
     def part_path(self, key: str) -> Where:
         """Return the path of a block's part."""
@@ -228,6 +226,14 @@ def run_name(given: Where | str) -> Where:
         return where_of(given)
     except FieldError as error:
         raise RunError(str(error)) from None
+
+
+def _part_or_path(path: Where) -> Part | Where:
+    """Read a part; return its path where it is damaged."""
+    try:
+        return read_part(path)
+    except DamagedPartError:
+        return path
 
 
 def _has_schema(path: Where, schema: pa.Schema) -> bool:

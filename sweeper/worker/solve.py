@@ -20,7 +20,7 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
-from w2s.artifacts import Store
+from w2s.artifacts import Store, open_store
 from w2s.contract.block import Block
 from w2s.contract.memo import Memo
 from w2s.contract.rows import failed_rows, rows_table
@@ -45,7 +45,7 @@ class Job:
     run: Where
     backend: str
     metadata: Mapping[bytes, bytes]
-    store: Path | None = None
+    store: Where | None = None
     source: str | None = None
 
     def find_study(self) -> type[Study]:
@@ -87,7 +87,7 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     start = time.perf_counter()
     try:
         with one_thread():
-            store = None if job.store is None else Store(job.store)
+            store = None if job.store is None else open_store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)
             curves = study(store).curves(block) if store is not None else None

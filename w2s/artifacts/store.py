@@ -30,9 +30,10 @@ from w2s.files.lock import hold, try_hold
 from w2s.places.known import place_of
 from w2s.places.url import Where, where_of
 
-__all__ = ["ArtifactError", "Store", "Work"]
+__all__ = ["MANIFEST", "ArtifactError", "Store", "Work", "run_note", "silent"]
 
-_MANIFEST = "artifact.json"
+MANIFEST = "artifact.json"
+"""The record of a finished value, written last."""
 _RUNS = "runs"
 
 
@@ -40,8 +41,8 @@ class ArtifactError(RuntimeError):
     """A call that failed, or a value that is not in the store; the message names the call."""
 
 
-def _silent(_text: str) -> None:
-    return None
+def silent(_text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Work:
 
     folder: Path
     scratch: Path
-    note: Callable[[str], None] = field(default=_silent)
+    note: Callable[[str], None] = field(default=silent)
 
 
 class Store:
@@ -62,6 +63,15 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def where(self) -> Where:
+        """The name by which others find it."""
+        return self.path
+
+    def is_there(self) -> bool:
+        """Tell whether this is a store that runs have used."""
+        return (self.path / _RUNS).is_dir()
 
     def place(self, call: Call) -> Path:
         """Return the folder where the value of a call is, or will be."""
@@ -71,7 +81,7 @@ class Store:
         """Tell whether the value is there, whole."""
         place = self.place(call)
         try:
-            files = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))["files"]
+            files = json.loads((place / MANIFEST).read_text(encoding="utf-8"))["files"]
             return all((place / name).stat().st_size == size for name, size in files.items())
         except (OSError, ValueError, KeyError):
             return False
@@ -84,13 +94,13 @@ class Store:
 
     def manifest(self, call: Call) -> dict[str, Any]:
         """Return the record of a finished value."""
-        return dict(json.loads((self.get(call) / _MANIFEST).read_text(encoding="utf-8")))
+        return dict(json.loads((self.get(call) / MANIFEST).read_text(encoding="utf-8")))
 
     def missing(self, calls: Iterable[Call]) -> list[Call]:
         """List the calls still to be made, inputs first. A call that only finished values need is left out."""
         return in_order(calls, self.has)
 
-    def compute(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+    def compute(self, call: Call, note: Callable[[str], None] = silent) -> Path:
         """Make a call whose inputs are finished, unless another process does or did; return the folder of its value.
 
         Waits while another process holds the call's lease. Raises whatever the function raises; then nothing is published, and
@@ -101,7 +111,7 @@ class Store:
                 self._run(call, note)
         return self.place(call)
 
-    def ensure(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+    def ensure(self, call: Call, note: Callable[[str], None] = silent) -> Path:
         """Make a call and everything it needs, one after another, in this process."""
         for needed in self.missing([call]):
             self.compute(needed, note)
@@ -114,11 +124,11 @@ class Store:
         """
         place = self.path / _RUNS
         place.mkdir(parents=True, exist_ok=True)
-        name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+        name, content = run_note(run, keys)
         partial = place / f".{name}-{secrets.token_hex(4)}"
-        partial.write_text(json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}), encoding="utf-8")
+        partial.write_bytes(content)
         with hold(self._lease(_RUNS)):
-            partial.replace(place / f"{name}.json")
+            partial.replace(place / name)
 
     def in_use(self) -> dict[str, set[str]]:
         """Return the keys in use, by run folder, for the runs that still exist."""
@@ -132,12 +142,12 @@ class Store:
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all finished values."""
-        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
+        for manifest in self.path.glob(f"??/*/{MANIFEST}"):
             yield manifest.parent.name
 
     def manifests(self) -> Iterator[dict[str, Any]]:
         """Yield the record of every finished value, with its ``key``."""
-        for manifest in self.path.glob(f"??/*/{_MANIFEST}"):
+        for manifest in self.path.glob(f"??/*/{MANIFEST}"):
             yield {"key": manifest.parent.name, **json.loads(manifest.read_text(encoding="utf-8"))}
 
     def remove_unused(self, keep: Collection[str] = ()) -> tuple[int, int]:
@@ -204,11 +214,17 @@ class Store:
                 str(item.relative_to(folder)): item.stat().st_size for item in sorted(folder.rglob("*")) if item.is_file()
             },
         }
-        (folder / _MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        (folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     def _lease(self, key: str) -> Path:
         """Return the lock file of a key."""
         return self.path / "leases" / key
+
+
+def run_note(run: Where, keys: Iterable[str]) -> tuple[str, bytes]:
+    """Return name and content of the file in which a store keeps what a run uses."""
+    name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+    return f"{name}.json", json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}).encode()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
-from w2s.artifacts import Store
+from w2s.artifacts import open_store
 
 __all__ = ["print_artifacts", "print_forecast", "print_plan"]
 
@@ -57,7 +57,7 @@ def print_plan(plan: Plan) -> None:
 def print_artifacts(plan: Plan) -> int:
     """Print which artifacts must be made before rows can be joined, and what sharing saves; return how many are missing."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
-    lines = artifact_lines(plan, Store(place))
+    lines = artifact_lines(plan, open_store(place))
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  artifact", no_wrap=True)
     for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):

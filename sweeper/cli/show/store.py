@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from sweeper.console import console
 from sweeper.errors import RunError
-from w2s.artifacts import Store
+from w2s.artifacts import Store, open_store
+from w2s.errors import FieldError
+from w2s.places.url import where_of
 
 __all__ = ["collect_garbage", "print_store"]
 
 
-def print_store(path: Path) -> None:
+def print_store(name: str) -> None:
     """Print the artifacts of a store by function, with their size, and the runs that use them."""
-    store, out = _existing(path), console()
+    store, out = _existing(name), console()
     lines: dict[str, Counter[str]] = {}
     for manifest in store.manifests():
         lines.setdefault(manifest["function"], Counter()).update(count=1, bytes=sum(manifest["files"].values()))
@@ -24,9 +25,9 @@ def print_store(path: Path) -> None:
         out.print(f"{len(keys):>7,} used by {run}")
 
 
-def collect_garbage(path: Path, *, dry_run: bool) -> None:
+def collect_garbage(name: str, *, dry_run: bool) -> None:
     """Remove the artifacts that no existing run uses, or say how much space that would free."""
-    store = _existing(path)
+    store = _existing(name)
     if dry_run:
         used = set[str]().union(*store.in_use().values())
         unused = [manifest for manifest in store.manifests() if manifest["key"] not in used]
@@ -37,7 +38,11 @@ def collect_garbage(path: Path, *, dry_run: bool) -> None:
     console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(list(store.keys())):,} are left")
 
 
-def _existing(path: Path) -> Store:
-    if not (path / "runs").is_dir():
-        raise RunError(f"{path} is not a store of artifacts (no folder runs in it)")
-    return Store(path)
+def _existing(name: str) -> Store:
+    try:
+        store = open_store(where_of(name))
+    except FieldError as error:
+        raise RunError(str(error)) from None
+    if not store.is_there():
+        raise RunError(f"{name} is not a store of artifacts (no folder runs in it)")
+    return store
