@@ -167,6 +167,7 @@ def _launch_locked(
         metadata,
         store,
         None if source is None else source.digest,
+        source,
     )
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(plan, settings, schedule, remaining, report, given)

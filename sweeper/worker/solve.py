@@ -27,7 +27,7 @@ from w2s.contract.rows import failed_rows, rows_table
 from w2s.contract.study import Study
 from w2s.places.url import Where
 from w2s.studies.registry import find_study
-from w2s.user_files import code_files
+from w2s.user_files import Source, code_files, take_source
 from w2s_kernels import Backend, choose
 
 __all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows"]
@@ -37,7 +37,8 @@ __all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "sol
 class Job:
     """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use.
 
-    ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks.
+    ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks. The
+    text itself, ``files``, is for workers that do not see the file.
     """
 
     study: str
@@ -47,9 +48,12 @@ class Job:
     metadata: Mapping[bytes, bytes]
     store: Where | None = None
     source: str | None = None
+    files: Source | None = None
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
+        if self.files is not None and self.source is not None:
+            take_source(self.study, self.base, self.files, self.source)
         return find_study(self.study, self.base, self.source)
 
 

@@ -19,7 +19,7 @@ from workbench import PROVENANCE
 from w2s.places.known import place_of, source_of
 from w2s.places.url import Url, where_of
 
-BUCKET = "sweeps"
+HOST, BUCKET = "127.0.0.1", "sweeps"
 SERVER = """
 import logging, sys, threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -57,7 +57,7 @@ def served() -> Iterator[str]:
         connection.request("PUT", f"/{BUCKET}")
         assert connection.getresponse().status == 200
         connection.close()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{HOST}:{port}"
     finally:
         process.stdin.close()
         process.wait(timeout=30)
@@ -119,7 +119,7 @@ class FlakyProxy(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http://{HOST}:{self.server_port}"
 
     def next_fault(self) -> str | None:
         with self._guard:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
+import time
 import urllib.error
 import urllib.request
 from typing import Any, Self
@@ -19,16 +19,21 @@ from sweeper.cpus import THREAD_VARIABLES, usable_cpus
 from sweeper.errors import RunError, StoreError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
+from sweeper.executors.ray.address import check_address
+from sweeper.executors.ray.code import compare_own_code, lacking_code, own_code, shipped_code
 from sweeper.executors.ray.counters import SweepCounters
 from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
 
 __all__ = ["RayExecutor"]
 
 _LOOK_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 3.0
 
 
-def _run_task(task: Task) -> Any:
-    """Do a task in a worker."""
+def _run_task(task: Task, code: str | None = None) -> Any:
+    """Do a task in a worker whose package has this digest; None where it is that of the launch anyway."""
+    if code is not None:
+        compare_own_code(code)
     return task()
 
 
@@ -47,6 +52,7 @@ class RayExecutor(Executor):
         self._folder = contextlib.ExitStack()
         self._flying: dict[Any, Task] = {}
         self._counters: SweepCounters | None = None
+        self._looked = 0.0
 
     def __enter__(self) -> Self:
         try:
@@ -70,13 +76,15 @@ class RayExecutor(Executor):
         remote = ray.remote(_run_task).options(
             name=task.name, num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env=_worker_environment(gpu=gpus > 0)
         )
-        self._flying[remote.remote(task)] = task
+        self._flying[remote.remote(task, own_code() if self.options.address else None)] = task
 
     def wait(self) -> list[Finished]:
         """Wait for the next task that ends."""
         ready: list[Any] = []
         while not ready:
             ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=_LOOK_SECONDS)
+            if time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS:
+                self._look_around()
         return [_outcome(self._flying.pop(reference), reference) for reference in ready]
 
     def close(self) -> None:
@@ -104,7 +112,8 @@ class RayExecutor(Executor):
         return f"ray {self.options.address or 'local'}, {self.slots} slots"
 
     def _look_around(self) -> None:
-        """Read the resources of the cluster, and set the number of slots and the capacity."""
+        """Read the resources of the cluster, and set the number of slots and the capacity. Nodes may come and go."""
+        self._looked = time.monotonic()
         resources = ray.cluster_resources()
         self.has_gpus = self.setup.gpus != "none" and resources.get("GPU", 0) > 0
         self.slots = max(1, int(resources.get("GPU" if self.setup.gpus == "every" else "CPU", 1)))
@@ -112,8 +121,9 @@ class RayExecutor(Executor):
 
     def _connect(self) -> None:
         if self.options.address:
-            _knock(self.options.address)
-            ray.init(address=self.options.address, logging_level="ERROR", log_to_driver=False)
+            check_address(self.options.address)
+            code = {"py_modules": shipped_code()} if self.options.ship else None
+            ray.init(address=self.options.address, runtime_env=code, logging_level="ERROR", log_to_driver=False)
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
@@ -151,8 +161,10 @@ def _outcome(task: Task, reference: Any) -> Finished:
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, StoreError):
-            raise StoreError(str(error.cause)) from None
+        if isinstance(error.cause, StoreError | RunError):
+            raise type(error.cause)(str(error.cause)) from None
+        if isinstance(error.cause, ray.exceptions.RaySystemError):
+            raise lacking_code(str(error.cause).splitlines()[0].removeprefix("System error: ")) from None
         return Finished(task, error=f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.OutOfMemoryError as error:
         return Finished(task, error=f"the worker ran out of memory: {str(error).splitlines()[0]}")
@@ -166,13 +178,6 @@ def _worker_environment(*, gpu: bool) -> dict[str, Any]:
     if not gpu:
         variables["CUDA_VISIBLE_DEVICES"] = ""
     return {"env_vars": variables}
-
-
-def _knock(address: str) -> None:
-    """Raise OSError when nothing listens at ``host:port``: Ray itself tries for two minutes and then ends the process."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _dashboard(context: Any) -> str:
