@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from buckets import HOST, bucket_table, credentials
-from workbench import TOY_GRID, events, part_files, table, wait_until
+from workbench import TOY_GRID, table, wait_until
 
 from sweeper import launch
 from sweeper.errors import RunError
@@ -128,7 +128,7 @@ class _Web(BaseHTTPRequestHandler):
 def test_what_is_no_cluster_is_told_in_one_line(monkeypatch):
     """A port where nobody listens, one that stays silent, a web server, a server that speaks HTTP/2 and is no Ray, a dashboard."""
     monkeypatch.setattr(room, "_SECONDS", 0.3)
-    monkeypatch.setattr(room, "_LONGEST", 3.0)
+    monkeypatch.setattr(room, "_LONGEST", 0.5)
     with ExitStack() as servers:
         silent, other = (servers.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
         web = servers.enter_context(HTTPServer(("127.0.0.1", 0), _Web))
@@ -170,6 +170,7 @@ def test_a_node_with_other_code_is_refused():
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_job_that_is_submitted_gives_the_same_rows_in_a_bucket(bench, local, joined, s3):
     """`ray job submit` as docs/clusters.md has it: the working folder travels, RAY_ADDRESS is set there, rows go to the bucket."""
@@ -195,21 +196,25 @@ def test_a_job_that_is_submitted_gives_the_same_rows_in_a_bucket(bench, local, j
 @pytest.mark.ray
 @pytest.mark.fault
 @pytest.mark.timeout(240)
-def test_a_node_that_comes_and_one_that_is_lost_in_the_middle(bench, local, joined):
-    run = bench.folder / "run"
+def test_a_node_that_comes_and_one_that_is_lost_in_the_middle(bench, local, joined, s3):
+    """Rows are in a bucket; those of the lost node are solved again by the other one."""
+    run = s3 / "run"
     bench.grid(GRID)
-    (joined.control / "sleep").write_text("0.4")
+    (joined.control / "sleep").write_text("1")
+
+    def workers():
+        solved = joined.control / "solved"
+        return [line.split()[1] for line in solved.read_text().splitlines()] if solved.exists() else []
+
     process = bench.start("launch", "grid.yaml", "--address", joined.address, "--out", run)
-    wait_until(lambda: len(part_files(run)) >= 2, 120)
+    wait_until(lambda: len(workers()) >= 2, 120)
     joined.tell("add")
-    two = len(part_files(run))
-    wait_until(lambda: len(part_files(run)) >= two + 8 or process.poll() is not None, 120)
+    wait_until(lambda: len(set(workers())) >= 2, 120)
     joined.tell("remove")
-    _, err = process.communicate(timeout=120)
     (joined.control / "sleep").unlink()
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert table(run).equals(local)
-    assert len({event["pid"] for event in events(run, "block")}) >= 2, "the node that came has solved blocks"
+    assert bucket_table(run).equals(local)
 
 
 @pytest.mark.ray
