@@ -23,6 +23,7 @@ _FIRST, _LONGEST, _TIMES = timedelta(milliseconds=100), timedelta(seconds=5), 12
 """A call that fails is tried again after 0.1 s, then after about twice as long, up to 5 s: about half a minute in all."""
 _BASE = 4  # the client draws each wait from a range that ends at four times the one before: on average, it doubles
 _IDENTITY = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+_IN_HEADERS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION")
 _TAIL = 1 << 16  # a footer, and all of a small part
 
 
@@ -41,6 +42,9 @@ def connected(bucket: str) -> S3Store:
     except ImportError:
         raise FieldError("object stores need the package obstore: pip install 'w2s-sweep[s3]'") from None
     endpoint = _endpoint(os.environ)
+    for name in _IN_HEADERS:
+        if any(letter.isspace() or not letter.isprintable() for letter in os.environ.get(name, "")):
+            raise FieldError(f"{name} holds white space or a letter that cannot be printed")
     if not _signs(os.environ):
         raise FieldError(
             "object stores take credentials from the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
@@ -64,12 +68,16 @@ def _endpoint(environment: Mapping[str, str]) -> str | None:
     url = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise FieldError(f"AWS_ENDPOINT_URL: {url!r} is no http(s) URL")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or any(letter.isspace() or not letter.isprintable() for letter in url):
+        raise FieldError("AWS_ENDPOINT_URL is no http(s) URL")
     if parts.username or parts.password:
         raise FieldError("AWS_ENDPOINT_URL holds a password; credentials go to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(host):
         raise FieldError(f"AWS_ENDPOINT_URL: {url!r} has no TLS; http:// is for a store on this machine alone, write https://")
     return url
 

@@ -91,10 +91,14 @@ def is_leased(store: S3Store, name: Url) -> bool:
 
 
 def _seconds() -> float:
+    written = os.environ.get("W2S_LEASE_SECONDS") or SECONDS
     try:
-        return max(1.0, float(os.environ.get("W2S_LEASE_SECONDS", SECONDS)))
+        seconds = float(written)
     except ValueError:
-        return SECONDS
+        seconds = 0.0
+    if not 1.0 <= seconds <= 3600.0:
+        raise PlaceError(errno.EINVAL, f"W2S_LEASE_SECONDS: {written!r} is no number of seconds from 1 to 3600")
+    return seconds
 
 
 class _Lease:

@@ -13,6 +13,7 @@ __all__ = ["SCHEMES", "Url", "Where", "base_of", "user_place", "where_of"]
 
 SCHEMES = ("s3",)
 """Schemes of URLs that are known."""
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
 
 
@@ -80,7 +81,7 @@ def where_of(written: Where | str) -> Where:
         raise FieldError(f"{text!r} is not a local folder, and no URL that is known{nearest(scheme, SCHEMES)}; {known}")
     bucket, _, key = text[found.end() :].partition("/")
     words = [word for word in key.split("/") if word]
-    if not bucket or not words or any(word in (".", "..") for word in words):
+    if not _BUCKET.fullmatch(bucket) or not words or any(word in (".", "..") for word in words) or not text.isprintable():
         raise FieldError(f"{text!r} names no folder in a bucket; write {scheme}://BUCKET/FOLDER")
     return Url(scheme, bucket, "/".join(words))
 

@@ -126,6 +126,13 @@ def test_a_lease_whose_answers_get_lost_is_still_held(s3, s3_server, monkeypatch
     assert not place_of(s3).is_locked(s3 / ".lock")
 
 
+@pytest.mark.parametrize("seconds", ["soon", "0", "nan", "1e9"])
+def test_an_odd_time_of_a_lease_is_told(s3, monkeypatch, seconds):
+    monkeypatch.setenv("W2S_LEASE_SECONDS", seconds)
+    with pytest.raises(PlaceError, match="is no number of seconds from 1 to 3600"), place_of(s3).lock(s3 / ".lock"):
+        pytest.fail("it was locked")
+
+
 def test_a_store_that_ignores_conditions_is_refused(s3, s3_server, monkeypatch):
     with flaky(s3_server) as proxy:
         monkeypatch.setattr(proxy, "every", 10**9)
