@@ -73,6 +73,7 @@ OUTSIDE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "torch": (("torch", "transformers", "datasets", "peft", "safetensors"), ("w2s.finetune",)),
     "ray": (("ray",), ("sweeper.executors.ray",)),
     "cupy": (("cupy", "cupyx"), ("w2s_kernels",)),
+    "the object store": (("obstore",), ("w2s.places",)),
     "the terminal": (("rich", "typer"), ("sweeper",)),
     "studies in the engine": (
         tuple(f"w2s.studies.{path.name}" for path in sorted((ROOT / "w2s" / "studies").iterdir()) if path.is_dir()),

@@ -28,7 +28,7 @@ app = typer.Typer(
 
 _SOLVING = ("launch", "plan", "rerun")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder, or s3://BUCKET/RUN", show_default=False)]
 
 TrustCode = Annotated[
     bool,
@@ -102,7 +102,9 @@ def plan(
 @command(app, "Run a grid, or resume it. Exit code 0: every cell has a row; 3: some failed; 130: interrupted, launch again.")
 def launch(
     grid: GridFile,
-    out: Annotated[str | None, typer.Option(help="run folder; default: runs/<grid name> beside the grid")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="run folder, or s3://BUCKET/RUN; default: runs/<grid name> beside the grid")
+    ] = None,
     executor: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +118,9 @@ def launch(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="fail a block that takes longer; with processes and ray")
     ] = None,
-    store: Annotated[str | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="folder of artifacts, or s3://BUCKET/STORE; default: .w2s-store beside the run folder")
+    ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
     keep_code: Annotated[
@@ -202,7 +206,7 @@ def rerun(
     app, "Test the claims of a study on finished runs. Exit code 0: all as expected; 1: some not; 4: some cannot be tested."
 )
 def verify(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run folders, or s3://BUCKET/RUN", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
     trust_code: TrustCode = False,

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from sweeper.errors import Exit, UserError
+from w2s.places.bucket import PlaceError
 
 __all__ = ["command", "mute_output", "write_any_text"]
 
@@ -34,6 +35,9 @@ def _guarded(function: Function) -> Function:
         except UserError as error:
             typer.echo(f"error: {_printable(str(error))}", err=True)
             raise typer.Exit(int(error.code)) from None
+        except PlaceError as error:
+            typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            raise typer.Exit(int(Exit.CANNOT_WRITE)) from None
         except UnicodeEncodeError as error:
             typer.echo(f"error: {_unwritable(error)}", err=True)
             raise typer.Exit(int(Exit.BAD_INPUT)) from None

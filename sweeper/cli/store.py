@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ from sweeper.cli.guard import command
 __all__ = ["store_app"]
 
 store_app = typer.Typer(help="Look at a store of artifacts, and free its disk.", no_args_is_help=True, rich_markup_mode=None)
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of a store, .w2s-store say", show_default=False)]
+StorePath = Annotated[str, typer.Argument(metavar="STORE", help="folder or URL of a store, .w2s-store say", show_default=False)]
 
 
 @command(store_app, "Show the artifacts of a store by function, and the runs that use them.", "list")

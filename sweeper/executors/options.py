@@ -22,3 +22,4 @@ class RayOptions(Options):
         None, description="address of a running Ray cluster; default: RAY_ADDRESS, else a cluster is started here, as by local"
     )
     cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; default: those this process may use")
+    ship: bool = Field(False, description="send the code of w2s-sweep to the nodes of a running cluster, which may lack it")

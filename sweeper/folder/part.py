@@ -124,7 +124,7 @@ def unreadable(path: Where, error: BaseException) -> RunError:
     if isinstance(error, NotRegularError | IsADirectoryError):
         return DamagedPartError(path, "it is no regular file")
     if isinstance(error, OSError) and error.errno is not None:
-        return RunError(f"{path} cannot be read: {os.strerror(error.errno)}")
+        return RunError(f"{path} cannot be read: {error.strerror or os.strerror(error.errno)}")
     return DamagedPartError(path, (str(error).splitlines() or [type(error).__name__])[0][:200])
 
 

@@ -54,7 +54,10 @@ class RunFolder:
 
     def __init__(self, path: Where) -> None:
         self.path = path
-        self.place = place_of(path)
+        try:
+            self.place = place_of(path)
+        except FieldError as error:
+            raise RunError(f"{path}: {error}") from None
         self.base = base_of(path)
         self.results = path / "results"
         self.empty_part = self.results / f"{_EMPTY}.parquet"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sweeper.choices import BackendName, OnError
 from sweeper.executors.registry import AUTO, check_options, find_executor, own_options
 from w2s.errors import FieldError, nearest
+from w2s.files.paths import expand_variables
 from w2s.places.url import where_of
 
 __all__ = ["Compute", "overridden", "read_compute"]
@@ -57,7 +58,7 @@ def read_compute(written: Mapping[str, Any], folder: Path) -> Compute:
         raise FieldError(f"compute.{name}: {given!r} is not allowed: {first['msg']}{hint}", name) from None
     try:
         if compute.store is not None:
-            where_of(compute.store)
+            where_of(expand_variables(compute.store))
     except FieldError as error:
         raise FieldError(f"compute.store: {error}", "store") from None
     try:

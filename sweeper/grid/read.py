@@ -19,7 +19,7 @@ from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
 from w2s.contract.study import Study
 from w2s.errors import FieldError
-from w2s.files.paths import expand_path
+from w2s.files.paths import expand_path, expand_variables
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study
 
@@ -104,7 +104,7 @@ class _GridReader(Sections):
         if not isinstance(written, str):
             raise self.fail(f"out: {written!r} is not a folder name", "out")
         try:
-            if isinstance(where := where_of(written), Url):
+            if isinstance(where := where_of(expand_variables(written)), Url):
                 return where
             os.fsencode(written)
             return Path(os.path.normpath(self.folder / expand_path(written)))

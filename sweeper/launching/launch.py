@@ -36,7 +36,7 @@ from sweeper.plan.space import metadata_bytes
 from sweeper.signals import EndingSignals
 from sweeper.supervised import ending_before
 from sweeper.worker.solve import Job
-from w2s.artifacts import Store
+from w2s.artifacts import open_store
 from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
 from w2s.errors import FieldError
@@ -160,6 +160,7 @@ def _launch_locked(
         metadata,
         store,
         None if source is None else source.digest,
+        source,
         _token(folder.path.resolve(), tokens),
         settings.time_limit,
     )
@@ -210,7 +211,7 @@ def _end(outcome: Outcome, folder: RunFolder, signals: EndingSignals) -> None:
     folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
 
 
-def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Path | None:
+def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Where | None:
     """Return the store of a study with artifacts, and record there what this run uses; None where it needs no store.
 
     A finished run is recorded too: it may have been moved, and the store knows only where it was.
@@ -218,10 +219,13 @@ def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> P
     if not has_artifacts(plan.grid.study):
         return None
     place = store_folder(plan.grid, settings, run)
-    if not remaining.blocks and not place.is_dir():
-        return None
     try:
-        Store(place).register(run, [call.key for call in used_calls(plan)])
+        store = open_store(place)
+        if not remaining.blocks and not store.is_there():
+            return None
+        store.register(run, [call.key for call in used_calls(plan)])
+    except FieldError as problem:
+        raise GridError(f"compute.store: {problem}") from None
     except OSError as problem:
         raise StoreError(f"cannot write in the artifact store {place}: {problem.strerror}") from None
     return place
@@ -256,7 +260,7 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
     blocks = [block for block, _ in remaining.blocks]
     if job.store is None:
         return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
-    schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, Store(job.store).has)
+    schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, open_store(job.store).has)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
 from w2s.contract.study import Study
 from w2s.errors import FieldError
-from w2s.files.paths import user_path
-from w2s.places.url import Url, Where
+from w2s.places.url import Where, user_place
 
 __all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
 
@@ -39,15 +37,13 @@ def has_artifacts(study: type[Study]) -> bool:
     return study.needs is not Study.needs
 
 
-def store_folder(grid: Grid, settings: Compute, run: Where) -> Path:
-    """Return the folder of the store: as the grid says, relative to it, or ``.w2s-store`` beside the run folder."""
+def store_folder(grid: Grid, settings: Compute, run: Where) -> Where:
+    """Return where the store is: as the grid says, a URL or relative to it, or ``.w2s-store`` beside the run folder."""
     if settings.store is not None:
         try:
-            return user_path(settings.store, grid.folder)
+            return user_place(settings.store, grid.folder)
         except FieldError as error:
             raise GridError(f"compute.store: {error}") from None
-    if isinstance(run, Url):
-        raise GridError("compute.store: name the folder of artifacts; the run is not in one")
     return run.resolve().parent / ".w2s-store"
 
 

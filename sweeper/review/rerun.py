@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from sweeper.grid.model import Grid
 from sweeper.review.stored import stored_grid
 from sweeper.worker.solve import block_code, solve_rows
 from sweeper.worker.threads import one_thread
-from w2s.artifacts import Store
+from w2s.artifacts import Store, open_store
 from w2s.contract.block import Block
 from w2s.contract.identity import cell_ids, hex_ids
-from w2s.places.url import Where
+from w2s.places.url import Where, where_of
 from w2s_kernels import choose
 
 __all__ = ["Comparison", "rerun_cell"]
@@ -34,7 +33,7 @@ class Comparison:
     stored: dict[str, Any]
     again: dict[str, Any]
     tolerance: float
-    store: Path | None = None
+    store: Where | None = None
 
     def verdict(self, name: str) -> str:
         """Return ``same bits``, ``within tolerance`` or ``differs``."""
@@ -65,13 +64,13 @@ def rerun_cell(run: Where | str, cell: str, backend: str, *, trust_code: bool = 
     scale = max([abs(again[name]) for name in names if again[name] is not None] or [1.0])
     condition = again["condition"] or 1.0
     tolerance = max(1e-9, 50 * np.finfo(float).eps * condition) * scale
-    return Comparison(stored["cell_id"], fields, stored, again, tolerance, None if store is None else store.path)
+    return Comparison(stored["cell_id"], fields, stored, again, tolerance, None if store is None else store.where)
 
 
 def _store(folder: RunFolder) -> Store | None:
     """Return the artifact store that the last launch used, or None if it used none."""
     places = [event["store"] for event in folder.events() if event.get("event") == "launch" and "store" in event]
-    return Store(Path(places[-1])) if places else None
+    return open_store(where_of(places[-1])) if places else None
 
 
 def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:

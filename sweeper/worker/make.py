@@ -16,8 +16,9 @@ from sweeper.errors import StoreError
 from sweeper.worker.failure import describe_error, raise_interrupt
 from sweeper.worker.solve import Job
 from sweeper.worker.threads import one_thread
-from w2s.artifacts import Call, Store, in_order
+from w2s.artifacts import Call, in_order, open_store
 from w2s.contract.block import Block
+from w2s.places.bucket import PlaceError
 
 __all__ = ["ArtifactReceipt", "make_artifact"]
 
@@ -44,9 +45,9 @@ def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] 
     start = time.perf_counter()
     try:
         with one_thread():
-            Store(job.store).compute(call, note)
+            open_store(job.store).compute(call, note)
     except OSError as problem:
-        if problem.errno in _NO_ROOM:
+        if isinstance(problem, PlaceError) or problem.errno in _NO_ROOM:
             raise StoreError(f"cannot write in the artifact store {job.store}: {problem.strerror}") from None
         return _receipt(call, start, problem)
     except BaseException as problem:

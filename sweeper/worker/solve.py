@@ -27,14 +27,14 @@ from sweeper.worker.failure import describe_error, folder_of, raise_interrupt
 from sweeper.worker.halve import halves
 from sweeper.worker.limit import limited, where_it_stood
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
-from w2s.artifacts import Store
+from w2s.artifacts import Store, open_store
 from w2s.contract.block import Block
 from w2s.contract.memo import Memo
 from w2s.contract.rows import failed_rows, rows_table
 from w2s.contract.study import Study
 from w2s.places.url import Where
 from w2s.studies.registry import find_study
-from w2s.user_files import code_files
+from w2s.user_files import Source, code_files, take_source
 from w2s_kernels import Backend, choose
 
 __all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows", "time_is_over"]
@@ -44,8 +44,9 @@ __all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "sol
 class Job:
     """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use.
 
-    ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks.
-    ``token`` is what a worker must find in the run folder; ``time_limit`` the most seconds that a block may take.
+    ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks. The
+    text itself, ``files``, is for workers that do not see the file. ``token`` is what a worker must find in the run folder;
+    ``time_limit`` the most seconds that a block may take.
     """
 
     study: str
@@ -53,20 +54,23 @@ class Job:
     run: Where
     backend: str
     metadata: Mapping[bytes, bytes]
-    store: Path | None = None
+    store: Where | None = None
     source: str | None = None
+    files: Source | None = None
     token: Token | None = None
     time_limit: float | None = None
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
+        if self.files is not None and self.source is not None:
+            take_source(self.study, self.base, self.files, self.source)
         return find_study(self.study, self.base, self.source)
 
     def check_folders(self) -> None:
         """Raise :class:`sweeper.errors.UnseenFolderError` where this process does not see the folders of the launch."""
         if self.token is not None:
             check_token(self.token)
-        if self.store is not None and not self.store.is_dir():
+        if isinstance(self.store, Path) and not self.store.is_dir():
             raise UnseenFolderError(f"{socket.gethostname()} does not see the store {self.store}")
 
 
@@ -109,7 +113,7 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     start = time.perf_counter()
     try:
         with limited(job.run, block_key(study, block), job.time_limit), one_thread():
-            store = None if job.store is None else Store(job.store)
+            store = None if job.store is None else open_store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)
             curves = study(store).curves(block) if store is not None else None

@@ -16,7 +16,7 @@ from typing import Any
 
 from w2s.files.regular import read_regular
 
-__all__ = ["MANIFEST", "ManifestError", "check_value", "is_key", "read_manifest", "write_manifest"]
+__all__ = ["MANIFEST", "ManifestError", "check_value", "is_key", "parse_manifest", "read_manifest", "write_manifest"]
 
 MANIFEST = "artifact.json"
 _MOST = 1 << 26
@@ -48,8 +48,13 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read a record. Raises OSError where there is none, and :class:`ManifestError` for one that is damaged or odd."""
+    return parse_manifest(read_regular(folder / MANIFEST, _MOST))
+
+
+def parse_manifest(content: bytes) -> dict[str, Any]:
+    """Check a record. Raises :class:`ManifestError` for one that is damaged or odd."""
     try:
-        record = json.loads(read_regular(folder / MANIFEST, _MOST))
+        record = json.loads(content)
     except (ValueError, RecursionError):
         raise ManifestError(f"its {MANIFEST} is damaged") from None
     if not isinstance(record, dict) or not isinstance(record.get("function"), str) or not _are_files(record.get("files")):

@@ -33,7 +33,7 @@ from w2s.files.regular import read_regular
 from w2s.places.known import place_of
 from w2s.places.url import Where, where_of
 
-__all__ = ["ArtifactError", "Store", "Work"]
+__all__ = ["ArtifactError", "Store", "Work", "parse_note", "run_note", "silent"]
 
 _RUNS = "runs"
 _MOST = 1 << 26
@@ -43,8 +43,8 @@ class ArtifactError(RuntimeError):
     """A call that failed, or a value that is not in the store; the message names the call."""
 
 
-def _silent(_text: str) -> None:
-    return None
+def silent(_text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Work:
 
     folder: Path
     scratch: Path
-    note: Callable[[str], None] = field(default=_silent)
+    note: Callable[[str], None] = field(default=silent)
 
 
 class Store:
@@ -65,6 +65,15 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def where(self) -> Where:
+        """The name by which others find it."""
+        return self.path
+
+    def is_there(self) -> bool:
+        """Tell whether this is a store that runs have used."""
+        return (self.path / _RUNS).is_dir()
 
     def place(self, call: Call) -> Path:
         """Return the folder where the value of a call is, or will be."""
@@ -96,7 +105,7 @@ class Store:
         """List the calls still to be made, inputs first. A call that only finished values need is left out."""
         return in_order(calls, self.has)
 
-    def compute(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+    def compute(self, call: Call, note: Callable[[str], None] = silent) -> Path:
         """Make a call whose inputs are finished, unless another process does or did; return the folder of its value.
 
         Waits while another process holds the call's lease. Raises whatever the function raises; then nothing is published, and
@@ -108,7 +117,7 @@ class Store:
                 self._run(call, note)
         return self.place(call)
 
-    def ensure(self, call: Call, note: Callable[[str], None] = _silent) -> Path:
+    def ensure(self, call: Call, note: Callable[[str], None] = silent) -> Path:
         """Make a call and everything it needs, one after another, in this process."""
         for needed in self.missing([call]):
             self.compute(needed, note)
@@ -121,11 +130,11 @@ class Store:
         """
         place = self.path / _RUNS
         place.mkdir(parents=True, exist_ok=True)
-        name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+        name, content = run_note(run, keys)
         partial = place / f".{name}-{secrets.token_hex(4)}"
-        partial.write_text(json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}), encoding="utf-8")
+        partial.write_bytes(content)
         with hold(self._lease(_RUNS)):
-            partial.replace(place / f"{name}.json")
+            partial.replace(place / name)
 
     def in_use(self) -> dict[str, set[str]]:
         """Return the keys in use, by run folder, for the runs that still exist.
@@ -236,18 +245,32 @@ class Store:
         return self.path / "leases" / key
 
 
-def _read_note(note: Path) -> tuple[str, set[str]]:
-    """Read which keys a run uses. Raises :class:`ArtifactError` for anything else than a note that a store wrote."""
+def run_note(run: Where, keys: Iterable[str]) -> tuple[str, bytes]:
+    """Return name and content of the file in which a store keeps what a run uses."""
+    name = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+    return f"{name}.json", json.dumps({"run": str(run.resolve()), "keys": sorted(set(keys))}).encode()
+
+
+def parse_note(content: bytes, name: object) -> tuple[str, set[str]]:
+    """Return run and keys of such a file. Raises :class:`ArtifactError` for anything else than what a store wrote."""
     try:
-        content = json.loads(read_regular(note, _MOST))
-        run, keys = content["run"], content["keys"]
+        found = json.loads(content)
+        run, keys = found["run"], found["keys"]
         if isinstance(run, str) and isinstance(keys, list) and all(isinstance(key, str) for key in keys):
             return run, set(keys)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ArtifactError(
-        f"{note}, which says what a run uses, is damaged; launch that run again, or remove this file if the run is gone"
+        f"{name}, which says what a run uses, is damaged; launch that run again, or remove this file if the run is gone"
     )
+
+
+def _read_note(note: Path) -> tuple[str, set[str]]:
+    try:
+        content = read_regular(note, _MOST)
+    except (OSError, ValueError):
+        content = b""
+    return parse_note(content, note)
 
 
 def _files(folder: Path) -> list[Path]:

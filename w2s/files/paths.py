@@ -8,7 +8,7 @@ from pathlib import Path
 
 from w2s.errors import FieldError
 
-__all__ = ["expand_path", "user_path"]
+__all__ = ["expand_path", "expand_variables", "user_path"]
 
 _BRACED_OR_PLAIN = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -33,7 +33,7 @@ def expand_path(written: str) -> Path:
     Raises :class:`w2s.errors.FieldError` for a variable that is empty or not set, for the ``${...:...}`` forms of other tools,
     and for a ``~`` whose folder the system does not know.
     """
-    text = _BRACED_OR_PLAIN.sub(lambda match: _value(match[0], match[1] or match[2] or ""), written)
+    text = expand_variables(written)
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -41,6 +41,11 @@ def expand_path(written: str) -> Path:
         raise FieldError(
             f"{written!r} is no path of a file: no home folder is known for {whose!r}; write the folder out, or set HOME"
         ) from None
+
+
+def expand_variables(written: str) -> str:
+    """Replace ``$NAME`` and ``${NAME}``. Raises :class:`w2s.errors.FieldError` as :func:`expand_path` does."""
+    return _BRACED_OR_PLAIN.sub(lambda match: _value(match[0], match[1] or match[2] or ""), written)
 
 
 def _value(form: str, name: str) -> str:

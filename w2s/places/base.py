@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Place"]
 
 Name = TypeVar("Name")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Place(ABC, Generic[Name]):
@@ -22,6 +24,10 @@ class Place(ABC, Generic[Name]):
     @abstractmethod
     def prepare(self, folder: Name) -> None:
         """Make a folder that can be written, and remove temporary files that killed writers left in it."""
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Call a function for every item and return the results in order; a place far away does several at a time."""
+        return [function(item) for item in items]
 
     @abstractmethod
     def files(self, folder: Name, prefix: str = "", suffix: str = "") -> list[Name]:

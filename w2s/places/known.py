@@ -18,9 +18,12 @@ _LOCAL = Local()
 
 
 def place_of(where: Where) -> Place[Any]:
-    """Return the place of a name."""
-    assert isinstance(where, Path), where  # `where_of` knows no schemes yet
-    return _LOCAL
+    """Return the place of a name. Raises :class:`w2s.errors.FieldError` for a bucket without what a connection needs."""
+    if isinstance(where, Path):
+        return _LOCAL
+    from w2s.places.objects import bucket_of
+
+    return bucket_of(where)
 
 
 def source_of(where: Where) -> Path | pa.NativeFile:

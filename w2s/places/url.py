@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from w2s.errors import FieldError, nearest
+from w2s.files.paths import expand_variables, user_path
 
-__all__ = ["SCHEMES", "Url", "Where", "base_of", "where_of"]
+__all__ = ["SCHEMES", "Url", "Where", "base_of", "user_place", "where_of"]
 
-SCHEMES: tuple[str, ...] = ()
+SCHEMES = ("s3",)
 """Schemes of URLs that are known."""
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
 
 
@@ -75,13 +77,22 @@ def where_of(written: Where | str) -> Where:
         return Path(written)
     scheme, two = found[1].lower(), bool(found[2])
     if scheme not in SCHEMES or not two:
-        known = f"known: {', '.join(f'{name}://' for name in SCHEMES)}" if SCHEMES else "run folders live on a file system"
+        known = f"known: {', '.join(f'{name}://' for name in SCHEMES)}"
         raise FieldError(f"{text!r} is not a local folder, and no URL that is known{nearest(scheme, SCHEMES)}; {known}")
     bucket, _, key = text[found.end() :].partition("/")
     words = [word for word in key.split("/") if word]
-    if not bucket or not words or any(word in (".", "..") for word in words):
+    if not _BUCKET.fullmatch(bucket) or not words or any(word in (".", "..") for word in words) or not text.isprintable():
         raise FieldError(f"{text!r} names no folder in a bucket; write {scheme}://BUCKET/FOLDER")
     return Url(scheme, bucket, "/".join(words))
+
+
+def user_place(written: str, base: Path) -> Where:
+    """Read the name of a place as a person writes it in a grid: with ``~`` and variables, and relative to ``base``.
+
+    Raises :class:`w2s.errors.FieldError`.
+    """
+    where = where_of(expand_variables(written))
+    return where if isinstance(where, Url) else user_path(written, base)
 
 
 def base_of(where: Where) -> Path:

@@ -5,7 +5,7 @@ A study, an executor or a method that a grid names as ``file.py:Name`` is import
 """
 
 from w2s.user_files.code import code_files, code_of, is_outside, source_path
-from w2s.user_files.load import import_file, is_file_reference, load_from_file, loaded_source, plain_name
+from w2s.user_files.load import import_file, is_file_reference, load_from_file, loaded_source, plain_name, take_source
 from w2s.user_files.source import Source, read_source, short_digest
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "read_source",
     "short_digest",
     "source_path",
+    "take_source",
 ]

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -23,7 +24,7 @@ from w2s.errors import FieldError, nearest
 from w2s.files.paths import user_path
 from w2s.user_files.source import Source, find_module, read_source
 
-__all__ = ["import_file", "is_file_reference", "load_from_file", "loaded_source", "plain_name"]
+__all__ = ["import_file", "is_file_reference", "load_from_file", "loaded_source", "plain_name", "take_source"]
 
 _PACKAGE = "w2s_user_"
 _SOURCES: dict[str, Source] = {}
@@ -87,6 +88,20 @@ def import_file(path: Path, digest: str | None = None) -> ModuleType:
     module = _module_of(source)
     _BY_DIGEST[path, source.digest] = module
     return module
+
+
+def take_source(reference: str, base: Path, source: Source, digest: str) -> None:
+    """Import the file that ``reference`` names from a source that was read elsewhere, unless this machine has the file.
+
+    Raises :class:`w2s.errors.FieldError` where the text is not the one of ``digest``: what travelled was altered on the way.
+    """
+    path = user_path(reference.rpartition(":")[0], base)
+    if (path, digest) in _BY_DIGEST or path.exists():
+        return
+    received = replace(source)  # a copy, whose digest is computed from what it says and not taken along
+    if received.digest != digest:
+        raise FieldError(f"{path}: the source that arrived has digest {received.digest}, not {digest}; launch again")
+    _BY_DIGEST[path, digest] = _module_of(received)
 
 
 def loaded_source(module: str) -> Source | None:

@@ -16,7 +16,7 @@ from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
-from w2s.artifacts import Store
+from w2s.artifacts import open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
 
@@ -73,9 +73,8 @@ def print_space(plan: Plan) -> None:
     free = free_bytes(plan.grid.out)
     unknown = {"curves": study.curves is not Study.curves, "artifacts": has_artifacts(study)}
     more = " and ".join(what for what, there in unknown.items() if there)
-    out.print(
-        f"disk: about {_size(need)} of rows{f', {more} on top' if more else ''}{f'; {_size(free)} free' if math.isfinite(free) else ''}"
-    )
+    left = f"; {_size(free)} free" if math.isfinite(free) else ""
+    out.print(f"disk: about {_size(need)} of rows{f', {more} on top' if more else ''}{left}")
     out.print(f"memory: up to about {_size(worker_bytes(plan))} a worker")
     if need > free:
         out.print("! a launch would refuse this grid: it does not fit on the disk (--no-space-check)")
@@ -103,7 +102,7 @@ def _is_last_look(part: SubGrid) -> bool:
 def print_artifacts(plan: Plan) -> int:
     """Print which artifacts must be made before rows can be joined, and what sharing saves; return how many are missing."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
-    lines = artifact_lines(plan, Store(place))
+    lines = artifact_lines(plan, open_store(place))
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  artifact", no_wrap=True)
     for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from sweeper.console import console
 from sweeper.errors import RunError, StoreError
-from w2s.artifacts import ArtifactError, Store
+from w2s.artifacts import ArtifactError, Store, open_store
+from w2s.errors import FieldError
+from w2s.places.url import where_of
 
 __all__ = ["collect_garbage", "print_store"]
 
 
-def print_store(path: Path) -> None:
+def print_store(name: str) -> None:
     """Print the artifacts of a store by function, with their size, and the runs that use them."""
-    store, out = _existing(path), console()
+    store, out = _existing(name), console()
     lines: dict[str, Counter[str]] = {}
     damaged = 0
     for manifest in store.manifests():
@@ -30,9 +31,9 @@ def print_store(path: Path) -> None:
         out.print(f"{len(keys):>7,} used by {run}")
 
 
-def collect_garbage(path: Path, *, dry_run: bool) -> None:
+def collect_garbage(name: str, *, dry_run: bool) -> None:
     """Remove the artifacts that no existing run uses, or say how much space that would free."""
-    store = _existing(path)
+    store = _existing(name)
     if dry_run:
         used = set[str]().union(*_in_use(store).values())
         unused = [manifest for manifest in store.manifests() if manifest["key"] not in used]
@@ -44,7 +45,7 @@ def collect_garbage(path: Path, *, dry_run: bool) -> None:
     except ArtifactError as error:
         raise RunError(str(error)) from None
     except OSError as error:
-        raise StoreError(f"cannot write in {path}: {error.strerror}") from None
+        raise StoreError(f"cannot write in {name}: {error.strerror}") from None
     console().print(f"{count:,} artifacts removed, {size / 2**20:,.1f} MiB; {len(list(store.keys())):,} are left")
 
 
@@ -55,7 +56,11 @@ def _in_use(store: Store) -> dict[str, set[str]]:
         raise RunError(str(error)) from None
 
 
-def _existing(path: Path) -> Store:
-    if not (path / "runs").is_dir():
-        raise RunError(f"{path} is not a store of artifacts (no folder runs in it)")
-    return Store(path)
+def _existing(name: str) -> Store:
+    try:
+        store = open_store(where_of(name))
+    except FieldError as error:
+        raise RunError(str(error)) from None
+    if not store.is_there():
+        raise RunError(f"{name} is not a store of artifacts (no folder runs in it)")
+    return store

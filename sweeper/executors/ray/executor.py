@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -23,6 +23,8 @@ from sweeper.cpus import THREAD_VARIABLES, usable_cpus
 from sweeper.errors import ClusterError, RunError, StoreError, UnseenFolderError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
+from sweeper.executors.ray.address import check_address
+from sweeper.executors.ray.code import compare_own_code, lacking_code, own_code, shipped_code
 from sweeper.executors.ray.counters import SweepCounters
 from sweeper.executors.ray.environment import token_file
 from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
@@ -31,10 +33,16 @@ from sweeper.signals import EndingSignals
 __all__ = ["RayExecutor"]
 
 _LOOK_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 3.0
 
 
-def _run_task(task: Task) -> Any:
-    """Do a task in a worker. Ray cancels it by SIGINT and ends the worker by SIGTERM: no errors of the study."""
+def _run_task(task: Task, code: str | None = None) -> Any:
+    """Do a task in a worker whose package has the digest ``code``; None where it is that of the launch anyway.
+
+    Ray cancels the task by SIGINT and ends the worker by SIGTERM: no errors of the study.
+    """
+    if code is not None:
+        compare_own_code(code)
     with EndingSignals((signal.SIGINT, signal.SIGTERM), obey=True):
         try:
             return task()
@@ -66,6 +74,7 @@ class RayExecutor(Executor):
         self._flying: dict[Any, Task] = {}
         self._avoided: dict[str, str] = {}
         self._counters: SweepCounters | None = None
+        self._looked = 0.0
 
     def __enter__(self) -> Self:
         try:
@@ -98,7 +107,7 @@ class RayExecutor(Executor):
             runtime_env=_worker_environment(gpu=gpus > 0),
             **elsewhere,
         )
-        self._flying[remote.remote(task)] = task
+        self._flying[remote.remote(task, own_code() if self.options.address else None)] = task
 
     def wait(self) -> list[Finished]:
         """Wait for the next task that ends. A node that does not see the folders is left out, and its tasks run elsewhere.
@@ -114,7 +123,7 @@ class RayExecutor(Executor):
                     self.submit(finished.task)
                 else:
                     ended.append(finished)
-            if self._avoided and not ready:
+            if time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS:
                 self._look_around()
         return ended
 
@@ -151,7 +160,11 @@ class RayExecutor(Executor):
         return f"ray {self.options.address or 'local'}, {self.slots} slots"
 
     def _look_around(self) -> None:
-        """Read the resources of the nodes that are not left out, and set the number of slots and the capacity."""
+        """Read the resources of the nodes that are not left out, and set the number of slots and the capacity.
+
+        Nodes may come and go.
+        """
+        self._looked = time.monotonic()
         nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in self._avoided]
         resources = Counter[str]()
         for node in nodes:
@@ -164,8 +177,9 @@ class RayExecutor(Executor):
 
     def _connect(self) -> None:
         if self.options.address:
-            _knock(self.options.address)
-            ray.init(address=self.options.address, logging_level="ERROR", log_to_driver=False)
+            check_address(self.options.address)
+            code = {"py_modules": shipped_code()} if self.options.ship else None
+            ray.init(address=self.options.address, runtime_env=code, logging_level="ERROR", log_to_driver=False)
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
@@ -204,8 +218,10 @@ def _outcome(task: Task, reference: Any) -> Finished:
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, StoreError):
-            raise StoreError(str(error.cause)) from None
+        if isinstance(error.cause, StoreError | RunError):
+            raise type(error.cause)(str(error.cause)) from None
+        if isinstance(error.cause, ray.exceptions.RaySystemError):
+            raise lacking_code(str(error.cause).splitlines()[0].removeprefix("System error: ")) from None
         return Finished(task, error=f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.OutOfMemoryError as error:
         return Finished(task, error=f"the worker ran out of memory: {' '.join(str(error).split())[:400]}", memory=True)
@@ -225,13 +241,6 @@ def _worker_environment(*, gpu: bool) -> dict[str, Any]:
     if not gpu:
         variables["CUDA_VISIBLE_DEVICES"] = ""
     return {"env_vars": variables}
-
-
-def _knock(address: str) -> None:
-    """Raise OSError when nothing listens at ``host:port``: Ray itself tries for two minutes and then ends the process."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _dashboard(context: Any, key: Path | None) -> str:
