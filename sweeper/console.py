@@ -1,15 +1,25 @@
-"""The terminal: one console, and paths as a person reads them. A leaf: nothing of this package is imported here."""
+"""The terminal: one console, text that is safe to show, and paths as a person reads them.
+
+Names, messages and claims come from studies, grids, files and folders, and those may come from anyone. A terminal obeys escape
+sequences in what it is shown, so all such text passes :func:`printable`. A leaf: nothing of this package is imported here.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from w2s.places.url import Url, Where
 
-__all__ = ["console", "short"]
+__all__ = ["console", "printable", "short"]
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters other than tab and new line, and those that turn the direction of what follows."""
 
 
 class _Console(Console):
@@ -20,6 +30,11 @@ class _Console(Console):
         """
         raise BrokenPipeError
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable; those that hold text are made printable."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
 
 def console() -> Console:
     """Return a console that neither wraps long paths nor reads text as markup.
@@ -28,6 +43,11 @@ def console() -> Console:
     """
     width = None if sys.stdout.isatty() else 200
     return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+
+
+def printable(text: str) -> str:
+    r"""Write control characters as escapes, ``\x1b`` say: they are shown and not obeyed."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def short(path: Where) -> str:

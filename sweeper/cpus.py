@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 from pathlib import Path
 
-__all__ = ["THREAD_VARIABLES", "gpu_count", "physical_memory", "usable_cpus"]
+__all__ = ["THREAD_VARIABLES", "gpu_count", "held_memory", "oom_kills", "physical_memory", "usable_cpus"]
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -43,6 +45,24 @@ def _cgroup_quota() -> float | None:
 def physical_memory() -> int:
     """Return the memory of this machine in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def oom_kills() -> int:
+    """Count the processes that the kernel of this machine has killed for want of memory; 0 where it does not say."""
+    try:
+        counts = Path("/proc/vmstat").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in counts.splitlines() if line.startswith("oom_kill ")), 0)
+
+
+def held_memory(*, children: bool = False) -> str:
+    """Say how much memory this process (or the largest of its ended ``children``) has held, rounded up to a quarter GiB.
+
+    Coarse, so that blocks which fail alike say the same.
+    """
+    kib = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss
+    return f"{math.ceil(kib / 2**18) / 4:g} GiB at most"
 
 
 def gpu_count() -> int:

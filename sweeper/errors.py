@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 from pathlib import Path
 
-__all__ = ["Exit", "GridError", "RunError", "StoreError", "UserError"]
+__all__ = ["ClusterError", "Exit", "GridError", "RunError", "StoreError", "UnseenFolderError", "UserError"]
+
+_MAX_MESSAGE = 2000
+"""Characters of a complaint about a grid: a value in it may be a text of any length."""
 
 
 class Exit(IntEnum):
@@ -29,6 +32,8 @@ class GridError(UserError):
 
     def __init__(self, message: str, file: Path | None = None, line: int | None = None) -> None:
         place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        if len(message) > _MAX_MESSAGE:
+            message = f"{message[: _MAX_MESSAGE // 2]} ... {message[-_MAX_MESSAGE // 4 :]}"
         super().__init__(place + message)
         self.line = line
 
@@ -39,5 +44,15 @@ class RunError(UserError):
 
 class StoreError(UserError):
     """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to resume."""
+
+    code = Exit.CANNOT_WRITE
+
+
+class UnseenFolderError(StoreError):
+    """A worker that does not see the run folder: rows that it wrote would be lost."""
+
+
+class ClusterError(UserError):
+    """A cluster that has gone. What is computed stays valid, and cells that waited stay pending; launch again to resume."""
 
     code = Exit.CANNOT_WRITE

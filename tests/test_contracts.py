@@ -55,7 +55,8 @@ SCIENCE = (
 """Rooms of w2s from low to high; rooms of one line do not import each other."""
 
 ENGINE = (
-    ["errors", "console", "cpus", "choices"],
+    ["errors", "console", "cpus", "choices", "supervised"],
+    ["signals"],
     ["executors"],  # below grid: a grid checks the name and the options of its executor
     ["grid"],
     ["plan"],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sweeper.choices import BackendName, OnError
 from sweeper.cli.guard import command, mute_output, write_any_text
 from sweeper.cli.store import store_app
+from sweeper.cli.supervisor import supervise
 from w2s.predictions.kinds import Kind
 
 __all__ = ["app", "main"]
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_SOLVING = ("launch", "plan", "rerun")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder", show_default=False)]
 
@@ -35,8 +37,11 @@ TrustCode = Annotated[
 
 
 def main() -> None:
-    """Run ``w2s-sweep`` with the arguments of this process."""
+    """Run ``w2s-sweep`` with the arguments of this process; commands that run a study's code do so in a child."""
     write_any_text()
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in _SOLVING:
+        sys.exit(supervise(app, again=name == "launch"))
     app()
 
 
@@ -108,6 +113,9 @@ def launch(
     backend: Annotated[BackendName | None, typer.Option(help="kernels to use")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="worker processes, or CPUs of the local Ray cluster")] = None,
     on_error: Annotated[OnError | None, typer.Option(help="whether a failed cell ends the launch")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="fail a block that takes longer; with processes and ray")
+    ] = None,
     store: Annotated[str | None, typer.Option(help="folder of artifacts; default: .w2s-store beside the run folder")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="refuse a grid in which true labels could reach a student")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="keep rows of cells that are no longer in this grid")] = False,
@@ -115,6 +123,9 @@ def launch(
         bool, typer.Option("--keep-code", help="keep rows that a study file, loss or method made before it was edited")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
+    no_space_check: Annotated[
+        bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk")
+    ] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
     from sweeper.folder.run_folder import run_name
@@ -123,13 +134,14 @@ def launch(
 
     if executor is not None and ".py" in executor:
         executor = str(Path(executor).absolute())  # as typed here, not as beside the grid
-    named = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
+    named: dict[str, Any] = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
+    named |= {"time_limit": time_limit, "keep": keep, "keep_code": keep_code, "fresh": fresh, "space_check": not no_space_check}
     named |= {"store": None if store is None else str(run_name(store).resolve()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, keep=keep, keep_code=keep_code, fresh=fresh, progress=Progress(), **named)
+    outcome = run_grid(grid, out=out, progress=Progress(), **named)
     try:
         print_outcome(outcome)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # a closed pipe, or a terminal that has gone
         mute_output()
     raise typer.Exit(int(outcome.exit))
 
@@ -137,20 +149,39 @@ def launch(
 @command(app, "Show done, failed and pending cells, the rate, predicted against actual time, and the first error.")
 def status(
     run: RunName,
+    failed: Annotated[bool, typer.Option("--failed", help="list failed cells, together by their message")] = False,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="read every byte and compare it with its part's digest; exit code 1 if damaged"),
     ] = False,
     trust_code: TrustCode = False,
 ) -> None:
-    from sweeper.cli.show.run import print_status
+    from sweeper.cli.show.run import print_failures, print_status
     from sweeper.errors import Exit
+    from sweeper.review.failures import failures
     from sweeper.review.status import run_status
 
     found = run_status(run, trust_code=trust_code, verify=verify)
     print_status(found)
+    if failed:
+        print_failures(failures(run, trust_code=trust_code))
     if verify and found.damaged:
         raise typer.Exit(int(Exit.CANNOT_WRITE))
+
+
+@command(app, "Say what changed since a run was made, and what that means for its rows; rows are never changed.")
+def migrate(
+    run: RunName,
+    study: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="where the study of the run is now, PATH.py:Name; default: as stored")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="let the stored grid name --study from now on")] = False,
+    trust_code: TrustCode = False,
+) -> None:
+    from sweeper.review.migrate import migrate as say_changes
+
+    for line in say_changes(run, study, write=write, trust_code=trust_code):
+        typer.echo(line)
 
 
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")

@@ -32,7 +32,7 @@ def _guarded(function: Function) -> Function:
         try:
             return function(*arguments, **options)
         except UserError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {_printable(str(error))}", err=True)
             raise typer.Exit(int(error.code)) from None
         except UnicodeEncodeError as error:
             typer.echo(f"error: {_unwritable(error)}", err=True)
@@ -45,6 +45,12 @@ def _guarded(function: Function) -> Function:
             raise typer.Exit(0) from None
 
     return run
+
+
+def _printable(text: str) -> str:
+    from sweeper.console import printable
+
+    return printable(text)
 
 
 def mute_output() -> None:

@@ -46,13 +46,20 @@ class Task(Protocol):
 class Finished:
     """What became of a task: its ``result``, or the ``error`` that kept it from having one.
 
-    ``final`` marks an error that another attempt would only repeat; without it the task is submitted again.
+    Attributes
+    ----------
+    final : another attempt would only repeat the error; without it the task is submitted again.
+    memory : the error was want of memory: half a block may fit.
+    innocent : the task was lost with its machine, perhaps before it had begun: this was no attempt of its own.
+
     """
 
     task: Task
     result: Any = None
     error: str | None = None
     final: bool = False
+    memory: bool = False
+    innocent: bool = False
 
 
 class Options(BaseModel):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import deque
+from collections.abc import Iterator
 
 from sweeper.executors.base import Executor, Finished, Options, Setup, Task
+from sweeper.signals import interrupted
+from sweeper.supervised import solving
 
 __all__ = ["InlineExecutor"]
 
@@ -26,14 +31,30 @@ class InlineExecutor(Executor):
     def wait(self) -> list[Finished]:
         """Run the first task of the queue, and raise here whatever it raises, so that a debugger sees it.
 
-        Only ``SystemExit`` is an error of the task: raised further, it would end the launch without a message.
+        An interrupt that a study has caught for itself is raised again. Only ``SystemExit`` is an error of the task: raised
+        further, it would end the launch without a message.
         """
         task = self._waiting.popleft()
         try:
-            return [Finished(task, task(self.setup.note))]
+            with solving(), _same_folder():
+                ended = [Finished(task, task(self.setup.note))]
         except SystemExit as problem:
             return [Finished(task, error=f"SystemExit: {problem}", final=True)]
+        if interrupted():
+            raise KeyboardInterrupt
+        return ended
 
     def describe(self) -> str:
         """Say where tasks run."""
         return "inline"
+
+
+@contextlib.contextmanager
+def _same_folder() -> Iterator[None]:
+    """Return to the working folder of the launch, to which its paths are relative, wherever a study has gone."""
+    here = os.open(".", os.O_RDONLY)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.connection import wait as wait_for_any
 
-from sweeper.cpus import THREAD_VARIABLES, gpu_count, usable_cpus
+from sweeper.cpus import THREAD_VARIABLES, gpu_count, held_memory, oom_kills, usable_cpus
 from sweeper.errors import StoreError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import ProcessesOptions
@@ -39,11 +39,12 @@ _PATIENCE_SECONDS = 5.0
 
 @dataclass
 class _Worker:
-    """A process, the end of its pipe, and the task it has."""
+    """A process, the end of its pipe, the task it has, and how often the kernel had lacked memory before it was started."""
 
     process: subprocess.Popen[bytes]
     pipe: Connection
     sees_gpus: bool
+    oom_kills: int
     task: Task | None = None
 
 
@@ -124,14 +125,19 @@ class ProcessesExecutor(Executor):
             kind, content = "died", None
         if kind == "died":
             worker.process.kill()
-            content = f"the worker died: {_ending(worker.process.wait())}"
+            code = worker.process.wait()
+            content = f"the worker died: {_ending(code)}"
+            if code == -signal.SIGKILL and oom_kills() > worker.oom_kills:
+                kind, content = "memory", f"{content} for want of memory; the largest worker held {held_memory(children=True)}"
             worker.pipe.close()
             self._workers.remove(worker)
         if kind == "store":
             raise StoreError(content)
         if task is None:
             return []
-        return [Finished(task, content)] if kind == "done" else [Finished(task, error=content, final=kind == "exit")]
+        if kind == "done":
+            return [Finished(task, content)]
+        return [Finished(task, error=content, final=kind == "exit", memory=kind == "memory")]
 
 
 def _start_worker(*, sees_gpus: bool) -> _Worker:
@@ -146,7 +152,7 @@ def _start_worker(*, sees_gpus: bool) -> _Worker:
         start_new_session=True,
     )
     theirs.close()  # the worker has the only other end: its death closes the pipe
-    return _Worker(process, ours, sees_gpus)
+    return _Worker(process, ours, sees_gpus, oom_kills())
 
 
 def _ending(code: int) -> str:
@@ -181,7 +187,7 @@ def _outcome(task: bytes) -> tuple[str, object]:
         return "done", pickle.loads(task)()
     except StoreError as problem:
         return "store", str(problem)
-    except SystemExit as problem:
-        return "exit", f"SystemExit: {problem}"
     except Exception as problem:
         return "raised", f"{type(problem).__name__}: {problem}"
+    except BaseException as problem:
+        return "exit", f"{type(problem).__name__}: {problem}"

@@ -25,7 +25,18 @@ from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
 from w2s.user_files import is_file_reference, load_from_file
 
-__all__ = ["AUTO", "FEW_SECONDS", "Choice", "Kind", "check_options", "choose", "executor_names", "find_executor", "own_options"]
+__all__ = [
+    "AUTO",
+    "FEW_SECONDS",
+    "Choice",
+    "Kind",
+    "check_options",
+    "choose",
+    "executor_names",
+    "find_executor",
+    "in_processes",
+    "own_options",
+]
 
 GROUP = "w2s_sweep.executors"
 AUTO = "auto"
@@ -151,6 +162,12 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
         return Choice(kind, _options_of(kind, written))
     name, reason = _automatic(written, seconds)
     return Choice(_BUILTIN[name], _options_of(_BUILTIN[name], written), reason)
+
+
+def in_processes(written: Mapping[str, Any]) -> Choice:
+    """Return the choice of worker processes, for a launch whose own process must not be the one that solves."""
+    kind = _BUILTIN["processes"]
+    return Choice(kind, _options_of(kind, written))
 
 
 def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) -> tuple[str, str]:

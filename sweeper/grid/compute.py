@@ -28,6 +28,7 @@ class Compute(BaseModel):
     backend: BackendName = "auto"
     on_error: OnError = "stop-if-all-alike"
     store: str | None = Field(None, description="folder of artifacts; default: .w2s-store beside the run folder")
+    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False, description="seconds that a block may take; default: any")
     blind: bool = Field(False, description="refuse grids in which truth could reach a student")
 
     @property
@@ -45,6 +46,8 @@ def read_compute(written: Mapping[str, Any], folder: Path) -> Compute:
     for name in written:
         if not isinstance(name, str):
             raise FieldError(f"unknown key {name!r}; a key is a word")
+    if type(limit := written.get("time_limit")) is int:
+        written = {**written, "time_limit": float(limit)}
     try:
         compute = Compute.model_validate(written, strict=True)
     except ValidationError as error:

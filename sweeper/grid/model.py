@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from sweeper.grid.compute import Compute
-from sweeper.grid.conditions import Condition, excluded, restrict
+from sweeper.grid.conditions import Condition, excluded, kept_cells
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
 from w2s.places.url import Where
+from w2s.summary.looks import Until
 
-__all__ = ["Grid", "SubGrid", "common_cells"]
+__all__ = ["Grid", "SubGrid", "common_cells", "pairs_to_compare"]
 
 
 _MAX_MASK = 50_000_000
@@ -26,22 +27,26 @@ _MAX_MASK = 50_000_000
 
 @dataclass(frozen=True)
 class SubGrid:
-    """One product of axes of a grid: ``block`` holds all its cells, ``conditions`` leave some of them out."""
+    """One product of axes of a grid: ``block`` holds all its cells, ``conditions`` leave some of them out.
+
+    With ``until`` these are the most cells that it can come to: settings end at fewer seeds (:mod:`sweeper.plan.looks`).
+    """
 
     block: Block
     conditions: tuple[Condition, ...]
     written: Mapping[str, Any]
     line: int | None = None
+    until: Until | None = None
 
     @functools.cached_property
     def wanted(self) -> int:
         """Number of cells, excluded ones not counted. Looks only at the axes that conditions name."""
-        if not self.conditions:
-            return self.block.size
-        part = restrict(self.block, {name for c in self.conditions for name in c.fields})
-        out = excluded(self.conditions, part)
-        kept = part.size - (int(out.sum()) if out is not None else 0)
-        return kept * (self.block.size // part.size)
+        return kept_cells(self.conditions, self.block)
+
+    @functools.cached_property
+    def values(self) -> Mapping[str, frozenset[Any]]:
+        """Distinct values of every field."""
+        return {name: frozenset(self.block.values(name)) for name in self.block.names}
 
     def asked(self) -> Block:
         """Return the whole sub-grid with its mask, or without it where the mask would be too large to hold."""
@@ -80,17 +85,36 @@ class Grid:
         return {name: values[name] for name in cell_fields(self.study.Cell) if len(values.get(name, ())) > 1}
 
 
+def pairs_to_compare(first: Sequence[SubGrid], second: Sequence[SubGrid]) -> Iterator[tuple[int, int]]:
+    """Yield the places of sub-grids that may have cells in common: those that share a value of the field that parts them best.
+
+    Cost: O(axis values) and the pairs, instead of all pairs.
+    """
+    best: tuple[int, dict[Any, list[int]], str] | None = None
+    for name in {name for part in (*first, *second) for name in part.block.names}:
+        places: dict[Any, list[int]] = {}
+        for k, part in enumerate(second):
+            for value in part.values[name]:
+                places.setdefault(value, []).append(k)
+        count = sum(len(places.get(value, ())) for part in first for value in part.values[name])
+        if best is None or count < best[0]:
+            best = (count, places, name)
+    if best is not None:
+        _, places, name = best
+        for k, part in enumerate(first):
+            yield from ((k, j) for j in sorted({j for value in part.values[name] for j in places.get(value, ())}))
+
+
 def common_cells(first: SubGrid, second: SubGrid) -> int:
     """Count the cells that two sub-grids have in common. Cost: O(axis values); expands only the overlap, if there is one."""
-    names = first.block.names
-    if math.prod(len(set(first.block.values(n)) & set(second.block.values(n))) for n in names) == 0:
+    if any(first.values[name].isdisjoint(second.values[name]) for name in first.block.names):
         return 0
     axes = []
     for axis in first.block.axes:
-        kept = tuple(
-            value for value in axis.values if all(v in second.block.values(n) for n, v in zip(axis.names, value, strict=True))
-        )
-        axes.append(Axis(axis.names, kept))
+        there = [second.values[name] for name in axis.names]
+        axes.append(Axis(axis.names, tuple(value for value in axis.values if all(map(operator.contains, there, value)))))
+    if not all(map(len, axes)):
+        return 0
     overlap = Block(first.block.fixed, tuple(axes))
     inside = np.ones(overlap.shape, dtype=bool)
     for axis in second.block.axes:

@@ -10,9 +10,10 @@ from typing import Any
 from sweeper.errors import GridError
 from sweeper.grid.axes import join_conditional
 from sweeper.grid.compute import Compute, read_compute
-from sweeper.grid.conditions import Condition, first_violation, show
-from sweeper.grid.model import Grid, SubGrid, common_cells
+from sweeper.grid.conditions import Condition, first_violation, kept_cells, show
+from sweeper.grid.model import Grid, SubGrid, common_cells, pairs_to_compare
 from sweeper.grid.sections import Sections, given
+from sweeper.grid.until import MAX_SETTINGS, written_until
 from sweeper.grid.yaml import read_yaml
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, null_inactive
@@ -118,7 +119,8 @@ class _GridReader(Sections):
         own = {name for axis in (*own_axes, *own_zip) for name in axis.names} | set(own_fixed)
         base_axes = [axis for axis in (*self.axes(shared, ()), *self.zips(shared, ())) if not self.replaced(axis, own, place)]
         base_fixed = {name: value for name, value in self.fixed(shared, ()).items() if name not in own}
-        seeds = self.seeds(block, place) if "seeds" in block else self.seeds(shared, ())
+        seeded = (block, place) if "seeds" in block else (shared, ())
+        seeds, until = self.seeds(*seeded), self.until(*seeded)
         axes = [Axis.single("seed", seeds), *base_axes, *own_axes, *own_zip]
         named = base_fixed | own_fixed
         self.check_placement(axes, named, place)
@@ -131,12 +133,22 @@ class _GridReader(Sections):
         whole = Block(fixed, joined)
         self.check_chain(axes, whole, place)
         conditions = (*self.exclude(shared, (), whole), *self.exclude(block, place, whole))
-        self.check_rules(whole, conditions, place)
-        canonical = _canonical(axes, named, complete, whole, conditions)
-        part = SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)))
-        if part.wanted == 0:
+        if until is not None and any("seed" in condition.fields for condition in conditions):
+            raise self.fail("exclude names the seed, and with seeds: {until: ...} every setting takes the same seeds", *place)
+        try:
+            self.check_rules(whole, conditions, place)
+            kept = kept_cells(conditions, whole)
+        except ValueError as error:
+            raise self.fail(f"exclude: {error}", *place, "exclude") from None
+        if kept == 0:
             raise self.fail("exclude leaves no cell", *place, "exclude")
-        return part
+        if until is not None and whole.size // until.max > MAX_SETTINGS:
+            settings = whole.size // until.max
+            raise self.fail(f"seeds: until takes at most {MAX_SETTINGS:,} settings, here are {settings:,}", *place)
+        canonical = _canonical(axes, named, complete, whole, conditions)
+        if until is not None:
+            canonical["seeds"] = written_until(until)
+        return SubGrid(whole, conditions, canonical, self.lines.get(place or ("axes",)), until)
 
     def replaced(self, axis: Axis, own: set[str], place: tuple[Any, ...]) -> bool:
         """Tell whether a sub-grid names a shared axis itself; of a zip it must name all fields or none."""
@@ -199,11 +211,9 @@ class _GridReader(Sections):
 
     def check_overlap(self, parts: list[SubGrid]) -> None:
         """Refuse two sub-grids that name the same cell."""
-        for k, first in enumerate(parts):
-            for j, second in enumerate(parts[:k]):
-                shared = common_cells(first, second)
-                if shared:
-                    raise self.fail(f"grids {j + 1} and {k + 1} share {shared} cells; every cell may be named once", "grids", k)
+        for k, j in pairs_to_compare(parts, parts) if len(parts) > 1 else ():
+            if j < k and (shared := common_cells(parts[k], parts[j])):
+                raise self.fail(f"grids {j + 1} and {k + 1} share {shared} cells; every cell may be named once", "grids", k)
 
 
 def _canonical(

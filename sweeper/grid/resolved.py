@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.grid.conditions import show
-from sweeper.grid.model import Grid, common_cells
+from sweeper.grid.model import Grid, common_cells, pairs_to_compare
 from sweeper.grid.read import load_grid
 from w2s.contract.study import Study
 from w2s.files.datafile import Content
@@ -39,8 +39,7 @@ def extends(new: Grid, old: Grid) -> bool:
     """Tell whether every cell of ``old`` is in ``new``. Cost: O(axis values), or the size of the overlap of cut sub-grids."""
     if (new.study.name, new.study.version) != (old.study.name, old.study.version):
         return False
-    shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)
-    return shared == old.cells
+    return _shared_cells(new, old) == old.cells
 
 
 def differences(new: Grid, old: Grid) -> list[str]:
@@ -58,9 +57,12 @@ def differences(new: Grid, old: Grid) -> list[str]:
             changes = [f"{sign} {_list(values)}" for sign, values in (("-", gone), ("+", come)) if values]
             lines.append(f"{name}: {' '.join(changes)}")
     if not lines:
-        shared = sum(common_cells(a, b) for a in old.parts for b in new.parts)
-        lines.append(f"the combinations differ: {old.cells - shared} stored cells are not in this grid")
+        lines.append(f"the combinations differ: {old.cells - _shared_cells(new, old)} stored cells are not in this grid")
     return lines
+
+
+def _shared_cells(new: Grid, old: Grid) -> int:
+    return sum(common_cells(old.parts[k], new.parts[j]) for k, j in pairs_to_compare(old.parts, new.parts))
 
 
 def _values(grid: Grid, name: str) -> dict[Any, None]:

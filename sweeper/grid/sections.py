@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeper.errors import GridError
 from sweeper.grid.axes import expand_values
-from sweeper.grid.conditions import Condition, condition_from_mapping, condition_from_text, restrict, show
+from sweeper.grid.conditions import Condition, condition_from_mapping, representative, restrict, show
+from sweeper.grid.expressions import condition_from_text
+from sweeper.grid.until import MAX_SEEDS, read_until
 from sweeper.grid.yaml import Lines
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import FieldSpec
 from w2s.contract.study import Study
 from w2s.errors import FieldError, nearest
+from w2s.summary.looks import Until
 
 __all__ = ["Sections", "given"]
-
-_MAX_SEEDS = 1_000_000
 
 
 class Sections:
@@ -89,7 +91,7 @@ class Sections:
             raise self.fail(f"zip needs two or more lists of one length; got {shown}", *place)
         values = tuple(zip(*columns.values(), strict=True))
         if len(set(values)) != len(values):
-            twice = next(v for k, v in enumerate(values) if v in values[:k])
+            twice, _ = Counter(values).most_common(1)[0]
             raise self.fail(f"zip: the combination {', '.join(map(show, twice))} is listed twice", *place)
         return Axis(tuple(columns), values)
 
@@ -123,8 +125,11 @@ class Sections:
         return parsed
 
     def seeds(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> list[int]:
-        """Read ``seeds:``, a number of seeds or a list of them."""
+        """Read ``seeds:``, a number of seeds, a list of them, or the most that a rule may take."""
         written = block.get("seeds", 1)
+        if isinstance(written, Mapping):
+            until = self.until(block, place)
+            return list(range(until.max)) if until else []
         if isinstance(written, list) and written:
             seeds = [self.value(self.fields["seed"], value, (*place, "seeds", k)) for k, value in enumerate(written)]
             if len(set(seeds)) != len(seeds):
@@ -132,23 +137,35 @@ class Sections:
             return seeds
         if isinstance(written, float) and written.is_integer():
             written = int(written)
-        if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= _MAX_SEEDS:
-            raise self.fail(f"seeds: a whole number in 1..{_MAX_SEEDS} or a list of seeds, not {written!r}", *place, "seeds")
+        if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= MAX_SEEDS:
+            raise self.fail(f"seeds: a whole number in 1..{MAX_SEEDS} or a list of seeds, not {written!r}", *place, "seeds")
         return list(range(written))
+
+    def until(self, block: Mapping[str, Any], place: tuple[Any, ...]) -> Until | None:
+        """Read the rule of ``seeds: {until: {...}}``; None where seeds are a number or a list."""
+        written = block.get("seeds", 1)
+        if not isinstance(written, Mapping):
+            return None
+        rule = self.mapping(written, ("until",), *place, "seeds").get("until")
+        try:
+            return read_until(rule, self.study)
+        except FieldError as error:
+            raise self.fail(f"seeds: {error}", *place, "seeds", "until", error.field) from None
 
     def exclude(self, block: Mapping[str, Any], place: tuple[Any, ...], whole: Block) -> tuple[Condition, ...]:
         """Read ``exclude:``, the conditions on cells to leave out."""
         written = given(block, "exclude", [])
         if not isinstance(written, list):
             raise self.fail("exclude is a list of conditions", *place, "exclude")
-        return tuple(self.condition(item, (*place, "exclude", k), whole) for k, item in enumerate(written))
+        some = representative(whole) if written else whole
+        return tuple(self.condition(item, (*place, "exclude", k), some) for k, item in enumerate(written))
 
-    def condition(self, written: Any, place: tuple[Any, ...], whole: Block) -> Condition:
-        """Read one condition: a comparison, or a mapping of fields to values."""
+    def condition(self, written: Any, place: tuple[Any, ...], some: Block) -> Condition:
+        """Read one condition: a comparison, tried on some values, or a mapping of fields to values."""
         if isinstance(written, str):
             try:
                 condition = condition_from_text(written, self.fields)
-                condition.test(restrict(whole, condition.fields))  # words may have been compared with numbers
+                condition.test(restrict(some, condition.fields))  # words may have been compared with numbers
                 return condition
             except ValueError as error:
                 raise self.fail(f"exclude: {error}", *place) from None

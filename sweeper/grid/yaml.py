@@ -16,7 +16,8 @@ __all__ = ["Lines", "dump_yaml", "load_plain", "read_yaml"]
 Lines = dict[tuple[Any, ...], int]
 
 _MAX_BYTES = 2 * 1024 * 1024
-_MAX_NODES = 1_000_000
+_MIN_NODES = 100_000
+"""Values that any file may have; a larger one has at most one for each of its bytes, unless it repeats itself by aliases."""
 _MAX_DEPTH = 100
 _MAX_STORED = 20_000_000
 
@@ -88,7 +89,7 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     if node is None:
         raise GridError("the file is empty", path)
     lines: Lines = {}
-    reader = _Reader(path, lines)
+    reader = _Reader(path, lines, max(_MIN_NODES, len(text)))
     return reader.build(node, ()), lines
 
 
@@ -153,7 +154,7 @@ def _node(text: str, path: Path) -> yaml.Node | None:
         raise GridError("bad YAML: nested too deeply", path) from None
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Safe dumper whose text reads as text under YAML 1.1 and 1.2 alike: ``1e3`` is a number in one of them."""
 
 
@@ -176,14 +177,14 @@ def dump_yaml(document: Mapping[str, Any]) -> str:
 class _Reader:
     """Builds values from YAML nodes and records where each one stands."""
 
-    def __init__(self, path: Path, lines: Lines) -> None:
-        self.path, self.lines, self.open = path, lines, set[int]()
+    def __init__(self, path: Path, lines: Lines, most: int) -> None:
+        self.path, self.lines, self.most, self.open = path, lines, most, set[int]()
         self.built = 0
 
     def build(self, node: yaml.Node, place: tuple[Any, ...]) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         self.built += 1
-        if id(node) in self.open or len(place) > 20 or self.built > _MAX_NODES:
+        if id(node) in self.open or len(place) > 20 or self.built > self.most:
             raise GridError("bad YAML: nested or repeated without end", self.path, node.start_mark.line + 1)
         self.open.add(id(node))
         try:

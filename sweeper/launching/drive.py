@@ -7,35 +7,51 @@ go into one task; that changes the order of work and nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from sweeper.executors.base import Executor, Finished
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.bundle import Bundle
+from sweeper.worker.halve import halves
 from sweeper.worker.make import ArtifactReceipt
-from sweeper.worker.solve import Job, Receipt, record_failure
+from sweeper.worker.solve import Job, Receipt, record_failure, time_is_over
 from sweeper.worker.tasks import ArtifactTask, BlocksTask
 from w2s.contract.block import Block
 
 __all__ = ["drive"]
 
 _ATTEMPTS = 3
+_MACHINES = 20
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A task and the number of times it has been submitted."""
+    """A task, the number of times it has been submitted, and how often it was lost with its machine."""
 
     task: BlocksTask | ArtifactTask
     number: int = 1
+    machines: int = 0
+
+    def again(self, task: BlocksTask | ArtifactTask, finished: Finished) -> _Attempt | None:
+        """Return the next attempt, of the same task or of a part of it; None where this was the last.
+
+        A task that was lost with its machine is not charged for it, since it may not have begun; but not without end.
+        """
+        if finished.innocent and self.machines < _MACHINES:
+            return _Attempt(task, self.number, self.machines + 1)
+        whole = isinstance(self.task, ArtifactTask) or len(self.task.blocks) == 1
+        return (
+            None if self.number >= _ATTEMPTS or (finished.final and whole) else _Attempt(task, self.number + 1, self.machines)
+        )
 
 
 def drive(job: Job, schedule: Schedule, executor: Executor) -> Generator[Receipt | ArtifactReceipt]:
     """Make the artifacts of a schedule, solve its bundles, and yield one receipt for each artifact and block, in any order.
 
     A task whose worker dies is tried again, its blocks one by one: a block that kills its worker must not take others with it.
-    After three attempts its cells become ``failed`` rows, and so do the cells that need an artifact which cannot be made.
+    After three attempts its cells become ``failed`` rows, and so do the cells that need an artifact which cannot be made. A
+    block that is too large for the memory is solved in halves; one that takes too long fails at once.
     Raises :class:`sweeper.errors.StoreError` when something cannot be written.
     """
     loop = _Loop(job, schedule, executor)
@@ -85,24 +101,46 @@ class _Loop:
     def _solved(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Generator[Receipt]:
         # A final error says that this task would fail again, not which of its blocks is to blame: one block a task, the others
         # are solved, and only the guilty one fails.
-        if finished.error is not None and attempt.number < _ATTEMPTS and not (finished.final and len(task.blocks) == 1):
-            self._retry.extend(_Attempt(BlocksTask(self.job, (block,)), attempt.number + 1) for block in task.blocks)
-            return
-        receipts = finished.result
         if finished.error is not None:
-            receipts = [record_failure(self.job, block, _reason(finished, attempt)) for block in task.blocks]
+            receipts = list(self._lost(attempt, task, finished))
+        else:
+            receipts = list(self._halved(task, finished.result))
         wanted_share = sum(block.wanted for block in task.blocks) / sum(block.size for block in task.blocks)
         for receipt in receipts:
             self._pace.learn(receipt.seconds)
             self.executor.count(receipt.rows, int(receipt.statuses.get("failed", 0)), wanted_share)
             yield receipt
 
+    def _halved(self, task: BlocksTask, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        """Yield the receipts of a task; blocks that were too large for the memory have none yet, they are solved in halves."""
+        for block, receipt in zip(task.blocks, receipts, strict=True):
+            if receipt.too_large:
+                self._halve(block)
+            else:
+                yield receipt
+
+    def _lost(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Iterator[Receipt]:
+        """Yield receipts of blocks of a lost task that are given up; the others are tried again, one by one."""
+        for block in task.blocks:
+            if (late := time_is_over(self.job, block)) is not None:
+                yield record_failure(self.job, block, late)
+            elif finished.memory and len(task.blocks) == 1 and halves(block):
+                self._halve(block)
+            elif (again := attempt.again(BlocksTask(self.job, (block,)), finished)) is not None:
+                self._retry.append(again)
+            else:
+                yield record_failure(self.job, block, _reason(finished, attempt))
+
+    def _halve(self, block: Block) -> None:
+        """Submit the halves of a block that is too large for the memory."""
+        self._retry.extend(_Attempt(BlocksTask(self.job, (half,))) for half in halves(block))
+
     def _made(self, attempt: _Attempt, task: ArtifactTask, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
         """Record an artifact: release the blocks that waited for it, or give up those that cannot be solved without it."""
         made = finished.result
         if finished.error is not None:
-            if attempt.number < _ATTEMPTS and not finished.final:
-                self._retry.append(_Attempt(task, attempt.number + 1))
+            if (again := attempt.again(task, finished)) is not None:
+                self._retry.append(again)
                 return
             made = ArtifactReceipt(
                 task.key, task.function, 0.0, f"{task.function}({task.key[:8]}): {_reason(finished, attempt)}"

@@ -7,32 +7,35 @@ axis and running again with nothing to do are the same path.
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import Exit, GridError, StoreError
+from sweeper.errors import Exit, GridError, StoreError, UserError
 from sweeper.executors.base import Executor, Setup
+from sweeper.executors.registry import AUTO, in_processes
 from sweeper.folder.provenance import run_metadata
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.token import Token, written_token
 from sweeper.grid.compute import Compute, overridden
 from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import resolved_grid
 from sweeper.launching.compare import compare_code, compare_grids, fresh_folder
 from sweeper.launching.drive import drive
+from sweeper.launching.looks import Looks, check_space
+from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
-from sweeper.launching.remaining import Remaining, find_lost, find_remaining
+from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
-from sweeper.worker.make import ArtifactReceipt
-from sweeper.worker.solve import Job, Receipt
+from sweeper.plan.space import metadata_bytes
+from sweeper.signals import EndingSignals
+from sweeper.supervised import ending_before
+from sweeper.worker.solve import Job
 from w2s.artifacts import Store
 from w2s.contract.block import Block
 from w2s.contract.rows import table_schema
@@ -44,30 +47,6 @@ from w2s_kernels import choose
 
 __all__ = ["Outcome", "launch"]
 
-_ALIKE = 3
-"""So many failed blocks with one and the same error, and none that worked, end a run under ``stop-if-all-alike``."""
-
-
-@dataclass
-class Outcome:
-    """What a launch did: where the table is, how many cells it computed, found and failed."""
-
-    run: Where
-    cells: int
-    found: int = 0
-    computed: int = 0
-    failed: int = 0
-    artifacts: int = 0
-    exit: Exit = Exit.DONE
-    first_error: str | None = None
-    stopped: str | None = None
-    statuses: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def pending(self) -> int:
-        """Cells without a row."""
-        return self.cells - self.found - self.computed - self.failed
-
 
 def launch(
     grid: Grid | Path | str | Mapping[str, Any],
@@ -76,6 +55,7 @@ def launch(
     keep: bool = False,
     keep_code: bool = False,
     fresh: bool = False,
+    space_check: bool = True,
     progress: Progress | None = None,
     **compute: Any,
 ) -> Outcome:
@@ -89,12 +69,13 @@ def launch(
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
+    space_check : refuse what does not fit on the disk of the run folder, by the predicted size of its rows.
     progress : where to report; none by default.
-    compute : ``executor``, ``backend``, ``on_error``, ``store``, ``blind`` and options of the executor (``address``, ``cpus``);
-        they override the grid's ``compute:``.
+    compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor
+        (``address``, ``cpus``); they override the grid's ``compute:``.
 
-    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM) leaves a folder from which the
-    same call resumes.
+    Raises :class:`sweeper.errors.UserError` for bad input. Interrupting it (SIGINT, SIGTERM, SIGHUP) leaves a
+    folder from which the same call resumes.
 
     """
     checked = grid if isinstance(grid, Grid) else load_grid(grid)
@@ -108,8 +89,12 @@ def launch(
     report = progress or Progress.silent()
     if locks_are_off():
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
-    with folder.lock(lambda: report.note(f"another launch is at work in {run}; waiting for it to end")):
-        return _launch_locked(plan, folder, settings, report, given, keep=keep, keep_code=keep_code)
+    waiting = f"another launch is at work in {run}; waiting for it to end"
+    with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
+        if space_check and not folder.has_rows() and all(p.until is None for p in checked.parts):
+            check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
+        more = {"keep": keep, "keep_code": keep_code, "space": space_check}
+        return _launch_locked(plan, folder, settings, report, given, signals, tokens, **more)
 
 
 def _run_folder(grid: Grid, out: Where | str | None) -> Where:
@@ -132,9 +117,12 @@ def _launch_locked(
     settings: Compute,
     report: Progress,
     given: Collection[str],
+    signals: EndingSignals,
+    tokens: contextlib.ExitStack,
     *,
     keep: bool,
     keep_code: bool,
+    space: bool,
 ) -> Outcome:
     grid = plan.grid
     if settings.blind:
@@ -149,14 +137,14 @@ def _launch_locked(
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    remaining = find_remaining(plan, folder, contents)
-    for line in remaining.notes:
-        report.note(line)
+    looks = Looks(grid, folder, report, contents)
+    plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
     if not remaining.blocks:
         folder.compact()
         return outcome
+    looks.check_space(remaining, metadata, wanted=space)
     if settings.backend == "auto":
         backend = choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
@@ -172,27 +160,54 @@ def _launch_locked(
         metadata,
         store,
         None if source is None else source.digest,
+        _token(folder.path.resolve(), tokens),
+        settings.time_limit,
     )
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(plan, settings, schedule, remaining, report, given)
-    with _signals_as_interrupt():
-        try:
-            with executor, report.running(total=plan.cells, done=remaining.found):
-                where = executor.describe()
-                more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
-                folder.event(
-                    "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
-                )
-                receipts = drive(job, schedule, executor)
-                _collect(_blocks_only(receipts, schedule, outcome, folder, report), settings, outcome, folder, report)
-                _make_whole(plan, job, executor, settings, outcome, folder, report)
-        except KeyboardInterrupt:
-            outcome.exit = Exit.INTERRUPTED
-            outcome.stopped = "interrupted"
-    if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
-        folder.compact()
-    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
+    try:
+        with executor:
+            signals.take()
+            where = executor.describe()
+            more = {} if job.store is None else {"artifacts": schedule.missing, "store": str(job.store)}
+            folder.event(
+                "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
+            )
+            while remaining.blocks:
+                with report.running(total=plan.cells, done=remaining.found):
+                    receipts = drive(job, schedule, executor)
+                    collect(receipts, schedule, settings, outcome, folder, report)
+                    _make_whole(plan, job, executor, settings, outcome, folder, report)
+                if not looks.more or outcome.exit != Exit.DONE:
+                    break
+                plan, remaining = looks.next()
+                looks.check_space(remaining, metadata, wanted=space)
+                outcome.cells, outcome.found = plan.cells, remaining.found - outcome.computed
+                _store(plan, settings, folder.path.resolve(), remaining)
+                schedule = _schedule(plan, job, remaining, report)
+        if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
+            folder.compact()
+    except KeyboardInterrupt:
+        outcome.exit = Exit.INTERRUPTED
+        outcome.stopped = "interrupted"
+    except BaseException as error:
+        outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
+        with contextlib.suppress(StoreError):
+            _end(outcome, folder, signals)
+        raise
+    _end(outcome, folder, signals)
     return outcome
+
+
+def _token(run: Where, tokens: contextlib.ExitStack) -> Token | None:
+    """Write the file by which workers prove that they see the run folder; a bucket is the same wherever it is seen from."""
+    return tokens.enter_context(written_token(run)) if isinstance(run, Path) else None
+
+
+def _end(outcome: Outcome, folder: RunFolder, signals: EndingSignals) -> None:
+    """Record how the launch ended; from here on no signal keeps that from being written."""
+    signals.hold()
+    folder.event("end", exit=int(outcome.exit), computed=outcome.computed, failed=outcome.failed, pending=outcome.pending)
 
 
 def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> Path | None:
@@ -223,6 +238,16 @@ def _executor(
     if unused := choice.unused(given):
         report.note(f"executor {choice.kind.name} takes no {' and no '.join(unused)}: what the launch was given has no effect")
     some = any(call.gpus > 0 for call in schedule.by_key.values())
+    if choice.kind.name == "inline" and (ending := ending_before()):
+        report.note(f"the study ended the process of this launch ({ending}); the rest is solved in a process of its own")
+        choice = in_processes({"cpus": 1})
+    if choice.kind.name == "inline" and settings.time_limit is not None:
+        if settings.executor != AUTO:
+            raise GridError(
+                "compute.time_limit: inline has no worker that could be ended; take processes or ray", plan.grid.file
+            )
+        choice = in_processes(settings.options)
+        report.note(f"executor {choice.kind.name}: a time limit needs workers")
     return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
 
 
@@ -234,55 +259,6 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
     schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, Store(job.store).has)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
-
-
-def _blocks_only(
-    receipts: Iterable[Receipt | ArtifactReceipt], schedule: Schedule, outcome: Outcome, folder: RunFolder, report: Progress
-) -> Iterator[Receipt]:
-    """Record the receipts of artifacts, and yield those of blocks."""
-    for receipt in receipts:
-        if isinstance(receipt, Receipt):
-            yield receipt
-            continue
-        outcome.artifacts += receipt.error is None
-        content = {"key": receipt.key, "function": receipt.function, "seconds": round(receipt.seconds, 3)}
-        folder.event("artifact", **content, **({} if receipt.error is None else {"error": receipt.error}))
-        report.made(receipt, outcome.artifacts, schedule.missing)
-
-
-def _collect(receipts: Iterable[Receipt], settings: Compute, outcome: Outcome, folder: RunFolder, report: Progress) -> None:
-    """Record the receipts of blocks until all have come or failures end the launch."""
-    errors: list[str] = []
-    for receipt in receipts:
-        failed = int(receipt.statuses.get("failed", 0))
-        outcome.failed += failed
-        outcome.computed += receipt.rows - failed
-        for status, count in receipt.statuses.items():
-            outcome.statuses[status] = outcome.statuses.get(status, 0) + count
-        folder.event("block", **_event(receipt))
-        report.advance(receipt)
-        if not failed:
-            continue
-        error = receipt.error or "the study gave cells the status failed"
-        errors.append(error)
-        outcome.exit = Exit.FAILED_CELLS
-        if outcome.first_error is None:
-            outcome.first_error = error
-            report.note(f"first failure{f', cell {receipt.first_cell}' if receipt.first_cell else ''}: {error}")
-        if _gives_up(settings.on_error, errors, outcome):
-            outcome.stopped = f"stopped after {len(errors)} failed blocks (--on-error {settings.on_error})"
-            return
-
-
-def _gives_up(policy: str, errors: list[str], outcome: Outcome) -> bool:
-    if policy == "stop":
-        return True
-    return policy == "stop-if-all-alike" and outcome.computed == 0 and len(errors) >= _ALIKE and len(set(errors)) == 1
-
-
-def _event(receipt: Receipt) -> dict[str, Any]:
-    content = {"key": receipt.key, "rows": receipt.rows, "seconds": round(receipt.seconds, 4), "pid": receipt.pid}
-    return content if receipt.error is None else content | {"error": receipt.error, "cell": receipt.first_cell}
 
 
 def _make_whole(
@@ -298,7 +274,7 @@ def _make_whole(
     report.note(f"{outcome.pending:,} rows that were written are not in the folder; computing them again")
     folder.event("lost", rows=outcome.pending)
     schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
-    _collect(_blocks_only(drive(job, schedule, executor), schedule, outcome, folder, report), settings, outcome, folder, report)
+    collect(drive(job, schedule, executor), schedule, settings, outcome, folder, report)
     if _lost(plan, job, outcome, folder):
         outcome.exit = Exit.CANNOT_WRITE
         outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
@@ -317,24 +293,3 @@ def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Blo
         folder.write_grid(resolved_grid(plan.grid, folder.base))
         folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
     return lost
-
-
-@contextlib.contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like SIGINT while a grid runs, since batch systems send it.
-
-    SIGINT is handled also where the shell made the process ignore it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

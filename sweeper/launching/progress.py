@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sweeper.console import printable
+
 if TYPE_CHECKING:
     from sweeper.worker.make import ArtifactReceipt
     from sweeper.worker.solve import Receipt
@@ -36,6 +38,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a text on a line of its own."""
+        text = printable(text)
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
             return
@@ -58,12 +61,15 @@ class Progress:
         from rich.progress import Progress as Bar
 
         columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-        with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=self.stream)) as bar:
-            self._bar, self._task = bar, bar.add_task("cells", total=total, completed=done, rate="")
-            try:
-                yield
-            finally:
-                self._bar = None
+        bar = Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=self.stream))
+        bar.start()
+        self._bar, self._task = bar, bar.add_task("cells", total=total, completed=done, rate="")
+        try:
+            yield
+        finally:
+            self._bar = None
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                bar.stop()
 
     def advance(self, receipt: Receipt) -> None:
         """Count the cells of one block."""

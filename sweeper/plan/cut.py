@@ -11,18 +11,19 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from sweeper.errors import GridError
 from sweeper.grid.model import Grid, SubGrid
+from sweeper.plan.looks import all_looks
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import value_digest
 from w2s.contract.study import Cost, Study
 
-__all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan"]
+__all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan", "plan_of"]
 
 PLANNER_VERSION = 3
 MAX_FLOPS = 2e10
@@ -95,7 +96,7 @@ class Plan:
     @property
     def cells(self) -> int:
         """Wanted cells."""
-        return self.grid.cells
+        return sum(cut.part.wanted for cut in self.cuts)
 
     @property
     def waste(self) -> int:
@@ -119,9 +120,17 @@ class Plan:
 
 
 def make_plan(grid: Grid) -> Plan:
-    """Cut every sub-grid of a grid. Cost: a few calls of the study's ``cost``; cells are never expanded."""
+    """Cut every sub-grid of a grid; with ``seeds: {until: ...}`` this is the most that it comes to.
+
+    Cost: a few calls of the study's ``cost``; cells are never expanded.
+    """
+    return plan_of(grid, [look for part in grid.parts for look in all_looks(part)])
+
+
+def plan_of(grid: Grid, parts: Iterable[SubGrid]) -> Plan:
+    """Cut some sub-grids of a grid: those of its looks, where seeds end at a rule."""
     study = grid.study()
-    return Plan(grid, tuple(_cut_part(study, part) for part in grid.parts))
+    return Plan(grid, tuple(_cut_part(study, part) for part in parts))
 
 
 def _cut_part(study: Study, part: SubGrid) -> Cut:
@@ -132,16 +141,16 @@ def _cut_part(study: Study, part: SubGrid) -> Cut:
     further. That stops where it would add more than a fifth of the work (:data:`MAX_WASTE`) or leave a block less than
     :data:`MIN_FLOPS`, its rows counted (:data:`ROW_FLOPS`).
     """
-    axes = part.block.axes
+    axes, ordered = part.block.axes, [_sorted(axis) for axis in part.block.axes]
     chunks = [len(axis) for axis in axes]
     rank = [_share_rank(study, axis.names) for axis in axes]
     free = [k for k, r in enumerate(rank) if r is None]
     shared = sorted((k for k, r in enumerate(rank) if r is not None), key=lambda k: rank[k] or 0, reverse=True)
-    cost = _chunk_cost(study, part, chunks)
+    cost = _chunk_cost(study, part, ordered, chunks)
 
     def halved(k: int) -> tuple[list[int], Cost]:
         smaller = [math.ceil(c / 2) if j == k else c for j, c in enumerate(chunks)]
-        return smaller, _chunk_cost(study, part, smaller)
+        return smaller, _chunk_cost(study, part, ordered, smaller)
 
     for k in (*free, *shared):
         while chunks[k] > 1 and (cost.flops > MAX_FLOPS or cost.bytes > MAX_BYTES):
@@ -205,9 +214,11 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
     return math.prod(math.ceil(len(a) / c) for a, c in zip(axes, chunks, strict=True))  # type: ignore[arg-type]
 
 
-def _chunk_cost(study: Study, part: SubGrid, chunks: list[int]) -> Cost:
-    """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher."""
-    axes = [_sorted(axis) for axis in part.block.axes]
+def _chunk_cost(study: Study, part: SubGrid, axes: list[Axis], chunks: list[int]) -> Cost:
+    """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher.
+
+    ``axes`` are sorted by size.
+    """
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
     last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
     costs = [_cost(study, first), _cost(study, last)]

@@ -16,6 +16,7 @@ from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
 from w2s.places.url import Where
 from w2s.summary.columns import usable
+from w2s.summary.looks import describe_level
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,6 +42,8 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
         out.print(f"{status.outside:,} rows in the folder are not in its grid; they are left out")
     for line in (*([status.grid_note] if status.grid_note else []), *status.code.remarks):
         out.print(line, style="yellow")
+    for rule in dict.fromkeys(stopped.until for stopped in status.stopped):
+        out.print(f"seeds ended when {rule.metric} was within +-{rule.half_width:g}, by {describe_level(rule)}")
     content = _content(table)
     written = _write(table, content)
     _print_digest(content.digest)
@@ -101,6 +104,10 @@ def _provenance(table: RunTable) -> dict[str, str]:
     found = {
         "run folder": str(table.path),
         "package": f"w2s-sweep {origin.get('package') or 'of unknown version'}",
+        "seeds": "; ".join(
+            f"until {rule.metric} is within +-{rule.half_width:g}, by {describe_level(rule)}"
+            for rule in dict.fromkeys(stopped.until for stopped in table.status.stopped)
+        ),
         "commit": f"{origin['commit']}{', with changes' if origin.get('dirty') else ''}" if origin.get("commit") else "",
         "Python": origin.get("python", ""),
         "machine": origin.get("machine", ""),

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from sweeper.errors import RunError
+from sweeper.folder.looks import asked
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
-from sweeper.plan.cut import make_plan
 from sweeper.review.stored import stored_grid
 from sweeper.worker.solve import block_code, solve_rows
 from sweeper.worker.threads import one_thread
@@ -55,7 +55,7 @@ def rerun_cell(run: Where | str, cell: str, backend: str, *, trust_code: bool = 
     folder = RunFolder.existing(run)
     grid = stored_grid(folder, trust_code=trust_code, check_files=True)
     stored = _find_row(folder, cell)
-    block = _cell_block(grid, stored["cell_id"])
+    block = _cell_block(grid, folder, stored["cell_id"])
     store = _store(folder)
     with one_thread():
         code = block_code(grid.study(store), block)
@@ -88,9 +88,9 @@ def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:
     return found[0]
 
 
-def _cell_block(grid: Grid, cell_id: str) -> Block:
+def _cell_block(grid: Grid, folder: RunFolder, cell_id: str) -> Block:
     """Return the block of one cell, found by its identity in the planned blocks."""
-    for block in make_plan(grid).blocks():
+    for block in asked(grid, folder).plan.blocks():
         hit = np.flatnonzero(hex_ids(cell_ids(grid.study, block)) == cell_id.encode())
         if hit.size:
             index = np.unravel_index(int(hit[0]), block.shape)

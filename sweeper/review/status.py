@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from sweeper.errors import GridError
 from sweeper.folder.code import CodeState, code_state
+from sweeper.folder.looks import Stopped, asked
 from sweeper.folder.part import Part
 from sweeper.folder.run_folder import RunFolder
-from sweeper.plan.cut import Plan, block_key, make_plan
+from sweeper.plan.cut import Plan, block_key
 from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.review.stored import stored_grid
 from w2s.contract.identity import cell_ids, hex_ids
@@ -30,7 +31,8 @@ class RunStatus:
 
     ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
     the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
-    ``code`` says what code made the rows.
+    ``code`` says what code made the rows. ``stopped`` says, for every sub-grid whose seeds end at a rule, how its settings
+    stand; ``cells`` are then those that are wanted so far.
     """
 
     run: Where
@@ -53,6 +55,7 @@ class RunStatus:
     verified: bool = False
     grid_note: str | None = None
     code: CodeState = field(default_factory=CodeState)
+    stopped: tuple[Stopped, ...] = ()
 
     @property
     def pending(self) -> int:
@@ -72,7 +75,8 @@ def run_status(
     grid = stored_grid(folder, trust_code=trust_code, study=study)
     contents = folder.contents(whole=verify)
     parts = [part for part in contents.parts if part.version == grid.study.version]
-    plan = make_plan(grid)
+    wanted = asked(grid, folder)
+    plan = wanted.plan
     keys = {block_key(grid.study, block) for block in plan.blocks()}
     statuses: Counter[str] = Counter()
     outside = 0
@@ -105,6 +109,7 @@ def run_status(
         verified=verify,
         grid_note=folder.grid_note,
         code=code_state(grid.study, parts),
+        stopped=wanted.stopped,
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import RunError
+from sweeper.folder.looks import asked
 from sweeper.folder.provenance import run_origin
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
-from sweeper.plan.cut import make_plan
 from sweeper.review.columns import rows_problem
 from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
@@ -70,5 +70,5 @@ def read_run(path: Where | str, *, trust_code: bool = False, study: type[Study] 
     if problem := rows_problem(rows, study):
         raise RunError(f"the rows in {folder.path} are no table of {study.name}: {problem}")
     if status.outside:
-        rows = rows[rows["cell_id"].isin(wanted_ids(make_plan(grid)).astype(str))]
+        rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
     return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))

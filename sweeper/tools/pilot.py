@@ -5,7 +5,6 @@ The pilot's rows are rows of the grid. A later launch of the whole grid finds th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -129,9 +128,11 @@ def _holds(grid: Grid, pilot: Grid) -> bool:
 
 def _cut(part: SubGrid, count: int) -> SubGrid:
     axes = tuple(axis[:count] if axis.names == ("seed",) else axis for axis in part.block.axes)
-    return replace(part, block=Block(part.block.fixed, axes), written=_written(part.written, count))
+    return replace(part, block=Block(part.block.fixed, axes), written=_written(part, count), until=None)
 
 
-def _written(written: Mapping[str, Any], count: int) -> dict[str, Any]:
-    seeds = written.get("seeds", 1)
-    return dict(written) | {"seeds": min(seeds, count) if isinstance(seeds, int) else list(seeds)[:count]}
+def _written(part: SubGrid, count: int) -> dict[str, Any]:
+    seeds = part.written.get("seeds", 1)
+    if part.until is not None:
+        seeds = part.until.max
+    return dict(part.written) | {"seeds": min(seeds, count) if isinstance(seeds, int) else list(seeds)[:count]}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sweeper.errors import StoreError
+from sweeper.worker.failure import describe_error, raise_interrupt
 from sweeper.worker.solve import Job
 from sweeper.worker.threads import one_thread
 from w2s.artifacts import Call, Store, in_order
@@ -49,7 +49,8 @@ def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] 
         if problem.errno in _NO_ROOM:
             raise StoreError(f"cannot write in the artifact store {job.store}: {problem.strerror}") from None
         return _receipt(call, start, problem)
-    except Exception as problem:
+    except BaseException as problem:
+        raise_interrupt(problem)
         if f"(os error {errno.ENOSPC})" in str(problem):  # safetensors has an error of its own for a full disk
             raise StoreError(f"cannot write in the artifact store {job.store}: {os.strerror(errno.ENOSPC)}") from None
         return _receipt(call, start, problem)
@@ -61,7 +62,7 @@ def _find(job: Job, block: Block, key: str) -> Call:
     return next(call for call in in_order(study().needs(block)) if call.key == key)
 
 
-def _receipt(call: Call, start: float, problem: Exception | None) -> ArtifactReceipt:
-    error = None if problem is None else "".join(traceback.format_exception_only(problem)).strip()
+def _receipt(call: Call, start: float, problem: BaseException | None) -> ArtifactReceipt:
+    error = None if problem is None else describe_error(problem, call.artifact.function)
     where = f"{call.artifact.name} ({call.key[:8]}): " if error else ""
     return ArtifactReceipt(call.key, call.artifact.name, time.perf_counter() - start, f"{where}{error}" if error else None)

@@ -6,19 +6,26 @@ Rows never travel through the scheduler: the worker writes them itself and hands
 from __future__ import annotations
 
 import os
+import socket
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sweeper.cpus import held_memory
+from sweeper.errors import UnseenFolderError
 from sweeper.folder.part import Code, status_counts
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.token import Token, check_token
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
+from sweeper.worker.failure import describe_error, folder_of, raise_interrupt
+from sweeper.worker.halve import halves
+from sweeper.worker.limit import limited, where_it_stood
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
 from w2s.artifacts import Store
 from w2s.contract.block import Block
@@ -30,7 +37,7 @@ from w2s.studies.registry import find_study
 from w2s.user_files import code_files
 from w2s_kernels import Backend, choose
 
-__all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows"]
+__all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows", "time_is_over"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Job:
     """Everything a worker needs besides the block: where the study, rows and artifacts are, which kernels to use.
 
     ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks.
+    ``token`` is what a worker must find in the run folder; ``time_limit`` the most seconds that a block may take.
     """
 
     study: str
@@ -47,15 +55,27 @@ class Job:
     metadata: Mapping[bytes, bytes]
     store: Path | None = None
     source: str | None = None
+    token: Token | None = None
+    time_limit: float | None = None
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
         return find_study(self.study, self.base, self.source)
 
+    def check_folders(self) -> None:
+        """Raise :class:`sweeper.errors.UnseenFolderError` where this process does not see the folders of the launch."""
+        if self.token is not None:
+            check_token(self.token)
+        if self.store is not None and not self.store.is_dir():
+            raise UnseenFolderError(f"{socket.gethostname()} does not see the store {self.store}")
+
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a worker returns for one block."""
+    """What a worker returns for one block; of one that failed also its first cell, with the values that it has of the axes.
+
+    A block that is ``too_large`` for this machine's memory has no rows: its halves are to be solved instead.
+    """
 
     key: str
     rows: int
@@ -64,6 +84,8 @@ class Receipt:
     error: str | None
     first_cell: str | None
     pid: int
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    too_large: bool = False
 
 
 def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
@@ -78,7 +100,7 @@ def solve_blocks(job: Job, blocks: Sequence[Block]) -> list[Receipt]:
 def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     """Solve a block and write its part; ``memo`` keeps what it has in common with others.
 
-    An exception of the study becomes ``failed`` rows with its message; only a folder that cannot be written raises
+    Whatever the study raises becomes ``failed`` rows with its message, SystemExit too; only an unwritable folder raises
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
@@ -86,13 +108,18 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     keep_freed_memory()
     start = time.perf_counter()
     try:
-        with one_thread():
+        with limited(job.run, block_key(study, block), job.time_limit), one_thread():
             store = None if job.store is None else Store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)
             curves = study(store).curves(block) if store is not None else None
-    except Exception as problem:
-        error = "".join(traceback.format_exception_only(problem)).strip()
+    except BaseException as problem:
+        raise_interrupt(problem)
+        error = describe_error(problem, study)
+        if isinstance(problem, MemoryError):
+            if halves(block):
+                return Receipt(block_key(study, block), 0, {}, 0.0, error, None, os.getpid(), too_large=True)
+            error = f"{error}; the process held {held_memory()}"
         return record_failure(job, block, error, time.perf_counter() - start)
     if curves is not None:
         RunFolder(job.run).write_curves(block_key(study, block), curves)
@@ -106,6 +133,17 @@ def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> 
     return _record(job, study, block, table, seconds, Code(), error=error)
 
 
+def time_is_over(job: Job, block: Block) -> str | None:
+    """Say that a block took longer than the launch allows, and where it was, if that is why its worker ended; else None."""
+    if job.time_limit is None:
+        return None
+    study = job.find_study()
+    where = where_it_stood(job.run, block_key(study, block), folder_of(study))
+    if where is None:
+        return None
+    return f"the block took longer than the time limit of {job.time_limit:g} s{f' (it was in {where})' if where else ''}"
+
+
 def _record(
     job: Job, study: type[Study], block: Block, table: pa.Table, seconds: float, code: Code, *, error: str | None = None
 ) -> Receipt:
@@ -113,8 +151,12 @@ def _record(
     statuses = status_counts(table)
     footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
     RunFolder(job.run).write_part(key, table.replace_schema_metadata({**job.metadata, **code.metadata()}), footer)
-    first = None if error is None else table["cell_id"][0].as_py()
-    return Receipt(key, table.num_rows, statuses, seconds, error, first, os.getpid())
+    failed = pc.index(table["status"], "failed").as_py()
+    if failed < 0:
+        return Receipt(key, table.num_rows, statuses, seconds, error, None, os.getpid())
+    first = table.slice(failed, 1).to_pylist()[0]
+    axes = {name: first[name] for axis in block.axes for name in axis.names}
+    return Receipt(key, table.num_rows, statuses, seconds, error or first["message"], first["cell_id"], os.getpid(), axes)
 
 
 def block_code(study: Study, block: Block) -> Code:
@@ -136,7 +178,7 @@ def solve_rows(
     start = time.perf_counter()
     solver = study() if store is None else study(store)
     solver.memo = memo
-    solved = solver.solve(block, backend)
+    solved = solver.solve(block.copy(), backend)  # whatever it does to its block, the rows are those that were asked for
     return rows_table(study, block, solved, _provenance(backend.name, time.perf_counter() - start, code))
 
 

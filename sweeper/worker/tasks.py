@@ -41,6 +41,7 @@ class BlocksTask:
 
     def __call__(self, note: Callable[[str], None] = _silent) -> list[Receipt]:  # noqa: ARG002
         """Solve the blocks; their parts are on disk when this returns."""
+        self.job.check_folders()
         return solve_blocks(self.job, self.blocks)
 
 
@@ -62,4 +63,5 @@ class ArtifactTask:
 
     def __call__(self, note: Callable[[str], None] = _silent) -> ArtifactReceipt:
         """Make the artifact; it is in the store when this returns without an error in its receipt."""
+        self.job.check_folders()
         return make_artifact(self.job, self.owner, self.key, note)

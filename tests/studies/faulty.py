@@ -22,6 +22,12 @@ FAULTS = (
     "marks_failed",
     "bad_status",
     "exit",
+    "masked",
+    "masked_misfit",
+    "masked_status",
+    "writes_fixed",
+    "empties_mask",
+    "swaps_mask",
 )
 
 
@@ -40,6 +46,12 @@ class FaultyCell(Cell):
         "marks_failed",
         "bad_status",
         "exit",
+        "masked",
+        "masked_misfit",
+        "masked_status",
+        "writes_fixed",
+        "empties_mask",
+        "swaps_mask",
     ] = field(description="what goes wrong")
     level: Literal[1, "auto"] = field("auto", description="a number or a word")
 
@@ -50,7 +62,7 @@ class Faulty(Study):
     Cell = FaultyCell
 
     def cost(self, block):
-        return Cost(6e9 * block.size, 1.0)
+        return Cost((1e6 if block.one("fault").endswith("mask") else 6e9) * block.size, 1.0)  # cells of one block share a mask
 
     def solve(self, block, backend):
         fault = block.one("fault")
@@ -76,6 +88,19 @@ class Faulty(Study):
             rows["status"] = np.full(block.shape, 4)
         elif fault == "bad_status":
             rows["status"] = np.full(block.shape, 9)
+        elif fault == "masked":
+            rows["student_error"] = np.ma.array(good, mask=block.column("seed") == 1)
+        elif fault == "masked_misfit":
+            rows["misfit"] = np.ma.array(good, mask=block.column("seed") == 1)
+        elif fault == "masked_status":
+            rows["status"] = np.ma.array(np.zeros(block.shape, dtype=int), mask=block.column("seed") == 1)
+        elif fault == "writes_fixed":
+            block.fixed["level"] = 1
+        elif fault == "empties_mask":
+            block.mask[:] = False
+        elif fault == "swaps_mask":
+            object.__setattr__(block, "mask", np.zeros(block.shape, dtype=bool))
+            object.__setattr__(block, "fixed", {"fault": "none", "level": 1})
         elif fault == "exit":
             raise SystemExit("a study must not end the process")
         return rows

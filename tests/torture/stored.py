@@ -60,7 +60,7 @@ def mutated_parts(bench: Bench, count: int, seed: int) -> Tally:
     return tally
 
 
-def hostile_folders(bench: Bench, count: int, seed: int) -> Tally:  # noqa: ARG001  every kind is one folder
+def hostile_folders(bench: Bench, count: int, seed: int) -> Tally:
     """Run every command on folders with odd files in all places: links, pipes, devices, lies in footers and notes."""
     tally, place = Tally("folder of somebody else"), hostile.make_place(bench.folder / "place")
     kinds = list(hostile.KINDS.items())
@@ -71,7 +71,7 @@ def hostile_folders(bench: Bench, count: int, seed: int) -> Tally:  # noqa: ARG0
     return tally
 
 
-def mutated_grids(bench: Bench, count: int, seed: int) -> Tally:  # noqa: ARG001  nothing is launched
+def mutated_grids(bench: Bench, count: int, seed: int) -> Tally:
     """Mutate grids of `configs/` and plan them in a process with bounded memory: a plan, or an error of the user."""
     tally = Tally("grid mutated", injected=count)
     command = [sys.executable, str(_GRIDS), str(seed * count), str(count)]

@@ -6,11 +6,13 @@ the ones that matter only for some of its values), so every shape of grid is a p
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,19 @@ class Axis:
     values: tuple[tuple[Any, ...], ...]
 
     def __post_init__(self) -> None:
-        if any(len(value) != len(self.names) for value in self.values):
+        if not set(map(len, self.values)) <= {len(self.names)}:
             raise ValueError(f"axis {self.names}: every value needs {len(self.names)} entries")
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"names": self.names, "values": self.values}  # an axis travels without its cache
+
+    @functools.cached_property
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Values of each field as an array, numbers as numbers (None becomes NaN among them); not to be written to."""
+        return {name: _array(self.column(name)) for name in self.names}
 
     def __getitem__(self, part: slice) -> Axis:
         return Axis(self.names, self.values[part])
@@ -90,7 +100,8 @@ class Group:
 class Block:
     """Product of ``axes`` with all other fields ``fixed``; ``mask`` (True = wanted) has the block's shape, or is None for all.
 
-    Cells are numbered in C order: the last axis varies fastest.
+    Cells are numbered in C order: the last axis varies fastest. A block is read-only: writing into ``fixed`` or ``mask`` raises
+    TypeError or ValueError, and what is given for them is copied.
     """
 
     fixed: Mapping[str, Any]
@@ -103,6 +114,14 @@ class Block:
             raise ValueError(f"a field is listed twice in a block: {sorted(names)}")
         if self.mask is not None and self.mask.shape != self.shape:
             raise ValueError(f"mask has shape {self.mask.shape}, block has shape {self.shape}")
+        object.__setattr__(self, "fixed", MappingProxyType(_own(self.fixed)))
+        if self.mask is not None:
+            mask = self.mask.copy()
+            mask.flags.writeable = False
+            object.__setattr__(self, "mask", mask)
+
+    def __reduce__(self) -> tuple[type[Block], tuple[Any, ...]]:
+        return Block, (dict(self.fixed), self.axes, self.mask)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -172,21 +191,20 @@ class Block:
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return the values of one field as an array that broadcasts to the block's shape (None becomes NaN among numbers)."""
         if name in self.fixed:
-            values, shape = [self.fixed[name]], [1] * len(self.axes)
-        else:
-            position = self._position(name)
-            values = list(self.axes[position].column(name))
-            shape = [len(values) if k == position else 1 for k in range(len(self.axes))]
-        if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
-            array = np.array([np.nan if v is None else v for v in values])
-        else:
-            array = np.empty(len(values), dtype=object)
-            array[:] = values
-        return array.reshape(shape)
+            return _array([self.fixed[name]]).reshape([1] * len(self.axes))
+        position = self._position(name)
+        array = self.axes[position].arrays[name]
+        # A copy: a study may write into what it gets, and the axis keeps its own.
+        return array.reshape([len(array) if k == position else 1 for k in range(len(self.axes))]).copy()
 
     def with_mask(self, mask: npt.NDArray[np.bool_] | None) -> Block:
         """Return the same block with another mask."""
         return replace(self, mask=mask)
+
+    def copy(self) -> Block:
+        """Return an equal block that shares nothing with this one that could be written into, whatever is done to it."""
+        axes = tuple(Axis(axis.names, tuple(tuple(map(_unshared, value)) for value in axis.values)) for axis in self.axes)
+        return Block(self.fixed, axes, self.mask)
 
     def _known(self, name: str) -> None:
         if name not in self.fixed:
@@ -197,3 +215,19 @@ class Block:
             if name in axis.names:
                 return position
         raise KeyError(f"{name} is not a field of this block; it has {', '.join(self.names)}")
+
+
+def _own(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _unshared(value) for name, value in fixed.items()}
+
+
+def _unshared(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, (list, dict)) else value
+
+
+def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
+    if all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values):
+        return np.array([np.nan if v is None else v for v in values])
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -112,8 +112,9 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
     if not isinstance(solved, Mapping):
         raise ValueError(f"study {study.name} returned {type(solved).__name__}, not a mapping of column names to arrays")
     keep, shape = slice(None) if block.mask is None else block.mask.reshape(-1), block.shape
-    flat = {name: _flatten(name, np.asarray(array), shape)[keep] for name, array in solved.items()}
-    complete = _complete(study, flat)
+    flat = {name: _flatten(name, _unmasked(array), shape)[keep] for name, array in solved.items()}
+    hidden = [_flatten(name, np.ma.getmaskarray(array), shape)[keep] for name, array in solved.items() if np.ma.isMA(array)]
+    complete = _complete(study, flat, np.logical_or.reduce(hidden) if hidden else None)
     ids = hex_ids(cell_ids(study, block)[keep])
     columns: dict[str, pa.Array] = {
         "cell_id": _fixed_width_strings(ids),
@@ -141,6 +142,17 @@ def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapp
     return rows_table(study, block, solved, provenance)
 
 
+def _unmasked(array: Any) -> npt.NDArray[Any]:
+    """Return an array in which masked values are none: NaN among numbers, None among words, ``failed`` among statuses."""
+    if not np.ma.isMA(array):
+        return np.asarray(array)
+    if array.dtype.kind in "biu" and np.ma.is_masked(array):
+        array = array.astype(np.float64)
+    if array.dtype.kind in "fc":
+        return np.asarray(array.filled(np.nan))
+    return np.asarray(array.astype(object).filled(None) if np.ma.is_masked(array) else array)
+
+
 def _flatten(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     try:
         return np.broadcast_to(array, shape).reshape(-1)
@@ -148,8 +160,13 @@ def _flatten(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.
         raise ValueError(f"column {name!r} has shape {np.shape(array)}, the block has shape {shape}") from None
 
 
-def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    """Add gain, PGR and statuses; turn non-finite numbers into nulls (NaN here) with a status."""
+def _complete(
+    study: type[Study], flat: dict[str, npt.NDArray[Any]], hidden: npt.NDArray[np.bool_] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Add gain, PGR and statuses; turn non-finite numbers, and what the study ``hidden`` by a mask, into nulls with a status.
+
+    A null is NaN here.
+    """
     known = metric_columns(study) | PROVENANCE
     if unknown := sorted(set(flat) - set(known)):
         raise ValueError(f"study {study.name} returned unknown columns: {', '.join(unknown)}")
@@ -166,12 +183,17 @@ def _complete(study: type[Study], flat: dict[str, npt.NDArray[Any]]) -> dict[str
         value, status = metrics.pgr(weak, student, ceiling)
         rows[f"pgr{suffix}"] = value
         rows[f"pgr{suffix}_status"] = np.asarray(status, dtype=object)
-    rows["status"] = np.array(STATUS, dtype=object)[_status(study, rows)]
+    codes = _status(study, rows)
+    if hidden is not None:
+        codes[hidden & (codes != STATUS.index("failed"))] = STATUS.index("nonfinite")
+    rows["status"] = np.array(STATUS, dtype=object)[codes]
     return {name: _null_nonfinite(column) for name, column in rows.items()}
 
 
 def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int8]:
     given = rows.get("status", np.zeros(rows["weak_error"].size, dtype=np.int8))
+    if given.dtype.kind == "f":
+        given = np.where(np.isnan(given), STATUS.index("failed"), given)
     for value in np.unique(given):
         if value not in range(len(STATUS)):
             raise ValueError(f"study {study.name}: status {value} is not one of 0..{len(STATUS) - 1}")

@@ -11,6 +11,7 @@ from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields
+from w2s.tables.complete_looks import complete_looks
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
     starts with "." are parts still being written and are skipped, so an unfinished run can be read. Nulls of numeric
     columns become NaN. Rows come in the order of the file names.
+
+    Where the seeds of a run end at a rule (``seeds: {until: ...}``), seeds beyond the last look that a setting has whole are
+    left out: no look has judged them yet. A run that has ended has none.
 
     Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
     `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
@@ -55,6 +59,7 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
         metadata["repeated"] = len(frame) - len(rows)
+    rows = complete_looks(rows, metadata)
     rows.attrs["w2s"] = TableMetadata(metadata)
     return rows
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.table import Table
 
 from sweeper.console import console, short
 from sweeper.cpus import physical_memory
 from sweeper.executors.registry import Choice
 from sweeper.grid.conditions import show
+from sweeper.grid.model import SubGrid
 from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
+from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
 from w2s.artifacts import Store
+from w2s.contract.study import Study
+from w2s.summary.looks import Until, describe_level
 
-__all__ = ["print_artifacts", "print_forecast", "print_plan"]
+__all__ = ["print_artifacts", "print_forecast", "print_plan", "print_space"]
 
 
 def print_plan(plan: Plan) -> None:
@@ -24,11 +30,16 @@ def print_plan(plan: Plan) -> None:
     for lines in dict.fromkeys(tuple(grid.study().reads(cut.part.block)) for cut in plan.cuts):
         for line in lines:
             out.print(line)
+    for until in dict.fromkeys(part.until for part in grid.parts if part.until is not None):
+        _print_until(until)
     for k, cut in enumerate(plan.cuts):
+        if cut.part.until is not None and not _is_last_look(cut.part):
+            continue  # its looks differ in their seeds alone; the last has half of them
         product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
         left_out = cut.part.block.size - cut.part.wanted
         note = f", {left_out:,} left out by exclude" if left_out else ""
         heading = f"grid {k + 1}: " if len(plan.cuts) > 1 else ""
+        heading = heading if cut.part.until is None else "last look: "
         out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
         for name in ("  axis", "values", "from", "to", "in one block", "shares work"):
@@ -48,10 +59,45 @@ def print_plan(plan: Plan) -> None:
     if has_artifacts(grid.study):
         missing = print_artifacts(plan)
         out.print("how long it takes to make artifacts is not predicted")
+    print_space(plan)
     choice = choose_executor(plan, grid.compute, makes_artifacts=missing > 0)
     if is_predicted(grid.study):
         print_forecast(plan, make_forecast(plan), choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
+
+
+def print_space(plan: Plan) -> None:
+    """Print the disk that the rows take, beside what is free, and the memory of a worker."""
+    out, study = console(), plan.grid.study
+    need = disk_bytes(study, plan.cells, plan.block_count, metadata_bytes(plan.grid))
+    free = free_bytes(plan.grid.out)
+    unknown = {"curves": study.curves is not Study.curves, "artifacts": has_artifacts(study)}
+    more = " and ".join(what for what, there in unknown.items() if there)
+    out.print(
+        f"disk: about {_size(need)} of rows{f', {more} on top' if more else ''}{f'; {_size(free)} free' if math.isfinite(free) else ''}"
+    )
+    out.print(f"memory: up to about {_size(worker_bytes(plan))} a worker")
+    if need > free:
+        out.print("! a launch would refuse this grid: it does not fit on the disk (--no-space-check)")
+
+
+def _size(count: float) -> str:
+    """Write a number of bytes in the unit that suits it."""
+    units = ("kB", "MB", "GB", "TB", "PB", "EB")
+    place = max(0, min(len(units) - 1, (len(str(int(count))) - 1) // 3 - 1))
+    return f"{count / 1000 ** (place + 1):,.3g} {units[place]}"
+
+
+def _print_until(until: Until) -> None:
+    """Print the rule by which seeds end, and that the numbers of the plan are the most it can come to."""
+    out, looks = console(), ", ".join(f"{count:,}" for count in until.looks)
+    out.print(f"seeds until {until.metric} is known within +-{until.half_width:g}: looks at {looks} seeds")
+    out.print(f"  {describe_level(until)}")
+    out.print(f"! an upper bound: what follows is {until.max:,} seeds for every setting; of the looks only the last is shown")
+
+
+def _is_last_look(part: SubGrid) -> bool:
+    return part.until is not None and part.block.values("seed")[-1] == part.until.max - 1
 
 
 def print_artifacts(plan: Plan) -> int:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from sweeper.console import console, short
 from sweeper.errors import Exit, RunError
+from sweeper.folder.looks import Stopped
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
 from sweeper.launching.compare import grid_changes
 from sweeper.launching.launch import Outcome
+from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
 from w2s.contract.rows import PROVENANCE
+from w2s.summary.looks import STATES, describe_level
 
-__all__ = ["print_existing", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
 
@@ -34,6 +37,8 @@ def print_status(status: RunStatus) -> None:
             out.print(f"  {count:,} of them {name}")
     if status.grid_note:
         out.print(status.grid_note)
+    for stopped in status.stopped:
+        _print_stopped(stopped)
     if status.outside:
         out.print(f"{status.outside:,} rows in the folder are not in this grid")
     for line in status.code.remarks:
@@ -62,6 +67,36 @@ def print_status(status: RunStatus) -> None:
         out.print("a launch is at work")
     elif status.pending or status.failed:
         out.print("launch the grid again to resume")
+
+
+def print_failures(found: Sequence[Failure]) -> None:
+    """Print failed cells, together by their message, the first of each with their place on the axes."""
+    out = console()
+    for failure in found:
+        out.print(f"{failure.count:,} failed: {failure.message}")
+        for cell, axes in failure.cells:
+            out.print(f"  cell {cell}: {', '.join(f'{name}={show(value)}' for name, value in axes.items())}")
+        if failure.count > len(failure.cells):
+            out.print(f"  and {failure.count - len(failure.cells):,} more")
+
+
+def _print_stopped(stopped: Stopped) -> None:
+    """Print which settings have ended, with how many seeds and why."""
+    out, rule = console(), stopped.until
+    out.print(
+        f"seeds until {rule.metric} is known within +-{rule.half_width:g}, look {stopped.look} of at most {stopped.looks}"
+    )
+    out.print(f"  {describe_level(rule)}")
+    words = {
+        "open": "take more seeds",
+        "tight": "known within that",
+        "unresolved": "ended without bounds: the gap is not resolved, or all seeds agree",
+        "max": "ended at the most seeds that the rule allows",
+    }
+    for (state, seeds), count in sorted(stopped.states.items(), key=lambda item: (STATES.index(item[0][0]), item[0][1])):
+        out.print(f"  {count:,} of {stopped.settings:,} settings {words[state]}, {seeds:,} seeds")
+    for line in stopped.examples:
+        out.print(f"    {line}")
 
 
 def print_existing(grid: Grid) -> None:
@@ -124,6 +159,10 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(_statuses(unusual))
     if outcome.first_error:
         out.print(f"first error: {outcome.first_error}")
+        if outcome.first_cell:
+            out.print(f"  in {outcome.first_cell}")
+        if outcome.failed:
+            out.print(f"all failed cells: w2s-sweep status {short(outcome.run)} --failed")
     if outcome.stopped:
         out.print(f"{outcome.stopped}; launch again to resume")
     if outcome.exit == Exit.DONE:

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import urllib.error
 import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import ray
 import ray.exceptions
 
 from sweeper.cpus import THREAD_VARIABLES, usable_cpus
-from sweeper.errors import RunError, StoreError, UserError
+from sweeper.errors import ClusterError, RunError, StoreError, UnseenFolderError, UserError
 from sweeper.executors.base import Executor, Finished, Setup, Task
 from sweeper.executors.options import RayOptions
 from sweeper.executors.ray.counters import SweepCounters
+from sweeper.executors.ray.environment import token_file
 from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
+from sweeper.signals import EndingSignals
 
 __all__ = ["RayExecutor"]
 
@@ -28,8 +34,20 @@ _LOOK_SECONDS = 1.0
 
 
 def _run_task(task: Task) -> Any:
-    """Do a task in a worker."""
-    return task()
+    """Do a task in a worker. Ray cancels it by SIGINT and ends the worker by SIGTERM: no errors of the study."""
+    with EndingSignals((signal.SIGINT, signal.SIGTERM), obey=True):
+        try:
+            return task()
+        except UnseenFolderError as problem:
+            return _Refused(ray.get_runtime_context().get_node_id(), str(problem))
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A task that a node has not done, since it does not see the folders of the launch."""
+
+    node: str
+    why: str
 
 
 class RayExecutor(Executor):
@@ -46,6 +64,7 @@ class RayExecutor(Executor):
         self.slots, self.has_gpus = 1, False
         self._folder = contextlib.ExitStack()
         self._flying: dict[Any, Task] = {}
+        self._avoided: dict[str, str] = {}
         self._counters: SweepCounters | None = None
 
     def __enter__(self) -> Self:
@@ -53,6 +72,9 @@ class RayExecutor(Executor):
             self._connect()
         except UserError:
             raise
+        except SystemExit:  # how Ray ends on SIGTERM while it starts
+            self._end()
+            raise KeyboardInterrupt from None
         except Exception as error:
             self._end()
             where = self.options.address or "a local cluster"
@@ -67,17 +89,42 @@ class RayExecutor(Executor):
         """Submit the task to the cluster."""
         self._counters = self._counters or SweepCounters()
         gpus, cpus = _share(task.gpus if self.has_gpus else 0, task.cpus)
+        elsewhere = {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(self._avoided))})"}} if self._avoided else {}
         remote = ray.remote(_run_task).options(
-            name=task.name, num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env=_worker_environment(gpu=gpus > 0)
+            name=task.name,
+            num_cpus=cpus,
+            num_gpus=gpus,
+            max_retries=0,
+            runtime_env=_worker_environment(gpu=gpus > 0),
+            **elsewhere,
         )
         self._flying[remote.remote(task)] = task
 
     def wait(self) -> list[Finished]:
-        """Wait for the next task that ends."""
-        ready: list[Any] = []
-        while not ready:
+        """Wait for the next task that ends. A node that does not see the folders is left out, and its tasks run elsewhere.
+
+        Raises :class:`sweeper.errors.StoreError` where no node is left.
+        """
+        ended: list[Finished] = []
+        while not ended:
             ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=_LOOK_SECONDS)
-        return [_outcome(self._flying.pop(reference), reference) for reference in ready]
+            for finished in [_outcome(self._flying.pop(reference), reference) for reference in ready]:
+                if isinstance(finished.result, _Refused):
+                    self._avoid(finished.result)
+                    self.submit(finished.task)
+                else:
+                    ended.append(finished)
+            if self._avoided and not ready:
+                self._look_around()
+        return ended
+
+    def _avoid(self, refused: _Refused) -> None:
+        """Leave a node out from now on, and say so once."""
+        if refused.node in self._avoided:
+            return
+        self._avoided[refused.node] = refused.why
+        self._look_around()
+        self.setup.note(f"node {refused.node[:8]}: {refused.why}; its blocks run on other nodes")
 
     def close(self) -> None:
         """Leave the cluster: cancel the tasks in flight on a shared cluster, shut down a local one."""
@@ -104,8 +151,13 @@ class RayExecutor(Executor):
         return f"ray {self.options.address or 'local'}, {self.slots} slots"
 
     def _look_around(self) -> None:
-        """Read the resources of the cluster, and set the number of slots and the capacity."""
-        resources = ray.cluster_resources()
+        """Read the resources of the nodes that are not left out, and set the number of slots and the capacity."""
+        nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in self._avoided]
+        resources = Counter[str]()
+        for node in nodes:
+            resources.update(node["Resources"])
+        if self._avoided and not resources["CPU"]:
+            raise StoreError(f"no node of the cluster can do the work: {next(iter(self._avoided.values()))}")
         self.has_gpus = self.setup.gpus != "none" and resources.get("GPU", 0) > 0
         self.slots = max(1, int(resources.get("GPU" if self.setup.gpus == "every" else "CPU", 1)))
         self.capacity = 2 * self.slots
@@ -132,7 +184,8 @@ class RayExecutor(Executor):
             logging_level="ERROR",
             log_to_driver=False,
         )
-        self.setup.note(f"local Ray cluster with {cpus} CPU{'s' if cpus > 1 else ''}; {_dashboard(context)}")
+        key = self._folder.enter_context(token_file())
+        self.setup.note(f"local Ray cluster with {cpus} CPU{'s' if cpus > 1 else ''}; {_dashboard(context, key)}")
 
 
 def _share(gpus: float, cpus: float) -> tuple[float, float]:
@@ -147,7 +200,7 @@ def _share(gpus: float, cpus: float) -> tuple[float, float]:
 
 
 def _outcome(task: Task, reference: Any) -> Finished:
-    """Return a task's result, or why there is none; raise the error of an unwritable folder."""
+    """Return a task's result, or why there is none; raise the error of an unwritable folder, or of a cluster that has gone."""
     try:
         return Finished(task, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
@@ -155,7 +208,13 @@ def _outcome(task: Task, reference: Any) -> Finished:
             raise StoreError(str(error.cause)) from None
         return Finished(task, error=f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.OutOfMemoryError as error:
-        return Finished(task, error=f"the worker ran out of memory: {str(error).splitlines()[0]}")
+        return Finished(task, error=f"the worker ran out of memory: {' '.join(str(error).split())[:400]}", memory=True)
+    except ray.exceptions.LocalRayletDiedError:
+        raise ClusterError(
+            "the Ray cluster has gone: its process on this machine (raylet) died; launch again to resume"
+        ) from None
+    except ray.exceptions.NodeDiedError:
+        return Finished(task, error="the node died: NodeDiedError", innocent=True)
     except ray.exceptions.RayError as error:
         return Finished(task, error=f"the worker died: {type(error).__name__}")
 
@@ -175,8 +234,8 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-def _dashboard(context: Any) -> str:
-    """Say where the dashboard is, if it answers."""
+def _dashboard(context: Any, key: Path | None) -> str:
+    """Say where the dashboard is, if it answers, and in which file its token is; the token itself is never shown."""
     url = getattr(context, "dashboard_url", None)
     if not url:
         return "its dashboard did not start (w2s-sweep doctor says what is missing)"
@@ -190,4 +249,4 @@ def _dashboard(context: Any) -> str:
         return f"its dashboard at {url} does not answer ({error})"
     port = url.rpartition(":")[2]
     lines = [f"dashboard http://{url}", f"  from elsewhere: ssh -L {port}:{url} <this machine>"]
-    return "\n".join(lines + ([f"  its token: {token}"] if token else []))
+    return "\n".join(lines + ([f"  its token: in {key}"] if key else []))

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_ray_launch import DONG, PROBE, alive, descendants
+from kin import alive, descendants
+from test_ray_launch import DONG, PROBE
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import launch
@@ -65,7 +66,7 @@ def test_a_worker_that_is_killed_once_and_one_that_always_is(bench):
 def test_a_study_that_ends_its_process_is_not_tried_again(bench):
     outcome = processes(bench.grid("study: faulty.py:Faulty\nfixed: {fault: exit}\nseeds: 2\n"))
     assert (outcome.exit, outcome.failed) == (3, 2)
-    assert outcome.first_error == "SystemExit: a study must not end the process"
+    assert outcome.first_error == "SystemExit: a study must not end the process (faulty.py:105)"
 
 
 LIMITED = """
@@ -97,7 +98,7 @@ def test_workers_end_with_the_launch_in_the_middle_of_a_block(bench, how):
     run = bench.folder / "runs" / "grid"
     wait_until(lambda: len(part_files(run)) >= 2 or process.poll() is not None, 90)
     below = descendants(process.pid)
-    assert len(below) == 2
+    assert len(below) == 3, "the child that launches, and two workers"
     os.killpg(process.pid, how)
     out, err = process.communicate(timeout=60)
     wait_until(lambda: not any(alive(pid) for pid in below), 20)

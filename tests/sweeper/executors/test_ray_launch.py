@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from kin import alive, descendants
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import launch
@@ -38,29 +39,6 @@ axes:
   ridge: [0, 0.1]
 seeds: 20
 """
-
-
-def descendants(pid):
-    """Process ids of everything below a process."""
-    children = {}
-    for line in subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines():
-        child, parent = map(int, line.split())
-        children.setdefault(parent, []).append(child)
-    found, open_ones = [], [pid]
-    while open_ones:
-        below = children.get(open_ones.pop(), [])
-        found += below
-        open_ones += below
-    return found
-
-
-def alive(pid):
-    """Whether a process runs still (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
 
 IN_ONE_CLUSTER = """
 import os, re, sys, time, urllib.request
@@ -142,26 +120,37 @@ def test_one_cluster_same_bits_dead_workers_and_metrics(bench):
     assert 0 < metrics["ray_w2s_batch_fill"] <= 1
 
 
-def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
+def test_an_interrupt_leaves_no_process_and_the_same_rows(bench, monkeypatch):
     bench.steer(sleep=0.4)
     grid = bench.grid(TOY_GRID.replace("seeds: 2", "seeds: 12"))
+    place = bench.folder / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     process = bench.start("launch", grid, "--executor", "ray", "--cpus", "2")
     run = bench.folder / "runs" / "grid"
     wait_until(lambda: len(part_files(run)) >= 2 or process.poll() is not None, 90)
     below = descendants(process.pid)
     assert any("raylet" in Path(f"/proc/{pid}/cmdline").read_text() for pid in below if alive(pid))
+    (key,) = place.glob("w2s-ray-token-*")
+    token = key.read_text().strip()
+    assert (len(token), key.stat().st_mode & 0o777) == (64, 0o600)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted; launch again to resume" in out
     assert "Traceback" not in err
+    assert token not in out + err
+    assert not [path for path in run.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
     wait_until(lambda: not any(alive(pid) for pid in below), 20)
     there = table(run)
     assert 0 < there.num_rows < 96
 
     url = re.search(r"dashboard (http://\S+)", err)
     assert url, err
-    assert "its token: " in err
+    kept = re.search(r"its token: in (\S+)$", err, re.MULTILINE)
+    assert kept, err
+    assert not Path(kept[1]).exists(), "it is gone with the cluster"
     with pytest.raises(OSError, match=r"refused|reset|timed out"):
         urllib.request.urlopen(url[1], timeout=5)
 
@@ -170,7 +159,12 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench):
     assert again.returncode == 0, again.stderr
     assert table(run).equals(table(launch(grid, executor="inline", out=bench.folder / "inline").run))
     kept = {row["cell_id"]: row for row in table(run).to_pylist()}
-    assert [row for row in there.to_pylist() if kept[row["cell_id"]] != row] == []
+    assert [
+        (name, value, kept[row["cell_id"]][name])
+        for row in there.to_pylist()
+        for name, value in row.items()
+        if kept[row["cell_id"]][name] != value
+    ] == []
     assert "1 slots" not in str(events(run, "launch")), "the cluster is described once it is there"
 
 

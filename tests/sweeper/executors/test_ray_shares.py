@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import sweeper.executors.ray.executor as module
+from sweeper.errors import ClusterError, StoreError
 from sweeper.executors.base import Setup
 from sweeper.worker.tasks import ArtifactTask
 from w2s.artifacts import artifact
@@ -43,3 +44,41 @@ def test_a_call_occupies_as_much_as_its_arguments_say(asked, shards, gpus, expec
     (options,) = asked
     assert (options["num_cpus"], options["num_gpus"]) == expected
     assert ("CUDA_VISIBLE_DEVICES" in options["runtime_env"]["env_vars"]) == (not gpus)  # hidden where none is given
+
+
+def test_a_node_that_sees_no_folder_is_left_out_until_none_is_left(asked, monkeypatch):
+    nodes = [{"NodeID": name, "Resources": {"CPU": 2.0}, "Alive": True} for name in ("one", "two")]
+    monkeypatch.setattr(module.ray, "nodes", lambda: nodes)
+    said = []
+    executor = module.RayExecutor(setup=Setup(said.append))
+    call = wide(shards=1)
+    executor.submit(ArtifactTask(None, None, call.key, call.artifact.name))
+    for _ in range(2):
+        executor._avoid(module._Refused("one", "host does not see the run folder /run"))
+    executor.submit(ArtifactTask(None, None, call.key, call.artifact.name))
+    assert [options.get("label_selector") for options in asked] == [None, {"ray.io/node-id": "!in(one)"}]
+    assert said == ["node one: host does not see the run folder /run; its blocks run on other nodes"]
+    assert (executor.slots, executor.capacity) == (2, 4)
+    with pytest.raises(StoreError, match="no node of the cluster can do the work: host does not see"):
+        executor._avoid(module._Refused("two", "host does not see the run folder /run"))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (module.ray.exceptions.NodeDiedError("gone"), {"innocent": True}),
+        (module.ray.exceptions.OutOfMemoryError("too much"), {"memory": True}),
+        (module.ray.exceptions.WorkerCrashedError(), {}),
+    ],
+)
+def test_what_is_said_of_a_lost_task(monkeypatch, error, kind):
+    def get(_reference):
+        raise error
+
+    monkeypatch.setattr(module.ray, "get", get)
+    finished = module._outcome("task", "reference")
+    assert finished.error
+    assert {name: getattr(finished, name) for name in ("innocent", "memory") if getattr(finished, name)} == kind
+    error = module.ray.exceptions.LocalRayletDiedError()
+    with pytest.raises(ClusterError, match="the Ray cluster has gone"):
+        module._outcome("task", "reference")

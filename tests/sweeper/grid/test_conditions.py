@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sweeper import GridError, load_grid
-from sweeper.grid.conditions import condition_from_text
+from sweeper.grid.expressions import condition_from_text
 from sweeper.plan.cut import make_plan
 from w2s import Axis, Block
 from w2s.contract.identity import cell_ids
@@ -34,14 +34,16 @@ def random_condition(rng: random.Random, names: tuple[str, str] = ("a", "b"), wo
                 return f"-{number(deep + 1)}"
 
     compare = tuple(OPERATORS)
-    match rng.randrange(6 if depth < 3 else 3):
+    match rng.randrange(7 if depth < 3 else 4):
+        case 3:
+            return f"{names[0]} {rng.choice(('in', 'not in'))} [{rng.choice((0, 1, -1))}, 2.5]"
         case 0:
             return f"{word} {rng.choice(('==', '!='))} '{rng.choice('abc')}'"
         case 1:
             return f"{number()} {rng.choice(compare)} {names[0]} {rng.choice(compare)} {number()}"
         case 2:
             return f"{names[0]} {rng.choice(compare)} {number()}"
-        case 3:
+        case 4:
             return f"not ({random_condition(rng, names, word, depth + 1)})"
         case _:
             left, right = (random_condition(rng, names, word, depth + 1) for _ in range(2))
@@ -76,7 +78,21 @@ def test_a_condition_says_what_python_says_of_every_cell():
         ("9**9**9**9 > a", "are allowed"),
         ("a << 9999999999 > 1", "are allowed"),
         ("a % 2 == 0", "are allowed"),
-        ("a in [1, 2]", "are allowed"),
+        ("a in b", "takes a field and a list"),
+        ("a in []", "and not none"),
+        ("a in [1, 'u']", "numbers, or words"),
+        ("a in [[1], 2]", "are allowed"),
+        ("a + 1 in [1]", "takes a field and a list"),
+        ("1 in [1]", "takes a field and a list"),
+        ("a in [1] in [2]", "takes a field and a list"),
+        ("a == 'u' * 1000000000000", "words with numbers"),
+        ("a == 1000000000000 * 'u'", "words with numbers"),
+        ("a == 'u' + 'v'", "words with numbers"),
+        ("a == 'u' * 9 * 9", "words with numbers"),
+        ("a == -'u'", "words with numbers"),
+        ("a > True * 2", "words with numbers"),
+        ("a > (a == 1) * 2", "are allowed"),
+        ("a > 1 or " * 2000 + "a > 2", "longer than 10,000 characters"),
         ("a is None", "are allowed"),
         ("a == None", "are allowed"),
         ("[x for x in a] > 1", "'x' is not a field"),

@@ -40,9 +40,9 @@ class Scripted(Executor):
 
     capacity = 4
 
-    def __init__(self, fate=lambda what: None, final=False):
+    def __init__(self, fate=lambda what: None, **kind):
         super().__init__()
-        self.fate, self.final = fate, final
+        self.fate, self.kind = fate, kind
         self.at_hand, self.tried, self.most, self.counted = deque(), Counter(), 0, 0
 
     def submit(self, task):
@@ -54,7 +54,7 @@ class Scripted(Executor):
         what = frozenset(map(number, task.blocks)) if isinstance(task, BlocksTask) else task.key
         self.tried[what] += 1
         if error := self.fate(what):
-            return [Finished(task, error=error, final=self.final)]
+            return [Finished(task, error=error, **self.kind)]
         if isinstance(task, ArtifactTask):
             return [Finished(task, ArtifactReceipt(task.key, task.function, 0.1, None))]
         return [Finished(task, receipt(map(number, task.blocks)))]
@@ -91,6 +91,46 @@ def test_a_lost_bundle_is_tried_again_block_by_block_and_only_the_culprit_fails(
     assert executor.tried[frozenset({0})] == executor.tried[frozenset({2})] == 1
     assert executor.counted == 4, "failed cells count too"
     assert executor.most <= executor.capacity
+
+
+def test_a_task_that_is_lost_with_its_machine_is_not_charged_for_it(job):
+    lost = Counter()
+
+    def fate(what):
+        lost[what] += 1
+        return "the node died" if lost[what] <= 5 else None
+
+    executor = Scripted(fate, innocent=True)
+    assert outcomes(drive(job, schedule([(0,), (1,)]), executor)) == {0: None, 1: None}
+    assert executor.tried[frozenset({0})] == 6, "more often than a task that its own fault ends"
+
+
+def test_machines_that_are_always_lost_end_it(job):
+    executor = Scripted(lambda what: "the node died", innocent=True)
+    assert set(outcomes(drive(job, schedule([(0,)]), executor)).values()) == {"the node died (3 attempts)"}
+    assert executor.tried[frozenset({0})] == 23
+
+
+@pytest.mark.parametrize("by_worker", [True, False])
+def test_a_block_without_memory_is_solved_in_halves(job, by_worker):
+    """The worker says so itself, or the executor says it of a worker that was killed."""
+    seeds = []
+
+    class Small(Scripted):
+        def wait(self):
+            task = self.at_hand.pop()
+            (b,) = task.blocks
+            seeds.append(b.values("seed"))
+            if len(seeds[-1]) > 2 and by_worker:
+                return [Finished(task, [Receipt("0", 0, {}, 0.0, "MemoryError", None, 0, too_large=True)])]
+            if len(seeds[-1]) > 2:
+                return [Finished(task, error="killed", memory=True)]
+            return [Finished(task, receipt([sum(seeds[-1])]))]
+
+    large = Block({"number": 0}, (Axis.single("seed", range(8)),))
+    found = list(drive(job, Schedule([(large,)], lambda b: (), lambda call: False), Small()))
+    assert [r.error for r in found] == [None] * 4
+    assert sorted(seeds) == sorted([[*range(8)], [*range(4)], [*range(4, 8)], [0, 1], [2, 3], [4, 5], [6, 7]])
 
 
 def test_a_final_error_is_not_tried_again_once_it_is_alone(job):

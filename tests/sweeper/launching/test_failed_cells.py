@@ -30,7 +30,7 @@ def test_failed_rows_say_why_and_are_tried_again(bench):
     assert (outcome.exit, outcome.computed, outcome.failed, outcome.pending) == (Exit.FAILED_CELLS, 12, 4, 0)
     rows = table(outcome.run).to_pylist()
     assert {r["status"] for r in rows if r["x"] == 13} == {"failed"}
-    assert {r["message"] for r in rows if r["x"] == 13} == {"RuntimeError: x = 13 brings bad luck"}
+    assert {r["message"] for r in rows if r["x"] == 13} == {"RuntimeError: x = 13 brings bad luck (toy.py:76)"}
     assert all(r["weak_error"] is None and r["gain"] is None for r in rows if r["x"] == 13)
     assert {r["status"] for r in rows if r["x"] != 13} == {"ok"}
     bench.solved()
@@ -155,12 +155,13 @@ FAULTY = "study: faulty.py:Faulty\nfixed: {fault: FAULT}\nseeds: 2\ncompute: {on
         ("shape", "ValueError: column 'misfit' has shape (3, 5, 7), the block has shape (1,)"),
         ("missing", "ValueError: study faulty returned no ceiling_error"),
         ("unknown", "ValueError: study faulty returned unknown columns: accuracy"),
-        ("raises", "ZeroDivisionError: nothing to divide by"),
+        ("raises", "ZeroDivisionError: nothing to divide by (faulty.py:80)"),
         ("returns_none", "ValueError: study faulty returned NoneType, not a mapping of column names to arrays"),
         ("words", "ValueError: study faulty: column 'misfit' holds object values, not numbers"),
         ("complex", "ValueError: study faulty: column 'misfit' holds complex128 values, not numbers"),
         ("bad_status", "ValueError: study faulty: status 9 is not one of 0..4"),
-        ("exit", "SystemExit: a study must not end the process"),
+        ("exit", "SystemExit: a study must not end the process (faulty.py:105)"),
+        ("writes_fixed", "TypeError: 'mappingproxy' object does not support item assignment (faulty.py:98)"),
     ],
 )
 def test_a_study_that_breaks_its_contract(bench, fault, says):
@@ -168,6 +169,34 @@ def test_a_study_that_breaks_its_contract(bench, fault, says):
     assert (outcome.exit, outcome.failed) == (Exit.FAILED_CELLS, 2)
     assert outcome.first_error == says
     assert {r["message"] for r in table(outcome.run).to_pylist()} == {says}
+
+
+@pytest.mark.parametrize(
+    ("fault", "column"), [("masked", "student_error"), ("masked_misfit", "misfit"), ("masked_status", None)]
+)
+def test_masked_values_are_null_with_a_status(bench, fault, column):
+    outcome = inline(bench.grid(FAULTY.replace("FAULT", fault)))
+    rows = {r["seed"]: r for r in table(outcome.run).to_pylist()}
+    assert rows[0]["status"] == "ok"
+    if column is None:
+        assert (outcome.exit, rows[1]["status"]) == (Exit.FAILED_CELLS, "failed")
+        return
+    assert (rows[0][column], rows[1]["status"], rows[1][column]) == (1.0, "nonfinite", None)
+    assert rows[1]["weak_error"] == 2.0
+
+
+@pytest.mark.parametrize(("fault", "failed"), [("empties_mask", 3), ("swaps_mask", 0)])
+def test_a_study_cannot_change_which_rows_are_asked_for(bench, fault, failed):
+    """Four seeds, one of them excluded, so that the block has a mask."""
+    text = FAULTY.replace("FAULT", fault).replace("seeds: 2", "seeds: 4") + "exclude: ['seed == 2']\n"
+    outcome = inline(bench.grid(text))
+    assert (outcome.exit, outcome.failed, outcome.pending) == (Exit.FAILED_CELLS if failed else Exit.DONE, failed, 0)
+    rows = table(outcome.run).to_pylist()
+    assert sorted(r["seed"] for r in rows) == [0, 1, 3]
+    assert {r["fault"] for r in rows} == {fault}
+    assert {r["message"] for r in rows} == (
+        {"ValueError: assignment destination is read-only (faulty.py:100)"} if failed else {None}
+    )
 
 
 @pytest.mark.parametrize("fault", ["nan", "inf"])
