@@ -144,7 +144,7 @@ def _launch_locked(
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    looks = Looks(grid, folder, report)
+    looks, most = Looks(grid, folder, report), plan
     plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
@@ -168,7 +168,7 @@ def _launch_locked(
         None if source is None else source.digest,
     )
     schedule = _schedule(plan, job, remaining, report)
-    executor = _executor(plan, settings, schedule, remaining, report, given)
+    executor = _executor(most, settings, schedule, remaining, report, given)
     with _signals_as_interrupt():
         try:
             with executor:
@@ -216,7 +216,7 @@ def _executor(
     plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str]
 ) -> Executor:
     """Make the executor for what is left; say which one ``auto`` has taken, and which options of the launch it has not."""
-    share = sum(block.wanted for block, _ in remaining.blocks) / plan.cells
+    share = 1.0 - remaining.found / plan.cells
     choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
     if choice.reason:
         report.note(f"executor {choice.kind.name}: {choice.reason}")
