@@ -117,7 +117,11 @@ class RunFolder:
             fault = None
         except (OSError, ValueError) as error:
             fault = error.strerror if isinstance(error, OSError) else str(error)
-        for part in (self.empty_part, *self._files()):
+        try:
+            files = self._files()
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read: {error.strerror}") from None
+        for part in (self.empty_part, *files):
             grid = grid_of_part(part)
             if grid is not None:
                 self.grid_note = f"{path} {'is lost' if fault is None else f'cannot be read ({fault})'}; read from {part.name}"

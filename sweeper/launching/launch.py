@@ -195,6 +195,8 @@ def _launch_locked(
         outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
         with contextlib.suppress(StoreError):
             _end(outcome, folder, signals)
+        raise
+    _end(outcome, folder, signals)
     return outcome
 
 
