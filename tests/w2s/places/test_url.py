@@ -57,7 +57,7 @@ def test_names_in_a_bucket_are_joined_as_paths_are():
     ("name", "value", "said"),
     [
         ("AWS_ENDPOINT_URL", "http://store.example", "has no TLS"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1.example", "has no TLS"),
+        ("AWS_ENDPOINT_URL", "http://localhost.example", "has no TLS"),
         ("AWS_ENDPOINT_URL", "localhost:9000", "is no http"),
         ("AWS_ENDPOINT_URL", "https://store.example:port", "is no http"),
         ("AWS_ENDPOINT_URL", "https://store .example", "is no http"),
