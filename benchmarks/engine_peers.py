@@ -67,9 +67,9 @@ ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ER
 found = []
 warm = tune.RunConfig(storage_path=sys.argv[1], name="warm", verbose=0)
 tune.Tuner(cell, param_space={"x": tune.grid_search([0.0, 1.0, 2.0, 3.0])}, run_config=warm).fit()
-for count in map(int, sys.argv[2:]):
+for turn, count in enumerate(map(int, sys.argv[2:])):
     space = {"x": tune.grid_search([k / count for k in range(count)])}
-    run = tune.RunConfig(storage_path=sys.argv[1], name=str(count), verbose=0)
+    run = tune.RunConfig(storage_path=sys.argv[1], name=str(turn), verbose=0)
     start = time.perf_counter()
     how = tune.TuneConfig(reuse_actors=True, max_concurrent_trials=2)
     results = tune.Tuner(cell, param_space=space, tune_config=how, run_config=run).fit()
@@ -108,10 +108,10 @@ def marginal(few: np.ndarray, many: np.ndarray, cells: int) -> tuple[float, floa
 
 
 def tune_seconds(folder: Path, counts: tuple[int, int]) -> list[float]:
-    """Seconds of Ray Tune for each number of trials, in a process of its own."""
+    """Seconds of Ray Tune for each number of trials: medians of three turns, in a process of its own that is warm."""
     environment = os.environ | {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", TUNE, str(folder / "tune"), *map(str, counts)],
+        [sys.executable, "-c", TUNE, str(folder / "tune"), *map(str, 3 * counts)],
         capture_output=True,
         text=True,
         check=False,
@@ -120,7 +120,9 @@ def tune_seconds(folder: Path, counts: tuple[int, int]) -> list[float]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("SECONDS")]
     if done.returncode or not lines:
         raise SystemExit(f"Ray Tune failed: {done.stderr[-2000:]}")
-    return list(json.loads(lines[0].removeprefix("SECONDS")))
+    turns = np.reshape(json.loads(lines[0].removeprefix("SECONDS")), (3, len(counts)))
+    print("  Ray Tune, turns:", ", ".join(f"{few:.1f} and {many:.1f} s" for few, many in turns))
+    return [float(value) for value in np.median(turns, axis=0)]
 
 
 def hydra_seconds(folder: Path, counts: tuple[int, int]) -> list[float]:

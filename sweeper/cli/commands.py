@@ -55,8 +55,9 @@ def studies() -> None:
 @command(app, "Print a commented grid to start from.")
 def new(study: Annotated[str, typer.Argument(metavar="STUDY", help="name of a study, or file.py:Name")]) -> None:
     from sweeper.cli.show.catalogue import starting_grid
+    from sweeper.console import printable
 
-    typer.echo(starting_grid(study), nl=False)
+    typer.echo(printable(starting_grid(study)), nl=False)
 
 
 @command(app, "List the data sets found through W2S_DATA, with licence and sha256.")

@@ -62,6 +62,7 @@ class RunFolder:
         self.results = path / "results"
         self.empty_part = self.results / f"{_EMPTY}.parquet"
         self.grid_note: str | None = None
+        self._read: tuple[bytes, dict[str, Any]] | None = None
 
     @classmethod
     def existing(cls, path: Where | str) -> RunFolder:
@@ -108,7 +109,10 @@ class RunFolder:
         """
         path, self.grid_note = self.path / "grid.yaml", None
         try:
-            return parse_grid(self.place.read(path))
+            content = self.place.read(path)
+            if self._read is None or self._read[0] != content:  # a grid of a million values takes seconds
+                self._read = content, parse_grid(content)
+            return dict(self._read[1])
         except FileNotFoundError:
             fault = None
         except (OSError, ValueError) as error:
@@ -123,7 +127,9 @@ class RunFolder:
         return None
 
     def write_grid(self, resolved: Mapping[str, Any]) -> None:
-        """Store the resolved grid, either whole or not at all."""
+        """Store the resolved grid, either whole or not at all; where it is the one that was read, leave it."""
+        if self.read_grid() == resolved and self.grid_note is None:
+            return
         self.write(self.path / "grid.yaml", dump_yaml(resolved).encode())
 
     def write_code(self, source: Source) -> None:

@@ -29,7 +29,7 @@ class Compute(BaseModel):
     backend: BackendName = "auto"
     on_error: OnError = "stop-if-all-alike"
     store: str | None = Field(None, description="folder of artifacts; default: .w2s-store beside the run folder")
-    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False, description="seconds that a block may take; default: any")
+    time_limit: float | None = Field(None, gt=0, le=1e7, description="seconds that a block may take; default: any")
     blind: bool = Field(False, description="refuse grids in which truth could reach a student")
 
     @property

@@ -137,7 +137,7 @@ def _launch_locked(
     folder.prepare()
     folder.write_grid(resolved)
     folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
-    looks = Looks(grid, folder, report, contents)
+    looks, most = Looks(grid, folder, report, contents), plan
     plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
     store = _store(plan, settings, folder.path.resolve(), remaining)
@@ -165,7 +165,7 @@ def _launch_locked(
         settings.time_limit,
     )
     schedule = _schedule(plan, job, remaining, report)
-    executor = _executor(plan, settings, schedule, remaining, report, given)
+    executor = _executor(most, settings, schedule, remaining, report, given)
     try:
         with executor:
             signals.take()
@@ -195,8 +195,6 @@ def _launch_locked(
         outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
         with contextlib.suppress(StoreError):
             _end(outcome, folder, signals)
-        raise
-    _end(outcome, folder, signals)
     return outcome
 
 
@@ -235,7 +233,7 @@ def _executor(
     plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str]
 ) -> Executor:
     """Make the executor for what is left; say which one ``auto`` has taken, and which options of the launch it has not."""
-    share = sum(block.wanted for block, _ in remaining.blocks) / plan.cells
+    share = 1.0 - remaining.found / plan.cells
     choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
     if choice.reason:
         report.note(f"executor {choice.kind.name}: {choice.reason}")

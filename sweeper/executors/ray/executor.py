@@ -142,8 +142,9 @@ class RayExecutor(Executor):
         if self.options.address and ray.is_initialized():
             # A local cluster ends right after this. Never forced: Ray 2.60 may abort this process when a task that is
             # cancelled by force ends at that moment (a failed check in task_manager.cc).
-            for reference in self._flying:
-                ray.cancel(reference)
+            with contextlib.suppress(ray.exceptions.RayError):  # the cluster may have gone
+                for reference in self._flying:
+                    ray.cancel(reference)
         self._end()
 
     def _end(self) -> None:

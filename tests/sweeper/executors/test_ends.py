@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from kin import alive, descendants
+from kin import alive, descendants, program
 from workbench import events, part_files, table, wait_until
 
 from sweeper.errors import GridError
@@ -197,7 +196,7 @@ def test_a_terminal_that_goes_is_an_interrupt(bench):
 @pytest.mark.slow
 def test_a_raylet_that_dies_fails_no_cell(bench):
     process, run = running(bench, "ray")
-    raylets = [pid for pid in descendants(process.pid) if _program(pid).endswith("/raylet")]
+    raylets = [pid for pid in descendants(process.pid) if program(pid).endswith("/raylet")]
     assert len(raylets) == 1
     os.kill(raylets[0], signal.SIGKILL)
     _, err = process.communicate(timeout=100)
@@ -210,10 +209,3 @@ def test_a_raylet_that_dies_fails_no_cell(bench):
     outcome = launch(bench.folder / "grid.yaml", executor="inline")
     assert (outcome.exit, outcome.found + outcome.computed) == (0, 40)
     assert outcome.found == 40 - end["pending"]
-
-
-def _program(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-    except OSError:
-        return ""
