@@ -130,7 +130,7 @@ def _launch_locked(
     compare_grids(grid, folder, keep)
     if folder.grid_note:
         report.note(f"{folder.grid_note}, and written again")
-    contents = folder.contents(whole=isinstance(folder.path, Path))
+    contents = folder.contents(whole=True)
     compare_code(grid, folder, contents.parts, keep_code, report.note)
     resolved = resolved_grid(grid, folder.base)
     metadata = run_metadata(grid, resolved)

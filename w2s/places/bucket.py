@@ -113,6 +113,8 @@ def named_problems(name: object) -> Iterator[None]:
         raise PlaceError(errno.EACCES, "the store refuses access with the credentials of the environment", str(name)) from None
     except (exceptions.BaseError, OSError) as problem:
         raise PlaceError(errno.EIO, _one_line(str(problem)), str(name)) from None
+    except ValueError as problem:  # a name that no object can have, in a record that somebody else wrote
+        raise PlaceError(errno.EINVAL, _one_line(str(problem)), str(name)) from None
 
 
 def _one_line(text: str) -> str:

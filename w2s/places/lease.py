@@ -213,9 +213,11 @@ def _read(store: S3Store, name: Url) -> _Seen | None:
     try:
         with named_problems(name):
             found = obstore.get(store, name.key)
-            content = json.loads(bytes(found.bytes()))
+            written = bytes(found.bytes())
     except FileNotFoundError:
         return None
+    try:
+        content = json.loads(written)
     except ValueError:
         content = {}
     return _Seen(content if isinstance(content, dict) else {}, str(found.meta["e_tag"]))

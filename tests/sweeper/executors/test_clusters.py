@@ -100,7 +100,7 @@ def started(command, environment):
 def cluster(tmp_path_factory, s3_server):
     dashboard, control = free_port(), tmp_path_factory.mktemp("control")
     arguments = {"num_cpus": 1, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": dashboard}
-    arguments["object_store_memory"] = 100 * 2**20
+    arguments |= {"object_store_memory": 100 * 2**20, "dashboard_agent_listen_port": free_port()}  # jobs need the agent
     environment = os.environ | SHARED | credentials(s3_server) | {"W2S_TOY": str(control)}
     with started([sys.executable, "-c", CLUSTER, json.dumps(arguments)], environment) as head:
         yield RayCluster(head, dashboard, control)

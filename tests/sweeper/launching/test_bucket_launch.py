@@ -120,6 +120,20 @@ def test_a_driver_that_was_stopped_too_long_writes_no_more(bench, local, s3, mon
 
 
 @pytest.mark.fault
+def test_a_flipped_bit_in_the_bucket_is_noticed_and_its_cells_are_computed_again(bench, local, s3):
+    run = s3 / "run"
+    launch(bench.grid(GRID), executor="inline", out=run)
+    part = run / "results" / bucket_parts(run)[3]
+    whole = place_of(run).read(part)
+    for number, place in enumerate((60, len(whole) // 2, len(whole) - 3), 1):
+        place_of(run).write(part, whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        outcome = launch(bench.folder / "grid.yaml", executor="inline", out=run)
+        assert (outcome.exit, outcome.found, outcome.computed) == (0, 46, 2)
+        assert len(place_of(run).files(run / "superseded")) == number
+        assert bucket_table(run).equals(local)
+
+
+@pytest.mark.fault
 def test_one_call_in_twenty_fails_and_every_row_is_there(bench, local, s3, s3_server, monkeypatch):
     run = s3 / "run"
     with flaky(s3_server) as proxy:
@@ -148,9 +162,9 @@ def test_a_bucket_that_cannot_be_used_is_one_line(bench, s3, monkeypatch):
         2,
         f"error: {s3}/none is not a run folder (no grid.yaml in it); launch a grid first\n",
     )
-    assert said("status", "s3://missing/run")[0] == 2
-    code, text = said(*launched, "s3://missing/run")
-    assert (code, "the store has no such bucket" in text) == (1, True), text
+    for command in (launched, ("status",)):
+        code, text = said(*command, "s3://missing/run")
+        assert (code, "the store has no such bucket" in text) == (1, True), text
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store.example:9000")
     code, text = said(*launched, str(s3))
     assert (code, "has no TLS; http:// is for a store on this machine alone" in text) == (2, True)
