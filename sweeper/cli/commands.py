@@ -32,7 +32,11 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder, or s3:/
 
 TrustCode = Annotated[
     bool,
-    typer.Option("--trust-code", help="run Python files that lie in the run folder itself; only if you know who wrote them"),
+    typer.Option(
+        "--trust-code",
+        "--trust-study",
+        help="run Python files that lie in the run folder itself; only if you know who wrote them",
+    ),
 ]
 
 

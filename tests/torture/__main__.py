@@ -34,7 +34,7 @@ KINDS: dict[str, Kind] = {
     "nodes": (5, 0, lambda bench, count, seed: clusters.lost_nodes(bench, count, seed, "node lost")),
     "bits": (400, 40, stored.bit_flips),
     "parts": (500, 40, stored.mutated_parts),
-    "folders": (102, 34, stored.hostile_folders),
+    "folders": (200, 34, stored.hostile_folders),
     "grids": (2000, 100, stored.mutated_grids),
 }
 

@@ -11,41 +11,41 @@ from pathlib import Path
 import hostile
 import numpy as np
 import part_faults
-from processes import GRID
 from tally import Tally, rows_of
 from workbench import Bench
 
+from sweeper import launch, load_grid
+
 __all__ = ["bit_flips", "hostile_folders", "mutated_grids", "mutated_parts"]
 
+_GRID = {
+    "study": "dong2025.regression",
+    "axes": {"ridge": [0.1, 1.0]},
+    "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 4, "n_labeled": 40, "n_transfer": 40},
+    "seeds": 6,
+    "compute": {"executor": "inline", "backend": "numpy"},
+}
 _GRIDS = Path(__file__).resolve().parents[1] / "support" / "hostile_grids.py"
 
 
 def bit_flips(bench: Bench, count: int, seed: int) -> Tally:
     """Flip one bit of a part; every reader has to tell, and the next launch has to bring back the rows that were there."""
-    tally, run = Tally("bit of a part flipped"), bench.folder / "runs" / "bits"
-    assert bench.sweep("launch", bench.grid(GRID), "--executor", "inline", "--out", run).returncode == 0
+    tally, run, hurt = Tally("bit of a part flipped"), bench.folder / "runs" / "bits", bench.folder / "runs" / "again"
+    grid = load_grid(_GRID, bench.folder)
+    assert launch(grid, out=run).exit == 0
     good = rows_of(run)
     for number in range(seed * count, seed * count + count):
         with tally.watching(number):
-            found = part_faults.flips([number], run, bench.folder)
-            silent = [name for name in found if not name.endswith(" told")]
-            if silent:
-                tally.injected += 1
+            found = part_faults.flips([number], run, bench.folder / "runs")
+            if silent := [name for name in found if not name.endswith(" told")]:
                 tally.wrong.append(f"seed {number}: {', '.join(silent)}")
-                continue
-            hurt = bench.folder / "hurt-again"
             shutil.copytree(run, hurt)
             rng = np.random.default_rng([11, number])
             parts = sorted((hurt / "results").glob("*.parquet"))
             part_faults.flip(parts[rng.integers(len(parts))], rng)
-            if number % 10 == 0:  # a launch in a process of its own takes a second
-                done = bench.sweep("launch", "grid.yaml", "--executor", "inline", "--out", hurt)
-                if done.returncode:
-                    tally.wrong.append(f"seed {number}: the next launch ends with {done.returncode}")
-                tally.judge(hurt, good, 1, number)
-            else:
-                tally.injected, tally.survived = tally.injected + 1, tally.survived + 1
-            shutil.rmtree(hurt)
+            assert launch(grid, out=hurt).exit == 0
+            tally.judge(hurt, good, 1, number)
+        shutil.rmtree(hurt, ignore_errors=True)
     return tally
 
 
