@@ -120,7 +120,12 @@ class Part:
 
 
 def unreadable(path: Where, error: BaseException) -> RunError:
-    """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it."""
+    """Return an error for a part whose reading gave ``error``: it is damaged, unless the system refused to read it.
+
+    Raises UnicodeEncodeError for a name that this locale cannot write.
+    """
+    if isinstance(error, UnicodeEncodeError):
+        raise error
     if isinstance(error, NotRegularError | IsADirectoryError):
         return DamagedPartError(path, "it is no regular file")
     if isinstance(error, OSError) and error.errno is not None:

@@ -12,7 +12,7 @@ from sweeper.grid.model import Grid
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_remaining
 from sweeper.plan.cut import Plan
-from sweeper.plan.space import disk_bytes, free_bytes
+from sweeper.plan.space import disk_bytes, free_bytes, size_text
 from w2s.contract.study import Study
 from w2s.places.url import Where
 
@@ -63,7 +63,7 @@ def check_space(study: type[Study], run: Where, rows: int, parts: int, metadata:
     need, free = disk_bytes(study, rows, parts, metadata), free_bytes(run)
     if need > free:
         raise StoreError(
-            f"{rows:,} rows take about {need / 1e9:,.2f} GB, and the disk of {run} has {free / 1e9:,.2f} GB free; name a "
+            f"{rows:,} rows take about {size_text(need)}, and the disk of {run} has {size_text(free)} free; name a "
             "folder on another disk with --out, make the grid smaller, or launch all the same with --no-space-check"
         )
 

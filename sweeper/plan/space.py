@@ -21,7 +21,7 @@ from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 from w2s.places.url import Where, base_of
 
-__all__ = ["disk_bytes", "free_bytes", "metadata_bytes", "worker_bytes"]
+__all__ = ["disk_bytes", "free_bytes", "metadata_bytes", "size_text", "worker_bytes"]
 
 _ID_BYTES = 18.0
 _DOUBLE_BYTES = 5.0
@@ -58,3 +58,10 @@ def free_bytes(folder: Where) -> float:
     while not place.exists() and place != place.parent:
         place = place.parent
     return shutil.disk_usage(place).free
+
+
+def size_text(count: float) -> str:
+    """Write a number of bytes in the unit that suits it."""
+    units = ("kB", "MB", "GB", "TB", "PB", "EB")
+    place = max(0, min(len(units) - 1, (len(str(int(count))) - 1) // 3 - 1))
+    return f"{count / 1000 ** (place + 1):,.3g} {units[place]}"

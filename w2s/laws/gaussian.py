@@ -32,6 +32,9 @@ _NEITHER, _BOTH, _STRONG, _WEAK = (0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)
 _ROUNDING = 1e-12
 """Parts of the signal that count as none: fractions that are written in decimals."""
 
+_PRECISION = 1e-10
+"""How far rounding may move the fractions of a target's power that lie outside the features."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -147,7 +150,28 @@ class Geometry:
             return f"d_overlap = {self.d_overlap:g} exceeds min(d_weak, d_strong) = {pairs}"
         if self.signal == 0:
             return None if self.rho_weak == self.rho_strong == 0 else "rho_weak and rho_strong need a signal above 0"
-        return None if self._without_pairs() is not None or self._with_pairs() is not None else self._no_target()
+        if self._without_pairs() is not None:
+            return None
+        if self._with_pairs() is None:
+            return self._no_target()
+        off = max(abs(found - asked) for found, asked in zip(self._outside(), (self.rho_weak, self.rho_strong), strict=True))
+        if off <= _PRECISION:
+            return None
+        return (
+            f"rho_weak = {self.rho_weak!r}, rho_strong = {self.rho_strong!r} with d_overlap = {self.d_overlap!r} lie so near "
+            f"an end that rounding moves the target by {off:.1g}: give the end itself (0 or 1; a whole d_overlap)"
+        )
+
+    def _outside(self) -> tuple[float, float]:
+        """Measure the fractions of the target's power outside the weak and the strong features."""
+        target, cosines = self.target() / math.sqrt(self.signal), np.zeros(self.d_weak)
+        cosines[: min(self.d_weak, self.d_strong)] = self.cosines
+        strong, own = target[: self.d_strong], target[self.d_strong : -1]
+        paired = np.zeros(self.d_weak)
+        paired[: min(self.d_weak, self.d_strong)] = strong[: min(self.d_weak, self.d_strong)]
+        weak = cosines * paired + np.sqrt(1.0 - cosines**2) * own
+        power = float(target @ target)
+        return power - float(weak @ weak), power - float(strong @ strong)
 
     def _no_target(self) -> str:
         partly = self.cosines[self._partly_shared]

@@ -56,9 +56,13 @@ class Local(Place[Path]):
         return name
 
     def write(self, name: Path, content: bytes | memoryview) -> None:
-        """Write a temporary file with one write, flush it to the disk, rename it."""
-        with whole(name) as temporary:
-            temporary.write_bytes(content)
+        """Write a temporary file with one write, flush it to the disk, rename it; once more where its folder was taken away."""
+        try:
+            with whole(name) as temporary:
+                temporary.write_bytes(content)
+        except FileNotFoundError:
+            with whole(name) as temporary:
+                temporary.write_bytes(content)
 
     def remove(self, name: Path) -> None:
         """Remove a file that may be gone."""

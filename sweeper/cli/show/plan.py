@@ -15,7 +15,7 @@ from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
-from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
+from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
 from w2s.artifacts import open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
@@ -73,18 +73,11 @@ def print_space(plan: Plan) -> None:
     free = free_bytes(plan.grid.out)
     unknown = {"curves": study.curves is not Study.curves, "artifacts": has_artifacts(study)}
     more = " and ".join(what for what, there in unknown.items() if there)
-    left = f"; {_size(free)} free" if math.isfinite(free) else ""
-    out.print(f"disk: about {_size(need)} of rows{f', {more} on top' if more else ''}{left}")
-    out.print(f"memory: up to about {_size(worker_bytes(plan))} a worker")
+    left = f"; {size_text(free)} free" if math.isfinite(free) else ""
+    out.print(f"disk: about {size_text(need)} of rows{f', {more} on top' if more else ''}{left}")
+    out.print(f"memory: up to about {size_text(worker_bytes(plan))} a worker")
     if need > free:
         out.print("! a launch would refuse this grid: it does not fit on the disk (--no-space-check)")
-
-
-def _size(count: float) -> str:
-    """Write a number of bytes in the unit that suits it."""
-    units = ("kB", "MB", "GB", "TB", "PB", "EB")
-    place = max(0, min(len(units) - 1, (len(str(int(count))) - 1) // 3 - 1))
-    return f"{count / 1000 ** (place + 1):,.3g} {units[place]}"
 
 
 def _print_until(until: Until) -> None:

@@ -161,7 +161,11 @@ def test_the_disk_is_full_half_way(bench, undisturbed):
     disk = bench.folder / "disk"
     mounted(disk, "size=160k")
     try:
-        done = bench.sweep("launch", "grid.yaml", "--executor", "inline", "--out", disk / "run")
+        command = ("launch", "grid.yaml", "--executor", "inline", "--out", disk / "run")
+        refused = bench.sweep(*command)
+        assert (refused.returncode, "launch all the same with --no-space-check" in refused.stderr) == (1, True), refused.stderr
+        assert not part_files(disk / "run")
+        done = bench.sweep(*command, "--no-space-check")
         assert done.returncode == 1
         assert "No space left on device" in done.stderr
         assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from w2s.laws.gaussian import Geometry
@@ -139,6 +139,8 @@ def test_noisy_risk_adds_the_noise_on_fresh_inputs_only() -> None:
     st.floats(0, 1),
     st.sampled_from(["aligned", "spread"]),
 )
+@example(1, 1, 0.25, 1 - 1e-16, 0.25, "aligned")
+@example(1, 1, 1 - 1e-16, 0.125, 0.125, "aligned")
 def test_products_come_from_the_maps(
     d_weak: int, d_strong: int, share: float, rho_weak: float, rho_strong: float, overlap: str
 ) -> None:
