@@ -18,7 +18,6 @@ from sweeper import launch, load_grid
 from sweeper.review.report import make_report
 from sweeper.review.verify import exit_code, verify
 from w2s.studies.dong2025.features.study import Features
-from w2s.studies.dong2025.regression.study import Regression
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "dong2025"
 SYNTHETIC = ("variance", "bias", "scaling_labeled", "scaling_transfer", "noise", "calibration")
@@ -50,11 +49,6 @@ def test_the_small_grid_decides_every_claim(small: Path) -> None:
     assert verdicts == {}
     assert exit_code(found) == 0
     assert len(found[0].judged) >= 19
-
-
-@pytest.mark.grid
-def test_claims_about_the_regression_notice_what_they_declare(small: Path) -> None:
-    assert faults("dong2025.regression", Regression.claims, w2s.load(small)) == []
 
 
 @pytest.mark.grid

@@ -27,15 +27,15 @@ Kind = tuple[int, int, Callable[[Bench, int, int], Tally]]
 """Faults in full, faults in the short form, and what puts them in."""
 
 KINDS: dict[str, Kind] = {
-    "drivers": (50, 5, processes.driver_kills),
+    "drivers": (50, 4, processes.driver_kills),
     "workers": (20, 2, processes.worker_kills),
     "ray_workers": (5, 0, lambda bench, count, seed: processes.worker_kills(bench, count, seed, "ray")),
     "raylets": (5, 0, lambda bench, count, seed: clusters.lost_nodes(bench, count, seed, "raylet killed")),
     "nodes": (5, 0, lambda bench, count, seed: clusters.lost_nodes(bench, count, seed, "node lost")),
-    "bits": (400, 40, stored.bit_flips),
-    "parts": (500, 40, stored.mutated_parts),
-    "folders": (200, 34, stored.hostile_folders),
-    "grids": (2000, 100, stored.mutated_grids),
+    "bits": (400, 10, stored.bit_flips),
+    "parts": (500, 10, stored.mutated_parts),
+    "folders": (200, 20, stored.hostile_folders),
+    "grids": (2000, 50, stored.mutated_grids),
 }
 
 

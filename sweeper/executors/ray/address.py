@@ -15,6 +15,7 @@ _SECONDS = 5.0
 """How long a server may take to accept a connection, and to say that it speaks gRPC."""
 _LONGEST = 30.0
 """How long a gRPC server may take to answer as Ray's head node does; on a busy machine importing Ray alone takes seconds."""
+_WITHOUT = "to run without Ray: --executor processes or --executor inline"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS = 4
 _ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
@@ -34,7 +35,7 @@ def check_address(address: str) -> None:
         speaks = _speaks_http2(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise RunError(f"Ray could not reach or start {address}: nothing answers there ({reason})") from None
+        raise RunError(f"Ray could not reach or start {address}: nothing answers there ({reason}); {_WITHOUT}") from None
     if not speaks or (not address.startswith("ray://") and not _answers(address)):
         raise RunError(
             f"Ray could not reach or start {address}: what answers there is no Ray cluster; write HOST:PORT of its head node"

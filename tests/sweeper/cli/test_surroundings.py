@@ -203,13 +203,14 @@ def test_an_address_in_the_environment_is_used_and_said(bench):
 HEAD = """
 import sys
 import ray
-context = ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR")
+context = ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level="ERROR")
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.readline()
 ray.shutdown()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_running_cluster_is_joined_through_the_environment(bench):
     shared = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}

@@ -154,7 +154,8 @@ def test_what_is_no_cluster_is_told_in_one_line(monkeypatch):
             ):
                 check_address(address)
     with pytest.raises(
-        RunError, match=r"^Ray could not reach or start 127\.0\.0\.1:\d+: nothing answers there \(Connection refused\)$"
+        RunError,
+        match=r"^Ray could not reach or start 127\.0\.0\.1:\d+: nothing answers there \(Connection refused\); to run without Ray: .*$",
     ):
         check_address(f"127.0.0.1:{free_port()}")
     with pytest.raises(RunError, match=r"no address of a Ray cluster \(that of its dashboard, for ray job submit\?\)"):

@@ -120,6 +120,7 @@ def test_one_cluster_same_bits_dead_workers_and_metrics(bench):
     assert 0 < metrics["ray_w2s_batch_fill"] <= 1
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_process_and_the_same_rows(bench, monkeypatch):
     bench.steer(sleep=0.4)
     grid = bench.grid(TOY_GRID.replace("seeds: 2", "seeds: 12"))

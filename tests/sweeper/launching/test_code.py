@@ -266,7 +266,7 @@ def test_verify_says_what_is_mixed(tmp_path):
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.timeout(240)])])
+@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
 def test_workers_see_the_neighbours(place, executor):
     if executor == "ray":
         pytest.importorskip("ray", reason="the cluster executor needs ray")

@@ -93,6 +93,7 @@ def test_the_method_of_an_installed_package_runs(place, tmp_path, monkeypatch):
         METHODS.known.pop("mine", None)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(240)
 def test_a_worker_of_another_process_finds_the_file(place):

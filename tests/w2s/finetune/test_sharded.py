@@ -131,6 +131,7 @@ def test_a_rank_holds_its_share_of_the_weights(cases):
     assert all(found["held"] < 0.52 for found in cases.values())  # tables of 21 rows and biases of 2 do not halve exactly
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_a_killed_rank_ends_the_call_and_the_next_attempt_ends_with_the_model_of_one_device(bert, texts, tmp_path):
     store = Store(tmp_path / "store")

@@ -180,6 +180,7 @@ def test_one_teacher_and_a_list_of_teachers_are_not_both_given(place):
         load_grid(place / "both.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_learned_weights_of_a_killed_launch_have_the_bits_of_an_uninterrupted_one(place, tmp_path):
     fixed = {
