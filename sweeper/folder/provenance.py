@@ -18,13 +18,14 @@ from sweeper.folder.part import Part, read_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.model import Grid
 from sweeper.plan.cut import PLANNER_VERSION
+from sweeper.plan.space import LONG_GRID
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.rows import metric_columns
 from w2s.places.url import Where
 from w2s.tables.metadata import read_metadata as read_document
 
-__all__ = ["frozen_claim", "package_version", "run_metadata", "run_origin", "stored_study"]
+__all__ = ["frozen_claim", "package_version", "part_metadata", "run_metadata", "run_origin", "stored_study"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "torch", "scikit-learn", "rdkit")
 
@@ -49,6 +50,18 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         **_git_state(),
     }
     return {b"w2s": json.dumps(content, default=str).encode()}
+
+
+def part_metadata(metadata: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the metadata of parts with rows: that of the run, but for a grid of more than LONG_GRID bytes.
+
+    The part without rows has it whole. An axis of 20,000 values in the footers of as many parts would take six gigabytes.
+    """
+    if len(metadata[b"w2s"]) <= LONG_GRID:
+        return dict(metadata)
+    content = json.loads(metadata[b"w2s"])
+    del content["grid"]
+    return {**metadata, b"w2s": json.dumps(content).encode()}
 
 
 def frozen_claim(claim: Claim) -> dict[str, Any]:

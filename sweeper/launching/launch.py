@@ -14,7 +14,7 @@ from typing import Any
 from sweeper.errors import Exit, GridError, StoreError, UserError
 from sweeper.executors.base import Executor, Setup
 from sweeper.executors.registry import AUTO, in_processes
-from sweeper.folder.provenance import run_metadata
+from sweeper.folder.provenance import part_metadata, run_metadata
 from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.token import Token, written_token
 from sweeper.grid.compute import Compute, overridden
@@ -144,6 +144,7 @@ def _launch_locked(
     if not remaining.blocks:
         folder.compact()
         return outcome
+    metadata = part_metadata(metadata)
     looks.check_space(remaining, metadata, wanted=space)
     if settings.backend == "auto":
         backend = choose("auto")
@@ -272,19 +273,19 @@ def _make_whole(
 
     What is missing even then ends the launch with an exit code that says so.
     """
-    lost = [] if outcome.stopped else _lost(plan, job, outcome, folder)
+    lost = [] if outcome.stopped else _lost(plan, outcome, folder)
     if not lost:
         return
     report.note(f"{outcome.pending:,} rows that were written are not in the folder; computing them again")
     folder.event("lost", rows=outcome.pending)
     schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
     collect(drive(job, schedule, executor), schedule, settings, outcome, folder, report)
-    if _lost(plan, job, outcome, folder):
+    if _lost(plan, outcome, folder):
         outcome.exit = Exit.CANNOT_WRITE
         outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
 
 
-def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Block]:
+def _lost(plan: Plan, outcome: Outcome, folder: RunFolder) -> list[Block]:
     """Find blocks whose rows are not in the folder, and count them as pending; bring back what else has to be there."""
     lost = find_lost(plan, folder)
     gone = sum(block.wanted for block in lost)
@@ -293,7 +294,8 @@ def _lost(plan: Plan, job: Job, outcome: Outcome, folder: RunFolder) -> list[Blo
         setattr(outcome, name, getattr(outcome, name) - taken)
         gone -= taken
     if lost or folder.read_grid() is None or folder.grid_note:
+        resolved = resolved_grid(plan.grid, folder.base)
         folder.prepare()
-        folder.write_grid(resolved_grid(plan.grid, folder.base))
-        folder.write_empty_part(table_schema(plan.grid.study).with_metadata(dict(job.metadata)))
+        folder.write_grid(resolved)
+        folder.write_empty_part(table_schema(plan.grid.study).with_metadata(run_metadata(plan.grid, resolved)))
     return lost

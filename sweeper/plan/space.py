@@ -21,8 +21,10 @@ from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 from w2s.places.url import Where, base_of
 
-__all__ = ["disk_bytes", "free_bytes", "metadata_bytes", "size_text", "worker_bytes"]
+__all__ = ["LONG_GRID", "disk_bytes", "free_bytes", "metadata_bytes", "size_text", "worker_bytes"]
 
+LONG_GRID = 1 << 16
+"""Bytes of metadata up to which every part carries the resolved grid."""
 _ID_BYTES = 18.0
 _DOUBLE_BYTES = 5.0
 _COLUMN_BYTES = 185.0
@@ -42,7 +44,8 @@ def disk_bytes(study: type[Study], rows: int, parts: int, metadata: int) -> floa
 
 def metadata_bytes(grid: Grid) -> int:
     """Predict the bytes of metadata in the footer of a part. Cost: O(axis values)."""
-    return _METADATA_BYTES + len(json.dumps(resolved_grid(grid, base_of(grid.out)), default=str))
+    size = len(json.dumps(resolved_grid(grid, base_of(grid.out)), default=str))
+    return _METADATA_BYTES + (size if size + _METADATA_BYTES <= LONG_GRID else 0)
 
 
 def worker_bytes(plan: Plan) -> float:

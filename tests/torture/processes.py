@@ -102,7 +102,7 @@ def _workers(pid: int) -> Iterator[int]:
     """Yield the processes below a launch that solve blocks."""
     for process in below(pid):
         line = _command(process)
-        if "sweeper.executors.processes" in line or line.startswith("ray::"):
+        if "sweeper.executors.processes" in line or (line.startswith("ray::") and "Agent" not in line):
             yield process
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from workbench import TOY_GRID, part_files
 
+import w2s
 from sweeper import launch, load_grid, make_plan
 from sweeper.errors import StoreError
 from sweeper.plan import space
-from sweeper.plan.space import disk_bytes, metadata_bytes, worker_bytes
+from sweeper.plan.space import LONG_GRID, disk_bytes, metadata_bytes, worker_bytes
 
 LARGE = "study: toy.py:Quick\naxes:\n  x: {linspace: [0, 1, 10000]}\n  n: {linspace: [1000, 10999, 10000]}\nseeds: 10000\n"
 
@@ -52,3 +55,16 @@ def test_a_disk_that_is_nearly_full(bench, monkeypatch):
         launch(grid, executor="inline")
     assert launch(grid, executor="inline", space_check=False).computed == 16
     assert launch(grid, executor="inline").found == 16, "with nothing to write there is nothing to refuse"
+
+
+def test_a_long_grid_stands_in_one_part_only(tmp_path: Path) -> None:
+    """The parts with rows leave it out; the table has it all the same, and so has a run whose grid.yaml is lost."""
+    axes = {"ridge": [round(0.001 * k, 9) for k in range(1, 8001)]}
+    fixed = {"d_weak": 4, "d_strong": 4, "d_overlap": 2, "n_labeled": 20, "n_transfer": 20}
+    document = {"study": "dong2025.regression", "axes": axes, "fixed": fixed, "seeds": 2}
+    run = launch(document, out=tmp_path / "run", executor="inline").run
+    sizes = [path.stat().st_size for path in (run / "results").glob("part-*.parquet")]
+    assert metadata_bytes(load_grid(document)) < LONG_GRID < max(sizes)
+    assert w2s.load(run).attrs["w2s"]["grid"]["grids"][0]["axes"]["ridge"] == axes["ridge"]
+    (run / "grid.yaml").unlink()
+    assert launch(document, out=run, executor="inline").found == 16000
