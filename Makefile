@@ -19,7 +19,7 @@ test: $(VENV)/.dev ## install everything but GPU packages; lint, types, tests, s
 test-all: $(VENV)/.dev ## the same and everything that takes longer
 	PATH="$(abspath $(BIN)):$$PATH" bash .ci/parts all
 
-torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (half an hour)
+torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (ten minutes)
 	PATH="$(abspath $(BIN)):$$PATH" RAY_USAGE_STATS_ENABLED=0 python tests/torture
 
 lint: $(VENV)/.dev ## ruff
