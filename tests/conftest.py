@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from buckets import BUCKET, credentials, served, url
+from hypothesis import settings
 from workbench import Bench
 
 from w2s.places.url import Url
+
+# A red run should be about the change at hand: CI draws the same examples every time, anyone else others each time.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("W2S_EXAMPLES", "default"))
 
 
 @pytest.fixture
