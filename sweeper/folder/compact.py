@@ -17,7 +17,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ import pyarrow as pa
 from sweeper.errors import RunError
 from sweeper.folder.part import BLOCK, Part, read_rows, rows_file
 
-__all__ = ["LEFT", "compact", "exchange"]
+__all__ = ["LEFT", "are_many", "compact", "exchange"]
 
 LEFT = ".compact-*"
 """Folders that a killed compaction has left."""
@@ -64,6 +64,11 @@ def compact(results: Path, parts: Iterable[Part], *, few: int = _FEW) -> int:
         return 0
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def are_many(files: Sequence[object]) -> bool:
+    """Tell whether there are so many part files that `compact` may merge some."""
+    return len(files) > _FEW
 
 
 def exchange(first: Path, second: Path) -> bool:

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError, StoreError
-from sweeper.folder.compact import LEFT, compact
+from sweeper.folder.compact import LEFT, are_many, compact
 from sweeper.folder.contents import Contents, look_at
 from sweeper.folder.events import parse_event
 from sweeper.folder.grid_file import grid_of_part, parse_grid
@@ -93,8 +93,10 @@ class RunFolder:
 
     def compact(self) -> None:
         """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""
+        if not isinstance(self.results, Path) or not are_many(self._files()):  # then their footers need not be read
+            return
         with contextlib.suppress(RunError):  # a foreign file, say: the next launch tells
-            if isinstance(self.results, Path) and (merged := compact(self.results, self.contents().parts)):
+            if merged := compact(self.results, self.contents().parts):
                 self.event("compact", files=merged)
 
     def has_rows(self) -> bool:

@@ -132,11 +132,7 @@ def _launch_locked(
         report.note(f"{folder.grid_note}, and written again")
     contents = folder.contents(whole=True)
     compare_code(grid, folder, contents.parts, keep_code, report.note)
-    resolved = resolved_grid(grid, folder.base)
-    metadata = run_metadata(grid, resolved)
-    folder.prepare()
-    folder.write_grid(resolved)
-    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    metadata = _lay_out(grid, folder)
     looks, most = Looks(grid, folder, report, contents), plan
     plan, remaining = looks.next()
     outcome = Outcome(folder.path, plan.cells, found=remaining.found)
@@ -199,6 +195,16 @@ def _launch_locked(
         raise
     _end(outcome, folder, signals)
     return outcome
+
+
+def _lay_out(grid: Grid, folder: RunFolder) -> dict[bytes, bytes]:
+    """Write what a run folder holds besides rows, and return the metadata of the run."""
+    resolved = resolved_grid(grid, folder.base)
+    metadata = run_metadata(grid, resolved)
+    folder.prepare()
+    folder.write_grid(resolved)
+    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    return metadata
 
 
 def _token(run: Where, tokens: contextlib.ExitStack) -> Token | None:
@@ -294,8 +300,5 @@ def _lost(plan: Plan, outcome: Outcome, folder: RunFolder) -> list[Block]:
         setattr(outcome, name, getattr(outcome, name) - taken)
         gone -= taken
     if lost or folder.read_grid() is None or folder.grid_note:
-        resolved = resolved_grid(plan.grid, folder.base)
-        folder.prepare()
-        folder.write_grid(resolved)
-        folder.write_empty_part(table_schema(plan.grid.study).with_metadata(run_metadata(plan.grid, resolved)))
+        _lay_out(plan.grid, folder)
     return lost

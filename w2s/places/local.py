@@ -57,12 +57,14 @@ class Local(Place[Path]):
 
     def write(self, name: Path, content: bytes | memoryview) -> None:
         """Write a temporary file with one write, flush it to the disk, rename it; once more where its folder was taken away."""
-        try:
-            with whole(name) as temporary:
-                temporary.write_bytes(content)
-        except FileNotFoundError:
-            with whole(name) as temporary:
-                temporary.write_bytes(content)
+        for last in (False, True):
+            try:
+                with whole(name) as temporary:
+                    temporary.write_bytes(content)
+                return
+            except FileNotFoundError:
+                if last:
+                    raise
 
     def remove(self, name: Path) -> None:
         """Remove a file that may be gone."""
