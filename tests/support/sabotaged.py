@@ -68,6 +68,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
+    "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
