@@ -127,8 +127,8 @@ def table(ratio: float, *, surrogate: str = "mask", keep: float = np.nan, theory
     """Students of a surrogate with ``ratio`` of the error on true labels, (n / 100)^slope times as much at n rows."""
     rng, rows = np.random.default_rng(1), []
     for n in (100, 200, 400):
-        for seed in range(10):
-            ceiling = 5.0 / n * (1 + 0.05 * rng.standard_normal())
+        for seed in range(20):
+            ceiling = 5.0 / n * (1 + 0.03 * rng.standard_normal())
             student = ratio * (n / 100) ** slope * ceiling * (1 + 0.002 * rng.standard_normal())
             rows.append({"n_transfer": n, "seed": seed, "student_error": student, "ceiling_error": ceiling})
     frame = pd.DataFrame(rows)
