@@ -40,8 +40,8 @@ def same_rows(first: pd.DataFrame, second: pd.DataFrame, numbers: Sequence[str],
     both = second.merge(first, on="cell_id", suffixes=("", "_first"))
     assert len(both) == len(second) > 0
     for name in numbers:
-        difference = (both[name] - both[f"{name}_first"]).abs()
-        assert (difference <= tolerance * (1.0 + both[name].abs())).all() or both[name].isna().all(), name
+        one, other = both[name], both[f"{name}_first"]
+        assert (((one - other).abs() <= tolerance * (1.0 + one.abs())) | (one.isna() & other.isna())).all(), name
 
 
 def check_cuts(
