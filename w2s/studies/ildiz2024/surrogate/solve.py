@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.probes.smaller_side import fit_smaller_side
 from w2s.theory import ildiz2024 as theory
-from w2s_kernels import Backend, gram, normals, stream, uniforms
+from w2s_kernels import Backend, normals, stream, uniforms
 from w2s_kernels.backend import Array
-from w2s_kernels.cholesky import cholesky_gram, condition, solve_factor
 
 __all__ = ["NUMBERS", "SAMPLE", "TEACHER", "WORLD", "Draws", "Law", "World", "results"]
 
@@ -136,23 +136,14 @@ def _learned(drawn: Draws, keep: int, n: int, backend: Backend) -> tuple[Matrix,
     rows = normals(stream(_NAME, "teacher", "rows", seed=seed), n, d, backend) * backend.asarray(np.sqrt(drawn.world.lam))
     noise = normals(stream(_NAME, "teacher", "noise", seed=seed), n, 1, backend)
     labels = rows @ backend.asarray(drawn.target)[:, None]
-    fitted, _ = _solve(rows[:, :keep], backend.xp.concatenate([labels, noise], axis=1), 0.0, backend)
+    values = backend.xp.concatenate([labels, noise], axis=1)
+    fitted = backend.to_numpy(fit_smaller_side(rows[:, :keep], values, 0.0, backend)[0])
     return fitted[:, 0], fitted[:, 1]
 
 
 def _fit(rows: Array, noise: Array, labels: Matrix, ridge: float, backend: Backend) -> tuple[Matrix, Matrix, float]:
     """Fit the labels of coefficients (d, k), and unit noise: coefficients (d, k), (d,), and the condition of the system."""
     values = backend.xp.concatenate([rows @ backend.asarray(labels), noise], axis=1)
-    fitted, found = _solve(rows, values, ridge, backend)
+    coefficients, found = fit_smaller_side(rows, values, ridge, backend)
+    fitted = backend.to_numpy(coefficients)
     return fitted[:, :-1], fitted[:, -1], found
-
-
-def _solve(rows: Array, values: Array, ridge: float, backend: Backend) -> tuple[Matrix, float]:
-    """Solve ridge or minimum-norm least squares on the smaller side of the rows: coefficients (d, k), NaN where singular."""
-    xp, (n, d) = backend.xp, rows.shape
-    dual = n <= d
-    system = gram(xp.swapaxes(rows, 0, 1) if dual else rows, backend=backend)
-    factor, _ = cholesky_gram(system, n * ridge, backend)
-    found = solve_factor(factor, values if dual else rows.T @ values, backend)
-    pivots = condition(factor, [min(n, d)])
-    return backend.to_numpy(rows.T @ found if dual else found), float(backend.to_numpy(pivots)[0])
