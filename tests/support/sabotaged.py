@@ -83,6 +83,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""

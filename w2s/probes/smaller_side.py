@@ -12,9 +12,8 @@ __all__ = ["fit_smaller_side"]
 def fit_smaller_side(rows: Array, values: Array, ridge: float, backend: Backend) -> tuple[Array, float]:
     """Solve min |rows w - values|^2 + n ridge |w|^2, of least norm where ridge = 0: coefficients (d, k) and a condition.
 
-    ``rows`` (n, d) and ``values`` (n, k) are arrays of the backend. The Gram is of the rows where n <= d, else of the columns, so
-    the condition is the square of that of the rows. Coefficients are NaN where it is singular to rounding. O(min(n, d)^2
-    max(n, d)).
+    ``rows`` (n, d) and ``values`` (n, k) are arrays of the backend. The Gram is of the rows where n <= d, else of the columns;
+    the condition is its own, a square. Coefficients are NaN where it is singular to rounding. O(min(n, d)^2 max(n, d)).
     """
     n, d = rows.shape
     dual = n <= d

@@ -29,6 +29,7 @@ BUILTIN: Mapping[str, str] = {
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",

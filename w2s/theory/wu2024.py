@@ -1,12 +1,14 @@
 """Interpolation of weak labels under bi-level spiked covariances (Wu and Sahai 2024, arXiv 2410.04638).
 
-A model has d = n^p Gaussian features, of which s = n^r are spikes that share the part a = n^-q of the energy d: eigenvalues a d / s
-and (1 - a) d / (d - s). The class is the sign of one spiked coordinate g_1 of unit variance, the first one. A classifier w is the
-minimum-norm interpolation of labels; with c the cosine of Sigma^(1/2) w and e_1 it is wrong with probability arccos(c) / pi.
+A model has d = n^p Gaussian features, of which s = n^r are spikes that share the part a = n^-q of the energy d: eigenvalues a
+d / s and (1 - a) d / (d - s). The class is the sign of one spiked coordinate g_1 of unit variance, the first one. A classifier
+w is the minimum-norm interpolation of labels; with c the cosine of Sigma^(1/2) w and e_1 it errs with probability arccos(c) /
+pi.
 
-The closed forms are deterministic equivalents, derived here from the risk of minimum-norm regression: labels y of unit variance
-with E y g_1 = k are k g_1 plus noise of variance 1 - k^2, where k = sqrt(2 / pi) for true classes, sqrt(2 / pi) c for the signs of a
-weak classifier of cosine c, and c for its scores. The thresholds in exponents follow as n grows. That a model learns its class
+The closed forms are deterministic equivalents, derived here from the risk of minimum-norm regression: labels y of unit
+variance with E y g_1 = k are k g_1 plus noise of variance 1 - k^2, where k = sqrt(2 / pi) for true classes, sqrt(2 / pi) c for
+the signs of a weak classifier of cosine c, and c for its scores. The thresholds in exponents follow as n grows. That a model
+learns its class
 from clean labels where q + r < (p + 1) / 2 is the paper's; the others were derived here and not compared with the paper's text.
 """
 
@@ -70,11 +72,11 @@ def effective_ridge(d: npt.ArrayLike, spikes: npt.ArrayLike, energy: npt.ArrayLi
     valid = (count > 0) & (count < size) & (part > 0) & (part < 1) & (rows > 0) & np.isfinite(size) & np.isfinite(rows)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         top, low = _eigenvalues(size, count, part)
-        # n tau^2 + b tau - (d - n) l_1 l_2 = 0, in the form in which nothing cancels for either sign of b.
-        b = rows * (top + low) - count * top - (size - count) * low
-        last = np.maximum(size - rows, 0.0) * top * low
-        root = np.sqrt(b**2 + 4.0 * rows * last)
-        tau = np.where(b > 0, 2.0 * last / (b + root), (root - b) / (2.0 * rows))
+        # tau^2 + b tau - c^2 = 0, in the form in which nothing cancels for either sign of b, and without squares that overflow.
+        b = top + low - size / rows
+        c = np.sqrt(np.maximum(size / rows - 1.0, 0.0)) * np.sqrt(top) * np.sqrt(low)
+        root = np.hypot(b, 2.0 * c)
+        tau = np.where(b > 0, 2.0 * c * (c / (b + root)), (root - b) / 2.0)
         return np.asarray(np.where(valid, np.where(rows >= size, 0.0, tau), np.nan))
 
 

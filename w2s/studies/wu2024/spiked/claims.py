@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, STUDENT_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, STUDENT_AVERAGED
+from w2s.claims.seed_intervals import over_means
 from w2s.claims.settings import worst_setting
-from w2s.claims.trends import lines_along, steps
+from w2s.claims.trends import lines_along
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,20 +61,18 @@ def _equivalent(table: DataFrame, limits: Thresholds) -> Verdict:
 def _peak(table: DataFrame, limits: Thresholds) -> Verdict:
     found = []
     for line in lines_along(table, "u", ["student_error", "n_transfer", "upper_u_theory"], 2):
-        fewest = line.values[0, :, 1]
-        beyond = np.flatnonzero((line.levels > line.values[0, 0, 2]) & (fewest < line.fields["d_strong"]))
+        beyond = np.flatnonzero((line.levels > line.values[0, 0, 2]) & (line.values[0, :, 1] < line.fields["d_strong"]))
         before = np.flatnonzero(line.levels == 1.0)
         if len(beyond) and len(before):
-            pair = line.values[:, [before[0], beyond[-1]], 0]
-            found.append(_rise(line.fields, line.seeds, pair, line.levels[beyond[-1]], limits))
+            value, interval, seeds = over_means(line.seeds, line.values[:, [before[0], beyond[-1]], 0], _change)
+            name = f"error at u = {line.levels[beyond[-1]]:g} less that at u = 1, {line.fields['labels']} labels"
+            found.append(above(name, value, interval, limits["least"], seeds))
     return worst(found, "needs students at u = 1 and beyond the upper threshold, with fewer rows than features")
 
 
-def _rise(fields: object, seeds: tuple[int, ...], pair: Means, u: float, limits: Thresholds) -> Verdict:
-    from w2s.claims.seed_intervals import over_means
-
-    value, interval, count = over_means(seeds, pair, lambda means: float(means[1] - means[0]))
-    return above(f"error at u = {u:g} less that at u = 1", value, interval, limits["least"], count)
+def _change(means: Means) -> float:
+    """Compute the last mean less the first."""
+    return float(means[-1] - means[0])
 
 
 def _soft(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -96,27 +95,31 @@ def _soft(table: DataFrame, limits: Thresholds) -> Verdict:
 def _phases(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = table[table["labels"] == "hard"]
     inside = rows[(rows["u"] > rows["lower_u_theory"] + limits["away"]) & (rows["u"] < rows["upper_u_theory"] - limits["away"])]
-    below_it = rows[rows["u"] < rows["lower_u_theory"] - limits["away"]]
-    nothing = "needs three n for one u between the thresholds, and for one below them"
-    lines = [lines_along(part, "n_labeled", ["student_error"], 3) for part in (inside, below_it)]
-    if not all(lines):
-        return untestable(nothing)
-    falls = steps(lines[0], _first, "the error between the thresholds", rises=False, threshold=0.0, nothing=nothing)
-    stays = steps(lines[1], _first, "the error below them", rises=True, threshold=-limits["slack"], nothing=nothing)
-    return worst([falls, stays], nothing)
-
-
-def _first(means: Means) -> Means:
-    return means[:, 0]
+    lower = rows[rows["u"] < rows["lower_u_theory"] - limits["away"]]
+    found: list[list[Verdict]] = [[], []]
+    for part, verdicts, judge, bound in (
+        (inside, found[0], below, -limits["fall"]),
+        (lower, found[1], above, -limits["slack"]),
+    ):
+        for line in lines_along(part, "n_labeled", ["student_error"], 2):
+            value, interval, seeds = over_means(line.seeds, line.values[:, :, 0], _change)
+            name = f"error at n = {line.levels[-1]:g} less that at {line.levels[0]:g}, u = {line.fields['u']:g}"
+            verdicts.append(judge(name, value, interval, bound, seeds))
+    if not all(found):
+        return untestable("needs two n for one u between the thresholds, and for one below them")
+    return worst([*found[0], *found[1]], "")
 
 
 _NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence")
+_UP = {"teacher_up": "a tenth is less than the room on that side"}
+_PEAK = {"student_is_ceiling": "the ceiling interpolates the same rows, and has the same peak"}
+_SLOWLY = {"student_is_ceiling": "a ceiling has phases of its own: at these sizes it does not fall below the lower threshold"}
 _NO_CEILING = {"ceiling_is_teacher": "no ceiling is in the sentence"}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "student_of_a_guess",
-        "from 60 labels of a weak model that hardly guesses, a student of 60 rows is right three times in four",
+        "from 60 labels of a weak model that is little better than guessing, a student is right three times in four",
         "main theorem, at a size that can be simulated",
         _nearly_guessing,
         {"student_error": 1},
@@ -126,12 +129,12 @@ CLAIMS: tuple[Claim, ...] = (
             "q": 0.5,
             "teacher_least": 0.35,
             "teacher_most": 0.44,
-            "student_least": 0.2,
-            "student_most": 0.29,
+            "student_least": 0.15,
+            "student_most": 0.3,
             "seeds": 8,
         },
-        basis="a separate simulation of this setting: weak accuracy 0.57 to 0.63, student 0.74 to 0.78; a few hundredths beside",
-        overlooks=ANY_ORDER | AVERAGED | _NO_CEILING,
+        basis="a separate simulation: weak accuracy 0.57 to 0.63, student 0.74 to 0.78; with room for seeds on both sides",
+        overlooks=ANY_ORDER | STUDENT_AVERAGED | _UP | _NO_CEILING,
     ),
     Claim(
         "deterministic_equivalent",
@@ -151,7 +154,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"u": 2},
         {"least": 0.05, "seeds": 8},
         basis="ours: half of what the closed form gives there",
-        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED,
+        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED | _PEAK,
     ),
     Claim(
         "soft_labels_help",
@@ -161,16 +164,16 @@ CLAIMS: tuple[Claim, ...] = (
         {"labels": 2},
         {"most": 0.0, "rows": 30, "seeds": 8},
         basis="the sentence is about a direction",
-        overlooks=_NO_TEACHER | _NO_CEILING,
+        overlooks=_NO_TEACHER | _NO_CEILING | ANY_ORDER | STUDENT_AVERAGED,
     ),
     Claim(
         "two_phases",
         "as everything grows with n, the student's error falls for u between the thresholds, and does not for u below them",
         "main theorem, two phases in u",
         _phases,
-        {"n_labeled": 3, "u": 2},
-        {"away": 0.15, "slack": 0.02, "seeds": 8},
-        basis="ours: away from the thresholds by more than finite sizes blur; a slack of less than one step of the falling line",
-        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING,
+        {"n_labeled": 2, "u": 2},
+        {"away": 0.15, "fall": 0.01, "slack": 0.03, "seeds": 8},
+        basis="ours: the closed forms fall by 0.07 and rise by 0.02 from n = 10 to n = 60; sizes blur thresholds",
+        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED | _SLOWLY,
     ),
 )

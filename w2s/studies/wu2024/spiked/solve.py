@@ -1,8 +1,8 @@
 """The arithmetic of the spiked study: one weak fit and one strong factor per seed and shape, every count of rows from both.
 
-Everything is in whitened coordinates: a classifier w has the coefficients Sigma^(1/2) w, of which the first over the length is the
-cosine that its error is a function of. A leading block of the factor of the student's rows is that of fewer rows, so one factor
-and one triangular solve serve all counts up to d; more rows than features are solved one count at a time.
+Everything is in whitened coordinates: a classifier w has the coefficients Sigma^(1/2) w, of which the first over the length is
+the cosine that its error is a function of. A leading block of the factor of the student's rows is that of fewer rows, so one
+factor and one triangular solve serve all counts up to d; more rows than features are solved one count at a time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Shape:
 
     @classmethod
     def of(cls, n: int, p: float, q: float, r: float) -> Shape:
-        """Round d = n^p and s = n^r; at least one feature is spiked and one is not."""
+        """Make the sizes d = n^p and s = n^r, rounded; at least one feature is spiked and one is not."""
         d = max(round(n**p), 2)
         return cls(d, min(max(round(n**r), 1), d - 1), float(n**-q))
 

@@ -1,6 +1,6 @@
 """Wu and Sahai 2024: weak-to-strong generalization by benign overfitting (arXiv 2410.04638).
 
-Weak and strong model have Gaussian features with a bi-level spiked covariance, whose sizes are powers of the number of clean labels.
+Weak and strong model have Gaussian features with a bi-level spiked covariance; sizes are powers of the number of clean labels.
 The class is the sign of one spiked coordinate that both see. The weak model interpolates n clean classes, the student n^u weak
 labels, both with minimum norm. Errors are exact given the classifiers: a linear rule on Gaussians errs by its angle.
 """
@@ -121,7 +121,7 @@ class Spiked(Study):
         return pieces
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
-        """Solve every cell: per seed and pair of shapes one weak fit, one factor of the student's rows, all counts and labels."""
+        """Solve every cell: per seed and pair of shapes one weak fit and one factor, then all counts of rows and labels."""
         groups = [block.group(*names) for names in (("seed",), (*solver.WEAK, *solver.STRONG[1:]), ("u",), ("labels",))]
         seeds, shapes, exponents, labels = groups
         asked = occurring(block, shapes, exponents)
