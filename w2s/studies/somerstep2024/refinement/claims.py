@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable, within, worst
-from w2s.claims.overlooks import ANY_ORDER, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_means
 from w2s.claims.settings import worst_setting
 from w2s.claims.trends import lines_along
@@ -44,21 +44,23 @@ def _largest(rows: DataFrame, differences: Means, what: str, most: float, nothin
 def _naive(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = _many(table, limits)
     rows = rows[(rows["student"] == "naive") & (rows["bias"] > 0)]
-    apart = np.abs(rows["student_error"] - rows["weak_error"]).to_numpy(float)
+    apart = np.abs(rows["student_error"].to_numpy(float) - rows["weak_error"].to_numpy(float))
     nothing = f"needs naive students of {limits['per_context']:g} labels for each context"
     return _largest(rows, apart, "distance of error and bias", limits["most"], nothing)
 
 
 def _formula(table: DataFrame, limits: Thresholds) -> Verdict:
+    rows = table.dropna(subset=["student_error_theory"])
+    rows = rows[(rows["student_error_theory"] - rows["limit_error_theory"]).abs() > limits["away"]]
     return worst_setting(
-        table.dropna(subset=["student_error_theory"]),
+        rows,
         SETTING,
         ["student_error", "student_error_theory"],
         _difference,
         lambda at, value, interval, seeds: within(
             f"error less its expectation{at}", value, interval, (-limits["most"], limits["most"]), seeds
         ),
-        "needs students with an expectation",
+        "needs students with an expectation that is not the limit",
     )
 
 
@@ -94,6 +96,7 @@ _TIED = {
     "flipped": "both errors are the same, says the sentence",
 }
 _NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence")
+_WEAK_CEILING = {"ceiling_is_teacher": "one-sided: the student is worse than the weak labels too"}
 _NO_CEILING = {"ceiling_is_teacher": "no ceiling is in the sentence"}
 
 CLAIMS: tuple[Claim, ...] = (
@@ -105,17 +108,17 @@ CLAIMS: tuple[Claim, ...] = (
         {"student": 1},
         {"most": 0.01, "per_context": 50, "seeds": 8},
         basis="ours: with 50 labels for a context the majority is right but in 1 of 10^9 contexts at a noise of 0.1",
-        overlooks=ANY_ORDER | _TIED | _NO_CEILING | STUDENT_AVERAGED | TEACHER_AVERAGED,
+        overlooks=ANY_ORDER | _TIED | _NO_CEILING,
     ),
     Claim(
         "expectations",
-        "naive students at any m, and refined ones of two concepts, have the error that the votes' law says",
+        "naive students, and refined ones of two concepts, have the expected error of a majority of votes, at any m",
         "derived",
         _formula,
         {"student_error_theory": 1},
-        {"most": 0.05, "seeds": 8},
-        basis="ours: what 160 seeds leave of a share; the expectation is exact",
-        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING,
+        {"most": 0.05, "away": 0.01, "seeds": 8},
+        basis="ours: what 400 seeds leave of a share; near the limit seeds agree, and other claims look there",
+        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED,
     ),
     Claim(
         "refinement_overcomes_the_bias",
@@ -123,9 +126,9 @@ CLAIMS: tuple[Claim, ...] = (
         "refinement",
         _vanishes,
         {"n_transfer": 2},
-        {"margin": 0.1, "fall": 0.05, "left": 0.005, "seeds": 8},
+        {"margin": 0.1, "fall": 0.02, "left": 0.005, "seeds": 8},
         basis="ours: a margin of a tenth of the contexts; less than one error in 200 at the largest m",
-        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING,
+        overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED,
     ),
     Claim(
         "refinement_is_no_oracle",
@@ -135,6 +138,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"limit_error_theory": 1},
         {"margin": 0.05, "most": 0.01, "least": 0.05, "per_context": 50, "seeds": 8},
         basis="ours: with 50 labels for a context the posterior is on one concept",
-        overlooks=ANY_ORDER | _NO_TEACHER,
+        overlooks=ANY_ORDER | _NO_TEACHER | _WEAK_CEILING,
     ),
 )

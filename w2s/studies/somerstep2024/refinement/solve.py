@@ -73,7 +73,7 @@ def results(world: World, seed: int, counts: Sequence[int], students: Sequence[s
 
 
 def _net(inputs: npt.NDArray[np.int64], flips: Matrix, contexts: int) -> Matrix:
-    return np.bincount(inputs, weights=flips, minlength=contexts)
+    return np.bincount(inputs, weights=flips, minlength=contexts).astype(np.float64)
 
 
 def _posterior(world: World, net: Matrix) -> Matrix:

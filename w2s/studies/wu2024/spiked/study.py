@@ -147,7 +147,7 @@ _WHOLE = ("n_transfer", "d_weak", "spikes_weak", "d_strong", "spikes_strong")
 
 
 def _count(n: int, u: float) -> int:
-    return max(round(n**u), 1)
+    return max(round(float(n**u)), 1)
 
 
 def _sizes(level: Mapping[str, Any], block: Block) -> tuple[solver.Shape, solver.Shape, list[int]]:
