@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Verdict, worst
-from w2s.claims.seed_intervals import over_means
+from w2s.claims.seed_intervals import over_several
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
@@ -39,11 +39,16 @@ def worst_setting(
     """
     rows = table.dropna(subset=list(columns))
     vary = [name for name in by if rows[name].nunique(dropna=False) > 1]
-    found = []
+    settings: dict[tuple[int, ...], list[tuple[str, npt.NDArray[np.float64]]]] = {}
     parts = rows.groupby(vary, dropna=False, sort=True) if vary else [((), rows)] if len(rows) else []
     for key, part in parts:
         means = part.groupby("seed")[list(columns)].mean()
-        value, interval, seeds = over_means(means.index, means.to_numpy(float), statistic)
         where = ", ".join(f"{name} = {value_text(level)}" for name, level in zip(vary, key, strict=True))
-        found.append(judge(f" at {where}" if where else "", value, interval, seeds))
+        named = (f" at {where}" if where else "", means.to_numpy(float))
+        settings.setdefault(tuple(means.index), []).append(named)
+    found = []
+    for seeds, members in settings.items():  # settings of the same seeds share their draws
+        together = np.stack([values for _, values in members], axis=1)  # (seeds, settings, columns)
+        results = over_several(seeds, together, lambda means: np.array([statistic(setting) for setting in means]))
+        found += [judge(where, *result) for (where, _), result in zip(members, results, strict=True)]
     return worst(found, nothing)
