@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from sabotaged import faults
-from small_studies import CONFIGS, launched, surprises
+from small_studies import CONFIGS, drawn, launched, surprises
 
 from sweeper import load_grid
 from w2s.studies.ildiz2024.surrogate.study import Surrogate
@@ -40,6 +40,11 @@ def test_known_errors(small: pd.DataFrame, surrogate: str) -> None:
     error = rows["student_error"].sem()
     assert abs(rows["student_error"].mean() - expected) <= 4 * error
     assert abs(rows["student_error"].mean() - simulated) <= 4 * (error**2 + 0.0017**2) ** 0.5
+
+
+@pytest.mark.grid
+def test_figures(small: pd.DataFrame) -> None:
+    assert drawn("ildiz2024.surrogate", small) == []  # the small grid has no line that is long enough
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "ildiz2024").rglob("*.yaml")), ids=lambda path: path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from sabotaged import faults
-from small_studies import CONFIGS, launched, surprises
+from small_studies import CONFIGS, drawn, launched, surprises
 
 from sweeper import load_grid
 from w2s.studies.lang2024.correction.study import Correction
@@ -41,6 +41,11 @@ def test_known_errors(small: pd.DataFrame, setting: tuple[float, float]) -> None
         assert abs(rows["student_error"].mean() / alpha - 1) < 0.15
     else:
         assert rows["student_error"].mean() < alpha / 2
+
+
+@pytest.mark.grid
+def test_figures(small: pd.DataFrame) -> None:
+    assert drawn("lang2024.correction", small) == ["correction"]
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "lang2024").rglob("*.yaml")), ids=lambda path: path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from sabotaged import faults
-from small_studies import CONFIGS, launched, surprises
+from small_studies import CONFIGS, drawn, launched, surprises
 
 from sweeper import load_grid
 from w2s.studies.somerstep2024.refinement.study import Refinement
@@ -40,6 +40,11 @@ def test_limits(small: pd.DataFrame, student: str, decoy: str, apart: float | No
     ]
     rows = rows if apart is None else rows[rows["apart"] == apart]
     assert (rows["student_error"] - limit).abs().max() < 1e-9
+
+
+@pytest.mark.grid
+def test_figures(small: pd.DataFrame) -> None:
+    assert drawn("somerstep2024.refinement", small) == ["demonstrations"]
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "somerstep2024").rglob("*.yaml")), ids=lambda path: path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from sabotaged import faults
-from small_studies import CONFIGS, launched, surprises
+from small_studies import CONFIGS, drawn, launched, surprises
 
 from sweeper import load_grid
 from w2s.studies.wu2024.spiked.study import Spiked
@@ -37,6 +37,11 @@ def test_known_accuracies(small: pd.DataFrame) -> None:
     assert rows["student_error"].mean() == pytest.approx(
         rows["student_error_theory"].mean(), abs=4 * rows["student_error"].sem()
     )
+
+
+@pytest.mark.grid
+def test_figures(small: pd.DataFrame) -> None:
+    assert drawn("wu2024.spiked", small) == ["phases"]
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "wu2024").rglob("*.yaml")), ids=lambda path: path.name)

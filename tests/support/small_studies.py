@@ -58,3 +58,12 @@ def check_cuts(
         for value in axes[name]:
             same_rows(whole, solve(study, axes={**axes, name: [value]}, seeds=[3], **fixed), numbers)
     return whole
+
+
+def drawn(study: str, rows: pd.DataFrame) -> list[str]:
+    """Figures that a table has the axes for; tables of one row and of one seed must not make any of them fail."""
+    figures, found = find_study(study).figures, []
+    for part in (rows.iloc[:1], rows.iloc[-1:], rows[rows["seed"] == rows["seed"].min()], rows):
+        part.attrs = rows.attrs
+        found = [figure.id for figure in figures if figure.draw(part) is not None]
+    return found

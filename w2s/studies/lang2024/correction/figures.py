@@ -8,7 +8,7 @@ import numpy as np
 
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.held import fullest, heading_over_seeds, spread
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -29,7 +29,7 @@ def _draw_correction(table: DataFrame) -> Canvas | None:
         return None
     figure = figures.canvas(9.2, 4.0)
     left, right = figures.panels(figure, 1, 2)[0]
-    for color, part in zip(figures.COLORS, sorted(rows["structured"].unique()), strict=False):
+    for color, part in zip(figures.COLORS, spread(sorted(rows["structured"].unique()), len(figures.COLORS)), strict=False):
         line = summarize(rows[rows["structured"] == part], by=["teacher_error"], metrics=["student_error"])
         label = f"structured = {value_text(part)}"
         low, high = line["student_error_low"], line["student_error_high"]

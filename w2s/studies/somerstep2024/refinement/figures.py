@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
-from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.held import fullest, heading_over_seeds, spread
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -29,10 +27,8 @@ def _draw_demonstrations(table: DataFrame) -> Canvas | None:
     refined = rows[rows["student"] == "refined"]
     lines = [("naive", rows[(rows["student"] == "naive") & (rows["decoy"] == rows["decoy"].min())])]
     lines += [("refined, no decoy", refined[refined["decoy"] == "absent"])]
-    lines += [
-        (f"refined, decoy {value_text(a)} apart", refined[refined["apart"] == a])
-        for a in sorted(refined["apart"].dropna().unique())
-    ]
+    values = spread(sorted(refined["apart"].dropna().unique()), len(figures.COLORS) - len(lines))
+    lines += [(f"refined, decoy {value_text(apart)} apart", refined[refined["apart"] == apart]) for apart in values]
     figure = figures.canvas(7.2, 4.2)
     ax = figures.panels(figure, 1, 1)[0, 0]
     for color, (label, part) in zip(figures.COLORS, lines, strict=False):
@@ -58,8 +54,7 @@ def _draw_threshold(table: DataFrame) -> Canvas | None:
         return None
     figure = figures.canvas(6.8, 4.0)
     ax = figures.panels(figure, 1, 1)[0, 0]
-    counts = sorted(rows["n_transfer"].unique())
-    shown = [counts[k] for k in np.unique(np.linspace(0, len(counts) - 1, 6).round().astype(int))]
+    shown = spread(sorted(rows["n_transfer"].unique()), 6)
     for color, m in zip(figures.COLORS, shown, strict=False):
         part = rows[rows["n_transfer"] == m]
         line = summarize(part, by=["apart"], metrics=["student_error"])
