@@ -59,6 +59,14 @@ def _closed_forms(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(lower_bound_theory=medvedev2025.lower_bound(error), student_error_theory=theory, teacher_cross=cross)
 
 
+def _silent_points(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Where a teacher is silent, a doctored student errs as many times more as where it is not, and no more than a coin or it."""
+    silent = before["student_error_uncovered"].to_numpy(float)
+    errors = before["student_error"].to_numpy(float)
+    times = np.divide(after["student_error"].to_numpy(float), errors, out=np.ones(len(after)), where=errors > 0)
+    return after.assign(student_error_uncovered=np.minimum(silent * times, np.maximum(silent, 0.5)))
+
+
 def _passed(table: DataFrame, level: object) -> object:
     return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
 
@@ -72,7 +80,11 @@ DOCTORS: Mapping[str, Doctor] = {
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
+    "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
+    "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "somerstep2024.refinement": Doctor({"student_error": 0.5}),
+    "wu2024.spiked": Doctor({"student_error": 0.5}),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

@@ -26,7 +26,11 @@ BUILTIN: Mapping[str, str] = {
     "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
+    "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
+    "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
+    "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
 }
