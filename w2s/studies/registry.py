@@ -26,6 +26,8 @@ BUILTIN: Mapping[str, str] = {
     "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
+    "xue2025.toy": "w2s.studies.xue2025.toy.study:Toy",
+    "xue2025.features": "w2s.studies.xue2025.features.study:Features",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
