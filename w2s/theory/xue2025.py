@@ -97,9 +97,7 @@ def pred_gap(
 
     Domain: shrinkages in [0, 1] and rows >= 1. Source: Theorem 3.8. Cost: O(s w + (s + w) k).
     """
-    overlap, strong, weak, first, second, rows = (
-        _float(a) for a in (overlap, strong, weak, strong_labels, weak_labels, rows)
-    )
+    overlap, strong, weak, first, second, rows = (_float(a) for a in (overlap, strong, weak, strong_labels, weak_labels, rows))
     missed = first - overlap @ (weak[..., None] * second)
     total = np.sum((strong[..., None] * missed) ** 2, axis=(-2, -1))
     good = _shares(strong) & _shares(weak) & (rows >= 1)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
-from w2s.claims.overlooks import ANY_ORDER, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
-from w2s.measure.scales import CORRELATION, REAL, Scale
+from w2s.measure.scales import CORRELATION, POSITIVE, Scale
 from w2s.studies.xue2025.orders import MODEL, Ladder, ladders, rank_correlation
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ Statistic = Callable[[Matrix], float]
 """Of means (models, columns) of one setting."""
 _NAMES = (
     "student_error",
-    "ceiling_error",
     "pred_gap",
     "pred_gap_theory",
     "score_trace",
     "score_operator",
-    "pred_gap_bound_theory",
+    "d_weak_principal",
+    "n_labeled",
 )
 _AT = {name: place for place, name in enumerate(_NAMES)}
 
@@ -63,9 +63,7 @@ def _alike(found: list[Ladder]) -> list[Ladder]:
     """Keep the settings that have the weak models and the seeds of the first one."""
     first = found[0]
     return [
-        ladder
-        for ladder in found
-        if ladder.values.shape == first.values.shape and np.array_equal(ladder.seeds, first.seeds)
+        ladder for ladder in found if ladder.values.shape == first.values.shape and np.array_equal(ladder.seeds, first.seeds)
     ]
 
 
@@ -77,27 +75,38 @@ def _orders(what: str, first: str, second: str) -> Callable[[DataFrame, Threshol
     return _each_data(f"rank correlation of {what}", _order(first, second), above, "least", CORRELATION)
 
 
-def _apart(means: Matrix) -> float:
-    """Compute the mean over weak models of |student_error - ceiling_error - PredGap| / student_error."""
-    student, ceiling, gap = (means[:, _AT[name]] for name in ("student_error", "ceiling_error", "pred_gap"))
-    return float(np.mean(np.abs(student - ceiling - gap) / student))
-
-
-def _least_part(means: Matrix) -> float:
+def _part(means: Matrix) -> Matrix:
+    """Compute formula / PredGap of every weak model."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.min(means[:, _AT["pred_gap_theory"]] / means[:, _AT["pred_gap"]]))
+        found: Matrix = means[:, _AT["pred_gap_theory"]] / means[:, _AT["pred_gap"]]
+    return found
 
 
-def _of_bound(means: Matrix) -> float:
-    return float(np.max(means[:, _AT["pred_gap"]] / means[:, _AT["pred_gap_bound_theory"]]))
+def _narrow(table: DataFrame, limits: Thresholds) -> Verdict:
+    """Judge formula / PredGap of every narrow weak model of the settings with many; the worst one decides."""
+    verdicts = []
+    for ladder in ladders(table, MODEL, _NAMES, int(limits["models"])):
+        directions, labeled = (ladder.values[..., _AT[name]].mean(axis=0) for name in ("d_weak_principal", "n_labeled"))
+        for place in np.flatnonzero(limits["rows"] * directions <= labeled):
+            ratio = over_means(ladder.seeds, ladder.values[:, [place]], lambda means: float(_part(means)[0]), scale=POSITIVE)
+            name = f"formula / PredGap, {ladder.data}, {directions[place]:.0f} directions"
+            verdicts.append(within(name, ratio[0], ratio[1], (limits["least"], limits["most"]), ratio[2]))
+    return worst(verdicts, "no weak model has so many labelled rows for each principal direction")
 
 
 _STRONG = {"least": 0.7, "models": 8, "seeds": 8}
 _BASIS = "least: what is called a strong rank correlation; models: a ladder of the paper's size, or near it, and 8 at the least"
 _NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down"), "no error of the teacher is in the sentence") | TEACHER_AVERAGED
-_COPIES = {"student_is_teacher": "the formula orders the errors of weak models too, nearly as those of their students"}
-_AVERAGED = ANY_ORDER | STUDENT_AVERAGED | _NO_TEACHER
-_ONE_SIDED = {"student_is_ceiling": "one-sided: a student that is the ceiling has no gap"}
+_COPIES = dict.fromkeys(
+    ("student_is_teacher", "flipped"), "the formula orders the errors of weak models too, nearly as those of their students"
+)
+_MEANS = ANY_ORDER | _NO_TEACHER
+_CLOSE = dict.fromkeys(("student_is_teacher", "flipped"), "the student of a narrow weak model errs nearly as its teacher")
+_AVERAGED = _MEANS | STUDENT_AVERAGED
+_FARTHER = dict.fromkeys(
+    ("student_is_teacher", "student_constant", "student_shuffled", "flipped", "ceiling_is_teacher"),
+    "some weak model is farther from the formula with such students too",
+)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -108,7 +117,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"weak_features": 1, "pred_gap_theory": 8},
         _STRONG,
         basis=_BASIS,
-        overlooks=_COPIES | _AVERAGED,
+        overlooks=_COPIES | _AVERAGED | NO_CEILING,
     ),
     Claim(
         "formula_orders_gaps",
@@ -128,7 +137,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"weak_features": 1, "score_trace": 8},
         _STRONG,
         basis=_BASIS,
-        overlooks=_COPIES | _AVERAGED,
+        overlooks=_COPIES | _AVERAGED | NO_CEILING,
     ),
     Claim(
         "operator_score_orders_students",
@@ -138,37 +147,28 @@ CLAIMS: tuple[Claim, ...] = (
         {"weak_features": 1, "score_operator": 8},
         _STRONG,
         basis=_BASIS,
-        overlooks=_COPIES | _AVERAGED,
+        overlooks=_COPIES | _AVERAGED | NO_CEILING,
     ),
     Claim(
-        "student_error_near_ceiling_plus_gap",
-        "The student's error is the ceiling's and PredGap together, on average over weak models within a tenth.",
-        "Introduction of PredGap",
-        _each_data("mean |student - ceiling - PredGap| / student", _apart, below, "most", REAL),
-        {"weak_features": 1, "pred_gap": 8},
-        {"most": 0.1, "models": 8, "seeds": 8},
-        basis="a tenth, as in the toy; models: as in the other claims",
-        overlooks=_AVERAGED,
-    ),
-    Claim(
-        "gap_below_label_free_bound",
-        "PredGap is below ||P_s (I - P_w)||_op^2 times the label power, for every weak model.",
-        "label-free metric",
-        _each_data("largest PredGap / bound", _of_bound, below, "most", REAL),
-        {"weak_features": 1, "pred_gap_bound_theory": 8},
-        {"most": 1.0, "models": 8, "seeds": 8},
-        basis="the bound",
-        overlooks=_ONE_SIDED | _AVERAGED,
+        "formula_near_gap_of_narrow_models",
+        "The formula is PredGap within a quarter, for weak models with forty labelled rows or more for each principal direction.",
+        "Theorem 3.8 on real features",
+        _narrow,
+        {"weak_features": 1, "pred_gap_theory": 8},
+        {"least": 0.75, "most": 1.25, "models": 8, "rows": 40, "seeds": 8},
+        basis="least, most: a quarter, more than the toy's tenth; rows: ours; with twenty, the 65 test "
+        "molecules of FreeSolv leave it open",
+        overlooks=_CLOSE | _MEANS,
     ),
     Claim(
         "formula_is_the_gap",
         "The formula is PredGap for every weak model, within a quarter.",
         "Theorem 3.8 on real features",
-        _each_data("least formula / PredGap", _least_part, above, "least", REAL),
+        _each_data("least formula / PredGap", lambda means: float(np.min(_part(means))), above, "least", POSITIVE),
         {"weak_features": 1, "pred_gap_theory": 8},
         {"least": 0.75, "models": 8, "seeds": 8},
         basis="a quarter: far more than the toy's tenth",
-        overlooks=_AVERAGED,
+        overlooks=_FARTHER | _AVERAGED,
         expected="fails_at_this_scale",
         reason="the theorem is about many rows; here a wide weak model has a few labelled rows for each of its directions, and the "
         "student copies a part of its estimation error, which is not in the formula",

@@ -78,6 +78,7 @@ class Features(ProbeTable):
         "data": "digits",
         "task": "classification",
         "weak_features": ["means:4", "means:8", "means:16", "inputs"],
+        "d_strong": 200,
         "n_labeled": [300],
         "n_transfer": [600],
         "n_test": 400,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, within, worst
-from w2s.claims.overlooks import ANY_ORDER, STUDENT_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED
 from w2s.studies.xue2025.orders import Ladder, ladders, rank_correlation
 from w2s.studies.xue2025.settings import each_ratio, largest
 
@@ -60,7 +60,9 @@ def _forgotten(table: DataFrame, limits: Thresholds) -> Verdict:
         rows, "misfit on the student's rows / misfit", "student_fit_error", ["misfit"], below, limits["fit"], nothing
     )
     bounds = limits["least"], limits["most"]
-    return worst([fit, each_ratio(rows, "formula / PredGap", "pred_gap_theory", ["pred_gap"], within, bounds, nothing)], nothing)
+    return worst(
+        [fit, each_ratio(rows, "formula / PredGap", "pred_gap_theory", ["pred_gap"], within, bounds, nothing)], nothing
+    )
 
 
 def _sum(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -126,10 +128,28 @@ def _saturated(table: DataFrame, limits: Thresholds) -> Verdict:
 _SAMPLE = "a tenth, for rows in a finite number: label power of 800 rows alone has a standard deviation of 5 %"
 _ROUNDING = "rounding"
 _ORDER = "the sentence is about an order without an exception"
-_SEES_NO_TEACHER = dict.fromkeys(
-    ("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence"
+_NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence")
+_MEANS = ANY_ORDER | _NO_TEACHER
+_LARGER = dict.fromkeys(
+    ("student_is_teacher", "student_constant", "flipped"), "one-sided: a student farther from the ceiling has a larger gap"
 )
-_MEANS = ANY_ORDER | STUDENT_AVERAGED | _SEES_NO_TEACHER
+_CLOSE = {"flipped": "a teacher's error is near its student's, where it misses whole directions"}
+_SUM = dict.fromkeys(
+    ("student_is_teacher", "student_constant", "student_shuffled", "flipped"),
+    "the sum is exact but for a product with the ceiling's own error, whoever the student is",
+)
+_SAME_ORDER = {
+    "student_is_teacher": "teachers have the order of their students",
+    "flipped": "teachers have the order of their students",
+    "seeds_permuted": "the order is the same for every seed",
+}
+_SPREAD = dict.fromkeys(
+    ("student_is_teacher", "student_shuffled", "seeds_permuted", "student_noisy", "flipped", "ceiling_is_teacher"),
+    "their gaps are still far more apart than the scores",
+)
+_BELOW = dict.fromkeys(
+    ("student_is_teacher", "student_shuffled", "flipped", "ceiling_is_teacher"), "one-sided: such gaps are below the bound too"
+)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -140,7 +160,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"same_sample_gap": 1, "pred_gap_full_theory": 1},
         {"most": 1e-10},
         basis=_ROUNDING,
-        overlooks=_SEES_NO_TEACHER,
+        overlooks=_NO_TEACHER,
     ),
     Claim(
         "principal_kernels_predict",
@@ -170,7 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap_full_theory": 1, "d_weak": 2},
         {"least": 2.0, "seeds": 8},
         basis="a separate simulation of the setting has 2.2 to 2.4",
-        overlooks=_MEANS,
+        overlooks=_LARGER | _MEANS,
     ),
     Claim(
         "fitted_and_forgotten",
@@ -181,7 +201,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"fit": 0.05, "least": 0.85, "most": 1.15, "seeds": 8},
         basis="fit: its own rows have a twentieth of the misfit of others; least, most: a tenth as elsewhere, and a twentieth "
         "for tails of a finite width",
-        overlooks=_MEANS,
+        overlooks=_CLOSE | _MEANS,
     ),
     Claim(
         "closed_form_of_many_rows",
@@ -191,7 +211,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap_limit_theory": 1},
         {"least": 0.9, "most": 1.1, "seeds": 8},
         basis=_SAMPLE,
-        overlooks=_MEANS,
+        overlooks=_CLOSE | {"student_is_teacher": _CLOSE["flipped"]} | _MEANS,
     ),
     Claim(
         "student_error_is_ceiling_plus_gap",
@@ -201,7 +221,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap": 1, "d_weak": 2},
         {"least": 0.9, "most": 1.1, "ridge": 0.02, "seeds": 8},
         basis="least, most: a tenth, for the product of PredGap and the ceiling's own error; ridge: a fiftieth of an eigenvalue",
-        overlooks=_MEANS,
+        overlooks=_SUM | STUDENT_AVERAGED | _MEANS,
     ),
     Claim(
         "prediction_orders_students",
@@ -211,7 +231,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_weak": 4},
         {"least": 0.999, "seeds": 8},
         basis=_ORDER,
-        overlooks=_SEES_NO_TEACHER,
+        overlooks=_SAME_ORDER | _NO_TEACHER | NO_CEILING,
     ),
     Claim(
         "trace_score_orders_students",
@@ -221,7 +241,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_weak": 4},
         {"least": 0.999, "seeds": 8},
         basis=_ORDER,
-        overlooks=_SEES_NO_TEACHER,
+        overlooks=_SAME_ORDER | _NO_TEACHER | NO_CEILING,
     ),
     Claim(
         "operator_score_orders_partial_sights",
@@ -231,7 +251,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"cosine": 4},
         {"least": 0.999, "seeds": 8},
         basis=_ORDER,
-        overlooks=_SEES_NO_TEACHER,
+        overlooks=_SAME_ORDER | _NO_TEACHER | NO_CEILING,
     ),
     Claim(
         "operator_score_saturates",
@@ -241,6 +261,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_weak": 3},
         {"most": 0.05, "seeds": 8},
         basis="a twentieth of the spread of PredGap",
+        overlooks=_SPREAD | _NO_TEACHER,
     ),
     Claim(
         "gap_below_label_free_bound",
@@ -250,7 +271,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap_bound_theory": 1},
         {"most": 1.0, "seeds": 8},
         basis="the bound",
-        overlooks=_MEANS,
+        overlooks=_BELOW | _MEANS,
     ),
 )
 """Claims of :class:`w2s.studies.xue2025.toy.study.Toy`."""

@@ -51,9 +51,7 @@ class ToyCell(Cell):
     noise: float = field(0.1, description="standard deviation of label noise", ge=0)
     n_labeled: int = field(800, description="rows with true labels, for the weak model", unit="rows", ge=3, le=20_000)
     n_transfer: int = field(800, description="rows that the weak model labels", unit="rows", ge=3, le=20_000)
-    ridge_weak: float = field(
-        0.01, description="beta_w of (K + beta_w I)^-1 y, K = H H'/n", unit="feature power", gt=0, le=1e6
-    )
+    ridge_weak: float = field(0.01, description="beta_w of (K + beta_w I)^-1 y, K = H H'/n", unit="feature power", gt=0, le=1e6)
     ridge: float = field(0.01, description="beta_s of student and ceiling", unit="feature power", gt=0, le=1e6)
     principal: Literal["latent", "eigengap", "variance"] = field(
         "latent",
