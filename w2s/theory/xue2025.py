@@ -172,7 +172,7 @@ def _shares(values: Array) -> npt.NDArray[np.bool_]:
 def _where(good: npt.NDArray[np.bool_], top: Array, bottom: npt.ArrayLike) -> Array:
     """Divide where ``good``; NaN elsewhere."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(good, top / bottom, np.nan)
+        return np.where(good, top / np.asarray(bottom, dtype=np.float64), np.nan)
 
 
 def _float(values: npt.ArrayLike) -> Array:

@@ -16,13 +16,14 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["MODEL", "Ladder", "digest", "ladders", "over_models", "rank_correlation", "table_name"]
+__all__ = ["MODEL", "SIZES", "Ladder", "digest", "ladders", "over_models", "rank_correlation", "table_name"]
 
 Matrix = npt.NDArray[np.float64]
 
 MODEL = ("weak_features", "d_weak")
 """Cell fields that name a weak model."""
-_SIZES = ("n_labeled", "n_transfer", "n_test")
+SIZES = ("n_labeled", "n_transfer", "n_test")
+"""Cell fields of a table that go with the table, where there are several."""
 
 
 class Ladder(NamedTuple):
@@ -68,7 +69,7 @@ def ladders(table: DataFrame, model: Sequence[str], names: Sequence[str], least:
             continue
         values = part[list(names)].to_numpy(float).reshape(len(seeds), count, -1)
         data = table_name(part["data"].iloc[0]) if "data" in part else ""
-        name = ", ".join(value_text(part[name].iloc[0]) for name in shown if name not in ("data", *_SIZES))
+        name = ", ".join(value_text(part[name].iloc[0]) for name in shown if name not in ("data", *SIZES))
         found.append(Ladder(data, name, seeds, values))
     return found
 

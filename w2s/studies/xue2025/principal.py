@@ -85,7 +85,8 @@ class Pair(NamedTuple):
     def of(cls, strong: Array, weak: Array, labels: Array, backend: Backend) -> Pair:
         """Project factors (n, s) and (n, w) and labels (n, k) on each other."""
         power = float(backend.to_numpy(backend.xp.sum(labels * labels))) / len(labels)
-        return cls(*(backend.to_numpy(a) for a in (strong.T @ weak, strong.T @ labels, weak.T @ labels)), power)
+        overlap, first, second = (backend.to_numpy(a) for a in (strong.T @ weak, strong.T @ labels, weak.T @ labels))
+        return cls(overlap, first, second, power)
 
     def pred_gap(self, kept: Matrix, known: Matrix, rows: int) -> Matrix:
         """Compute the formula for shrinkages (L, s') and (w',) of the first directions: (L,)."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block
+from w2s.contract.cells import Cell
 from w2s.contract.cells import field as cell_field
 from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
@@ -90,9 +91,9 @@ class ProbeTable(Study):
     name = "probe.table"
     version = 2
     seeds_draw: ClassVar[SeedsDraw] = "pool"
-    Cell = TableCell
+    Cell: ClassVar[type[Cell]] = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
-    shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
+    shares: ClassVar[tuple[str, ...]] = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
@@ -106,7 +107,7 @@ class ProbeTable(Study):
         "tuning_criterion": "string",
         "tuned_at_end": "string",
     }
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("task", "labels"),
             lambda task, labels: (task == "classification") | (labels != "hard"),
@@ -126,7 +127,7 @@ class ProbeTable(Study):
     )
     stages: ClassVar[Stages] = STAGES
     rows: ClassVar[Stage] = ERRORS
-    """The stage whose value are the columns of all filters of a student; a study with more columns puts its own in its place."""
+    """The stage that makes the columns of all filters of a student; a study with more columns puts its own in its place."""
     groups: ClassVar[tuple[tuple[str, ...], ...]] = (STUDENT, TEACHER, FILTER)
     """Fields of students, teachers and filters."""
     figures = FIGURES

@@ -1,7 +1,7 @@
 """What the paper says of many weak models of one strong model, on real features, as tests on a table.
 
-Statistics are functions of means over seeds: other ways to part the same data set, with the same weak models. Of several settings
-of one data set (published splits) the mean counts, of several data sets the worst.
+Statistics are functions of means over seeds: other ways to part the same data set, with the same weak models. Of several
+settings of one data set (published splits) the mean counts, of several data sets the worst.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "formula_near_gap_of_narrow_models",
-        "The formula is PredGap within a quarter, for weak models with forty labelled rows or more for each principal direction.",
+        "The formula is PredGap within a quarter, for weak models with forty labelled rows or more per principal direction.",
         "Theorem 3.8 on real features",
         _narrow,
         {"weak_features": 1, "pred_gap_theory": 8},
@@ -170,8 +170,8 @@ CLAIMS: tuple[Claim, ...] = (
         basis="a quarter: far more than the toy's tenth",
         overlooks=_FARTHER | _AVERAGED,
         expected="fails_at_this_scale",
-        reason="the theorem is about many rows; here a wide weak model has a few labelled rows for each of its directions, and the "
-        "student copies a part of its estimation error, which is not in the formula",
+        reason="the theorem is about many rows; here a wide weak model has a few labelled rows for each of its directions, and "
+        "the student copies a part of its estimation error, which is not in the formula",
     ),
 )
 """Claims of :class:`w2s.studies.xue2025.features.study.Features`."""

@@ -17,12 +17,17 @@ __all__ = ["FIGURES"]
 
 def _draw_predicted(table: DataFrame) -> Canvas | None:
     """Draw PredGap against the formula, a panel for each setting."""
-    return draw_predicted(table, MODEL)
+    return draw_predicted(table, _points(table))
 
 
 def _draw_scores(table: DataFrame) -> Canvas | None:
     """Draw the student's error against the formula and two scores without labels."""
-    return draw_scores(table, MODEL)
+    return draw_scores(table, _points(table))
+
+
+def _points(table: DataFrame) -> tuple[str, ...]:
+    """Return the fields of a point: a weak model, and one of several published splits."""
+    return (*MODEL, "split") if table["split"].nunique() > 1 else MODEL
 
 
 FIGURES: tuple[Figure, ...] = (

@@ -108,7 +108,7 @@ def _ceiling(level: Level, values: Values) -> Matrix:
     """Compute the outputs (filters, rows, k) of the ceilings where errors are measured."""
     probe, rows = STUDENT_ROWS(level, values), rows_of(level, values).transfer
     fitted = probe.fit(table_of(level).targets[rows], filters_of(_levels(level)))
-    return fitted.at(values(BASIS, level)[0])
+    return np.asarray(fitted.at(values(BASIS, level)[0]))
 
 
 _CEILING = Stage("outputs of the ceilings", (*DESIGN, "evaluate", "n_labeled", "filters"), _ceiling)

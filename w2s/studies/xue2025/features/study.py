@@ -1,17 +1,15 @@
 """Xue, Li and Mirzasoleiman 2025 on real features: which weak model teaches a strong one best (arXiv 2502.00620).
 
 The probe study (:mod:`w2s.studies.probe.table.study`) with PredGap, the distance of student and ceiling, beside its prediction
-from representations and labels of the transfer rows, and scores of weak models that need no labels. Kernels and ridges are those
-of the heads: centred rows, H H'/n + ridge I. Classes are one-hot, so with two classes every squared error is half of that of
-labels +-1.
+from representations and labels of the transfer rows, and scores of weak models that need no labels. Kernels and ridges are
+those of the heads: centred rows, H H'/n + ridge I. Classes are one-hot, so with two classes every squared error is half of
+that of labels +-1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-import numpy as np
 
 from w2s.contract.cells import Cell, field
 from w2s.contract.study import Rule

@@ -1,7 +1,7 @@
 """What the paper says of PredGap, on a toy where the population is known, as tests on a table.
 
-Where a claim is about several settings the worst one decides. Predictions are compared with PredGap of the population, ratios of
-means over seeds.
+Where a claim is about several settings the worst one decides. Predictions are compared with PredGap of the population, as
+ratios of means over seeds.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "closed_form_of_many_rows",
-        "Where directions are seen or not, PredGap is near sum_j theta_j^2 phi_s^2 (1 - phi_w)^2, phi = 1 / (1 + beta + gamma).",
+        "Where a direction is seen or not, PredGap is near sum_j theta_j^2 phi_s^2 (1 - phi_w)^2, phi = 1/(1 + beta + gamma).",
         "Theorem 3.8, derived for the toy",
         _limit,
         {"pred_gap_limit_theory": 1},
@@ -220,7 +220,7 @@ CLAIMS: tuple[Claim, ...] = (
         _sum,
         {"pred_gap": 1, "d_weak": 2},
         {"least": 0.9, "most": 1.1, "ridge": 0.02, "seeds": 8},
-        basis="least, most: a tenth, for the product of PredGap and the ceiling's own error; ridge: a fiftieth of an eigenvalue",
+        basis="least, most: a tenth, for the product of PredGap and the ceiling's own error; ridge: a fiftieth of eigenvalues",
         overlooks=_SUM | STUDENT_AVERAGED | _MEANS,
     ),
     Claim(

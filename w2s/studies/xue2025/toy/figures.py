@@ -26,22 +26,22 @@ _LINES = {
 
 def _draw_predicted(table: DataFrame) -> Canvas | None:
     """Draw PredGap against the formula: weak models that miss coordinates, and weak models that see all of them in part."""
-    return draw_predicted(_sights(table), _WEAK)
+    rows, held = _sights(table)
+    return draw_predicted(rows, _WEAK, held)
 
 
 def _draw_scores(table: DataFrame) -> Canvas | None:
-    """Draw the student's error against scores, a row for each way to see less."""
-    return draw_scores(_sights(table), _WEAK)
+    """Draw the student's error against scores, for the same weak models."""
+    rows, held = _sights(table)
+    return draw_scores(rows, _WEAK, held)
 
 
 _WEAK = ("d_weak", "cosine")
 
 
-def _sights(table: DataFrame) -> DataFrame:
-    """Keep the rows with known principal directions, those of one width of the tails and of one ridge."""
-    rows = table[table["principal"] == "latent"]
-    found, _ = fullest(rows, _WEAK)
-    return found
+def _sights(table: DataFrame) -> tuple[DataFrame, str]:
+    """Keep the rows with known principal directions, of the setting with most weak models; say what is held."""
+    return fullest(table[table["principal"] == "latent"], _WEAK)
 
 
 def _draw_ridges(table: DataFrame) -> Canvas | None:
@@ -49,7 +49,7 @@ def _draw_ridges(table: DataFrame) -> Canvas | None:
     rows, held = fullest(table, ("d_weak", "ridge"))
     if rows["ridge"].nunique() < 3:
         return None
-    figure = figures.canvas(9.6, 3.8)
+    figure = figures.canvas(10.4, 3.6)
     left, right = figures.panels(figure, 1, 2)[0]
     for color, (d_weak, part) in zip(figures.COLORS, rows.groupby("d_weak"), strict=False):
         line = summarize(part, by=["ridge"], metrics=[*_LINES, "student_fit_error", "misfit"])
@@ -63,11 +63,13 @@ def _draw_ridges(table: DataFrame) -> Canvas | None:
     for ax in (left, right):
         ax.set_xscale("log")
         ax.set_xlabel("ridge of the student, beta_s", fontsize=9)
-    left.set_title("solid: PredGap; dashed: formula, principal kernels; dotted: full", fontsize=9)
+    left.set_title("solid: PredGap; dashed: principal kernels; dotted: full", fontsize=9)
     left.set_ylim(bottom=0.0)
-    right.set_title("distance to the weak labels; solid: population; dashed: its own rows", fontsize=9)
+    right.set_title("misfit; solid: population; dashed: its own rows", fontsize=9)
     right.set_yscale("log")
-    left.legend(fontsize=8, frameon=False)
+    left.set_ylabel("PredGap", fontsize=9)
+    handles, labels = left.get_legend_handles_labels()
+    right.legend(handles, labels, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     title = "Students that fit every weak label forget what is outside their principal directions"
     heading_over_seeds(figure, title, rows, "{seeds}, bands: 95 %", held)
     return figure

@@ -108,7 +108,7 @@ class Toy(Study):
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List per world and seed samples and kernels, per teacher two factors, per student one, per rule the spectra."""
-        teachers, ridges, rules = (len(block.group(*names)) for names in (TEACHER, ("ridge",), RULE))
+        teachers, ridges = (len(block.group(*names)) for names in (TEACHER, ("ridge",)))
         sights = len(block.group("d_weak", "cosine"))
         found = sum(level["principal"] != "latent" for level in block.group(*RULE).levels)
         worlds, seeds = block.group(*WORLD), float(len(block.values("seed")))
