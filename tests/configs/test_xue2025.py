@@ -28,8 +28,8 @@ def launched(name: str, out: Path) -> Path:
 
 
 def surprises(claims: tuple[Claim, ...], rows: pd.DataFrame) -> dict[str, str]:
-    verdicts = {claim: decide(claim, rows) for claim in claims}
-    return {claim.id: verdict.says for claim, verdict in verdicts.items() if not claim.as_expected(verdict)}
+    verdicts = [(claim, decide(claim, rows)) for claim in claims]
+    return {claim.id: verdict.says for claim, verdict in verdicts if not claim.as_expected(verdict)}
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,7 @@ def test_few_seeds_decide_nothing() -> None:
 
 
 def real(
-    order: float = 1.0, *, models: int = 12, seeds: int = 10, part: float = 1.0, least: float = 0.3, **columns: str
+    order: float = 1.0, *, models: int = 12, seeds: int = 10, part: float = 1.0, least: float = 0.3, jitter: float = 0.1
 ) -> pd.DataFrame:
     """Weak models 1, 2, ...: errors rise with the number, scores too, up to a noise in the model that grows as ``order`` falls."""
     rng = np.random.default_rng(4)
@@ -174,7 +174,7 @@ def real(
     score = order * places + (1 - order) * rng.permutation(places)
     rows = []
     for seed in range(seeds):
-        gap = places * (1 + 0.045 * rng.standard_normal(models))
+        gap = places * (1 + jitter * rng.standard_normal(models))
         rows.append(
             pd.DataFrame(
                 {"weak_features": [f"means:{k}" for k in range(models)], "seed": seed, "pred_gap": gap, "score": score}
@@ -194,8 +194,8 @@ REAL: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {
     "formula_orders_gaps": (real(), real(0.0)),
     "trace_score_orders_students": (real(), real(0.0)),
     "operator_score_orders_students": (real(), real(0.0)),
-    "formula_near_gap_of_narrow_models": (real(), real(part=0.6)),
-    "formula_is_the_gap": (real(least=1.0), real()),
+    "formula_near_gap_of_narrow_models": (real(jitter=0.02), real(part=0.6, jitter=0.02)),
+    "formula_is_the_gap": (real(least=1.0, jitter=0.02), real(jitter=0.02)),
 }
 
 

@@ -77,6 +77,6 @@ def weak_view(sample: Sample, d_weak: int, cosine: float) -> Array:
 
 
 def centred(principal: Array, tail: Array) -> Sight:
-    """Centre features on their rows."""
+    """Subtract the means of features over their rows."""
     means = principal.mean(axis=0), tail.mean(axis=0)
     return Sight(principal - means[0], tail - means[1], means)
