@@ -45,6 +45,10 @@ def panels_of(table: DataFrame, model: Sequence[str], fewest: int = 3) -> list[t
     return [("\n".join(_said(name, part[name].iloc[0]) for name in names[:3]), part) for part in found]
 
 
+def _point(model: Sequence[str]) -> str:
+    return "a weak model and split" if "split" in model else "a weak model"
+
+
 def _said(name: str, value: Any) -> str:
     return table_name(value) if name == "data" else f"{name} = {value_text(value)}"
 
@@ -73,7 +77,7 @@ def draw_predicted(table: DataFrame, model: Sequence[str], held: str = "") -> Ca
         ax.set_xlabel("predicted", fontsize=9)
     axes[0].set_ylabel("PredGap, measured", fontsize=9)
     figures.beside(axes[-1])
-    note = "a point is a weak model, mean over {seeds}; bars: 95 % over seeds"
+    note = f"a point is {_point(model)}, mean over {{seeds}}; bars: 95 % over seeds"
     heading_over_seeds(figure, "PredGap against the formula; line: equal", parts[0][1], note, held)
     return figure
 
@@ -106,7 +110,7 @@ def draw_scores(table: DataFrame, model: Sequence[str], held: str = "") -> Canva
         row[0].set_ylabel("\n".join(filter(None, [name, "student_error"])), fontsize=8.5)
     if len(kinds) > 1:
         figures.beside(axes[0, -1])
-    note = "a point is a weak model, mean over {seeds}; bars: 95 % over seeds"
+    note = f"a point is {_point(model)}, mean over {{seeds}}; bars: 95 % over seeds"
     heading_over_seeds(figure, "The student's error against scores of its weak model", parts[0][1], note, held)
     return figure
 
