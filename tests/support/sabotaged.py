@@ -71,6 +71,23 @@ def _passed(table: DataFrame, level: object) -> object:
     return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
 
 
+def _pred_gaps(before: DataFrame, after: DataFrame) -> DataFrame:
+    """PredGap is student_error - ceiling_error less a product that no sabotage changes, and zero for a student that is the ceiling.
+
+    What a student misses on its own rows follows its distance to others' labels, the gap on one sample follows PredGap.
+    """
+    product = before["student_error"] - before["ceiling_error"] - before["pred_gap"]
+    gap = np.maximum(after["student_error"] - after["ceiling_error"] - product, 0.0)
+    gap = np.where(after["student_error"] == after["ceiling_error"], 0.0, gap)
+    taught = (after["ceiling_error"] == after["weak_error"]) & (before["ceiling_error"] != before["weak_error"])
+    gap = np.where(taught, before["misfit"], gap)
+    found = after.assign(pred_gap=gap)
+    if "same_sample_gap" in found:
+        found["same_sample_gap"] = before["same_sample_gap"] * gap / before["pred_gap"]
+        found["student_fit_error"] = before["student_fit_error"] * after["misfit"] / before["misfit"]
+    return found
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -85,6 +102,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),
+    "xue2025.features": Doctor({"student_error": "label_power", "student_error_01": 0.9}, _pred_gaps),
+    "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

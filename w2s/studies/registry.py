@@ -28,6 +28,8 @@ BUILTIN: Mapping[str, str] = {
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
+    "xue2025.toy": "w2s.studies.xue2025.toy.study:Toy",
+    "xue2025.features": "w2s.studies.xue2025.features.study:Features",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
