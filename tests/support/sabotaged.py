@@ -63,6 +63,25 @@ def _passed(table: DataFrame, level: object) -> object:
     return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
 
 
+def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Errors by type and what is said on the training examples, for a student that is someone else.
+
+    A student that is off by some share is off on the hard-only inputs, where students differ.
+    """
+    error, was = after["student_error"].to_numpy(float), before["student_error"].to_numpy(float)
+    share = before["p_hard"].to_numpy(float)
+    hard = np.clip(before["student_error_hard"].to_numpy(float) + (error - was) / share, 0.0, 1.0)
+    found = {"student_error_hard": hard}
+    if not (error == was).all():
+        wrong = before["weak_train_error"]
+        for name, fit, correction in (("weak", 1.0, 0.0), ("ceiling", 1.0 - wrong, 1.0)):
+            if (error == before[f"{name}_error"].to_numpy(float)).all():
+                found = {"student_error_hard": before[f"{name}_error_hard"], "train_fit": fit, "label_correction": correction}
+        if (error == 0.5).all():
+            found = dict.fromkeys(("student_error_hard", "train_fit", "label_correction"), 0.5)
+    return after.assign(**found)
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -73,6 +92,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

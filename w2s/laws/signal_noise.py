@@ -1,8 +1,8 @@
 """Inputs of signal and noise patches: an easy signal, a hard one with a random sign, and noise orthogonal to both.
 
-An input has three patches. Its label y = +1 or -1 owns two directions, mu_y and nu_y, and all four are orthogonal: the first four
-axes of R^d. An easy-only input holds mu_y and two noise patches, a hard-only one s nu_y and two noise patches, one of both kinds
-mu_y, s nu_y and one noise patch; s = +1 or -1 says nothing of the label. Noise is Gaussian on the other d - 4 axes.
+An input has three patches. Its label y = +1 or -1 owns two directions, mu_y and nu_y, and all four are orthogonal: the first
+four axes of R^d. An easy-only input holds mu_y and two noise patches, a hard-only one s nu_y and two noise patches, one of both
+kinds mu_y, s nu_y and one noise patch; s = +1 or -1 says nothing of the label. Noise is Gaussian on the other d - 4 axes.
 
 Source: Oh, Song and Yun 2025, arXiv 2510.24812; how many noise patches an input has is a choice.
 """

@@ -28,6 +28,7 @@ BUILTIN: Mapping[str, str] = {
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
 }

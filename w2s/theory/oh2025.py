@@ -1,4 +1,4 @@
-"""Weak-to-strong by features that a teacher cannot read (Oh, Song and Yun 2025, arXiv 2510.24812): regimes and a linear teacher.
+"""Weak-to-strong by features that a teacher cannot read (Oh, Song and Yun 2025, arXiv 2510.24812): regimes, linear teachers.
 
 Symbols: n examples of the student, p_both the share of inputs with both signals, p_hard that of hard-only ones, mu and nu the
 sizes of the easy and the hard signal, sigma the standard deviation of the noise on d dimensions.
@@ -32,7 +32,8 @@ def benign_index(n: npt.ArrayLike, p_both: npt.ArrayLike, nu: npt.ArrayLike, sig
 def regime_index(n: npt.ArrayLike, p_both: npt.ArrayLike, nu: npt.ArrayLike, sigma: npt.ArrayLike, d: npt.ArrayLike) -> Matrix:
     """Compute n p_both nu^2 / (sigma^2 d): far below 1 noise is memorised first, far above 1 the hard signal is learnt first.
 
-    Domain: n, sigma, d > 0, nu >= 0, 0 <= p_both <= 1. Source: derived, from the growth of both in the first steps. Cost O(size).
+    Domain: n, sigma, d > 0, nu >= 0, 0 <= p_both <= 1. Source: derived, from the growth of both in the
+    first steps. Cost O(size).
     """
     n, p_both, nu, sigma, d = _floats(n, p_both, nu, sigma, d)
     return _inside(_sizes(n, p_both, nu, sigma, d), lambda: n * p_both * (nu / sigma) ** 2 / d)

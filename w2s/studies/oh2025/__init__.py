@@ -1,1 +1,1 @@
-"""Oh, Song and Yun 2025: weak-to-strong generalization of convolutional networks through feature learning (arXiv 2510.24812)."""
+"""Oh, Song and Yun 2025: weak-to-strong by feature learning in convolutional networks (arXiv 2510.24812)."""

@@ -1,19 +1,20 @@
 """Curves of students along the steps of their training, and the step that someone would stop at.
 
-A step is chosen on even seeds and reported on odd ones. Who chooses is said: the truth (an oracle, which no method has), or the
-fit to the teacher's labels on held-out inputs.
+Who chooses is said: the truth (an oracle, which no method has), or the fit to the teacher's labels on held-out inputs. A step
+is chosen by means over the seeds that are then reported: it is one of a few, and the same for all seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.claims import Interval, over_means
 from w2s.claims.trends import Line, lines_along
+from w2s.measure.scales import Scale
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def abundant(table: DataFrame, least: float) -> DataFrame:
 
 
 def scarce(table: DataFrame, most: float) -> DataFrame:
-    """Keep ReLU students that see both signals together, have a regime index of at most ``most``, and are at their last step."""
+    """Keep ReLU students that see both signals together and have a regime index of at most ``most``, at the last step."""
     rows = table[_taught(table) & (table["regime_theory"] <= most)]
     found: DataFrame = rows[rows["step"] == rows["step"].max()]
     return found
@@ -46,24 +47,17 @@ def relu_lines(table: DataFrame, steps: int) -> list[Line]:
     return lines_along(table, "step", NAMES, steps)
 
 
-def at_stop(line: Line, chosen_by: str, statistic: Callable[[Means, int], float]) -> Found:
-    """Compute a statistic on odd seeds at the step of the least mean of a column on even seeds.
+def at_stop(line: Line, chosen_by: str, statistic: Callable[[Means, int], float], scale: Scale) -> Found:
+    """Compute a statistic at the step of the least mean of a column; every resample chooses its own step.
 
-    ``statistic`` gets means over odd seeds by name, (steps,) each, and the place of the step.
+    ``statistic`` gets means over seeds by name, (steps,) each, and the place of the step.
     """
-    odd = np.asarray(line.seeds) % 2
-    parts = np.stack([1 - odd, odd], axis=1).astype(float)
-    flat = line.values.reshape(len(odd), -1)
-    values = np.concatenate([parts[:, :, None] * flat[:, None, :], parts[:, :, None]], axis=2)
 
     def of_means(means: Matrix) -> float:
-        if not means[:, -1].all():
-            return float("nan")
-        even, other = ((part[:-1] / part[-1]).reshape(line.values.shape[1:]) for part in means)
-        place = int(np.argmin(even[:, NAMES.index(chosen_by)]))
-        return statistic(dict(zip(NAMES, other.T, strict=True)), place)
+        place = int(np.argmin(means[:, NAMES.index(chosen_by)]))
+        return statistic(dict(zip(NAMES, means.T, strict=True)), place)
 
-    return over_means(line.seeds, values, of_means)
+    return over_means(line.seeds, line.values, of_means, scale=scale)
 
 
 def at_last(line: Line, statistic: Callable[[Means], float]) -> Found:
@@ -71,7 +65,7 @@ def at_last(line: Line, statistic: Callable[[Means], float]) -> Found:
     return over_means(line.seeds, line.values[:, -1], lambda means: statistic(dict(zip(NAMES, means, strict=True))))
 
 
-def by_setting(table: DataFrame, name: str) -> Iterator[tuple[dict[str, object], list[int], Matrix]]:
+def by_setting(table: DataFrame, name: str) -> Iterator[tuple[dict[str, Any], list[int], Matrix]]:
     """Yield for every setting its first cell, its seeds and a column: (seeds,)."""
     codes, _ = columns.group_codes(table, [field for field in columns.cell_fields(table) if field != "seed"])
     for code in np.unique(codes):
@@ -79,10 +73,9 @@ def by_setting(table: DataFrame, name: str) -> Iterator[tuple[dict[str, object],
         yield {str(k): v for k, v in rows.iloc[0].items()}, rows["seed"].tolist(), rows[name].to_numpy(float)
 
 
-def setting_text(cell: object) -> str:
+def setting_text(cell: Mapping[str, Any]) -> str:
     """Name a setting by what settings of this study mostly differ in."""
-    get = cell.get  # type: ignore[attr-defined]
-    return f"n = {get('n_transfer'):g}, nu = {get('nu'):g}, p_both = {get('p_both'):g}"
+    return f"n = {cell['n_transfer']:g}, nu = {cell['nu']:g}, p_both = {cell['p_both']:g}"
 
 
 def _taught(table: DataFrame) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,8 @@
-"""Oh, Song and Yun 2025: from linear to nonlinear, weak-to-strong generalization through feature learning (arXiv 2510.24812).
+"""Oh, Song and Yun 2025: weak-to-strong generalization through feature learning (arXiv 2510.24812), on patches.
 
-The teacher is a linear convolutional network trained on true labels: it reads the easy signal and cannot read the hard one, whose
-sign is random. The student is a ReLU network trained on the teacher's hard labels of new inputs. Inputs with both signals show it
-the hard one under correct labels. Every error of this study is a share of wrong answers (0-1 error).
+The teacher is a linear convolutional network trained on true labels: it reads the easy signal and cannot read the hard one,
+whose sign is random. The student is a ReLU network trained on the teacher's hard labels of new inputs. Inputs with both signals
+show it the hard one under correct labels. Every error of this study is a share of wrong answers (0-1 error).
 """
 
 from __future__ import annotations
