@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Claim, Verdict, above, below, over_means, untestable, within, worst
-from w2s.claims.overlooks import NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims import SABOTAGES, Claim, Verdict, above, below, over_means, untestable, within, worst
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, NO_STUDENT, STUDENT_AVERAGED
 from w2s.measure.scales import CORRELATION, REAL, SHARE
 from w2s.studies.oh2025.patches import along_steps as along
 from w2s.theory import oh2025 as theory
@@ -188,6 +188,24 @@ _NEEDS = {"student_error": 1}
 _STEPS = {"step": 3, "student_error": 1}
 _ABUNDANT = {"abundant": 50.0, "steps": 3, "seeds": 8}
 _SCARCE = {"scarce": 5.0, "seeds": 8}
+_NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence")
+_TRAINING = dict.fromkeys(
+    ("student_shuffled", "seeds_permuted", "student_noisy"), "the sentence is about training examples, not about errors"
+)
+_LOW = {
+    "student_constant": "one-sided: a constant gains nothing either; nearly_perfect_early notices it",
+    "flipped": "one-sided: a student that is worse than its teacher gains nothing either; nearly_perfect_early notices it",
+    "teacher_down": "one-sided: beside a better teacher the gain is smaller",
+}
+_HIGH = dict.fromkeys(
+    ("student_is_teacher", "student_is_ceiling", "flipped"),
+    "one-sided: they err at least as much there; benign_above_the_boundary and accuracy_rises_with_the_index notice them",
+)
+_FITS = dict.fromkeys(("student_is_teacher", "flipped"), "the teacher gives the labels, so it fits all of them")
+_NO_READER = dict.fromkeys(("student_is_teacher", "flipped"), "the teacher reads no hard signal either")
+_RISES_TOO = {"student_is_ceiling": "the truth teaches more where the signal is larger too"}
+_NO_LEARNER = dict.fromkeys(SABOTAGES, "the sentence is about the ceiling alone")
+_CEILING_ONLY = {name: why for name, why in _NO_LEARNER.items() if name != "ceiling_is_teacher"}
 _CHECK = "a bar of ours, set from a separate implementation of the same setting"
 _IN_LAW = "the sentence is about a law; a hundredth is room for the sampling of test inputs"
 
@@ -200,7 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"weak_error": 1},
         {"most": 0.01, "seeds": 8},
         basis=_IN_LAW,
-        overlooks=NO_STUDENT | TEACHER_AVERAGED,
+        overlooks=NO_STUDENT | NO_CEILING,
     ),
     Claim(
         "teacher_closed_form",
@@ -210,7 +228,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"weak_error_theory": 1},
         {"most": 0.01, "seeds": 8},
         basis=_IN_LAW,
-        overlooks=NO_STUDENT | TEACHER_AVERAGED,
+        overlooks=NO_STUDENT | NO_CEILING,
     ),
     Claim(
         "labels_are_corrected",
@@ -220,6 +238,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS | {"label_correction": 1},
         _ABUNDANT | {"least": 0.95},
         basis="the theorem says all of them; a twentieth is left to finite samples",
+        overlooks=_NO_TEACHER | STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "nearly_perfect_early",
@@ -229,6 +248,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS,
         _ABUNDANT | {"most": 0.01},
         basis="an accuracy of 99 %, " + _CHECK,
+        overlooks=_NO_TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "correction_is_forgotten",
@@ -238,6 +258,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS | {"label_correction": 1},
         _ABUNDANT | {"most": 0.15},
         basis=_CHECK,
+        overlooks=_NO_TEACHER | _TRAINING | NO_CEILING,
     ),
     Claim(
         "overtraining_returns_to_the_teacher",
@@ -247,6 +268,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS,
         _ABUNDANT | {"most": 0.03},
         basis="an accuracy within 3 % of the teacher's, " + _CHECK,
+        overlooks=_LOW | ANY_ORDER | NO_CEILING,
     ),
     Claim(
         "truth_is_learnt",
@@ -256,6 +278,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS | {"ceiling_error": 1},
         _ABUNDANT | {"most": 0.01},
         basis=_CHECK,
+        overlooks=_CEILING_ONLY,
     ),
     Claim(
         "weak_labels_choose_late",
@@ -265,6 +288,7 @@ CLAIMS: tuple[Claim, ...] = (
         _STEPS | {"student_validation_misfit": 1},
         _ABUNDANT | {"most": 0.5},
         basis="half",
+        overlooks=_NO_TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "scarce_interpolates",
@@ -274,6 +298,7 @@ CLAIMS: tuple[Claim, ...] = (
         _NEEDS | {"train_fit": 1},
         _SCARCE | {"least": 0.999},
         basis="all of them, but for rounding of a share",
+        overlooks=_FITS | _NO_TEACHER | _TRAINING | NO_CEILING,
     ),
     Claim(
         "benign_above_the_boundary",
@@ -283,6 +308,7 @@ CLAIMS: tuple[Claim, ...] = (
         _NEEDS | {"student_error_hard": 1, "benign_theory": 2},
         _SCARCE | {"least": 0.25, "benign": 60.0, "harmful": 0.5},
         basis=_CHECK,
+        overlooks=_RISES_TOO | _NO_TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "harmful_below_the_boundary",
@@ -292,6 +318,7 @@ CLAIMS: tuple[Claim, ...] = (
         _NEEDS | {"benign_theory": 1},
         _SCARCE | {"harmful": 0.5},
         basis="the paper's constant; below which index it holds is a choice of ours",
+        overlooks=_HIGH | _NO_TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "accuracy_rises_with_the_index",
@@ -301,6 +328,7 @@ CLAIMS: tuple[Claim, ...] = (
         _NEEDS | {"student_error_hard": 1, "benign_theory": 6},
         _SCARCE | {"least": 0.8, "settings": 6},
         basis="a strong correlation; the theorem knows the index up to constants",
+        overlooks=_RISES_TOO | _NO_TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "no_bridge_no_gain",
@@ -310,6 +338,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error_hard": 1},
         {"most": 0.6, "seeds": 8},
         basis="a coin, and a tenth for what students learn of the teacher's noise",
+        overlooks=_NO_READER | _NO_TEACHER | NO_CEILING | ANY_ORDER,
     ),
     Claim(
         "linear_student_learns_nothing",
@@ -319,5 +348,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error_hard": 1},
         {"most": 0.02, "seeds": 8},
         basis="an identity of the law: the sign of the hard signal is random and balanced among the test inputs",
+        overlooks=_NO_TEACHER | NO_CEILING | ANY_ORDER,
     ),
 )
