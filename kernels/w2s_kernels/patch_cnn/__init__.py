@@ -40,8 +40,8 @@ class Task:
     members : (n, P) the rows 0 .. K - 1 that are an example's patches.
     labels : (B, n) +1 or -1, what each network is told.
     starts : (B, F, d) filters at step 0: F = 2m for a ReLU network, those of the positive class first; 1 for a linear one.
-    scales : (B, K) a factor of each row for each network, or None for 1: sizes of signals and noise may differ between networks
-        that share draws.
+    scales : (B, K) a factor >= 0 of each row for each network, or None for 1: sizes of signals and noise may differ between
+        networks that share draws.
     """
 
     rows: Array
@@ -98,7 +98,8 @@ def descend(
 
     Raises
     ------
-    ValueError : shapes that do not match, members outside 0 .. K - 1, steps that do not ascend, an unknown form.
+    ValueError : shapes that do not match, members outside 0 .. K - 1, negative scales, steps that do not ascend, an unknown
+    form.
 
     Notes
     -----
@@ -144,5 +145,7 @@ def _check(rows: Array, members: Array, labels: Array, starts: Array, scales: Ar
         raise ValueError(f"expected starts, scales, members and rates of shapes {wanted}, got {got}")
     if (filters % 2 if relu else filters != 1) or not n or not filters:
         raise ValueError(f"expected examples, and 2m filters of ReLU networks or 1 of linear ones; got {n} and {filters}")
+    if bool((scales < 0).any()):
+        raise ValueError("scales must not be negative: let a row point the other way")
     if not (int(members.min()) >= 0 and int(members.max()) < len(rows)):
         raise ValueError(f"members must lie in 0..{len(rows) - 1}, got {int(members.min())}..{int(members.max())}")

@@ -150,22 +150,27 @@ def _outputs(
     """Fill outputs (n, B) from products with the rows; heights (K, B) receives what the networks make of each row."""
     n, patches = members.shape
     height, items = scales.shape
-    share = 1.0 / half
+    share, wide = 1.0 / half, half * items
+    seen = np.empty(wide)
     for k in range(height):
         at = k * columns
         if not relu:
             for b in range(items):
                 heights[k, b] = scales[k, b] * products[at + b]
             continue
+        plus, minus = products[at : at + wide], products[at + wide : at + 2 * wide]
+        for c in range(wide):
+            u, v = plus[c], minus[c]
+            seen[c] = (0.0 if u < 0 else u) - (0.0 if v < 0 else v)
+        left = half
+        while left > 1:  # a tree over the filters: every loop is one over neighbours
+            kept = (left + 1) // 2
+            rest = seen[kept * items : left * items]
+            for c in range(len(rest)):
+                seen[c] += rest[c]
+            left = kept
         for b in range(items):
-            heights[k, b] = 0.0
-        for f in range(half):
-            plus, minus = at + f * items, at + (f + half) * items
-            for b in range(items):
-                u, v = scales[k, b] * products[plus + b], scales[k, b] * products[minus + b]
-                heights[k, b] += (0.0 if u < 0 else u) - (0.0 if v < 0 else v)
-        for b in range(items):
-            heights[k, b] *= share
+            heights[k, b] = share * scales[k, b] * seen[b]
     for i in range(n):
         for b in range(items):
             outputs[i, b] = 0.0
@@ -194,22 +199,33 @@ def _pulls(pulls: Array, outputs: Array, labels: Array, members: Array, rates: A
 
 
 @njit(cache=True)
-def _gated(added: Array, products: Array, columns: int, half: int, pulls: Array, scales: Array, relu: bool) -> None:
-    """Fill added (K, columns): the combination of rows that a step adds to every filter."""
-    height, items = scales.shape
-    share = 1.0 / half
+def _gated(added: Array, products: Array, columns: int, half: int, pulls: Array, relu: bool) -> None:
+    """Fill added (K, columns): the combination of rows that a step adds to every filter. Scales are not negative."""
+    height, items = pulls.shape
+    share, wide = 1.0 / half, half * items
+    moves = np.empty(wide)
     for k in range(height):
         at = k * columns
         if not relu:
             for b in range(items):
                 added[at + b] = pulls[k, b]
             continue
-        for f in range(half):
-            plus, minus = at + f * items, at + (f + half) * items
-            for b in range(items):
-                pull = share * pulls[k, b]
-                added[plus + b] = pull if scales[k, b] * products[plus + b] > 0 else 0.0
-                added[minus + b] = -pull if scales[k, b] * products[minus + b] > 0 else 0.0
+        for b in range(items):
+            moves[b] = share * pulls[k, b]
+        filled = items
+        while filled < wide:  # doubling: every loop is one over neighbours
+            rest = moves[filled : min(2 * filled, wide)]
+            for c in range(len(rest)):
+                rest[c] = moves[c]
+            filled += len(rest)
+        plus, minus = products[at : at + wide], products[at + wide : at + 2 * wide]
+        more, less = added[at : at + wide], added[at + wide : at + 2 * wide]
+        for c in range(wide):
+            move = moves[c]
+            more[c] = move if plus[c] > 0 else 0.0
+        for c in range(wide):
+            move = -moves[c]
+            less[c] = move if minus[c] > 0 else 0.0
 
 
 @njit(cache=True)
@@ -235,7 +251,7 @@ def _steps(
     for _ in range(steps):
         _outputs(outputs, heights, products, columns, half, scales, members, relu)
         _pulls(pulls, outputs, labels, members, rates, scales)
-        _gated(added, products, columns, half, pulls, scales, relu)
+        _gated(added, products, columns, half, pulls, relu)
         if span:
             for at in range(len(added)):
                 held[at] += added[at]

@@ -166,6 +166,8 @@ def test_mistakes_are_named() -> None:
         run([replace(some, labels=some.labels[:, 1:])], NUMPY)
     with pytest.raises(ValueError, match="2m filters of ReLU networks or 1 of linear ones"):
         run([replace(some, starts=some.starts[:, 1:])], NUMPY)
+    with pytest.raises(ValueError, match="scales must not be negative"):
+        run([replace(some, scales=-some.scales)], NUMPY)
     with pytest.raises(ValueError, match="ascend"):
         run([some], NUMPY, [3, 3])
     with pytest.raises(ValueError, match="form must be one of"):
