@@ -90,7 +90,7 @@ CASES: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {
         table([{"student": "linear", "student_error_hard": 0.42}]),
     ),
     "no_overlap_no_gain": (overlap(lambda p: 0.2 * p), overlap(lambda p: 0.1)),
-    "gain_grows_with_overlap": (overlap(lambda p: 0.2 * p), overlap(lambda p: 0.1 - (p - 0.3) ** 2)),
+    "gain_follows_overlap": (overlap(lambda p: 0.2 * p), overlap(lambda p: 0.1 - (p - 0.3) ** 2, (0.0, 0.2, 0.4, 0.6))),
     "dense_overlap_gains": (overlap(lambda p: 0.2 * p), overlap(lambda p: 0.05 * p)),
 }
 
@@ -122,7 +122,7 @@ def test_a_table_without_its_rows_is_untestable(name: str) -> None:
         "truth_is_learnt": scarce(lambda nu: 0.1),
     }
     other |= dict.fromkeys(["no_overlap_no_gain", "dense_overlap_gains"], overlap(lambda p: 0.1, (0.2, 0.4)))
-    other |= {"gain_grows_with_overlap": overlap(lambda p: 0.1, (0.2, 0.4))}
+    other |= {"gain_follows_overlap": overlap(lambda p: 0.1, (0.2, 0.4))}
     for curved in ("labels_are_corrected", "nearly_perfect_early", "correction_is_forgotten", "weak_labels_choose_late"):
         other[curved] = true[true["step"] < 30]
     for few in (
