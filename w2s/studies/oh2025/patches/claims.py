@@ -145,7 +145,7 @@ def _harmful(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 def _ordered(table: DataFrame, limits: Thresholds) -> Verdict:
-    """Correlate the logarithm of the index with the mean accuracy on hard inputs, over settings of scarce data."""
+    """Judge the correlation of the log of the index with the mean accuracy on hard inputs, over settings of scarce data."""
     rows = along.scarce(table, limits["scarce"])
     wide = rows.pivot_table(index="seed", columns="benign_theory", values="student_error_hard").dropna()
     if wide.shape[1] < limits["settings"]:

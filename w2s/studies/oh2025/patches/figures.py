@@ -102,12 +102,12 @@ def _boundaries(ax: Axes, cell: Any, sizes: Any, signals: Any, accuracy: Any) ->
 
 
 def _short(held: str, width: int = 110) -> str:
-    """Break what is held fixed into lines."""
+    """Wrap what is held fixed into lines."""
     return "\n".join(textwrap.wrap(held, width))
 
 
 def _edges(values: Any) -> Any:
-    """Place edges of cells half-way between neighbours on a logarithmic axis."""
+    """Put edges of cells half-way between neighbours on a logarithmic axis."""
     logs = np.log(values)
     middle = (logs[1:] + logs[:-1]) / 2.0
     return np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]]))

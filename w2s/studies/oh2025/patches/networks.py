@@ -12,14 +12,25 @@ from typing import Any
 
 from w2s.laws.signal_noise import SHARED
 
-__all__ = ["DATA", "FIELDS", "SIZES", "TEACHER", "Batch", "batches", "fits_in_span"]
+__all__ = [
+    "DATA",
+    "FIELDS",
+    "TEACHER",
+    "Batch",
+    "batches",
+    "filters_of",
+    "fits_in_span",
+    "student_of",
+    "teacher_of",
+    "values_of",
+]
 
 Level = Mapping[str, Any]
 DATA = ("d", "p_hard", "p_both")
-SIZES = ("mu", "nu", "sigma")
+_SIZES = ("mu", "nu", "sigma")
 TEACHER = ("n_labeled", "teacher_rate", "teacher_steps")
 STUDENT = ("student", "per_class", "init", "rate")
-FIELDS = (*DATA, *SIZES, *TEACHER, "n_transfer", *STUDENT, "step", "n_test", "n_validation")
+FIELDS = (*DATA, *_SIZES, *TEACHER, "n_transfer", *STUDENT, "step", "n_test", "n_validation")
 """Every field of a cell but the seed."""
 
 
@@ -89,12 +100,12 @@ def filters_of(level: Level) -> int:
 
 def teacher_of(level: Level) -> Level:
     """Return what makes the teacher of a cell, besides its patches and its number of steps."""
-    return {name: level[name] for name in (*SIZES, "teacher_rate")}
+    return {name: level[name] for name in (*_SIZES, "teacher_rate")}
 
 
 def student_of(level: Level, told: str) -> Level:
     """Return what makes the student of a cell, or its ceiling, which is told the truth and knows no teacher."""
-    names = (*SIZES, "rate", "init", *(TEACHER if told == "weak" else ()))
+    names = (*_SIZES, "rate", "init", *(TEACHER if told == "weak" else ()))
     return {name: level[name] for name in names} | {"told": told}
 
 

@@ -28,12 +28,12 @@ _STUDY = "oh2025"
 def solve_levels(levels: Sequence[Level], seed: int, backend: Backend) -> Numbers:
     """Solve cells that differ in anything but the seed; every column has one number for each of them."""
     teachers, students = batches(levels)
-    weak = {key: Trainings(batch, seed, "labeled", backend) for key, batch in teachers.items()}
+    weak = {key: _Trainings(batch, seed, "labeled", backend) for key, batch in teachers.items()}
     for trained in weak.values():
         trained.train(lambda _network, examples: examples.labels)
     strong = {}
     for key, batch in students.items():
-        strong[key] = Trainings(batch, seed, "transfer", backend)
+        strong[key] = _Trainings(batch, seed, "transfer", backend)
         strong[key].train(_labels(weak, batch.level, backend))
     drawn = _Tests(seed, backend)
     rows = []
@@ -44,7 +44,7 @@ def solve_levels(levels: Sequence[Level], seed: int, backend: Backend) -> Number
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-class Trainings:
+class _Trainings:
     """Networks of a batch on the patches of one seed."""
 
     def __init__(self, batch: Batch, seed: int, role: str, backend: Backend) -> None:
@@ -130,12 +130,12 @@ def _parts(batch: Batch) -> Iterator[slice]:
         yield slice(start, start + together)
 
 
-def _teacher(weak: Mapping[Hashable, Trainings], level: Level) -> Array:
+def _teacher(weak: Mapping[Hashable, _Trainings], level: Level) -> Array:
     trained = weak[(*values_of(level, DATA), level["n_labeled"])]
     return trained.weights(teacher_of(level), level["teacher_steps"])[0]
 
 
-def _labels(weak: Mapping[Hashable, Trainings], data: Level, backend: Backend) -> Any:
+def _labels(weak: Mapping[Hashable, _Trainings], data: Level, backend: Backend) -> Any:
     """Make the rule that tells a student its labels: the teacher's hard ones, or the truth."""
     told: dict[Hashable, npt.NDArray[np.float64]] = {}
 
@@ -152,7 +152,7 @@ def _labels(weak: Mapping[Hashable, Trainings], data: Level, backend: Backend) -
     return labels
 
 
-def _row(level: Level, teacher: Array, trained: Trainings, drawn: _Tests, backend: Backend) -> dict[str, float]:
+def _row(level: Level, teacher: Array, trained: _Trainings, drawn: _Tests, backend: Backend) -> dict[str, float]:
     p_hard, p_both, step = level["p_hard"], level["p_both"], level["step"]
     student, ceiling = student_of(level, "weak"), student_of(level, "truth")
     filters, relu = trained.weights(student, step), trained.batch.filters > 1

@@ -100,7 +100,7 @@ class Patches(Study):
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = PatchesCell
     summary = "Oh et al. 2025: ReLU networks learn from a linear teacher what it cannot read, and forget it (0-1 errors)"
-    shares = ("step", "n_test", "n_validation", "rate", "init", "nu", "mu", "sigma", "n_transfer")
+    shares: ClassVar[tuple[str, ...]] = ("step", "n_test", "n_validation", "rate", "init", "nu", "mu", "sigma", "n_transfer")
     columns: ClassVar[Mapping[str, str]] = COLUMNS
     rules = (
         Rule(
@@ -179,5 +179,5 @@ def _bytes(batch: Batch) -> float:
 
 def _test_flops(level: Mapping[str, Any]) -> float:
     filters = filters_of(level) + 1.0
-    inputs = len(TYPES) * 2.0 * (2.0 * level["n_test"] + level["n_validation"])
-    return inputs * filters * (2.0 * filters + _READ) + 2.0 * filters**2 * level["d"]
+    inputs = len(TYPES) * 2.0 * float(2 * level["n_test"] + level["n_validation"])
+    return inputs * filters * (2.0 * filters + _READ) + 2.0 * filters**2 * float(level["d"])

@@ -54,7 +54,7 @@ def type_errors(
 
 
 def mixed(errors: Array, p_hard: float, p_both: float) -> Array:
-    """Weight numbers by type (..., types) with the shares of the types."""
+    """Average numbers by type (..., types) with the shares of the types as weights."""
     return (1.0 - p_hard - p_both) * errors[..., 0] + p_hard * errors[..., 1] + p_both * errors[..., 2]
 
 

@@ -23,7 +23,6 @@ class Overlap(Patches):
     name = "shin2024.overlap"
     version = 1
     summary = "Shin et al. 2024: the gain over the density of inputs with an easy and a hard pattern (0-1 errors)"
-    shares = ("step", "n_test", "n_validation", "rate", "init", "nu", "mu", "sigma", "p_both", "n_transfer")
     figures = FIGURES
     claims = CLAIMS
     example: ClassVar[Mapping[str, Any]] = {
