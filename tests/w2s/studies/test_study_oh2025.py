@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from accounting import check_account
 from solving import one, solve
 
-from sweeper import GridError
+from sweeper import GridError, load_grid
 from w2s.laws.signal_noise import SHARED, SIGNALS, Examples, draw_examples, row_sizes
 from w2s.studies.oh2025.patches.tested import draw_patches, type_errors
 from w2s_kernels import NUMPY, BackendError, choose, normals, stream
@@ -185,3 +186,23 @@ def test_shares_of_more_than_everything_are_refused() -> None:
 def test_the_samples_of_teacher_and_student_are_different() -> None:
     labeled, transfer = (draw_examples(("oh2025", role), 0, 50, 12, 0.3, 0.4, NUMPY) for role in ("labeled", "transfer"))
     assert not np.allclose(labeled.rows[SHARED : SHARED + 50], transfer.rows[SHARED : SHARED + 50])
+
+
+@pytest.mark.parametrize("changes", [{}, {"n_transfer": [20, 50, 300]}, {"student": ["relu", "linear"]}])
+def test_an_account_is_well_formed_and_adds_up(changes: dict[str, Any]) -> None:
+    axes = AXES | changes
+    grid = load_grid({"study": STUDY, "axes": axes, "fixed": {k: v for k, v in CELL.items() if k not in axes}, "seeds": 2})
+    for part in grid.parts:
+        check_account(STUDY, part.block)
+
+
+def test_one_more_step_costs_little_and_one_more_size_a_training() -> None:
+    def flops(**changes: Any) -> float:
+        axes = {"step": [300], "nu": [1.0]} | changes
+        fixed = {k: v for k, v in CELL.items() if k not in axes} | {"n_test": 4, "n_validation": 4}
+        grid = load_grid({"study": STUDY, "axes": axes, "fixed": fixed, "seeds": 1})
+        return float(grid.study().cost(grid.parts[0].block).flops)
+
+    one_ = flops()
+    assert flops(step=[100, 300]) < 1.2 * one_
+    assert flops(nu=[1.0, 2.0]) > 1.5 * one_
