@@ -86,6 +86,23 @@ def _pred_gaps(before: DataFrame, after: DataFrame) -> DataFrame:
         found["same_sample_gap"] = before["same_sample_gap"] * gap / before["pred_gap"]
         found["student_fit_error"] = before["student_fit_error"] * after["misfit"] / before["misfit"]
     return found
+def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Errors by type and what is said on the training examples, for a student that is someone else.
+
+    A student that is off by some share is off on the hard-only inputs, where students differ.
+    """
+    error, was = after["student_error"].to_numpy(float), before["student_error"].to_numpy(float)
+    share = before["p_hard"].to_numpy(float)
+    hard = np.clip(before["student_error_hard"].to_numpy(float) + (error - was) / share, 0.0, 1.0)
+    found = {"student_error_hard": hard}
+    if not (error == was).all():
+        wrong = before["weak_train_error"]
+        for name, fit, correction in (("weak", 1.0, 0.0), ("ceiling", 1.0 - wrong, 1.0)):
+            if (error == before[f"{name}_error"].to_numpy(float)).all():
+                found = {"student_error_hard": before[f"{name}_error_hard"], "train_fit": fit, "label_correction": correction}
+        if (error == 0.5).all():
+            found = dict.fromkeys(("student_error_hard", "train_fit", "label_correction"), 0.5)
+    return after.assign(**found)
 
 
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
@@ -104,6 +121,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "wu2024.spiked": Doctor({"student_error": 0.5}),
     "xue2025.features": Doctor({"student_error": "label_power", "student_error_01": 0.9}, _pred_gaps),
     "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
+    "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

@@ -33,6 +33,9 @@ BUILTIN: Mapping[str, str] = {
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
+    "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
 }
