@@ -186,9 +186,7 @@ def vanishing_ridge_gain(
     return np.where(inside, np.where(g_s < 1.0, 2.0 * lead, error - signal), np.nan)
 
 
-def _teacher(
-    t: _Spectral, gamma: Matrix, strength: Matrix, signal: Matrix, noise: Matrix
-) -> tuple[Matrix, Matrix, Matrix]:
+def _teacher(t: _Spectral, gamma: Matrix, strength: Matrix, signal: Matrix, noise: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     """Return the teacher's error, E <b_t, b_t - b> and E |b_t|^2."""
     with np.errstate(invalid="ignore", over="ignore"):
         variance = noise * gamma * t.spread
@@ -207,9 +205,7 @@ def _averages(gamma: Matrix, strength: Matrix) -> _Spectral:
         passed = 1.0 / (inverse + gamma)
         # root - strength without its cancellation.
         beyond = ((1.0 - gamma) ** 2 + 2.0 * strength * (1.0 + gamma)) / (root + strength)
-        return _Spectral(
-            held, passed, passed / root, held * (strength + gamma * held) / root, passed * beyond / root, root
-        )
+        return _Spectral(held, passed, passed / root, held * (strength + gamma * held) / root, passed * beyond / root, root)
 
 
 def _arrays(*values: npt.ArrayLike) -> list[Any]:

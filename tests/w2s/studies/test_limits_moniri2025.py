@@ -16,9 +16,10 @@ from w2s.studies.moniri2025 import ridge_fits as fits
 from w2s.studies.moniri2025.ridge_block import FINITE_SIZE, power_law
 from w2s.studies.moniri2025.ridge_fits import Law
 from w2s.theory import moniri2025_spectra as theory
-from w2s_kernels import NUMPY
+from w2s_kernels import choose
 
 Matrix = npt.NDArray[np.float64]
+BACKEND = choose("numba")
 KINDS = ("isotropic", "general", "weighted")
 
 
@@ -45,7 +46,8 @@ class Setting:
         law, plain, weights, rows = self.parts(d)
         errors = theory.weighted(law.levels, law.goal**2, plain, weights, *rows, *self.ridges, self.noise)
         shares = [
-            theory.variance_share(law.levels / w, n, ridge) for w, n, ridge in zip((plain, weights), rows, self.ridges, strict=True)
+            theory.variance_share(law.levels / w, n, ridge)
+            for w, n, ridge in zip((plain, weights), rows, self.ridges, strict=True)
         ]
         return np.array(errors), float(max(shares))
 
@@ -55,11 +57,11 @@ class Setting:
         one, noise, found = np.ones(1), np.array([self.noise]), []
         for start in range(0, trials, 64):
             seeds = range(start, min(start + 64, trials))
-            teacher = fits.draw_designs("labeled", seeds, [first], law, plain, NUMPY)[0]
-            student = fits.draw_designs("transfer", seeds, [second], law, weights, NUMPY)[0]
-            truth = fits.fit_truth(teacher, law, [self.ridges[0]], NUMPY)
+            teacher = fits.draw_designs("labeled", seeds, [first], law, plain, BACKEND)[0]
+            student = fits.draw_designs("transfer", seeds, [second], law, weights, BACKEND)[0]
+            truth = fits.fit_truth(teacher, law, [self.ridges[0]], BACKEND)
             labels = truth.labels([0], one, noise, np)
-            fitted = fits.fit_teacher(student, law, labels, one, [self.ridges[1]], NUMPY)
+            fitted = fits.fit_teacher(student, law, labels, one, [self.ridges[1]], BACKEND)
             found.append(np.stack([truth.error(one, noise)[:, 0, 0], fitted["student_error"][:, 0, 0]]))
         return np.concatenate(found, axis=1)
 
@@ -71,7 +73,12 @@ def settings(count: int) -> list[tuple[str, Setting]]:
         kind = KINDS[k % len(KINDS)]
         ratios: Any = tuple(np.exp(rng.uniform(np.log(0.2), np.log(4.0), 2)))
         ridges: Any = tuple(10 ** rng.uniform(-3, 0.5, 2))
-        noise, decay, target, weight = 10 ** rng.uniform(-1, 0.5), rng.uniform(0.3, 1.5), rng.uniform(0, 1), np.exp(rng.uniform(-1, 3))
+        noise, decay, target, weight = (
+            10 ** rng.uniform(-1, 0.5),
+            rng.uniform(0.3, 1.5),
+            rng.uniform(0, 1),
+            np.exp(rng.uniform(-1, 3)),
+        )
         if kind == "isotropic":
             found.append((kind, Setting(ratios, ridges, noise)))
         elif kind == "general":
@@ -100,25 +107,28 @@ def test_errors_are_those_of_the_limits() -> None:
 
 
 @pytest.mark.slow
-def test_errors_of_two_hundred_settings_are_those_of_the_limits(record_property: Any) -> None:
+@pytest.mark.timeout(1800)
+def test_errors_of_two_hundred_settings_are_those_of_the_limits() -> None:
     scores, allowed = compared(210, 200, 32)
-    print(f"largest over allowed {allowed.max():.3f}, scores: mean {scores.mean():.3f}, sd {scores.std():.3f}, of {len(scores)}")
+    print(
+        f"largest over allowed {allowed.max():.3f}, scores: mean {scores.mean():.3f}, sd {scores.std():.3f}, of {len(scores)}"
+    )
     assert allowed.max() <= 1.0
     assert 0.8 <= scores.std() <= 1.25
 
 
-SHARP = [  # large variance shares, where what is of order 1/d is largest
-    Setting((0.75, 0.5), (0.01, 0.02), 1.0),
-    Setting((0.9, 0.3), (0.03, 0.1), 2.0),
-    Setting((1.3, 0.5), (0.005, 0.2), 2.0),
-    Setting((0.6, 0.6), (0.002, 0.01), 2.0, decay=0.6),
-    Setting((0.7, 0.4), (0.005, 0.05), 2.0, decay=0.3, target_decay=0.5),
-    Setting((0.75, 0.5), (0.01, 0.05), 2.0, weight=3.0),
+SHARP = [  # small ridges and large variance shares, where what is of order 1/d stands out of the noise of 4000 trials
+    Setting((0.75, 0.5), (0.005, 0.02), 1.0),
+    Setting((0.8, 0.3), (0.005, 0.01), 2.0),
+    Setting((0.7, 0.6), (0.002, 0.01), 3.0),
+    Setting((0.65, 0.6), (0.002, 0.01), 2.0, decay=0.6),
+    Setting((0.7, 0.4), (0.003, 0.02), 2.0, decay=0.3, target_decay=0.5),
+    Setting((0.75, 0.5), (0.004, 0.01), 2.0, weight=2.0),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_deviations_fall_with_the_dimension() -> None:
     for setting in SHARP:
         found = []

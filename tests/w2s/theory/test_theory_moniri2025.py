@@ -62,7 +62,12 @@ def test_known_best_students(gamma: float, strength: float, weak: float, least: 
 
 
 def test_known_projections_and_self_distillation() -> None:
-    for strength, ratio, weak, student in [(0.001, 1.5, 1.984, 1.656), (0.001, 3.0, 1.984, 1.328), (0.25, 1.5, 0.804, 0.869), (0.25, 3.0, 0.804, 0.935)]:
+    for strength, ratio, weak, student in [
+        (0.001, 1.5, 1.984, 1.656),
+        (0.001, 3.0, 1.984, 1.328),
+        (0.25, 1.5, 0.804, 0.869),
+        (0.25, 3.0, 0.804, 0.935),
+    ]:
         np.testing.assert_allclose(theory.ridge(0.5, ratio, strength, 0.0, 1.0, 2.0), (weak, student), atol=6e-4)
     assert float(theory.same_sample(0.5, 0.02, 0.2, 1.0, 0.5).student) == pytest.approx(0.2811, abs=5e-5)
 
@@ -79,7 +84,9 @@ def test_both_students_are_integrals_over_the_spectrum(gamma: float, t: float, s
 
 
 @given(ratios, ratios, strengths, strengths, powers, powers)
-def test_the_student_is_a_quadratic_form_of_the_teacher(g: float, h: float, t: float, s: float, signal: float, noise: float) -> None:
+def test_the_student_is_a_quadratic_form_of_the_teacher(
+    g: float, h: float, t: float, s: float, signal: float, noise: float
+) -> None:
     """L = signal - 2 a1 b1 signal + a2 T, with averages from the resolvent and its derivative by differences."""
 
     def m(gamma: float, strength: float) -> float:
@@ -94,11 +101,15 @@ def test_the_student_is_a_quadratic_form_of_the_teacher(g: float, h: float, t: f
     power = signal * (1 - 2 * t * m(g, t) + t**2 * m2(g, t)) + noise * g * (m(g, t) - t * m2(g, t))
     a2 = 1 - 2 * s * m(h, s) + s**2 * m2(h, s)
     wanted = signal - 2 * a1 * b1 * signal + a2 * power
-    assert float(theory.ridge(g, h, t, s, signal, noise).student) == pytest.approx(wanted, rel=1e-4, abs=1e-5 * (signal + noise))
+    assert float(theory.ridge(g, h, t, s, signal, noise).student) == pytest.approx(
+        wanted, rel=1e-4, abs=1e-5 * (signal + noise)
+    )
 
 
 @given(ratios, ratios, strengths, strengths, powers, powers, st.floats(1e-3, 1e3))
-def test_both_errors_scale_with_signal_and_noise(g: float, h: float, t: float, s: float, signal: float, noise: float, c: float) -> None:
+def test_both_errors_scale_with_signal_and_noise(
+    g: float, h: float, t: float, s: float, signal: float, noise: float, c: float
+) -> None:
     once, scaled = (np.array(theory.ridge(g, h, t, s, k * signal, k * noise)) for k in (1.0, c))
     np.testing.assert_allclose(scaled, c * once, rtol=1e-12)
 
@@ -159,13 +170,22 @@ def test_digits_are_kept_where_the_plain_forms_lose_them() -> None:
     """Least squares: noise g/(1 - g); a tiny ridge moves it by nothing, and the gain is still right."""
     for strength in (0.0, 1e-300, 1e-18):
         assert float(theory.ridge(0.25, 0.5, strength, 0.0, 1.0, 3.0).teacher) == pytest.approx(1.0, rel=1e-15)
-        assert float(theory.ridge(4.0, 0.5, strength, 0.0, 2.0, 3.0).teacher) == pytest.approx(2.0 * 0.75 + 3.0 / 3.0, rel=1e-15)
+        assert float(theory.ridge(4.0, 0.5, strength, 0.0, 2.0, 3.0).teacher) == pytest.approx(
+            2.0 * 0.75 + 3.0 / 3.0, rel=1e-15
+        )
     far = theory.ridge(0.5, 0.5, 1e9, 1e9, 1.0, 1.0)
     np.testing.assert_allclose(far, (1.0, 1.0), rtol=1e-8)
 
 
 def test_outside_the_domain_there_is_no_number() -> None:
-    bad = [(0.0, 1, 0.1, 0.1), (0.5, np.inf, 0.1, 0.1), (0.5, 0.5, np.nan, 0.1), (1.0, 0.5, 0.0, 0.1), (0.5, 1.0, 0.1, 0.0), (0.5, 0.5, np.inf, 1)]
+    bad = [
+        (0.0, 1, 0.1, 0.1),
+        (0.5, np.inf, 0.1, 0.1),
+        (0.5, 0.5, np.nan, 0.1),
+        (1.0, 0.5, 0.0, 0.1),
+        (0.5, 1.0, 0.1, 0.0),
+        (0.5, 0.5, np.inf, 1),
+    ]
     for arguments in bad:
         assert np.isnan(theory.ridge(*arguments, 1.0, 0.5)).all()
     assert np.isnan(theory.ridge(0.5, 0.5, 0.1, 0.1, -1.0, 0.5)).all()
@@ -179,4 +199,6 @@ def test_arrays_are_the_numbers_one_by_one() -> None:
     columns = [rng.uniform(0.1, 3.0, 40) for _ in range(6)]
     together = theory.ridge(*columns)
     for k in range(40):
-        np.testing.assert_allclose(np.array(theory.ridge(*(column[k] for column in columns))), np.array(together)[:, k], rtol=1e-14)
+        np.testing.assert_allclose(
+            np.array(theory.ridge(*(column[k] for column in columns))), np.array(together)[:, k], rtol=1e-14
+        )

@@ -39,7 +39,9 @@ def test_equal_eigenvalues_are_the_isotropic_forms(seed: int, g: float, h: float
 def test_the_effective_ridge_is_a_fixed_point(seed: int, d: int, n: float, strength: float, decay: float) -> None:
     e = np.arange(1, d + 1) ** -decay * np.random.default_rng(seed).uniform(0.5, 2.0)
     k = float(theory.effective_ridge(e, n, strength))
-    plain = brentq(lambda k: k - strength - k / n * np.sum(e / (e + k)), strength, strength + e.sum() / n, xtol=1e-300, rtol=1e-13)
+    plain = brentq(
+        lambda k: k - strength - k / n * np.sum(e / (e + k)), strength, strength + e.sum() / n, xtol=1e-300, rtol=1e-13
+    )
     assert k == pytest.approx(plain, rel=1e-9)
     assert k == pytest.approx(strength + k / n * np.sum(e / (e + k)), rel=1e-10)
     assert float(theory.variance_share(e, n, strength)) == pytest.approx(np.sum((e / (e + k)) ** 2) / n, rel=1e-12)
@@ -99,7 +101,10 @@ def test_weights_are_a_change_of_variables(seed: int, n: int, rows: int) -> None
 def test_errors_are_linear_in_power_and_noise(seed: int, n: int, rows: int, c: float) -> None:
     rng = np.random.default_rng(seed)
     ev, power, t, s = (rng.uniform(0.1, 2.0, 6) for _ in range(4))
-    parts = [np.array(theory.weighted(ev, a, t, s, n, rows, 0.2, 0.3, b)) for a, b in ((power, 0.0), (0 * power, 0.7), (c * power, c * 0.7))]
+    parts = [
+        np.array(theory.weighted(ev, a, t, s, n, rows, 0.2, 0.3, b))
+        for a, b in ((power, 0.0), (0 * power, 0.7), (c * power, c * 0.7))
+    ]
     np.testing.assert_allclose(parts[2], c * (parts[0] + parts[1]), rtol=1e-11)
 
 

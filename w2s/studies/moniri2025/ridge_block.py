@@ -127,9 +127,7 @@ class _World:
         found["singular"] = (unregularised[0] | (unregularised[1] & short[1][:, None, None])).astype(np.float64)
         return found | self._theory(first, second, strengths, signal, noise)
 
-    def _theory(
-        self, first: Design, second: Design, strengths: Matrix, signal: Matrix, noise: Matrix
-    ) -> dict[str, Matrix]:
+    def _theory(self, first: Design, second: Design, strengths: Matrix, signal: Matrix, noise: Matrix) -> dict[str, Matrix]:
         """Compute closed forms (T, L) and (1, L); NaN where there is none: one sample for both, inputs not isotropic."""
         levels, ridges, d = self.law.levels, np.array(self.ridges, dtype=np.float64), len(self.law.levels)
         weights = [self.backend.to_numpy(design.scales) ** 2 for design in (first, second)]
@@ -142,7 +140,9 @@ class _World:
         else:
             goal = powers[0][..., None] * self.law.goal**2
             both = (levels, goal, *weights, first.rows, second.rows, *teacher, powers[1])
-            ceiling = spectra.weighted(levels, goal, weights[1], weights[1], second.rows, second.rows, ridges, ridges, powers[1])
+            ceiling = spectra.weighted(
+                levels, goal, weights[1], weights[1], second.rows, second.rows, ridges, ridges, powers[1]
+            )
             ceiling = ceiling.teacher
         if second is first:
             same = theory.same_sample(ratios[0], *teacher, *powers)

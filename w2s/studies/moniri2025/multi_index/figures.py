@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_AXES = (("step_weak", "teacher's step / sqrt(width)"), ("step", "student's step / sqrt(width)"), ("pretraining", "pretraining"))
+_AXES = (
+    ("step_weak", "teacher's step / sqrt(width)"),
+    ("step", "student's step / sqrt(width)"),
+    ("pretraining", "pretraining"),
+)
 _LINES = {
     "step_weak": (("easy_weak", "easy, teacher", 0), ("hard_weak", "hard, teacher", 1)),
     "step": (("easy_after", "easy, student", 2), ("hard_after", "hard, student", 3)),
@@ -36,6 +40,12 @@ def _panels(table: DataFrame, least: int) -> list[tuple[str, str, DataFrame, str
     return found
 
 
+def _elsewhere(panels: list[tuple[str, str, DataFrame, str]]) -> str:
+    """Say what is held in the panels that do not show it."""
+    held = dict.fromkeys(part for *_, text in panels for part in text.split(", ") if part)
+    return f"elsewhere {', '.join(held)}" if held else ""
+
+
 def _draw_features(table: DataFrame) -> Canvas | None:
     """Draw squared projections of both axes on the top two right singular vectors, with the limit of a spike in noise."""
     panels = _panels(table, 4)
@@ -51,10 +61,11 @@ def _draw_features(table: DataFrame) -> Canvas | None:
                 limit = one.groupby(name)[f"{column}_theory"].mean()
                 ax.plot(limit.index, limit, color="#000000", linewidth=1.2, linestyle="--")
         _scaled(ax, rows, name, label)
-        ax.legend(fontsize=8, frameon=False)
+        ax.legend(fontsize=8, frameon=False, loc="center right")
+    axes[0].set_ylim(0.0, 1.05)
     axes[0].set_ylabel("projection on top two directions", fontsize=9)
     note = "bands: 95 % over seeds; dashed: a spike in noise"
-    heading_over_seeds(figure, "features of the first layer after one step", table, "{seeds}", note, panels[0][3])
+    heading_over_seeds(figure, "features of the first layer after one step", table, "{seeds}", note, _elsewhere(panels))
     return figure
 
 
@@ -73,10 +84,11 @@ def _draw_errors(table: DataFrame) -> Canvas | None:
                 _line(ax, rows[rows["head"] == head], name, "student_error", color, f"student, {says}")
         _line(ax, one, name, "ceiling_error", figures.COLORS[2], "ceiling: true labels")
         _scaled(ax, rows, name, label)
+    axes[0].set_ylim(bottom=0.0)
     axes[0].set_ylabel("excess risk / power of the target", fontsize=9)
     figures.beside(axes[-1])
     note = "bands: 95 % over seeds"
-    heading_over_seeds(figure, "errors after one step", table, "{seeds}", note, panels[0][3])
+    heading_over_seeds(figure, "errors after one step", table, "{seeds}", note, _elsewhere(panels))
     return figure
 
 
@@ -94,7 +106,6 @@ def _scaled(ax: Axes, rows: DataFrame, name: str, label: str) -> None:
         ticks = [value for value in (0.0, 0.1, 1.0, 10.0) if value <= rows[name].max()]
         ax.set_xticks(np.array(ticks))
     ax.set_xlabel(label, fontsize=9)
-    ax.set_ylim(bottom=0.0)
 
 
 FIGURES: tuple[Figure, ...] = (

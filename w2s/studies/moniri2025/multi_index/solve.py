@@ -96,9 +96,7 @@ class _Run:
         easy, hard = nets.projections(weights, backend)
         columns: Columns = {"easy_weak": easy, "hard_weak": hard} | self._scores([head], joint, "_weak")
         columns["weak_error"] = columns.pop("error_weak")
-        columns["easy_weak_theory"] = self._aligned(
-            self.target.weights[0], 1.0 + noise, rows, level["step_weak"], len(weights)
-        )
+        columns["easy_weak_theory"] = self._aligned(self.target.weights[0], 1.0 + noise, rows, level["step_weak"], len(weights))
         return _Teacher(weights, head, joint, columns)
 
     def student(self, teacher: _Teacher, noise: float, level: Level) -> Columns:

@@ -32,7 +32,9 @@ class MultiIndexCell(Cell):
     d: int = field(200, description="dimension of the inputs", ge=2, le=4096)
     d_weak: int = field(400, description="width of the teacher", unit="features", ge=2, le=16_384)
     d_strong: int = field(400, description="width of the student", unit="features", ge=2, le=16_384)
-    quadratic: float = field(1.0, description="power of the easy component's even part", unit="of its linear part", ge=0, le=100)
+    quadratic: float = field(
+        1.0, description="power of the easy component's even part", unit="of its linear part", ge=0, le=100
+    )
     hard: float = field(1.0, description="power of the hard component", unit="of the linear part", ge=0, le=100)
     n_labeled: int = field(800, description="rows with true labels for the teacher's step, and as many for its readout", ge=1)
     noise_variance: float = field(0.0, description="variance of the label noise", unit="of the target's power", ge=0)

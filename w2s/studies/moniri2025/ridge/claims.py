@@ -109,7 +109,9 @@ def _smallest(rows: DataFrame) -> DataFrame:
 def _under(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = _smallest(_wide_enough(table))
     rows = rows[rows["ridge_weak"] <= limits["below"] * _optimal(rows)]
-    return signed_gains("gain at a small ridge", rows, lambda _rows: 1.0, "needs an under-regularised teacher and n_transfer > d")
+    return signed_gains(
+        "gain at a small ridge", rows, lambda _rows: 1.0, "needs an under-regularised teacher and n_transfer > d"
+    )
 
 
 def _over(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -141,7 +143,7 @@ def _boundary(table: DataFrame, limits: Thresholds) -> Verdict:
         levels = wide.columns.to_numpy(float)
         ends = theory.gain_interval(key[0] / key[1], key[0] / key[2], *key[3:])
         end = float(ends[1])
-        if not seeds or not levels.min() < end < levels.max() or len(levels) < 4:
+        if not seeds or len(levels) < 4 or not levels.min() < limits["least"] * end < limits["most"] * end < levels.max():
             continue
         value, interval, count = over_means(seeds, wide.to_numpy(float), lambda means: crossing(levels, means) / end)  # noqa: B023
         name = f"end of the gain over its limit {end:.3g} at ridge_weak = {key[3]:g}"
@@ -152,7 +154,9 @@ def _boundary(table: DataFrame, limits: Thresholds) -> Verdict:
 def _best_teacher(table: DataFrame, limits: Thresholds) -> Verdict:
     found = []
     rows = _fresh(table)
-    rows = rows[(rows["noise_variance"] > 0) & (rows["signal"] > 0)]
+    rows = rows[
+        (rows["noise_variance"] > 0) & (rows["signal"] > 0) & (rows["ridge"] > 0)
+    ]  # without a ridge many are their teachers
     for key, part in rows.groupby(["d", "n_labeled", "signal", "noise_variance"]):
         seeds, teachers = pivot(part, ["ridge_weak"], "weak_error")
         same, students = pivot(part, ["ridge_weak", "n_transfer", "ridge"], "student_error")

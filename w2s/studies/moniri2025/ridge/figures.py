@@ -28,7 +28,9 @@ def _draw_phase(table: DataFrame) -> Canvas | None:
     """Draw the relative gain over both ridges, simulated above and in the limit below, a column for each pair of samples."""
     rows = table[(table["sample"] == "fresh") & (table["decay"] == 0) & (table["ridge"] > 0) & (table["ridge_weak"] > 0)]
     rows, held = fullest(rows, ("n_labeled", "n_transfer", "ridge_weak", "ridge", "seed"))
-    pairs = [pair for pair, part in rows.groupby(["n_labeled", "n_transfer"]) if part[["ridge_weak", "ridge"]].nunique().min() > 4]
+    pairs = [
+        pair for pair, part in rows.groupby(["n_labeled", "n_transfer"]) if part[["ridge_weak", "ridge"]].nunique().min() > 4
+    ]
     if not pairs:
         return None
     pairs = sorted(pairs, key=lambda pair: (-pair[0], -pair[1]))[:3]

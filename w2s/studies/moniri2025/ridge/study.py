@@ -35,7 +35,7 @@ class RidgeCell(Cell):
     n_labeled: int = field(description="rows with true labels, of the teacher", ge=1, le=2**40)
     ridge_weak: float = field(0.0, description="teacher's lambda of (X'X/n + lambda I)^-1", unit="feature power", ge=0)
     sample: Literal["fresh", "same"] = field("fresh", description="the student's inputs: of its own, or the teacher's again")
-    n_transfer: int = field(description="rows with weak labels", when={"sample": ["fresh"]}, ge=1, le=2**40)
+    n_transfer: int = field(400, description="rows with weak labels", when={"sample": ["fresh"]}, ge=1, le=2**40)
     ridge: float = field(0.0, description="student's lambda; 0 is the minimum norm", unit="feature power", ge=0)
 
 

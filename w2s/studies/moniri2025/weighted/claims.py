@@ -126,7 +126,9 @@ def _wrong_way(table: DataFrame, limits: Thresholds) -> Verdict:
 _RATIOS = {"ratio": 2, "ridge": 2}
 _NEAR = "near: ridges that count as the optimal one"
 _SCALED = ("teacher_up", "teacher_down")
-_OF_STUDENT = ANY_ORDER | AVERAGED | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
+_OF_STUDENT = (
+    ANY_ORDER | AVERAGED | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
+)
 _CEILING = {"student_is_ceiling": "the ceiling has the same weights and gains by them too; weighted_limit notices it"}
 _MORE = {"teacher_up": "one-sided: the gain over a worse teacher is larger"}
 _LESS = {"teacher_down": "one-sided: the gain over a better teacher is smaller"}

@@ -49,10 +49,11 @@ def _draw_ratio(table: DataFrame) -> Canvas | None:
 
 def _draw_ridge(table: DataFrame) -> Canvas | None:
     """Draw the student's error against its ridge, a line for each ratio."""
-    rows, held = fullest(table[table["ridge"] > 0], ("ratio", "ridge", "seed"))
+    chosen = (table["share"] == table["share"].max()) & (table["decay"] == table["decay"].min()) & (table["ridge"] > 0)
+    rows, held = fullest(table[chosen], ("ratio", "ridge", "seed"))
     if rows["ratio"].nunique() < 2 or rows["ridge"].nunique() < 4:
         return None
-    figure = figures.canvas(6.6, 4.3)
+    figure = figures.canvas(7.4, 4.3)
     ax = figures.panels(figure, 1, 1)[0, 0]
     for color, ratio in zip(figures.COLORS, sorted(rows["ratio"].unique()), strict=False):
         _line(ax, rows[rows["ratio"] == ratio], color, f"ratio {value_text(ratio)}")

@@ -27,14 +27,18 @@ __all__ = ["Weighted", "WeightedCell"]
 class WeightedCell(Cell):
     """One point of the weighted study. The ceiling is the student's fit to noisy true labels of the student's rows."""
 
-    d: int = field(description="dimension of the inputs; the first half has one coordinate more where d is odd", ge=2, le=20_000)
+    d: int = field(
+        description="dimension of the inputs; the first half has one coordinate more where d is odd", ge=2, le=20_000
+    )
     decay: float = field(0.0, description="eigenvalues of the covariance are i^-decay, with mean 1; 0 is isotropic", ge=0, le=4)
     share: float = field(1.0, description="part of the target's power in the first half", unit="of the power", ge=0, le=1)
     signal: float = field(1.0, description="power of the target", ge=0)
     noise_variance: float = field(0.5, description="variance of the label noise", unit="of the labels", ge=0)
     n_labeled: int = field(description="rows with true labels, of the teacher", ge=1, le=2**40)
     ridge_weak: float = field(0.0, description="teacher's lambda", unit="feature power", ge=0)
-    ratio_weak: float = field(1.0, description="teacher's weights: 1/ratio_weak in the first half, ratio_weak in the second", ge=1e-4, le=1e4)
+    ratio_weak: float = field(
+        1.0, description="teacher's weights: 1/ratio_weak in the first half, ratio_weak in the second", ge=1e-4, le=1e4
+    )
     n_transfer: int = field(description="rows with weak labels, of the student", ge=1, le=2**40)
     ridge: float = field(0.0, description="student's lambda; 0 is the fit of least penalty", unit="feature power", ge=0)
     ratio: float = field(description="student's weights: 1/ratio in the first half, ratio in the second", ge=1e-4, le=1e4)
