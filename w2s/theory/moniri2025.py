@@ -1,8 +1,9 @@
 """Ridge students of ridge teachers in the proportional limit, isotropic inputs (Moniri and Hassani 2025, arXiv 2505.18346).
 
-x ~ N(0, I_d), y = b'x + e, |b|^2 = signal, Var e = noise. Teacher: ridge l_t on n_t labelled rows, b_t = (S_t + l_t)^-1 X_t'y/n_t.
-Student: ridge l_s on n_s rows of its own with the teacher's labels, b_s = (S_s + l_s)^-1 S_s b_t. S = X'X/n, errors are excess
-risks |b_hat - b|^2, and d grows with gamma_t = d/n_t, gamma_s = d/n_s fixed. The eigenvalues s of S then follow the law of
+x ~ N(0, I_d), y = b'x + e, |b|^2 = signal, Var e = noise. Teacher: ridge l_t on n_t labelled rows, b_t =
+(S_t + l_t)^-1 X_t'y/n_t.
+Student: ridge l_s on n_s rows of its own with the teacher's labels, (S_s + l_s)^-1 S_s b_t. S = X'X/n, errors are excess risks
+|b_hat - b|^2, and d grows with gamma_t = d/n_t, gamma_s = d/n_s fixed. The eigenvalues s of S then follow the law of
 Marchenko and Pastur, and everything is made of m = E 1/(s + l), with D = sqrt((1 - gamma)^2 + 2 l (1 + gamma) + l^2):
 
     1/m = ((1 - gamma + l) + D)/2        passed  E s/(s + l) = 1/(1/m + gamma)      held  l m = 1 - passed
@@ -70,10 +71,10 @@ def ridge(
 
     Source: derived; setting of the paper's ridge section.
     """
-    g_t, g_s, l_t, l_s, signal, noise = _arrays(gamma_teacher, gamma_student, ridge_teacher, ridge_student, signal, noise)
-    inside = _fits(g_t, l_t) & _fits(g_s, l_s) & _from_zero(signal) & _from_zero(noise)
+    g_t, g_s, l_t, l_s, r2, s2 = _arrays(gamma_teacher, gamma_student, ridge_teacher, ridge_student, signal, noise)
+    inside = _fits(g_t, l_t) & _fits(g_s, l_s) & _from_zero(r2) & _from_zero(s2)
     t, s = _averages(g_t, l_t), _averages(g_s, l_s)
-    teacher, lead, power = _teacher(t, g_t, l_t, signal, noise)
+    teacher, lead, power = _teacher(t, g_t, l_t, r2, s2)
     student = teacher - (2.0 * s.held * lead - s.held_twice * power)
     return Errors(*(np.where(inside, error, np.nan) for error in (teacher, student)))
 
@@ -99,10 +100,10 @@ def same_sample(
 
     Source: derived.
     """
-    g, x, y, signal, noise = _arrays(gamma, ridge_teacher, ridge_student, signal, noise)
-    inside = _fits(g, x) & _fits(g, y) & _from_zero(signal) & _from_zero(noise)
+    g, x, y, r2, s2 = _arrays(gamma, ridge_teacher, ridge_student, signal, noise)
+    inside = _fits(g, x) & _fits(g, y) & _from_zero(r2) & _from_zero(s2)
     t, s = _averages(g, x), _averages(g, y)
-    teacher = _teacher(t, g, x, signal, noise)[0]
+    teacher = _teacher(t, g, x, r2, s2)[0]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         up_t, up_s = 1.0 / t.passed, 1.0 / s.passed
         v = 1.0 / (up_t * up_s - g)
@@ -112,7 +113,7 @@ def same_sample(
         both = x + y
         bias = both**2 * (-v_s - x * v_ts) + 2.0 * x * y * both * v_ts + s.held_twice + y * y * (v_s - x * v_ts)
         variance = 1.0 / (up_s * up_s - g) + 2.0 * x * v_s + x * x * v_ts
-        student = signal * bias + noise * g * variance
+        student = r2 * bias + s2 * g * variance
     return Errors(*(np.where(inside, error, np.nan) for error in np.broadcast_arrays(teacher, student)))
 
 
@@ -122,10 +123,10 @@ def optimal_ridge(gamma: npt.ArrayLike, signal: npt.ArrayLike = 1.0, noise: npt.
     For a direction b without preference it is the Bayes rule, so that no student of it can be better. Arguments broadcast.
     Domain: gamma above 0, signal above 0, noise from 0 on. Source: derived; classical. Cost O(1).
     """
-    gamma, signal, noise = _arrays(gamma, signal, noise)
-    inside = (gamma > 0) & (signal > 0) & _from_zero(noise) & np.isfinite(gamma) & np.isfinite(signal)
+    g, r2, s2 = _arrays(gamma, signal, noise)
+    inside = (g > 0) & (r2 > 0) & _from_zero(s2) & np.isfinite(g) & np.isfinite(r2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(inside, gamma * noise / signal, np.nan)
+        return np.where(inside, g * s2 / r2, np.nan)
 
 
 def gain_interval(
@@ -150,9 +151,9 @@ def gain_interval(
 
     Source: derived.
     """
-    g_t, g_s, l_t, signal, noise = _arrays(gamma_teacher, gamma_student, ridge_teacher, signal, noise)
-    inside = _fits(g_t, l_t) & (g_s > 0) & np.isfinite(g_s) & _from_zero(signal) & _from_zero(noise) & (signal + noise > 0)
-    _, lead, power = _teacher(_averages(g_t, l_t), g_t, l_t, signal, noise)
+    g_t, g_s, l_t, r2, s2 = _arrays(gamma_teacher, gamma_student, ridge_teacher, signal, noise)
+    inside = _fits(g_t, l_t) & (g_s > 0) & np.isfinite(g_s) & _from_zero(r2) & _from_zero(s2) & (r2 + s2 > 0)
+    _, lead, power = _teacher(_averages(g_t, l_t), g_t, l_t, r2, s2)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         r = 4.0 * lead / power - 1.0
         rest = (1.0 - r) * (1.0 + r)
@@ -180,10 +181,10 @@ def vanishing_ridge_gain(
     than predicting zero. Parameters are those of :func:`ridge`; arguments broadcast. Domain: as for :func:`ridge`, gamma_s
     other than 1. Source: derived. Cost about 40 operations an entry.
     """
-    g_t, g_s, l_t, signal, noise = _arrays(gamma_teacher, gamma_student, ridge_teacher, signal, noise)
-    inside = _fits(g_t, l_t) & (g_s > 0) & (g_s != 1.0) & np.isfinite(g_s) & _from_zero(signal) & _from_zero(noise)
-    error, lead, _ = _teacher(_averages(g_t, l_t), g_t, l_t, signal, noise)
-    return np.where(inside, np.where(g_s < 1.0, 2.0 * lead, error - signal), np.nan)
+    g_t, g_s, l_t, r2, s2 = _arrays(gamma_teacher, gamma_student, ridge_teacher, signal, noise)
+    inside = _fits(g_t, l_t) & (g_s > 0) & (g_s != 1.0) & np.isfinite(g_s) & _from_zero(r2) & _from_zero(s2)
+    error, lead, _ = _teacher(_averages(g_t, l_t), g_t, l_t, r2, s2)
+    return np.where(inside, np.where(g_s < 1.0, 2.0 * lead, error - r2), np.nan)
 
 
 def _teacher(t: _Spectral, gamma: Matrix, strength: Matrix, signal: Matrix, noise: Matrix) -> tuple[Matrix, Matrix, Matrix]:

@@ -1,8 +1,8 @@
 """Ridge students of ridge teachers for any covariance and any commuting penalty (Moniri and Hassani 2025, arXiv 2505.18346).
 
-x ~ N(0, Sigma), y = b'x + e, Var e = noise; errors are excess risks (b_hat - b)'Sigma(b_hat - b). In the eigenbasis of Sigma, with
-eigenvalues ev_i and b_i^2 = power_i, a fit with the penalty l sum w_i b_i^2 is plain ridge on eigenvalues ev_i/w_i. A fit on n
-rows acts on the population like the ridge k, the *effective* ridge, with a share q of its variance,
+x ~ N(0, Sigma), y = b'x + e, Var e = noise; errors are excess risks (b_hat - b)'Sigma(b_hat - b). In the eigenbasis of Sigma,
+with eigenvalues ev_i and b_i^2 = power_i, a fit with the penalty l sum w_i b_i^2 is plain ridge on eigenvalues ev_i/w_i. A fit
+on n rows acts on the population like the ridge k, the *effective* ridge, with a share q of its variance,
 
     k = l + (k/n) sum e/(e + k),    q = (1/n) sum e^2/(e + k)^2,    e = ev/w,
 
@@ -60,7 +60,7 @@ def effective_ridge(spectrum: npt.ArrayLike, samples: npt.ArrayLike, ridge: npt.
 
 
 def variance_share(spectrum: npt.ArrayLike, samples: npt.ArrayLike, ridge: npt.ArrayLike) -> Matrix:
-    """Compute q = (1/n) sum e^2/(e + k)^2, below 1: a fit amplifies bias and noise by 1/(1 - q), and what O(1/d) leaves out too.
+    """Compute q = (1/n) sum e^2/(e + k)^2, below 1: a fit amplifies bias and noise by 1/(1 - q).
 
     Without a ridge and on more rows than eigenvalues it is d/n. Parameters, shapes and cost are those of
     :func:`effective_ridge`. Domain: as there. Source: derived.
@@ -122,21 +122,21 @@ def weighted(
 
     Source: derived; setting of the paper's section on weighted ridge.
     """
-    ev, b, noise = (np.asarray(a, dtype=np.float64) for a in (spectrum, power, noise))
+    ev, b, s2 = (np.asarray(a, dtype=np.float64) for a in (spectrum, power, noise))
     t = _fit(ev, weights_teacher, samples_teacher, ridge_teacher)
     s = _fit(ev, weights_student, samples_student, ridge_student)
     rows = np.asarray(samples_teacher, dtype=np.float64)
-    inside = t.inside & s.inside & np.all((b >= 0) & np.isfinite(b), axis=-1) & (noise >= 0) & np.isfinite(noise)
+    inside = t.inside & s.inside & np.all((b >= 0) & np.isfinite(b), axis=-1) & (s2 >= 0) & np.isfinite(s2)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         signal = b * ev
         bias = np.sum(signal * (1.0 - t.passed) ** 2, axis=-1)
         left = 1.0 - t.share
-        teacher = (bias + noise * t.share) / left
+        teacher = (bias + s2 * t.share) / left
         amplified = (s.share / (1.0 - s.share))[..., None]
         form = s.passed**2 + (1.0 - s.passed) ** 2 * amplified
         cross = np.vecdot(s.passed, signal * t.passed)
         kept = np.vecdot(form, signal * t.passed**2)
-        spread = np.vecdot(form, t.passed**2) * ((bias + noise) / left / rows)
+        spread = np.vecdot(form, t.passed**2) * ((bias + s2) / left / rows)
         student = np.sum(signal, axis=-1) - 2.0 * cross + kept + spread
     teacher, student, inside = np.broadcast_arrays(teacher, student, inside)
     return Errors(np.where(inside, teacher, np.nan), np.where(inside, student, np.nan))
@@ -173,12 +173,12 @@ def _fits(e: Matrix, n: Matrix, strength: Matrix) -> npt.NDArray[np.bool_]:
 def _solve(e: Matrix, n: Matrix, strength: Matrix) -> Matrix:
     """Descend to the root from above; anything outside the domain."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
-        k = strength + np.sum(e, axis=-1) / n
+        k = np.asarray(strength + np.sum(e, axis=-1) / n, dtype=np.float64)
         for _ in range(_STEPS):
             passed = _passed(e, k)
             value = k * (1.0 - np.sum(passed, axis=-1) / n) - strength
             below = k - value / (1.0 - np.sum(passed * passed, axis=-1) / n)
-            new = np.where(below < k, np.maximum(below, 0.0), k)
+            new = np.asarray(np.where(below < k, np.maximum(below, 0.0), k))
             moving = (k - new > _SETTLED * k) & np.isfinite(new)
             k = new
             if not moving.any():

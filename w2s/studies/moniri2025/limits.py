@@ -35,7 +35,7 @@ AGREEMENT_BASIS = (
 
 
 def agreement(name: str, table: DataFrame, model: str, wrong: Callable[[DataFrame], Values], limits: Thresholds) -> Verdict:
-    """Test the limit of a model's error on every cell of a table; the statistic is the largest distance over what is allowed."""
+    """Test the limit of a model's error on every cell of a table; the statistic is the largest part of what is allowed."""
     cells = _cell_means(table, model)
     cells = cells[(cells["count"] >= limits["seeds"]) & cells["theory"].notna()]
     if not len(cells):

@@ -44,9 +44,9 @@ _NUMBERS = ("weak_error", "student_error", "ceiling_error", "misfit", "gain", "c
 class RidgeKind:
     """A family of designs: the fields that decide them, and what they mean.
 
-    ``law`` makes inputs and target of a level of ``world``; ``weigh`` makes the weights of the penalty of a level of ``teacher``
-    or ``student`` in so many dimensions. A level of ``student`` with the field ``sample`` at "same" is trained on the
-    teacher's rows.
+    ``law`` makes inputs and target of a level of ``world``; ``weigh`` the weights of the penalty of a level of ``teacher`` or
+    ``student`` in so many dimensions. A level of ``student`` with the field ``sample`` at "same" is trained on the teacher's
+    rows.
     """
 
     world: tuple[str, ...]
@@ -100,7 +100,8 @@ class _World:
     def designs(self, role: str, group: Group, wanted: npt.NDArray[np.bool_]) -> dict[int, Design]:
         """Draw the wanted designs of a role; those with the same weights come from one draw of normals."""
         count = "n_labeled" if role == "labeled" else "n_transfer"
-        found, d = {}, len(self.law.levels)
+        found: dict[int, Design] = {}
+        d = len(self.law.levels)
         weights = {int(k): self.kind.weigh(group.levels[k], d) for k in np.flatnonzero(wanted)}
         for key in dict.fromkeys(values.tobytes() for values in weights.values()):
             places = [k for k, values in weights.items() if values.tobytes() == key]
@@ -129,31 +130,26 @@ class _World:
 
     def _theory(self, first: Design, second: Design, strengths: Matrix, signal: Matrix, noise: Matrix) -> dict[str, Matrix]:
         """Compute closed forms (T, L) and (1, L); NaN where there is none: one sample for both, inputs not isotropic."""
-        levels, ridges, d = self.law.levels, np.array(self.ridges, dtype=np.float64), len(self.law.levels)
-        weights = [self.backend.to_numpy(design.scales) ** 2 for design in (first, second)]
-        teacher = strengths[:, None], ridges
+        levels, d = self.law.levels, len(self.law.levels)
+        teacher, student = strengths[:, None], np.array(self.ridges, dtype=np.float64)
         powers = signal[:, None], noise[:, None]
-        ratios = d / first.rows, d / second.rows
-        flat = first.flat and second.flat
-        if flat:
-            ceiling = theory.ridge(ratios[1], ratios[1], ridges, ridges, *powers).teacher
+        weights = [self.backend.to_numpy(design.scales) ** 2 for design in (first, second)]
+        if first.flat and second.flat:
+            ratios = d / first.rows, d / second.rows
+            ceiling = theory.ridge(ratios[1], ratios[1], student, student, *powers).teacher
+            found = theory.ridge(*ratios, teacher, student, *powers)
+            if second is first:
+                found = theory.same_sample(ratios[0], teacher, student, *powers)
         else:
-            goal = powers[0][..., None] * self.law.goal**2
-            both = (levels, goal, *weights, first.rows, second.rows, *teacher, powers[1])
-            ceiling = spectra.weighted(
-                levels, goal, weights[1], weights[1], second.rows, second.rows, ridges, ridges, powers[1]
-            )
-            ceiling = ceiling.teacher
-        if second is first:
-            same = theory.same_sample(ratios[0], *teacher, *powers)
-            teacher_alone = same.teacher if flat else spectra.weighted(*both).teacher
-            found = theory.Errors(teacher_alone, same.student if flat else np.full_like(same.student, np.nan))
-        else:
-            found = theory.ridge(*ratios, *teacher, *powers) if flat else spectra.weighted(*both)
-        shares = [
-            spectra.variance_share(levels / weight, design.rows, strength)
-            for weight, design, strength in zip(weights, (first, second), teacher, strict=True)
-        ]
+            goal, (t, s), n, rows = powers[0][..., None] * self.law.goal**2, weights, first.rows, second.rows
+            ceiling = spectra.weighted(levels, goal, s, s, rows, rows, student, student, powers[1]).teacher
+            found = spectra.weighted(levels, goal, t, s, n, rows, teacher, student, powers[1])
+            if second is first:
+                found = theory.Errors(found.teacher, np.full_like(found.student, np.nan))
+        shares = (
+            spectra.variance_share(levels / weights[0], first.rows, teacher),
+            spectra.variance_share(levels / weights[1], second.rows, student),
+        )
         return {
             "weak_error_theory": found.teacher,
             "student_error_theory": found.student,

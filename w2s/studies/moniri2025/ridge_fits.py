@@ -1,9 +1,9 @@
 """Ridge fits of Gaussian designs, of the truth and of a teacher, for all ridges of a design from one decomposition.
 
-A penalty l sum w_i b_i^2 is plain ridge for the coefficients sqrt(w_i) b_i on inputs with eigenvalues e_i = ev_i/w_i, whose second
-moment is S = E^(1/2) W E^(1/2), n W ~ Wishart(n, I). Given S the label noise enters as X'e/n ~ N(0, noise S/n). So a design is
-drawn as its Gram, exactly, at a cost that does not depend on n, and no row is ever made. Errors are (b_hat - b)'Sigma(b_hat - b)
-of the coefficients: no test input is drawn either.
+A penalty l sum w_i b_i^2 is plain ridge for the coefficients sqrt(w_i) b_i on inputs with eigenvalues e_i = ev_i/w_i, whose
+second moment is S = E^(1/2) W E^(1/2), n W ~ Wishart(n, I). Given S the label noise enters as X'e/n ~ N(0, noise S/n). So a
+design is drawn as its Gram, exactly, at a cost that does not depend on n, and no row is ever made. Errors are
+(b_hat - b)'Sigma(b_hat - b) of the coefficients: no test input is drawn either.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Law:
-    """Inputs and target in the eigenbasis of the covariance: eigenvalues ``levels`` (d,) and a target ``goal`` (d,) of power 1."""
+    """Inputs and target in the covariance's eigenbasis: eigenvalues ``levels`` (d,), a target ``goal`` (d,) of power 1."""
 
     levels: Matrix
     goal: Matrix
@@ -157,5 +157,12 @@ def _products(design: Design, s: int, law: Law, labels: Array, goals: Array, fil
 
 def _item(spectrum: Spectrum, at: int) -> Spectrum:
     """Return one item of a batch."""
-    parts = (spectrum.values, spectrum.vectors, spectrum.rank, spectrum.cutoff, spectrum.clamped)
-    return Spectrum(*(part[at] for part in parts), spectrum.solver, spectrum.repaired[at])
+    return Spectrum(
+        spectrum.values[at],
+        spectrum.vectors[at],
+        spectrum.rank[at],
+        spectrum.cutoff[at],
+        spectrum.clamped[at],
+        spectrum.solver,
+        spectrum.repaired[at],
+    )

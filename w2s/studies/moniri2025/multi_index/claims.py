@@ -146,8 +146,8 @@ CLAIMS: tuple[Claim, ...] = (
         _predicted,
         {"easy_after_theory": 1, "easy_weak_theory": 1},
         {"most": 0.2, "seeds": 8},
-        basis="most: of order 1/sqrt(d), twice a tenth at d = 100; beside the spike, a second singular vector meets the axis by chance "
-        "and by the quadratic part",
+        basis="most: of order 1/sqrt(d), twice a tenth at d = 100; beside the spike, a second singular vector meets the axis "
+        "by chance and by the quadratic part",
         overlooks=ANY_ORDER | _FEATURES,
     ),
     Claim(
@@ -177,7 +177,7 @@ CLAIMS: tuple[Claim, ...] = (
         _gain_of("readout", _inside, "readout"),
         _HEADS,
         {"least": -0.15, "most": 0.08, **_LARGE},
-        basis=f"most, least: small against the gain of a kept head, with room for what a ridge and finite rows cost; {_WHERE}",
+        basis="most, least: small against the gain of a kept head, with room for what a ridge and finite rows cost; " + _WHERE,
         overlooks=ANY_ORDER,
     ),
     Claim(

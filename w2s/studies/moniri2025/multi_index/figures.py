@@ -1,4 +1,4 @@
-"""Figures of the multi-index study: features of teacher and student against their steps, errors against step and pretraining."""
+"""Figures of the multi-index study: features and errors of teacher and student against steps and pretraining."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _draw_features(table: DataFrame) -> Canvas | None:
                 limit = one.groupby(name)[f"{column}_theory"].mean()
                 ax.plot(limit.index, limit, color="#000000", linewidth=1.2, linestyle="--")
         _scaled(ax, rows, name, label)
-        ax.legend(fontsize=8, frameon=False, loc="center right")
+        ax.legend(fontsize=8, frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.33))
     axes[0].set_ylim(0.0, 1.05)
     axes[0].set_ylabel("projection on top two directions", fontsize=9)
     note = "bands: 95 % over seeds; dashed: a spike in noise"
@@ -98,7 +98,7 @@ def _line(ax: Axes, rows: DataFrame, x: str, column: str, color: str, label: str
 
 
 def _scaled(ax: Axes, rows: DataFrame, name: str, label: str) -> None:
-    """Use a logarithmic axis for steps, linear below the smallest one above zero."""
+    """Make a logarithmic axis for steps, linear below the smallest one above zero."""
     above = rows.loc[rows[name] > 0, name].min()
     if name != "pretraining":
         ax.set_xscale("symlog", linthresh=float(above), linscale=0.3)

@@ -1,9 +1,9 @@
 """Two-layer ReLU networks on Gaussian inputs: draws, one gradient step, readouts, and exact moments of what they output.
 
-The target is easy(x_1) + hard(x_2) with easy = z + sqrt(quadratic) h(z), hard = sqrt(hard) h(z), h(z) = (z^2 - 1)/sqrt(2), over the
-root of its power. Features are phi_j(x) = (relu(w_j'x) - |w_j|/sqrt(2 pi))/sqrt(p), of mean zero. Their second moments are arc-cosine
-kernels, and their moments with the target follow from the first two Hermite coefficients of relu, 1/2 and 1/sqrt(2 pi) on He_2: so
-every error is exact given the weights.
+The target is easy(x_1) + hard(x_2) over the root of its power, with easy = z + sqrt(quadratic) h(z), hard = sqrt(hard) h(z) and
+h(z) = (z^2 - 1)/sqrt(2). Features are phi_j(x) = (relu(w_j'x) - |w_j|/sqrt(2 pi))/sqrt(p), of mean zero. Second moments are
+arc-cosine kernels; moments with the target follow from the Hermite coefficients of relu, 1/2 on He_1 and 1/sqrt(2 pi) on
+He_2. So every error is exact given the weights.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arithmetic of the multi-index study: per seed the teachers, then each student's step on their labels, then all readouts."""
+"""The arithmetic of the multi-index study: per seed the teachers, each student's step on their labels, then all readouts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Moniri and Hassani 2025, third mechanism: easy features from the teacher, hard ones from pretraining (arXiv 2505.18346).
 
 The target depends on two directions of a Gaussian input. One gradient step shows a network the easy one, along which the target
-has a linear part, and not the hard one. The student's first layer knows the hard direction before it sees its teacher; a step on
-the teacher's labels adds the easy one. Errors are exact given the weights, in units of the target's power.
+has a linear part, and not the hard one. The student's first layer knows the hard direction beforehand; a step on its teacher's
+labels adds the easy one. Errors are exact given the weights, in units of the target's power.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENTRY = 40.0  # operations of one entry of an arc-cosine Gram beyond its inner 
 
 
 class MultiIndexCell(Cell):
-    """One point of the multi-index study. The ceiling is the student trained on the true labels of its rows, readout included."""
+    """One point of the multi-index study. The ceiling is the student trained on true labels, step and readout."""
 
     d: int = field(200, description="dimension of the inputs", ge=2, le=4096)
     d_weak: int = field(400, description="width of the teacher", unit="features", ge=2, le=16_384)

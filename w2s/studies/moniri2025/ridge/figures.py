@@ -28,12 +28,11 @@ def _draw_phase(table: DataFrame) -> Canvas | None:
     """Draw the relative gain over both ridges, simulated above and in the limit below, a column for each pair of samples."""
     rows = table[(table["sample"] == "fresh") & (table["decay"] == 0) & (table["ridge"] > 0) & (table["ridge_weak"] > 0)]
     rows, held = fullest(rows, ("n_labeled", "n_transfer", "ridge_weak", "ridge", "seed"))
-    pairs = [
-        pair for pair, part in rows.groupby(["n_labeled", "n_transfer"]) if part[["ridge_weak", "ridge"]].nunique().min() > 4
-    ]
+    grouped = rows.groupby(["n_labeled", "n_transfer"])
+    full = [np.array(pair, dtype=float) for pair, part in grouped if part[["ridge_weak", "ridge"]].nunique().min() > 4]
+    pairs = sorted(((float(labeled), float(transfer)) for labeled, transfer in full), reverse=True)[:3]
     if not pairs:
         return None
-    pairs = sorted(pairs, key=lambda pair: (-pair[0], -pair[1]))[:3]
     figure = figures.canvas(3.1 * len(pairs) + 1.6, 5.8)
     axes = figures.panels(figure, 2, len(pairs), sharex=True, sharey=True)
     shown: Any = None
@@ -72,7 +71,8 @@ def _logarithmic() -> Any:
 
 
 def _boundary(ax: Axes, wide: DataFrame, ratios: tuple[float, float], signal: float, noise: float) -> None:
-    strengths = np.geomspace(wide.columns.min(), wide.columns.max(), 400)
+    shown = wide.columns.to_numpy(float)
+    strengths = np.geomspace(shown.min(), shown.max(), 400)
     low, high = theory.gain_interval(*ratios, strengths, signal, noise)
     some = high > low
     for end in (low, high):

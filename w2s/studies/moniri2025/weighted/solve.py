@@ -1,4 +1,4 @@
-"""What fields of the weighted study mean: a target that lies in the first half of the coordinates, penalties that know it or not."""
+"""What fields of the weighted study mean: a target in the first half of the coordinates, penalties that know it or not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _law(level: Mapping[str, Any]) -> Law:
 def _weights(level: Mapping[str, Any], d: int) -> npt.NDArray[np.float64]:
     """Return weights 1/ratio in the first half and ratio in the second."""
     ratio = level["ratio"] if "ratio" in level else level["ratio_weak"]
-    return np.where(_first_half(d), 1.0 / ratio, ratio)
+    return np.asarray(np.where(_first_half(d), 1.0 / ratio, ratio))
 
 
 KIND = RidgeKind(("d", "decay", "share"), ("n_labeled", "ratio_weak"), ("n_transfer", "ratio"), _law, _weights)
