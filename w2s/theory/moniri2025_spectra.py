@@ -171,7 +171,7 @@ def _fits(e: Matrix, n: Matrix, strength: Matrix) -> npt.NDArray[np.bool_]:
 
 
 def _solve(e: Matrix, n: Matrix, strength: Matrix) -> Matrix:
-    """Descend to the root from above; anything outside the domain."""
+    """Find the root by descending from above; anything outside the domain."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         k = np.asarray(strength + np.sum(e, axis=-1) / n, dtype=np.float64)
         for _ in range(_STEPS):

@@ -63,7 +63,9 @@ def ridge(**axes: Any) -> pd.DataFrame:
         levels = levels / levels.mean(axis=1)[:, None]
         rows = f["n_labeled"], f["n_transfer"]
         found = spectra.general(levels, np.full(100, 0.01), *rows, f["ridge_weak"], f["ridge"], f["noise_variance"])
-    return seen(f, *found, "ridge")
+    f = seen(f, *found, "ridge")
+    ceiling = theory.ridge(ratios[1], ratios[1], f["ridge"], f["ridge"], f["signal"], f["noise_variance"]).teacher
+    return f.assign(ceiling_error_theory=ceiling, ceiling_error=ceiling * (1 + 0.02 * (f["seed"] % 5 - 2)))
 
 
 def weighted(**axes: Any) -> pd.DataFrame:
@@ -135,6 +137,7 @@ BEST = float(theory.ridge(0.5, 0.5, 0.25, 0.1).teacher)
 
 CASES: dict[tuple[str, str], tuple[pd.DataFrame, Change]] = {
     ("ridge", "teacher_limit"): (LIMITS, times(weak_error=1.2)),
+    ("ridge", "ceiling_limit"): (LIMITS, column("ceiling_error", lambda frame: 0.8 * frame["ceiling_error"])),
     ("ridge", "student_limit"): (LIMITS, times(student_error=0.85)),
     ("ridge", "same_sample_limit"): (SAME, times(student_error=1.15)),
     ("ridge", "general_limit"): (GENERAL, times(student_error=1.2)),

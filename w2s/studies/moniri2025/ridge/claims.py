@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.sabotage import SABOTAGES
 from w2s.claims.seed_intervals import over_means
 from w2s.studies.moniri2025.limits import AGREEMENT, AGREEMENT_BASIS, agreement, crossing, pivot, signed_gains
 from w2s.theory import moniri2025 as theory
@@ -57,6 +58,12 @@ def _not_amplified(cells: DataFrame) -> Values:
     return np.asarray(cells["theory"].to_numpy(float) * (1.0 - share))
 
 
+def _ceiling_not_amplified(cells: DataFrame) -> Values:
+    """Compute the ceiling's error without the amplification by its own sample."""
+    share = spectra.variance_share(np.ones(1), 1.0 / _ratios(cells)[1], cells["ridge"].to_numpy(float))
+    return np.asarray(cells["theory"].to_numpy(float) * (1.0 - share))
+
+
 def _isotropic(cells: DataFrame) -> Values:
     return theory.ridge(*_ratios(cells), *_numbers(cells, *_TEACHERS)).student
 
@@ -72,6 +79,10 @@ def _as_teacher(cells: DataFrame) -> Values:
 
 def _teacher_limit(table: DataFrame, limits: Thresholds) -> Verdict:
     return agreement("teacher's error", _fresh(table), "weak", _not_amplified, limits)
+
+
+def _ceiling_limit(table: DataFrame, limits: Thresholds) -> Verdict:
+    return agreement("ceiling's error", _fresh(table), "ceiling", _ceiling_not_amplified, limits)
 
 
 def _student_limit(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -203,17 +214,23 @@ _SIGN = "the sentence is about a sign"
 _NEAR = "ridges within this factor of the optimal one have gains near zero, which seeds do not decide"
 _SCALED = ("teacher_up", "teacher_down")
 _OF_SAME = (
-    ANY_ORDER | TEACHER_AVERAGED | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
+    ANY_ORDER
+    | NO_CEILING
+    | TEACHER_AVERAGED
+    | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
 )
 _OF_STUDENT = _OF_SAME | STUDENT_AVERAGED
-_OF_TEACHER = NO_STUDENT | TEACHER_AVERAGED
+_OF_TEACHER = NO_STUDENT | NO_CEILING | TEACHER_AVERAGED
 _ROOM = {"teacher_up": "the gain of an under-regularised teacher ends later then, by less than the factor of two"}
+_OF_CEILING = dict.fromkeys(
+    (name for name in SABOTAGES if name != "ceiling_is_teacher"), "neither teacher nor weak labels are in the sentence"
+)
 _MORE = {"teacher_up": "one-sided: the gain over a worse teacher is larger"}
 _LESS = {"teacher_down": "one-sided: the gain over a better teacher is smaller, and the signs that are asked leave room above"}
 _NO_BETTER = {"student_constant": "one-sided: a constant is no better than these teachers either"}
 _NO_GAIN = {"student_constant": "a constant is better than a teacher that is worse than zero, and worse than others"}
 _OTHERS = {"student_shuffled": "one-sided: students of worse teachers, and of larger ridges, lose more"}
-_SAME = {"student_is_teacher": "the sentence says that it is"}
+_SAME = dict.fromkeys(("student_is_teacher", "flipped"), "the sentence says that they are one")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -224,6 +241,16 @@ CLAIMS: tuple[Claim, ...] = (
         thresholds=AGREEMENT,
         basis=AGREEMENT_BASIS,
         overlooks=_OF_TEACHER,
+    ),
+    Claim(
+        "ceiling_limit",
+        "so is that of the same student on noisy true labels",
+        "ridge regression, student",
+        _ceiling_limit,
+        {"ceiling_error_theory": 1},
+        AGREEMENT,
+        basis=AGREEMENT_BASIS,
+        overlooks=_OF_CEILING,
     ),
     Claim(
         "student_limit",
@@ -269,7 +296,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RIDGES,
         {"below": 0.7, "seeds": 8},
         basis=f"{_SIGN}; below: {_NEAR}",
-        overlooks=_MORE,
+        overlooks=NO_CEILING | _MORE,
     ),
     Claim(
         "over_regularised_loses",
@@ -279,7 +306,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RIDGES,
         {"above": 1.4, "seeds": 8},
         basis=f"{_SIGN}; above: {_NEAR}",
-        overlooks=_NO_BETTER | _LESS | _OTHERS,
+        overlooks=NO_CEILING | _NO_BETTER | _LESS | _OTHERS,
     ),
     Claim(
         "sign_change",
@@ -289,6 +316,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"ridge_weak": 3},
         {"least": 0.75, "most": 1.33, "seeds": 8},
         basis="a third to each side: a tenth is of order 1/d, the rest is the distance of neighbouring ridges and of the seeds",
+        overlooks=NO_CEILING,
     ),
     Claim(
         "gain_boundary",
@@ -299,7 +327,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"below": 0.45, "least": 0.5, "most": 2.0, "seeds": 8},
         basis="least, most: a factor of two to each side on an axis of decades, along which the gain is flat where it ends; "
         "below: nearer to the optimal ridge the boundary moves to ridges of next to no gain, and seeds do not find it",
-        overlooks=AVERAGED | _ROOM,
+        overlooks=NO_CEILING | AVERAGED | _ROOM,
     ),
     Claim(
         "never_below_best_teacher",
@@ -309,7 +337,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RIDGES,
         {"least": 0.98, "near": 0.05, "seeds": 8},
         basis="least: two parts in a hundred for the least of many means; near: ridges that count as the optimal one",
-        overlooks=_NO_BETTER | _LESS | TEACHER_AVERAGED,
+        overlooks=NO_CEILING | _NO_BETTER | _LESS | TEACHER_AVERAGED,
     ),
     Claim(
         "projection_sign",
@@ -319,7 +347,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"ridge_weak": 2},
         {"small": 1e-3, "apart": 0.1, "seeds": 8},
         basis=f"{_SIGN}; small: a ridge of no effect; apart: teachers within a tenth of the target's power are on neither side",
-        overlooks=ANY_ORDER | AVERAGED | _NO_GAIN | _LESS,
+        overlooks=ANY_ORDER | NO_CEILING | AVERAGED | _NO_GAIN | _LESS,
     ),
     Claim(
         "no_ridge",
@@ -329,6 +357,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"misfit": 1},
         {"most": 1e-9},
         basis="rounding",
-        overlooks=_SAME,
+        overlooks=NO_CEILING | _SAME,
     ),
 )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_least, over_means
 from w2s.studies.moniri2025.limits import AGREEMENT, AGREEMENT_BASIS, agreement, pivot
 from w2s.theory import moniri2025 as theory
@@ -127,8 +127,12 @@ _RATIOS = {"ratio": 2, "ridge": 2}
 _NEAR = "near: ridges that count as the optimal one"
 _SCALED = ("teacher_up", "teacher_down")
 _OF_STUDENT = (
-    ANY_ORDER | AVERAGED | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
+    NO_CEILING
+    | ANY_ORDER
+    | AVERAGED
+    | dict.fromkeys(_SCALED, "the sentence is about the student, whose limit knows the teacher's")
 )
+_NEARLY = {"flipped": "a student without weights and with a small ridge is nearly its teacher"}
 _CEILING = {"student_is_ceiling": "the ceiling has the same weights and gains by them too; weighted_limit notices it"}
 _MORE = {"teacher_up": "one-sided: the gain over a worse teacher is larger"}
 _LESS = {"teacher_down": "one-sided: the gain over a better teacher is smaller"}
@@ -152,7 +156,7 @@ CLAIMS: tuple[Claim, ...] = (
         _teacher_limit,
         thresholds=AGREEMENT,
         basis=AGREEMENT_BASIS,
-        overlooks=NO_STUDENT | TEACHER_AVERAGED,
+        overlooks=NO_STUDENT | NO_CEILING | TEACHER_AVERAGED | _NEARLY,
     ),
     Claim(
         "gains_over_tuned_teacher",
@@ -162,7 +166,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RATIOS,
         {"least": 0.05, "ratio": 2.0, "near": 0.05, "seeds": 8},
         basis=f"least: the limit's gain at a ratio of 2 is .079 of the teacher's error; {_NEAR}",
-        overlooks=_CEILING | _MORE,
+        overlooks=NO_CEILING | _CEILING | _MORE,
     ),
     Claim(
         "gain_rises_with_ratio",
@@ -172,7 +176,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"ratio": 3},
         {"least": 0.0, "near": 0.05, "seeds": 8},
         basis=f"the sentence is about a direction; {_NEAR}",
-        overlooks=_CEILING | ONE_FACTOR,
+        overlooks=NO_CEILING | _CEILING | ONE_FACTOR,
     ),
     Claim(
         "no_gain_without_weights",
@@ -182,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"ridge": 2},
         {"most": 0.02, "near": 0.05, "seeds": 8},
         basis=f"most: two parts in a hundred, for the largest of many means and for what is of order 1/d; {_NEAR}",
-        overlooks=_NO_BETTER | _LESS,
+        overlooks=NO_CEILING | _NO_BETTER | _LESS,
     ),
     Claim(
         "wrong_weights_lose",
@@ -192,6 +196,6 @@ CLAIMS: tuple[Claim, ...] = (
         _RATIOS,
         {"least": 0.0, "near": 0.05, "seeds": 8},
         basis=f"the sentence is about a sign; {_NEAR}",
-        overlooks=ANY_ORDER | _NO_TEACHER | STUDENT_AVERAGED,
+        overlooks=NO_CEILING | ANY_ORDER | _NO_TEACHER | STUDENT_AVERAGED,
     ),
 )
