@@ -133,7 +133,7 @@ class _World:
         levels, d = self.law.levels, len(self.law.levels)
         teacher, student = strengths[:, None], np.array(self.ridges, dtype=np.float64)
         powers = signal[:, None], noise[:, None]
-        weights = [self.backend.to_numpy(design.scales) ** 2 for design in (first, second)]
+        weights = (self.backend.to_numpy(first.scales) ** 2, self.backend.to_numpy(second.scales) ** 2)
         if first.flat and second.flat:
             ratios = d / first.rows, d / second.rows
             ceiling = theory.ridge(ratios[1], ratios[1], student, student, *powers).teacher
