@@ -131,6 +131,7 @@ def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
     }
 
 
+<<<<<<< HEAD
 def test_the_toy_of_predicted_gaps_fetches_factors_and_errors(transfers: Transfers) -> None:
     """Rows, kernels and heads stay; coefficients of the target go up, once a seed. What comes down are spectra and overlaps of
     principal directions, conditions, and errors of teachers and students."""
@@ -154,3 +155,34 @@ def test_predicted_gaps_of_probes_agree_and_send_weak_rows_and_labels(transfers:
     assert {name for name in transfers.counts("sent") if "xue2025" in name} == {f"{gaps}:_weak", f"{gaps}:_pair"}
     fetched = {name.partition(".<")[0] for name in transfers.counts("fetched") if "xue2025" in name}
     assert fetched == {f"{gaps}:_weak", f"{gaps}:_strong", principal}
+=======
+@pytest.mark.parametrize("study", ["ridge", "weighted"])
+def test_ridge_students_send_laws_and_fetch_sums(study: str, transfers: Transfers) -> None:
+    """Eigenvalues, targets and weights go up with the chi quantiles of the designs; errors and condition numbers come down."""
+    own = {"ratio": [1.0, 3.0], "share": [0.8]} if study == "weighted" else {"decay": [0.0, 1.0]}
+    axes = {"ridge_weak": [0.1, 0.2], "ridge": [0.1, 0.3], **own}
+    made, block = solved(f"moniri2025.{study}", axes, d=8, n_labeled=20, n_transfer=6)
+    agree(made, block)
+    fits = "w2s.studies.moniri2025.ridge_fits"
+    assert set(transfers.counts("sent")) == {
+        *(f"{fits}:{name}" for name in ("draw_designs", "fit_truth", "fit_teacher", "_products", "Truth.labels")),
+        *("w2s_kernels.wishart:gram", "w2s_kernels.wishart:_sent", FILTERS),
+    }
+    assert set(transfers.counts("fetched")) == {
+        *(f"{fits}:{name}" for name in ("fit_truth", "fit_teacher", "conditions", "deficient")),
+        *("w2s_kernels.wishart:_diagonals", "w2s.studies.moniri2025.ridge_block:_World._theory"),
+    }
+
+
+def test_networks_send_their_target_and_fetch_scores(transfers: Transfers) -> None:
+    """Layers and samples are drawn on the device; errors, correlations and the top two directions come down."""
+    axes = {"head": ["readout", "kept"], "ridge": [0.1, 0.3]}
+    made, block = solved("moniri2025.multi_index", axes, d=8, d_weak=12, d_strong=16, n_labeled=30, n_transfer=40, seeds=2)
+    agree(made, block)
+    solve = "w2s.studies.moniri2025.multi_index.solve:_Run"
+    assert set(transfers.counts("sent")) == {f"{solve}._scores"}
+    assert set(transfers.counts("fetched")) == {
+        *(f"{solve}.{name}" for name in ("_scores", "_expected", "student")),
+        "w2s.studies.moniri2025.multi_index.networks:projections",
+    }
+>>>>>>> moniri

@@ -103,6 +103,18 @@ def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
         if (error == 0.5).all():
             found = dict.fromkeys(("student_error_hard", "train_fit", "label_correction"), 0.5)
     return after.assign(**found)
+def _own_features(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Where a student has another row's error it is that row's student; where it has its teacher's, it is the teacher."""
+    errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
+    own = ("easy_after", "hard_after", "corr_easy", "corr_hard")
+    taught = ("easy_weak", "hard_weak", "corr_easy_weak", "corr_hard_weak")
+    if np.array_equal(given, before["weak_error"].to_numpy(float)):
+        return after.assign(**{name: before[teacher] for name, teacher in zip(own, taught, strict=True)})
+    order = np.argsort(errors, kind="stable")
+    at = order[np.minimum(np.searchsorted(errors, given, sorter=order), len(errors) - 1)]
+    if not np.array_equal(errors[at], given):
+        return after
+    return after.assign(**{name: before[name].to_numpy()[at] for name in own})
 
 
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
@@ -123,6 +135,9 @@ DOCTORS: Mapping[str, Doctor] = {
     "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
+    "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
+    "moniri2025.ridge": Doctor({"student_error": "signal"}),
+    "moniri2025.weighted": Doctor({"student_error": "signal"}),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 
