@@ -131,7 +131,6 @@ def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
     }
 
 
-<<<<<<< HEAD
 def test_the_toy_of_predicted_gaps_fetches_factors_and_errors(transfers: Transfers) -> None:
     """Rows, kernels and heads stay; coefficients of the target go up, once a seed. What comes down are spectra and overlaps of
     principal directions, conditions, and errors of teachers and students."""
@@ -155,7 +154,8 @@ def test_predicted_gaps_of_probes_agree_and_send_weak_rows_and_labels(transfers:
     assert {name for name in transfers.counts("sent") if "xue2025" in name} == {f"{gaps}:_weak", f"{gaps}:_pair"}
     fetched = {name.partition(".<")[0] for name in transfers.counts("fetched") if "xue2025" in name}
     assert fetched == {f"{gaps}:_weak", f"{gaps}:_strong", principal}
-=======
+
+
 @pytest.mark.parametrize("study", ["ridge", "weighted"])
 def test_ridge_students_send_laws_and_fetch_sums(study: str, transfers: Transfers) -> None:
     """Eigenvalues, targets and weights go up with the chi quantiles of the designs; errors and condition numbers come down."""
@@ -185,4 +185,3 @@ def test_networks_send_their_target_and_fetch_scores(transfers: Transfers) -> No
         *(f"{solve}.{name}" for name in ("_scores", "_expected", "student")),
         "w2s.studies.moniri2025.multi_index.networks:projections",
     }
->>>>>>> moniri

@@ -86,6 +86,8 @@ def _pred_gaps(before: DataFrame, after: DataFrame) -> DataFrame:
         found["same_sample_gap"] = before["same_sample_gap"] * gap / before["pred_gap"]
         found["student_fit_error"] = before["student_fit_error"] * after["misfit"] / before["misfit"]
     return found
+
+
 def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
     """Errors by type and what is said on the training examples, for a student that is someone else.
 
@@ -103,6 +105,8 @@ def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
         if (error == 0.5).all():
             found = dict.fromkeys(("student_error_hard", "train_fit", "label_correction"), 0.5)
     return after.assign(**found)
+
+
 def _own_features(before: DataFrame, after: DataFrame) -> DataFrame:
     """Where a student has another row's error it is that row's student; where it has its teacher's, it is the teacher."""
     errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
@@ -129,15 +133,15 @@ DOCTORS: Mapping[str, Doctor] = {
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
+    "moniri2025.ridge": Doctor({"student_error": "signal"}),
+    "moniri2025.weighted": Doctor({"student_error": "signal"}),
+    "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),
     "xue2025.features": Doctor({"student_error": "label_power", "student_error_01": 0.9}, _pred_gaps),
     "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
-    "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
-    "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
-    "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
-    "moniri2025.ridge": Doctor({"student_error": "signal"}),
-    "moniri2025.weighted": Doctor({"student_error": "signal"}),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 
