@@ -127,8 +127,8 @@ CLAIMS: tuple[Claim, ...] = (
         _vanishes,
         {"n_transfer": 2},
         {"margin": 0.1, "fall": 0.02, "left": 0.005, "seeds": 8},
-        basis="ours: a margin of a tenth of the contexts; a fall of two points, which a student without errors cannot show; less than "
-        "one error in 200 at the largest m",
+        basis="ours: a margin of a tenth of the contexts; a fall of two points, which a student without errors cannot show; at "
+        "the largest m less than one error in 200",
         overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED,
     ),
     Claim(

@@ -173,8 +173,8 @@ CLAIMS: tuple[Claim, ...] = (
         _phases,
         {"n_labeled": 2, "u": 2},
         {"away": 0.15, "fall": 0.0, "slack": 0.03, "seeds": 8},
-        basis="fall: a direction; slack and away are ours: the closed forms rise by 0.02 from n = 10 to n = 60, and small sizes "
-        "blur thresholds",
+        basis="fall: a direction; slack and away are ours: the closed forms rise by 0.02 from n = 10 to n = 60, and small "
+        "sizes blur thresholds",
         overlooks=ANY_ORDER | _NO_TEACHER | _NO_CEILING | STUDENT_AVERAGED | _SLOWLY,
     ),
 )
