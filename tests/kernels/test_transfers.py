@@ -131,6 +131,31 @@ def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
     }
 
 
+def test_the_toy_of_predicted_gaps_fetches_factors_and_errors(transfers: Transfers) -> None:
+    """Rows, kernels and heads stay; coefficients of the target go up, once a seed. What comes down are spectra and overlaps of
+    principal directions, conditions, and errors of teachers and students."""
+    axes = {"d_weak": [2, 3], "principal": ["latent", "eigengap"], "ridge": [0.01, 0.1]}
+    sizes = {"latent": 4, "tail_width": 30, "n_labeled": 14, "n_transfer": 16}
+    study, block = solved("xue2025.toy", axes, seeds=1, **sizes)
+    agree(study, block)
+    solve, principal = "w2s.studies.xue2025.toy.solve:_World", "w2s.studies.xue2025.principal:Pair.of"
+    assert set(transfers.counts("sent")) <= {"w2s.studies.xue2025.toy.world:draw", f"{solve}.__init__"}
+    assert {name.partition(".<")[0] for name in transfers.counts("fetched")} <= {
+        *(f"{solve}.{name}" for name in ("teach", "learn", "_weak_distance", "_principal")),
+        principal,
+    }
+
+
+def test_predicted_gaps_of_probes_agree_and_send_weak_rows_and_labels(transfers: Transfers) -> None:
+    """Beside what the probe study moves: the weak features and labels of the transfer rows go up, spectra and overlaps come down."""
+    study, block = solved("xue2025.features", {"weak_features": ["means:8", "relu"]}, seeds=1, ridge=0.01, **DIGITS)
+    agree(study, block)
+    gaps, principal = "w2s.studies.xue2025.features.gaps", "w2s.studies.xue2025.principal:Pair.of"
+    assert {name for name in transfers.counts("sent") if "xue2025" in name} == {f"{gaps}:_weak", f"{gaps}:_pair"}
+    fetched = {name.partition(".<")[0] for name in transfers.counts("fetched") if "xue2025" in name}
+    assert fetched == {f"{gaps}:_weak", f"{gaps}:_strong", principal}
+
+
 @pytest.mark.parametrize("study", ["ridge", "weighted"])
 def test_ridge_students_send_laws_and_fetch_sums(study: str, transfers: Transfers) -> None:
     """Eigenvalues, targets and weights go up with the chi quantiles of the designs; errors and condition numbers come down."""
