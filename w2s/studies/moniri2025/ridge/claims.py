@@ -327,7 +327,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"below": 0.45, "least": 0.5, "most": 2.0, "seeds": 8},
         basis="least, most: a factor of two to each side on an axis of decades, along which the gain is flat where it ends; "
         "below: nearer to the optimal ridge the boundary moves to ridges of next to no gain, and seeds do not find it",
-        overlooks=NO_CEILING | AVERAGED | _ROOM,
+        overlooks=NO_CEILING | TEACHER_AVERAGED | _ROOM,
     ),
     Claim(
         "never_below_best_teacher",
