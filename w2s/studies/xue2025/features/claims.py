@@ -6,7 +6,7 @@ settings of one data set (published splits) the mean counts, of several data set
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,18 +45,21 @@ def _each_data(
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         verdicts = []
-        found = ladders(table, MODEL, _NAMES, int(limits["models"]))
-        for data in dict.fromkeys(ladder.data for ladder in found):
-            settings = _alike([ladder for ladder in found if ladder.data == data])
-            together = np.stack([ladder.values for ladder in settings], axis=1)
-            mean = over_means(
-                settings[0].seeds, together, lambda means: float(np.mean([statistic(part) for part in means])), scale=scale
-            )
-            count = f"{settings[0].models} weak models of {data}"
+        for data, seeds, together in _data_sets(table, limits):
+            mean = over_means(seeds, together, lambda means: float(np.mean([statistic(part) for part in means])), scale=scale)
+            count = f"{together.shape[2]} weak models of {data}"
             verdicts.append(decide(f"{name}, {count}", mean[0], mean[1], limits[threshold], mean[2]))
         return worst(verdicts, f"no setting has {limits['models']:g} weak models on the same seeds")
 
     return test
+
+
+def _data_sets(table: DataFrame, limits: Thresholds) -> Iterator[tuple[str, npt.NDArray[np.int64], Matrix]]:
+    """Yield the name, the seeds and the values (seeds, settings, models, columns) of every data set with enough weak models."""
+    found = ladders(table, MODEL, _NAMES, int(limits["models"]))
+    for data in dict.fromkeys(ladder.data for ladder in found):
+        settings = _alike([ladder for ladder in found if ladder.data == data])
+        yield data, settings[0].seeds, np.stack([ladder.values for ladder in settings], axis=1)
 
 
 def _alike(found: list[Ladder]) -> list[Ladder]:
@@ -83,13 +86,13 @@ def _part(means: Matrix) -> Matrix:
 
 
 def _narrow(table: DataFrame, limits: Thresholds) -> Verdict:
-    """Judge formula / PredGap of every narrow weak model of the settings with many; the worst one decides."""
+    """Judge formula / PredGap, on average over the settings of a data set, of every narrow weak model; the worst decides."""
     verdicts = []
-    for ladder in ladders(table, MODEL, _NAMES, int(limits["models"])):
-        directions, labeled = (ladder.values[..., _AT[name]].mean(axis=0) for name in ("d_weak_principal", "n_labeled"))
+    for data, seeds, together in _data_sets(table, limits):
+        directions, labeled = (together[..., _AT[name]].mean(axis=(0, 1)) for name in ("d_weak_principal", "n_labeled"))
         for place in np.flatnonzero(limits["rows"] * directions <= labeled):
-            ratio = over_means(ladder.seeds, ladder.values[:, [place]], lambda means: float(_part(means)[0]), scale=POSITIVE)
-            name = f"formula / PredGap, {ladder.data}, {directions[place]:.0f} directions"
+            ratio = over_means(seeds, together[:, :, place], lambda means: float(np.mean(_part(means))), scale=POSITIVE)
+            name = f"formula / PredGap, {data}, {directions[place]:.0f} directions"
             verdicts.append(within(name, ratio[0], ratio[1], (limits["least"], limits["most"]), ratio[2]))
     return worst(verdicts, "no weak model has so many labelled rows for each principal direction")
 

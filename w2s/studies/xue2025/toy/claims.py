@@ -170,7 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap_theory": 1, "d_weak": 2},
         {"least": 0.9, "most": 1.1, "seeds": 8},
         basis=_SAMPLE,
-        overlooks=_MEANS,
+        overlooks=_NO_TEACHER,
     ),
     Claim(
         "eigengap_predicts",
@@ -271,7 +271,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"pred_gap_bound_theory": 1},
         {"most": 1.0, "seeds": 8},
         basis="the bound",
-        overlooks=_BELOW | _MEANS,
+        overlooks=_BELOW | STUDENT_AVERAGED | _MEANS,
     ),
 )
 """Claims of :class:`w2s.studies.xue2025.toy.study.Toy`."""
