@@ -100,7 +100,8 @@ def _weak_validation(table: DataFrame, limits: Thresholds) -> Verdict:
 
     def lead(means: Any, at: int) -> float:
         gains = means["weak_error"] - means["student_error"]
-        return float(gains[at] - limits["share"] * gains.max())
+        # Without a gain there is nothing that a choice of the step could keep.
+        return float(gains[at] - limits["share"] * gains.max()) if gains.max() > 0 else float("nan")
 
     found = []
     for line in _lines(table, limits):
