@@ -69,6 +69,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

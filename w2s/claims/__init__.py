@@ -10,6 +10,7 @@ from w2s.claims.comparisons import by_task, median_over, worst_task
 from w2s.claims.resampled import LEAST_SEEDS, Interval
 from w2s.claims.sabotage import SABOTAGES, Doctor, overlooked
 from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds, over_share
+from w2s.claims.settings import each_setting, largest_distance, worst_setting
 from w2s.claims.trends import hump, lines_along, steps
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "below",
     "by_task",
     "decide",
+    "each_setting",
     "hump",
+    "largest_distance",
     "lines_along",
     "median_over",
     "missing",
@@ -38,5 +41,6 @@ __all__ = [
     "untestable",
     "within",
     "worst",
+    "worst_setting",
     "worst_task",
 ]
