@@ -59,6 +59,12 @@ def _passed(table: DataFrame, level: object) -> object:
     return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
 
 
+def _oracles(before: DataFrame, after: DataFrame) -> DataFrame:
+    """What the study derives from both models' errors, were they independent."""
+    scaled = before["oracle_error_01_theory"] * after["weak_error_01"] / before["weak_error_01"]
+    return after.assign(oracle_error_01_theory=scaled)
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -68,6 +74,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
+    "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
 }

@@ -29,6 +29,8 @@ Judge = Callable[[str, float, Interval, int], Verdict]
 def each_setting(table: DataFrame) -> Iterator[tuple[str, DataFrame]]:
     """Yield the settings of a table in order of appearance: a text of the fields that vary, and the rows by seed."""
     fields = [name for name in columns.cell_fields(table) if name != "seed"]
+    if not len(table):
+        return
     varying = [name for name in fields if name in table and table[name].nunique(dropna=False) > 1]
     codes, _ = columns.group_codes(table, fields)
     for code in dict.fromkeys(codes):
@@ -53,7 +55,7 @@ def worst_setting(
     of ``untestable`` where the table has no rows.
     """
     found = []
-    for place, rows in each_setting(table) if len(table) else ():
+    for place, rows in each_setting(table):
         values = np.asarray(statistic(rows), dtype=np.float64)
         found.append(judge(f"{what} at {place}", *over_means(rows["seed"], values, float, scale=scale)))
     return worst(found, nothing)

@@ -85,7 +85,7 @@ def fit_softmax(
         length = xp.where(moved, length, 0.0)
         stuck = moved & (found[1] >= loss) & (norm < 1e-9)  # rounding is all that is left
         free = free - length[:, None, None] * step
-        p, loss, gradient = at(free)
+        p, loss, gradient = found if bool((moved | ~active).all()) else at(free)
         active = active & moved & ~stuck
     full = xp.concatenate([free, xp.zeros((problems, width, 1))], axis=-1)
     return full, xp.sqrt((gradient**2).sum(axis=-1).sum(axis=-1))

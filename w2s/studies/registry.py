@@ -26,6 +26,7 @@ BUILTIN: Mapping[str, str] = {
     "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
+    "goel2025.similarity": "w2s.studies.goel2025.similarity.study:Similarity",
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
