@@ -77,6 +77,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
+    "xu2025.posterior_mean": Doctor({"student_error": "constant_error"}),
+    "yao2025.limits": Doctor(_BINARY),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

@@ -28,6 +28,8 @@ BUILTIN: Mapping[str, str] = {
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
     "goel2025.similarity": "w2s.studies.goel2025.similarity.study:Similarity",
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
+    "xu2025.posterior_mean": "w2s.studies.xu2025.posterior_mean.study:PosteriorMean",
+    "yao2025.limits": "w2s.studies.yao2025.limits.study:Limits",
     "predictions": "w2s.studies.predictions.study:PredictionStudy",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",

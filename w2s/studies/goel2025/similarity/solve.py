@@ -94,7 +94,7 @@ def row(truth: npt.NDArray[np.int64], models: dict[str, Answers], labels: Answer
         "weak_distance": scores.divergence(weak, student),
         "disagreement": float(metrics.disagreement(weak, student)),
         "similarity": float(capa(weak, strong, truth)),
-        "similarity_hard": float(capa(*(_hard(p) for p in (weak, strong)), truth)),
+        "similarity_hard": float(capa(_hard(weak), _hard(strong), truth)),
         "similarity_trained": float(capa(weak, student, truth)),
         "similarity_itself": float(capa(weak, weak, truth)),
         "oracle_error_01": float(1.0 - np.mean(right[0] | right[1])),

@@ -113,8 +113,8 @@ class Similarity(Study):
             for t in np.flatnonzero(asked[w].any(axis=1)):
                 for k in np.flatnonzero(asked[w, t]):
                     found = solved.rows(teachers.levels[t], students.levels[k])
-                    for s, columns in enumerate(found):
-                        results.put((s, w, t, k), columns)
+                    for s, row in enumerate(found):
+                        results.put((s, w, t, k), row)
         columns = results.columns()
         columns["solver"] = np.full((1,) * len(block.axes), "newton", dtype=object)
         return columns
@@ -129,6 +129,7 @@ class _World:
         self.views = solver.Views(level["classes"], shared, *alone, level["signal"])
         self.seeds, self.backend = seeds, backend
         self._made: dict[Any, Any] = {}
+        self._drawn: dict[tuple[str, int], solver.Items] = {}
         self.test = self._items("test", level["n_test"])
         self.truth = backend.to_numpy(self.test.classes)
 
@@ -151,10 +152,10 @@ class _World:
         ]
 
     def _items(self, part: str, count: int) -> solver.Items:
-        key = ("items", part, count)
-        if key not in self._made:
-            self._made[key] = solver.views_of(self.views, part, count, self.seeds, self.backend)
-        return self._made[key]
+        key = (part, count)
+        if key not in self._drawn:
+            self._drawn[key] = solver.views_of(self.views, part, count, self.seeds, self.backend)
+        return self._drawn[key]
 
     def _supervised(self, labeled: int, transfer: int, ridge: float) -> Any:
         """Fit the supervisor; return its answers for test and transfer items."""
