@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_SOLVING = ("launch", "plan", "rerun")
+_SOLVING = ("launch", "plan", "rerun", "atlas")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="grid file (YAML)", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="run folder, or s3://BUCKET/RUN", show_default=False)]
 
@@ -45,7 +45,7 @@ def main() -> None:
     write_any_text()
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in _SOLVING:
-        sys.exit(supervise(app, again=name == "launch"))
+        sys.exit(supervise(app, again=name in ("launch", "atlas")))
     app()
 
 
@@ -226,6 +226,32 @@ def verify(
     for verification in found if not as_json else []:
         print_verdicts(verification)
     raise typer.Exit(exit_code(found))
+
+
+@command(
+    app,
+    "Launch the small grids of papers, test every claim, and write one page and one JSON. Exit codes as of verify.",
+)
+def atlas(
+    grids: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[GRID]...", help="grid files, or folders: of these the grids in folders named small; default: configs"
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the runs, their reports, papers.md and papers.json")] = Path(
+        "runs/atlas"
+    ),
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page here too, with its JSON beside it")] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="worker processes")] = None,
+) -> None:
+    from sweeper.cli.show.run import print_atlas
+    from sweeper.launching.progress import Progress
+    from sweeper.tools.atlas import make_atlas
+
+    found = make_atlas(grids or [Path("configs")], out, page, Progress(), cpus=cpus)
+    print_atlas(found)
+    raise typer.Exit(found.exit)
 
 
 @command(

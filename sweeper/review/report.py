@@ -21,7 +21,7 @@ from w2s.summary.looks import describe_level
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["make_report"]
+__all__ = ["make_report", "write_report"]
 
 _MAX_LINES = 60
 
@@ -44,8 +44,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
         out.print(line, style="yellow")
     for rule in dict.fromkeys(stopped.until for stopped in status.stopped):
         out.print(f"seeds ended when {rule.metric} was within +-{rule.half_width:g}, by {describe_level(rule)}")
-    content = _content(table)
-    written = _write(table, content)
+    content, written = write_report(table)
     _print_digest(content.digest)
     for line in content.undrawn:
         out.print(line, style="yellow")
@@ -54,6 +53,12 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     for path in written:
         out.print(f"wrote {path}")
     return written
+
+
+def write_report(table: RunTable) -> tuple[Content, list[Where]]:
+    """Write the report of a run that has rows, printing nothing; return what it shows and the files."""
+    content = _content(table)
+    return content, _write(table, content)
 
 
 def _content(table: RunTable) -> Content:

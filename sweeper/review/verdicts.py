@@ -17,7 +17,16 @@ from sweeper.review.verify import Judged, Verification, exit_code
 from w2s.claims.seed_intervals import LEVEL
 from w2s.summary.power import seeds_to_decide
 
-__all__ = ["chance_text", "explained", "print_verdicts", "remarks", "summary_text", "verdict_text", "verdicts_json"]
+__all__ = [
+    "chance_text",
+    "claim_content",
+    "explained",
+    "print_verdicts",
+    "remarks",
+    "summary_text",
+    "verdict_text",
+    "verdicts_json",
+]
 
 CHANCE = 0.8
 """How often the number of seeds that is named for an unresolved claim decides it."""
@@ -136,7 +145,7 @@ def _study(found: Verification) -> dict[str, Any]:
         "intervals": found.intervals,
         "family_error": found.family_error,
         "runs": [_run(run) for run in found.runs],
-        "claims": [_claim(judged) for judged in found.judged],
+        "claims": [claim_content(judged) for judged in found.judged],
     }
 
 
@@ -145,7 +154,8 @@ def _run(run: RunTable) -> dict[str, Any]:
     return {"path": str(run.path), **counts, "code": run.status.code.remarks}
 
 
-def _claim(judged: Judged) -> dict[str, Any]:
+def claim_content(judged: Judged) -> dict[str, Any]:
+    """Return a claim and its verdict as JSON holds them; numbers that are not finite are null."""
     claim, verdict = judged.claim, judged.verdict
     interval = None if verdict.interval is None else [_number(end) for end in verdict.interval]
     return {

@@ -19,7 +19,7 @@ from w2s.tables.concat import concat
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Judged", "Verification", "exit_code", "judge", "verify"]
+__all__ = ["AS_EXPECTED", "UNTESTABLE", "Judged", "Verification", "exit_code", "judge", "verify"]
 
 AS_EXPECTED, CHANGED, UNTESTABLE = 0, 1, 4
 """Exit codes: every verdict is the expected one; some are not; those that are not could not be tested."""

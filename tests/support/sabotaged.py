@@ -47,12 +47,16 @@ def _cross_terms(before: DataFrame, after: DataFrame) -> DataFrame:
 
 
 def _closed_forms(before: DataFrame, after: DataFrame) -> DataFrame:
-    """What the study derives from the teacher's error: the lower bound and the two-level form."""
+    """What the study derives from the teacher's error: the lower bound, the two-level form, and how far it is no projection.
+
+    A teacher f with <f, f* - f> = c has E f^2 = 1 - L - 2 c. The doctored one keeps its power, so its c moves against its error.
+    """
     error = after["weak_error"].to_numpy(float)
+    cross = before["teacher_cross"] + (before["weak_error"] - error) / 2
     linear = ((after["model"] == "linear") & (after["student"] == "infinite")).to_numpy()
     levels = medvedev2025.two_level_error(_passed(after, 1.0), _passed(after, after["d"] ** -after["decay"]), error)
     theory = np.where(linear, levels, before["student_error_theory"])
-    return after.assign(lower_bound_theory=medvedev2025.lower_bound(error), student_error_theory=theory)
+    return after.assign(lower_bound_theory=medvedev2025.lower_bound(error), student_error_theory=theory, teacher_cross=cross)
 
 
 def _passed(table: DataFrame, level: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANY_ORDER", "AVERAGED", "NO_STUDENT", "ONE_FACTOR", "STUDENT_AVERAGED", "TEACHER_AVERAGED"]
+__all__ = ["ANY_ORDER", "AVERAGED", "NO_CEILING", "NO_STUDENT", "ONE_FACTOR", "STUDENT_AVERAGED", "TEACHER_AVERAGED"]
 
 Reasons = dict[str, str]
 
@@ -15,3 +15,4 @@ TEACHER_AVERAGED: Reasons = {"teacher_noisy": "noise of mean zero averages out o
 STUDENT_AVERAGED: Reasons = {"student_noisy": TEACHER_AVERAGED["teacher_noisy"]}
 AVERAGED: Reasons = {**TEACHER_AVERAGED, **STUDENT_AVERAGED}
 NO_STUDENT: Reasons = dict.fromkeys((*_STUDENTS, "student_noisy"), "no student is in the sentence")
+NO_CEILING: Reasons = {"ceiling_is_teacher": "neither the ceiling nor the strong baseline is in the sentence"}

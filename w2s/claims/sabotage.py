@@ -1,8 +1,8 @@
 """Tables doctored in ways that a claim should notice: a sentence that every student fulfils says nothing about one.
 
-A sabotage puts wrong numbers in the place of the teacher's or the student's, everything that follows from them being computed
-again, so that no column betrays it. A claim notices it when its verdict is no longer the expected one. What a claim may
-overlook stands in the claim, with the reason (:attr:`w2s.claims.claim.Claim.overlooks`).
+A sabotage puts wrong numbers in the place of the teacher's, the student's or the ceiling's, everything that follows from them
+being computed again, so that no column betrays it. A claim notices it when its verdict is no longer the expected one. What a
+claim may overlook stands in the claim, with the reason (:attr:`w2s.claims.claim.Claim.overlooks`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ SABOTAGES: Mapping[str, str] = {
     "teacher_down": "every error of the teacher is 10 % smaller",
     "teacher_noisy": "every error of the teacher is off at random, by up to 30 %",
     "student_noisy": "every error of the student is off at random, by up to 30 %",
+    "flipped": "student and teacher change places",
+    "ceiling_is_teacher": "the ceiling and the strong baseline give the teacher's answers",
 }
 """Names of all sabotages, with what they do."""
 
@@ -80,7 +82,7 @@ class Doctor:
 def overlooked(claim: Claim, table: DataFrame, doctor: Doctor | None = None) -> tuple[str, ...]:
     """List the sabotages of a table that a claim does not notice: its verdict on the doctored table is the expected one too.
 
-    Raises ValueError when the verdict on the table itself is not the expected one. Cost: the claim's test, ten times.
+    Raises ValueError when the verdict on the table itself is not the expected one. Cost: the claim's test, a dozen times.
     """
     doctor = doctor or Doctor()
     if not claim.as_expected(honest := decide(claim, table)):
@@ -149,6 +151,17 @@ def _scaled(model: str, factor: Callable[[int, np.random.Generator], float | Val
     return change
 
 
+def _flipped(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, Any]:
+    # Distances stay: a squared error or a disagreement of two models is the same from both sides.
+    pairs = [(f"weak_error{end}", f"student_error{end}") for end in _SUFFIXES if _has(table, end)]
+    return {to: table[given] for pair in pairs for to, given in (pair, pair[::-1])}
+
+
+def _ceiling_is_teacher(_doctor: Doctor, table: DataFrame, _draws: np.random.Generator) -> dict[str, Any]:
+    ends = [end for end in _SUFFIXES if _has(table, end)]
+    return {f"{model}_error{end}": table[f"weak_error{end}"] for model in ("strong", "ceiling") for end in ends}
+
+
 def _noise(rows: int, draws: np.random.Generator) -> Values:
     return draws.uniform(0.7, 1.3, rows)
 
@@ -163,6 +176,8 @@ _CHANGES: Mapping[str, Callable[[Doctor, DataFrame, np.random.Generator], dict[s
     "teacher_down": _scaled("weak", lambda _rows, _draws: 0.9),
     "teacher_noisy": _scaled("weak", _noise),
     "student_noisy": _scaled("student", _noise),
+    "flipped": _flipped,
+    "ceiling_is_teacher": _ceiling_is_teacher,
 }
 
 

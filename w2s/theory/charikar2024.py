@@ -37,5 +37,10 @@ def projection_gap(weak: Matrix, truth: Matrix, basis: Matrix) -> Matrix:
 
 
 def gap_bound(misfit: npt.ArrayLike, epsilon: npt.ArrayLike) -> Matrix:
-    """Compute 2 sqrt(misfit epsilon): on the student's own sample |gain - misfit| is no larger. Inputs >= 0, broadcast."""
-    return np.asarray(2.0 * np.sqrt(np.asarray(misfit, dtype=np.float64) * np.asarray(epsilon, dtype=np.float64)))
+    """Compute 2 sqrt(misfit epsilon): on the student's own sample |gain - misfit| is no larger. Inputs broadcast.
+
+    Domain: both are 0 or more; NaN outside. Theorem 2, its constant derived. O(1) a value.
+    """
+    misfit, epsilon = (np.asarray(value, dtype=np.float64) for value in (misfit, epsilon))
+    known = (misfit >= 0) & (epsilon >= 0)
+    return np.asarray(2.0 * np.sqrt(np.where(known, misfit * epsilon, np.nan)))

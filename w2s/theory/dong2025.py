@@ -32,16 +32,26 @@ Array = npt.NDArray[Any]
 def in_sample_variance_student(
     d_weak: Any, d_strong: Any, d_overlap: Any, n_labeled: Any, n_transfer: Any, noise: Any = 1.0
 ) -> Any:
-    """Compute the variance of the student on its own inputs: sigma^2/(n-d_w-1) (d_sw + (d_s/N)(d_w - d_sw))."""
-    return noise**2 / (n_labeled - d_weak - 1) * (d_overlap + d_strong / n_transfer * (d_weak - d_overlap))
+    """Compute the variance of the student on its own inputs: sigma^2/(n-d_w-1) (d_sw + (d_s/N)(d_w - d_sw)).
+
+    Fields broadcast. Domain: n > d_w + 1, d_s <= N and 0 <= d_sw <= min(d_w, d_s); NaN outside. Theorem 1. O(1) a value.
+    """
+    counts = _fields(d_weak, d_strong, d_overlap, n_labeled, n_transfer, noise)
+    weak, strong, overlap, labeled, transfer, sigma = counts
+    share = np.where(strong <= transfer, strong / np.where(transfer > 0, transfer, np.nan), np.nan)
+    return _variance(weak, strong, overlap, labeled, share, sigma)
 
 
 def fresh_variance_student(
     d_weak: Any, d_strong: Any, d_overlap: Any, n_labeled: Any, n_transfer: Any, noise: Any = 1.0
 ) -> Any:
-    """Compute the variance of the student on fresh inputs: d_s/N of the in-sample form becomes d_s/(N-d_s-1)."""
-    share = d_strong / (n_transfer - d_strong - 1)
-    return noise**2 / (n_labeled - d_weak - 1) * (d_overlap + share * (d_weak - d_overlap))
+    """Compute the variance of the student on fresh inputs: d_s/N of the in-sample form becomes d_s/(N-d_s-1).
+
+    Fields broadcast. Domain: n > d_w + 1, N > d_s + 1 and 0 <= d_sw <= min(d_w, d_s); NaN outside. Derived. O(1) a value.
+    """
+    counts = _fields(d_weak, d_strong, d_overlap, n_labeled, n_transfer, noise)
+    weak, strong, overlap, labeled, transfer, sigma = counts
+    return _variance(weak, strong, overlap, labeled, _share(strong, transfer), sigma)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -69,7 +79,9 @@ def errors(
     risk: Array,
     ceiling: Array,
 ) -> dict[str, Array]:
-    """Compute expected errors of the four ridgeless models, for fields that broadcast; NaN where no closed form is known.
+    """Compute expected errors of the four ridgeless models, for fields that broadcast: the forms at the head of this module.
+
+    Domain: where a closed form is known and its mean is finite; NaN outside. O(1) a value.
 
     ``products`` (..., 4) are those of :func:`target_products`; ``rho_*`` are fractions of ``signal``. Unknown: a model
     evaluated on rows that it shares only in part, in-sample risk against noisy labels, and counts with an infinite mean.
@@ -105,6 +117,17 @@ def errors(
         noisy = np.where(evaluate == "fresh", excess + sigma2, np.nan)
         result[model] = np.where(risk == "excess", excess, noisy)
     return result
+
+
+def _fields(*values: Any) -> tuple[Array, ...]:
+    return tuple(np.asarray(value, dtype=np.float64) for value in values)
+
+
+def _variance(weak: Array, strong: Array, overlap: Array, labeled: Array, share: Array, noise: Array) -> Array:
+    """Compute sigma^2/(n - d_w - 1) (d_sw + share (d_w - d_sw)); NaN outside its domain."""
+    known = (overlap >= 0) & (overlap <= np.minimum(weak, strong))
+    spread = noise**2 / np.where(labeled > weak + 1, labeled - weak - 1, np.nan)
+    return np.asarray(np.where(known, spread * (overlap + share * (weak - overlap)), np.nan))
 
 
 def _share(width: Array, rows: Array) -> Array:

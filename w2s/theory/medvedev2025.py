@@ -21,15 +21,18 @@ Matrix = npt.NDArray[np.float64]
 PROVED_EXPONENT = {"relu": 1.49, "linear": 2.0}
 """Student error of a suitably stopped student is at most L to this power, up to logarithms."""
 
+_ROUNDING = 1e-9
+
 
 def lower_bound(weak_error: npt.ArrayLike) -> Matrix:
     """Compute the least error ((sqrt(1 + 3L) - sqrt(1 - L))/2)^2 of any student that shrinks its teacher; at least (3/4) L^2.
 
     The teacher p is the projection of f* on its features. A student A p with 0 <= A <= I (flow from zero, ridge, any spectral
     filter) lies in the ball with diameter [0, p], whose centre is sqrt((1 + 3L)/4) from f* and whose radius is sqrt(1 - L)/2.
-    The bound is computed as (2L / (sqrt(1 + 3L) + sqrt(1 - L)))^2, in which nothing cancels.
+    The bound is computed as (2L / (sqrt(1 + 3L) + sqrt(1 - L)))^2, in which nothing cancels. Domain: 0 <= L <= 1, up to
+    rounding; NaN outside. The lower bound of the paper, derived. O(1) a value.
     """
-    loss = np.clip(np.asarray(weak_error, dtype=np.float64), 0.0, 1.0)
+    loss = _share(weak_error)
     return np.asarray((2.0 * loss / (np.sqrt(1.0 + 3.0 * loss) + np.sqrt(1.0 - loss))) ** 2)
 
 
@@ -37,7 +40,14 @@ def two_level_error(signal: npt.ArrayLike, tail: npt.ArrayLike, weak_error: npt.
     """Compute the student error of the linear network with spectrum {1, eps, ..., eps}; exact for any teacher.
 
     The target f* is on the top direction. ``signal`` and ``tail`` are what the student's filter lets through at 1 and at eps
-    (flow: 1 - exp(-t), 1 - exp(-eps t)): (1 - signal (1 - L))^2 + tail^2 L (1 - L).
+    (flow: 1 - exp(-t), 1 - exp(-eps t)): (1 - signal (1 - L))^2 + tail^2 L (1 - L). They broadcast. Domain: all three in
+    [0, 1], up to rounding; NaN outside. The linear network of the paper, derived. O(1) a value.
     """
-    signal, tail, loss = (np.asarray(a, dtype=np.float64) for a in (signal, tail, weak_error))
+    signal, tail, loss = (_share(value) for value in (signal, tail, weak_error))
     return np.asarray((1.0 - signal * (1.0 - loss)) ** 2 + tail**2 * loss * (1.0 - loss))
+
+
+def _share(value: npt.ArrayLike) -> Matrix:
+    """Return a share of 1 as float64, brought to [0, 1] where rounding took it out; NaN where it is no share."""
+    given = np.asarray(value, dtype=np.float64)
+    return np.where(np.abs(given - 0.5) <= 0.5 + _ROUNDING, np.clip(given, 0.0, 1.0), np.nan)

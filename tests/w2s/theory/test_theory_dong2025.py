@@ -14,6 +14,10 @@ from w2s.laws.gaussian import Geometry
 from w2s.measure import metrics
 from w2s.theory import dong2025 as theory
 
+DOMAINS = {
+    "in_sample_variance_student": ((40, 20, 10, 80, 60, 1.0), (40, 20, 10, 41, 60, 1.0)),
+    "fresh_variance_student": ((40, 20, 10, 80, 60, 1.0), (40, 20, 10, 80, 21, 1.0)),
+}
 PAPER = [
     # d_weak, d_strong, d_overlap, n, N, in-sample, fresh
     (40, 20, 10, 80, 60, 0.51282, 0.65089),

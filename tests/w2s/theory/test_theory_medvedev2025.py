@@ -17,6 +17,7 @@ from w2s.theory import medvedev2025 as theory
 from w2s_kernels import NUMPY
 from w2s_kernels.arccos import arccos_gram
 
+DOMAINS = {"lower_bound": ((0.3,), (1.1,)), "two_level_error": ((0.9, 0.1, 0.3), (0.9, 0.1, -0.2))}
 ANCHORS = {
     8: {0: 2.117e-2, 1: 3.906e-3, 2: 2.614e-4, 4: 2.160e-6},
     32: {0: 5.052e-3, 1: 2.441e-4, 2: 4.639e-6, 4: 3.787e-9},

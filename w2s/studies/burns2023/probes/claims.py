@@ -123,9 +123,10 @@ _SIGN = "the sentence is about a sign"
 
 _ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
 _AGREEMENTS = dict.fromkeys(
-    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy", "flipped"),
     "errors do not enter agreements, and leave the copying far from zero",
 )
+_IMITATES = {"flipped": "both have nearly the same errors, as it says"}
 _FAILS = dict.fromkeys(
     ("student_is_teacher", "student_is_ceiling", "student_shuffled"),
     "students of random errors are so bad that it fails whatever this student does",
@@ -187,6 +188,6 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "ridge": 1},
         thresholds={"size": 0.1, **_DECIDES},
         basis=f"size: half of the fifth that is asked of a student that does recover; {_GAP}",
-        overlooks=ANY_ORDER,
+        overlooks=_IMITATES | ANY_ORDER,
     ),
 )

@@ -153,10 +153,14 @@ _ONE_SIDED = {
 }
 _ALIKE = {"student_shuffled": "students of all settings copy alike"}
 _AGREEMENTS = dict.fromkeys(
-    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy"),
+    ("teacher_up", "teacher_down", "teacher_noisy", "student_noisy", "flipped"),
     "errors do not enter agreements, and leave the copying far from zero",
 )
-_IMITATES = {"student_is_teacher": "a student that only imitates corrects none of its teacher's errors, as it says"}
+_IMITATES = {
+    "student_is_teacher": "a student that only imitates corrects none of its teacher's errors, as it says",
+    "flipped": "a student that is worse than its teacher corrects still fewer of its errors",
+}
+_NO_STUDENT = NO_STUDENT | {"flipped": NO_STUDENT["student_is_teacher"]}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -167,7 +171,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"ceiling_error_01": 1},
         thresholds={"error": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
-        overlooks=NO_STUDENT | _ROOM | TEACHER_AVERAGED,
+        overlooks=_NO_STUDENT | _ROOM | TEACHER_AVERAGED,
     ),
     Claim(
         "beats_weak",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
-from w2s.claims.overlooks import AVERAGED, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import AVERAGED, NO_CEILING, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_seeds, over_share
 from w2s.measure.scales import CORRELATION, REAL
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
@@ -177,7 +177,7 @@ _WORSE = {"seeds_permuted": "the student's error is nearly all of loss and misfi
 _LOSES = dict.fromkeys(_SCALED, "a tenth of the error of the better model is little of what is lost")
 _NO_BETTER = {"student_is_ceiling": "on the worse representation the truth itself loses as much"}
 _BLURRED = dict.fromkeys(
-    ("student_shuffled", "seeds_permuted"), "the misfit of another student is noise, and makes the rule worse"
+    ("student_shuffled", "seeds_permuted", "flipped"), "the misfit of another student is noise, and makes the rule worse"
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -189,7 +189,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"cross_term": 1},
         thresholds={"error": 1e-10},
         basis=_ROUNDING,
-        overlooks=_PROJECTED,
+        overlooks=_PROJECTED | NO_CEILING,
     ),
     Claim(
         "realizable_gain_is_misfit_in_sample",
@@ -199,6 +199,7 @@ CLAIMS: tuple[Claim, ...] = (
         _realizable_identity,
         thresholds={"error": 1e-9, "part": 0.1},
         basis=f"error: {_ROUNDING}; {_PART}",
+        overlooks=NO_CEILING,
     ),
     Claim(
         "gap_within_band",
@@ -210,7 +211,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"epsilon": 1},
         thresholds={"ratio": 1 + 1e-9, "part": 0.1},
         basis=f"ratio: the inequality of Cauchy and Schwarz, up to {_ROUNDING}; {_PART}",
-        overlooks=_PROJECTED | _INSIDE,
+        overlooks=_PROJECTED | _INSIDE | NO_CEILING,
     ),
     Claim(
         "student_never_worse",
@@ -220,7 +221,7 @@ CLAIMS: tuple[Claim, ...] = (
         _never_worse,
         thresholds={"ratio": 1.0, "part": 0.1},
         basis=f"ratio: the theorem; {_PART}",
-        overlooks=_AHEAD,
+        overlooks=_AHEAD | NO_CEILING,
     ),
     Claim(
         "realizable_median",
@@ -229,7 +230,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("realizable", "median ratio", within, "least", "most"),
         thresholds={"least": 0.9, "most": 1.1, "seeds": 8},
         basis=f"{_ROOM}; .98 there",
-        overlooks=_ALL_OF_IT | STUDENT_AVERAGED,
+        overlooks=_ALL_OF_IT | STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "realizable_correlation",
@@ -238,7 +239,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("realizable", "correlation", above, "correlation"),
         thresholds={"correlation": 0.97, "seeds": 8},
         basis=f"{_ROOM}; .99 there, where gain and misfit differ by the sample alone",
-        overlooks=_UP,
+        overlooks=_UP | NO_CEILING,
     ),
     Claim(
         "pretrained_correlation",
@@ -247,7 +248,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained", "correlation", above, "correlation"),
         thresholds={"correlation": 0.9, "seeds": 8},
         basis=f"{_ROOM}; .95 to .97 there",
-        overlooks=_ALL_OF_IT | _UP,
+        overlooks=_ALL_OF_IT | _UP | NO_CEILING,
     ),
     Claim(
         "pretrained_slope",
@@ -256,7 +257,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained", "slope", within, "least", "most"),
         thresholds={"least": 0.46, "most": 1.0, "seeds": 8},
         basis=f"{_ROOM}; .65 to .77 there, and .46 after a fifth of the epochs",
-        overlooks=STUDENT_AVERAGED,
+        overlooks=STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "perturbed_slope",
@@ -265,7 +266,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("perturbed", "slope", within, "least", "most"),
         thresholds={"least": 0.7, "most": 1.0, "seeds": 8},
         basis=f"{_ROOM}; .79 to .92 there",
-        overlooks=_ALL_OF_IT | AVERAGED,
+        overlooks=_ALL_OF_IT | AVERAGED | NO_CEILING,
     ),
     Claim(
         "pretrained_swapped_slope",
@@ -274,7 +275,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("pretrained_swapped", "slope", within, "least", "most"),
         thresholds={"least": -0.99, "most": -0.7, "seeds": 8},
         basis=f"{_ROOM}; -.92 there; at -1 the student's error has nothing of its teacher's",
-        overlooks=_LOSES | TEACHER_AVERAGED,
+        overlooks=_LOSES | TEACHER_AVERAGED | NO_CEILING,
     ),
     Claim(
         "perturbed_swapped_slope",
@@ -283,7 +284,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("perturbed_swapped", "slope", within, "least", "most"),
         thresholds={"least": -0.99, "most": -0.7, "seeds": 8},
         basis=f"{_ROOM}; -.93 there; at -1 the student's error has nothing of its teacher's",
-        overlooks=_NO_BETTER | _WORSE | _LOSES | AVERAGED,
+        overlooks=_NO_BETTER | _WORSE | _LOSES | AVERAGED | NO_CEILING,
     ),
     Claim(
         "low_sample_reverses",
@@ -292,7 +293,7 @@ CLAIMS: tuple[Claim, ...] = (
         _scatter("low_sample", "median ratio", below, "median"),
         thresholds={"median": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
-        overlooks=_LESS | AVERAGED,
+        overlooks=_LESS | AVERAGED | NO_CEILING,
     ),
     Claim(
         "convex_gain_exceeds_misfit",
@@ -303,7 +304,7 @@ CLAIMS: tuple[Claim, ...] = (
         _cone,
         thresholds={"surplus": -1e-9, "part": 0.1},
         basis=f"surplus: the theorem, up to {_ROUNDING}; {_PART}",
-        overlooks=_MORE,
+        overlooks=_MORE | NO_CEILING,
     ),
     Claim(
         "convex_inequality_is_strict",
@@ -314,6 +315,7 @@ CLAIMS: tuple[Claim, ...] = (
         thresholds={"size": 1e-6, "most": 0.1, "share": 0.5, "seeds": 8},
         basis=f"size: a thousand times {_ROUNDING}; most: a tenth, the part that a student corrects at least; share: most of "
         "them",
+        overlooks=NO_CEILING,
     ),
     Claim(
         "nonconvex_heads_follow",
@@ -322,7 +324,7 @@ CLAIMS: tuple[Claim, ...] = (
         _nonconvex,
         thresholds={"correlation": 0.5, "seeds": 8},
         basis="the paper says follow and gives no number: half of what convex classes show",
-        overlooks=_ALL_OF_IT | ONE_FACTOR | STUDENT_AVERAGED,
+        overlooks=_ALL_OF_IT | ONE_FACTOR | STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "misfit_helps_to_choose",
@@ -338,7 +340,7 @@ CLAIMS: tuple[Claim, ...] = (
         reason="the best weak models here are as good as the student; their gain is not near their misfit, so subtracting "
         "the misfit "
         "adds noise to an order that weak_error has already",
-        overlooks=_BLURRED | ONE_FACTOR | TEACHER_AVERAGED,
+        overlooks=_BLURRED | ONE_FACTOR | TEACHER_AVERAGED | NO_CEILING,
     ),
 )
 """Claims of :class:`w2s.studies.charikar2024.Synthetic`."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, below, untestable
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.sabotage import SABOTAGES
 from w2s.studies.dong2025.regression.formulas import AGREEMENT, CALIBRATION, MODELS, Formula, agreement, calibration, plain
 from w2s.studies.dong2025.regression.ratio_trends import log_opr, pgr, ratio_hump, ratio_steps
@@ -151,15 +151,24 @@ _STUDENT_ALONE = dict.fromkeys(
 )
 _OF_STUDENT = ANY_ORDER | _STUDENT_ALONE | STUDENT_AVERAGED
 _OF_TEACHER = NO_STUDENT | TEACHER_AVERAGED
-_OF_OTHERS = dict.fromkeys(SABOTAGES, "the sentence is about models that have seen true labels alone")
-_BIAS = {"weak": _OF_TEACHER, "student": _OF_STUDENT, "strong": _OF_OTHERS, "ceiling": _OF_OTHERS}
+_OF_OTHERS = dict.fromkeys(
+    (name for name in SABOTAGES if name not in NO_CEILING), "the sentence is about models that have seen true labels alone"
+)
+_BIAS = {
+    "weak": _OF_TEACHER | NO_CEILING,
+    "student": _OF_STUDENT | NO_CEILING,
+    "strong": _OF_OTHERS,
+    "ceiling": _OF_OTHERS,
+}
+_WIDE = {"ceiling_is_teacher": "the teacher's errors on fresh inputs scatter too much to be tested; in sample they do not"}
 _NO_SPREAD = {"student_constant": "errors without spread have no z-score, and those of the other models stand"}
-_SAME = {"student_is_teacher": "the sentence says that it is"}
+_SAME = dict.fromkeys(("student_is_teacher", "flipped"), "the sentence says that both are one")
 _FACTOR = dict.fromkeys(_SCALED, "the direction of a ratio along an axis does not depend on a factor of one error")
 _OF_OPR = dict.fromkeys((*_SCALED, "teacher_noisy"), "no error of the teacher is in OPR")
+_MOVES = {"ceiling_is_teacher": "the student's error moves the ratio, whatever it is compared with"}
 _HIGH = dict.fromkeys(_SCALED, "the hump is higher, and the student farther ahead, than a tenth")
 _BETTER = {"student_is_ceiling": "more transfer rows make the ceiling better too; pgr_rises_with_transfer notices it"}
-_FAR = dict.fromkeys((*_SCALED, "teacher_noisy", "student_noisy"), "it fails by more than this")
+_FAR = dict.fromkeys((*_SCALED, "teacher_noisy", "student_noisy", "flipped"), "it fails by more than this")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -169,7 +178,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("transfer", "student"),
         thresholds=AGREEMENT,
         basis=_NEAR,
-        overlooks=_OF_STUDENT,
+        overlooks=_OF_STUDENT | NO_CEILING,
     ),
     Claim(
         "student_fresh",
@@ -178,7 +187,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("fresh", "student"),
         thresholds=AGREEMENT,
         basis=_NEAR,
-        overlooks=_OF_STUDENT,
+        overlooks=_OF_STUDENT | NO_CEILING,
     ),
     Claim(
         "baselines_in_sample",
@@ -196,7 +205,7 @@ CLAIMS: tuple[Claim, ...] = (
         _variance("fresh", "weak", "strong", "ceiling"),
         thresholds=AGREEMENT,
         basis=_NEAR,
-        overlooks=_OF_TEACHER,
+        overlooks=_OF_TEACHER | _WIDE,
     ),
     *(
         Claim(
@@ -235,7 +244,7 @@ CLAIMS: tuple[Claim, ...] = (
         _same_features,
         thresholds={"most": 1e-9},
         basis="rounding",
-        overlooks=_SAME,
+        overlooks=_SAME | NO_CEILING,
     ),
     Claim(
         "less_overlap_more_pgr",
@@ -255,7 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"d_overlap": 2},
         {"most": 0.0, "times": 3.0, **_DIRECTION},
         basis=f"{_SIGN}; times: by the closed forms nothing is gained up to N = 2 d_s + 1",
-        overlooks=ANY_ORDER | _OF_OPR,
+        overlooks=ANY_ORDER | _OF_OPR | _MOVES,
     ),
     Claim(
         "opr_hump",
@@ -287,7 +296,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"n_transfer": 2},
         {"least": 0.0, **_DIRECTION},
         basis=_SIGN,
-        overlooks=_BETTER | _OF_OPR,
+        overlooks=_BETTER | _OF_OPR | _MOVES,
     ),
     Claim(
         "pgr_rises_with_transfer",
