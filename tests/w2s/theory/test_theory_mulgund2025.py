@@ -12,15 +12,17 @@ from w2s.theory import mulgund2025 as theory
 
 THREE = (np.array([[0.2, 0.8], [1.0, 0.0]]), np.array([[0.5, 0.5], [0.3, 0.7]]), np.array([[0.9, 0.1], [0.25, 0.75]]))
 DOMAINS: dict[str, tuple[tuple, tuple]] = {
-    "three_point_term": (THREE, (THREE[0], np.array([[0.0, 1.0], [0.4, 0.7]]), THREE[2])),
     "class_rate": ((np.array([2.0, 10.0]), np.array([1.0, 7.0])), (np.array([1.0, 3.0]), np.array([4.0, 0.0]))),
 }
+ON_MATRICES = {"three_point_term"}
 
 
 def test_outside_the_domain_is_no_number() -> None:
     for name, (inside, outside) in DOMAINS.items():
         assert np.isfinite(getattr(theory, name)(*inside)).all()
         assert np.isnan(getattr(theory, name)(*outside)).all()
+    assert np.isfinite(theory.three_point_term(*THREE)).all()
+    assert np.isnan(theory.three_point_term(THREE[0], np.array([[0.0, 1.0], [0.4, 0.7]]), THREE[2])).all()
 
 
 @given(st.integers(0, 10**6), st.integers(2, 6))

@@ -111,9 +111,7 @@ _VARIATION = dict.fromkeys(
     "no error in nats is in the sentence, and a larger misfit is no smaller bound",
 )
 _ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's error is less than the room to the threshold")
-_OVER = dict.fromkeys(
-    ("student_constant", "flipped"), "one-sided: a student that is worse than its teacher is above the threshold"
-)
+_OVER = dict.fromkeys(("student_constant", "flipped"), "one-sided: a student worse than its teacher is above the threshold")
 _TEACHER = dict.fromkeys(("teacher_up", "teacher_down"), "no error of the teacher is in the sentence")
 _TRUE = {"student_is_ceiling": "the ceiling has none of the teacher's errors either"}
 _LEAST_LENGTH = "steps: after which these students no longer change much"
