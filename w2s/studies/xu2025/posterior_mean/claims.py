@@ -32,13 +32,13 @@ def _ratios(means: Means) -> Means:
 
 def _mean_identity(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = table[(table["student"] == "mean") & (table["beside"] == "pool") & (table["teachers"] > 1)]
-    relative = np.asarray((rows["gain"] - rows["misfit"]) / rows["weak_error"])
+    relative: Means = np.asarray((rows["gain"] - rows["misfit"]) / rows["weak_error"])
     return largest_distance("(gain - misfit) / weak_error", relative, limits["most"], rows["seed"].nunique())
 
 
 def _identity(table: DataFrame, limits: Thresholds) -> Verdict:
     scale = np.maximum(table["weak_error"], table["misfit"])
-    relative = np.asarray((table["gain"] - table["gain_theory"]) / scale)
+    relative: Means = np.asarray((table["gain"] - table["gain_theory"]) / scale)
     return largest_distance("relative gain - gain_theory", relative, limits["most"], table["seed"].nunique())
 
 

@@ -12,7 +12,7 @@ from w2s.probes.softmax import fit_softmax, log_softmax
 from w2s_kernels import Backend, normals, stream, uniforms
 from w2s_kernels.backend import Array
 
-__all__ = ["FRESH", "Teachers", "compare", "students", "teach"]
+__all__ = ["FRESH", "Teachers", "compare", "fitted", "students", "teach"]
 
 FRESH = 16
 """Teachers that are never pooled, beside which a student is judged too."""

@@ -59,7 +59,8 @@ def _overtrained(table: DataFrame, limits: Thresholds) -> Verdict:
 def _last(table: DataFrame, errors: str, least: float) -> DataFrame:
     """Keep the rows of the longest training, if it is as long as ``least`` steps."""
     rows = table[(table["errors"] == errors) & (table["error_scale"] > 0)]
-    return rows[(rows["steps"] == rows["steps"].max()) & (rows["steps"] >= least)]
+    found: DataFrame = rows[(rows["steps"] == rows["steps"].max()) & (rows["steps"] >= least)]
+    return found
 
 
 def _random(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -86,7 +87,8 @@ def _taken_over(table: DataFrame, limits: Thresholds) -> Verdict:
 
 def _bolder(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = _last(table, "random", limits["steps"])
-    found, nothing = [], f"needs both losses, random errors and {limits['steps']:g} steps"
+    found: list[Verdict] = []
+    nothing = f"needs both losses, random errors and {limits['steps']:g} steps"
     others = [name for name in columns.cell_fields(rows) if name not in ("loss", "seed")]
     if not len(rows):
         return worst(found, nothing)
