@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all torture lint types format clean
+.PHONY: help demo test test-all papers torture lint types format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ test: $(VENV)/.dev ## install everything but GPU packages; lint, types, tests, s
 
 test-all: $(VENV)/.dev ## the same and everything that takes longer
 	PATH="$(abspath $(BIN)):$$PATH" bash .ci/parts all
+
+papers: $(VENV)/.dev ## launch the small grids of all papers, test every claim, write docs/papers.md
+	$(BIN)/w2s-sweep atlas configs --page docs/papers.md
 
 torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (ten minutes)
 	PATH="$(abspath $(BIN)):$$PATH" RAY_USAGE_STATS_ENABLED=0 python tests/torture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from sweeper.cli.show.catalogue import starting_grid
 from sweeper.grid.yaml import read_yaml
 from sweeper.review.report import make_report
 from sweeper.review.verify import exit_code, verify
+from sweeper.tools.atlas_page import atlas_page
+from w2s.studies.registry import find_study, study_names
 from w2s.summary.intervals import mean_interval
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,6 +118,26 @@ def test_the_claims_of_the_manual_meet_doctored_tables(
 
 def test_the_page_of_claims_says_what_the_claims_say() -> None:
     assert page() == (ROOT / "docs" / "claims.md").read_text(), "run: python tests/support/claims_page.py"
+
+
+def test_the_page_of_papers_is_made_from_its_json() -> None:
+    docs = ROOT / "docs"
+    content = json.loads((docs / "papers.json").read_text())
+    assert atlas_page(content, docs) == (docs / "papers.md").read_text(), "run: make papers"
+    assert content["unread"] == []
+
+
+def test_the_page_of_papers_has_the_claims_as_they_are_now() -> None:
+    content = json.loads((ROOT / "docs" / "papers.json").read_text())
+    told = {study["study"]: study["claims"] for study in content["studies"]}
+    apart = {other["study"] for other in content["without_grids"]}
+    claiming = {name: find_study(name).claims for name in study_names() if find_study(name).claims}
+    assert set(told) | apart == set(claiming), "run: make papers"
+    for name, claims in told.items():
+        now = [(c.id, c.says, c.where, c.expected, dict(c.thresholds)) for c in claiming[name]]
+        then = [(c["id"], c["says"], c["where"], c["expected"], c["thresholds"]) for c in claims]
+        assert then == now, f"{name}: run: make papers"
+        assert all(c["as_expected"] for c in claims), name
 
 
 def test_the_page_of_claims_has_the_chances_of_its_seeds() -> None:

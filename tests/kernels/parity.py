@@ -18,6 +18,8 @@ import w2s_kernels as kernels
 from w2s_kernels import Backend, cholesky, nested, stream, wishart
 from w2s_kernels.arccos import arccos_gram
 from w2s_kernels.descent import descend
+from w2s_kernels.patch_cnn import Task
+from w2s_kernels.patch_cnn import descend as descend_patches
 from w2s_kernels.refine import RefinedFactor
 
 Found = Mapping[str, Any]
@@ -219,6 +221,24 @@ def trained(backend: Backend) -> Found:
     return {"losses": found.losses, "heads": found.heads, "first": found.weights[0]}
 
 
+def patched(backend: Backend) -> Found:
+    """Two tasks of different size, with a repeated row, a zero row and one that nobody holds; a tiny and an ordinary start."""
+    rng, found = np.random.default_rng(9), {}
+    tasks = []
+    for n, d in ((12, 30), (7, 5)):
+        rows = rng.standard_normal((n + 4, d))
+        rows[1], rows[2] = rows[0], 0.0
+        members = np.stack([rng.integers(0, 3, n), 4 + np.arange(n)], axis=1)
+        starts = rng.standard_normal((2, 6, d)) * np.array([1e-150, 0.1])[:, None, None]
+        labels = np.where(rng.random((2, n)) < 0.5, 1.0, -1.0)
+        arrays = (labels, starts, np.exp(rng.standard_normal((2, n + 4))))
+        tasks.append(Task(backend.asarray(rows), backend.asarray(members, np.int64), *(backend.asarray(a) for a in arrays)))
+    for form in ("span", "weights"):
+        for t, done in enumerate(descend_patches(tasks, [0, 2, 20], 0.3, form=form, backend=backend)):
+            found |= {f"{form} weights {t}": done.weights, f"{form} outputs {t}": done.outputs}
+    return found
+
+
 CASES: dict[str, Case] = {
     "streams.words": draws(kernels.words),
     "streams.uniforms": draws(kernels.uniforms),
@@ -241,4 +261,5 @@ CASES: dict[str, Case] = {
     "nested.forms": Case(widths, 1e-13),
     "risk.forms": Case(risks, 1e-13),
     "descent.training": Case(trained, 1e-10),
+    "patch_cnn.training": Case(patched, 1e-10),
 }

@@ -9,10 +9,11 @@ from cuda_build import KERNEL, ROOM, Nvrtc
 
 from w2s_kernels.arccos import cupy as arccos_cupy
 from w2s_kernels.cuda import blocks, source
+from w2s_kernels.patch_cnn import cupy as patch_cnn_cupy
 from w2s_kernels.spectral import cupy as spectral_cupy
 from w2s_kernels.streams import cupy as streams_cupy
 
-SOURCES = {"streams": streams_cupy, "arccos": arccos_cupy, "spectral": spectral_cupy}
+SOURCES = {"streams": streams_cupy, "arccos": arccos_cupy, "spectral": spectral_cupy, "patch_cnn": patch_cnn_cupy}
 SHARED_LIMIT = 48 * 1024  # what every device grants a block
 CONTRACTED = re.compile(r"\bfma\.rn\.f64|\b(?:mul|add|sub)\.f64")  # without .rn a later pass may join product and sum
 

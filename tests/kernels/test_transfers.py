@@ -129,3 +129,59 @@ def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
         "w2s.studies.medvedev2025.random_features.students:from_gram": 4,
         "w2s.studies.medvedev2025.random_features.solve:student_errors": 2,
     }
+
+
+def test_the_toy_of_predicted_gaps_fetches_factors_and_errors(transfers: Transfers) -> None:
+    """Rows, kernels and heads stay; coefficients of the target go up, once a seed. What comes down are spectra and overlaps of
+    principal directions, conditions, and errors of teachers and students."""
+    axes = {"d_weak": [2, 3], "principal": ["latent", "eigengap"], "ridge": [0.01, 0.1]}
+    sizes = {"latent": 4, "tail_width": 30, "n_labeled": 14, "n_transfer": 16}
+    study, block = solved("xue2025.toy", axes, seeds=1, **sizes)
+    agree(study, block)
+    solve, principal = "w2s.studies.xue2025.toy.solve:_World", "w2s.studies.xue2025.principal:Pair.of"
+    assert set(transfers.counts("sent")) <= {"w2s.studies.xue2025.toy.world:draw", f"{solve}.__init__"}
+    assert {name.partition(".<")[0] for name in transfers.counts("fetched")} <= {
+        *(f"{solve}.{name}" for name in ("teach", "learn", "_weak_distance", "_principal")),
+        principal,
+    }
+
+
+def test_predicted_gaps_of_probes_agree_and_send_weak_rows_and_labels(transfers: Transfers) -> None:
+    """Beside what the probe study moves: the weak features and labels of the transfer rows go up, spectra and overlaps come down."""
+    study, block = solved("xue2025.features", {"weak_features": ["means:8", "relu"]}, seeds=1, ridge=0.01, **DIGITS)
+    agree(study, block)
+    gaps, principal = "w2s.studies.xue2025.features.gaps", "w2s.studies.xue2025.principal:Pair.of"
+    assert {name for name in transfers.counts("sent") if "xue2025" in name} == {f"{gaps}:_weak", f"{gaps}:_pair"}
+    fetched = {name.partition(".<")[0] for name in transfers.counts("fetched") if "xue2025" in name}
+    assert fetched == {f"{gaps}:_weak", f"{gaps}:_strong", principal}
+
+
+@pytest.mark.parametrize("study", ["ridge", "weighted"])
+def test_ridge_students_send_laws_and_fetch_sums(study: str, transfers: Transfers) -> None:
+    """Eigenvalues, targets and weights go up with the chi quantiles of the designs; errors and condition numbers come down."""
+    own = {"ratio": [1.0, 3.0], "share": [0.8]} if study == "weighted" else {"decay": [0.0, 1.0]}
+    axes = {"ridge_weak": [0.1, 0.2], "ridge": [0.1, 0.3], **own}
+    made, block = solved(f"moniri2025.{study}", axes, d=8, n_labeled=20, n_transfer=6)
+    agree(made, block)
+    fits = "w2s.studies.moniri2025.ridge_fits"
+    assert set(transfers.counts("sent")) == {
+        *(f"{fits}:{name}" for name in ("draw_designs", "fit_truth", "fit_teacher", "_products", "Truth.labels")),
+        *("w2s_kernels.wishart:gram", "w2s_kernels.wishart:_sent", FILTERS),
+    }
+    assert set(transfers.counts("fetched")) == {
+        *(f"{fits}:{name}" for name in ("fit_truth", "fit_teacher", "conditions", "deficient")),
+        *("w2s_kernels.wishart:_diagonals", "w2s.studies.moniri2025.ridge_block:_World._theory"),
+    }
+
+
+def test_networks_send_their_target_and_fetch_scores(transfers: Transfers) -> None:
+    """Layers and samples are drawn on the device; errors, correlations and the top two directions come down."""
+    axes = {"head": ["readout", "kept"], "ridge": [0.1, 0.3]}
+    made, block = solved("moniri2025.multi_index", axes, d=8, d_weak=12, d_strong=16, n_labeled=30, n_transfer=40, seeds=2)
+    agree(made, block)
+    solve = "w2s.studies.moniri2025.multi_index.solve:_Run"
+    assert set(transfers.counts("sent")) == {f"{solve}._scores"}
+    assert set(transfers.counts("fetched")) == {
+        *(f"{solve}.{name}" for name in ("_scores", "_expected", "student")),
+        "w2s.studies.moniri2025.multi_index.networks:projections",
+    }

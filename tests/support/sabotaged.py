@@ -59,8 +59,66 @@ def _closed_forms(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(lower_bound_theory=medvedev2025.lower_bound(error), student_error_theory=theory, teacher_cross=cross)
 
 
+def _silent_points(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Where a teacher is silent, a doctored student errs as many times more as where it is not, and no more than a coin or it."""
+    silent = before["student_error_uncovered"].to_numpy(float)
+    errors = before["student_error"].to_numpy(float)
+    times = np.divide(after["student_error"].to_numpy(float), errors, out=np.ones(len(after)), where=errors > 0)
+    return after.assign(student_error_uncovered=np.minimum(silent * times, np.maximum(silent, 0.5)))
+
+
 def _passed(table: DataFrame, level: object) -> object:
     return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
+
+
+def _pred_gaps(before: DataFrame, after: DataFrame) -> DataFrame:
+    """PredGap is student_error - ceiling_error less a product that no sabotage changes, and zero for a student that is the ceiling.
+
+    What a student misses on its own rows follows its distance to others' labels, the gap on one sample follows PredGap.
+    """
+    product = before["student_error"] - before["ceiling_error"] - before["pred_gap"]
+    gap = np.maximum(after["student_error"] - after["ceiling_error"] - product, 0.0)
+    gap = np.where(after["student_error"] == after["ceiling_error"], 0.0, gap)
+    taught = (after["ceiling_error"] == after["weak_error"]) & (before["ceiling_error"] != before["weak_error"])
+    gap = np.where(taught, before["misfit"], gap)
+    found = after.assign(pred_gap=gap)
+    if "same_sample_gap" in found:
+        found["same_sample_gap"] = before["same_sample_gap"] * gap / before["pred_gap"]
+        found["student_fit_error"] = before["student_fit_error"] * after["misfit"] / before["misfit"]
+    return found
+
+
+def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Errors by type and what is said on the training examples, for a student that is someone else.
+
+    A student that is off by some share is off on the hard-only inputs, where students differ.
+    """
+    error, was = after["student_error"].to_numpy(float), before["student_error"].to_numpy(float)
+    share = before["p_hard"].to_numpy(float)
+    hard = np.clip(before["student_error_hard"].to_numpy(float) + (error - was) / share, 0.0, 1.0)
+    found = {"student_error_hard": hard}
+    if not (error == was).all():
+        wrong = before["weak_train_error"]
+        for name, fit, correction in (("weak", 1.0, 0.0), ("ceiling", 1.0 - wrong, 1.0)):
+            if (error == before[f"{name}_error"].to_numpy(float)).all():
+                found = {"student_error_hard": before[f"{name}_error_hard"], "train_fit": fit, "label_correction": correction}
+        if (error == 0.5).all():
+            found = dict.fromkeys(("student_error_hard", "train_fit", "label_correction"), 0.5)
+    return after.assign(**found)
+
+
+def _own_features(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Where a student has another row's error it is that row's student; where it has its teacher's, it is the teacher."""
+    errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
+    own = ("easy_after", "hard_after", "corr_easy", "corr_hard")
+    taught = ("easy_weak", "hard_weak", "corr_easy_weak", "corr_hard_weak")
+    if np.array_equal(given, before["weak_error"].to_numpy(float)):
+        return after.assign(**{name: before[teacher] for name, teacher in zip(own, taught, strict=True)})
+    order = np.argsort(errors, kind="stable")
+    at = order[np.minimum(np.searchsorted(errors, given, sorter=order), len(errors) - 1)]
+    if not np.array_equal(errors[at], given):
+        return after
+    return after.assign(**{name: before[name].to_numpy()[at] for name in own})
 
 
 def _oracles(before: DataFrame, after: DataFrame) -> DataFrame:
@@ -79,9 +137,20 @@ DOCTORS: Mapping[str, Doctor] = {
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
+    "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
+    "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
+    "moniri2025.ridge": Doctor({"student_error": "signal"}),
+    "moniri2025.weighted": Doctor({"student_error": "signal"}),
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
+    "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
+    "somerstep2024.refinement": Doctor({"student_error": 0.5}),
+    "wu2024.spiked": Doctor({"student_error": 0.5}),
     "xu2025.posterior_mean": Doctor({"student_error": "constant_error"}),
+    "xue2025.features": Doctor({"student_error": "label_power", "student_error_01": 0.9}, _pred_gaps),
+    "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
     "yao2025.limits": Doctor(_BINARY),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""

@@ -24,7 +24,16 @@ from w2s.measure.scales import REAL, Scale
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["LEVEL", "means_of_resamples", "over_least", "over_means", "over_seeds", "over_share", "places_of_resamples"]
+__all__ = [
+    "LEVEL",
+    "means_of_resamples",
+    "over_least",
+    "over_means",
+    "over_seeds",
+    "over_several",
+    "over_share",
+    "places_of_resamples",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -127,6 +136,27 @@ def over_least(
         return least, Interval.none("few_seeds"), count
     drawn, left_out = found[1 : 1 + resamples].T, found[1 + resamples :].T
     return least, least_interval(found[0], drawn, left_out, count, level), count
+
+
+def over_several(
+    seeds: npt.ArrayLike,
+    values: npt.ArrayLike,
+    statistics: Callable[[FloatArray], FloatArray],
+    *,
+    level: float = LEVEL,
+    resamples: int = 1000,
+) -> list[tuple[float, Interval, int]]:
+    """Compute `over_means` for several statistics of the same seeds, from one set of draws: a result for each.
+
+    ``statistics`` returns them, (k,), always as many. Cost: the draws once, which is most of `over_means` for few numbers.
+    """
+    found, count = _of_means(seeds, values, statistics, resamples)
+    if count < LEAST_SEEDS:
+        return [(float(value), Interval.none("few_seeds"), count) for value in (found[0] if count else ())]
+    return [
+        (float(own[0]), resampled_interval(float(own[0]), own[1 : 1 + resamples], own[1 + resamples :], count, level), count)
+        for own in found.T
+    ]
 
 
 def _of_means(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["fullest", "heading_over_seeds", "hold", "seeds_text", "unshown_fields"]
+__all__ = ["fullest", "heading_over_seeds", "hold", "seeds_text", "spread", "unshown_fields"]
+
+Value = TypeVar("Value")
 
 
 def unshown_fields(table: DataFrame, shown: Collection[str]) -> list[str]:
@@ -45,6 +47,12 @@ def hold(table: DataFrame, name: str) -> tuple[DataFrame, str]:
         return table, "-"
     first = values.min()
     return table[table[name] == first], value_text(first)
+
+
+def spread(values: Sequence[Value], most: int) -> list[Value]:
+    """Choose at most ``most`` of some values, evenly spread over their places, the first and the last among them."""
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in dict.fromkeys(places.tolist())]
 
 
 def seeds_text(rows: DataFrame) -> str:

@@ -27,7 +27,7 @@ def t_quantile(count: npt.ArrayLike, level: float) -> FloatArray:
 def adjusted_skewness(second: npt.ArrayLike, third: npt.ArrayLike, count: npt.ArrayLike) -> FloatArray:
     """Compute G1 = sqrt(n (n - 1)) / (n - 2) m3 / m2^(3/2) from central moments of n samples; 0 without spread or n < 3."""
     m2, m3, n = np.broadcast_arrays(*(np.asarray(item, dtype=np.float64) for item in (second, third, count)))
-    some = (n > 2) & (m2 > 0)
+    some = (n > 2) & (m2**1.5 > 0)  # of a spread below 1e-108 no power is left
     plain = np.divide(m3, np.where(some, m2, 1.0) ** 1.5, out=np.zeros(m3.shape), where=some)
     return np.asarray(np.sqrt(n * np.maximum(n - 1, 0)) / np.where(some, n - 2, 1.0) * plain)
 

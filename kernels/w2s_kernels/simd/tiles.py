@@ -22,7 +22,20 @@ from numba.extending import intrinsic
 
 from .vectors import INT, VECTOR, WIDTH, machine, pointer, read, splat, write
 
-__all__ = ["COLUMNS", "ONE", "ROWS", "add_product", "arrays", "inner", "past", "places", "product", "sums", "zeros"]
+__all__ = [
+    "COLUMNS",
+    "ONE",
+    "ROWS",
+    "add_inner",
+    "add_product",
+    "arrays",
+    "inner",
+    "past",
+    "places",
+    "product",
+    "sums",
+    "zeros",
+]
 
 COLUMNS = 2 * WIDTH
 ROWS = WIDTH  # 2 ROWS sums, 2 vectors of Y and one value of X: what the registers of either width hold
@@ -49,9 +62,7 @@ def add_product(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, 
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, X, Y = arrays(context, builder, signature, args)
-        flat = [read(builder, C[0], at) for at, _, _ in places(builder, *C[1:])]
-        start = [flat[2 * r : 2 * r + 2] for r in range(ROWS)]
-        _store(builder, C, sums(builder, (*X, ONE), Y, args[6], start))
+        _store(builder, C, sums(builder, (*X, ONE), Y, args[6], _found(builder, C)))
         return context.get_dummy_value()
 
     return types.void(C, c, X, x, Y, y, count), code
@@ -64,6 +75,18 @@ def inner(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         C, (X, x, step), Y = arrays(context, builder, signature, args)
         _store(builder, C, sums(builder, (X, x, ONE, step), Y, args[6], zeros(ROWS)))
+        return context.get_dummy_value()
+
+    return types.void(C, c, X, x, Y, y, count), code
+
+
+@intrinsic
+def add_inner(typingctx: Any, C: Any, c: Any, X: Any, x: Any, Y: Any, y: Any, count: Any) -> Any:
+    """Add sum_k X[k, r] Y[k, j] to C[r, j] for k < count."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        C, (X, x, step), Y = arrays(context, builder, signature, args)
+        _store(builder, C, sums(builder, (X, x, ONE, step), Y, args[6], _found(builder, C)))
         return context.get_dummy_value()
 
     return types.void(C, c, X, x, Y, y, count), code
@@ -115,6 +138,11 @@ def zeros(rows: int) -> Values:
 def past(builder: Any, at: Any, j: int) -> Any:
     """Return the index of the j-th vector after `at`."""
     return builder.add(at, ir.Constant(INT, j * WIDTH))
+
+
+def _found(builder: Any, C: Any) -> Values:
+    flat = [read(builder, C[0], at) for at, _, _ in places(builder, *C[1:])]
+    return [flat[2 * r : 2 * r + 2] for r in range(ROWS)]
 
 
 def _store(builder: Any, C: Any, found: Values) -> None:

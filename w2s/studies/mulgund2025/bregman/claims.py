@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
+from w2s.claims.every_setting import largest_distance, worst_mean
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_means
-from w2s.claims.settings import largest_distance, worst_setting
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _excess(rows: DataFrame) -> npt.ArrayLike:
 
 def _uncovered(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = _rows(table, "logistic", "forward", "forward")
-    return worst_setting(
+    return worst_mean(
         rows[rows["bias"] == 0],
         _excess,
         lambda name, value, interval, seeds: below(name, value, interval, limits["most"], seeds),
@@ -66,7 +66,7 @@ def _uncovered(table: DataFrame, limits: Thresholds) -> Verdict:
 
 
 def _outside(table: DataFrame, limits: Thresholds) -> Verdict:
-    return worst_setting(
+    return worst_mean(
         _rows(table, "logistic", "forward", "reverse", "outside"),
         _excess,
         lambda name, value, interval, seeds: below(name, value, interval, limits["most"], seeds),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block
+from w2s.contract.cells import Cell
 from w2s.contract.cells import field as cell_field
 from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
@@ -21,7 +22,7 @@ from w2s.files.datafile import DataFile
 from w2s.laws.feature_maps import WIDE, check_features, input_remarks
 from w2s.laws.table import load_table, split_rows
 from w2s.sharing.results import Results
-from w2s.sharing.stage import Level, Stages, Values
+from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
 from w2s.studies.probe.table.columns import lines_of
 from w2s.studies.probe.table.figures import FIGURES, digest
@@ -90,9 +91,9 @@ class ProbeTable(Study):
     name = "probe.table"
     version = 2
     seeds_draw: ClassVar[SeedsDraw] = "pool"
-    Cell = TableCell
+    Cell: ClassVar[type[Cell]] = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
-    shares = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
+    shares: ClassVar[tuple[str, ...]] = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
@@ -106,7 +107,7 @@ class ProbeTable(Study):
         "tuning_criterion": "string",
         "tuned_at_end": "string",
     }
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("task", "labels"),
             lambda task, labels: (task == "classification") | (labels != "hard"),
@@ -125,6 +126,10 @@ class ProbeTable(Study):
         ),
     )
     stages: ClassVar[Stages] = STAGES
+    rows: ClassVar[Stage] = ERRORS
+    """The stage that makes the columns of all filters of a student; a study with more columns puts its own in its place."""
+    groups: ClassVar[tuple[tuple[str, ...], ...]] = (STUDENT, TEACHER, FILTER)
+    """Fields of students, teachers and filters."""
     figures = FIGURES
     example: ClassVar[Mapping[str, Any]] = {
         "data": "digits",
@@ -189,7 +194,7 @@ class ProbeTable(Study):
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: for each student design all teachers, for each teacher all filters at once."""
-        students, teachers, filters = groups = [block.group(*names) for names in (STUDENT, TEACHER, FILTER)]
+        students, teachers, filters = groups = [block.group(*names) for names in self.groups]
         results, values = Results(block, groups, _NUMBERS), Values(backend, SCOPES, self.memo)
         # The filters decide the solver: those of the whole block, so that cells that a mask leaves keep their bits.
         wanted, asked = occurring(block, students, teachers), occurring(block.with_mask(None), students, filters)
@@ -201,7 +206,7 @@ class ProbeTable(Study):
                 trained = tuple(tuple(filters.levels[place].values()) for place in places)
                 level = {**students.levels[s], **teachers.levels[t], "filters": trained}
                 values.enter(level)
-                results.put((s, t, places), _with_remarks(values(ERRORS, level), _remarks(level)))
+                results.put((s, t, places), _with_remarks(values(self.rows, level), _remarks(level)))
         columns = results.columns()
         if "classification" not in block.values("task"):
             columns = {name: numbers for name, numbers in columns.items() if name not in _ZERO_ONE}

@@ -1,0 +1,80 @@
+"""The grids of Moniri and Hassani 2025: every claim is decided as expected, notices what it declares, and figures are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from sabotaged import faults
+
+import w2s
+from sweeper import launch, load_grid
+from sweeper.review.report import make_report
+from w2s.claims.claim import decide
+from w2s.studies.registry import find_study
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "moniri2025"
+SMALL = ("ridge", "weighted", "multi_index")
+
+
+def document(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text())
+    return found
+
+
+def launched(content: dict[str, Any], out: Path) -> pd.DataFrame:
+    assert launch({**content, "out": str(out)}, executor="inline").exit == 0
+    rows = w2s.load(out)
+    assert set(rows["status"]) == {"ok"}
+    return rows
+
+
+def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
+    return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("moniri2025")
+    return {name: launched(document(f"small/{name}.yaml"), folder / name) for name in SMALL}
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("name", SMALL)
+def test_the_small_grid_decides_every_claim(small: dict[str, pd.DataFrame], name: str) -> None:
+    study = find_study(f"moniri2025.{name}")
+    assert outcomes(study.name, small[name]) == dict.fromkeys((claim.id for claim in study.claims), "holds")
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("name", SMALL)
+def test_claims_notice_what_they_declare(small: dict[str, pd.DataFrame], name: str) -> None:
+    study = find_study(f"moniri2025.{name}")
+    assert faults(study.name, study.claims, small[name]) == []
+
+
+def grids() -> list[str]:
+    return [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize("name", grids())
+def test_every_grid_is_read(name: str) -> None:
+    assert load_grid(FOLDER / name).cells > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "drawn"), [
+    ("phase.yaml", {"phase.png"}),
+    ("teacher_ridge.yaml", {"phase.png", "teacher_ridge.png"}),
+    ("student_ridge.yaml", {"student_ridge.png"}),
+    ("weighted.yaml", {"ratio.png", "ridge.png"}),
+    ("multi_index.yaml", {"features.png", "errors.png"}),
+])  # fmt: skip
+def test_no_claim_fails_on_the_full_grids(name: str, drawn: set[str], tmp_path: Path) -> None:
+    content = document(name)
+    rows = launched(content, tmp_path / "run")
+    assert "fails" not in outcomes(content["study"], rows).values()
+    assert {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"} == drawn

@@ -1,0 +1,82 @@
+"""The grids of Oh et al. 2025 and Shin et al. 2024: every claim is decided, and the numbers are those that were known before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from sabotaged import faults
+
+import w2s
+from sweeper import launch, load_grid
+from sweeper.review.report import make_report
+from w2s.claims.claim import decide
+from w2s.studies.registry import find_study
+
+ROOT = Path(__file__).resolve().parent.parent.parent / "configs"
+PAPERS = {"oh2025": "oh2025.patches", "shin2024": "shin2024.overlap"}
+
+
+def document(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
+    return found
+
+
+def launched(content: dict[str, Any], out: Path) -> pd.DataFrame:
+    assert launch({**content, "out": str(out)}, executor="inline").exit == 0
+    rows = w2s.load(out)
+    assert set(rows["status"]) == {"ok"}
+    return rows
+
+
+def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
+    return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
+
+
+@pytest.fixture(scope="module", params=PAPERS)
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, pd.DataFrame, Path]:
+    out = tmp_path_factory.mktemp(request.param) / "small"
+    return PAPERS[request.param], launched(document(f"{request.param}/small/all.yaml"), out), out
+
+
+@pytest.mark.grid
+def test_the_small_grids_decide_every_claim(small: tuple[str, pd.DataFrame, Path]) -> None:
+    study, rows, out = small
+    assert outcomes(study, rows) == {claim.id: "holds" for claim in find_study(study).claims}
+    assert faults(study, find_study(study).claims, rows) == []
+    drawn = {path.name for path in make_report(out) if path.suffix == ".png"}
+    assert drawn == ({"steps.png"} if study == "oh2025.patches" else {"density.png"})
+    if study == "oh2025.patches":
+        known_numbers(rows)
+
+
+def known_numbers(rows: pd.DataFrame) -> None:
+    """What the two regimes looked like in a separate implementation."""
+    abundant = rows[(rows["n_transfer"] == 800) & (rows["student"] == "relu")].groupby("step").mean(numeric_only=True)
+    assert abundant["train_fit"].idxmin() == abundant["label_correction"].idxmax() == 8
+    assert abundant["train_accuracy"].max() > 0.99
+    assert (abundant["student_error_both"] < 0.02).all()
+    scarce = rows[(rows["d"] == 2000)].groupby("nu").mean(numeric_only=True)
+    assert scarce["student_error_hard"].is_monotonic_decreasing
+    assert (scarce["label_correction"] < 0.01).all()
+
+
+def grids() -> list[str]:
+    return [str(path.relative_to(ROOT)) for paper in PAPERS for path in sorted((ROOT / paper).rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize("name", grids())
+def test_every_grid_is_read(name: str) -> None:
+    assert load_grid(ROOT / name).cells >= 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "drawn"), [("oh2025/boundary.yaml", "map.png"), ("shin2024/overlap.yaml", "density.png")])
+def test_no_claim_fails_on_the_larger_grids(name: str, drawn: str, tmp_path: Path) -> None:
+    content = document(name)
+    rows = launched(content, tmp_path / "run")
+    assert "fails" not in outcomes(content["study"], rows).values()
+    assert drawn in {path.name for path in make_report(tmp_path / "run")}

@@ -1,0 +1,1 @@
+"""Regression on the labels of a surrogate: cells and grid, arithmetic, claims, figures."""

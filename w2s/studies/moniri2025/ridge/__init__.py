@@ -1,0 +1,1 @@
+"""Ridge students of ridge teachers on Gaussian inputs, exact errors beside deterministic limits."""

@@ -1,0 +1,1 @@
+"""Students whose penalty fits the target better than their teacher's."""

@@ -1,0 +1,1 @@
+"""How much a student gains at each density of inputs that hold an easy and a hard pattern at once."""

@@ -1,0 +1,1 @@
+"""Naive finetuning against refinement with a latent concept: cells and grid, arithmetic, claims, figures."""

@@ -1,0 +1,1 @@
+"""Studies of Wu and Sahai 2024 (arXiv 2410.04638)."""

@@ -1,0 +1,1 @@
+"""Interpolating classifiers under spiked covariances: cells and grid, arithmetic, claims, figures."""

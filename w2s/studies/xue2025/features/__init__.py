@@ -1,0 +1,1 @@
+"""Linear probes on real features, with PredGap, its prediction and scores without labels."""

@@ -1,0 +1,1 @@
+"""Principal coordinates and an isotropic tail: PredGap of the population against the formula."""
