@@ -157,7 +157,7 @@ class Cupy(ModuleType):
 
     def __init__(self) -> None:
         super().__init__("cupy")
-        linear = {name: passing(getattr(np.linalg, name)) for name in ("cholesky", "eigh", "svd", "qr")}
+        linear = {name: passing(getattr(np.linalg, name)) for name in ("cholesky", "eigh", "svd", "qr", "solve")}
         self.linalg = SimpleNamespace(LinAlgError=np.linalg.LinAlgError, **linear)
         self.cublas = SimpleNamespace(syrk=_syrk)
         self.cuda = SimpleNamespace(

@@ -121,6 +121,12 @@ def _own_features(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**{name: before[name].to_numpy()[at] for name in own})
 
 
+def _oracles(before: DataFrame, after: DataFrame) -> DataFrame:
+    """What the study derives from both models' errors, were they independent."""
+    scaled = before["oracle_error_01_theory"] * after["weak_error_01"] / before["weak_error_01"]
+    return after.assign(oracle_error_01_theory=scaled)
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -130,18 +136,22 @@ DOCTORS: Mapping[str, Doctor] = {
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
+    "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
     "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
     "moniri2025.ridge": Doctor({"student_error": "signal"}),
     "moniri2025.weighted": Doctor({"student_error": "signal"}),
+    "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),
+    "xu2025.posterior_mean": Doctor({"student_error": "constant_error"}),
     "xue2025.features": Doctor({"student_error": "label_power", "student_error_01": 0.9}, _pred_gaps),
     "xue2025.toy": Doctor({"student_error": "signal"}, _pred_gaps),
+    "yao2025.limits": Doctor(_BINARY),
 }
 """By study: what a student has that gives one answer to everything, and the columns of its own."""
 

@@ -7,6 +7,7 @@ here, a claim of one paper beside its study.
 from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
 from w2s.claims.comparisons import by_task, median_over, worst_task
+from w2s.claims.every_setting import each_setting, largest_distance, worst_mean
 from w2s.claims.resampled import LEAST_SEEDS, Interval
 from w2s.claims.sabotage import SABOTAGES, Doctor, overlooked
 from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds, over_share
@@ -25,7 +26,9 @@ __all__ = [
     "below",
     "by_task",
     "decide",
+    "each_setting",
     "hump",
+    "largest_distance",
     "lines_along",
     "median_over",
     "missing",
@@ -38,5 +41,6 @@ __all__ = [
     "untestable",
     "within",
     "worst",
+    "worst_mean",
     "worst_task",
 ]

@@ -20,26 +20,30 @@ from w2s.user_files import is_file_reference, load_from_file
 __all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
-    "predictions": "w2s.studies.predictions.study:PredictionStudy",
-    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
     "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
     "dong2025.features": "w2s.studies.dong2025.features.study:Features",
     "dong2025.regression": "w2s.studies.dong2025.regression.study:Regression",
+    "goel2025.similarity": "w2s.studies.goel2025.similarity.study:Similarity",
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
     "moniri2025.multi_index": "w2s.studies.moniri2025.multi_index.study:MultiIndex",
     "moniri2025.ridge": "w2s.studies.moniri2025.ridge.study:Ridge",
     "moniri2025.weighted": "w2s.studies.moniri2025.weighted.study:Weighted",
+    "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
     "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
+    "xu2025.posterior_mean": "w2s.studies.xu2025.posterior_mean.study:PosteriorMean",
     "xue2025.features": "w2s.studies.xue2025.features.study:Features",
     "xue2025.toy": "w2s.studies.xue2025.toy.study:Toy",
+    "yao2025.limits": "w2s.studies.yao2025.limits.study:Limits",
 }
 
 

@@ -1,0 +1,54 @@
+"""The grids of Yao et al. 2025: every claim is decided as expected, and the numbers are those known before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from sabotaged import faults
+
+import w2s
+from sweeper import launch, load_grid
+from sweeper.review.report import make_report
+from w2s.claims.claim import decide
+from w2s.studies.yao2025.limits.study import Limits
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "yao2025"
+
+
+def launched(name: str, out: Path) -> pd.DataFrame:
+    document = yaml.safe_load((FOLDER / name).read_text())
+    assert launch({**document, "out": str(out)}, executor="inline").exit == 0
+    rows = w2s.load(out)
+    assert set(rows["status"]) == {"ok"}
+    return rows
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return launched("small/all.yaml", tmp_path_factory.mktemp("yao2025") / "small")
+
+
+@pytest.mark.grid
+def test_the_small_grid_decides_every_claim(small: pd.DataFrame) -> None:
+    assert {claim.id: decide(claim, small).outcome for claim in Limits.claims} == {c.id: "holds" for c in Limits.claims}
+
+
+@pytest.mark.grid
+def test_claims_notice_what_they_declare(small: pd.DataFrame) -> None:
+    assert faults("yao2025.limits", Limits.claims, small) == []
+
+
+@pytest.mark.parametrize("name", ["limits.yaml", "small/all.yaml"])
+def test_every_grid_is_read(name: str) -> None:
+    assert load_grid(FOLDER / name).cells > 500
+
+
+@pytest.mark.slow
+def test_the_full_grid(tmp_path: Path) -> None:
+    rows = launched("limits.yaml", tmp_path / "run")
+    assert "fails" not in {decide(claim, rows).outcome for claim in Limits.claims}
+    drawn = {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"}
+    assert drawn == {"steps.png", "bounds.png"}

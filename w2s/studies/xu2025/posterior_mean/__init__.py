@@ -1,0 +1,1 @@
+"""Students of several bootstrapped teachers, and the mean of these teachers."""
