@@ -20,6 +20,8 @@ from w2s.user_files import is_file_reference, load_from_file
 __all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
@@ -35,8 +37,6 @@ BUILTIN: Mapping[str, str] = {
     "moniri2025.weighted": "w2s.studies.moniri2025.weighted.study:Weighted",
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
-    "predictions": "w2s.studies.predictions.study:PredictionStudy",
-    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
     "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
