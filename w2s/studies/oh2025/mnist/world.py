@@ -38,9 +38,7 @@ class DigitWorld:
     def errors(self, role: str, n: int, teacher: Array, filters: Array, level: Level) -> tuple[Array, Array, Array]:
         """Compute errors on images that no network was trained on."""
         xp = self._backend.xp
-        if (role, n) not in self._new:
-            self._new[role, n] = balanced_digits(self._digits, role, self._seed, n, self._backend)
-        new = self._new[role, n]
+        new = self._of(role, n)
         readers = xp.concatenate([teacher[None], filters])
         seen = (new.rows @ readers.T) * self._backend.asarray(self.factors(new, level))[:, None]
         seen = seen.reshape(len(TYPES), n, 3, len(readers))
@@ -57,5 +55,19 @@ class DigitWorld:
         return wrong, weak_wrong, unequal
 
     def extras(self, teacher: Array, filters: Array, level: Level) -> dict[str, float]:  # noqa: ARG002
-        """Return nothing: there is no closed form of images."""
-        return {}
+        """Compute how far the teacher's answers to hard digits are a rule of digit and contrast: 0 for coins, 1 for a rule.
+
+        That is the share of right answers at one contrast less that at the other, for the digit where they differ most.
+        """
+        new = self._of("test", level["n_test"])
+        says = self._backend.to_numpy(new.rows @ teacher) * self.factors(new, level)
+        hard = new.types == TYPES.index("hard")
+        right = (says[new.members[hard]].sum(axis=1) >= 0) == (new.labels[hard] > 0)
+        place = np.arange(len(right))
+        shares = [right[place % 4 == part].mean() for part in range(4)]  # label +, label - at s = +1, then both at s = -1
+        return {"weak_rule": float(max(abs(shares[0] - shares[2]), abs(shares[1] - shares[3])))}
+
+    def _of(self, role: str, n: int) -> DigitExamples:
+        if (role, n) not in self._new:
+            self._new[role, n] = balanced_digits(self._digits, role, self._seed, n, self._backend)
+        return self._new[role, n]

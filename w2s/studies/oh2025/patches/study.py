@@ -29,7 +29,7 @@ from w2s.summary.population import SeedsDraw
 from w2s.theory import oh2025 as theory
 from w2s_kernels import Backend
 
-__all__ = ["COLUMNS", "Patches", "PatchesCell", "StudentCell"]
+__all__ = ["COLUMNS", "READ", "Patches", "PatchesCell", "StudentCell"]
 
 COLUMNS: Mapping[str, str] = dict.fromkeys(
     (
@@ -53,7 +53,8 @@ _DRAWS: tuple[str, Kind] = ("samples: noise patches", "normals")
 _TEACHERS: tuple[str, Kind] = ("teachers: gradient descent", "descent")
 _STUDENTS: tuple[str, Kind] = ("students and ceilings: gradient descent", "descent")
 _TESTS: tuple[str, Kind] = ("errors on new inputs", "elementwise")
-_READ = 12.0  # operations on a product of a test input with a filter, besides the product
+READ = 12.0
+"""Operations on a product of a test input with a filter, besides the product."""
 
 
 class StudentCell(Cell):
@@ -166,9 +167,15 @@ class Patches(Study):
             work = sum(batch.flops for batch in group.values())
             kept = ("n_transfer", "rate") if name is _TEACHERS else ("step",)
             pieces.append(Piece(*name, seeds * count, seeds * work, kept, "steps are kept on the way", order))
-        tested = sum(_test_flops(level) for level in levels)
+        tested = sum(self.test_flops(level) for level in levels)
         pieces.append(Piece(*_TESTS, seeds * len(levels), seeds * tested, (), "", float(max(map(filters_of, levels)))))
         return pieces
+
+    def test_flops(self, level: Mapping[str, Any]) -> float:
+        """Count the operations of testing one cell of one seed."""
+        filters = filters_of(level) + 1.0
+        inputs = len(TYPES) * 2.0 * float(2 * level["n_test"] + level["n_validation"])
+        return inputs * filters * (2.0 * filters + READ) + 2.0 * filters**2 * float(level["d"])
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: seed by seed, the networks of a sample side by side."""
@@ -199,9 +206,3 @@ def _bytes(batch: Batch) -> float:
     rows, d, width = batch.rows, float(batch.level[DATA[0]]), float(batch.filters * len(batch.networks))
     kept = min(MOST_KEPT, width * d * len(batch.steps))
     return 8.0 * (4.0 * rows * d + (2.0 * rows**2 if batch.span else 0.0) + 4.0 * rows * width + 2.0 * kept)
-
-
-def _test_flops(level: Mapping[str, Any]) -> float:
-    filters = filters_of(level) + 1.0
-    inputs = len(TYPES) * 2.0 * float(2 * level["n_test"] + level["n_validation"])
-    return inputs * filters * (2.0 * filters + _READ) + 2.0 * filters**2 * float(level["d"])
