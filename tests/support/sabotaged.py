@@ -112,7 +112,10 @@ def _digits(before: DataFrame, after: DataFrame) -> DataFrame:
     taught = after["weak_error"].equals(before["student_error"])
     times = after["weak_error"] / before["weak_error"]
     kinds = ("easy", "hard", "both")
-    found = {f"weak_error_{kind}": before[f"student_error_{kind}"] if taught else before[f"weak_error_{kind}"] * times for kind in kinds}
+    found = {
+        f"weak_error_{kind}": before[f"student_error_{kind}"] if taught else before[f"weak_error_{kind}"] * times
+        for kind in kinds
+    }
     return _patches(before, after).assign(**found)
 
 

@@ -3,12 +3,14 @@
 An input of label +1 may hold a 0 (easy) and a 1 (hard), one of label -1 a 9 and a 7. A hard digit is multiplied with s = +1 or
 -1, so half of all hard digits have the answer of any linear reader that the other half have not.
 
-Images are averaged over squares of 2 x 2 pixels, lose their mean over all digits and are scaled to norm 1. Hard images lose before
-that what they have along the mean images of the two easy digits, as hard signals are orthogonal to easy ones in the paper's law.
+Images are averaged over squares of 2 x 2 pixels, lose their mean over all digits and are scaled to norm 1. Before that, hard
+images lose what they have along the mean images of the two easy digits: in the paper's law, too, hard signals are orthogonal to
+easy ones.
 
-Source: Oh, Song and Yun 2025, arXiv 2510.24812, have such an experiment; all of the construction is a choice of ours. The hard
-digits are, of all pairs with nearly orthogonal means (cosine below 0.1), the one whose weaker mean is strongest, and the easy ones
-the two of the others whose means are farthest apart. Files are in the idx format of MNIST, gzip or not.
+Source: Oh, Song and Yun 2025, arXiv 2510.24812, have such an experiment; all of the construction is a choice of ours. A rule
+about mean images of centred images of norm 1 chose the digits. The hard ones are, of all pairs with a cosine below 0.1, the one
+whose weaker mean is strongest; the easy ones are those two of the others that are farthest apart. Files are in the idx format
+of MNIST, gzip or not.
 """
 
 from __future__ import annotations
@@ -90,7 +92,9 @@ def balanced_digits(digits: Digits, role: str, seed: int, n: int, backend: Backe
     return _examples(digits, role, seed, types, place % 2, 1.0 - 2.0 * (place // 2 % 2), backend)
 
 
-def _examples(digits: Digits, role: str, seed: int, types: Whole, label: Whole, sign: Matrix, backend: Backend) -> DigitExamples:
+def _examples(
+    digits: Digits, role: str, seed: int, types: Whole, label: Whole, sign: Matrix, backend: Backend
+) -> DigitExamples:
     n = len(types)
     noise = backend.to_numpy(normals(stream("oh2025", "digits", role, "noise", seed=seed), 2 * n, digits.pixels, backend))
     rows = np.empty((n, 3, digits.pixels))

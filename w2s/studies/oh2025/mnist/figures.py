@@ -28,7 +28,8 @@ def _draw_bridges(table: DataFrame) -> Canvas | None:
     shown = rows.assign(hard=1.0 - rows["student_error_hard"], weak=1.0 - rows["weak_error_hard"])
     for color, (share, part) in zip(figures.COLORS, shown.groupby("p_both"), strict=False):
         line = summarize(part, by=["step"], metrics=["hard"])
-        figures.band(ax, line["step"], line["hard"], line["hard_low"], line["hard_high"], color=color, label=f"student, {share:g}")
+        curve = (line[name] for name in ("step", "hard", "hard_low", "hard_high"))
+        figures.band(ax, *curve, color=color, label=f"student, {share:g}")
     ax.axhline(shown["weak"].mean(), color="#555555", linestyle="--", linewidth=1.2, label="teacher, mean of all")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")

@@ -38,8 +38,8 @@ FIELDS = (*DATA, *_SIZES, *TEACHER, "n_transfer", *STUDENT, "step", "n_test", "n
 class Batch:
     """Networks on one set of patches: ``networks`` (their settings) and the ``steps`` at which they are kept, ascending.
 
-    ``level`` has the fields of the data and what all networks have in common. It says under ``own_patches`` whether no two examples
-    share a patch.
+    ``level`` has the fields of the data and what all networks have in common; ``own_patches`` is true there where no two
+    examples share a patch.
     """
 
     level: Level
