@@ -83,7 +83,7 @@ def test_the_digits_decide_every_claim(tmp_path: Path) -> None:
         claim.id: "fails" if claim.id == "labels_are_corrected" else "holds" for claim in claims
     }
     assert faults("oh2025.mnist", claims, rows) == []
-    assert {path.name for path in make_report(tmp_path / "small") if path.suffix == ".png"} == {"steps.png", "bridges.png"}
+    assert {path.name for path in make_report(tmp_path / "small") if path.suffix == ".png"} == {"steps.png"}
     means = rows[rows["p_both"] > 0].groupby("step").mean(numeric_only=True)
     assert means["label_correction"].idxmax() in (3, 5, 10)
     assert means["train_fit"].idxmax() == means["student_error_hard"].idxmax() == 240
@@ -95,7 +95,7 @@ def test_without_the_digits_a_plan_says_how_to_get_them(monkeypatch: pytest.Monk
     with pytest.raises(GridError, match="export W2S_DATA="):
         load_grid(ROOT / "oh2025/small/mnist.yaml")
     monkeypatch.setenv("W2S_DATA", str(tmp_path))
-    with pytest.raises(GridError, match=r"mnist_t10k/t10k-images-idx3-ubyte\.gz not found"):
+    with pytest.raises(GridError, match=r"mnist_t10k/t10k-images-idx3-ubyte\.gz: not found"):
         load_grid(ROOT / "oh2025/small/mnist.yaml")
 
 

@@ -143,19 +143,23 @@ class Patches(Study):
         """List what the cells of a block are, but for their seeds."""
         return asked_levels(block, *self.fields)
 
+    def accounted(self, block: Block) -> list[Mapping[str, Any]]:
+        """List the levels as an account needs them."""
+        return self.levels(block)
+
     def world(self, level: Mapping[str, Any], seed: int, backend: Backend) -> World:  # noqa: ARG002
         """Return where the inputs of a seed come from."""
         return Gaussian(seed, backend)
 
     def cost(self, block: Block) -> Cost:
         """Add up the pieces, and count the bytes of patches, of products with them and of the weights that are kept."""
-        groups = batches(self.levels(block))
+        groups = batches(self.accounted(block))
         held = max(_bytes(batch) for group in groups for batch in group.values())
         return Cost(sum(piece.flops for piece in self.pieces(block)), held + 400.0 * block.size)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List samples, teachers, students and tests; a seed's networks on one sample are trained together."""
-        levels, seeds = self.levels(block), float(len(block.values("seed")))
+        levels, seeds = self.accounted(block), float(len(block.values("seed")))
         teachers, students = batches(levels)
         both = (*teachers.values(), *students.values())
         order = float(max(batch.rows for batch in both))
