@@ -89,7 +89,7 @@ def balanced_digits(digits: Digits, role: str, seed: int, n: int, backend: Backe
     """
     place = np.tile(np.arange(n), len(TYPES))
     types = np.repeat([TYPES.index(name) for name in TYPES], n)
-    return _examples(digits, role, seed, types, place % 2, 1.0 - 2.0 * (place // 2 % 2), backend)
+    return _examples(digits, role, seed, types, place % 2, np.where(place // 2 % 2, -1.0, 1.0), backend)
 
 
 def _examples(
@@ -109,7 +109,7 @@ def _examples(
         rows[chosen, slot] = shown * (sign[chosen, None] if kind else 1.0)
         kinds[chosen, slot] = kind
     flat = backend.asarray(rows.reshape(3 * n, -1))
-    return DigitExamples(flat, np.arange(3 * n).reshape(n, 3), 1.0 - 2.0 * label, types, kinds.reshape(-1))
+    return DigitExamples(flat, np.arange(3 * n).reshape(n, 3), np.where(label, -1.0, 1.0), types, kinds.reshape(-1))
 
 
 def _pool(digits: Digits, digit: int, role: str, seed: int) -> Whole:

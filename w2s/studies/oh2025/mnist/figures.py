@@ -30,7 +30,7 @@ def _draw_bridges(table: DataFrame) -> Canvas | None:
         line = summarize(part, by=["step"], metrics=["hard"])
         curve = (line[name] for name in ("step", "hard", "hard_low", "hard_high"))
         figures.band(ax, *curve, color=color, label=f"student, {share:g}")
-    ax.axhline(shown["weak"].mean(), color="#555555", linestyle="--", linewidth=1.2, label="teacher, mean of all")
+    ax.axhline(shown["weak"].mean(), color="#555555", linestyle="--", linewidth=1.2, label="teacher")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylim(0.38, 1.02)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
-from w2s.contract.study import Cost
+from w2s.contract.study import Cost, Rule
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.laws.digit_patches import load_digits
@@ -58,7 +58,7 @@ class Mnist(Patches):
         **{name: kind for name, kind in COLUMNS.items() if name not in _CLOSED},
         "weak_rule": "double",
     }
-    rules = Patches.rules[:1]
+    rules: ClassVar[tuple[Rule, ...]] = Patches.rules[:1]
     figures = FIGURES
     claims = CLAIMS
     fields: ClassVar[tuple[str, ...]] = (*_FILES, *(name for name in FIELDS if name != "d"))
@@ -109,7 +109,7 @@ class Mnist(Patches):
     def test_flops(self, level: Level) -> float:
         """Count the operations of reading every patch of the test inputs."""
         student = _tested(level) + 3.0 * len(TYPES) * level["n_test"]  # the ceiling reads the test inputs too
-        return student * (filters_of(level) + 1.0) * (2.0 * float(level["d"]) + READ)
+        return float(student * (filters_of(level) + 1.0) * (2.0 * float(level["d"]) + READ))
 
     def indices(self, block: Block) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Return nothing: the regimes are those of Gaussian noise."""

@@ -109,7 +109,7 @@ class Patches(Study):
     summary = "Oh et al. 2025: ReLU networks learn from a linear teacher what it cannot read, and forget it (0-1 errors)"
     shares: ClassVar[tuple[str, ...]] = ("step", "n_test", "n_validation", "rate", "init", "nu", "mu", "sigma", "n_transfer")
     columns: ClassVar[Mapping[str, str]] = COLUMNS
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("p_hard", "p_both"),
             lambda hard, both: ~(hard + both > 1.0 + 1e-12),
