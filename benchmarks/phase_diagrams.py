@@ -1,7 +1,7 @@
 """Closed forms of a phase diagram in one call, against a plain loop over its points.
 
 A million pairs of ridges: errors of teacher and student of `w2s.theory.moniri2025.ridge`, of isotropic inputs, and those of
-`w2s.theory.moniri2025_spectra.general` for 300 eigenvalues, where effective ridges are found once for each row and column. The
+`w2s.theory.moniri2025.spectra.general` for 300 eigenvalues, where effective ridges are found once for each row and column. The
 loop calls the same function for one point at a time, on as many points as it does in about a second, and is scaled up. Bars:
 5 s of processor time for each diagram, and 100 times as fast as the loop. One thread.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from _timing import interleaved, options, quartiles, save, show_sides, verdict
 from threadpoolctl import threadpool_limits
 
-from w2s.theory import moniri2025, moniri2025_spectra
+from w2s.theory import moniri2025
 
 BAR_SECONDS, BAR_RATIO = 5.0, 100.0
 
@@ -32,7 +32,7 @@ def diagrams(side: int, d: int, points: int) -> dict[str, tuple[Callable[[], Any
         return moniri2025.ridge(0.5, 0.5, teacher, student, 1.0, 0.5)
 
     def general(teacher: Any, student: Any) -> Any:
-        return moniri2025_spectra.general(levels, power, 2 * d, d // 2, teacher, student, 0.5)
+        return moniri2025.general(levels, power, 2 * d, d // 2, teacher, student, 0.5)
 
     found = {}
     for name, form in (("isotropic", flat), ("general", general)):

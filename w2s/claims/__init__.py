@@ -7,10 +7,10 @@ here, a claim of one paper beside its study.
 from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Outcome, Verdict, above, below, decide, missing, untestable, within, worst
 from w2s.claims.comparisons import by_task, median_over, worst_task
-from w2s.claims.every_setting import each_setting, largest_distance, worst_mean
 from w2s.claims.resampled import LEAST_SEEDS, Interval
 from w2s.claims.sabotage import SABOTAGES, Doctor, overlooked
 from w2s.claims.seed_intervals import LEVEL, over_means, over_seeds, over_share
+from w2s.claims.settings import each_setting, largest_distance, worst_mean, worst_setting
 from w2s.claims.trends import hump, lines_along, steps
 
 __all__ = [
@@ -42,5 +42,6 @@ __all__ = [
     "within",
     "worst",
     "worst_mean",
+    "worst_setting",
     "worst_task",
 ]

@@ -15,7 +15,7 @@ from w2s.contract.cells import cell_fields
 from w2s.studies.moniri2025.limits import crossing
 from w2s.studies.registry import find_study
 from w2s.theory import moniri2025 as theory
-from w2s.theory import moniri2025_spectra as spectra
+from w2s.theory.moniri2025 import spectra
 
 SEEDS = 48
 CLAIMS = {

@@ -15,7 +15,7 @@ import pytest
 from w2s.studies.moniri2025 import ridge_fits as fits
 from w2s.studies.moniri2025.ridge_block import FINITE_SIZE, power_law
 from w2s.studies.moniri2025.ridge_fits import Law
-from w2s.theory import moniri2025_spectra as theory
+from w2s.theory.moniri2025 import spectra as theory
 from w2s_kernels import choose
 
 Matrix = npt.NDArray[np.float64]

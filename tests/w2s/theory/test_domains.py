@@ -16,12 +16,21 @@ import pytest
 from w2s import theory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-PAPERS = [module.name for module in pkgutil.iter_modules(theory.__path__)]
+PAPERS = [
+    module.name.removeprefix("w2s.theory.")
+    for module in pkgutil.walk_packages(theory.__path__, "w2s.theory.")
+    if not module.ispkg
+]
 ON_MATRICES = {
     "charikar2024": {"residual", "projection_gap"},
     "dong2025": {"target_products", "errors"},
 }
 """Functions of matrices, geometries or tables of fields, which their own tests try."""
+
+
+def module_of(paper: str) -> Any:
+    """The tests of a paper's module."""
+    return importlib.import_module(f"test_theory_{paper.replace('.', '_')}")
 
 
 def functions(paper: str) -> Mapping[str, Callable[..., Any]]:
@@ -33,13 +42,13 @@ def functions(paper: str) -> Mapping[str, Callable[..., Any]]:
 
 def cases(paper: str) -> Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """By function: arguments inside its domain and arguments outside it."""
-    found: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = importlib.import_module(f"test_theory_{paper}").DOMAINS
+    found: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = module_of(paper).DOMAINS
     return found
 
 
 def matrices(paper: str) -> set[str]:
     """The functions of a paper that take matrices."""
-    own = getattr(importlib.import_module(f"test_theory_{paper}"), "ON_MATRICES", ())
+    own = getattr(module_of(paper), "ON_MATRICES", ())
     return ON_MATRICES.get(paper, set()) | set(own)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from w2s.theory import moniri2025 as isotropic
-from w2s.theory import moniri2025_spectra as theory
+from w2s.theory.moniri2025 import spectra as theory
 
 LEVELS, POWER = np.array([2.0, 1.0, 0.5]), np.array([0.3, 0.2, 0.1])
 WEIGHTS = np.array([0.5, 1.0, 2.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from w2s.theory import moniri2025_spikes as theory
+from w2s.theory.moniri2025 import spikes as theory
 
 DOMAINS: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
     "gradient_alignment": ((0.5, 1.0, 0.25), (1.5, 1.0, 0.25)),

@@ -20,7 +20,7 @@ from w2s.studies.fields import occurring
 from w2s.studies.moniri2025 import ridge_fits as fits
 from w2s.studies.moniri2025.ridge_fits import Design, Law
 from w2s.theory import moniri2025 as theory
-from w2s.theory import moniri2025_spectra as spectra
+from w2s.theory.moniri2025 import spectra
 from w2s_kernels import Backend, flops
 
 __all__ = ["COLUMNS", "FINITE_SIZE", "RidgeKind", "block_cost", "block_pieces", "power_law", "solve_block"]

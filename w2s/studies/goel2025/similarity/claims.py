@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, within, worst
-from w2s.claims.every_setting import each_setting, worst_mean
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_means
+from w2s.claims.settings import each_setting, worst_mean
 from w2s.claims.trends import lines_along
 from w2s.measure.scales import CORRELATION
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, ONE_FACTOR, TEACHER_AVERAGED
+from w2s.claims.settings import largest_distance
 from w2s.studies.medvedev2025.random_features.stopping_curves import curves_of, groups, stopped
 from w2s.theory import medvedev2025 as theory
 
@@ -138,14 +139,8 @@ def _endless(table: DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray((table["time"] == np.inf) | (table["ridge"] == 0))
 
 
-def _largest(name: str, differences: object, limits: Thresholds, table: DataFrame) -> Verdict:
-    """Judge the largest of some distances that an identity says are zero, against the tolerance of rounding."""
-    found = np.abs(np.asarray(differences, dtype=np.float64))
-    found = found[~np.isnan(found)]
-    if not len(found):
-        return untestable(f"no row has a {name}")
-    value = float(found.max())
-    return below(f"largest {name} of {len(found):,} rows", value, (value, value), limits["most"], table["seed"].nunique())
+def _largest(name: str, differences: npt.ArrayLike, limits: Thresholds, table: DataFrame) -> Verdict:
+    return largest_distance(name, differences, limits["most"], table["seed"].nunique())
 
 
 def _never_below(table: DataFrame, limits: Thresholds) -> Verdict:

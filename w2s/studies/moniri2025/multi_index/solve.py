@@ -14,7 +14,7 @@ from w2s.sharing.results import Results
 from w2s.studies.fields import occurring
 from w2s.studies.moniri2025.multi_index import networks as nets
 from w2s.studies.moniri2025.multi_index.networks import Layer, Target
-from w2s.theory import moniri2025_spikes as theory
+from w2s.theory.moniri2025 import spikes as theory
 from w2s_kernels import Backend, joint_risk
 from w2s_kernels.backend import Array
 

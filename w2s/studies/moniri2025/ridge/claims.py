@@ -17,7 +17,7 @@ from w2s.claims.sabotage import SABOTAGES
 from w2s.claims.seed_intervals import over_means
 from w2s.studies.moniri2025.limits import AGREEMENT, AGREEMENT_BASIS, agreement, crossing, pivot, signed_gains
 from w2s.theory import moniri2025 as theory
-from w2s.theory import moniri2025_spectra as spectra
+from w2s.theory.moniri2025 import spectra
 
 if TYPE_CHECKING:
     from pandas import DataFrame

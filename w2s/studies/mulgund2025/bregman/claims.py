@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
-from w2s.claims.every_setting import largest_distance, worst_mean
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_means
+from w2s.claims.settings import largest_distance, worst_mean
 from w2s.summary import columns
 
 if TYPE_CHECKING:

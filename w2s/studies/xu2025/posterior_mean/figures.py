@@ -28,7 +28,8 @@ def _ratios(rows: DataFrame, by: str) -> DataFrame:
 
 def _draw_teachers(table: DataFrame) -> Canvas | None:
     """Draw gain / misfit beside fresh teachers against the number of teachers, a panel per task; dashed: (B - 1)/(B + 1)."""
-    rows = table[(table["beside"] == "fresh") & (table["d_strong"] == table["d_strong"].max())]
+    rows = table[table["beside"] == "fresh"]
+    rows = rows[rows["d_strong"] == rows.groupby("d_strong")["teachers"].nunique().idxmax()] if len(rows) else rows
     tasks = [task for task in ("regression", "classification") if rows[rows["task"] == task]["teachers"].nunique() >= 3]
     if not tasks:
         return None
@@ -38,8 +39,8 @@ def _draw_teachers(table: DataFrame) -> Canvas | None:
         for color, student in zip(figures.COLORS, _STUDENTS, strict=False):
             part = rows[(rows["task"] == task) & (rows["student"] == student)]
             line = _ratios(part, "teachers")
-            style = {"linestyle": "none", "fillstyle": "none"} if student == "mean" else {}
-            ax.plot(line["teachers"], line["ratio"], "o-", **{"color": color, "markersize": 5, "label": student} | style)
+            form, fill = ("o", "none") if student == "mean" else ("o-", "full")
+            ax.plot(line["teachers"], line["ratio"], form, color=color, markersize=5, fillstyle=fill, label=student)
         counts = np.geomspace(1, rows["teachers"].max(), 80)
         ax.plot(counts, theory.fresh_teacher_ratio(counts), "--", color="#555555", label="(B - 1)/(B + 1)")
         figures.level(ax, 1.0)

@@ -13,8 +13,9 @@ import numpy as np
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, within, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED
+from w2s.claims.settings import largest_distance
 from w2s.studies.xue2025.orders import Ladder, ladders, rank_correlation
-from w2s.studies.xue2025.settings import each_ratio, largest
+from w2s.studies.xue2025.settings import each_ratio
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,7 +88,8 @@ def _below_bound(table: DataFrame, limits: Thresholds) -> Verdict:
 
 def _identity(table: DataFrame, limits: Thresholds) -> Verdict:
     difference = table["same_sample_gap"] - table["pred_gap_full_theory"]
-    return largest(table, "distance of the gap on one sample from the formula", difference, limits["most"])
+    name = "distance of the gap on one sample from the formula"
+    return largest_distance(name, difference, limits["most"], table["seed"].nunique())
 
 
 def _by_width(table: DataFrame) -> list[Ladder]:

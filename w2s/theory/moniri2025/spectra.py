@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from w2s.theory.moniri2025 import Errors
+from w2s.theory.moniri2025.isotropic import Errors
 
 __all__ = ["effective_ridge", "general", "variance_share", "weighted"]
 

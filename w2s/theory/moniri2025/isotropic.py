@@ -10,7 +10,7 @@ Marchenko and Pastur, and everything is made of m = E 1/(s + l), with D = sqrt((
     spread  E s/(s + l)^2 = passed/D     held twice  l^2 E 1/(s + l)^2 = l m (l + gamma l m)/D
 
 Every form is one in which nothing cancels. The formulas are derived from the model that the paper describes; general
-covariances and weighted penalties are in :mod:`w2s.theory.moniri2025_spectra`. Finite d deviates by O(1/d).
+covariances and weighted penalties are in :mod:`w2s.theory.moniri2025.spectra`. Finite d deviates by O(1/d).
 """
 
 from __future__ import annotations

@@ -1,0 +1,31 @@
+"""Every grid of the project can be planned: its cells, what blocks share, what it costs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sweeper import load_grid, make_plan
+from sweeper.cli.show.plan import print_plan
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+WITH_MODELS = {"burns2023/finetunes.yaml", "burns2023/nlp.yaml", "burns2023/probes.yaml", "xue2025/text.yaml"}
+"""Grids of language models that no extra of the package installs."""
+WITH_DATA = ("burns2023", "molecules", "features_text", "mnist")
+"""Words in the names of grids whose data sets are found through W2S_DATA."""
+
+
+def grids() -> list[str]:
+    names = (path.relative_to(CONFIGS).as_posix() for path in sorted(CONFIGS.rglob("*.yaml")))
+    return [name for name in names if name not in WITH_MODELS]
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("name", grids())
+def test_it_can_be_planned(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if "W2S_DATA" not in os.environ and any(part in name for part in WITH_DATA):
+        pytest.skip("needs the data sets that W2S_DATA names")
+    print_plan(make_plan(load_grid(CONFIGS / name)))
+    assert "nominal operations" in capsys.readouterr().out
