@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from w2s.claims.claim import decide
 from w2s.contract.cells import cell_fields
@@ -98,3 +99,16 @@ def test_no_bridge_needs_students_without_bridges() -> None:
 
 def test_only_what_the_theorem_says_of_all_labels_fails_here() -> None:
     assert [name for name, claim in CLAIMS.items() if claim.expected != "holds"] == ["labels_are_corrected"]
+
+
+def test_figures_show_the_most_bridges_and_every_share() -> None:
+    shares = [table(p_both=share, ceiling_error=0.01, train_fit=0.9, train_accuracy=0.9) for share in (0.0, 0.2, 0.6)]
+    rows = pd.concat(shares, ignore_index=True)
+    rows.attrs = shares[0].attrs
+    steps, bridges = (figure.draw(rows) for figure in Mnist.figures)
+    assert steps is not None
+    assert bridges is not None
+    assert "p_both = 0.6" in " ".join(text.get_text() for text in steps.findobj(Text))
+    labels = [text.get_text() for text in bridges.axes[0].get_legend().get_texts()]
+    assert labels == ["student, 0", "student, 0.2", "student, 0.6", "teacher"]
+    assert Mnist.figures[1].draw(shares[0]) is None
