@@ -11,9 +11,10 @@ import yaml
 from sabotaged import faults
 
 import w2s
-from sweeper import launch, load_grid
+from sweeper import GridError, launch, load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
+from w2s.files.datafile import data_folders
 from w2s.studies.registry import find_study
 
 ROOT = Path(__file__).resolve().parent.parent.parent / "configs"
@@ -64,12 +65,48 @@ def known_numbers(rows: pd.DataFrame) -> None:
     assert (scarce["label_correction"] < 0.01).all()
 
 
+NEEDS_DIGITS = {"oh2025/mnist.yaml", "oh2025/mnist_sizes.yaml", "oh2025/small/mnist.yaml"}
+
+
+def needs_digits() -> None:
+    if not any((folder / "mnist_t10k" / "t10k-images-idx3-ubyte.gz").exists() for folder in data_folders()):
+        pytest.skip("needs mnist_t10k in a folder named in W2S_DATA")
+
+
+@pytest.mark.grid
+@pytest.mark.data
+def test_the_digits_decide_every_claim(tmp_path: Path) -> None:
+    needs_digits()
+    rows = launched(document("oh2025/small/mnist.yaml"), tmp_path / "small")
+    claims = find_study("oh2025.mnist").claims
+    assert {claim.id: decide(claim, rows).outcome for claim in claims} == {
+        claim.id: "fails" if claim.id == "labels_are_corrected" else "holds" for claim in claims
+    }
+    assert faults("oh2025.mnist", claims, rows) == []
+    assert {path.name for path in make_report(tmp_path / "small") if path.suffix == ".png"} == {"steps.png"}
+    means = rows[rows["p_both"] > 0].groupby("step").mean(numeric_only=True)
+    assert means["label_correction"].idxmax() in (3, 5, 10)
+    assert means["train_fit"].idxmax() == means["student_error_hard"].idxmax() == 240
+    assert means["ceiling_error"].is_monotonic_decreasing
+
+
+def test_without_the_digits_a_plan_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("W2S_DATA", raising=False)
+    with pytest.raises(GridError, match="export W2S_DATA="):
+        load_grid(ROOT / "oh2025/small/mnist.yaml")
+    monkeypatch.setenv("W2S_DATA", str(tmp_path))
+    with pytest.raises(GridError, match=r"mnist_t10k/t10k-images-idx3-ubyte\.gz: not found"):
+        load_grid(ROOT / "oh2025/small/mnist.yaml")
+
+
 def grids() -> list[str]:
     return [str(path.relative_to(ROOT)) for paper in PAPERS for path in sorted((ROOT / paper).rglob("*.yaml"))]
 
 
 @pytest.mark.parametrize("name", grids())
 def test_every_grid_is_read(name: str) -> None:
+    if name in NEEDS_DIGITS:
+        needs_digits()
     assert load_grid(ROOT / name).cells >= 64
 
 

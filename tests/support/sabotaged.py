@@ -107,6 +107,18 @@ def _patches(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**found)
 
 
+def _digits(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Errors by type of a teacher that is someone else: the student's where it has the student's, else as many times more."""
+    taught = after["weak_error"].equals(before["student_error"])
+    times = after["weak_error"] / before["weak_error"]
+    kinds = ("easy", "hard", "both")
+    found = {
+        f"weak_error_{kind}": before[f"student_error_{kind}"] if taught else before[f"weak_error_{kind}"] * times
+        for kind in kinds
+    }
+    return _patches(before, after).assign(**found)
+
+
 def _own_features(before: DataFrame, after: DataFrame) -> DataFrame:
     """Where a student has another row's error it is that row's student; where it has its teacher's, it is the teacher."""
     errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
@@ -144,6 +156,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "moniri2025.ridge": Doctor({"student_error": "signal"}),
     "moniri2025.weighted": Doctor({"student_error": "signal"}),
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
+    "oh2025.mnist": Doctor({"student_error": 0.5}, _digits),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),

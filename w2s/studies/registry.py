@@ -36,6 +36,7 @@ BUILTIN: Mapping[str, str] = {
     "moniri2025.ridge": "w2s.studies.moniri2025.ridge.study:Ridge",
     "moniri2025.weighted": "w2s.studies.moniri2025.weighted.study:Weighted",
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
+    "oh2025.mnist": "w2s.studies.oh2025.mnist.study:Mnist",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
     "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",

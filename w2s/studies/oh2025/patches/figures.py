@@ -30,8 +30,9 @@ _TRAIN = (
 
 
 def _draw_steps(table: DataFrame) -> Canvas | None:
-    """Draw accuracies on new inputs and on the training examples along the steps of one setting."""
-    rows, held = fullest(table[(table["student"] == "relu") & (table["step"] > 0)], ("step",))
+    """Draw accuracies on new inputs and on the training examples along the steps of one setting, with the most bridges."""
+    asked = table[(table["student"] == "relu") & (table["step"] > 0)]
+    rows, held = fullest(asked[asked["p_both"] == asked["p_both"].max()], ("step",))
     if rows["step"].nunique() < 5:
         return None
     figure = figures.canvas(9.6, 3.9)
@@ -50,6 +51,8 @@ def _draw_steps(table: DataFrame) -> Canvas | None:
     left.set_ylabel("share of right answers", fontsize=9)
     for ax, place in ((left, "lower right"), (right, "lower left")):
         ax.legend(fontsize=7.5, frameon=False, loc=place)
+    if asked["p_both"].nunique() > 1:
+        held = ", ".join(filter(None, (f"p_both = {rows['p_both'].iloc[0]:g}", held)))
     heading_over_seeds(figure, "early correction, then overtraining", rows, "{seeds}", _BAND, _short(held))
     return figure
 

@@ -38,7 +38,8 @@ FIELDS = (*DATA, *_SIZES, *TEACHER, "n_transfer", *STUDENT, "step", "n_test", "n
 class Batch:
     """Networks on one set of patches: ``networks`` (their settings) and the ``steps`` at which they are kept, ascending.
 
-    ``level`` has the fields of the data, the size of the sample under ``n`` and what all networks have in common.
+    ``level`` has the fields of the data and what all networks have in common; ``own_patches`` is true there where no two
+    examples share a patch.
     """
 
     level: Level
@@ -49,8 +50,8 @@ class Batch:
 
     @property
     def rows(self) -> float:
-        """Estimate the patches: signals, and two of noise in an example, one where it has both signals."""
-        return SHARED + float(self.n * (2.0 - self.level["p_both"]))
+        """Estimate the patches: signals, and two of noise in an example, one where it has both signals; or three of its own."""
+        return 3.0 * self.n if self.level.get("own_patches") else SHARED + float(self.n * (2.0 - self.level["p_both"]))
 
     @property
     def span(self) -> bool:

@@ -23,12 +23,13 @@ from w2s.studies.fields import asked_levels, occurring
 from w2s.studies.oh2025.patches.claims import CLAIMS
 from w2s.studies.oh2025.patches.figures import FIGURES
 from w2s.studies.oh2025.patches.networks import DATA, FIELDS, Batch, batches, filters_of
-from w2s.studies.oh2025.patches.solve import MOST_KEPT, solve_levels
+from w2s.studies.oh2025.patches.solve import MOST_KEPT, World, solve_levels
+from w2s.studies.oh2025.patches.world import Gaussian
 from w2s.summary.population import SeedsDraw
 from w2s.theory import oh2025 as theory
 from w2s_kernels import Backend
 
-__all__ = ["COLUMNS", "Patches", "PatchesCell"]
+__all__ = ["COLUMNS", "READ", "Patches", "PatchesCell", "StudentCell"]
 
 COLUMNS: Mapping[str, str] = dict.fromkeys(
     (
@@ -52,13 +53,13 @@ _DRAWS: tuple[str, Kind] = ("samples: noise patches", "normals")
 _TEACHERS: tuple[str, Kind] = ("teachers: gradient descent", "descent")
 _STUDENTS: tuple[str, Kind] = ("students and ceilings: gradient descent", "descent")
 _TESTS: tuple[str, Kind] = ("errors on new inputs", "elementwise")
-_READ = 12.0  # operations on a product of a test input with a filter, besides the product
+READ = 12.0
+"""Operations on a product of a test input with a filter, besides the product."""
 
 
-class PatchesCell(Cell):
+class StudentCell(Cell):
     """One student at one step. The ceiling is the same student, at the same step, trained on the true labels."""
 
-    d: int = field(description="dimension of a patch; the four signals are orthogonal axes", unit="features", ge=8, le=2**20)
     p_hard: float = field(0.3, description="share of inputs with the hard signal only", ge=0, le=1)
     p_both: float = field(0.4, description="share of inputs with both signals; the others have the easy one only", ge=0, le=1)
     mu: float = field(description="size of the easy signal", unit="norm", gt=0)
@@ -92,6 +93,12 @@ class PatchesCell(Cell):
     )
 
 
+class PatchesCell(StudentCell):
+    """A student of signals and Gaussian noise."""
+
+    d: int = field(description="dimension of a patch; the four signals are orthogonal axes", unit="features", ge=8, le=2**20)
+
+
 class Patches(Study):
     """A linear teacher and a ReLU student on patches."""
 
@@ -102,7 +109,7 @@ class Patches(Study):
     summary = "Oh et al. 2025: ReLU networks learn from a linear teacher what it cannot read, and forget it (0-1 errors)"
     shares: ClassVar[tuple[str, ...]] = ("step", "n_test", "n_validation", "rate", "init", "nu", "mu", "sigma", "n_transfer")
     columns: ClassVar[Mapping[str, str]] = COLUMNS
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("p_hard", "p_both"),
             lambda hard, both: ~(hard + both > 1.0 + 1e-12),
@@ -129,15 +136,30 @@ class Patches(Study):
         "step": [5, 20, 40, 80, 200],
     }
 
+    fields: ClassVar[tuple[str, ...]] = FIELDS
+    """Fields of a cell but the seed."""
+
+    def levels(self, block: Block) -> list[Mapping[str, Any]]:
+        """List what the cells of a block are, but for their seeds."""
+        return asked_levels(block, *self.fields)
+
+    def accounted(self, block: Block) -> list[Mapping[str, Any]]:
+        """List the levels as an account needs them."""
+        return self.levels(block)
+
+    def world(self, level: Mapping[str, Any], seed: int, backend: Backend) -> World:  # noqa: ARG002
+        """Return where the inputs of a seed come from."""
+        return Gaussian(seed, backend)
+
     def cost(self, block: Block) -> Cost:
         """Add up the pieces, and count the bytes of patches, of products with them and of the weights that are kept."""
-        groups = batches(asked_levels(block, *FIELDS))
+        groups = batches(self.accounted(block))
         held = max(_bytes(batch) for group in groups for batch in group.values())
         return Cost(sum(piece.flops for piece in self.pieces(block)), held + 400.0 * block.size)
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List samples, teachers, students and tests; a seed's networks on one sample are trained together."""
-        levels, seeds = asked_levels(block, *FIELDS), float(len(block.values("seed")))
+        levels, seeds = self.accounted(block), float(len(block.values("seed")))
         teachers, students = batches(levels)
         both = (*teachers.values(), *students.values())
         order = float(max(batch.rows for batch in both))
@@ -149,35 +171,42 @@ class Patches(Study):
             work = sum(batch.flops for batch in group.values())
             kept = ("n_transfer", "rate") if name is _TEACHERS else ("step",)
             pieces.append(Piece(*name, seeds * count, seeds * work, kept, "steps are kept on the way", order))
-        tested = sum(_test_flops(level) for level in levels)
+        tested = sum(self.test_flops(level) for level in levels)
         pieces.append(Piece(*_TESTS, seeds * len(levels), seeds * tested, (), "", float(max(map(filters_of, levels)))))
         return pieces
 
+    def test_flops(self, level: Mapping[str, Any]) -> float:
+        """Count the operations of testing one cell of one seed."""
+        filters = filters_of(level) + 1.0
+        inputs = len(TYPES) * 2.0 * float(2 * level["n_test"] + level["n_validation"])
+        return inputs * filters * (2.0 * filters + READ) + 2.0 * filters**2 * float(level["d"])
+
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Solve every cell: seed by seed, the networks of a sample side by side."""
-        seeds, cells = block.group("seed"), block.group(*FIELDS)
-        results = Results(block, (seeds, cells))
-        asked = occurring(block, seeds, cells)
+        seeds, cells = block.group("seed"), block.group(*self.fields)
+        results, asked = Results(block, (seeds, cells)), occurring(block, seeds, cells)
+        levels = self.levels(block)
+        places = np.flatnonzero(asked.any(axis=0))
         for s, seed in enumerate(seeds.values("seed")):
-            wanted = np.flatnonzero(asked[s])
-            if len(wanted):
-                results.put((s, wanted), solve_levels([cells.levels[k] for k in wanted], seed, backend))
+            wanted = [k for k, place in enumerate(places) if asked[s, place]]
+            if wanted:
+                found = solve_levels([levels[k] for k in wanted], seed, self.world(levels[0], seed, backend), backend)
+                results.put((s, places[wanted]), found)
         columns = results.columns()
+        columns["solver"] = np.array("patch_cnn", dtype=object).reshape((1,) * len(block.shape))
+        return columns | self.indices(block)
+
+    def indices(self, block: Block) -> dict[str, npt.NDArray[Any]]:
+        """Compute the indices of the regimes."""
         sizes = (block.column(name) for name in ("n_transfer", "p_both", "nu", "sigma", "d"))
         n, p_both, nu, sigma, d = sizes
-        columns["regime_theory"] = theory.regime_index(n, p_both, nu, sigma, d)
-        columns["benign_theory"] = theory.benign_index(n, p_both, nu, sigma, d)
-        columns["solver"] = np.array("patch_cnn", dtype=object).reshape((1,) * len(block.shape))
-        return columns
+        return {
+            "regime_theory": theory.regime_index(n, p_both, nu, sigma, d),
+            "benign_theory": theory.benign_index(n, p_both, nu, sigma, d),
+        }
 
 
 def _bytes(batch: Batch) -> float:
     rows, d, width = batch.rows, float(batch.level[DATA[0]]), float(batch.filters * len(batch.networks))
     kept = min(MOST_KEPT, width * d * len(batch.steps))
     return 8.0 * (4.0 * rows * d + (2.0 * rows**2 if batch.span else 0.0) + 4.0 * rows * width + 2.0 * kept)
-
-
-def _test_flops(level: Mapping[str, Any]) -> float:
-    filters = filters_of(level) + 1.0
-    inputs = len(TYPES) * 2.0 * float(2 * level["n_test"] + level["n_validation"])
-    return inputs * filters * (2.0 * filters + _READ) + 2.0 * filters**2 * float(level["d"])

@@ -1,0 +1,1 @@
+"""The teacher and the student of patches on images of handwritten digits."""
