@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from w2s.theory import somerstep2024 as theory
@@ -70,11 +70,13 @@ def test_expectations_of_both_students_by_sampling() -> None:
 
 @settings(max_examples=40)
 @given(st.floats(0.02, 0.3), st.floats(0.02, 0.5), st.floats(0.02, 0.4))
+@example(0.2578125, 0.2734375, 0.125)
 def test_the_sign_of_the_evidence_decides_the_limit(bias: float, apart: float, noise: float) -> None:
     margin = float(theory.evidence(bias, apart, noise))
     if abs(margin) < 0.02:
         return
-    found, limit = float(theory.refined_error(20_000, bias, apart, noise)), float(theory.limit_error(bias, apart))
+    many = max(20_000, int(40 / margin**2))
+    found, limit = float(theory.refined_error(many, bias, apart, noise)), float(theory.limit_error(bias, apart))
     assert found == pytest.approx(limit, abs=1e-3)
     assert (limit == 0) == (margin > 0)
 

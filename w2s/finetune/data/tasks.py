@@ -8,6 +8,7 @@ hub:NAME@REVISION       a data set of the hub, with the formatter that knows its
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,7 +52,8 @@ class TaskData(Content):
             if path.is_file():
                 return path
             raise DataFileError(f"{name}: no such file {path}")
-        if name not in formatter_names() and (Path(name).suffix or (base / name).is_file()):
+        there = os.path.isfile(base / name)  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        if name not in formatter_names() and (Path(name).suffix or there):
             raise DataFileError(f"{name}: {ending_hint(name)}")
         return _folder_of(name)
 
