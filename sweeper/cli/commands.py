@@ -245,7 +245,7 @@ def atlas(
     page: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page here too, with its JSON beside it")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="worker processes")] = None,
 ) -> None:
-    from sweeper.cli.show.run import print_atlas
+    from sweeper.cli.show.atlas import print_atlas
     from sweeper.launching.progress import Progress
     from sweeper.tools.atlas import make_atlas
 

@@ -41,13 +41,14 @@ class Atlas:
 
 @dataclass(frozen=True)
 class _Launched:
-    """A grid after its launch: its finished rows, or why there are none."""
+    """A grid after its launch: its finished rows and the verdicts on these alone, or why there are none."""
 
     file: Path
     grid: Grid | None
     run: Path | None
     table: RunTable | None
     problem: str = ""
+    alone: Verification | None = None
 
     @property
     def says(self) -> str:
@@ -115,10 +116,10 @@ def _launched(file: Path, out: Path, taken: set[Path], compute: dict[str, Any]) 
         if table.unfinished:
             first = f": {outcome.first_error}" if outcome.first_error else ""
             return _Launched(file, grid, run, None, f"{table.unfinished} of {table.status.cells:,} cells{first}")
-        write_report(table)
+        content, _ = write_report(table)
     except UserError as error:
         return _Launched(file, grid, run, None, str(error))
-    return _Launched(file, grid, run, table)
+    return _Launched(file, grid, run, table, alone=content.claims)
 
 
 def _run_folder(name: str, out: Path, taken: set[Path]) -> Path:
@@ -130,15 +131,16 @@ def _run_folder(name: str, out: Path, taken: set[Path]) -> Path:
 
 def _verified(launched: Sequence[_Launched]) -> dict[str, Verification]:
     """Judge each study on the rows of all of its grids; a study of which a grid is missing is judged on the others."""
-    by_study: dict[str, list[RunTable]] = {}
+    by_study: dict[str, list[_Launched]] = {}
     for one in launched:
-        if one.table is not None:
-            by_study.setdefault(one.table.grid.study.name, []).append(one.table)
-    found = {}
-    for name, tables in by_study.items():
-        if tables[0].grid.study.claims:
-            found[name] = judge(tables)
-    return found
+        if one.alone is not None:  # a finished run of a study with claims
+            by_study.setdefault(one.alone.study, []).append(one)
+    return {name: _together(ones) for name, ones in by_study.items()}
+
+
+def _together(ones: Sequence[_Launched]) -> Verification:
+    first = ones[0].alone
+    return first if first is not None and len(ones) == 1 else judge([one.table for one in ones if one.table is not None])
 
 
 def _exit(launched: Sequence[_Launched], found: Iterable[Verification]) -> int:

@@ -6,29 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from sabotaged import faults
+from small_studies import CONFIGS, launched_ok
 
-import w2s
-from sweeper import launch, load_grid
+from sweeper import load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
 from w2s.studies.goel2025.similarity.study import Similarity
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "goel2025"
-
-
-def launched(name: str, out: Path) -> pd.DataFrame:
-    document = yaml.safe_load((FOLDER / name).read_text())
-    assert launch({**document, "out": str(out)}, executor="inline").exit == 0
-    rows = w2s.load(out)
-    assert set(rows["status"]) == {"ok"}
-    return rows
+FOLDER = CONFIGS / "goel2025"
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    return launched("small/all.yaml", tmp_path_factory.mktemp("goel2025") / "small")
+    return launched_ok("goel2025/small/all.yaml", tmp_path_factory.mktemp("goel2025") / "small")
 
 
 @pytest.mark.grid
@@ -56,6 +47,6 @@ def test_every_grid_is_read(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_full_grid(tmp_path: Path) -> None:
-    rows = launched("similarity.yaml", tmp_path / "run")
+    rows = launched_ok("goel2025/similarity.yaml", tmp_path / "run")
     assert "fails" not in {decide(claim, rows).outcome for claim in Similarity.claims}
     assert {p.name for p in make_report(tmp_path / "run") if p.suffix == ".png"} == {"gain_similarity.png", "models.png"}

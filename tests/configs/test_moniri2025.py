@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 from sabotaged import faults
+from small_studies import launched_ok
 
-import w2s
-from sweeper import launch, load_grid
+from sweeper import load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
 from w2s.studies.registry import find_study
@@ -25,13 +25,6 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def launched(content: dict[str, Any], out: Path) -> pd.DataFrame:
-    assert launch({**content, "out": str(out)}, executor="inline").exit == 0
-    rows = w2s.load(out)
-    assert set(rows["status"]) == {"ok"}
-    return rows
-
-
 def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
     return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
 
@@ -39,7 +32,7 @@ def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("moniri2025")
-    return {name: launched(document(f"small/{name}.yaml"), folder / name) for name in SMALL}
+    return {name: launched_ok(document(f"small/{name}.yaml"), folder / name) for name in SMALL}
 
 
 @pytest.mark.grid
@@ -75,6 +68,6 @@ def test_every_grid_is_read(name: str) -> None:
 ])  # fmt: skip
 def test_no_claim_fails_on_the_full_grids(name: str, drawn: set[str], tmp_path: Path) -> None:
     content = document(name)
-    rows = launched(content, tmp_path / "run")
+    rows = launched_ok(content, tmp_path / "run")
     assert "fails" not in outcomes(content["study"], rows).values()
     assert {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"} == drawn

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 from sabotaged import faults
+from small_studies import launched_ok
 
-import w2s
-from sweeper import GridError, launch, load_grid
+from sweeper import GridError, load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
 from w2s.files.datafile import data_folders
@@ -26,13 +26,6 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def launched(content: dict[str, Any], out: Path) -> pd.DataFrame:
-    assert launch({**content, "out": str(out)}, executor="inline").exit == 0
-    rows = w2s.load(out)
-    assert set(rows["status"]) == {"ok"}
-    return rows
-
-
 def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
     return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
 
@@ -40,7 +33,7 @@ def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
 @pytest.fixture(scope="module", params=PAPERS)
 def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, pd.DataFrame, Path]:
     out = tmp_path_factory.mktemp(request.param) / "small"
-    return PAPERS[request.param], launched(document(f"{request.param}/small/all.yaml"), out), out
+    return PAPERS[request.param], launched_ok(document(f"{request.param}/small/all.yaml"), out), out
 
 
 @pytest.mark.grid
@@ -77,7 +70,7 @@ def needs_digits() -> None:
 @pytest.mark.data
 def test_the_digits_decide_every_claim(tmp_path: Path) -> None:
     needs_digits()
-    rows = launched(document("oh2025/small/mnist.yaml"), tmp_path / "small")
+    rows = launched_ok(document("oh2025/small/mnist.yaml"), tmp_path / "small")
     claims = find_study("oh2025.mnist").claims
     assert {claim.id: decide(claim, rows).outcome for claim in claims} == {
         claim.id: "fails" if claim.id == "labels_are_corrected" else "holds" for claim in claims
@@ -114,6 +107,6 @@ def test_every_grid_is_read(name: str) -> None:
 @pytest.mark.parametrize(("name", "drawn"), [("oh2025/boundary.yaml", "map.png"), ("shin2024/overlap.yaml", "density.png")])
 def test_no_claim_fails_on_the_larger_grids(name: str, drawn: str, tmp_path: Path) -> None:
     content = document(name)
-    rows = launched(content, tmp_path / "run")
+    rows = launched_ok(content, tmp_path / "run")
     assert "fails" not in outcomes(content["study"], rows).values()
     assert drawn in {path.name for path in make_report(tmp_path / "run")}

@@ -6,29 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from sabotaged import faults
+from small_studies import CONFIGS, launched_ok
 
-import w2s
-from sweeper import launch, load_grid
+from sweeper import load_grid
 from sweeper.review.report import make_report
 from w2s.claims.claim import decide
 from w2s.studies.xu2025.posterior_mean.study import PosteriorMean
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "xu2025"
-
-
-def launched(name: str, out: Path) -> pd.DataFrame:
-    document = yaml.safe_load((FOLDER / name).read_text())
-    assert launch({**document, "out": str(out)}, executor="inline").exit == 0
-    rows = w2s.load(out)
-    assert set(rows["status"]) == {"ok"}
-    return rows
+FOLDER = CONFIGS / "xu2025"
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    return launched("small/all.yaml", tmp_path_factory.mktemp("xu2025") / "small")
+    return launched_ok("xu2025/small/all.yaml", tmp_path_factory.mktemp("xu2025") / "small")
 
 
 @pytest.mark.grid
@@ -50,7 +41,7 @@ def test_every_grid_is_read(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_full_grid(tmp_path: Path) -> None:
-    rows = launched("posterior_mean.yaml", tmp_path / "run")
+    rows = launched_ok("xu2025/posterior_mean.yaml", tmp_path / "run")
     assert "fails" not in {decide(claim, rows).outcome for claim in PosteriorMean.claims}
     drawn = {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"}
     assert drawn == {"teachers.png", "widths.png"}

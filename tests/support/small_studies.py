@@ -19,11 +19,18 @@ from w2s_kernels import choose
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
 
 
-def launched(name: str, out: Path) -> pd.DataFrame:
-    """Rows of a grid in ``configs``."""
-    content: dict[str, Any] = yaml.safe_load((CONFIGS / name).read_text())
+def launched(grid: str | Mapping[str, Any], out: Path) -> pd.DataFrame:
+    """Rows of a grid: its name in ``configs``, or its content."""
+    content: Mapping[str, Any] = yaml.safe_load((CONFIGS / grid).read_text()) if isinstance(grid, str) else grid
     assert launch({**content, "out": str(out)}, executor="inline").exit == 0
     return w2s.load(out)
+
+
+def launched_ok(grid: str | Mapping[str, Any], out: Path) -> pd.DataFrame:
+    """Rows of a grid, all of which have the status ok."""
+    rows = launched(grid, out)
+    assert set(rows["status"]) == {"ok"}
+    return rows
 
 
 def surprises(study: str, rows: pd.DataFrame) -> list[str]:

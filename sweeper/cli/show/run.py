@@ -18,11 +18,10 @@ from sweeper.launching.launch import Outcome
 from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
-from sweeper.tools.atlas import Atlas
 from w2s.contract.rows import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
-__all__ = ["print_atlas", "print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
 
@@ -177,12 +176,3 @@ def _statuses(counts: Mapping[str, Any]) -> str:
         "nonfinite": "a result was not a number and is null",
     }
     return "\n".join(f"  {count:,} rows {status}: {meaning.get(status, '')}" for status, count in counts.items())
-
-
-def print_atlas(found: Atlas) -> None:
-    """Print how many claims have which verdict, and the files that say more."""
-    out = console()
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(found.verdicts.items(), key=lambda item: -item[1]))
-    out.print(f"{sum(found.verdicts.values()):,} claims: {counts or 'none tested'}")
-    for path in found.written:
-        out.print(f"wrote {path}")
