@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims import Interval, over_means
+from w2s.claims import Interval, each_setting, over_means
 from w2s.claims.trends import Line, lines_along
 from w2s.measure.scales import Scale
-from w2s.summary import columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -67,9 +66,7 @@ def at_last(line: Line, statistic: Callable[[Means], float]) -> Found:
 
 def by_setting(table: DataFrame, name: str) -> Iterator[tuple[dict[str, Any], list[int], Matrix]]:
     """Yield for every setting its first cell, its seeds and a column: (seeds,)."""
-    codes, _ = columns.group_codes(table, [field for field in columns.cell_fields(table) if field != "seed"])
-    for code in np.unique(codes):
-        rows = table.iloc[np.flatnonzero(codes == code)].sort_values("seed")
+    for _, rows in each_setting(table):
         yield {str(k): v for k, v in rows.iloc[0].items()}, rows["seed"].tolist(), rows[name].to_numpy(float)
 
 
