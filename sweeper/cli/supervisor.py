@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from sweeper.signals import EndingSignals
 __all__ = ["supervise"]
 
 _FORWARD_SECONDS = 0.2
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -37,7 +39,13 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
     while True:
         page = supervised.Page()
         seen: list[int] = []
-        handlers = _forward_to(child := _start(work, page, ending), page, seen)
+        # Held back until both processes have their handlers: a signal in between would end the parent, and the child with it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        try:
+            child = _start(work, page, ending, before)
+            handlers = _forward_to(child, page, seen)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         code = _wait(child)
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -53,7 +61,8 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
             return int(Exit.CANNOT_WRITE)
 
 
-def _start(work: Callable[[], object], page: supervised.Page, ending: str | None) -> int:
+def _start(work: Callable[[], object], page: supervised.Page, ending: str | None, signals: set[signal.Signals]) -> int:
+    """Fork a child that does the work, and return its process id; ``signals`` are blocked in the child from its handlers on."""
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
@@ -65,7 +74,7 @@ def _start(work: Callable[[], object], page: supervised.Page, ending: str | None
     code = 1
     try:
         with EndingSignals():
-            code = _code_of(work)
+            code = _code_of(functools.partial(_heard, work, signals))
             atexit._run_exitfuncs()
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(OSError, ValueError):
@@ -92,6 +101,12 @@ def _code_of(work: Callable[[], object]) -> int:
     return 0
 
 
+def _heard(work: Callable[[], object], signals: set[signal.Signals]) -> None:
+    """Let the signals in that were held back, which may interrupt at once, and do the work."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    work()
+
+
 def _die_with(parent: int) -> None:
     """Ask the system to kill this process when its parent ends, however that happens."""
     if sys.platform == "linux":
@@ -115,7 +130,7 @@ def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[sign
         timer.start()
 
     before: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _PASSED_ON:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, hear)
     return before

@@ -51,7 +51,12 @@ class Builder:
 METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
-    {name: f"w2s.finetune.methods.{name}" for name in ("naive", "ensemble_learned", "self_labels", "dpo")},
+    {
+        "dpo": "w2s.finetune.methods.dpo",
+        "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
+        "naive": "w2s.finetune.methods.naive",
+        "self_labels": "w2s.finetune.methods.self_labels",
+    },
 )
 """All methods by name."""
 
