@@ -62,7 +62,7 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
 
 
 def _start(work: Callable[[], object], page: supervised.Page, ending: str | None, signals: set[signal.Signals]) -> int:
-    """Fork a child that does the work and return its process id; ``signals`` are those it blocks once it has its handlers."""
+    """Start a child that does the work and return its process id; ``signals`` are those it blocks once it has its handlers."""
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()

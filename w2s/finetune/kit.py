@@ -18,14 +18,14 @@ from w2s.errors import FieldError
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
 from w2s.finetune.inference.generate import generate
 from w2s.finetune.inference.hidden_states import features
-from w2s.finetune.inference.predict import predict
+from w2s.finetune.inference.predict import predict, predict_frozen
 from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
 from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
-from w2s.finetune.training.train import train
+from w2s.finetune.training.train import train, train_frozen
 from w2s.user_files import code_of
 
 __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
@@ -54,6 +54,7 @@ class Setup:
     evaluate_every : steps between the student's evaluations; None: none.
     max_length, shards : tokens of the longest text, devices of one training.
     pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
+    encoded : all items of the task, whatever the seed, where a model is a head on features that are computed once; else None.
 
     """
 
@@ -73,6 +74,7 @@ class Setup:
     max_length: int
     shards: int
     pairs: bool = False
+    encoded: Call | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,9 @@ class Kit:
 
     def predict(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
         """Predict parts with a trained ``model``: ``predictions.arrow`` (item_id, p_0, ...)."""
+        if self.setup.encoded is not None:
+            features, layer = self.features(model)
+            return predict_frozen(model=training, base=model, features=features, layer=layer, items=self.items, parts=parts)
         given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
         return predict_pairs(**given) if self.setup.pairs else predict(**given)
 
@@ -209,8 +214,8 @@ class Kit:
         if self.setup.pairs:
             raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
         chosen = layer_count(model) if layer is None else layer
-        length = self.setup.max_length
-        return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
+        items, length = self.setup.encoded or self.items, self.setup.max_length
+        return features(base=model, items=items, layers=(chosen,), pooling=pooling, max_length=length), chosen
 
     def generate(
         self,
@@ -294,18 +299,20 @@ class Kit:
     def _train(self, model: ModelFolder, examples: Examples, own: Mapping[str, Any], seed: int) -> Call:
         setup = self.setup
         rate = setup.rates["labeled" if examples.part == "labeled" else "transfer"]
-        return train(
-            base=model,
-            items=self.items,
-            labels=examples.labels,
-            part=examples.part,
-            shape={**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
-            recipe={**setup.recipe, "learning_rate": rate, **own},
-            rows=setup.rows[examples.part] if examples.rows is None else examples.rows,
-            max_length=setup.max_length,
-            seed=seed,
-            shards=setup.shards,
-        )
+        given = {
+            "base": model,
+            "items": self.items,
+            "labels": examples.labels,
+            "part": examples.part,
+            "shape": {**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
+            "recipe": {**setup.recipe, "learning_rate": rate, **own},
+            "rows": setup.rows[examples.part] if examples.rows is None else examples.rows,
+            "seed": seed,
+        }
+        if setup.encoded is not None:
+            found, layer = self.features(model)
+            return train_frozen(features=found, layer=layer, **given)
+        return train(max_length=setup.max_length, shards=setup.shards, **given)
 
     def _passed_on(self, soft: tuple[Call, ...]) -> Call:
         """Average soft labels and treat them, then pass them through the chain.

@@ -9,11 +9,12 @@ from typing import Any
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.tables import probability_table, write_table
 from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.inference.feature_rows import read_feature_rows
 from w2s.finetune.models.build import reload
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-__all__ = ["predict", "predict_cost"]
+__all__ = ["predict", "predict_cost", "predict_frozen"]
 
 
 def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
@@ -24,9 +25,21 @@ def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float
 @artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
 def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
     """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
+    _predict(work, model, base, read_texts(base, items, max_length), parts)
+
+
+@artifact(version=1, name="w2s.predict_frozen")
+def predict_frozen(
+    work: Work, *, model: Path, base: ModelFolder, features: Path, layer: int, items: Path, parts: Sequence[str]
+) -> None:
+    """Write class probabilities of a trained head on some parts, from the features that it was trained on: as predict does."""
+    _predict(work, model, base, read_feature_rows(features, layer, items), parts)
+
+
+def _predict(work: Work, model: Path, base: ModelFolder, found: tuple[list[str], Any, list[str]], parts: Sequence[str]) -> None:
     from w2s.finetune.inference.forward import device_for, predict_rows
 
-    ids, texts, where = read_texts(base, items, max_length)
+    ids, texts, where = found
     rows = [k for k, name in enumerate(where) if name in set(parts)]
     values = predict_rows(reload(model, base).to(device_for()), texts, rows)
     write_table(work.folder, "predictions", probability_table([ids[k] for k in rows], values))

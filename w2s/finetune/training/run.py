@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from w2s.finetune.data.tables import probability_table, write_table
+from w2s.finetune.inference.hidden_states import feature_width
 from w2s.finetune.models.build import Shape, build, with_dropout
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
@@ -45,11 +46,14 @@ class Training:
     rows: int
     max_length: int
     seed: int
+    features: Path | None = None
+    layer: int = 0
 
     @property
     def whole_shape(self) -> Shape:
         """How the classifier is made."""
-        return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ()))})
+        width = {} if self.features is None else {"width": feature_width(self.features, self.layer)}
+        return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ())), **width})
 
     def build(self) -> nn.Module:
         """Build the module before its first step."""
@@ -70,6 +74,8 @@ class Training:
             loss=recipe.loss,
             options=recipe.options,
             settings=named["options"],
+            features=self.features,
+            layer=self.layer,
         )
         objective = find_objective(named["name"]).read(source)
         return kind(self.build(), objective, recipe, self.seed, checkpoint=scratch, note=note)

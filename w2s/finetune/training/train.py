@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from w2s.artifacts import Work, artifact
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-__all__ = ["devices", "train", "training_cost"]
+if TYPE_CHECKING:
+    from w2s.finetune.training.run import Training
+
+__all__ = ["devices", "train", "train_frozen", "training_cost"]
 
 
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
     """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
     return 6.0 * parameter_count(base) * rows * int(recipe.get("epochs", 2)) * max_length / 4
+
+
+def _head_cost(*, recipe: Mapping[str, Any], rows: int, **_others: Any) -> float:
+    """Count 6 operations per item and weight of a head of a thousand features and two classes: nominal, for plans."""
+    return 6.0 * 2e3 * rows * int(recipe.get("epochs", 2))
 
 
 def devices(*, shards: int, **_others: Any) -> float:
@@ -51,16 +59,49 @@ def train(
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
     test items at every evaluation) and ``training.json`` (tokens, seconds, tokens per second, peak memory, items cut).
     """
-    from w2s.finetune.training.loop import Trainer
-    from w2s.finetune.training.run import Training, account, write_results
+    from w2s.finetune.training.run import Training
 
-    folders = labels if isinstance(labels, tuple) else (labels,)
-    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed)
+    training = Training(base, items, _folders(labels), part, shape, recipe, rows, max_length, seed)
     if shards > 1:
         from w2s.finetune.training.sharded import train_sharded
 
         return train_sharded(training, shards, work.folder, work.scratch, work.note)
+    return _on_one_device(work, training)
+
+
+@artifact(version=1, name="w2s.train_frozen", cost=_head_cost)
+def train_frozen(
+    work: Work,
+    *,
+    base: ModelFolder,
+    features: Path,
+    layer: int,
+    items: Path,
+    labels: Path | tuple[Path, ...],
+    part: str,
+    shape: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    rows: int,
+    seed: int,
+) -> None:
+    """Train a head on one layer of the features of ``base``, which is not run again; arguments and files are those of train.
+
+    The features may be those of further items too. An item counts as one token.
+    """
+    from w2s.finetune.training.run import Training
+
+    _on_one_device(work, Training(base, items, _folders(labels), part, shape, recipe, rows, 0, seed, features, layer))
+
+
+def _folders(labels: Path | tuple[Path, ...]) -> tuple[Path, ...]:
+    return labels if isinstance(labels, tuple) else (labels,)
+
+
+def _on_one_device(work: Work, training: Training) -> None:
+    from w2s.finetune.training.loop import Trainer
+    from w2s.finetune.training.run import account, write_results
+
     trainer = training.trainer(Trainer, work.scratch, work.note)
     trainer.run()
-    save(work.folder, trainer.module, base, training.whole_shape)
-    return write_results(work.folder, trainer, account(trainer))
+    save(work.folder, trainer.module, training.base, training.whole_shape)
+    write_results(work.folder, trainer, account(trainer))

@@ -16,7 +16,7 @@ from w2s.finetune.methods.modifiers import flipped, kit_for
 from w2s.finetune.methods.text import Method, builder_of
 from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.studies.burns2023.tasks import drawn, has_pairs
+from w2s.studies.burns2023.tasks import drawn, has_pairs, whole_task
 
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
 
@@ -100,4 +100,5 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         max_length=cell["max_length"],
         shards=cell["shards"],
         pairs=has_pairs(cell),
+        encoded=whole_task(cell) if cell["tuning"] == "frozen" else None,
     )

@@ -66,7 +66,9 @@ class TextCell(TaskCell):
     method: MethodText = field("naive", description="method or loss, and treatment of the labels: confidence + stop(legal)")
     labels: Literal["soft", "hard"] = field("soft", description="weak probabilities, or one-hot at the most probable class")
     n_validation: int = field(0, description="items with weak labels for stopping early", unit="items", ge=0)
-    tuning: Literal["full", "frozen_embeddings", "lora", "head_only"] = field("full", description="weights that are trained")
+    tuning: Literal["full", "frozen_embeddings", "lora", "head_only", "frozen"] = field(
+        "full", description="weights that are trained; frozen: a head, on features of the whole task from one pass"
+    )
     lora_rank: int = field(8, description="rank of LoRA", when={"tuning": ["lora"]}, ge=1)
     epochs: int = field(2, description="passes over the items", ge=1)
     batch: int = field(32, description="items per step", ge=1)
@@ -102,6 +104,10 @@ class Text(Study):
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
+        Rule(
+            ("tuning", "shards"), lambda tuning, n: (tuning != "frozen") | (n == 1), "tuning frozen trains a head on one device"
+        ),
+        Rule(("tuning", "dropout"), lambda tuning, _: tuning != "frozen", "tuning frozen trains without dropout"),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
     claims = CLAIMS
