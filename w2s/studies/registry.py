@@ -32,6 +32,7 @@ BUILTIN: Mapping[str, str] = {
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
+    "methods.compare": "w2s.studies.methods.compare.study:Compare",
     "moniri2025.multi_index": "w2s.studies.moniri2025.multi_index.study:MultiIndex",
     "moniri2025.ridge": "w2s.studies.moniri2025.ridge.study:Ridge",
     "moniri2025.weighted": "w2s.studies.moniri2025.weighted.study:Weighted",
