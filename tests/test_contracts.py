@@ -43,7 +43,7 @@ SCIENCE = (
     ["claims"],
     ["contract"],
     ["plugins"],
-    ["probes"],
+    ["probes", "prompts"],
     ["sharing"],
     ["labels"],  # below finetune: its methods and the studies of features treat labels by the same functions
     ["finetune"],

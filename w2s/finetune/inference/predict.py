@@ -14,32 +14,37 @@ from w2s.finetune.models.build import reload
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-__all__ = ["predict", "predict_cost", "predict_frozen"]
+__all__ = ["predict", "predict_cost"]
 
 
-def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
-    """Count 2 operations per weight and token over some thousand items: nominal, for plans."""
-    return 2.0 * parameter_count(base) * 2000.0 * max_length / 4
+def predict_cost(*, base: ModelFolder, max_length: int, **others: Any) -> float:
+    """Count 2 operations per weight and token over some thousand items: nominal, for plans. A head has few weights."""
+    return 2.0 * 2000.0 * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
 
 
-@artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
-def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
-    """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
-    _predict(work, model, base, read_texts(base, items, max_length), parts)
-
-
-@artifact(version=1, name="w2s.predict_frozen")
-def predict_frozen(
-    work: Work, *, model: Path, base: ModelFolder, features: Path, layer: int, items: Path, parts: Sequence[str]
+@artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1, later=("features", "layer"))
+def predict(
+    work: Work,
+    *,
+    model: Path,
+    base: ModelFolder,
+    items: Path,
+    parts: Sequence[str],
+    max_length: int,
+    features: Path | None = None,
+    layer: int = 0,
 ) -> None:
-    """Write class probabilities of a trained head on some parts, from the features that it was trained on: as predict does."""
-    _predict(work, model, base, read_feature_rows(features, layer, items), parts)
+    """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...).
 
-
-def _predict(work: Work, model: Path, base: ModelFolder, found: tuple[list[str], Any, list[str]], parts: Sequence[str]) -> None:
+    A head that was trained on ``features`` predicts from the same layer of them.
+    """
     from w2s.finetune.inference.forward import device_for, predict_rows
 
-    ids, texts, where = found
+    texts: Any
+    if features is None:
+        ids, texts, where = read_texts(base, items, max_length)
+    else:
+        ids, texts, where = read_feature_rows(features, layer, items)
     rows = [k for k, name in enumerate(where) if name in set(parts)]
     values = predict_rows(reload(model, base).to(device_for()), texts, rows)
     write_table(work.folder, "predictions", probability_table([ids[k] for k in rows], values))

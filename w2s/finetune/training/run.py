@@ -19,7 +19,7 @@ from torch import nn
 
 from w2s.finetune.data.tables import probability_table, write_table
 from w2s.finetune.inference.hidden_states import feature_width
-from w2s.finetune.models.build import Shape, build, with_dropout
+from w2s.finetune.models.build import Shape, build, load_weights, with_dropout
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
@@ -46,6 +46,7 @@ class Training:
     rows: int
     max_length: int
     seed: int
+    start: Path | None = None
     features: Path | None = None
     layer: int = 0
 
@@ -56,8 +57,10 @@ class Training:
         return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ())), **width})
 
     def build(self) -> nn.Module:
-        """Build the module before its first step."""
+        """Build the module before its first step. Raises :class:`w2s.errors.FieldError` for a start in another shape."""
         module, rate = build(self.base, self.whole_shape, self.seed), self.recipe.get("dropout")
+        if self.start is not None:
+            load_weights(module, self.start, self.base)
         return module if rate is None else with_dropout(module, rate)
 
     def trainer(self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]) -> AnyTrainer:

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from w2s.artifacts import Work, artifact
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
 
-if TYPE_CHECKING:
-    from w2s.finetune.training.run import Training
-
-__all__ = ["devices", "train", "train_frozen", "training_cost"]
+__all__ = ["devices", "train", "training_cost"]
 
 
-def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
-    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
-    return 6.0 * parameter_count(base) * rows * int(recipe.get("epochs", 2)) * max_length / 4
+def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **others: Any) -> float:
+    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans.
 
-
-def _head_cost(*, recipe: Mapping[str, Any], rows: int, **_others: Any) -> float:
-    """Count 6 operations per item and weight of a head of a thousand features and two classes: nominal, for plans."""
-    return 6.0 * 2e3 * rows * int(recipe.get("epochs", 2))
+    A head on features has the weights of a thousand features and two classes, and one token for each item.
+    """
+    passes = 6.0 * rows * int(recipe.get("epochs", 2))
+    return passes * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
 
 
 def devices(*, shards: int, **_others: Any) -> float:
@@ -36,7 +32,7 @@ def devices(*, shards: int, **_others: Any) -> float:
     return float(shards)
 
 
-@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices)
+@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices, later=("start", "features", "layer"))
 def train(
     work: Work,
     *,
@@ -50,58 +46,30 @@ def train(
     max_length: int,
     seed: int,
     shards: int = 1,
+    start: Path | None = None,
+    features: Path | None = None,
+    layer: int = 0,
 ) -> None:
     """Train a model on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
 
-    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several.
+    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several. With ``start``, an earlier
+    training of the same model in the same shape, the weights begin where that one ended; else as ``base`` has them. With
+    ``features`` a head alone is trained on one of their layers, and ``base`` is not run; they may be those of further items too.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
     test items at every evaluation) and ``training.json`` (tokens, seconds, tokens per second, peak memory, items cut).
     """
-    from w2s.finetune.training.run import Training
+    from w2s.finetune.training.loop import Trainer
+    from w2s.finetune.training.run import Training, account, write_results
 
-    training = Training(base, items, _folders(labels), part, shape, recipe, rows, max_length, seed)
+    folders = labels if isinstance(labels, tuple) else (labels,)
+    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed, start, features, layer)
     if shards > 1:
         from w2s.finetune.training.sharded import train_sharded
 
         return train_sharded(training, shards, work.folder, work.scratch, work.note)
-    return _on_one_device(work, training)
-
-
-@artifact(version=1, name="w2s.train_frozen", cost=_head_cost)
-def train_frozen(
-    work: Work,
-    *,
-    base: ModelFolder,
-    features: Path,
-    layer: int,
-    items: Path,
-    labels: Path | tuple[Path, ...],
-    part: str,
-    shape: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-    rows: int,
-    seed: int,
-) -> None:
-    """Train a head on one layer of the features of ``base``, which is not run again; arguments and files are those of train.
-
-    The features may be those of further items too. An item counts as one token.
-    """
-    from w2s.finetune.training.run import Training
-
-    _on_one_device(work, Training(base, items, _folders(labels), part, shape, recipe, rows, 0, seed, features, layer))
-
-
-def _folders(labels: Path | tuple[Path, ...]) -> tuple[Path, ...]:
-    return labels if isinstance(labels, tuple) else (labels,)
-
-
-def _on_one_device(work: Work, training: Training) -> None:
-    from w2s.finetune.training.loop import Trainer
-    from w2s.finetune.training.run import account, write_results
-
     trainer = training.trainer(Trainer, work.scratch, work.note)
     trainer.run()
-    save(work.folder, trainer.module, training.base, training.whole_shape)
-    write_results(work.folder, trainer, account(trainer))
+    save(work.folder, trainer.module, base, training.whole_shape)
+    return write_results(work.folder, trainer, account(trainer))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above
 from w2s.claims.comparisons import worst_task
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, named, partner, settings_of
 
@@ -81,7 +81,8 @@ def _better(method: str, other: str, says: str, where: str, *, fails: str = "") 
         thresholds={"error": 0.0, "seeds": 8},
         basis="the sentence is about a sign",
         overlooks=ANY_ORDER | _PAIRED | NO_CEILING | AVERAGED,
-        **({"expected": "fails_at_this_scale", "reason": fails} if fails else {}),
+        expected="fails_at_this_scale" if fails else "holds",
+        reason=fails,
     )
 
 
