@@ -54,7 +54,7 @@ def train(
 
     ``labels`` is one table, or one for each supervisor where the recipe's objective takes several. With ``start``, an earlier
     training of the same model in the same shape, the weights begin where that one ended; else as ``base`` has them. With
-    ``features`` a head alone is trained on one of their layers, and ``base`` is not run; they may be those of further items too.
+    ``features`` a head alone is trained on one of their layers, which may be those of further items too; ``base`` is not run.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
