@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from w2s.artifacts import Call, Store
+from w2s.finetune.choices.kept import kept_best
+from w2s.finetune.choices.known import own_where_known
 from w2s.finetune.data.answers import as_answers
 from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
 from w2s.finetune.data.tables import join, probabilities, read_table
@@ -65,7 +67,15 @@ def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
         return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
     if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it
         return _labels(arguments["labels"], ids, store)
+    if name == kept_best.name or (name == own_where_known.name and _nothing_known(arguments)):
+        return _labels(arguments["labels"], ids, store)
     return None
+
+
+def _nothing_known(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether labels are the given ones: no own answer can be selected, and nothing is smoothed."""
+    selected = arguments["judged"] is not None and arguments["threshold"] != 1.0
+    return not selected and arguments["features"] is None and not arguments["hard"]
 
 
 def _predicted(folder: Path, ids: Sequence[str]) -> Matrix | None:

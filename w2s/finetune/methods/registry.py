@@ -52,9 +52,14 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "confident_only": "w2s.finetune.methods.selection.confident_only",
+        "consistent": "w2s.finetune.methods.selection.consistent",
+        "critic": "w2s.finetune.methods.selection.critic",
         "dpo": "w2s.finetune.methods.dpo",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
         "naive": "w2s.finetune.methods.naive",
+        "overlap": "w2s.finetune.methods.selection.overlap",
+        "selective": "w2s.finetune.methods.selection.selective",
         "self_labels": "w2s.finetune.methods.self_labels",
     },
 )

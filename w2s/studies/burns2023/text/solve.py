@@ -16,6 +16,7 @@ from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.finetune.evaluation.chosen_labels import CHOICE_COLUMNS, choice_columns
 from w2s.finetune.evaluation.classification import ClassificationEvaluation, all_cut_message
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
@@ -46,6 +47,7 @@ class TextSolver:
         "learned_weights": "string",
         "agreed_items": "double",
         "self_labelled": "double",
+        **CHOICE_COLUMNS,
         **PreferenceEvaluation.columns,
         **GenerationEvaluation.columns,
     }
@@ -139,10 +141,16 @@ class TextSolver:
         return dict(json.loads(place.read_text(encoding="utf-8")))
 
     def _said(self, graph: CellGraph) -> dict[str, Any]:
-        """Read the columns that the method's own calls write. Raises ValueError for one that the table does not have."""
+        """Read the columns that the method's own calls write, and compute what their choices of labels were worth.
+
+        Raises ValueError for a column that the table does not have.
+        """
         found: dict[str, Any] = {}
-        for call in graph.says:
-            found |= json.loads((self.store.get(call) / "columns.json").read_text(encoding="utf-8"))
+        for folder in map(self.store.get, graph.says):
+            found |= json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+            if (folder / "choices.arrow").exists():
+                choices = read_table(folder, "choices")
+                found |= choice_columns(choices, truth_of(self.store.get(graph.truth), choices["item_id"].to_pylist()))
         if unknown := sorted(set(found) - set(self.columns)):
             raise ValueError(f"the method writes unknown columns: {', '.join(unknown)}; known: {', '.join(self.columns)}")
         return found
