@@ -170,6 +170,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "oh2025.mnist": Doctor({"student_error": 0.5}, _digits),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
     "selective2025.regions": Doctor({"student_error": 0.5}, _chosen_labels),
+    "selective2025.transfer": Doctor({"student_error": 0.5}),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),

@@ -71,7 +71,6 @@ def _draw_smoothing(table: DataFrame) -> Canvas | None:
             figures.band(ax, line["beta"], line[name], *ends, color=color, label=f"{errors} errors, k = {value_text(k)}")
     left.set(xlabel="beta", ylabel="accuracy of smoothed weak labels\nwhere no own answer is used")
     right.set(xlabel="beta", ylabel="student's share of wrong classes")
-    right.set_ylim(bottom=0.0)
     figures.beside(right)
     heading_over_seeds(figure, "weak labels smoothed along the strong model's features", rows, _NOTE, held)
     return figure
