@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,3 +150,13 @@ def test_known_items_are_anchors_or_left_out():
     np.testing.assert_array_equal(apart[known], weak[known])
     for beta, chosen in ((0.0, known), (0.9, np.ones(20, dtype=bool))):
         np.testing.assert_array_equal(smoothed_rest(graph, weak, own, chosen, beta), weak)
+
+
+def test_the_example_of_the_manual():
+    manual = Path(__file__).parents[3] / "docs" / "methods.md"
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", manual.read_text(), re.DOTALL) if "w2s.labels" in b]
+    found: dict[str, np.ndarray] = {}
+    exec(block, found)
+    assert found["smooth"].argmax(axis=1).tolist() == [0, 0, 1, 1]
+    assert found["weak"].argmax(axis=1).tolist() == [0, 1, 1, 1]
+    assert found["places"].tolist() == [0, 2, 2, 3]
