@@ -139,6 +139,17 @@ def _oracles(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(oracle_error_01_theory=scaled)
 
 
+def _chosen_labels(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Weak labels of a teacher that errs as many times more, before and after smoothing, and what is chosen from them."""
+    times = after["weak_error"] / before["weak_error"]
+    weak = ("weak_label_accuracy", "weak_accuracy_rest", "smoothed_accuracy_rest")
+    found = {name: 1.0 - (1.0 - before[name]) * times for name in weak}
+    share, own = before["selected_share"], before["own_accuracy_selected"].fillna(0.0)
+    chosen = share * own + (1.0 - share) * found["smoothed_accuracy_rest"].fillna(0.0)
+    taught = after["student_error"].equals(before["weak_error"])
+    return after.assign(**found, label_accuracy=chosen, naive_error=before["weak_error"] if taught else before["naive_error"])
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -158,6 +169,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
     "oh2025.mnist": Doctor({"student_error": 0.5}, _digits),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "selective2025.regions": Doctor({"student_error": 0.5}, _chosen_labels),
+    "selective2025.transfer": Doctor({"student_error": 0.5}),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["knn_graph", "spread"]
+__all__ = ["knn_graph", "smoothed_rest", "spread"]
 
 Matrix = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -124,6 +124,35 @@ def spread(
     total = found.sum(axis=1, keepdims=True)
     found = np.where(total > 0, found / np.where(total > 0, total, 1.0), given) if renormalise else found
     return np.where(fixed[:, None], given, found)
+
+
+def smoothed_rest(
+    graph: Any,
+    weak: npt.ArrayLike,
+    own: npt.ArrayLike,
+    known: npt.ArrayLike,
+    beta: float,
+    *,
+    anchors: Literal["clamped", "left_out"] = "clamped",
+    normalise: Literal["symmetric", "rows"] = "symmetric",
+    steps: int | None = None,
+) -> Matrix:
+    """Smooth weak labels of items whose own answer is not used: (n, K); rows of ``known`` items are the weak labels as given.
+
+    Known items are nodes that keep their own answers (``clamped``), from which others take, or are ``left_out`` of the graph
+    together with their edges. Other arguments are those of :func:`spread`; at ``beta`` 0 the result is ``weak``, bit for bit.
+    """
+    given, selected = np.asarray(weak, dtype=np.float64), np.asarray(known, dtype=bool)
+    rest = np.flatnonzero(~selected)
+    if beta == 0 or not len(rest):
+        return given
+    found = given.copy()
+    if anchors == "clamped":
+        start = np.where(selected[:, None], np.asarray(own, dtype=np.float64), given)
+        found[rest] = spread(graph, start, beta, normalise=normalise, steps=steps, clamped=selected)[rest]
+    else:
+        found[rest] = spread(graph[rest][:, rest], given[rest], beta, normalise=normalise, steps=steps)
+    return found
 
 
 def _spread(between: Any, labels: Matrix, beta: float, free: Mask, steps: int | None) -> Matrix:

@@ -16,10 +16,12 @@ from w2s.probes.softmax import fit_softmax
 from w2s_kernels import NUMPY, Backend
 from w2s_kernels.backend import Array
 
-__all__ = ["Judge", "certainty", "fit_judge", "judged_features", "threshold_for"]
+__all__ = ["Judge", "Sight", "certainty", "fit_judge", "judged_features", "threshold_for"]
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
+Sight = Literal["answer", "states", "certainty", "both"]
+"""What a judge may see."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +88,19 @@ def certainty(probabilities: npt.ArrayLike) -> Vector:
     return np.stack([ordered[..., -1], ordered[..., -1] - ordered[..., -2]], axis=-1)
 
 
-def judged_features(
-    states: npt.ArrayLike, probabilities: npt.ArrayLike, sees: Literal["answer", "states"] = "answer"
-) -> Matrix:
-    """Build what a judge sees of items and of a model's answers to them: (n, d) or (n, K d + 2), float64.
+def judged_features(states: npt.ArrayLike, probabilities: npt.ArrayLike, sees: Sight = "answer") -> Matrix:
+    """Build what a judge sees of items and of a model's answers to them: (n, width) float64.
 
-    ``states`` are the features (n, d) as they are. ``answer`` puts them into the columns of the class that is answered, with
-    zeros in those of the others, so that a linear head can tell how far an item lies on the side of its answer, and adds
-    :func:`certainty`. ``probabilities`` (n, K) are the answers.
+    ``states`` are the features (n, d) as they are, ``certainty`` the two numbers of :func:`certainty`, ``both`` both.
+    ``answer`` puts the features into the columns of the class that is answered, with zeros in those of the others, so that a
+    linear head can tell how far an item lies on the side of its answer, and adds the certainty: K d + 2 columns.
+    ``probabilities`` (n, K) are the answers. Only ``answer`` depends on what the classes mean.
     """
     given, answers = np.asarray(states, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
     if sees == "states":
         return given
+    if sees in ("certainty", "both"):
+        return certainty(answers) if sees == "certainty" else np.hstack([given, certainty(answers)])
     chosen = np.eye(answers.shape[1])[answers.argmax(axis=1)]
     by_class = (chosen[:, :, None] * given[:, None, :]).reshape(len(given), -1)
     return np.hstack([by_class, certainty(answers)])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from w2s.labels import knn_graph, spread
+from w2s.labels.graphs import smoothed_rest
 
 CHAIN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 Y = np.array([[1.0], [0.0], [1.0]])
@@ -133,3 +137,26 @@ def test_spreads_that_are_none():
         spread(CHAIN, Y, 1.0)
     with pytest.raises(ValueError, match="are not"):
         spread(CHAIN, Y[:2], 0.5)
+
+
+def test_known_items_are_anchors_or_left_out():
+    rng, graph, weak = problem(4, 20, 3)
+    own, known = np.eye(3)[rng.integers(0, 3, 20)], rng.random(20) < 0.4
+    start = np.where(known[:, None], own, weak)
+    expected = np.where(known[:, None], weak, spread(graph, start, 0.6, clamped=known))
+    np.testing.assert_array_equal(smoothed_rest(graph, weak, own, known, 0.6), expected)
+    apart, rest = smoothed_rest(graph, weak, own, known, 0.6, anchors="left_out"), np.flatnonzero(~known)
+    np.testing.assert_array_equal(apart[rest], spread(graph[rest][:, rest], weak[rest], 0.6))
+    np.testing.assert_array_equal(apart[known], weak[known])
+    for beta, chosen in ((0.0, known), (0.9, np.ones(20, dtype=bool))):
+        np.testing.assert_array_equal(smoothed_rest(graph, weak, own, chosen, beta), weak)
+
+
+def test_the_example_of_the_manual():
+    manual = Path(__file__).parents[3] / "docs" / "methods.md"
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", manual.read_text(), re.DOTALL) if "w2s.labels" in b]
+    found: dict[str, np.ndarray] = {}
+    exec(block, found)
+    assert found["smooth"].argmax(axis=1).tolist() == [0, 0, 1, 1]
+    assert found["weak"].argmax(axis=1).tolist() == [0, 1, 1, 1]
+    assert found["places"].tolist() == [0, 2, 2, 3]

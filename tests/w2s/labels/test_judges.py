@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.labels import fit_judge, threshold_for
-from w2s.labels.judges import certainty
+from w2s.labels.judges import certainty, judged_features
 from w2s.measure.ranking import auroc
 
 
@@ -105,3 +105,13 @@ def test_auroc_by_pairs(items):
 def test_certainty():
     assert certainty([[0.2, 0.8], [0.5, 0.5]]) == pytest.approx(np.array([[0.8, 0.6], [0.5, 0.0]]))
     assert certainty([[0.1, 0.3, 0.6]]) == pytest.approx(np.array([[0.6, 0.3]]))
+
+
+def test_what_a_judge_sees():
+    states, answers = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.2, 0.8], [0.7, 0.3]])
+    np.testing.assert_array_equal(judged_features(states, answers, "states"), states)
+    sure = [[0.8, 0.6], [0.7, 0.4]]
+    assert judged_features(states, answers, "certainty") == pytest.approx(np.array(sure))
+    assert judged_features(states, answers, "both") == pytest.approx(np.hstack([states, sure]))
+    by_class = [[0, 0, 1, 2], [3, 4, 0, 0]]
+    assert judged_features(states, answers) == pytest.approx(np.hstack([by_class, sure]))

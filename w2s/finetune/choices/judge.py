@@ -15,7 +15,7 @@ from w2s.finetune.choices.written import write_scores
 from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.inference.hidden_states import read_features
-from w2s.labels.judges import fit_judge, judged_features, threshold_for
+from w2s.labels.judges import Sight, fit_judge, judged_features, threshold_for
 from w2s.measure.ranking import auroc
 
 __all__ = ["judge"]
@@ -35,7 +35,7 @@ def judge(
     asked: Path,
     asked_table: str,
     part: str,
-    sees: Literal["answer", "states"],
+    sees: Sight,
     ridge: float,
     folds: int,
     seed: int,

@@ -15,7 +15,8 @@ from w2s.finetune.choices.written import labels_of, read_scores, say, write_choi
 from w2s.finetune.data.labels import harden
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
-from w2s.labels import knn_graph, spread
+from w2s.labels import knn_graph
+from w2s.labels.graphs import smoothed_rest
 
 __all__ = ["own_where_known"]
 
@@ -75,14 +76,7 @@ def own_where_known(
 
 
 def _smoothed(weak: Matrix, own: Matrix, known: npt.NDArray[np.bool_], states: Matrix, graph: Mapping[str, Any]) -> Matrix:
-    """Spread weak labels of items that are not known along the graph of their states; known rows are given back as they are."""
-    anchored = graph["anchors"] == "clamped"
-    nodes = np.ones(len(weak), dtype=bool) if anchored else ~known
-    if not nodes.any() or graph["beta"] == 0:
-        return weak
-    edges = knn_graph(states[nodes], int(graph["k"]), temperature=graph["temperature"] or None, mutual=graph["mutual"])
-    start = np.where(known[:, None], own, weak)[nodes]
-    steps = int(graph["steps"]) or None
-    found = weak.copy()
-    found[nodes] = spread(edges, start, graph["beta"], normalise=graph["normalise"], steps=steps, clamped=known[nodes])
-    return np.where(known[:, None], weak, found)
+    """Smooth weak labels of items that are not known along the graph of all items' states."""
+    edges = knn_graph(states, int(graph["k"]), temperature=graph["temperature"] or None, mutual=graph["mutual"])
+    given = {"anchors": graph["anchors"], "normalise": graph["normalise"], "steps": int(graph["steps"]) or None}
+    return smoothed_rest(edges, weak, own, known, graph["beta"], **given)

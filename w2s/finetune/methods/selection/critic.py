@@ -18,7 +18,7 @@ __all__ = ["critic"]
     "critic",
     uses=("truth:labeled",),
     share=Number(0.5, high=1, above=True),
-    sees=OneOf("answer", "states"),
+    sees=OneOf("answer", "states", "certainty", "both"),
     ridge=Number(0.01, above=True),
     folds=Number(2, low=2, whole=True),
 )

@@ -25,7 +25,7 @@ __all__ = ["selective"]
     threshold=NumberOr("auto", "not_worse", high=1),
     knows=OneOf("on", "off"),
     smooth=OneOf("on", "off"),
-    sees=OneOf("answer", "states"),
+    sees=OneOf("answer", "states", "certainty", "both"),
     own=OneOf("soft", "hard"),
     strength=Number(0.01, above=True),
     ridge=Number(0.01, above=True),
