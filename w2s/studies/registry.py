@@ -38,6 +38,7 @@ BUILTIN: Mapping[str, str] = {
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
     "oh2025.mnist": "w2s.studies.oh2025.mnist.study:Mnist",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
+    "raven2025.shift": "w2s.studies.raven2025.shift.study:Shift",
     "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",
     "somerstep2024.refinement": "w2s.studies.somerstep2024.refinement.study:Refinement",
     "wu2024.spiked": "w2s.studies.wu2024.spiked.study:Spiked",
