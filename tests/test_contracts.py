@@ -45,6 +45,7 @@ SCIENCE = (
     ["plugins"],
     ["probes"],
     ["sharing"],
+    ["labels"],  # below finetune: its methods and the studies of features treat labels by the same functions
     ["finetune"],
     ["laws"],  # above finetune: text features come from encoders
     ["theory", "figures", "predictions", "importers"],

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["class_columns", "join", "probabilities", "probability_table", "read_table", "write_table"]
+__all__ = ["WEIGHT", "class_columns", "join", "probabilities", "probability_table", "read_table", "write_table"]
 
 Matrix = npt.NDArray[np.float64]
+
+WEIGHT = "weight"
+"""Column of labels that need not be there: the weight of each item in a training."""
 
 
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
@@ -31,9 +34,10 @@ def class_columns(count: int) -> list[str]:
     return [f"p_{k}" for k in range(count)]
 
 
-def probability_table(ids: Any, values: Matrix) -> pa.Table:
-    """Build a table ``item_id, p_0, ...`` from item ids and their class probabilities (n, K)."""
+def probability_table(ids: Any, values: Matrix, weights: npt.NDArray[np.float64] | None = None) -> pa.Table:
+    """Build a table ``item_id, p_0, ...`` of items and their class probabilities (n, K), with ``weight`` (n,) where given."""
     columns = {name: pa.array(values[:, k]) for k, name in enumerate(class_columns(values.shape[1]))}
+    columns |= {} if weights is None else {WEIGHT: pa.array(weights, pa.float64())}
     return pa.table({"item_id": pa.array(ids, type=pa.string()), **columns})
 
 

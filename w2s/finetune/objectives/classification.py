@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from w2s.finetune.data.tables import join, probabilities, read_table
+from w2s.finetune.data.tables import WEIGHT, join, probabilities, read_table
 from w2s.finetune.data.tokens import Encoded, read_texts
 from w2s.finetune.inference.forward import logits_of, moved, probabilities_of
 from w2s.finetune.objectives.base import Examples, Labelled, Objective, Predict, Source, objective
 from w2s.finetune.objectives.losses import cross_entropy, find_loss
+from w2s.labels.weights import repeated
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,12 @@ Matrix = npt.NDArray[np.float64]
 
 
 class LabelledItems:
-    """The items of a training, found by their ids: those to learn from, those held out, those that are predicted."""
+    """The items of a training, found by their ids: those to learn from, those held out, those that are predicted.
+
+    A column ``weight`` of the labels says how often each item to learn from occurs, on average once: items of weight 0 never
+    do, others in their place, so that the number of steps and of items in a step stays (:func:`w2s.labels.weights.repeated`).
+    Without the column every item occurs once; equal weights are the same, bit for bit.
+    """
 
     def __init__(self, source: Source, given: pa.Table, read: Callable[..., Any] = read_texts) -> None:
         self.ids, self.texts, parts = read(source.base, source.items, source.max_length)
@@ -34,6 +40,9 @@ class LabelledItems:
         if len(self.own) != source.rows:
             known = f"{source.rows} labelled items of part {source.part!r} were announced, the labels have {len(self.own)}"
             raise ValueError(known)
+        if WEIGHT in given.column_names:
+            weights = join([self.ids[k] for k in self.own], given)[WEIGHT].to_numpy()
+            self.own = [self.own[place] for place in repeated(weights)]
         self.held_out = [k for k, name in enumerate(parts) if name == "validation" and self.ids[k] in named]
         self.kept = [k for k, name in enumerate(parts) if name in ("validation", "test")]
 
