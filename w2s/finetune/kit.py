@@ -288,7 +288,8 @@ class Kit:
         if name is None and not self.setup.pairs:
             return {}
         named = name or "reward"
-        checked = find_objective(named).options.checked(f"objective {named!r}", settings or {})
+        known = find_objective(named).options
+        checked = known.kept(known.checked(f"objective {named!r}", settings or {}))
         return {"objective": {"name": named, "options": checked}}
 
     def _train(self, model: ModelFolder, examples: Examples, own: Mapping[str, Any], seed: int) -> Call:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.labels.co_supervision import co_supervision
 from w2s.studies.raven2025.shift.supervisors import matched, minibatches, one_hot, softmax
 from w2s.studies.raven2025.shift.world import World
 from w2s_kernels import NUMPY, Backend, stream, uniforms
@@ -220,31 +221,13 @@ def _co_supervised(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
     owned, orders, kept = [], [], []
     for s in seeds:
         probabilities = softmax(setting.inputs[s] @ first[s])
-        taught, chosen = co_supervision(probabilities, setting.labels[s]["transfer"])
+        taught, chosen = co_supervision(probabilities, setting.labels[s]["transfer"], _TOP)
         owned.append(one_hot(taught, probabilities.shape[1]))
         orders.append(minibatches(setting.seeds[s], "consensus", chosen, *setting.order.shape[1:]))
         kept.append(len(chosen) / len(taught))
     given = np.stack(owned)[:, :, None]
     students, _, _ = setting.teach(given, Rules(), np.arange(len(given)), order=np.stack(orders))
     return [Learnt(students, kept=np.array(kept)) for _ in methods]
-
-
-def co_supervision(probabilities: Matrix, labels: Matrix, top: int = _TOP) -> tuple[Whole, Whole]:
-    """Give each item the class of the supervisor that owns the student's class, and keep the items where both agree most.
-
-    Classes are parted into M ranges, one a supervisor. The share of items that is kept is that of those whose given class is
-    among the student's ``top`` most probable ones; kept are the items on which the student's cross-entropy is least.
-
-    Parameters: the student's probabilities (n, K) and labels (n, M, K). Returns classes (n,) and the places of the kept items,
-    ascending, at least one. Source: Liu and Alahi, arXiv 2402.15505, at one level of specialists (reconstruction).
-    """
-    n, k = probabilities.shape
-    owner = np.concatenate([np.full(len(part), m) for m, part in enumerate(np.array_split(np.arange(k), labels.shape[1]))])
-    taught = labels[np.arange(n), owner[probabilities.argmax(axis=1)]].argmax(axis=1)
-    above = np.sum(probabilities > probabilities[np.arange(n), taught][:, None], axis=1)
-    count = max(int(np.sum(above < top)), 1)
-    fit = -np.log(np.maximum(probabilities[np.arange(n), taught], 1e-300))
-    return taught.astype(np.int64), np.sort(np.argsort(fit, kind="stable")[:count])
 
 
 def _row(setting: Setting, s: int, method: Level, learnt: Learnt, ceiling: Matrix) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.labels.reliability import matched_temperatures
 from w2s_kernels import NUMPY, Backend, normals, stream, uniforms
 from w2s_kernels.softmax_students import Rules, teach
 
@@ -18,7 +19,6 @@ Whole = npt.NDArray[np.int64]
 Level = Mapping[str, Any]
 
 _NAME = "raven2025"
-_HALVINGS = 50
 _SUPERVISED_EPOCHS = 60
 
 
@@ -112,26 +112,9 @@ def linear_labels(
 
 
 def matched(labels: Mapping[str, Matrix]) -> dict[str, Matrix]:
-    """Bring soft labels (n, M, K) of all supervisors to one mean entropy, each by a temperature of its own; no truth is used.
-
-    The entropy is the mean of theirs on the ``transfer`` sample, in nats, and so are the temperatures, found by halving.
-    """
-    logs = {part: np.log(np.maximum(values, 1e-12)) for part, values in labels.items()}
-    own = logs["transfer"]
-    goal = float(np.mean([_entropy(labels["transfer"][:, m]) for m in range(own.shape[1])]))
-    temperatures = np.ones(own.shape[1])
-    for m in range(own.shape[1]):
-        low, high = np.log(1e-2), np.log(1e2)
-        for _ in range(_HALVINGS):
-            middle = 0.5 * (low + high)
-            hotter = _entropy(softmax(own[:, m] * np.exp(-middle))) > goal
-            low, high = (low, middle) if hotter else (middle, high)
-        temperatures[m] = np.exp(0.5 * (low + high))
-    return {part: softmax(values / temperatures[:, None]) for part, values in logs.items()}
-
-
-def _entropy(values: Matrix) -> float:
-    return float(-np.mean(np.sum(values * np.log(np.maximum(values, 1e-300)), axis=-1)))
+    """Bring soft labels (n, M, K) of all supervisors to the mean entropy that they have together on the ``transfer`` sample."""
+    temperatures = matched_temperatures(labels["transfer"])
+    return {part: softmax(np.log(np.maximum(values, 1e-12)) / temperatures[:, None]) for part, values in labels.items()}
 
 
 def _direction(seed: int, name: str, d: int) -> Matrix:
