@@ -9,7 +9,7 @@ from w2s.finetune.kit import Kit, Student
 from w2s.finetune.methods.registry import method
 from w2s.finetune.objectives.options import Number, OneOf
 
-__all__ = ["ensemble_learned", "weight_settings"]
+__all__ = ["WEIGHT_OPTIONS", "ensemble_learned", "weight_settings"]
 
 WEIGHT_OPTIONS: Mapping[str, Any] = {
     "rate": Number(0.05),

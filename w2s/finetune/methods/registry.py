@@ -52,9 +52,14 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "bayesian": "w2s.finetune.methods.supervisors.bayesian",
+        "boosted": "w2s.finetune.methods.supervisors.boosted",
+        "co_supervised": "w2s.finetune.methods.supervisors.co_supervised",
         "dpo": "w2s.finetune.methods.dpo",
+        "dpo_learned": "w2s.finetune.methods.supervisors.dpo_learned",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
         "naive": "w2s.finetune.methods.naive",
+        "reliable": "w2s.finetune.methods.selection.reliable",
         "self_labels": "w2s.finetune.methods.self_labels",
     },
 )

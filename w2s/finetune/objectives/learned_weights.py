@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.tokens import Encoded
-from w2s.finetune.objectives.base import Source, objective
-from w2s.finetune.objectives.classification import Classification, LabelledItems
+from w2s.finetune.objectives.base import objective
+from w2s.finetune.objectives.several import SeveralLabels, all_agree
 from w2s.finetune.objectives.simplex import SIMPLEX_OPTIONS, SimplexWeights
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ __all__ = ["LearnedWeights"]
 
 
 @objective("learned_weights", **SIMPLEX_OPTIONS)
-class LearnedWeights(Classification):
+class LearnedWeights(SeveralLabels):
     """A registered loss against the weighted mean of the labels (n, M, K) of M supervisors.
 
     ``easy`` is the share of the training in which only items count on whose class all supervisors agree (the mean is still over
@@ -51,33 +50,12 @@ class LearnedWeights(Classification):
         super().__init__(texts, rows, targets, loss, options, validation=validation, kept=kept, ids=ids)
         self.separable = False
         self.simplex = SimplexWeights.of(targets, rate=rate, easy=easy, **weights)
-        classes = targets.argmax(dim=2)
-        self.agreed = (classes == classes[:, :1]).all(dim=1)
+        self.agreed = all_agree(targets)
 
     @property
     def weights(self) -> Tensor:
         """The weights (M,), or (n, M) with a row for each item, with their gradient."""
         return self.simplex.values
-
-    @classmethod
-    def read(cls, source: Source) -> Self:
-        """Read texts and one table of labels per supervisor."""
-        import torch
-
-        given = [read_table(folder, "labels") for folder in source.labels]
-        items = LabelledItems(source, given[0])
-        targets, held_out = (torch.stack([items.targets(t, rows) for t in given], 1) for rows in (items.own, items.held_out))
-        return cls(
-            items.texts,
-            items.own,
-            targets,
-            source.loss,
-            source.options,
-            validation=(items.held_out, held_out) if items.held_out else None,
-            kept=items.kept,
-            ids=items.ids,
-            **cls.options.checked("objective 'learned_weights'", source.settings),
-        )
 
     def to(self, device: torch.device) -> Self:
         """Move targets and weights to a device."""

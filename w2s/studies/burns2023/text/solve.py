@@ -45,6 +45,8 @@ class TextSolver:
         "learned_weights": "string",
         "agreed_items": "double",
         "self_labelled": "double",
+        "kept_items": "double",
+        "effective_items": "double",
         **PreferenceEvaluation.columns,
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says

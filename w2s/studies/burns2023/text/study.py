@@ -84,6 +84,9 @@ class TextCell(TaskCell):
     )
     dropout: float | None = field(None, description="rate of the models' dropout in training; null: none", since=2, gt=0, lt=1)
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
+    shift: Literal["none", "length", "topic"] = field(
+        "none", description="what sets the student's and the test items apart from the labelled ones", since=3
+    )
 
 
 class Text(Study):
