@@ -21,6 +21,7 @@ from w2s_kernels.descent import descend
 from w2s_kernels.patch_cnn import Task
 from w2s_kernels.patch_cnn import descend as descend_patches
 from w2s_kernels.refine import RefinedFactor
+from w2s_kernels.softmax_students import Rules, teach
 
 Found = Mapping[str, Any]
 ROLE = stream("parity", seed=1)
@@ -239,6 +240,29 @@ def patched(backend: Backend) -> Found:
     return found
 
 
+def taught(backend: Backend) -> Found:
+    """Every rule alone and two together, of three supervisors, and of one."""
+    rng = np.random.default_rng(10)
+    inputs, order = rng.standard_normal((2, 30, 4)), rng.integers(0, 30, (2, 12, 8))
+    labels, which = rng.dirichlet(np.ones(3), (2, 30, 3)), (np.arange(8) % 2,) * 3
+    rules = Rules(
+        rate=np.array([0, 1, 1, 1, 1, 0, 0, 1]),
+        easy=np.array([0, 0, 0.4, 0, 0, 0.6, 0, 0]),
+        decay=np.array([0, 0, 0, 1, 0, 0, 0, 0]),
+        reset=np.array([0, 0, 0, 0, 4, 0, 0, 0]),
+        floor=np.array([0, 0, 0, 0, 0, 0, 0, 0.97]),
+        own=np.array([0, 0, 0, 0, 0, 0.5, 0, 0]),
+        adaptive=np.array([0, 0, 0, 0, 0, 0, 0.7, 0]),
+    )
+    found = {}
+    for name, given in {"three": labels, "one": labels[:, :, :1]}.items():
+        m = given.shape[2]
+        arrays = (backend.asarray(inputs), backend.asarray(given), backend.asarray(order, np.int64))
+        done = teach(*arrays, which, np.full((8, m), 1 / m), rules, learning_rate=0.1, parts=4, backend=backend)
+        found |= {f"students {name}": done.students, f"weights {name}": done.weights, f"history {name}": done.history}
+    return found
+
+
 CASES: dict[str, Case] = {
     "streams.words": draws(kernels.words),
     "streams.uniforms": draws(kernels.uniforms),
@@ -262,4 +286,5 @@ CASES: dict[str, Case] = {
     "risk.forms": Case(risks, 1e-13),
     "descent.training": Case(trained, 1e-10),
     "patch_cnn.training": Case(patched, 1e-10),
+    "softmax_students.training": Case(taught, 1e-10),
 }

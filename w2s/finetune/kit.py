@@ -326,7 +326,8 @@ class Kit:
         named = name or self._usual
         if named is None:
             return {}
-        checked = find_objective(named).options.checked(f"objective {named!r}", settings or {})
+        known = find_objective(named).options
+        checked = known.kept(known.checked(f"objective {named!r}", settings or {}))
         return {"objective": {"name": named, "options": checked}}
 
     def _train(

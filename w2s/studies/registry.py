@@ -20,8 +20,6 @@ from w2s.user_files import is_file_reference, load_from_file
 __all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 
 BUILTIN: Mapping[str, str] = {
-    "predictions": "w2s.studies.predictions.study:PredictionStudy",
-    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
@@ -39,6 +37,9 @@ BUILTIN: Mapping[str, str] = {
     "mulgund2025.bregman": "w2s.studies.mulgund2025.bregman.study:Bregman",
     "oh2025.mnist": "w2s.studies.oh2025.mnist.study:Mnist",
     "oh2025.patches": "w2s.studies.oh2025.patches.study:Patches",
+    "predictions": "w2s.studies.predictions.study:PredictionStudy",
+    "probe.table": "w2s.studies.probe.table.study:ProbeTable",
+    "raven2025.shift": "w2s.studies.raven2025.shift.study:Shift",
     "selective2025.regions": "w2s.studies.selective2025.regions.study:Regions",
     "selective2025.transfer": "w2s.studies.selective2025.transfer.study:Transfer",
     "shin2024.overlap": "w2s.studies.shin2024.overlap.study:Overlap",

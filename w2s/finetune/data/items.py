@@ -19,6 +19,7 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.formatters import Example, Formatter, row_digest
+from w2s.finetune.data.sides import outer_side
 from w2s.finetune.data.tables import write_table
 from w2s.finetune.data.tasks import TaskData, formatter_of, read_rows
 
@@ -45,7 +46,7 @@ class Item(NamedTuple):
     example: Example
 
 
-@artifact(version=1, name="w2s.items")
+@artifact(version=1, name="w2s.items", later=("shift",))
 def items(
     work: Work,
     *,
@@ -54,6 +55,7 @@ def items(
     sizes: Mapping[str, int | None],
     balance: bool,
     seed: int,
+    shift: str = "none",
 ) -> None:
     """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
 
@@ -62,7 +64,7 @@ def items(
 
     ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
     """
-    parts, classes, counts = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
+    parts, classes, counts = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed, shift=shift)  # type: ignore[arg-type]
     rows = [(item, part) for part in PARTS for item in parts[part]]
     columns_of = {
         "item_id": [item.id for item, _ in rows],
@@ -80,7 +82,7 @@ def items(
     (work.folder / "counts.json").write_text(json.dumps({"classes": classes, **counts}, indent=1))
 
 
-@artifact(version=1, name="w2s.truth")
+@artifact(version=1, name="w2s.truth", later=("shift",))
 def truth(
     work: Work,
     *,
@@ -89,12 +91,13 @@ def truth(
     sizes: Mapping[str, int | None],
     balance: bool,
     seed: int,
+    shift: str = "none",
 ) -> None:
     """Write ``truth.arrow`` (item_id, truth) of the same items; of prompts (item_id, answer), the reference.
 
     Truth is a value of its own: a training can read it only if it is among the training's inputs, which a plan shows.
     """
-    parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed)  # type: ignore[arg-type]
+    parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed, shift=shift)  # type: ignore[arg-type]
     drawn = [item for part in PARTS for item in parts[part]]
     if formatter_of(task, **columns).prompts:  # type: ignore[arg-type]
         known = {"answer": pa.array([item.example.answer for item in drawn], pa.string())}
@@ -110,11 +113,12 @@ def dropped_items(folder: Path) -> int:
 
 
 def draw_items(
-    task: TaskData, columns: Columns, sizes: Mapping[str, int | None], *, balance: bool, seed: int
+    task: TaskData, columns: Columns, sizes: Mapping[str, int | None], *, balance: bool, seed: int, shift: str = "none"
 ) -> tuple[dict[str, list[Item]], list[str], dict[str, Any]]:
     """Return the items of every part, the class names, and how many rows were dropped and why.
 
-    ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. Raises
+    ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. With a ``shift``
+    labelled items are of the inner side of the task, all others of the outer one (:mod:`w2s.finetune.data.sides`). Raises
     :class:`FieldError` when there are too few items for a part, or fewer than two classes.
     """
     formatter = formatter_of(task, columns.text, columns.label, columns.pair, columns.group)
@@ -126,16 +130,27 @@ def draw_items(
     elif wanted is None:
         wanted = len(pool) // 4
     pool, tested, classes = _numbered(f"{task.name}: the label column {columns.label!r}", formatter, pool, tested)
-    parts = {"test": _take("test", _by_group(tested, "test"), wanted, classes, set(), balance, task.name)}
+    outer = None if shift == "none" else outer_side([_text(item) for item in pool], shift)
+    outside = tested if outer is None else [item for item in tested if outer(_text(item))]
+    wanted = None if wanted is None else min(wanted, len(outside)) if sizes["test"] is None else wanted
+    parts = {"test": _take("test", _by_group(outside, "test"), wanted, classes, set(), balance, task.name)}
     # With a test file of its own, what stands there too is no training item; without, what was taken is none.
     closed = {item.example.group for item in (tested if task.has_test_part else parts["test"])}
     free = [item for item in pool if item.example.group not in closed]
     dropped |= {"in_test": len(pool) - len(free)} if task.has_test_part else {}
     order, taken = _by_group(free, f"shuffle-{seed}"), set[str]()
-    parts["labeled"] = _take("labeled", order, sizes["labeled"], classes, taken, balance, task.name)
+    inner = order if outer is None else [item for item in order if not outer(_text(item))]
+    parts["labeled"] = _take("labeled", inner, sizes["labeled"], classes, taken, balance, task.name)
+    order = order if outer is None else [item for item in order if outer(_text(item))]
     for part in ("transfer", "validation"):
         parts[part] = _take(part, order[::-1], sizes[part], classes, taken, balance, task.name)
     return parts, classes, {"dropped": dropped, "available": len(free), "sizes": {part: len(parts[part]) for part in PARTS}}
+
+
+def _text(item: Item) -> str:
+    """Join all texts of an item, by which its side is decided."""
+    example = item.example
+    return " ".join(text for text in (example.text, example.pair, example.other) if text)
 
 
 def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[Item], dict[str, int]]:

@@ -38,8 +38,10 @@ def training_labels(training: Call, account: Mapping[str, Any], ids: Sequence[st
     given = training.arguments["labels"]
     if isinstance(given, Call):
         return _labels(given, ids, store)
-    if training.arguments["recipe"].get("objective", {}).get("name") == "dpo":
-        return _labels(given[0], ids, store)  # the other one is the reference's log-probabilities
+    if training.arguments["recipe"].get("objective", {}).get("name") in ("dpo", "learned_dpo"):
+        given = given[:-1]  # the last ones are the reference's log-probabilities
+        if len(given) == 1:
+            return _labels(given[0], ids, store)
     weights = account.get("learned", {}).get("weights")
     return None if weights is None else _mean([_labels(call, ids, store) for call in given], weights)
 

@@ -179,7 +179,9 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
     "w2s_sweep.objectives",
     {
+        "bayesian": "w2s.finetune.objectives.bayesian",
         "classification": "w2s.finetune.objectives.classification",
+        "learned_dpo": "w2s.finetune.objectives.learned_dpo",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
         "reward": "w2s.finetune.objectives.preference",
         "sequence": "w2s.finetune.objectives.sequence",

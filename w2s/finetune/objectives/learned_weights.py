@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.tokens import Encoded
-from w2s.finetune.objectives.base import Source, objective
-from w2s.finetune.objectives.classification import Classification, LabelledItems
-from w2s.finetune.objectives.options import Number
+from w2s.finetune.objectives.base import objective
+from w2s.finetune.objectives.several import SeveralLabels, all_agree
+from w2s.finetune.objectives.simplex import SIMPLEX_OPTIONS, SimplexWeights
 
 if TYPE_CHECKING:
     import torch
@@ -21,18 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LearnedWeights"]
 
-_LEAST = 1e-6
-"""A weight below this is raised to it before the weights are normalised, so that no supervisor is lost for good."""
 
-
-@objective("learned_weights", rate=Number(0.05), easy=Number(0.3, high=1))
-class LearnedWeights(Classification):
+@objective("learned_weights", **SIMPLEX_OPTIONS)
+class LearnedWeights(SeveralLabels):
     """A registered loss against the weighted mean of the labels (n, M, K) of M supervisors.
 
     ``easy`` is the share of the training in which only items count on whose class all supervisors agree (the mean is still over
-    the whole batch, so a batch without any gives zero), and in which the weights stay uniform. After that the weights take
-    steps of plain gradient descent at ``rate``, are cut at 1e-6 from below and normalised. ``rate`` 0 and ``easy`` 0 is the
-    uniform ensemble; one supervisor is plain classification, bit for bit.
+    the whole batch, so a batch without any gives zero), and in which the weights stay. After that the weights take steps of plain
+    gradient descent at ``rate``, are cut at 1e-6 from below and normalised. ``rate`` 0 and ``easy`` 0 is the uniform ensemble;
+    one supervisor is plain classification, bit for bit. The other options are those of
+    :class:`w2s.finetune.objectives.simplex.SimplexWeights`.
     """
 
     def __init__(
@@ -43,52 +40,36 @@ class LearnedWeights(Classification):
         loss: str = "xent",
         options: Mapping[str, Any] | None = None,
         *,
+        validation: tuple[Sequence[int], Tensor] | None = None,
+        kept: Sequence[int] = (),
+        ids: Sequence[str] = (),
         rate: float = 0.05,
         easy: float = 0.3,
-        **more: Any,
+        **weights: Any,
     ) -> None:
-        import torch
-
-        super().__init__(texts, rows, targets, loss, options, **more)
+        super().__init__(texts, rows, targets, loss, options, validation=validation, kept=kept, ids=ids)
         self.separable = False
-        self.rate, self.easy = rate, easy
-        count = targets.shape[1]
-        self.weights = torch.full((count,), 1.0 / count, dtype=torch.float64, requires_grad=True)
-        classes = targets.argmax(dim=2)
-        self.agreed = (classes == classes[:, :1]).all(dim=1)
+        self.simplex = SimplexWeights.of(targets, rate=rate, easy=easy, **weights)
+        self.agreed = all_agree(targets)
 
-    @classmethod
-    def read(cls, source: Source) -> Self:
-        """Read texts and one table of labels per supervisor."""
-        import torch
-
-        given = [read_table(folder, "labels") for folder in source.labels]
-        items = LabelledItems(source, given[0])
-        targets, held_out = (torch.stack([items.targets(t, rows) for t in given], 1) for rows in (items.own, items.held_out))
-        return cls(
-            items.texts,
-            items.own,
-            targets,
-            source.loss,
-            source.options,
-            validation=(items.held_out, held_out) if items.held_out else None,
-            kept=items.kept,
-            ids=items.ids,
-            **cls.options.checked("objective 'learned_weights'", source.settings),
-        )
+    @property
+    def weights(self) -> Tensor:
+        """The weights (M,), or (n, M) with a row for each item, with their gradient."""
+        return self.simplex.values
 
     def to(self, device: torch.device) -> Self:
         """Move targets and weights to a device."""
         super().to(device)
         self.agreed = self.agreed.to(device)
-        self.weights = self.weights.detach().to(device).requires_grad_()
+        self.simplex.to(device)
         return self
 
     def loss(self, outputs: Tensor, places: Any, progress: float) -> Tensor:
         """Compute the loss against the weighted labels, on the easy items alone in the first share of the training."""
+        self.simplex.begin(progress)
         index = self._index(places)
-        targets, share = self._mean(self.targets[index]), 1.0
-        if progress < self.easy:
+        targets, share = self.simplex.mean(self.targets[index], index), 1.0
+        if progress < self.simplex.easy:
             easy = self.agreed[index]
             count = int(easy.sum())
             if not count:
@@ -98,31 +79,20 @@ class LearnedWeights(Classification):
         return share * self.function(outputs, targets, progress)
 
     def learned(self) -> Mapping[str, Tensor]:
-        """Return the weights (M,) float64."""
-        return {"weights": self.weights}
+        """Return the weights, float64."""
+        return {"weights": self.simplex.values}
 
     def update(self, progress: float) -> None:
-        """Take a step down the gradient, then clip and normalise the weights; do nothing while only easy items count."""
-        import torch
-
-        if progress < self.easy or self.rate == 0.0 or self.weights.grad is None:
-            return
-        with torch.no_grad():
-            moved = (self.weights - self.rate * self.weights.grad).clamp_min(_LEAST)
-            self.weights.copy_(moved / moved.sum())
+        """Take a step of the weights; none while only easy items count."""
+        self.simplex.update(progress)
 
     def traced(self) -> Tensor:
         """Return the weights (M,), which the curve shows by step."""
-        return self.weights.detach()
+        return self.simplex.shown()
 
     def said(self) -> Mapping[str, Any]:
         """Return the weights, and the share of items on whose class all supervisors agree."""
-        return {"weights": self.weights.detach().tolist(), "agreed": float(self.agreed.double().mean())}
+        return {"weights": self.simplex.shown().tolist(), "agreed": float(self.agreed.double().mean())}
 
     def _wanted(self, labels: Tensor) -> Tensor:
-        return self._mean(labels.to(self.weights.device)).detach().cpu()
-
-    def _mean(self, labels: Tensor) -> Tensor:
-        """Average labels (b, M, K) by the weights, (b, K); the division by the sum of the weights makes rows sum to 1."""
-        weights = (self.weights / self.weights.sum()).to(labels.dtype)
-        return (weights[:, None] * labels).sum(dim=1)
+        return self.simplex.mean(labels.to(self.simplex.values.device)).detach().cpu()

@@ -23,7 +23,19 @@ from w2s.plugins import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LOSSES", "Loss", "Number", "OneOf", "check_loss", "coefficient", "cross_entropy", "find_loss", "hardened", "loss"]
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "Number",
+    "OneOf",
+    "check_loss",
+    "coefficient",
+    "cross_entropy",
+    "dirichlet_divergence",
+    "find_loss",
+    "hardened",
+    "loss",
+]
 
 Function = Callable[..., "Tensor"]
 
@@ -244,3 +256,27 @@ def adaptive(logits: Tensor, targets: Tensor, progress: float, temperature: floa
 def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float) -> Tensor:  # noqa: ARG001
     """Compute -sum_k p_k log q_k, the roles swapped (arXiv 2505.24313); weak probabilities are cut at ``floor``."""
     return -(logits.softmax(dim=1) * targets.clamp_min(floor).log()).sum(dim=1).mean()
+
+
+@loss("evidential", separable=True, strength=Number(1.0))
+def evidential(logits: Tensor, targets: Tensor, progress: float, strength: float) -> Tensor:
+    """Compute sum_c y_c (log S - log a_c) + strength progress KL(Dir(y + (1 - y) a) || Dir(1)), with a = relu(logits) + 1, S = sum a.
+
+    Logits are read as evidence: a are the parameters of a Dirichlet distribution, and the second term takes back, as training goes
+    on, the evidence for other classes than the labels'. A class with a negative logit has no gradient. Predictions stay the
+    softmax of the logits, which has the same most probable class as a wherever one logit is positive.
+
+    Source: Cui et al., arXiv 2406.03199.
+    """
+    alpha = logits.relu() + 1.0
+    fit = (targets * (alpha.sum(dim=1, keepdim=True).log() - alpha.log())).sum(dim=1)
+    return (fit + strength * progress * dirichlet_divergence(targets + (1.0 - targets) * alpha)).mean()
+
+
+def dirichlet_divergence(alpha: Tensor) -> Tensor:
+    """Compute KL(Dir(alpha) || Dir(1)) in nats, (...,), of parameters (..., K) > 0."""
+    import torch
+
+    total, count = alpha.sum(dim=-1), torch.as_tensor(float(alpha.shape[-1]), dtype=alpha.dtype, device=alpha.device)
+    spread = ((alpha - 1.0) * (alpha.digamma() - total.digamma()[..., None])).sum(dim=-1)
+    return total.lgamma() - count.lgamma() - alpha.lgamma().sum(dim=-1) + spread

@@ -13,10 +13,10 @@ __all__ = ["Number", "NumberOr", "OneOf", "Options"]
 
 
 class OneOf:
-    """One of several words, the first by default."""
+    """One of several words, the first by default. ``later`` as for :class:`Number`."""
 
-    def __init__(self, *words: str) -> None:
-        self.words, self.default = words, words[0]
+    def __init__(self, *words: str, later: bool = False) -> None:
+        self.words, self.default, self.later = words, words[0], later
 
     def problem(self, value: Any) -> str:
         """Say why a value is none of the words; return an empty text when it is one."""
@@ -25,13 +25,18 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number from ``low`` to ``high``, or above ``low``; a ``whole`` one has no fraction."""
+    """A finite number from ``low`` to ``high``, or above ``low``; a ``whole`` one has no fraction.
+
+    An option that was added ``later`` stays out of the arguments of a training at its default, so that trainings made before
+    keep their identity.
+    """
 
     default: float
     low: float = 0.0
     high: float = math.inf
     above: bool = False
     whole: bool = False
+    later: bool = False
 
     def problem(self, value: Any) -> str:
         """Say why a value is no such number; return an empty text when it is one."""
@@ -79,3 +84,8 @@ class Options:
             if name in self.allowed and (problem := self.allowed[name].problem(value)):
                 raise FieldError(f"{owner}: {name} {value!r} {problem}")
         return {**self.defaults, **given}
+
+    def kept(self, checked: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out options that were added later and have their default."""
+        new = {name for name, allowed in self.allowed.items() if allowed.later}
+        return {name: value for name, value in checked.items() if name not in new or value != self.defaults[name]}

@@ -69,6 +69,7 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
         "sizes": _sizes(cell),
         "balance": cell["balance"],
         "seed": cell["seed"],
+        **({"shift": cell["shift"]} if cell.get("shift", "none") != "none" else {}),
     }
 
 
@@ -97,12 +98,13 @@ def check_draws(block: Block) -> None:
     Where groups could use up a task, what is left for the next part depends on the seed. Other seeds are then tried too, as
     many as a bounded number of items allows.
     """
-    names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation")
+    names = (*(name for name in TaskCell.model_fields if name != "seed"), "n_validation", "shift")
     levels = block.group(*(name for name in names if name in block.names)).levels
     first, *others = block.values("seed")
     for level in levels:
         _try_draw(level, first)
-        if others and not (pool := _pool(*_source(level))).suffices(level):
+        pool, shifted = _pool(*_source(level)), level.get("shift", "none") != "none"
+        if others and (shifted or not pool.suffices(level)):
             for seed in others[: _LOOKED_AT // (pool.items * len(levels))]:
                 _try_draw(level, seed)
 
@@ -174,7 +176,8 @@ def _pool(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> _Pool:
 def _try_draw(level: Mapping[str, Any], seed: int) -> None:
     with about("task"):
         try:
-            draw_items(level["task"], Columns(**columns_of(level)), _sizes(level), balance=level["balance"], seed=seed)  # type: ignore[arg-type]
+            given = {**drawn(level | {"seed": seed})}
+            draw_items(**{**given, "columns": Columns(**given["columns"])})
         except MissingColumnError as error:
             fields = [f"{role}_column" for role, name in columns_of(level).items() if name == error.column]
             written = [name for name in fields if TaskCell.model_fields[name].default != error.column]

@@ -48,6 +48,8 @@ class TextSolver:
         "agreed_items": "double",
         "self_labelled": "double",
         **CHOICE_COLUMNS,
+        "kept_items": "double",
+        "effective_items": "double",
         **PreferenceEvaluation.columns,
         **GenerationEvaluation.columns,
     }

@@ -1,0 +1,18 @@
+"""Bayesian weak-to-strong (arXiv 2406.03199): evidential losses of several supervisors, mixed with the student's own class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from w2s.finetune.kit import Kit, Student
+from w2s.finetune.methods.registry import method
+from w2s.finetune.objectives.options import Number, OneOf
+
+__all__ = ["bayesian"]
+
+
+@method("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"))
+def bayesian(kit: Kit, options: Mapping[str, Any]) -> Student:
+    """Train on evidential losses of every supervisor, of total weight 1 - ``gamma``, and of the student's own class, ``gamma``."""
+    return kit.student(kit.train(kit.student_model, kit.labelled(kit.supervisors()), "bayesian", options))
