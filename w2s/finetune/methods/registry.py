@@ -52,9 +52,11 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "conflicting": "w2s.finetune.methods.robust.conflicting",
         "dpo": "w2s.finetune.methods.dpo",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
         "naive": "w2s.finetune.methods.naive",
+        "robust": "w2s.finetune.methods.robust.robust",
         "self_labels": "w2s.finetune.methods.self_labels",
     },
 )

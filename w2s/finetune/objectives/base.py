@@ -166,7 +166,9 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "classification": "w2s.finetune.objectives.classification",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
+        "conflicting": "w2s.finetune.objectives.conflicting",
         "reward": "w2s.finetune.objectives.preference",
+        "robust": "w2s.finetune.objectives.robust",
         "dpo": "w2s.finetune.objectives.preference",
     },
 )
