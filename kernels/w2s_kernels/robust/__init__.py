@@ -36,7 +36,7 @@ __all__ = [
     "worst_logits",
 ]
 
-TRAINING = operation("robust", "training")
+TRAINING = operation("robust", "training", "numba")
 
 Arrays = Sequence[Array]
 

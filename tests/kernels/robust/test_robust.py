@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import Floats
 
-from w2s_kernels import NUMPY, choose, stream
+from w2s_kernels import NUMPY, Backend, choose, stream
 from w2s_kernels.descent import forward
 from w2s_kernels.robust import (
     Classifiers,
@@ -151,22 +151,27 @@ def torch_loss(torch: Any, p: Any, x: Any, y: Any, m: Any, **terms: float) -> An
     return loss
 
 
+BACKENDS = [choose("numpy"), choose("numba")]
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
 @pytest.mark.parametrize("name", TERMS)
-def test_a_network_in_a_batch_has_the_bits_it_has_alone(name: str) -> None:
+def test_a_network_in_a_batch_has_the_bits_it_has_alone(name: str, backend: Backend) -> None:
     some = case()
-    whole = some.run(**TERMS[name])
+    whole = some.run(**TERMS[name], backend=backend)
     for k in range(3):
-        alone = some.run(np.array([k]), **TERMS[name])
+        alone = some.run(np.array([k]), **TERMS[name], backend=backend)
         for one, all_of_them in zip((*alone.weights, *alone.biases), (*whole.weights, *whole.biases), strict=True):
             np.testing.assert_array_equal(one[0], all_of_them[k])
         np.testing.assert_array_equal(alone.losses[0], whole.losses[k])
 
 
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
 @pytest.mark.parametrize("name", TERMS)
-def test_without_masks_every_loss_is_the_plain_one_bit_for_bit(name: str) -> None:
+def test_without_masks_every_loss_is_the_plain_one_bit_for_bit(name: str, backend: Backend) -> None:
     some = case()
     bare = Case(some.weights, some.biases, some.x, np.zeros_like(some.masks), some.labels)
-    np.testing.assert_array_equal(flat(bare.run(**TERMS[name])), flat(bare.run()))
+    np.testing.assert_array_equal(flat(bare.run(**TERMS[name], backend=backend)), flat(bare.run(backend=backend)))
 
 
 def test_strengths_of_zero() -> None:
@@ -226,9 +231,12 @@ def test_one_layer_attains_its_bounds() -> None:
         np.testing.assert_allclose(ends, [lower[..., k], upper[..., k]], rtol=1e-12, atol=1e-12)
 
 
-def test_backends_agree() -> None:
-    some = case()
-    np.testing.assert_array_equal(flat(some.run(backend=choose("numba"), **TERMS["all"])), flat(some.run(**TERMS["all"])))
+@pytest.mark.parametrize("fans", [(6, 9, 8, 4), (5, 3), (3, 4, 2)])
+@pytest.mark.parametrize("name", TERMS)
+def test_compiled_training_is_the_plain_one(name: str, fans: tuple[int, ...]) -> None:
+    some = case(fans=fans)
+    compiled, plain = (flat(some.run(**TERMS[name], backend=backend)) for backend in BACKENDS[::-1])
+    np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
