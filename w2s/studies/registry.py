@@ -27,6 +27,8 @@ BUILTIN: Mapping[str, str] = {
     "dong2025.features": "w2s.studies.dong2025.features.study:Features",
     "dong2025.regression": "w2s.studies.dong2025.regression.study:Regression",
     "goel2025.similarity": "w2s.studies.goel2025.similarity.study:Similarity",
+    "heo2023.decoy": "w2s.studies.heo2023.decoy.study:Decoy",
+    "heo2023.students": "w2s.studies.heo2023.students.study:Students",
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",

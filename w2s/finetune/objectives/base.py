@@ -181,11 +181,13 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "bayesian": "w2s.finetune.objectives.bayesian",
         "classification": "w2s.finetune.objectives.classification",
+        "conflicting": "w2s.finetune.objectives.conflicting",
+        "dpo": "w2s.finetune.objectives.preference",
         "learned_dpo": "w2s.finetune.objectives.learned_dpo",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
         "reward": "w2s.finetune.objectives.preference",
+        "robust": "w2s.finetune.objectives.robust",
         "sequence": "w2s.finetune.objectives.sequence",
-        "dpo": "w2s.finetune.objectives.preference",
     },
 )
 """All objectives by name."""

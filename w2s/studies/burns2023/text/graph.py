@@ -43,6 +43,8 @@ class CellGraph:
     control: Call | None
     trainings: Mapping[str, Call]
     says: tuple[Call, ...]
+    honest: Call | None
+    """Predictions of the student without a conflicting aim, where the method gives it one."""
     pairs: bool
     """Whether items are pairs of replies."""
     several: bool
@@ -53,8 +55,8 @@ class CellGraph:
     @property
     def needs(self) -> list[Call]:
         """Everything that ``solve`` reads."""
-        control = [] if self.control is None else [self.control]
-        predictions = [*self.weak, self.student, self.ceiling, self.strong, *control]
+        others = [call for call in (self.control, self.honest) if call is not None]
+        predictions = [*self.weak, self.student, self.ceiling, self.strong, *others]
         return [self.items, self.truth, *predictions, *self.trainings.values(), *self.says]
 
 
@@ -81,6 +83,7 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         control=build(flipped(kit), method.settings).predictions if cell["control"] == "flip" else None,
         trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
         says=student.says,
+        honest=student.honest,
         pairs=kit.setup.pairs,
         score=score,
         several=len(kit.weak_models) > 1 or (kit.members > 1 and isinstance(student.training.arguments["labels"], tuple)),

@@ -21,6 +21,7 @@ from w2s.finetune.evaluation.classification import ClassificationEvaluation, all
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
+from w2s.measure.deception import DECEPTION_COLUMNS, deception
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -52,6 +53,7 @@ class TextSolver:
         "effective_items": "double",
         **PreferenceEvaluation.columns,
         **GenerationEvaluation.columns,
+        **DECEPTION_COLUMNS,
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
     them, no pairs, or no prompts."""
@@ -92,6 +94,7 @@ class TextSolver:
             "peak_bytes": max(account["peak_bytes"] for account in accounts),
             **(_of_supervisors(truth, seen.weak) if graph.several else {}),
             **_learned(account.get("learned", {})),
+            **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
             **self._said(graph),
         }
 
@@ -123,6 +126,12 @@ class TextSolver:
         if graph.score is not None:
             return training_answers(training, ids, self.store)
         return training_labels(training, account, ids, self.store)
+
+    def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen) -> dict[str, float]:
+        """Compute which errors a conflicting aim induces, and where; the weak model is the mean of all teachers."""
+        assert graph.honest is not None
+        weak = np.mean(seen.weak, axis=0)
+        return deception(truth, seen.ceiling, weak, self._read(graph.honest, ids), seen.student)
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
