@@ -52,6 +52,7 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "aligner": "w2s.finetune.methods.generation.aligner",
         "bayesian": "w2s.finetune.methods.supervisors.bayesian",
         "boosted": "w2s.finetune.methods.supervisors.boosted",
         "co_supervised": "w2s.finetune.methods.supervisors.co_supervised",
