@@ -1,8 +1,8 @@
 """A strong model guided by a weak pair at decoding time, without training: tilted sampling and search by chunks.
 
 Both look at the weak pair's implicit reward, log p_tuned - log p_untuned. ``tilted`` adds it to every token's log-probability
-(emulated fine-tuning); ``search`` samples texts from the base model, a chunk of tokens at a time, and keeps those with the largest
-reward (weak-to-strong search).
+(emulated fine-tuning); ``search`` samples texts from the base model, a chunk of tokens at a time, and keeps those with the
+largest reward (weak-to-strong search).
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def search(
     ----------
     prompts : tokens (n, t0), int64, t0 at least 1.
     base, tuned, untuned : from tokens (m, t) to log-probabilities (m, V) of the next one; base draws, the others judge.
-    uniforms : (n, width, T) in (0, 1), with the ``width`` of ``sizes``: token t of the j-th text in the running uses the t-th of
-        row j. With one beam and one sample this is sampling from the base model.
+    uniforms : (n, width, T) in (0, 1), with the ``width`` of ``sizes``: token t of the j-th text in the running uses the t-th
+        of row j. With one beam and one sample this is sampling from the base model.
     sizes : beams, samples and chunk.
     ends : tokens that end a text; what follows repeats the end and is worth nothing.
     xp : the array namespace.

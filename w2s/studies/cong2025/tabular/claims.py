@@ -1,4 +1,4 @@
-"""What the paper says of contrastive texts, as tests on a table. Gains are true reward per token above the aligned weak model's.
+"""What the paper says of contrastive texts, as tests on a table. Gains are true reward per token over the aligned weak model.
 
 Rows of one seed share language, reward and noise, so differences are taken seed by seed. The worst setting decides.
 """
@@ -150,7 +150,7 @@ _BOUNDS = dict.fromkeys(("student_noisy", "teacher_noisy"), "noise of mean zero 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "implicit_rises",
-        "the stronger the contrast, the higher the implicit reward of its students, in every seed, whatever the alignment knows",
+        "the stronger the contrast, the higher the implicit reward of its students, in every seed, even of noise",
         "contrast sweep; end-to-end check",
         _implicit_rises,
         {"student_implicit": 1, "cd_lambda": 3},
@@ -227,7 +227,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"least": 0.0, "seeds": 20},
         basis="the sentence is about a direction",
         expected="fails_at_this_scale",
-        reason="the true reward counts tokens and nothing else: leaving the language costs nothing here, so it rises to the end",
+        reason="the true reward counts tokens and nothing else: leaving the language costs nothing, so it rises to the end",
         overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
     ),
     Claim(

@@ -47,7 +47,9 @@ def _draw_contrast(table: DataFrame) -> Canvas | None:
     left.set(xlabel="strength of the contrast, cd_lambda", ylabel="implicit reward per token, nats")
     right.set(xlabel="strength of the contrast, cd_lambda", ylabel="true reward of a text")
     figures.beside(right)
-    heading_over_seeds(figure, "the implicit reward always rises, the true one where the alignment knows of it", rows, _NOTE, held)
+    heading_over_seeds(
+        figure, "the implicit reward always rises, the true one where the alignment knows of it", rows, _NOTE, held
+    )
     return figure
 
 

@@ -1,7 +1,7 @@
 """The arithmetic of the tabular study: all seeds at once, weak texts once per alignment and decoding, then all students of them.
 
-Rewards, divergences and misfits are exact means over texts, from the tables. Only what a student learns from is sampled, and what
-a search writes.
+Rewards, divergences and misfits are exact means over texts, from the tables. Only what a student learns from is sampled, and
+what a search writes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEARNER = (
 WEAK = ("weak_error", "weak_reward", "weak_implicit", "base_reward", "top_reward", "uniform_error")
 NUMBERS = (
     *WEAK,
-    *("student_error", "ceiling_error", "misfit", "decoded_reward", "decoded_implicit", "decoded_divergence"),
+    *("student_error", "ceiling_error", "misfit", "weak_distance", "decoded_reward", "decoded_implicit", "decoded_divergence"),
     *("student_reward", "student_implicit", "student_divergence", "student_loss"),
 )
 
@@ -43,8 +43,8 @@ NUMBERS = (
 class Taught:
     """A weak pair, the texts that it decodes, and the students of them, for S seeds.
 
-    A decoding of nulls, that of methods without one, is sampling from the aligned model itself. Texts and fits are made when they
-    are first asked for.
+    A decoding of nulls, that of methods without one, is sampling from the aligned model itself. Texts and fits are made when
+    they are first asked for.
     """
 
     def __init__(self, world: World, alignment: str, decoding: Level, backend: Backend) -> None:
@@ -69,9 +69,7 @@ class Taught:
     @cached_property
     def counts(self) -> Array:
         """How often each step (S, V, V) is in the decoded texts."""
-        shape = self.world.base.shape
-        size = int(np.prod(shape))
-        return self.backend.xp.bincount(self.chosen.reshape(-1), minlength=size).reshape(shape) * 1.0
+        return self._counted(self.chosen)
 
     def fit(self, prior: float, student: str) -> Array:
         """Return the student that is fitted to the decoded texts."""
@@ -93,11 +91,7 @@ class Taught:
             policy = self.fit(float(learner["prior"]), learner["student"])
             if method == "dpo":
                 policy, loss = self._preferred(policy, learner)
-        found = self.measured(policy) | {"student_loss": loss}
-        if method in ("sft", "dpo"):
-            to_host = self.backend.to_numpy
-            found["misfit"] = theory.divergence(np.exp(to_host(self.decoded)), np.exp(to_host(policy)), self.length)
-        return found
+        return self.measured(policy) | {"student_loss": loss}
 
     @property
     def length(self) -> int:
@@ -105,14 +99,24 @@ class Taught:
         return int(self.world.level["length"])
 
     def measured(self, policy: Array) -> dict[str, Matrix]:
-        """Compute exact means per token of a policy: true reward, implicit reward, divergence from the language."""
+        """Compute exact means per token of a policy: true and implicit reward, and divergences.
+
+        ``divergence`` is that from the language; ``from_decoded`` and ``from_weak`` are those of the decoding and of the
+        aligned weak model from the policy.
+        """
         host = self.backend.to_numpy
-        chances, base = np.exp(host(policy)), np.exp(host(self.world.base))
+        chances, base, decoded, weak = (np.exp(host(table)) for table in (policy, self.world.base, self.decoded, self.aligned))
         return {
             "reward": theory.per_token(chances, host(self.world.reward), self.length),
             "implicit": theory.per_token(chances, host(self.rewards), self.length),
             "divergence": theory.divergence(chances, base, self.length),
+            "from_decoded": theory.divergence(decoded, chances, self.length),
+            "from_weak": theory.divergence(weak, chances, self.length),
         }
+
+    def _counted(self, steps: Array) -> Array:
+        shape = self.world.base.shape
+        return self.backend.xp.bincount(steps.reshape(-1), minlength=int(np.prod(shape))).reshape(shape) * 1.0
 
     def _written(self, policy: Array, role: str) -> Array:
         chances = self.world.chances(role, self.length, self.backend)
@@ -136,8 +140,12 @@ class Taught:
         return policy, np.asarray((losses * shares).sum(axis=(1, 2)) / shares.sum(axis=(1, 2)))
 
     def _searched(self, sizes: Search) -> dict[str, Matrix]:
-        """Search behind every prompt, seed by seed; true rewards are means over what was written."""
-        xp, found = self.backend.xp, []
+        """Search behind every prompt, seed by seed.
+
+        Rewards are means over what was written. Divergences are those of a bigram model fitted to it, with one step of the
+        language after each token, since a search is no bigram model itself.
+        """
+        xp, tokens, written, found = self.backend.xp, self.world.base.shape[-1], [], []
         chances = self.world.chances("search", sizes.width * self.length, self.backend)
         for s in range(len(self.world.seeds)):
             tables = (self.world.base[s], self.aligned[s], self.world.base[s])
@@ -145,16 +153,19 @@ class Taught:
             uniforms = chances[s].reshape(-1, sizes.width, self.length)
             best = search(self.world.prompts[s][:, None], base, tuned, untuned, uniforms, sizes, xp=xp)
             true = sequence_reward(self.world.reward[s, 0][best.tokens], per_token=True, xp=xp)
-            found.append(self.backend.to_numpy(xp.stack([xp.mean(true), xp.mean(best.reward) / self.length])))
-        reward, implicit = np.array(found).T
-        return {"reward": reward, "implicit": implicit, "divergence": np.full(len(found), np.nan)}
+            found.append(xp.stack([xp.mean(true), xp.mean(best.reward) / self.length]))
+            written.append(xp.concatenate([self.world.prompts[s][:, None], best.tokens], axis=1))
+        steps = transitions(xp.stack(written), tokens, self.backend)
+        policy = fitted(self._counted(steps), self.world.base, 1.0, "table", self.backend)
+        reward, implicit = self.backend.to_numpy(xp.stack(found, axis=1))
+        return self.measured(policy) | {"reward": reward, "implicit": implicit}
 
 
 def results(taught: Taught, ceiling: Taught, learner: Level) -> dict[str, Matrix]:
     """Compute the columns of one student for S seeds, (S,) each.
 
     Errors are what a token lacks on average to the most rewarded one. The ceiling is the same student of an alignment without
-    noise.
+    noise. The misfit is KL(decoding || student) and the distance KL(weak || student), both per token in nats.
     """
     world, host = taught.world, taught.backend.to_numpy
     reward = host(world.reward)[:, 0]
@@ -165,7 +176,8 @@ def results(taught: Taught, ceiling: Taught, learner: Level) -> dict[str, Matrix
         "weak_error": top - weak["reward"],
         "student_error": top - student["reward"],
         "ceiling_error": top - best["reward"],
-        "misfit": student.get("misfit", np.full(len(top), np.nan)),
+        "misfit": student["from_decoded"],
+        "weak_distance": student["from_weak"],
         "weak_reward": length * weak["reward"],
         "weak_implicit": weak["implicit"],
         "base_reward": length * taught.measured(world.base)["reward"],

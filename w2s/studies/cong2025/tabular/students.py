@@ -1,9 +1,9 @@
 """Strong students as tables of logits: fitted to texts, then trained on pairs of texts or on the weak log ratios.
 
-A student is the language's table plus a change. The change of a ``table`` is free in every entry; that of a ``shared`` student is
-one number for each token, the same after every token, so it learns from all contexts at once what an alignment has in common
-there. Trainings are full-batch gradient descent; ``rate`` counts in steps of one over a bound of the loss's curvature, so a rate
-of 1 is stable and means the same for both losses.
+A student is the language's table plus a change. The change of a ``table`` is free in every entry; that of a ``shared`` student
+is one number for each token, the same after every token, so it learns from all contexts at once what an alignment has in common
+there. Trainings are full-batch gradient descent; ``rate`` counts in steps of one over a bound of the loss's curvature, so a
+rate of 1 is stable and means the same for both losses.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Descent(NamedTuple):
 def fitted(counts: Array, base: Array, prior: float, student: str, backend: Backend) -> Array:
     """Fit a student to counts of steps (S, V, V): maximum likelihood, with ``prior`` steps of the language after each token.
 
-    Returns log-probabilities (S, V, V). A ``table`` has the shares of its counts. A ``shared`` student is the convex problem of V
-    numbers, solved by Newton's method; O(V^3) a step.
+    Returns log-probabilities (S, V, V). A ``table`` has the shares of its counts. A ``shared`` student is the convex problem of
+    V numbers, solved by Newton's method; O(V^3) a step.
     """
     xp, seen = backend.xp, counts + prior * backend.xp.exp(base)
     if student == "table":
@@ -43,7 +43,9 @@ def fitted(counts: Array, base: Array, prior: float, student: str, backend: Back
         chances = xp.exp(log_softmax(base + change, backend))
         given = xp.sum(rows * chances, axis=-2)
         # A number added to all tokens changes nothing: the last term makes the matrix regular and leaves the step as it is.
-        curvature = given[:, :, None] * eye - xp.swapaxes(chances, 1, 2) @ (rows * chances) + xp.mean(given, axis=1)[:, None, None]
+        curvature = (
+            given[:, :, None] * eye - xp.swapaxes(chances, 1, 2) @ (rows * chances) + xp.mean(given, axis=1)[:, None, None]
+        )
         step = xp.linalg.solve(curvature, (wanted - given)[:, :, None])[:, None, :, 0]
         longest = xp.max(xp.abs(step), axis=2, keepdims=True)
         change = change + step * xp.minimum(1.0, _LONGEST / xp.maximum(longest, _LONGEST))

@@ -51,7 +51,11 @@ class TabularCell(Cell):
         0.6, description="strength of the contrast; 0 samples the aligned model", when={"method": _ON_TEXTS}, ge=0, le=5
     )
     plausible: float = field(
-        0.1, description="share of the largest probability that a token needs; 0 needs none", when={"method": _ON_TEXTS}, ge=0, le=1
+        0.1,
+        description="share of the largest probability that a token needs; 0 needs none",
+        when={"method": _ON_TEXTS},
+        ge=0,
+        le=1,
     )
     temperature: float = field(1.0, description="scores are divided by it", when={"method": _ON_TEXTS}, gt=0, le=100)
     student: Literal["table", "shared"] = field(
@@ -95,7 +99,7 @@ class Tabular(Study):
     columns: ClassVar[Mapping[str, str]] = {
         name: "double"
         for name in solver.NUMBERS
-        if name not in ("weak_error", "student_error", "ceiling_error", "misfit")
+        if name not in ("weak_error", "student_error", "ceiling_error", "misfit", "weak_distance")
     }
     figures = FIGURES
     claims = CLAIMS
