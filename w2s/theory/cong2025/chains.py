@@ -20,7 +20,7 @@ def per_token(policy: npt.ArrayLike, values: npt.ArrayLike, length: int) -> Valu
     values : (..., V, V), what each step is worth; they broadcast. A step without probability counts nothing.
     length : tokens of a text behind the prompt.
 
-    Returns (...,), NaN for a length below 1 and where a row of the policy is no distribution. O(length V^2) each.
+    Returns (...,). Domain: a length of 1 or more, and rows of the policy that are distributions; NaN outside. O(length V^2).
     """
     chances, worth = np.asarray(policy, dtype=np.float64), np.asarray(values, dtype=np.float64)
     proper = (chances >= 0.0).all(axis=(-2, -1)) & (np.abs(chances.sum(axis=-1) - 1.0) <= _TOLERANCE).all(axis=-1)

@@ -11,9 +11,9 @@ Values = npt.NDArray[np.float64]
 
 
 def dpo_loss(chosen: npt.ArrayLike, rejected: npt.ArrayLike, beta: npt.ArrayLike) -> Values:
-    """Compute -log sigmoid(beta (chosen - rejected)) of log ratios of policy and reference, in nats; NaN for beta <= 0.
+    """Compute -log sigmoid(beta (chosen - rejected)) of log ratios of policy and reference, in nats.
 
-    The arguments broadcast. Source: arXiv 2305.18290, equation 7.
+    Domain: beta > 0. The arguments broadcast. Source: arXiv 2305.18290, equation 7.
     """
     strength = np.asarray(beta, dtype=np.float64)
     margin = strength * (np.asarray(chosen, dtype=np.float64) - np.asarray(rejected, dtype=np.float64))
@@ -23,7 +23,7 @@ def dpo_loss(chosen: npt.ArrayLike, rejected: npt.ArrayLike, beta: npt.ArrayLike
 def wspo_loss(strong: npt.ArrayLike, weak: npt.ArrayLike, gamma: npt.ArrayLike) -> Values:
     """Compute (gamma strong - weak)^2 of a token's log ratios: student to its reference, weak aligned to unaligned.
 
-    The arguments broadcast; NaN for gamma <= 0. A loss over tokens is the mean. Source: arXiv 2410.18640, and its code.
+    Domain: gamma > 0. The arguments broadcast. A loss over tokens is the mean. Source: arXiv 2410.18640, and its code.
     """
     strength = np.asarray(gamma, dtype=np.float64)
     apart = strength * np.asarray(strong, dtype=np.float64) - np.asarray(weak, dtype=np.float64)

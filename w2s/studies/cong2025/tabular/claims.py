@@ -12,7 +12,7 @@ import numpy as np
 
 from w2s.claims import Claim, Verdict, above, lines_along, over_means, within, worst
 from w2s.claims.claim import Thresholds
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_share
 from w2s.claims.trends import hump
 from w2s.summary.text import value_text
@@ -141,11 +141,15 @@ def _beats_regression(table: DataFrame, limits: Thresholds) -> Verdict:
     return _more(cong, other, (*_WORLD, "student"), what, limits["least"], "needs both methods", shown)
 
 
-_NO_TEACHER = dict.fromkeys(
-    ("teacher_up", "teacher_down", "teacher_noisy"), "two students of one weak model are compared, whatever that model's error"
-)
-_ROOM = {"teacher_down": "a tenth of the weak model's error is less than what the students gain"}
-_BOUNDS = dict.fromkeys(("student_noisy", "teacher_noisy"), "noise of mean zero averages out over seeds")
+_ANY_WEAK = dict.fromkeys(("teacher_up", "teacher_down"), "two students of one weak model are compared, whatever it reaches")
+_NOISY_STUDENT = {"student_noisy": "the implicit reward is no function of the error, so it is not doctored"}
+_NOISY_WEAK = {"teacher_noisy": "the error of the weak model is not looked at"}
+_CEILING = {
+    "student_is_ceiling": "the ceiling is the same student of an alignment without noise, of which the sentence is true"
+}
+_ROOM = {"teacher_up": "the more the weak model errs, the more there is to gain"}
+_FLIPPED = {"flipped": "the weak model, put in the student's place, is the same at every contrast: no peak either"}
+_MIRRORED = {"flipped": "a change of nothing has no side"}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -156,7 +160,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_implicit": 1, "cd_lambda": 3},
         {"share": 0.8, "levels": 3, "seeds": 20},
         basis="all seeds of 24 or more leave shares from 0.8 on",
-        overlooks=_NO_TEACHER | NO_CEILING,
+        overlooks=_ANY_WEAK | _NOISY_WEAK | _CEILING | _NOISY_STUDENT | NO_CEILING,
     ),
     Claim(
         "true_rises",
@@ -166,7 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"cd_lambda": 2},
         {"least": 0.05, "contrast": 0.6, "seeds": 20},
         basis="a third of what one seed of another program shows, 0.17 per token",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | NO_CEILING,
     ),
     Claim(
         "control_flat",
@@ -176,7 +180,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"cd_lambda": 2, "alignment": 2},
         {"most": 0.045, "contrast": 0.6, "seeds": 20},
         basis="a quarter of the 0.17 per token that it changes where the alignment knows of the reward",
-        overlooks=_NO_TEACHER | ANY_ORDER | NO_CEILING,
+        overlooks=_ANY_WEAK | _MIRRORED | NO_CEILING,
     ),
     Claim(
         "filter_helps",
@@ -186,7 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"plausible": 2},
         {"least": 0.02, "seeds": 20},
         basis="half of what one seed of another program shows, 0.048 per token",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "contrast_beats_weak_texts",
@@ -196,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"plausible": 2, "cd_lambda": 2},
         {"least": 0.0, "contrast": 0.3, "seeds": 20},
         basis="the sentence is about a direction",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | STUDENT_AVERAGED | NO_CEILING,
     ),
     Claim(
         "preferences_add",
@@ -206,7 +210,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"method": 2},
         {"least": 0.0, "contrast": 0.3, "seeds": 20},
         basis="the sentence is about a direction",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | NO_CEILING,
     ),
     Claim(
         "students_beat_weak",
@@ -216,7 +220,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"cd_lambda": 1},
         {"least": 0.0, "contrast": 0.3, "seeds": 20},
         basis="the sentence is about a direction",
-        overlooks=ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ROOM | _CEILING | NO_CEILING,
     ),
     Claim(
         "interior_best",
@@ -228,7 +232,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis="the sentence is about a direction",
         expected="fails_at_this_scale",
         reason="the true reward counts tokens and nothing else: leaving the language costs nothing, so it rises to the end",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | _FLIPPED | NO_CEILING,
     ),
     Claim(
         "contrast_beats_regression",
@@ -240,6 +244,6 @@ CLAIMS: tuple[Claim, ...] = (
         basis="the sentence is about a direction",
         expected="fails_at_this_scale",
         reason="gamma 0.1 multiplies the weak log ratio by ten, and nothing here punishes how far that leads from the language",
-        overlooks=_NO_TEACHER | ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=_ANY_WEAK | _CEILING | ANY_ORDER | AVERAGED | NO_CEILING,
     ),
 )

@@ -1,4 +1,4 @@
-"""The arithmetic of the tabular study: all seeds at once, weak texts once per alignment and decoding, then all students of them.
+"""The arithmetic of the tabular study: all seeds at once, weak texts once per alignment and decoding, then their students.
 
 Rewards, divergences and misfits are exact means over texts, from the tables. Only what a student learns from is sampled, and
 what a search writes.

@@ -44,8 +44,8 @@ class TabularCell(Cell):
     n_transfer: int = field(4000, description="prompts, each with one weak text", unit="texts", ge=10, le=100_000)
     method: Literal["sft", "dpo", "wspo", "eft", "search"] = field(
         "sft",
-        description="fit to contrastive texts (ConG-S); that, then preferences against own texts (ConG); regression on weak log "
-        "ratios; the language tilted by the weak pair; search guided by it",
+        description="fit to contrastive texts (ConG-S); that, then preferences against own texts (ConG); regression on weak "
+        "log ratios; the language tilted by the weak pair; search guided by it",
     )
     cd_lambda: float = field(
         0.6, description="strength of the contrast; 0 samples the aligned model", when={"method": _ON_TEXTS}, ge=0, le=5

@@ -57,7 +57,7 @@ class World:
         return cls(level, seeds, base, table("reward", 1), table("noise", tokens), prompts)
 
     def aligned(self, alignment: str, backend: Backend) -> Array:
-        """Return log-probabilities (S, V, V) of the weak model after an alignment: ``aligned``, ``control`` or noiseless ``true``."""
+        """Return log-probabilities (S, V, V) after an alignment: ``aligned``, ``control`` or the noiseless ``true``."""
         pull, noise = float(self.level["pull"]), float(self.level["noise"])
         change = {
             "aligned": pull * self.reward + noise * self.noise,
