@@ -68,7 +68,9 @@ def draw_tokens(log_p: Any, uniforms: Any, xp: Any = np) -> Any:
     A token of probability 0 is never drawn.
     """
     masses = xp.cumsum(xp.exp(log_p), axis=-1)
-    return xp.sum(masses <= uniforms[..., None] * masses[..., -1:], axis=-1)
+    # Below the whole mass, so that a product that rounds up to it takes the last token that has a probability.
+    places = xp.minimum(uniforms[..., None] * masses[..., -1:], xp.nextafter(masses[..., -1:], 0.0))
+    return xp.sum(masses <= places, axis=-1)
 
 
 def search(

@@ -91,6 +91,12 @@ def test_tilting(seed: int, weight: float) -> None:
     )
 
 
+def test_a_token_without_probability_is_not_drawn() -> None:
+    log_p = np.array([np.log(0.7), np.log(0.3), -np.inf])
+    drawn = draw_tokens(np.broadcast_to(log_p, (3, 3)), np.array([2.0**-53, 0.7 - 1e-12, 1.0 - 2.0**-53]))
+    np.testing.assert_array_equal(drawn, [0, 0, 1])
+
+
 def test_tilting_adds_no_token() -> None:
     base = np.array([0.0, -np.inf])
     np.testing.assert_array_equal(tilted(base, np.log([0.1, 0.9]), np.log([0.5, 0.5]), 3.0), base)
