@@ -44,7 +44,7 @@ SCIENCE = (
     ["claims"],
     ["contract"],
     ["plugins"],
-    ["probes"],
+    ["probes", "prompts"],
     ["sharing"],
     ["finetune"],
     ["laws"],  # above finetune: text features come from encoders

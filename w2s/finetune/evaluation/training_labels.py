@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from w2s.artifacts import Call, Store
+from w2s.finetune.data.answers import as_answers
 from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
 from w2s.finetune.data.tables import join, probabilities, read_table
 
-__all__ = ["UNKNOWN_LABELS", "training_labels"]
+__all__ = ["UNKNOWN_LABELS", "training_answers", "training_labels"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -38,6 +40,17 @@ def training_labels(training: Call, account: Mapping[str, Any], ids: Sequence[st
         return _labels(given[0], ids, store)  # the other one is the reference's log-probabilities
     weights = account.get("learned", {}).get("weights")
     return None if weights is None else _mean([_labels(call, ids, store) for call in given], weights)
+
+
+def training_answers(training: Call, ids: Sequence[str], store: Store) -> list[str] | None:
+    """Read the answers to some prompts as a training took them, or None where nobody wrote any to these prompts."""
+    given = training.arguments["labels"]
+    if not isinstance(given, Call) or given.artifact.name != as_answers.name:
+        return None
+    table = read_table(store.get(given.arguments["generations"]), "generations")
+    first = table.filter(pc.equal(table["sample"], 0))
+    known = set(first["item_id"].to_pylist())
+    return list(join(list(ids), first)["text"].to_pylist()) if known.issuperset(ids) else None
 
 
 def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:

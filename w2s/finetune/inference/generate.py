@@ -28,11 +28,11 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import model_config, parameter_count
 
-__all__ = ["Prompt", "continuations", "generate"]
+__all__ = ["ROWS", "Prompt", "continuations", "generate"]
 
 Tokens = tuple[int, ...]
-_ROWS = 8
-"""Rows of every batch."""
+ROWS = 8
+"""Rows of every batch, where a call does not say otherwise."""
 _STEP = 16
 """Prompts are padded to a multiple of it."""
 _SAY_SECONDS = 20.0
@@ -51,7 +51,7 @@ def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: i
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
-@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1)
+@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=("rows",))
 def generate(
     work: Work,
     *,
@@ -63,11 +63,13 @@ def generate(
     samples: int = 1,
     max_length: int = 256,
     model: Path | None = None,
+    rows: int = ROWS,
 ) -> None:
     """Continue the texts of some parts, ``samples`` times each, by a causal model, or by one trained from it (``model``).
 
     ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; prompts keep their last ``max_length``
-    tokens. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
+    tokens. ``rows`` go through the model at once; another number may give another text where two tokens are within rounding of
+    each other. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
     ``generations.json`` (prompts, cut prompts, new tokens, seconds). A new attempt after a kill continues after the last whole
     batch.
 
@@ -94,24 +96,24 @@ def generate(
     start, found = time.monotonic(), _Finished(work.scratch)
     module = _causal(base, model)
     said = start
-    for places, tokens in continuations(module, prompts, asked, seed, ends, int(tokenizer.pad_token_id), found.places):
+    for places, tokens in continuations(module, prompts, asked, seed, ends, int(tokenizer.pad_token_id), found.places, rows):
         found.add(places, tokens)
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
             work.note(f"generate: {len(found.places)} of {len(prompts)} continuations")
-    rows = [found.tokens[k] for k in range(len(prompts))]
+    written = [found.tokens[k] for k in range(len(prompts))]
     content = {
         "item_id": pa.array([prompt.name for prompt in prompts], pa.string()),
         "sample": pa.array([prompt.sample for prompt in prompts], pa.int32()),
-        "text": pa.array(tokenizer.batch_decode(rows, skip_special_tokens=True), pa.string()),
-        "tokens": pa.array(rows, pa.list_(pa.int32())),
-        "ended": pa.array([bool(row) and row[-1] in ends for row in rows], pa.bool_()),
+        "text": pa.array(tokenizer.batch_decode(written, skip_special_tokens=True), pa.string()),
+        "tokens": pa.array(written, pa.list_(pa.int32())),
+        "ended": pa.array([bool(row) and row[-1] in ends for row in written], pa.bool_()),
     }
     write_table(work.folder, "generations", pa.table(content))
     account = {
         "prompts": len(named),
         "cut_prompts": sum(len(ids) > max_length for ids in whole),
-        "new_tokens": sum(map(len, rows)),
+        "new_tokens": sum(map(len, written)),
         "seconds": time.monotonic() - start,
     }
     (work.folder / "generations.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
@@ -125,11 +127,12 @@ def continuations(
     ends: Collection[int],
     padding: int,
     finished: frozenset[int] | set[int] = frozenset(),
+    rows: int = ROWS,
 ) -> Iterator[tuple[list[int], list[list[int]]]]:
     """Yield places of prompts and their new tokens, batch by batch; a continuation ends with one of ``ends``, or at its limit.
 
     ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches depend on the
-    prompts alone. One thread computes. Cost: 2 weights x tokens operations, in batches of eight rows whatever their number.
+    prompts alone. One thread computes. Cost: 2 weights x tokens operations, in batches of ``rows`` rows whatever their number.
     """
     from w2s.finetune.inference.encode import one_thread
 
@@ -139,19 +142,27 @@ def continuations(
             buckets.setdefault(-(-len(prompt.tokens) // _STEP) * _STEP, []).append(place)
     with one_thread():
         for length, members in sorted(buckets.items()):
-            for k in range(0, len(members), _ROWS):
-                places = members[k : k + _ROWS]
-                yield places, _batch(model, [prompts[place] for place in places], length, sampling, seed, ends, padding)
+            for k in range(0, len(members), rows):
+                places = members[k : k + rows]
+                some = [prompts[place] for place in places]
+                yield places, _batch(model, some, length, sampling, seed, ends, padding, rows)
 
 
 def _batch(
-    model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Collection[int], padding: int
+    model: Any,
+    prompts: Sequence[Prompt],
+    length: int,
+    sampling: Sampling,
+    seed: int,
+    ends: Collection[int],
+    padding: int,
+    count: int,
 ) -> list[list[int]]:
-    """Compute the new tokens of at most eight prompts of one padded length."""
+    """Compute the new tokens of at most ``count`` prompts of one padded length, in a batch of as many rows."""
     import torch
 
     device = next(model.parameters()).device
-    rows = [*prompts, *[prompts[0]] * (_ROWS - len(prompts))]
+    rows = [*prompts, *[prompts[0]] * (count - len(prompts))]
     ids = torch.tensor([[padding] * (length - len(row.tokens)) + list(row.tokens) for row in rows], device=device)
     mask = torch.tensor([[0] * (length - len(row.tokens)) + [1] * len(row.tokens) for row in rows], device=device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -170,8 +181,8 @@ def _batch(
             if all(tokens[-1] in ends for tokens in found):
                 break
             last = [tokens[-1] for tokens in found]
-            ids = torch.tensor([[token] for token in [*last, *[last[0]] * (_ROWS - len(last))]], device=device)
-            mask = torch.cat([mask, mask.new_ones(_ROWS, 1)], dim=1)
+            ids = torch.tensor([[token] for token in [*last, *[last[0]] * (count - len(last))]], device=device)
+            mask = torch.cat([mask, mask.new_ones(count, 1)], dim=1)
             positions = positions[:, -1:] + 1
     return found
 

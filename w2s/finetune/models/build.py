@@ -18,7 +18,7 @@ from w2s.finetune.models.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Shape", "build", "reload", "save", "with_dropout"]
+__all__ = ["Shape", "build", "load_weights", "reload", "save", "with_dropout"]
 
 
 _LATER: Mapping[str, Any] = {"adapted": "all"}
@@ -79,17 +79,30 @@ def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> No
 
 def reload(folder: Path, base: ModelFolder) -> nn.Module:
     """Build a saved classifier again, equal to the last bit. Raises :class:`FieldError` for another base model."""
+    content = _content(folder, base)
+    module = build(base, Shape(**content["shape"] | {"answers": tuple(content["shape"]["answers"])}), seed=0)
+    load_weights(module, folder, base)
+    return module
+
+
+def load_weights(module: nn.Module, folder: Path, base: ModelFolder) -> None:
+    """Replace the trained weights of a module by those of a saved classifier of the same shape, to the last bit.
+
+    Raises :class:`FieldError` for another base model, and for weights that the module has not.
+    """
     from safetensors.torch import load_file
 
-    content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if content["sha256"] != base.sha256:
-        raise FieldError(f"{folder} was trained from {content['base']}, which is not {base.name}")
-    shape = Shape(**content["shape"] | {"answers": tuple(content["shape"]["answers"])})
-    module = build(base, shape, seed=0)
+    _content(folder, base)
     result = module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
     if result.unexpected_keys:
         raise FieldError(f"{folder}: unknown weights {result.unexpected_keys[:3]}")
-    return module
+
+
+def _content(folder: Path, base: ModelFolder) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if content["sha256"] != base.sha256:
+        raise FieldError(f"{folder} was trained from {content['base']}, which is not {base.name}")
+    return content
 
 
 def _linear(base: ModelFolder, shape: Shape) -> nn.Module:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call
     from w2s.finetune.data.tokens import Encoded
 
-__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Source", "find_objective", "objective"]
+__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Prompt", "Source", "find_objective", "objective"]
 
 Matrix = npt.NDArray[np.float64]
 Predict = Callable[[Sequence[int]], Matrix]
@@ -62,6 +62,11 @@ class Pair(Examples):
 
     For DPO a second call holds the log-probabilities of the replies under the reference: ``logprobs.arrow``.
     """
+
+
+@dataclass(frozen=True)
+class Prompt(Examples):
+    """Prompts with target texts: ``answers.arrow`` (item_id, text). The prompts are the texts of the items."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "classification": "w2s.finetune.objectives.classification",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
         "reward": "w2s.finetune.objectives.preference",
+        "sequence": "w2s.finetune.objectives.sequence",
         "dpo": "w2s.finetune.objectives.preference",
     },
 )

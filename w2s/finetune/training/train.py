@@ -28,7 +28,7 @@ def devices(*, shards: int, **_others: Any) -> float:
     return float(shards)
 
 
-@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices)
+@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices, later=("start",))
 def train(
     work: Work,
     *,
@@ -42,10 +42,12 @@ def train(
     max_length: int,
     seed: int,
     shards: int = 1,
+    start: Path | None = None,
 ) -> None:
     """Train a model on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
 
-    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several.
+    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several. With ``start``, an earlier
+    training of the same model in the same shape, the weights begin where that one ended; else as ``base`` has them.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
@@ -55,7 +57,7 @@ def train(
     from w2s.finetune.training.run import Training, account, write_results
 
     folders = labels if isinstance(labels, tuple) else (labels,)
-    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed)
+    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed, start)
     if shards > 1:
         from w2s.finetune.training.sharded import train_sharded
 

@@ -181,6 +181,8 @@ def _task_line(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> s
     named = dict(columns)
     _, classes, counts = draw_items(task, Columns(**named), dict.fromkeys(PARTS, 0), balance=False, seed=0)  # type: ignore[arg-type]
     line = f"task {task.name}: {counts['available']:,} items, {len(classes)} classes: {', '.join(map(repr, classes))}"
+    if task.has_test_part and formatter_of(task, "", "", None, None).prompts:
+        line = f"task {task.name}: {counts['available']:,} prompts, whose answers are checked"
     if dropped := ", ".join(f"{count} {reason}" for reason, count in counts["dropped"].items() if count):
         line += f"; rows left out: {dropped}"
     if task.has_test_part:

@@ -84,6 +84,8 @@ class TextCell(TaskCell):
     )
     dropout: float | None = field(None, description="rate of the models' dropout in training; null: none", since=2, gt=0, lt=1)
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
+    answer_length: int | None = field(None, description="longest answer to a prompt; null: 16", unit="tokens", since=2, ge=1)
+    temperature: float | None = field(None, description="of answers to prompts; null: most probable tokens", since=2, gt=0)
 
 
 class Text(Study):
@@ -171,9 +173,9 @@ class Text(Study):
             if graph.control is not None:
                 return "control: flip permutes labels by the truth of the transfer items"
             for call in in_order([graph.student, *graph.says]):
-                if call.artifact.name == "w2s.truth_labels" and call.arguments["part"] != "labeled":
+                if call.artifact.name in _TRUE and call.arguments["part"] != "labeled":
                     return f"the student's labels are made with the truth of {call.arguments['part']} items"
-                if call.artifact.name != "w2s.truth_labels" and graph.truth in call.inputs:
+                if call.artifact.name not in _TRUE and graph.truth in call.inputs:
                     return f"{call.artifact.name}, from which the student is made, reads the truth"
         return ""
 
@@ -224,8 +226,9 @@ class Text(Study):
         for call in in_order(graph.needs):
             if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
                 check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
-        if graph.pairs and cell["shards"] > 1:
-            raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
+        kind = "pairs" if graph.pairs else "prompts" if graph.score is not None else ""
+        if kind and cell["shards"] > 1:
+            raise FieldError(f"task {cell['task']}: models of {kind} train on one device; write shards: 1", "shards")
 
     def _solver(self) -> TextSolver:
         if self.store is None:
@@ -237,6 +240,8 @@ _FINETUNE = 1e12
 _MODELS = ("weak_model", "weak_models", "student_model", "chain")
 _CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
 """Artifacts that a causal language model makes, besides trainings with the head of one."""
+_TRUE = ("w2s.truth_labels", "w2s.reference_answers")
+"""Artifacts that are the truth of one part."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 
 
