@@ -1,7 +1,7 @@
 """Preferences between answers to one prompt as values: items with two replies, and labels that prefer the first.
 
-A training by DPO reads both from one folder: ``items.arrow`` as of a task of pairs, and ``labels.arrow``. Everything is joined by
-item id, never by place.
+A training by DPO reads both from one folder: ``items.arrow`` as of a task of pairs, and ``labels.arrow``. Everything is joined
+by item id, never by place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a causal model thinks of given answers: the log-probability of each of their tokens, and implicit rewards from two models."""
+"""What a causal model thinks of given answers: log-probabilities of their tokens, and implicit rewards from two models."""
 
 from __future__ import annotations
 

@@ -52,10 +52,13 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "cong": "w2s.finetune.methods.generation.cong",
         "dpo": "w2s.finetune.methods.dpo",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
         "naive": "w2s.finetune.methods.naive",
+        "search": "w2s.finetune.methods.generation.search",
         "self_labels": "w2s.finetune.methods.self_labels",
+        "wspo": "w2s.finetune.methods.generation.wspo",
     },
 )
 """All methods by name."""

@@ -174,6 +174,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "reward": "w2s.finetune.objectives.preference",
         "sequence": "w2s.finetune.objectives.sequence",
         "dpo": "w2s.finetune.objectives.preference",
+        "wspo": "w2s.finetune.objectives.wspo",
     },
 )
 """All objectives by name."""

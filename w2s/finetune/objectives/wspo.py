@@ -1,7 +1,7 @@
 """Weak-to-strong preference optimisation: the student's log ratio to its reference becomes a weak pair's (arXiv 2410.18640).
 
-The loss of a batch is the mean over target tokens of (gamma (log pi - log pi_reference) - (log p - log q))^2, where p and q are a
-weak model after and before its alignment. All log-probabilities but the student's are computed once.
+The loss of a batch is the mean over target tokens of (gamma (log pi - log pi_reference) - (log p - log q))^2, where p and q are
+a weak model after and before its alignment. All log-probabilities but the student's are computed once.
 """
 
 from __future__ import annotations

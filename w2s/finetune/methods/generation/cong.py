@@ -1,7 +1,7 @@
 """Contrastive weak-to-strong generalization (Jiang et al. 2025, arXiv 2510.07884): the student learns from contrastive texts.
 
-Texts are decoded by the contrast of a weak model after and before its alignment. The student is fitted to them (ConG-S), and then
-trained by DPO to prefer them to what it writes itself (ConG).
+Texts are decoded by the contrast of a weak model after and before its alignment. The student is fitted to them (ConG-S), and
+then trained by DPO to prefer them to what it writes itself (ConG).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def cong(kit: Kit, options: Mapping[str, Any]) -> Student:
     """Train the student on contrastive texts of the transfer prompts: fitted to them, then with ``stage=dpo`` by preferences.
 
     ``cd_lambda=0`` with ``plausible=0`` and ``stage=sft`` is imitation of the aligned weak model, with as many texts. Says scores
-    of the aligned weak model and of the contrastive texts on the test prompts, and the implicit reward of these texts per token.
+    of the aligned weak model and of the contrastive texts on the test prompts, and the implicit reward of these texts per
+    token.
     """
     sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
     weak = WeakPair.of(kit, options, sampling)
-    contrast = {"unaligned": weak.unaligned, "cd_lambda": options["cd_lambda"], "plausible": options["plausible"]}
-    decoded = kit.generate(weak.model, _PARTS, sampling, training=weak.aligned, role="contrast", rows=64, contrast=contrast)
+    decoded = weak.decoded(_PARTS, sampling, cd_lambda=options["cd_lambda"], plausible=options["plausible"])
     texts = weak.answers(decoded, ("transfer",))
     training = kit.train(kit.student_model, kit.labelled(texts))
     if options["stage"] == "dpo":

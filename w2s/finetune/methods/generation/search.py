@@ -17,9 +17,9 @@ __all__ = ["search"]
 @method(
     "search",
     uses=("truth:labeled",),
-    beams=Number(2, low=1),
-    width=Number(2, low=1),
-    chunk=Number(3, low=1),
+    beams=Number(2, low=1, whole=True),
+    width=Number(2, low=1, whole=True),
+    chunk=Number(3, low=1, whole=True),
     temperature=Number(0.8, above=True),
     **ALIGNMENT,
 )

@@ -24,7 +24,7 @@ def wspo(kit: Kit, options: Mapping[str, Any]) -> Student:
     sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
     weak = WeakPair.of(kit, options, sampling)
     reference = kit.train(kit.student_model, kit.labelled(kit.weak_labels()))
-    written = kit.generate(weak.model, ("transfer",), sampling, training=weak.aligned, role="contrast", rows=64)
+    written = weak.decoded(("transfer",), sampling)
     texts = weak.answers(written, ("transfer",))
     given = {"base": kit.student_model, "items": kit.items, "answers": texts, "max_length": kit.setup.max_length}
     tables = (texts, target_logs(**given, model=reference), *weak.logs(texts))

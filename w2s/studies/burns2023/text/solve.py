@@ -48,6 +48,8 @@ class TextSolver:
         "self_labelled": "double",
         **PreferenceEvaluation.columns,
         **GenerationEvaluation.columns,
+        **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
+        "contrast_implicit": "double",
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
     them, no pairs, or no prompts."""
