@@ -32,11 +32,11 @@ _PARTS = ("transfer", "validation", "test")
     **ALIGNMENT,
 )
 def cong(kit: Kit, options: Mapping[str, Any]) -> Student:
-    """Train the student on contrastive texts of the transfer prompts: fitted to them, then with ``stage=dpo`` by preferences.
+    """Train the student on contrastive texts of the transfer prompts: fit to them, then with ``stage=dpo`` by preferences.
 
-    ``cd_lambda=0`` with ``plausible=0`` and ``stage=sft`` is imitation of the aligned weak model, with as many texts. Says scores
-    of the aligned weak model and of the contrastive texts on the test prompts, and the implicit reward of these texts per
-    token.
+    ``cd_lambda=0`` with ``plausible=0`` and ``stage=sft`` is imitation of the aligned weak model, with as many texts. The
+    method says the scores of the aligned weak model and of the contrastive texts on the test prompts, and the implicit reward
+    of these texts per token.
     """
     sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
     weak = WeakPair.of(kit, options, sampling)

@@ -8,6 +8,7 @@ from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
 from w2s.summary import summarize
+from w2s.summary.columns import cell_fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_NOTE = "{seeds}; bands: 95 % over seeds, each with a language and a reward of its own"
+_NOTE = "{seeds}; bands: 95 % over seeds"
 _ALIGNMENTS = {"aligned": "aligned to the reward", "control": "aligned to noise"}
 _METHODS = {
     "sft": "fit to contrastive texts",
@@ -24,6 +25,10 @@ _METHODS = {
     "eft": "tilted decoding",
     "search": "search",
 }
+
+
+_STUDENTS = {"table": ("o", ", table"), "shared": ("^", ", shared"), "none": ("s", "")}
+"""Kinds of students: their marks, and what the legend adds."""
 
 
 def _draw_contrast(table: DataFrame) -> Canvas | None:
@@ -42,7 +47,7 @@ def _draw_contrast(table: DataFrame) -> Canvas | None:
         for ax, kind in ((left, "implicit"), (right, "reward")):
             found = [line[f"student_{kind}{end}"] for end in ("", "_low", "_high")]
             figures.band(ax, line["cd_lambda"], *found, color=color, label=f"student, {label}")
-            ax.plot(line["cd_lambda"], line[f"decoded_{kind}"], color=color, linewidth=1.0, linestyle="--", label="its texts")
+            ax.plot(line["cd_lambda"], line[f"decoded_{kind}"], color=color, linewidth=1.0, linestyle="--", label="their texts")
         right.axhline(part["weak_reward"].mean(), color=color, linewidth=0.9, linestyle=":", label="aligned weak model")
     left.set(xlabel="strength of the contrast, cd_lambda", ylabel="implicit reward per token, nats")
     right.set(xlabel="strength of the contrast, cd_lambda", ylabel="true reward of a text")
@@ -54,18 +59,21 @@ def _draw_contrast(table: DataFrame) -> Canvas | None:
 
 
 def _draw_distance(table: DataFrame) -> Canvas | None:
-    """Draw every student's true reward against its divergence from the language, a colour for each method."""
+    """Draw true reward against divergence from the language, a colour for each method and a mark for each kind of student."""
     rows = table[(table["alignment"] == "aligned") & table["student_divergence"].notna()]
     if rows["method"].nunique() < 3:
         return None
     figure = figures.canvas(7.6, 4.4)
     ax = figures.panels(figure, 1, 1)[0, 0]
-    by = ["method", "student", "cd_lambda", "plausible", "gamma", "weight", "prior", "steps"]
+    by = [name for name in cell_fields(table) if name not in ("seed", "method")]
     for color, (method, label) in zip(figures.COLORS, _METHODS.items(), strict=False):
         part = rows[rows["method"] == method]
-        if len(part):
-            points = part.groupby(by, dropna=False)[["student_divergence", "student_reward"]].mean()
-            ax.scatter(points["student_divergence"], points["student_reward"], s=22, color=color, label=label, alpha=0.8)
+        for student, (marker, what) in _STUDENTS.items():
+            own = part[part["student"].fillna("none") == student]
+            if len(own):
+                points = own.groupby(by, dropna=False)[["student_divergence", "student_reward"]].mean()
+                place = points["student_divergence"], points["student_reward"]
+                ax.scatter(*place, s=24, color=color, marker=marker, label=f"{label}{what}", alpha=0.8)
     ax.scatter([0.0], [rows["base_reward"].mean()], s=40, marker="x", color="#000000", label="language")
     ax.set_xlabel("KL(student || language) per token, nats", fontsize=9)
     ax.set_ylabel("true reward of a text", fontsize=9)
