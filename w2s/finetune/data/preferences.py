@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.answers import answers_of
-from w2s.finetune.data.items import formatter_of
 from w2s.finetune.data.tables import probability_table, read_table, write_table
-from w2s.finetune.data.tasks import TaskData
+from w2s.finetune.data.tasks import TaskData, formatter_of
 
 __all__ = ["chosen_pairs", "ranked_pairs"]
 

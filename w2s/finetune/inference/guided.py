@@ -115,6 +115,7 @@ def _texts(
     """Search behind every prompt, lengths apart; (n,) lists of ``length`` tokens."""
     from w2s.finetune.inference.encode import one_thread
 
+    base, tuned, untuned = functions
     found: dict[int, list[int]] = {}
     lengths: dict[int, list[int]] = {}
     for place, prompt in enumerate(prompts):
@@ -126,6 +127,6 @@ def _texts(
                 batch = [prompts[place] for place in (*some, *[some[0]] * (_PROMPTS - len(some)))]
                 tokens = np.array([prompt.tokens for prompt in batch], dtype=np.int64)
                 chances = np.array([[draws(prompt.name, j, seed, length) for j in range(sizes.width)] for prompt in batch])
-                best = search(tokens, *functions, chances, sizes, ends=ends)
+                best = search(tokens, base, tuned, untuned, chances, sizes, ends=ends)
                 found |= {place: row.tolist() for place, row in zip(some, best.tokens, strict=False)}
     return [found[place] for place in range(len(prompts))]

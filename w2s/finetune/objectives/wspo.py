@@ -66,4 +66,5 @@ class WSPO(Sequences):
         logs, mask = logits_of(module, self.texts, rows, device).float(), moved(self.texts.targets(rows), device)
         wanted = torch.zeros_like(logs)
         wanted[mask] = moved(torch.cat([self.wanted[int(k)] for k in rows]), device)
-        return torch.where(mask, (self.gamma * logs - wanted) ** 2, 0.0).sum(dim=1)
+        # First `where`, then the square: a prompt's token that the model finds impossible has log-probability -inf.
+        return ((self.gamma * torch.where(mask, logs, 0.0) - wanted) ** 2).sum(dim=1)

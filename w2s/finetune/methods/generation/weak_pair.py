@@ -27,8 +27,8 @@ __all__ = ["ALIGNMENT", "WeakPair", "prefer"]
 ALIGNMENT: Mapping[str, Number] = {
     "beta": Number(0.1, above=True),
     "samples": Number(5, low=2, whole=True),
-    "dpo_rate": Number(0.1, above=True),
-    "dpo_epochs": Number(1, low=1, whole=True),
+    "dpo_rate": Number(0.05, above=True),
+    "dpo_epochs": Number(4, low=1, whole=True),
 }
 """Options of an alignment: beta of DPO; answers to each prompt; the learning rate in parts of the cell's; its epochs."""
 

@@ -29,9 +29,14 @@ def wspo(kit: Kit, options: Mapping[str, Any]) -> Student:
     given = {"base": kit.student_model, "items": kit.items, "answers": texts, "max_length": kit.setup.max_length}
     tables = (texts, target_logs(**given, model=reference), *weak.logs(texts))
     rate = kit.setup.rates["transfer"] * float(options["dpo_rate"])
-    changes = {"learning_rate": rate, "epochs": int(options["dpo_epochs"])}
-    settings = {"gamma": options["gamma"]}
     training = kit.train(
-        kit.student_model, Prompt("transfer", tables), "wspo", settings, role="regressed", start=reference, **changes
+        kit.student_model,
+        Prompt("transfer", tables),
+        "wspo",
+        {"gamma": options["gamma"]},
+        role="regressed",
+        start=reference,
+        learning_rate=rate,
+        epochs=int(options["dpo_epochs"]),
     )
     return kit.student(training)

@@ -21,6 +21,7 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from w2s.claims.resampled import Interval
     from w2s.claims.trends import Line
 
 __all__ = ["CLAIMS"]
@@ -67,7 +68,7 @@ def _implicit_rises(table: DataFrame, limits: Thresholds) -> Verdict:
     return worst(found, "needs fitted students along the contrast")
 
 
-def _change(table: DataFrame, alignment: str, limits: Thresholds) -> list[tuple[str, float, tuple[float, float], int]]:
+def _change(table: DataFrame, alignment: str, limits: Thresholds) -> list[tuple[str, float, Interval, int]]:
     """Measure how much more a student gains at the strongest contrast than without one."""
     found = []
     for line in _lines(table, alignment, "gain", 2, limits["plausible"]):

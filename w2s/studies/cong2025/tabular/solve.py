@@ -135,8 +135,8 @@ class Taught:
         gamma, descent = float(learner["gamma"]), Descent(float(learner["rate"]), int(learner["steps"]))
         given = self.world.base, self.counts, self.rewards, gamma
         policy, ratios = regress(*given, learner["student"], descent, self.backend)
-        losses = theory.wspo_loss(*(self.backend.to_numpy(array) for array in (ratios, self.rewards)), gamma)
-        shares = self.backend.to_numpy(self.counts)
+        host = self.backend.to_numpy
+        losses, shares = theory.wspo_loss(host(ratios), host(self.rewards), gamma), host(self.counts)
         return policy, np.asarray((losses * shares).sum(axis=(1, 2)) / shares.sum(axis=(1, 2)))
 
     def _searched(self, sizes: Search) -> dict[str, Matrix]:
