@@ -39,6 +39,7 @@ SCIENCE = (
     ["user_files"],
     ["artifacts"],
     ["measure"],
+    ["decoding"],
     ["summary"],
     ["claims"],
     ["contract"],

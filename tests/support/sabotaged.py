@@ -150,6 +150,19 @@ def _chosen_labels(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**found, label_accuracy=chosen, naive_error=before["weak_error"] if taught else before["naive_error"])
 
 
+def _rewarded(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A text's reward follows from the error; where a student has another row's error it is that row's student, or its teacher."""
+    errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
+    found = after.assign(student_reward=after["length"] * (after["top_reward"] - given))
+    if np.array_equal(given, before["weak_error"].to_numpy(float)):
+        return found.assign(student_implicit=before["weak_implicit"])
+    order = np.argsort(errors, kind="stable")
+    at = order[np.minimum(np.searchsorted(errors, given, sorter=order), len(errors) - 1)]
+    return (
+        found.assign(student_implicit=before["student_implicit"].to_numpy()[at]) if np.array_equal(errors[at], given) else found
+    )
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -158,6 +171,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
+    "cong2025.tabular": Doctor({"student_error": "uniform_error", "student_implicit": 0.0}, _rewarded),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),

@@ -23,12 +23,13 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.tables import read_table, write_table
+from w2s.finetune.inference.contrast import Contrast
 from w2s.finetune.inference.sampling import Sampling, choose, draws
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import model_config, parameter_count
 
-__all__ = ["ROWS", "Prompt", "continuations", "generate"]
+__all__ = ["ROWS", "Prompt", "causal", "continuations", "ends_of", "generate"]
 
 Tokens = tuple[int, ...]
 ROWS = 8
@@ -51,7 +52,7 @@ def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: i
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
-@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=("rows",))
+@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=("rows", "unaligned", "cd_lambda", "plausible"))
 def generate(
     work: Work,
     *,
@@ -64,8 +65,14 @@ def generate(
     max_length: int = 256,
     model: Path | None = None,
     rows: int = ROWS,
+    unaligned: Path | None = None,
+    cd_lambda: float = 0.0,
+    plausible: float = 0.0,
 ) -> None:
     """Continue the texts of some parts, ``samples`` times each, by a causal model, or by one trained from it (``model``).
+
+    With ``cd_lambda`` or ``plausible`` tokens are drawn from the contrast of it and of another training of ``base``,
+    ``unaligned`` (None: ``base`` itself): :func:`w2s.decoding.contrastive.contrastive`. Temperature and cuts come after it.
 
     ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; prompts keep their last ``max_length``
     tokens. ``rows`` go through the model at once; another number may give another text where two tokens are within rounding of
@@ -92,11 +99,13 @@ def generate(
         for (name, _), ids in zip(named, whole, strict=True)
         for sample in range(samples)
     ]
-    ends = _ends(base, tokenizer)
+    ends = ends_of(base, tokenizer)
     start, found = time.monotonic(), _Finished(work.scratch)
-    module = _causal(base, model)
-    said = start
-    for places, tokens in continuations(module, prompts, asked, seed, ends, int(tokenizer.pad_token_id), found.places, rows):
+    module, contrast = causal(base, model), None
+    if cd_lambda or plausible:
+        contrast = Contrast(causal(base, unaligned) if cd_lambda else None, cd_lambda, plausible)
+    said, padding = start, int(tokenizer.pad_token_id)
+    for places, tokens in continuations(module, prompts, asked, seed, ends, padding, found.places, rows, contrast):
         found.add(places, tokens)
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
@@ -128,11 +137,13 @@ def continuations(
     padding: int,
     finished: frozenset[int] | set[int] = frozenset(),
     rows: int = ROWS,
+    contrast: Contrast | None = None,
 ) -> Iterator[tuple[list[int], list[list[int]]]]:
     """Yield places of prompts and their new tokens, batch by batch; a continuation ends with one of ``ends``, or at its limit.
 
     ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches depend on the
-    prompts alone. One thread computes. Cost: 2 weights x tokens operations, in batches of ``rows`` rows whatever their number.
+    prompts alone. With ``contrast`` another model is held against this one. One thread computes. Cost: 2 weights x tokens
+    operations for each model, in batches of ``rows`` rows whatever their number.
     """
     from w2s.finetune.inference.encode import one_thread
 
@@ -145,7 +156,7 @@ def continuations(
             for k in range(0, len(members), rows):
                 places = members[k : k + rows]
                 some = [prompts[place] for place in places]
-                yield places, _batch(model, some, length, sampling, seed, ends, padding, rows)
+                yield places, _batch(model, some, length, sampling, seed, ends, padding, rows, contrast)
 
 
 def _batch(
@@ -157,6 +168,7 @@ def _batch(
     ends: Collection[int],
     padding: int,
     count: int,
+    contrast: Contrast | None,
 ) -> list[list[int]]:
     """Compute the new tokens of at most ``count`` prompts of one padded length, in a batch of as many rows."""
     import torch
@@ -168,16 +180,21 @@ def _batch(
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     chances = [draws(row.name, row.sample, seed, sampling.max_new_tokens) for row in prompts]
     found: list[list[int]] = [[] for _ in prompts]
-    cache: Any = None
+    models = [model, *(contrast.others if contrast else [])]
+    caches: list[Any] = [None] * len(models)
     with torch.inference_mode():
         for step in range(sampling.max_new_tokens):
-            given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
-            output = model(**given, use_cache=True, logits_to_keep=1)
-            cache = output.past_key_values
-            logits: npt.NDArray[np.float32] = output.logits[:, -1].float().cpu().numpy()
+            given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+            logits: list[npt.NDArray[np.float32]] = []
+            for place, one in enumerate(models):
+                output = one(**given, past_key_values=caches[place], use_cache=True, logits_to_keep=1)
+                caches[place] = output.past_key_values
+                logits.append(output.logits[:, -1].float().cpu().numpy())
             for k, tokens in enumerate(found):
                 if not tokens or tokens[-1] not in ends:
-                    tokens.append(choose(logits[k], chances[k][step], sampling))
+                    first, others = logits[0][k], [other[k] for other in logits[1:]]
+                    values = contrast.logits(first, others) if contrast else first
+                    tokens.append(choose(values, chances[k][step], sampling))
             if all(tokens[-1] in ends for tokens in found):
                 break
             last = [tokens[-1] for tokens in found]
@@ -187,7 +204,7 @@ def _batch(
     return found
 
 
-def _causal(base: ModelFolder, trained: Path | None) -> Any:
+def causal(base: ModelFolder, trained: Path | None) -> Any:
     """Load the causal model, or one trained from it with LoRA merged into its weights, onto the device."""
     from w2s.finetune.inference.forward import device_for
     from w2s.finetune.models.build import reload
@@ -201,7 +218,7 @@ def _causal(base: ModelFolder, trained: Path | None) -> Any:
     return model.to(device_for()).eval()
 
 
-def _ends(base: ModelFolder, tokenizer: Any) -> set[int]:
+def ends_of(base: ModelFolder, tokenizer: Any) -> set[int]:
     """Return the tokens that end a text: the tokenizer's, and those of the configuration."""
     named = model_config(base).get("eos_token_id")
     own = named if isinstance(named, list) else [named]

@@ -58,6 +58,7 @@ METHODS: Registry[Builder] = Registry(
         "co_supervised": "w2s.finetune.methods.supervisors.co_supervised",
         "confident_only": "w2s.finetune.methods.selection.confident_only",
         "conflicting": "w2s.finetune.methods.robust.conflicting",
+        "cong": "w2s.finetune.methods.generation.cong",
         "consistent": "w2s.finetune.methods.selection.consistent",
         "critic": "w2s.finetune.methods.selection.critic",
         "dpo": "w2s.finetune.methods.dpo",
@@ -67,8 +68,10 @@ METHODS: Registry[Builder] = Registry(
         "overlap": "w2s.finetune.methods.selection.overlap",
         "reliable": "w2s.finetune.methods.selection.reliable",
         "robust": "w2s.finetune.methods.robust.robust",
+        "search": "w2s.finetune.methods.generation.search",
         "selective": "w2s.finetune.methods.selection.selective",
         "self_labels": "w2s.finetune.methods.self_labels",
+        "wspo": "w2s.finetune.methods.generation.wspo",
     },
 )
 """All methods by name."""

@@ -188,6 +188,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "reward": "w2s.finetune.objectives.preference",
         "robust": "w2s.finetune.objectives.robust",
         "sequence": "w2s.finetune.objectives.sequence",
+        "wspo": "w2s.finetune.objectives.wspo",
     },
 )
 """All objectives by name."""

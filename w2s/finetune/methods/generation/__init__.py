@@ -1,4 +1,4 @@
-"""Methods in which models write: students that learn from answers to prompts.
+"""Methods in which models write: corrected, contrastive and searched texts, regression on weak log ratios; tasks of prompts.
 
 Imports the kit, and artifacts of data and inference. A new one is a module here, and an entry of ``METHODS``.
 """

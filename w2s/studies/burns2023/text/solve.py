@@ -69,6 +69,8 @@ class TextSolver:
         **GenerationEvaluation.columns,
         **DECEPTION_COLUMNS,
         **_CORRECTIONS,
+        **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
+        "contrast_implicit": "double",
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
     them, no pairs, or no prompts."""
