@@ -1,7 +1,7 @@
 """Shifts between the data that supervisors learn from and those that a student meets: features, classes, groups, images.
 
-Every law has a size: at 0 nothing changes. Shifts of texts choose items instead: :mod:`w2s.finetune.data.sides`. All of these are
-choices of ours; the images follow the kinds of corruption that D. Hendrycks and T. Dietterich (arXiv 1903.12261) list.
+Every law has a size: at 0 nothing changes. Shifts of texts choose items instead: :mod:`w2s.finetune.data.sides`. All of these
+are choices of ours; the images follow the kinds of corruption that D. Hendrycks and T. Dietterich (arXiv 1903.12261) list.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def classes_drawn(draws: Matrix, prior: Matrix) -> Whole:
     return np.minimum(np.searchsorted(np.cumsum(prior), draws, side="right"), len(prior) - 1).astype(np.int64)
 
 
-def corrupt_group(x: Matrix, members: Matrix, noise: Matrix, share: float, scale: float = 3.0) -> tuple[Matrix, npt.NDArray[np.bool_]]:
+def corrupt_group(
+    x: Matrix, members: Matrix, noise: Matrix, share: float, scale: float = 3.0
+) -> tuple[Matrix, npt.NDArray[np.bool_]]:
     """Replace the features (n, d) of a group by ``scale`` times standard normal noise (n, d).
 
     The group are the rows whose uniform draw in ``members`` (n,) is below ``share``: nested in it. Returns the features and the
@@ -55,8 +57,8 @@ def corrupt_images(images: Matrix, kind: str, size: float, noise: Matrix) -> Mat
     """Corrupt images (n, h, w) of any unit; size in [0, 1], 0 leaves them as they are.
 
     ``noise`` adds size times standard normal noise (n, h, w), in units of the largest pixel; ``blur`` averages each pixel with
-    the mean of its 3 x 3 neighbourhood (edges repeated) with weight size, twice; ``contrast`` shrinks the distance to the image's
-    mean by 1 - size; ``rotation`` turns by 60 size degrees about the centre, bilinear, zero outside.
+    the mean of its 3 x 3 neighbourhood (edges repeated) with weight size, twice; ``contrast`` shrinks the distance to the
+    image's mean by 1 - size; ``rotation`` turns by 60 size degrees about the centre, bilinear, zero outside.
 
     Raises :class:`FieldError` for an unknown kind. O(n h w).
     """

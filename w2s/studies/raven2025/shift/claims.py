@@ -33,10 +33,12 @@ _PLAIN = {"start": "uniform", "reset": False, "floor": 0, "decay": 0}
 """How weights are learned in the paper."""
 
 
-def _drawn(table: DataFrame, *, sharing: float = 0.0, gap: float = 0.0, errors: str = "visible", labels: str = "soft") -> DataFrame:
-    """Keep the rows of a regime of drawn supervisors."""
-    found = table[(table["source"] == "drawn") & (table["errors"] == errors) & (table["labels"] == labels)]
-    return found[(found["sharing"] == sharing) & (found["gap"] == gap)]
+def _drawn(
+    table: DataFrame, *, sharing: float = 0.0, gap: float = 0.0, errors: str = "visible", labels: str = "soft"
+) -> DataFrame:
+    """Keep the rows of a regime of drawn supervisors, one good and two bad ones as in the paper's settings."""
+    found = table[(table["source"] == "drawn") & (table["bad"] == 2) & (table["labels"] == labels)]
+    return found[(found["errors"] == errors) & (found["sharing"] == sharing) & (found["gap"] == gap)]
 
 
 def _fast(table: DataFrame, limits: Thresholds) -> DataFrame:
@@ -52,7 +54,7 @@ def compared(table: DataFrame, one: DataFrame, other: DataFrame, column: str) ->
     keys = [*_SETTING, "labels", "seed"]
     left = one[[*keys, *_WEIGHTS, column]].rename(columns={column: "one"})
     right = other[[*keys, column]].rename(columns={column: "other"})
-    found = left.astype({name: object for name in keys}).merge(right.astype({name: object for name in keys}), on=keys)
+    found = left.astype(dict.fromkeys(keys, object)).merge(right.astype(dict.fromkeys(keys, object)), on=keys)
     found.attrs = table.attrs
     return found
 
@@ -137,6 +139,7 @@ def _costs(regimes: tuple[dict[str, Any], ...], sign: float) -> Callable[[DataFr
 
 def _no_gain(table: DataFrame, limits: Thresholds) -> Verdict:
     rows = _drawn(table)
+    rows = rows[rows["best"] - rows["bad_high"] <= limits["lead"]]
     return _less(
         compared(table, _errors_of(rows, "ensemble").assign(**_no_weights(rows)), _fast(rows, limits), "student_error"),
         "error of uniform weights less learned ones",
@@ -237,6 +240,17 @@ _TWO_STUDENTS: Reasons = {
     **NO_CEILING,
     **ANY_ORDER,
 }
+_WORSE: Reasons = {
+    **dict.fromkeys(("student_constant", "student_shuffled"), "students that know less are worse than their supervisor too"),
+    "teacher_down": "a better supervisor leaves its student further behind",
+}
+
+
+def _without(reasons: Reasons, *noticed: str) -> Reasons:
+    """Leave out sabotages that a claim notices."""
+    return {name: why for name, why in reasons.items() if name not in noticed}
+
+
 _SCORED = "the sheet of the paper asks for 4 of 5 seeds"
 
 CLAIMS: tuple[Claim, ...] = (
@@ -257,7 +271,7 @@ CLAIMS: tuple[Claim, ...] = (
         _misses(_B, "supervisors that share errors"),
         {"best_found": 1},
         {"most": 0.2, "rate": 0.01, "unclean": 1e-12, "seeds": 20},
-        basis=f"{_SCORED} for the best one: here at most one of 5; errors of different targets never agree, so agreement is right",
+        basis=f"{_SCORED} for the best one: here at most one of 5; errors of different targets never agree",
         overlooks=_WEIGHTS_ONLY,
     ),
     Claim(
@@ -267,7 +281,7 @@ CLAIMS: tuple[Claim, ...] = (
         _misses(_C, "bad supervisors that are surer"),
         {"best_found": 1},
         {"most": 0.2, "rate": 0.01, "unclean": 1e-12, "seeds": 20},
-        basis=f"{_SCORED} for the best one: here at most one of 5; errors of different targets never agree, so agreement is right",
+        basis=f"{_SCORED} for the best one: here at most one of 5; errors of different targets never agree",
         overlooks=_WEIGHTS_ONLY,
     ),
     Claim(
@@ -312,13 +326,14 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "independent_errors_average_out",
-        "where errors are independent, learned weights gain next to nothing over uniform ones, although they find the best one",
+        "where errors are independent and the best supervisor leads by little, learned weights find it and gain nearly nothing",
         "a simulation in the sheet of the paper, in which uniform weights win by 5 points",
         _no_gain,
         {"student_error": 1},
-        {"most": 0.02, "rate": 0.01, "seeds": 20},
-        basis="the two points that other claims ask for; that uniform weights win was undecided by 32 seeds",
-        overlooks=_TWO_STUDENTS,
+        {"most": 0.02, "lead": 0.3, "rate": 0.01, "seeds": 20},
+        basis="the two points that other claims ask for; that uniform weights win was undecided by 32 seeds; at a lead of "
+        ".54 in accuracy learned weights gain .16",
+        overlooks=_without(_TWO_STUDENTS, "seeds_permuted", "student_noisy"),
     ),
     Claim(
         "slow_weights_stay",
@@ -328,7 +343,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"weight_best": 1},
         {"most": 0.1, "rate": 0.001, "seeds": 20},
         basis="a simulation had .36, .32, .31",
-        overlooks=_WEIGHTS_ONLY,
+        overlooks=_without(_WEIGHTS_ONLY, "seeds_permuted"),
     ),
     Claim(
         "noisy_images_gain",
@@ -338,7 +353,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1},
         {"least": 0.02, "rate": 0.01, "seeds": 20},
         basis="two points; set after a look at eight seeds",
-        overlooks=_TWO_STUDENTS,
+        overlooks=_without(_TWO_STUDENTS, "student_noisy"),
     ),
     Claim(
         "unshifted_items_are_kept",
@@ -360,7 +375,7 @@ CLAIMS: tuple[Claim, ...] = (
         expected="fails_at_this_scale",
         reason="linear students of three supervisors gain a few points at best, and lose where bad supervisors share a cue",
         basis="the paper's number, as a relative gain",
-        overlooks=_TWO_STUDENTS,
+        overlooks=_TWO_STUDENTS | {"student_shuffled": "shuffled students gain no 30 % either"},
     ),
     Claim(
         "easy_start_helps",
@@ -372,7 +387,7 @@ CLAIMS: tuple[Claim, ...] = (
         expected="fails_at_this_scale",
         reason="supervisors that rely on one cue agree where that cue misleads all of them, and the start teaches it",
         basis="the sign",
-        overlooks=_TWO_STUDENTS,
+        overlooks=_without(_TWO_STUDENTS, "seeds_permuted"),
     ),
     Claim(
         "naive_falls_below_its_supervisor",
@@ -382,6 +397,6 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1, "supervisor": 1},
         {"least": 0.0, "seeds": 20},
         basis="the sign; the two corruptions were chosen after a look at eight seeds",
-        overlooks=AVERAGED | NO_CEILING | ANY_ORDER,
+        overlooks=NO_CEILING | _WORSE,
     ),
 )

@@ -67,8 +67,8 @@ class Setting:
     ) -> tuple[Matrix, Matrix, Matrix]:
         """Train R students, of the seeds ``which`` (R,): students, weights, history.
 
-        ``labels`` are a set for every student (R, n, M, K), or for every seed where they are ``shared``. ``inputs`` (R, n, d) and
-        ``order`` (R, T, b) replace those of the seed.
+        ``labels`` are a set for every student (R, n, M, K), or for every seed where they are ``shared``. ``inputs`` (R, n, d)
+        and ``order`` (R, T, b) replace those of the seed.
         """
         own, m = np.arange(len(which)), labels.shape[2]
         places = (own if "inputs" in other else which, which if shared else own, own if "order" in other else which)
@@ -201,7 +201,7 @@ def _starts(setting: Setting, method: Level) -> Matrix:
 
 
 def _bootstrapped(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
-    """Train a chain: the first student sees a part of the features, each next one a part more, on the labels of the one before."""
+    """Train a chain: each student sees a part of the features more than the one before, and learns from it."""
     seeds, width = len(setting.seeds), setting.inputs.shape[2] - 1
     labels = np.stack([setting.given("transfer", s, method["supervisor"]) for method in methods for s in range(seeds)])
     which = np.tile(np.arange(seeds), len(methods))

@@ -1,8 +1,8 @@
-"""Jeon et al. 2025 (RAVEN): several supervisors under a distribution shift, and weights of them that the student learns (arXiv 2510.21332).
+"""Jeon et al. 2025 (RAVEN, arXiv 2510.21332): supervisors under a distribution shift, and weights that a student learns.
 
 Students are linear softmax classifiers, so a run takes a fraction of a second and hundreds of seeds are affordable. Supervisors
-are drawn with given errors, or trained on data of another distribution than the student's: Gaussian classes, or images of digits
-of which the student sees corrupted ones. Errors are shares of wrong classes on test items of the student's distribution.
+are drawn with given errors, or trained on data of another distribution than the student's: Gaussian classes, or images of
+digits of which the student sees corrupted ones. Errors are shares of wrong classes on test items of the student's distribution.
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ class ShiftCell(Cell):
     )
     data: DataFile | None = field(None, description="images of 8 x 8 pixels, data: digits", when={"source": _IMAGES})
     n_labeled: int = field(
-        500, description="items with truth of the supervisors", unit="rows", when={"source": _TRAINED + _IMAGES}, ge=20, le=50_000
+        500,
+        description="items with truth of the supervisors",
+        unit="rows",
+        when={"source": _TRAINED + _IMAGES},
+        ge=20,
+        le=50_000,
     )
     n_transfer: int = field(3000, description="items of the student", unit="rows", ge=20, le=50_000)
     n_test: int = field(3000, description="test items", unit="rows", ge=20, le=50_000)
@@ -89,11 +94,15 @@ class ShiftCell(Cell):
     epochs: int = field(30, description="passes over the student's items", ge=1, le=1000)
     batch: int = field(128, description="items of a minibatch", ge=1, le=10_000)
     learning_rate: float = field(1e-2, description="step size of Adam", gt=0, le=10)
-    method: Literal[
-        "naive", "ensemble", "raven", "confidence", "adaptive", "bootstrapping", "co_supervised"
-    ] = field("raven", description="how the student learns from the supervisors")
+    method: Literal["naive", "ensemble", "raven", "confidence", "adaptive", "bootstrapping", "co_supervised"] = field(
+        "raven", description="how the student learns from the supervisors"
+    )
     supervisor: int = field(
-        0, description="which one teaches; 0 is the best, -1 the mean of all", when={"method": list(solver.SINGLE)}, ge=-1, le=20
+        0,
+        description="which one teaches; 0 is the best, -1 the mean of all",
+        when={"method": list(solver.SINGLE)},
+        ge=-1,
+        le=20,
     )
     opinion: float = field(
         0.5, description="confidence: weight of the own opinion; adaptive: temperature", when={"method": _OWN}, gt=0, le=1
@@ -109,7 +118,9 @@ class ShiftCell(Cell):
     floor: float = field(
         0.0, description="least entropy of the weights, as a share of the uniform ones'", when={"method": _RAVEN}, ge=0, le=1
     )
-    decay: float = field(0.0, description="part of its rate that the weights lose by the end", when={"method": _RAVEN}, ge=0, le=1)
+    decay: float = field(
+        0.0, description="part of its rate that the weights lose by the end", when={"method": _RAVEN}, ge=0, le=1
+    )
 
 
 class Shift(Study):
@@ -122,7 +133,7 @@ class Shift(Study):
     summary = "Jeon et al. 2025 (RAVEN): learned weights of supervisors under shifts, linear students (0-1 errors)"
     shares = (*solver.METHOD, "labels")
     columns: ClassVar[Mapping[str, str]] = {
-        **{name: "double" for name in solver.NUMBERS[4:]},
+        **dict.fromkeys(solver.NUMBERS[4:], "double"),
         **dict.fromkeys(solver.TEXTS, "string"),
     }
     rules = (
@@ -149,7 +160,9 @@ class Shift(Study):
             held = max(held, rows * (level["d"] + 2.0 * (level["bad"] + 4.0) * level["classes"]))
             held = max(held, held + float(solver.steps_of(level) * level["batch"]))
         students = float(len(block.group(*solver.METHOD)))
-        return Cost(sum(piece.flops for piece in self.pieces(block)), 8.0 * (seeds * held * (1.0 + 0.1 * students) + block.size))
+        return Cost(
+            sum(piece.flops for piece in self.pieces(block)), 8.0 * (seeds * held * (1.0 + 0.1 * students) + block.size)
+        )
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List per seed and world the samples once, and a student for each treatment of labels and method."""
