@@ -12,7 +12,7 @@ Whole = npt.NDArray[np.int64]
 
 
 def owners(classes: int, supervisors: int) -> Whole:
-    """Part classes into ranges, one a supervisor: the owner (K,) of each class; some of many own none."""
+    """Split classes into ranges, one a supervisor: the owner (K,) of each class; some of many own none."""
     parts = np.array_split(np.arange(classes), min(supervisors, classes))
     return np.concatenate([np.full(len(part), m) for m, part in enumerate(parts)]).astype(np.int64)
 

@@ -54,7 +54,7 @@ def corrupt_group(
 
 
 def corrupt_images(images: Matrix, kind: str, size: float, noise: Matrix) -> Matrix:
-    """Corrupt images (n, h, w) of any unit; size in [0, 1], 0 leaves them as they are.
+    """Change images (n, h, w) of any unit as a corruption does; size in [0, 1], 0 leaves them as they are.
 
     ``noise`` adds size times standard normal noise (n, h, w), in units of the largest pixel; ``blur`` averages each pixel with
     the mean of its 3 x 3 neighbourhood (edges repeated) with weight size, twice; ``contrast`` shrinks the distance to the

@@ -107,7 +107,7 @@ class SimplexWeights:
         self.start = self.start.to(device)
 
     def begin(self, progress: float) -> None:
-        """Begin anew where a part of the training starts; called before the loss of a step, any number of times."""
+        """Reset the weights where a part of the training starts; called before the loss of a step, any number of times."""
         import torch
 
         place = progress * self.restarts

@@ -24,7 +24,7 @@ _REGIMES = {
     (0.0, 0.0, "hidden", "soft"): "random errors",
 }
 _KEY = ["sharing", "gap", "errors", "labels"]
-_METHODS = {
+_METHODS: dict[str, dict[str, Any]] = {
     "naive, best one": {"method": "naive", "supervisor": 0},
     "uniform weights": {"method": "ensemble"},
     "learned weights": {"method": "raven"},
