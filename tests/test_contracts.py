@@ -39,11 +39,12 @@ SCIENCE = (
     ["user_files"],
     ["artifacts"],
     ["measure"],
+    ["decoding"],
     ["summary"],
     ["claims"],
     ["contract"],
     ["plugins"],
-    ["probes"],
+    ["probes", "prompts"],
     ["sharing"],
     ["labels"],  # below finetune: its methods and the studies of features treat labels by the same functions
     ["finetune"],

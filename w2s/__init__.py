@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from w2s.contract.study import Cost, Figure, Piece, Rule, Study
     from w2s.errors import FieldError
     from w2s.files.datafile import DataFile
-    from w2s.summary import best, contrast, summarize
+    from w2s.summary import best, compare, contrast, summarize
     from w2s.tables.concat import concat
     from w2s.tables.load import load
 
@@ -31,6 +31,7 @@ __all__ = [
     "Study",
     "Verdict",
     "best",
+    "compare",
     "concat",
     "contrast",
     "field",
@@ -53,6 +54,7 @@ _HOME = {
     "Study": "w2s.contract.study",
     "Verdict": "w2s.claims.claim",
     "best": "w2s.summary",
+    "compare": "w2s.summary",
     "concat": "w2s.tables.concat",
     "contrast": "w2s.summary",
     "field": "w2s.contract.cells",

@@ -61,8 +61,8 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
             return int(Exit.CANNOT_WRITE)
 
 
-def _start(work: Callable[[], object], page: supervised.Page, ending: str | None, signals: set[signal.Signals]) -> int:
-    """Fork a child that does the work, and return its process id; ``signals`` are blocked in the child from its handlers on."""
+def _start(work: Callable[[], object], page: supervised.Page, ending: str | None, signals: set[int | signal.Signals]) -> int:
+    """Start a child that does the work and return its process id; ``signals`` are those it blocks once it has its handlers."""
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
@@ -101,7 +101,7 @@ def _code_of(work: Callable[[], object]) -> int:
     return 0
 
 
-def _heard(work: Callable[[], object], signals: set[signal.Signals]) -> None:
+def _heard(work: Callable[[], object], signals: set[int | signal.Signals]) -> None:
     """Let the signals in that were held back, which may interrupt at once, and do the work."""
     signal.pthread_sigmask(signal.SIG_SETMASK, signals)
     work()

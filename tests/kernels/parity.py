@@ -21,6 +21,7 @@ from w2s_kernels.descent import descend
 from w2s_kernels.patch_cnn import Task
 from w2s_kernels.patch_cnn import descend as descend_patches
 from w2s_kernels.refine import RefinedFactor
+from w2s_kernels.robust import interval_bounds, masked_slopes, train_classifiers, worst_inputs, worst_logits
 from w2s_kernels.softmax_students import Rules, teach
 
 Found = Mapping[str, Any]
@@ -222,6 +223,37 @@ def trained(backend: Backend) -> Found:
     return {"losses": found.losses, "heads": found.heads, "first": found.weights[0]}
 
 
+def robust(backend: Backend) -> Found:
+    """Two networks of one world with all terms, and what is measured of them."""
+    rng = np.random.default_rng(11)
+    fans = (5, 7, 6, 3)
+    weights = [rng.standard_normal((2, i, o)) / np.sqrt(i) for i, o in zip(fans[:-1], fans[1:], strict=True)]
+    biases = [0.1 * rng.standard_normal((2, o)) for o in fans[1:]]
+    x, masks, labels = rng.standard_normal((1, 19, 5)), np.zeros((1, 19, 5)), rng.integers(0, 3, (2, 19))
+    masks[:, 3:, 2:] = 1.0
+    strengths = {"penalty": np.array([0.1, 1.0]), "attack": np.array([0.3, 0.0]), "bound": np.array([0.2, 0.4])}
+    how = {"epochs": 2, "batch": 8, "worlds": np.zeros(2, dtype=np.int64), "backend": backend}
+    done = train_classifiers(
+        [backend.asarray(W) for W in weights],
+        [backend.asarray(b) for b in biases],
+        backend.asarray(x),
+        backend.asarray(labels, np.int64),
+        backend.asarray(masks),
+        [ROLE],
+        **{name: backend.asarray(values) for name, values in strengths.items()},
+        **how,
+    )
+    both = backend.asarray(np.repeat(x, 2, axis=0)), backend.asarray(np.repeat(masks, 2, axis=0))
+    lower, upper = interval_bounds(done.weights, done.biases, both[0], 0.3 * both[1], backend)
+    return {
+        "losses": done.losses,
+        "weights": done.weights[1],
+        "worst": worst_logits(lower, upper, labels, backend),
+        "slopes": masked_slopes(done.weights, done.biases, *both, backend),
+        "moved": worst_inputs(done.weights, done.biases, both[0], labels, both[1], 0.3, 2, backend),
+    }
+
+
 def patched(backend: Backend) -> Found:
     """Two tasks of different size, with a repeated row, a zero row and one that nobody holds; a tiny and an ordinary start."""
     rng, found = np.random.default_rng(9), {}
@@ -285,6 +317,7 @@ CASES: dict[str, Case] = {
     "nested.forms": Case(widths, 1e-13),
     "risk.forms": Case(risks, 1e-13),
     "descent.training": Case(trained, 1e-10),
+    "robust.training": Case(robust, 1e-10),
     "patch_cnn.training": Case(patched, 1e-10),
     "softmax_students.training": Case(taught, 1e-10),
 }

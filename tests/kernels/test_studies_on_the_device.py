@@ -14,6 +14,10 @@ from sweeper import load_grid
 from w2s_kernels import NUMPY
 
 GRIDS: dict[str, dict[str, Any]] = {
+    "cong2025.tabular": {
+        "axes": {"student": ["table", "shared"], "method": ["sft", "dpo", "wspo", "eft", "search"]},
+        "fixed": {"vocabulary": 6, "length": 4, "n_transfer": 40, "plausible": 0.3},
+    },
     "ildiz2024.surrogate": {
         "axes": {
             "surrogate": ["optimal", "mask", "first", "learned"],

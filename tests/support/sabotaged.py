@@ -152,13 +152,39 @@ def _weights(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**{name: before[name].to_numpy()[at] for name in own})
 
 
+def _chosen_labels(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Weak labels of a teacher that errs as many times more, before and after smoothing, and what is chosen from them."""
+    times = after["weak_error"] / before["weak_error"]
+    weak = ("weak_label_accuracy", "weak_accuracy_rest", "smoothed_accuracy_rest")
+    found = {name: 1.0 - (1.0 - before[name]) * times for name in weak}
+    share, own = before["selected_share"], before["own_accuracy_selected"].fillna(0.0)
+    chosen = share * own + (1.0 - share) * found["smoothed_accuracy_rest"].fillna(0.0)
+    taught = after["student_error"].equals(before["weak_error"])
+    return after.assign(**found, label_accuracy=chosen, naive_error=before["weak_error"] if taught else before["naive_error"])
+
+
+def _rewarded(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A text's reward follows from the error; where a student has another row's error it is that row's student, or its teacher."""
+    errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
+    found = after.assign(student_reward=after["length"] * (after["top_reward"] - given))
+    if np.array_equal(given, before["weak_error"].to_numpy(float)):
+        return found.assign(student_implicit=before["weak_implicit"])
+    order = np.argsort(errors, kind="stable")
+    at = order[np.minimum(np.searchsorted(errors, given, sorter=order), len(errors) - 1)]
+    return (
+        found.assign(student_implicit=before["student_implicit"].to_numpy()[at]) if np.array_equal(errors[at], given) else found
+    )
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
+    "aligner2024.edits": Doctor({"student_error": 1.0}),
     "burns2023.probes": Doctor(_BINARY),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
+    "cong2025.tabular": Doctor({"student_error": "uniform_error", "student_implicit": 0.0}, _rewarded),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
@@ -172,6 +198,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "oh2025.mnist": Doctor({"student_error": 0.5}, _digits),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
     "raven2025.shift": Doctor({"student_error": 0.5}, _weights),
+    "selective2025.regions": Doctor({"student_error": 0.5}, _chosen_labels),
+    "selective2025.transfer": Doctor({"student_error": 0.5}),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),
     "somerstep2024.refinement": Doctor({"student_error": 0.5}),
     "wu2024.spiked": Doctor({"student_error": 0.5}),

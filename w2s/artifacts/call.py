@@ -41,6 +41,7 @@ class Artifact:
     cost: Callable[..., float] | None
     cpus: Share
     gpus: Share
+    later: frozenset[str] = frozenset()
 
     @functools.cached_property
     def code(self) -> str | None:
@@ -48,15 +49,26 @@ class Artifact:
         return code_of(self.function)
 
     def __call__(self, **arguments: Any) -> Call:
-        """Make a call, with defaults filled in. Raises TypeError for arguments that the function does not have."""
-        bound = inspect.signature(self.function).bind(None, **arguments)
+        """Make a call, with defaults filled in, but for those of arguments that came later.
+
+        Raises TypeError for arguments that the function does not have.
+        """
+        signature = inspect.signature(self.function)
+        bound = signature.bind(None, **arguments)
         bound.apply_defaults()
         first = next(iter(bound.arguments))
-        return Call(self, {name: value for name, value in bound.arguments.items() if name != first})
+        idle = {name for name in self.later if bound.arguments[name] == signature.parameters[name].default}
+        return Call(self, {name: value for name, value in bound.arguments.items() if name != first and name not in idle})
 
 
 def artifact(
-    *, version: int, name: str | None = None, cost: Callable[..., float] | None = None, cpus: Share = 1, gpus: Share = 0
+    *,
+    version: int,
+    name: str | None = None,
+    cost: Callable[..., float] | None = None,
+    cpus: Share = 1,
+    gpus: Share = 0,
+    later: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., None]], Artifact]:
     """Declare an artifact function.
 
@@ -67,6 +79,8 @@ def artifact(
     cost : nominal floating-point operations from the same keyword arguments, for ``plan`` and for the order of work.
     cpus, gpus : what one call occupies on a cluster, or functions of the same keyword arguments that say so; ``gpus`` may be
         a fraction, and counts only where there are any.
+    later : arguments with defaults that the function got after values of it had been stored. At its default such an argument
+        is no part of a call, so that the keys of those values stay.
 
     The function takes a :class:`w2s.artifacts.Work` first, then keyword-only arguments; calls among them arrive as the folders
     of their finished values. It writes safetensors, Arrow or JSON files into ``work.folder`` and returns nothing.
@@ -74,7 +88,7 @@ def artifact(
 
     def declare(function: Callable[..., None]) -> Artifact:
         label = name or f"{plain_name(function.__module__)}.{function.__qualname__}"
-        return Artifact(function, label, version, cost, cpus, gpus)
+        return Artifact(function, label, version, cost, cpus, gpus, frozenset(later))
 
     return declare
 

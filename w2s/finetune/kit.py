@@ -15,14 +15,15 @@ from typing import Any, Literal
 
 from w2s.artifacts import Call
 from w2s.errors import FieldError
+from w2s.finetune.data.answers import as_answers, reference_answers
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
-from w2s.finetune.inference.generate import generate
+from w2s.finetune.inference.generate import ROWS, generate
 from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
 from w2s.finetune.inference.preference import predict_pairs, reference_log_probabilities
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
-from w2s.finetune.objectives.base import Examples, Labelled, Pair, find_objective
+from w2s.finetune.objectives.base import Examples, Labelled, Pair, Prompt, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
@@ -33,6 +34,8 @@ __all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
 _LABELLED = ("transfer", "validation")
 _EVALUATED = ("validation", "test")
 _BY_TEACHERS = ("transfer", *_EVALUATED)
+_ANSWER_ROWS = 64
+"""Prompts that a model answers at once."""
 
 
 class UndeclaredTruthError(FieldError):
@@ -54,6 +57,8 @@ class Setup:
     evaluate_every : steps between the student's evaluations; None: none.
     max_length, shards : tokens of the longest text, devices of one training.
     pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
+    encoded : all items of the task, whatever the seed, where a model is a head on features that are computed once; else None.
+    sampling : in a task of prompts, how answers are drawn (:class:`w2s.finetune.inference.sampling.Sampling`); None in others.
 
     """
 
@@ -73,18 +78,27 @@ class Setup:
     max_length: int
     shards: int
     pairs: bool = False
+    encoded: Call | None = None
+    sampling: Mapping[str, Any] | None = None
+
+    @property
+    def prompts(self) -> bool:
+        """Whether items are prompts, every model is trained on answers, and predictions are texts."""
+        return self.sampling is not None
 
 
 @dataclass(frozen=True)
 class Student:
     """What a method returns: the student's training, its predictions of validation and test items, and what it says itself.
 
-    Each call of ``says`` writes ``columns.json``, names and values of columns of the row.
+    Each call of ``says`` writes ``columns.json``, names and values of columns of the row. ``honest`` are predictions of the same
+    student without an aim that a method gives it beside the labels; the row says which errors that aim induces.
     """
 
     training: Call
     predictions: Call
     says: tuple[Call, ...] = ()
+    honest: Call | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ class Kit:
         return role_seed(*role, seed=self.setup.seed)
 
     def truth(self, part: str) -> Call:
-        """Return one-hot true labels of a part.
+        """Return one-hot true labels of a part, or its reference answers.
 
         Raises :class:`UndeclaredTruthError` unless the method declares ``truth:PART``.
         """
@@ -145,6 +159,8 @@ class Kit:
 
     def true_labels(self, part: str) -> Call:
         """Return true labels of a part, for teachers, ceilings and baselines; a method uses :meth:`truth` instead."""
+        if self.setup.prompts:
+            return reference_answers(items=self.items, truth=self.setup.truth, part=part)
         return truth_labels(items=self.items, truth=self.setup.truth, part=part, classes=self.setup.classes)
 
     def teacher(self, model: ModelFolder, member: int = 0) -> Call:
@@ -162,13 +178,30 @@ class Kit:
         return tuple((model, self.teacher(model, k)) for model in self.weak_models for k in range(self.members))
 
     def predict(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _EVALUATED) -> Call:
-        """Predict parts with a trained ``model``: ``predictions.arrow`` (item_id, p_0, ...)."""
+        """Predict parts with a trained ``model``: ``predictions.arrow`` (item_id, p_0, ...).
+
+        In a task of prompts the model answers: ``generations.arrow``.
+        """
+        if self.setup.prompts:
+            return self.answers(model, training, parts)
         given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
-        return predict_pairs(**given) if self.setup.pairs else predict(**given)
+        return predict_pairs(**given) if self.setup.pairs else predict(**given, **self._frozen(model))
+
+    def answers(self, model: ModelFolder, training: Call | None, parts: tuple[str, ...], items: Call | None = None) -> Call:
+        """Answer prompts of some parts as the cell says, by a model, or by one trained from it: ``generations.arrow``.
+
+        ``items`` stand in place of the cell's own. Raises :class:`FieldError` for a task without prompts.
+        """
+        if self.setup.sampling is None:
+            raise FieldError("it needs answers to prompts, which this task has not", "method")
+        given: dict[str, Any] = {"role": "answers", "rows": _ANSWER_ROWS, "items": items}
+        return self.generate(model, parts, self.setup.sampling, training=training, **given)
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
-        """Label parts with the unchanged soft predictions of a trained ``model``."""
+        """Label parts with the unchanged soft predictions of a trained ``model``; prompts with its answers."""
         found = self.predict(model, training, _BY_TEACHERS)
+        if self.setup.prompts:
+            return as_answers(generations=found, items=self.items, parts=parts)
         return as_labels(predictions=found, items=self.items, parts=parts, hard=False)
 
     def weak_labels(self) -> Call:
@@ -192,7 +225,11 @@ class Kit:
         return self.examples("transfer", labels)
 
     def examples(self, part: str, labels: Call | tuple[Call, ...]) -> Examples:
-        """Return items of a part with labels: with preferences where the task has pairs, else with classes."""
+        """Return items of a part with labels: answers to prompts, preferences where the task has pairs, else classes."""
+        if self.setup.prompts:
+            if isinstance(labels, tuple):
+                raise FieldError("it learns from several labels for one item, which a task of prompts has not", "method")
+            return Prompt(part, labels)
         return Pair(part, labels) if self.setup.pairs else Labelled(part, labels)
 
     def reference(self, model: ModelFolder) -> Call:
@@ -206,11 +243,11 @@ class Kit:
 
     def features(self, model: ModelFolder, layer: int | None = None, pooling: str = "auto") -> tuple[Call, int]:
         """Return pooled hidden states of the frozen ``model`` for all items, and the layer (``layer``, or the last one)."""
-        if self.setup.pairs:
-            raise FieldError("it needs features of items, which a task of pairs of replies has not", "method")
+        if self.setup.pairs or self.setup.prompts:
+            raise FieldError("it needs features of items, which tasks of pairs of replies and of prompts have not", "method")
         chosen = layer_count(model) if layer is None else layer
-        length = self.setup.max_length
-        return features(base=model, items=self.items, layers=(chosen,), pooling=pooling, max_length=length), chosen
+        items, length = self.setup.encoded or self.items, self.setup.max_length
+        return features(base=model, items=items, layers=(chosen,), pooling=pooling, max_length=length), chosen
 
     def generate(
         self,
@@ -221,20 +258,24 @@ class Kit:
         training: Call | None = None,
         samples: int = 1,
         role: str = "generate",
+        rows: int = ROWS,
+        items: Call | None = None,
     ) -> Call:
         """Continue the texts of parts by a causal ``model``, or by one trained from it: ``generations.arrow``.
 
         ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; ``role`` names the seed.
+        ``rows`` go through the model at once, and ``items`` stand in place of the cell's own.
         """
         return generate(
             base=model,
-            items=self.items,
+            items=self.items if items is None else items,
             parts=parts,
             sampling=sampling,
             seed=self.seed(role),
             samples=samples,
             max_length=self.setup.max_length,
             model=training,
+            rows=rows,
         )
 
     def train(
@@ -245,6 +286,8 @@ class Kit:
         settings: Mapping[str, Any] | None = None,
         *,
         role: str = "student",
+        start: Call | None = None,
+        items: Call | None = None,
         **recipe: Any,
     ) -> Call:
         """Train a model on examples, with the loss and the stop that the cell's method names.
@@ -254,11 +297,13 @@ class Kit:
         model, examples : a pretrained model; items with labels.
         objective, settings : a registered objective and its options; None: classification.
         role : names the seed: ``student`` has that of the cell's other trainings, any other word has its own.
+        start : an earlier training of the model, from whose weights this one starts.
+        items : items in place of the cell's own, with the same ids.
         recipe : changes of the cell's recipe, as in :class:`w2s.finetune.training.recipe.Recipe`.
 
         Raises :class:`w2s.errors.FieldError` for an unknown objective, its options, or the wrong kind of examples.
         """
-        named = objective or ("reward" if self.setup.pairs else "classification")
+        named = objective or self._usual or "classification"
         kind = find_objective(named)
         if not isinstance(examples, kind.examples):
             wanted = f"takes {kind.examples.__name__} examples, not {type(examples).__name__}"
@@ -273,7 +318,7 @@ class Kit:
         codes = {"loss_code": code_of(find_loss(self.loss).function), "objective_code": code_of(kind), "method_code": self.code}
         own |= {name: code for name, code in codes.items() if code is not None}
         seed = member_seed(self.setup.seed) if role == "student" else self.seed(role)
-        return self._train(model, examples, own | recipe, seed)
+        return self._train(model, examples, own | recipe, seed, start, items)
 
     def student(self, training: Call, *says: Call) -> Student:
         """Return the student that a training of the student's model gives; ``says`` are calls that write columns of the row."""
@@ -283,21 +328,34 @@ class Kit:
         """Return a kit with some fields replaced."""
         return replace(self, **fields)
 
+    @property
+    def _usual(self) -> str | None:
+        """The objective of trainings that name none, by the kind of items; None for classification."""
+        return "sequence" if self.setup.prompts else "reward" if self.setup.pairs else None
+
     def _objective(self, name: str | None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the entry of a recipe: none for classification, so that old trainings keep their identity."""
-        if name is None and not self.setup.pairs:
+        named = name or self._usual
+        if named is None:
             return {}
-        named = name or "reward"
         known = find_objective(named).options
         checked = known.kept(known.checked(f"objective {named!r}", settings or {}))
         return {"objective": {"name": named, "options": checked}}
 
-    def _train(self, model: ModelFolder, examples: Examples, own: Mapping[str, Any], seed: int) -> Call:
+    def _train(
+        self,
+        model: ModelFolder,
+        examples: Examples,
+        own: Mapping[str, Any],
+        seed: int,
+        start: Call | None = None,
+        items: Call | None = None,
+    ) -> Call:
         setup = self.setup
         rate = setup.rates["labeled" if examples.part == "labeled" else "transfer"]
         return train(
             base=model,
-            items=self.items,
+            items=self.items if items is None else items,
             labels=examples.labels,
             part=examples.part,
             shape={**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
@@ -306,13 +364,24 @@ class Kit:
             max_length=setup.max_length,
             seed=seed,
             shards=setup.shards,
+            start=start,
+            **self._frozen(model),
         )
+
+    def _frozen(self, model: ModelFolder) -> dict[str, Any]:
+        """Return features in the place of texts, where a model is a head on them; else nothing."""
+        if self.setup.encoded is None:
+            return {}
+        found, layer = self.features(model)
+        return {"features": found, "layer": layer}
 
     def _passed_on(self, soft: tuple[Call, ...]) -> Call:
         """Average soft labels and treat them, then pass them through the chain.
 
         Each model of the chain is trained on the labels, and its own labels, treated, replace them.
         """
+        if self.setup.prompts and len(soft) > 1:
+            raise FieldError("answers of several supervisors have no mean; name one weak model, without ensemble(M)", "method")
         labels = self.treated(soft[0] if len(soft) == 1 else mix(labels=soft, weights=(1.0,) * len(soft)))
         for model in self.setup.chain:
             link = self._train(model, self.labelled(labels), self._objective(None), member_seed(self.setup.seed))

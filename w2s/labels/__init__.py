@@ -4,6 +4,8 @@ Studies and finetune methods import it; it knows neither items nor files. Anothe
 use gets a module here.
 """
 
+from w2s.labels.graphs import knn_graph, spread
+from w2s.labels.judges import fit_judge, threshold_for
 from w2s.labels.weights import repeated
 
-__all__ = ["repeated"]
+__all__ = ["fit_judge", "knn_graph", "repeated", "spread", "threshold_for"]

@@ -27,7 +27,7 @@ from w2s.errors import FieldError
 from w2s.laws.signal_noise import TYPES, Examples
 from w2s_kernels import NUMPY, Backend, normals, permutation, stream, uniforms
 
-__all__ = ["DIGITS", "ROLES", "DigitExamples", "Digits", "balanced_digits", "draw_digits", "load_digits"]
+__all__ = ["DIGITS", "ROLES", "DigitExamples", "Digits", "balanced_digits", "draw_digits", "load_digits", "read_idx"]
 
 Matrix = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -121,7 +121,7 @@ def _pool(digits: Digits, digit: int, role: str, seed: int) -> Whole:
 
 @functools.lru_cache(maxsize=2)
 def _loaded(images: str, labels: str, *_when: int) -> Digits:
-    pixels, names = _idx(Path(images), 3), _idx(Path(labels), 1)
+    pixels, names = read_idx(Path(images), 3), read_idx(Path(labels), 1)
     if len(pixels) != len(names):
         raise FieldError(f"{images} has {len(pixels)} images, {labels} has {len(names)} labels")
     if any(side % 2 or not side for side in pixels.shape[1:]):
@@ -141,7 +141,8 @@ def _loaded(images: str, labels: str, *_when: int) -> Digits:
     return Digits(tuple(part / norm for part, norm in zip(parts, norms, strict=True)))
 
 
-def _idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+    """Read bytes of some dimensions in the idx format, gzip or not; FieldError for a file that is not of the format."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

@@ -6,7 +6,8 @@ behind it. Rows that cannot enter are counted in the result, not dropped in sile
 """
 
 from w2s.summary.best import best
+from w2s.summary.compare import compare
 from w2s.summary.contrast import contrast
 from w2s.summary.summarize import summarize
 
-__all__ = ["best", "contrast", "summarize"]
+__all__ = ["best", "compare", "contrast", "summarize"]

@@ -70,6 +70,23 @@ except KeyboardInterrupt:
 ''')"""
 
 
+EARLY = """
+from sweeper.cli import supervisor
+forward = supervisor._forward_to
+supervisor._forward_to = lambda *given: (time.sleep(1), forward(*given))[1]
+"""
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_a_signal_before_the_parent_has_its_handlers_arrives_too(send):
+    program = PROGRAM.replace("\ndef work", f"{EARLY}\ndef work").format(HEARS, False)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout.readline() == "ready\n"
+    send(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "1\n")
+
+
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_a_signal_to_the_parent_or_to_both_arrives_once(send):
     process = subprocess.Popen(

@@ -57,12 +57,12 @@ def test_a_training_reads_its_items_as_often_as_they_weigh() -> None:
     from w2s.finetune.objectives.classification import LabelledItems
 
     ids, parts = list("abcdef"), ["transfer"] * 4 + ["validation", "test"]
-    source = SimpleNamespace(base=None, items=None, max_length=8, part="transfer", rows=4)
+    source = SimpleNamespace(inputs=lambda read: read(), part="transfer", rows=4)
     values = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8], [0.5, 0.5]])
 
     def items(weights: list[float] | None) -> LabelledItems:
         table = probability_table(ids[:5], values, None if weights is None else np.array(weights))
-        return LabelledItems(source, table, lambda *_: (ids, None, parts))  # type: ignore[arg-type]
+        return LabelledItems(source, table, lambda: (ids, None, parts))  # type: ignore[arg-type]
 
     assert items(None).own == items([1, 1, 1, 1, 1]).own == items([0.5] * 4 + [0.0]).own == [0, 1, 2, 3]
     chosen = items([0, 2, 1, 1, 0])

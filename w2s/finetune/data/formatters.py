@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
+from w2s.prompts.registry import TASKS
+from w2s.prompts.task import PromptTask
 
 __all__ = [
     "BUILTIN",
@@ -38,6 +40,7 @@ class Example(NamedTuple):
 
     ``label`` counts from 0; from a file of one's own it is the name that is written there, and is numbered later. In a task of
     pairs ``text`` is a prompt, ``pair`` and ``other`` are two replies to it, and ``label`` is 0 or 1, the better one's place.
+    In a task of prompts ``label`` is 0, ``answer`` the reference and ``draft`` a careless answer, where there is one.
     """
 
     text: str
@@ -45,6 +48,8 @@ class Example(NamedTuple):
     label: Any
     group: str
     other: str | None = None
+    answer: str | None = None
+    draft: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Formatter:
     version : raised when the same row gives another example.
     hub : name (and configuration) in the hub of ``datasets``; its splits.
     pairs : whether an example is a prompt with two replies, one of which is preferred.
+    score : in a task of prompts, prompt and answer to a number in [0, 1], 1 where the check is passed; None in other tasks.
+    made : in a task that a law makes, split (``train``, ``test``) to rows; None where the rows are in files.
 
     """
 
@@ -73,6 +80,13 @@ class Formatter:
     hub: tuple[str, ...] = ()
     splits: tuple[str, str] = ("train", "test")
     pairs: bool = False
+    score: Callable[[str, str], float] | None = None
+    made: Callable[[str], list[dict[str, Any]]] | None = None
+
+    @property
+    def prompts(self) -> bool:
+        """Whether an example is a prompt, whose answer is text."""
+        return self.score is not None
 
 
 def find_formatter(name: str) -> Formatter:
@@ -165,6 +179,23 @@ def _preferred_reply(row: Row) -> Example:
     return Example(chosen[:start], replies[label], label, chosen[:start], replies[1 - label])
 
 
+_MADE = {"train": 12_000, "test": 2_000}
+"""Prompts that a law makes by split, repeated ones included."""
+
+
+def _made_task(task: PromptTask) -> Formatter:
+    """Return the formatter of a task of prompts that a law makes; what a row is follows from its prompt."""
+
+    def read(row: Row) -> Example:
+        prompt = _text(row["prompt"])
+        return Example(prompt, None, 0, prompt, answer=task.answer(prompt), draft=task.draft(prompt))
+
+    def made(split: str) -> list[dict[str, Any]]:
+        return [{"task": task.name, "prompt": prompt} for prompt in dict.fromkeys(task.prompts(split, _MADE[split]))]
+
+    return Formatter(task.name, ("answer",), ("prompt",), read, score=task.score, made=made)
+
+
 def _coin(text: str) -> int:
     """Return a number of 64 bits that depends on a text alone."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
@@ -214,5 +245,6 @@ BUILTIN: Mapping[str, Formatter] = {
         ),
         Formatter("ag_news", _NEWS, ("text", "label"), _ag_news, hub=("fancyzhx/ag_news",)),
         Formatter("hh_harmless", ("first", "second"), ("chosen", "rejected"), _preferred_reply, pairs=True),
+        *map(_made_task, TASKS.values()),
     )
 }

@@ -46,7 +46,7 @@ class Item(NamedTuple):
     example: Example
 
 
-@artifact(version=1, name="w2s.items")
+@artifact(version=1, name="w2s.items", later=("shift",))
 def items(
     work: Work,
     *,
@@ -59,7 +59,8 @@ def items(
 ) -> None:
     """Write ``items.arrow`` (item_id, text, pair, group, part) and ``counts.json``; no labels.
 
-    A task of pairs has another column, ``other``: ``text`` is a prompt, ``pair`` and ``other`` are two replies to it.
+    A task of pairs has another column, ``other``: ``text`` is a prompt, ``pair`` and ``other`` are two replies to it. A task of
+    prompts has another one, ``draft``: what a careless writer answers, null where the task knows none.
 
     ``sizes`` has the parts of :data:`PARTS`, see :func:`draw_items`.
     """
@@ -72,13 +73,16 @@ def items(
         "group": [item.example.group for item, _ in rows],
         "part": [part for _, part in rows],
     }
-    if formatter_of(task, **columns).pairs:  # type: ignore[arg-type]
+    formatter = formatter_of(task, **columns)  # type: ignore[arg-type]
+    if formatter.pairs:
         columns_of["other"] = [item.example.other for item, _ in rows]
+    if formatter.prompts:
+        columns_of["draft"] = [item.example.draft for item, _ in rows]
     write_table(work.folder, "items", pa.table({name: pa.array(values, pa.string()) for name, values in columns_of.items()}))
     (work.folder / "counts.json").write_text(json.dumps({"classes": classes, **counts}, indent=1))
 
 
-@artifact(version=1, name="w2s.truth")
+@artifact(version=1, name="w2s.truth", later=("shift",))
 def truth(
     work: Work,
     *,
@@ -89,14 +93,17 @@ def truth(
     seed: int,
     shift: str = "none",
 ) -> None:
-    """Write ``truth.arrow`` (item_id, truth) of the same items.
+    """Write ``truth.arrow`` (item_id, truth) of the same items; of prompts (item_id, answer), the reference.
 
     Truth is a value of its own: a training can read it only if it is among the training's inputs, which a plan shows.
     """
     parts, _, _ = draw_items(task, Columns(**columns), sizes, balance=balance, seed=seed, shift=shift)  # type: ignore[arg-type]
     drawn = [item for part in PARTS for item in parts[part]]
-    ids, labels = [item.id for item in drawn], [item.example.label for item in drawn]
-    write_table(work.folder, "truth", pa.table({"item_id": pa.array(ids, pa.string()), "truth": pa.array(labels, pa.int64())}))
+    if formatter_of(task, **columns).prompts:  # type: ignore[arg-type]
+        known = {"answer": pa.array([item.example.answer for item in drawn], pa.string())}
+    else:
+        known = {"truth": pa.array([item.example.label for item in drawn], pa.int64())}
+    write_table(work.folder, "truth", pa.table({"item_id": pa.array([item.id for item in drawn], pa.string()), **known}))
 
 
 def dropped_items(folder: Path) -> int:

@@ -1,6 +1,7 @@
 """Tasks as cell values: a name that stands for files, or a file of one's own.
 
 sst2                    data:sst2/train.jsonl.gz and test.jsonl.gz in a folder of W2S_DATA
+sorted_digits           prompts that a law makes, without files
 reviews.csv             CSV, JSON lines (gzip too), Parquet or Arrow beside the grid; the cell names its columns
 hub:NAME@REVISION       a data set of the hub, with the formatter that knows its name
 """
@@ -47,6 +48,8 @@ class TaskData(Content):
         if is_hub_name(name):
             _hub_formatter(name)
             return Path(name)
+        if _is_made(name):
+            return Path(name)
         if name.endswith(TABLE_ENDINGS):
             path = beside(name, base)
             if path.is_file():
@@ -63,9 +66,11 @@ class TaskData(Content):
         if name.endswith(TABLE_ENDINGS):
             return hashlib.sha256(f"columns\n{OWN_FILES}\n{content_sha256(path)}".encode()).hexdigest()
         formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
-        code = code_of(formatter.read)  # None for those of this package
-        parts = [formatter.name, str(formatter.version), *([] if code is None else [code])]
-        parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
+        own = [formatter.read] if formatter.score is None else [formatter.read, formatter.score]
+        codes = [code for function in own if (code := code_of(function)) is not None]  # None for those of this package
+        parts = [formatter.name, str(formatter.version), *codes]
+        if not _is_made(name):
+            parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @classmethod
@@ -92,6 +97,9 @@ def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict
     Rows of a file of one's own are text as written. Raises :class:`FieldError` for a file that cannot be read, is empty, lacks
     a column the formatter needs, or holds something else there than text and names.
     """
+    if formatter.made is not None:
+        yield from formatter.made(split)
+        return
     table = _read_hub(task.name, split, formatter) if is_hub_name(task.name) else _read(task, split)
     if table.num_rows == 0:
         raise FieldError(f"{task.name}: the {split} file has no rows")
@@ -121,6 +129,11 @@ def _as_written(task: str, table: pa.Table, formatter: Formatter) -> pa.Table:
                 row = "" if error.row is None else f", row {error.row + 1}"
                 raise FieldError(f"{task}: column {name!r}{row} {error}") from None
     return table
+
+
+def _is_made(name: str) -> bool:
+    """Tell whether a law makes the rows of a task."""
+    return name in formatter_names() and find_formatter(name).made is not None
 
 
 def _folder_of(name: str) -> Path:

@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from w2s.artifacts import Call, Store
+from w2s.finetune.choices.kept import kept_best
+from w2s.finetune.choices.known import own_where_known
+from w2s.finetune.data.answers import as_answers
 from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
 from w2s.finetune.data.tables import join, probabilities, read_table
 
-__all__ = ["UNKNOWN_LABELS", "training_labels"]
+__all__ = ["UNKNOWN_LABELS", "training_answers", "training_labels"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -42,6 +46,17 @@ def training_labels(training: Call, account: Mapping[str, Any], ids: Sequence[st
     return None if weights is None else _mean([_labels(call, ids, store) for call in given], weights)
 
 
+def training_answers(training: Call, ids: Sequence[str], store: Store) -> list[str] | None:
+    """Read the answers to some prompts as a training took them, or None where nobody wrote any to these prompts."""
+    given = training.arguments["labels"]
+    if not isinstance(given, Call) or given.artifact.name != as_answers.name:
+        return None
+    table = read_table(store.get(given.arguments["generations"]), "generations")
+    first = table.filter(pc.equal(table["sample"], 0))
+    known = set(first["item_id"].to_pylist())
+    return list(join(list(ids), first)["text"].to_pylist()) if known.issuperset(ids) else None
+
+
 def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
     arguments, name = call.arguments, call.artifact.name
     if name == as_labels.name:
@@ -54,7 +69,15 @@ def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
         return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
     if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it
         return _labels(arguments["labels"], ids, store)
+    if name == kept_best.name or (name == own_where_known.name and _nothing_known(arguments)):
+        return _labels(arguments["labels"], ids, store)
     return None
+
+
+def _nothing_known(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether labels are the given ones: no own answer can be selected, and nothing is smoothed."""
+    selected = arguments["judged"] is not None and arguments["threshold"] != 1.0
+    return not selected and arguments["features"] is None and not arguments["hard"]
 
 
 def _predicted(folder: Path, ids: Sequence[str]) -> Matrix | None:

@@ -14,6 +14,7 @@ from w2s.finetune.data.tokens import Encoded, encode, evaluation_batches
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.classifier import pooled
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.models.small_pass import states_of
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 __all__ = ["MAX_LENGTH", "hidden_means", "one_thread", "pass_batches", "pooled_states"]
@@ -61,7 +62,7 @@ def pooled_states(
         for rows in batches:
             ids, mask = (tensor.to(device) for tensor in texts.batch(rows))
             with torch.inference_mode():
-                hidden = backbone(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+                hidden = states_of(backbone(input_ids=ids, attention_mask=mask, output_hidden_states=True))
                 chosen = range(len(hidden)) if layers is None else layers
                 states = [pooled(hidden[layer], mask, how).cpu().numpy() for layer in chosen]
             yield rows, states

@@ -23,16 +23,17 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.tables import read_table, write_table
+from w2s.finetune.inference.contrast import Contrast
 from w2s.finetune.inference.sampling import Sampling, choose, draws
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import model_config, parameter_count
 
-__all__ = ["Prompt", "continuations", "generate"]
+__all__ = ["ROWS", "Prompt", "causal", "continuations", "ends_of", "generate"]
 
 Tokens = tuple[int, ...]
-_ROWS = 8
-"""Rows of every batch."""
+ROWS = 8
+"""Rows of every batch, where a call does not say otherwise."""
 _STEP = 16
 """Prompts are padded to a multiple of it."""
 _SAY_SECONDS = 20.0
@@ -51,7 +52,7 @@ def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: i
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
-@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1)
+@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=("rows", "unaligned", "cd_lambda", "plausible"))
 def generate(
     work: Work,
     *,
@@ -63,11 +64,19 @@ def generate(
     samples: int = 1,
     max_length: int = 256,
     model: Path | None = None,
+    rows: int = ROWS,
+    unaligned: Path | None = None,
+    cd_lambda: float = 0.0,
+    plausible: float = 0.0,
 ) -> None:
     """Continue the texts of some parts, ``samples`` times each, by a causal model, or by one trained from it (``model``).
 
+    With ``cd_lambda`` or ``plausible`` tokens are drawn from the contrast of it and of another training of ``base``,
+    ``unaligned`` (None: ``base`` itself): :func:`w2s.decoding.contrastive.contrastive`. Temperature and cuts come after it.
+
     ``sampling`` has the fields of :class:`w2s.finetune.inference.sampling.Sampling`; prompts keep their last ``max_length``
-    tokens. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
+    tokens. ``rows`` go through the model at once; another number may give another text where two tokens are within rounding of
+    each other. Writes ``generations.arrow`` (item_id, sample, text, tokens, ended: whether the model ended it) and
     ``generations.json`` (prompts, cut prompts, new tokens, seconds). A new attempt after a kill continues after the last whole
     batch.
 
@@ -90,28 +99,30 @@ def generate(
         for (name, _), ids in zip(named, whole, strict=True)
         for sample in range(samples)
     ]
-    ends = _ends(base, tokenizer)
+    ends = ends_of(base, tokenizer)
     start, found = time.monotonic(), _Finished(work.scratch)
-    module = _causal(base, model)
-    said = start
-    for places, tokens in continuations(module, prompts, asked, seed, ends, int(tokenizer.pad_token_id), found.places):
+    module, contrast = causal(base, model), None
+    if cd_lambda or plausible:
+        contrast = Contrast(causal(base, unaligned) if cd_lambda else None, cd_lambda, plausible)
+    said, padding = start, int(tokenizer.pad_token_id)
+    for places, tokens in continuations(module, prompts, asked, seed, ends, padding, found.places, rows, contrast):
         found.add(places, tokens)
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
             work.note(f"generate: {len(found.places)} of {len(prompts)} continuations")
-    rows = [found.tokens[k] for k in range(len(prompts))]
+    written = [found.tokens[k] for k in range(len(prompts))]
     content = {
         "item_id": pa.array([prompt.name for prompt in prompts], pa.string()),
         "sample": pa.array([prompt.sample for prompt in prompts], pa.int32()),
-        "text": pa.array(tokenizer.batch_decode(rows, skip_special_tokens=True), pa.string()),
-        "tokens": pa.array(rows, pa.list_(pa.int32())),
-        "ended": pa.array([bool(row) and row[-1] in ends for row in rows], pa.bool_()),
+        "text": pa.array(tokenizer.batch_decode(written, skip_special_tokens=True), pa.string()),
+        "tokens": pa.array(written, pa.list_(pa.int32())),
+        "ended": pa.array([bool(row) and row[-1] in ends for row in written], pa.bool_()),
     }
     write_table(work.folder, "generations", pa.table(content))
     account = {
         "prompts": len(named),
         "cut_prompts": sum(len(ids) > max_length for ids in whole),
-        "new_tokens": sum(map(len, rows)),
+        "new_tokens": sum(map(len, written)),
         "seconds": time.monotonic() - start,
     }
     (work.folder / "generations.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
@@ -125,11 +136,14 @@ def continuations(
     ends: Collection[int],
     padding: int,
     finished: frozenset[int] | set[int] = frozenset(),
+    rows: int = ROWS,
+    contrast: Contrast | None = None,
 ) -> Iterator[tuple[list[int], list[list[int]]]]:
     """Yield places of prompts and their new tokens, batch by batch; a continuation ends with one of ``ends``, or at its limit.
 
     ``model`` is a causal model of transformers; prompts at places in ``finished`` are left out. The batches depend on the
-    prompts alone. One thread computes. Cost: 2 weights x tokens operations, in batches of eight rows whatever their number.
+    prompts alone. With ``contrast`` another model is held against this one. One thread computes. Cost: 2 weights x tokens
+    operations for each model, in batches of ``rows`` rows whatever their number.
     """
     from w2s.finetune.inference.encode import one_thread
 
@@ -139,44 +153,58 @@ def continuations(
             buckets.setdefault(-(-len(prompt.tokens) // _STEP) * _STEP, []).append(place)
     with one_thread():
         for length, members in sorted(buckets.items()):
-            for k in range(0, len(members), _ROWS):
-                places = members[k : k + _ROWS]
-                yield places, _batch(model, [prompts[place] for place in places], length, sampling, seed, ends, padding)
+            for k in range(0, len(members), rows):
+                places = members[k : k + rows]
+                some = [prompts[place] for place in places]
+                yield places, _batch(model, some, length, sampling, seed, ends, padding, rows, contrast)
 
 
 def _batch(
-    model: Any, prompts: Sequence[Prompt], length: int, sampling: Sampling, seed: int, ends: Collection[int], padding: int
+    model: Any,
+    prompts: Sequence[Prompt],
+    length: int,
+    sampling: Sampling,
+    seed: int,
+    ends: Collection[int],
+    padding: int,
+    count: int,
+    contrast: Contrast | None,
 ) -> list[list[int]]:
-    """Compute the new tokens of at most eight prompts of one padded length."""
+    """Compute the new tokens of at most ``count`` prompts of one padded length, in a batch of as many rows."""
     import torch
 
     device = next(model.parameters()).device
-    rows = [*prompts, *[prompts[0]] * (_ROWS - len(prompts))]
+    rows = [*prompts, *[prompts[0]] * (count - len(prompts))]
     ids = torch.tensor([[padding] * (length - len(row.tokens)) + list(row.tokens) for row in rows], device=device)
     mask = torch.tensor([[0] * (length - len(row.tokens)) + [1] * len(row.tokens) for row in rows], device=device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     chances = [draws(row.name, row.sample, seed, sampling.max_new_tokens) for row in prompts]
     found: list[list[int]] = [[] for _ in prompts]
-    cache: Any = None
+    models = [model, *(contrast.others if contrast else [])]
+    caches: list[Any] = [None] * len(models)
     with torch.inference_mode():
         for step in range(sampling.max_new_tokens):
-            given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
-            output = model(**given, use_cache=True, logits_to_keep=1)
-            cache = output.past_key_values
-            logits: npt.NDArray[np.float32] = output.logits[:, -1].float().cpu().numpy()
+            given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+            logits: list[npt.NDArray[np.float32]] = []
+            for place, one in enumerate(models):
+                output = one(**given, past_key_values=caches[place], use_cache=True, logits_to_keep=1)
+                caches[place] = output.past_key_values
+                logits.append(output.logits[:, -1].float().cpu().numpy())
             for k, tokens in enumerate(found):
                 if not tokens or tokens[-1] not in ends:
-                    tokens.append(choose(logits[k], chances[k][step], sampling))
+                    first, others = logits[0][k], [other[k] for other in logits[1:]]
+                    values = contrast.logits(first, others) if contrast else first
+                    tokens.append(choose(values, chances[k][step], sampling))
             if all(tokens[-1] in ends for tokens in found):
                 break
             last = [tokens[-1] for tokens in found]
-            ids = torch.tensor([[token] for token in [*last, *[last[0]] * (_ROWS - len(last))]], device=device)
-            mask = torch.cat([mask, mask.new_ones(_ROWS, 1)], dim=1)
+            ids = torch.tensor([[token] for token in [*last, *[last[0]] * (count - len(last))]], device=device)
+            mask = torch.cat([mask, mask.new_ones(count, 1)], dim=1)
             positions = positions[:, -1:] + 1
     return found
 
 
-def _causal(base: ModelFolder, trained: Path | None) -> Any:
+def causal(base: ModelFolder, trained: Path | None) -> Any:
     """Load the causal model, or one trained from it with LoRA merged into its weights, onto the device."""
     from w2s.finetune.inference.forward import device_for
     from w2s.finetune.models.build import reload
@@ -190,7 +218,7 @@ def _causal(base: ModelFolder, trained: Path | None) -> Any:
     return model.to(device_for()).eval()
 
 
-def _ends(base: ModelFolder, tokenizer: Any) -> set[int]:
+def ends_of(base: ModelFolder, tokenizer: Any) -> set[int]:
     """Return the tokens that end a text: the tokenizer's, and those of the configuration."""
     named = model_config(base).get("eos_token_id")
     own = named if isinstance(named, list) else [named]

@@ -27,7 +27,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.small_pass import state_widths_of
 from w2s.finetune.models.weights import layer_count, parameter_count
 
-__all__ = ["features", "features_cost", "read_features"]
+__all__ = ["feature_width", "features", "features_cost", "read_features"]
 
 _FILE = "features.safetensors"
 _SAVE_SECONDS = 20.0
@@ -85,6 +85,11 @@ def read_features(folder: Path, layer: int, ids: Sequence[str], dims: int | None
         raise KeyError(f"{len(absent)} of {len(ids)} items have no features, the first is {absent[0]}")
     rows = np.array([place[name] for name in ids], dtype=np.int64)
     return np.asarray(values[rows, :dims], dtype=np.float64)
+
+
+def feature_width(folder: Path, layer: int) -> int:
+    """Return the number of features of one layer."""
+    return int(_layer(folder, layer).shape[1])
 
 
 class _Target:

@@ -9,6 +9,7 @@ from typing import Any
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.tables import probability_table, write_table
 from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.inference.feature_rows import read_feature_rows
 from w2s.finetune.models.build import reload
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
@@ -16,17 +17,34 @@ from w2s.finetune.models.weights import parameter_count
 __all__ = ["predict", "predict_cost"]
 
 
-def predict_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
-    """Count 2 operations per weight and token over some thousand items: nominal, for plans."""
-    return 2.0 * parameter_count(base) * 2000.0 * max_length / 4
+def predict_cost(*, base: ModelFolder, max_length: int, **others: Any) -> float:
+    """Count 2 operations per weight and token over some thousand items: nominal, for plans. A head has few weights."""
+    return 2.0 * 2000.0 * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
 
 
-@artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1)
-def predict(work: Work, *, model: Path, base: ModelFolder, items: Path, parts: Sequence[str], max_length: int) -> None:
-    """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...)."""
+@artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1, later=("features", "layer"))
+def predict(
+    work: Work,
+    *,
+    model: Path,
+    base: ModelFolder,
+    items: Path,
+    parts: Sequence[str],
+    max_length: int,
+    features: Path | None = None,
+    layer: int = 0,
+) -> None:
+    """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...).
+
+    A head that was trained on ``features`` predicts from the same layer of them.
+    """
     from w2s.finetune.inference.forward import device_for, predict_rows
 
-    ids, texts, where = read_texts(base, items, max_length)
+    texts: Any
+    if features is None:
+        ids, texts, where = read_texts(base, items, max_length)
+    else:
+        ids, texts, where = read_feature_rows(features, layer, items)
     rows = [k for k, name in enumerate(where) if name in set(parts)]
     values = predict_rows(reload(model, base).to(device_for()), texts, rows)
     write_table(work.folder, "predictions", probability_table([ids[k] for k in rows], values))

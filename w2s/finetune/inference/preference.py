@@ -88,16 +88,21 @@ def predict_pairs(
     write_table(work.folder, "predictions", table)
 
 
-@artifact(version=1, name="w2s.reference_log_probabilities", cost=predict_cost, gpus=1)
-def reference_log_probabilities(work: Work, *, base: ModelFolder, items: Path, max_length: int) -> None:
-    """Write log-probabilities of all replies under the untrained ``base``: ``logprobs.arrow`` (item_id, first, second), nats.
+@artifact(version=1, name="w2s.reference_log_probabilities", cost=predict_cost, gpus=1, later=("model",))
+def reference_log_probabilities(
+    work: Work, *, base: ModelFolder, items: Path, max_length: int, model: Path | None = None
+) -> None:
+    """Write log-probabilities of all replies: ``logprobs.arrow`` (item_id, first, second), in nats.
+
+    They are those under the untrained ``base``, or under one trained from it as a language model (``model``).
 
     Raises :class:`w2s.errors.FieldError` for a model that is no causal language model.
     """
-    from w2s.finetune.models.build import Shape, build
+    from w2s.finetune.models.build import Shape, build, reload
 
     ids, texts, _ = read_pairs(base, items, max_length)
-    values = _in_batches(build(base, Shape(2, head="lm"), seed=0), texts, range(len(ids)), reply_log_probabilities)
+    module = build(base, Shape(2, head="lm"), seed=0) if model is None else reload(model, base)
+    values = _in_batches(module, texts, range(len(ids)), reply_log_probabilities)
     columns = {name: pa.array(values[:, k]) for k, name in enumerate(("first", "second"))}
     write_table(work.folder, "logprobs", pa.table({"item_id": pa.array(ids, pa.string()), **columns}))
 

@@ -4,6 +4,6 @@ Imported by studies of finetunes. A new method is a module of about twenty lines
 """
 
 from w2s.finetune.methods.registry import method
-from w2s.finetune.objectives.options import Number, OneOf
+from w2s.finetune.objectives.options import Number, NumberOr, OneOf
 
-__all__ = ["Number", "OneOf", "method"]
+__all__ = ["Number", "NumberOr", "OneOf", "method"]

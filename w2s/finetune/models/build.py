@@ -18,10 +18,10 @@ from w2s.finetune.models.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Shape", "build", "reload", "save", "with_dropout"]
+__all__ = ["Shape", "build", "load_weights", "reload", "save", "with_dropout"]
 
 
-_LATER: Mapping[str, Any] = {"adapted": "all"}
+_LATER: Mapping[str, Any] = {"adapted": "all", "width": None}
 """Fields of a shape that came later, with the value that files of before stand for: it is not written."""
 
 
@@ -34,13 +34,14 @@ class Shape:
     classes : K.
     head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
         token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
-    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, beside linear layers) or
-        ``head_only``.
+    tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, beside linear layers),
+        ``head_only``, or ``frozen``: the head alone, on features that were computed once.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
     head_init : ``zeros`` (released code of Burns et al.) or ``normal`` (standard deviation 0.02).
     answers : the answer words of ``lm_tokens``, in class order.
     adapted : linear layers that LoRA adapts: ``used``, those that have a part in the output; ``all``, as in models that were
         trained before there was a choice, a pooler that nothing uses among them.
+    width : of the features that a ``frozen`` model sees.
 
     """
 
@@ -52,10 +53,13 @@ class Shape:
     lora_rank: int = 8
     answers: tuple[str, ...] = ()
     adapted: Adapted = "all"
+    width: int | None = None
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
     """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
+
+    A ``frozen`` one takes features (B, width) in place of the tokens, and does not load the base model.
 
     The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model lacks such layers or such a head.
     """
@@ -79,35 +83,57 @@ def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> No
 
 def reload(folder: Path, base: ModelFolder) -> nn.Module:
     """Build a saved classifier again, equal to the last bit. Raises :class:`FieldError` for another base model."""
-    from safetensors.torch import load_file
-
-    content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if content["sha256"] != base.sha256:
-        raise FieldError(f"{folder} was trained from {content['base']}, which is not {base.name}")
-    shape = Shape(**content["shape"] | {"answers": tuple(content["shape"]["answers"])})
-    module = build(base, shape, seed=0)
-    result = module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
-    if result.unexpected_keys:
-        raise FieldError(f"{folder}: unknown weights {result.unexpected_keys[:3]}")
+    content = _content(folder, base)
+    module = build(base, Shape(**content["shape"] | {"answers": tuple(content["shape"]["answers"])}), seed=0)
+    load_weights(module, folder, base)
     return module
 
 
+def load_weights(module: nn.Module, folder: Path, base: ModelFolder) -> None:
+    """Replace the trained weights of a module by those of a saved classifier of the same shape, to the last bit.
+
+    Raises :class:`FieldError` for another base model, and for weights that the module has not.
+    """
+    from safetensors.torch import load_file
+
+    _content(folder, base)
+    result = module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    if result.unexpected_keys:
+        raise FieldError(f"{folder}: unknown weights {result.unexpected_keys[:3]}")
+
+
+def _content(folder: Path, base: ModelFolder) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if content["sha256"] != base.sha256:
+        raise FieldError(f"{folder} was trained from {content['base']}, which is not {base.name}")
+    return content
+
+
 def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
-    import torch
     import transformers
 
-    from w2s.finetune.models.classifier import LinearClassifier
+    from w2s.finetune.models.classifier import FeatureClassifier, LinearClassifier
 
+    if shape.tuning == "frozen":
+        if shape.width is None:
+            raise FieldError(f"tuning frozen needs the width of the features of {base.name}")
+        return FeatureClassifier(_head(shape.width, shape))
     backbone = pretrained(transformers.AutoModel, base)
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
-    head = torch.nn.Linear(output_width(backbone), shape.classes)
+    return LinearClassifier(_tuned(backbone, shape), _head(output_width(backbone), shape), pooling)
+
+
+def _head(width: int, shape: Shape) -> nn.Linear:
+    import torch
+
+    head = torch.nn.Linear(width, shape.classes)
     torch.nn.init.zeros_(head.bias)
     if shape.head_init == "zeros":
         torch.nn.init.zeros_(head.weight)
     else:
         torch.nn.init.normal_(head.weight, std=0.02)
-    return LinearClassifier(_tuned(backbone, shape), head, pooling)
+    return head
 
 
 def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
@@ -137,7 +163,7 @@ def _tuned(backbone: nn.Module, shape: Shape) -> nn.Module:
 
 
 def _check_tuning(shape: Shape) -> None:
-    if shape.tuning == "head_only":
+    if shape.tuning in ("head_only", "frozen"):
         raise FieldError(f"head {shape.head} has no head of its own to train; choose tuning full, frozen_embeddings or lora")
 
 

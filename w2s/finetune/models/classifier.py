@@ -1,4 +1,4 @@
-"""What is trained: a linear head on a pooled hidden state, language-model logits of answer tokens, a language model itself."""
+"""What is trained: a linear head on a pooled hidden state, logits of answer tokens, a language model itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LanguageModel", "LinearClassifier", "TokenClassifier", "last_token", "pooled"]
+__all__ = ["FeatureClassifier", "LanguageModel", "LinearClassifier", "TokenClassifier", "last_token", "pooled"]
 
 
 def last_token(mask: Tensor) -> Tensor:
@@ -42,6 +42,19 @@ class LinearClassifier(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Compute logits (B, K) float32."""
         logits: Tensor = self.head(self.features(input_ids, attention_mask))
+        return logits
+
+
+class FeatureClassifier(nn.Module):
+    """Logits of a linear layer on features that were computed once; it works in float32."""
+
+    def __init__(self, head: nn.Linear) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor, _mask: Tensor) -> Tensor:
+        """Compute logits (B, K) float32 of features (B, d)."""
+        logits: Tensor = self.head(features)
         return logits
 
 

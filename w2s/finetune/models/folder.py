@@ -1,6 +1,7 @@
 """Pretrained models as cell values: a name stands for files, and equal files are an equal model.
 
     minilm-l6           a model that ships inside a package
+    made:decoder-2x64   an untrained decoder of two layers and width 64, made on this machine
     ./my-model          a folder as transformers writes it (config.json, *.safetensors, tokenizer files), or with one .gguf file
     ./my-model.gguf     a file in GGUF, whose weights are used in float32
     data:models/NAME    such a folder or file in one of the folders of W2S_DATA
@@ -21,6 +22,7 @@ from pydantic import ValidationInfo
 from w2s.errors import nearest
 from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
+from w2s.finetune.models.made import is_made, made_digest, made_path
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
 
 __all__ = ["ModelChain", "ModelFolder", "ModelSet", "split_layers"]
@@ -45,7 +47,8 @@ class ModelFolder(Content):
     """A pretrained model, or its first layers; equal weights, configuration, tokenizer and depth mean an equal model."""
 
     what: ClassVar[str] = (
-        "model (a packaged name, a folder, a .gguf file, data:FOLDER, or hub:NAME@REVISION; with :K for its first K layers)"
+        "model (a packaged name, made:decoder-LxW, a folder, a .gguf file, data:FOLDER, or hub:NAME@REVISION; "
+        "with :K for its first K layers)"
     )
 
     @classmethod
@@ -59,12 +62,16 @@ class ModelFolder(Content):
             return _checked(plain, snapshot(plain, _OF_THE_HUB))
         if plain.startswith("data:"):
             return _checked(plain, _data_path(plain))
+        if is_made(plain):
+            return made_path(plain)
         return _checked(plain, packaged_path(plain) or beside(plain, base))
 
     @classmethod
     def digest(cls, name: str, path: Path) -> str:
         """Hash weights, configuration and tokenizer by content, and the number of layers."""
-        _, layers = split_layers(name)
+        plain, layers = split_layers(name)
+        if is_made(plain):
+            return made_digest(name)
         files = [path]
         if path.suffix != _GGUF:
             files = sorted({item for pattern in _HASHED for item in path.glob(pattern) if item.is_file()})
@@ -75,7 +82,7 @@ class ModelFolder(Content):
     @classmethod
     def keeps_name(cls, name: str) -> bool:
         """Tell whether the name means the same from any folder."""
-        return is_hub_name(name) or name.startswith("data:") or split_layers(name)[0] in PACKAGED
+        return is_hub_name(name) or name.startswith("data:") or is_made(name) or split_layers(name)[0] in PACKAGED
 
     @property
     def is_gguf(self) -> bool:

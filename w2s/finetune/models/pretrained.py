@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapted", "Tuning", "causal_model", "is_causal", "model_settings", "pretrained", "tuned"]
 
-Tuning = Literal["full", "frozen_embeddings", "lora", "head_only"]
-"""Which weights are trained."""
+Tuning = Literal["full", "frozen_embeddings", "lora", "head_only", "frozen"]
+"""Which weights are trained; with ``frozen`` a head on features that were computed once, without the model."""
 Adapted = Literal["all", "used"]
 """Which linear layers LoRA adapts: all, or those that have a part in the output."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["output_width", "state_widths_of", "unused_linears"]
+__all__ = ["output_width", "state_widths_of", "states_of", "unused_linears"]
 
 _TOKENS = 4
 
@@ -33,11 +33,16 @@ def state_widths_of(model: Any) -> tuple[int, ...]:
     with torch.no_grad():
         output = _passed(model, output_hidden_states=True)
     last = getattr(output, "last_hidden_state", None)
-    states = [*(getattr(output, "hidden_states", None) or (last,))]
+    states = [*states_of(output)]
     states[-1] = last
     if any(state is None or tuple(state.shape[:-1]) != (1, _TOKENS) for state in states):
         raise ValueError("it gives no state for every token, layer by layer")
     return tuple(int(state.shape[-1]) for state in states)
+
+
+def states_of(output: Any) -> tuple[Any, ...]:
+    """Return the states of every token after the embedding and after every layer, in turn; a model cut to no layer has one."""
+    return tuple(getattr(output, "hidden_states", None) or (getattr(output, "last_hidden_state", None),))
 
 
 def unused_linears(model: nn.Module) -> list[str]:

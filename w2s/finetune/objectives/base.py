@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from w2s.finetune.inference.feature_rows import read_feature_rows
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.options import Options
 from w2s.plugins import Registry
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call
     from w2s.finetune.data.tokens import Encoded
 
-__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Source", "find_objective", "objective"]
+__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Prompt", "Source", "find_objective", "objective"]
 
 Matrix = npt.NDArray[np.float64]
 Predict = Callable[[Sequence[int]], Matrix]
@@ -65,6 +66,11 @@ class Pair(Examples):
 
 
 @dataclass(frozen=True)
+class Prompt(Examples):
+    """Prompts with target texts: ``answers.arrow`` (item_id, text). The prompts are the texts of the items."""
+
+
+@dataclass(frozen=True)
 class Source:
     """Where an objective reads its examples when the training runs, and the options it was given.
 
@@ -75,6 +81,7 @@ class Source:
     part, rows : the items to learn from, and how many there are.
     loss, options : a registered loss and its options, for objectives that take one.
     settings : options of the objective itself.
+    features, layer : the folder and the layer of features that a ``frozen`` model sees in place of texts.
 
     """
 
@@ -87,6 +94,14 @@ class Source:
     loss: str
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
+    features: Path | None = None
+    layer: int = 0
+
+    def inputs(self, read: Callable[[ModelFolder, Path, int], Any]) -> Any:
+        """Return item ids, what the model sees of the items, and their parts, in one order; ``read`` reads texts."""
+        if self.features is None:
+            return read(self.base, self.items, self.max_length)
+        return read_feature_rows(self.features, self.layer, self.items)
 
 
 class Objective(ABC):
@@ -166,10 +181,14 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "bayesian": "w2s.finetune.objectives.bayesian",
         "classification": "w2s.finetune.objectives.classification",
+        "conflicting": "w2s.finetune.objectives.conflicting",
+        "dpo": "w2s.finetune.objectives.preference",
         "learned_dpo": "w2s.finetune.objectives.learned_dpo",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
         "reward": "w2s.finetune.objectives.preference",
-        "dpo": "w2s.finetune.objectives.preference",
+        "robust": "w2s.finetune.objectives.robust",
+        "sequence": "w2s.finetune.objectives.sequence",
+        "wspo": "w2s.finetune.objectives.wspo",
     },
 )
 """All objectives by name."""

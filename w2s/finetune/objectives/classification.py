@@ -34,7 +34,7 @@ class LabelledItems:
     """
 
     def __init__(self, source: Source, given: pa.Table, read: Callable[..., Any] = read_texts) -> None:
-        self.ids, self.texts, parts = read(source.base, source.items, source.max_length)
+        self.ids, self.texts, parts = source.inputs(read)
         named = set(given["item_id"].to_pylist())
         self.own = [k for k, name in enumerate(self.ids) if parts[k] == source.part and name in named]
         if len(self.own) != source.rows:

@@ -9,7 +9,7 @@ from typing import Any
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["Number", "OneOf", "Options"]
+__all__ = ["Number", "NumberOr", "OneOf", "Options"]
 
 
 class OneOf:
@@ -47,6 +47,21 @@ class Number:
         upper = "" if math.isinf(self.high) else f"{' and' if self.above else ''} up to {self.high:g}"
         kind, start = "whole number" if self.whole else "number", "above" if self.above else "from"
         return f"is not a {kind} {start} {self.low:g}{upper or ('' if self.above else ' on')}"
+
+
+class NumberOr(OneOf):
+    """One of several words, the first by default, or a finite number from ``low`` to ``high``."""
+
+    def __init__(self, *words: str, low: float = 0.0, high: float = math.inf) -> None:
+        super().__init__(*words)
+        self.number = Number(low, low, high)
+
+    def problem(self, value: Any) -> str:
+        """Say why a value is neither; return an empty text when it is one of them."""
+        if isinstance(value, str):
+            return super().problem(value)
+        found = self.number.problem(value)
+        return f"{found}, nor one of: {', '.join(self.words)}" if found else ""
 
 
 class Options:

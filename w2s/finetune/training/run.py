@@ -18,7 +18,8 @@ import torch
 from torch import nn
 
 from w2s.finetune.data.tables import probability_table, write_table
-from w2s.finetune.models.build import Shape, build, with_dropout
+from w2s.finetune.inference.hidden_states import feature_width
+from w2s.finetune.models.build import Shape, build, load_weights, with_dropout
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
@@ -45,15 +46,21 @@ class Training:
     rows: int
     max_length: int
     seed: int
+    start: Path | None = None
+    features: Path | None = None
+    layer: int = 0
 
     @property
     def whole_shape(self) -> Shape:
         """How the classifier is made."""
-        return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ()))})
+        width = {} if self.features is None else {"width": feature_width(self.features, self.layer)}
+        return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ())), **width})
 
     def build(self) -> nn.Module:
-        """Build the module before its first step."""
+        """Build the module before its first step. Raises :class:`w2s.errors.FieldError` for a start in another shape."""
         module, rate = build(self.base, self.whole_shape, self.seed), self.recipe.get("dropout")
+        if self.start is not None:
+            load_weights(module, self.start, self.base)
         return module if rate is None else with_dropout(module, rate)
 
     def trainer(self, kind: Callable[..., AnyTrainer], scratch: Path, note: Callable[[str], None]) -> AnyTrainer:
@@ -70,6 +77,8 @@ class Training:
             loss=recipe.loss,
             options=recipe.options,
             settings=named["options"],
+            features=self.features,
+            layer=self.layer,
         )
         objective = find_objective(named["name"]).read(source)
         return kind(self.build(), objective, recipe, self.seed, checkpoint=scratch, note=note)

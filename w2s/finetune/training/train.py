@@ -18,9 +18,13 @@ from w2s.finetune.models.weights import parameter_count
 __all__ = ["devices", "train", "training_cost"]
 
 
-def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **_others: Any) -> float:
-    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans."""
-    return 6.0 * parameter_count(base) * rows * int(recipe.get("epochs", 2)) * max_length / 4
+def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **others: Any) -> float:
+    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans.
+
+    A head on features has the weights of a thousand features and two classes, and one token for each item.
+    """
+    passes = 6.0 * rows * int(recipe.get("epochs", 2))
+    return passes * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
 
 
 def devices(*, shards: int, **_others: Any) -> float:
@@ -28,7 +32,7 @@ def devices(*, shards: int, **_others: Any) -> float:
     return float(shards)
 
 
-@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices)
+@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices, later=("start", "features", "layer"))
 def train(
     work: Work,
     *,
@@ -42,10 +46,15 @@ def train(
     max_length: int,
     seed: int,
     shards: int = 1,
+    start: Path | None = None,
+    features: Path | None = None,
+    layer: int = 0,
 ) -> None:
     """Train a model on the labelled items of one part, in ``shards`` pieces when it is too large for one device.
 
-    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several.
+    ``labels`` is one table, or one for each supervisor where the recipe's objective takes several. With ``start``, an earlier
+    training of the same model in the same shape, the weights begin where that one ended; else as ``base`` has them. With
+    ``features`` a head alone is trained on one of their layers, which may be those of further items too; ``base`` is not run.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and
@@ -55,7 +64,7 @@ def train(
     from w2s.finetune.training.run import Training, account, write_results
 
     folders = labels if isinstance(labels, tuple) else (labels,)
-    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed)
+    training = Training(base, items, folders, part, shape, recipe, rows, max_length, seed, start, features, layer)
     if shards > 1:
         from w2s.finetune.training.sharded import train_sharded
 

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from w2s.artifacts import Call
 from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.errors import FieldError
 from w2s.files.tablefile import read_table_file
 from w2s.finetune.data.formatters import Formatter
-from w2s.finetune.data.items import PARTS, Columns, draw_items
+from w2s.finetune.data.items import PARTS, Columns, draw_items, items
 from w2s.finetune.data.tasks import MissingColumnError, TaskData, formatter_of
 from w2s.studies.fields import asked_levels
 
@@ -32,6 +33,7 @@ __all__ = [
     "has_pairs",
     "stacked",
     "task_lines",
+    "whole_task",
 ]
 
 _NAMES = ("text", "label", "pair", "group")
@@ -69,6 +71,16 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
         "seed": cell["seed"],
         **({"shift": cell["shift"]} if cell.get("shift", "none") != "none" else {}),
     }
+
+
+def whole_task(cell: Mapping[str, Any]) -> Call:
+    """Return the call for all items of a cell's task, whatever the seed: what an encoder has to see once.
+
+    A user's file without test part gives its test items from the same rows.
+    """
+    test = None if cell["task"].has_test_part else 0
+    sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": test}
+    return items(task=cell["task"], columns=columns_of(cell), sizes=sizes, balance=False, seed=0)
 
 
 @contextlib.contextmanager
@@ -184,6 +196,8 @@ def _task_line(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> s
     named = dict(columns)
     _, classes, counts = draw_items(task, Columns(**named), dict.fromkeys(PARTS, 0), balance=False, seed=0)  # type: ignore[arg-type]
     line = f"task {task.name}: {counts['available']:,} items, {len(classes)} classes: {', '.join(map(repr, classes))}"
+    if task.has_test_part and formatter_of(task, "", "", None, None).prompts:
+        line = f"task {task.name}: {counts['available']:,} prompts, whose answers are checked"
     if dropped := ", ".join(f"{count} {reason}" for reason, count in counts["dropped"].items() if count):
         line += f"; rows left out: {dropped}"
     if task.has_test_part:

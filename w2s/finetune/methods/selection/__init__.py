@@ -1,4 +1,4 @@
-"""Methods that choose or weigh the items that a student learns from, without truth.
+"""Methods that choose between labels or weigh them: which items the student learns from, or whose answer it learns.
 
-Found by the registry. Another one is a module here, with its word in ``registry.METHODS``.
+Each is one module with its word in ``METHODS`` of the registry above; ``answers`` holds what several of them ask for.
 """

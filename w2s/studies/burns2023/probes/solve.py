@@ -24,7 +24,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import scores
 from w2s.probes.logistic import Head, Probe
-from w2s.studies.burns2023.tasks import columns_of, drawn
+from w2s.studies.burns2023.tasks import drawn, whole_task
 from w2s_kernels import Backend
 
 __all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
@@ -67,7 +67,7 @@ class ProbeGraph:
 def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
     """Build the calls of a cell, without running anything."""
     own, true = items(**drawn(cell)), truth(**drawn(cell))
-    encoded = own if cell["encoded"] == "cell" else _whole_task(cell)
+    encoded = own if cell["encoded"] == "cell" else whole_task(cell)
     weak_side, student = (_side(cell, encoded, role) for role in ("weak", "student"))
     weak = probe(
         features=weak_side.features,
@@ -81,16 +81,6 @@ def probe_graph(cell: Mapping[str, Any], classes: int) -> ProbeGraph:
         parts=("transfer", "test"),
     )
     return ProbeGraph(own, true, weak, student, weak_side, classes)
-
-
-def _whole_task(cell: Mapping[str, Any]) -> Call:
-    """Return the call for all items of a task, whatever the seed.
-
-    A user's file without test part gives its test items from the same rows.
-    """
-    test = None if cell["task"].has_test_part else 0
-    sizes = {"labeled": None, "transfer": 0, "validation": 0, "test": test}
-    return items(task=cell["task"], columns=columns_of(cell), sizes=sizes, balance=False, seed=0)
 
 
 def _side(cell: Mapping[str, Any], encoded: Call, role: str) -> Side:

@@ -143,8 +143,9 @@ class Probes(Study):
             for level in block.group(f"{side}_model", f"{side}_layer", f"{side}_dims").levels:
                 _check_side(side, *level.values())
         for level in block.group(*TASK_FIELDS).levels:
-            if has_pairs(level):
-                raise FieldError(f"task {level['task']}: its items are pairs of replies; burns2023.text takes them", "task")
+            kind = "pairs of replies" if has_pairs(level) else "prompts" if formatter_for(level).prompts else ""
+            if kind:
+                raise FieldError(f"task {level['task']}: its items are {kind}; burns2023.text takes them", "task")
         check_draws(block)
 
     def reads(self, block: Block) -> Sequence[str]:

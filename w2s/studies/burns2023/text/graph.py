@@ -5,24 +5,26 @@ The method of the cell builds the student with its kit; the rest is the same for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from w2s.artifacts import Call
+from w2s.errors import FieldError
 from w2s.finetune.data.items import items, truth
 from w2s.finetune.kit import Setup
 from w2s.finetune.methods.modifiers import flipped, kit_for
 from w2s.finetune.methods.text import Method, builder_of
 from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
-from w2s.studies.burns2023.tasks import drawn, has_pairs
+from w2s.studies.burns2023.tasks import drawn, formatter_for, has_pairs, whole_task
 
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
 
 _RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
 _LATER = ("dropout", "clip")
 """Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
+_ANSWER_LENGTH = 16
 _SHAPES = {"lora": {"adapted": "used"}}
 """What came later to a shape, by tuning: models trained otherwise keep their keys."""
 
@@ -41,22 +43,32 @@ class CellGraph:
     control: Call | None
     trainings: Mapping[str, Call]
     says: tuple[Call, ...]
+    honest: Call | None
+    """Predictions of the student without a conflicting aim, where the method gives it one."""
     pairs: bool
     """Whether items are pairs of replies."""
     several: bool
     """Whether the labels are those of several weak models, or of members whose weights are learned."""
+    score: Callable[[str, str], float] | None
+    """The check of answers in a task of prompts, None in others."""
 
     @property
     def needs(self) -> list[Call]:
         """Everything that ``solve`` reads."""
-        control = [] if self.control is None else [self.control]
-        predictions = [*self.weak, self.student, self.ceiling, self.strong, *control]
+        others = [call for call in (self.control, self.honest) if call is not None]
+        predictions = [*self.weak, self.student, self.ceiling, self.strong, *others]
         return [self.items, self.truth, *predictions, *self.trainings.values(), *self.says]
 
 
 def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
-    """Build the calls of a cell, without running anything."""
+    """Build the calls of a cell, without running anything.
+
+    Raises :class:`FieldError` for a method, or a field, that does not fit the task.
+    """
     method, file = read_method(cell["method"])
+    score = formatter_for(cell).score
+    if score is not None:
+        _check_prompts(cell, method)
     kit, build = kit_for(_setup(cell, classes), method, file), builder_of(method, file)
     teachers = kit.teachers()
     student, ceiling, strong = build(kit, method.settings), kit.ceiling(), kit.teacher(kit.student_model)
@@ -71,7 +83,9 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         control=build(flipped(kit), method.settings).predictions if cell["control"] == "flip" else None,
         trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
         says=student.says,
+        honest=student.honest,
         pairs=kit.setup.pairs,
+        score=score,
         several=len(kit.weak_models) > 1 or (kit.members > 1 and isinstance(student.training.arguments["labels"], tuple)),
     )
 
@@ -79,6 +93,27 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
 def weak_models(cell: Mapping[str, Any]) -> tuple[ModelFolder, ...]:
     """Return the supervisors of a cell: its one weak model, or those of its list."""
     return (cell["weak_model"],) if cell.get("weak_models") is None else cell["weak_models"].members
+
+
+def _check_prompts(cell: Mapping[str, Any], method: Method) -> None:
+    """Refuse what needs class probabilities: answers to prompts have none."""
+    words = {
+        f"loss {method.loss}": method.loss != "xent",
+        "temper(T)": method.temperature != 1.0,
+        f"stop({method.stop})": method.stop != "end",
+        "ensemble(M)": method.ensemble > 1,
+    }
+    fields = {
+        "labels": cell["labels"] == "hard",
+        "control": cell["control"] == "flip",
+        "weak_models": len(weak_models(cell)) > 1,
+    }
+    for what, used in words.items():
+        if used:
+            raise FieldError(f"{what} needs class probabilities, which answers to prompts have not", "method")
+    for name, used in fields.items():
+        if used:
+            raise FieldError(f"{name}: {cell[name]} needs class probabilities, which answers to prompts have not", name)
 
 
 def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
@@ -100,4 +135,10 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         max_length=cell["max_length"],
         shards=cell["shards"],
         pairs=has_pairs(cell),
+        encoded=whole_task(cell) if cell["tuning"] == "frozen" else None,
+        sampling=_sampling(cell) if formatter_for(cell).prompts else None,
     )
+
+
+def _sampling(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {"temperature": cell["temperature"] or 0.0, "max_new_tokens": cell["answer_length"] or _ANSWER_LENGTH}

@@ -11,14 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2s.artifacts import Call, Store
+from w2s.artifacts import Store
 from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
-from w2s.finetune.evaluation.base import Seen
+from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.finetune.evaluation.chosen_labels import CHOICE_COLUMNS, choice_columns
 from w2s.finetune.evaluation.classification import ClassificationEvaluation, all_cut_message
+from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
-from w2s.finetune.evaluation.training_labels import training_labels
+from w2s.finetune.evaluation.training_labels import training_answers, training_labels
+from w2s.measure.deception import DECEPTION_COLUMNS, deception
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -26,7 +29,21 @@ __all__ = ["TextSolver"]
 Matrix = npt.NDArray[np.float64]
 
 _EVALUATIONS = {False: ClassificationEvaluation(), True: PreferenceEvaluation()}
-"""By whether items are pairs; both read probabilities."""
+"""Of predictions that are probabilities, by whether items are pairs."""
+
+
+_CORRECTIONS: Mapping[str, str] = {
+    "upstream_accuracy": "double",
+    "stacked_accuracy": "double",
+    "stacked_expected": "double",
+    "fix_rate": "double",
+    "break_rate": "double",
+    "edit_rate": "double",
+    "edit_precision": "double",
+    "copy_rate": "double",
+    "rounds_edits": "string",
+}
+"""Columns of methods that correct answers (:mod:`w2s.finetune.inference.corrections`)."""
 
 
 class TextSolver:
@@ -45,12 +62,18 @@ class TextSolver:
         "learned_weights": "string",
         "agreed_items": "double",
         "self_labelled": "double",
+        **CHOICE_COLUMNS,
         "kept_items": "double",
         "effective_items": "double",
         **PreferenceEvaluation.columns,
+        **GenerationEvaluation.columns,
+        **DECEPTION_COLUMNS,
+        **_CORRECTIONS,
+        **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
+        "contrast_implicit": "double",
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
-    them, or no pairs."""
+    them, no pairs, or no prompts."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -58,23 +81,24 @@ class TextSolver:
     def row(self, graph: CellGraph) -> dict[str, Any]:
         """Compute every column of one cell."""
         ids = part_ids(self.store.get(graph.items), "test")
-        truth = truth_of(self.store.get(graph.truth), ids)
+        truth, evaluation = self._asked(graph, ids), _evaluation(graph)
         account = self._account(graph, "student")
-        student, stopped = self._read(graph.student, ids), account["stopped_at"]
+        student, stopped = evaluation.read(self.store.get(graph.student), ids), account["stopped_at"]
         selected = {"end": None, "legal": "agreement with weak labels of the validation items"}.get(graph.method.stop)
         if graph.method.stop == "oracle":
             student, stopped = self._best_by_truth(graph, ids)
             selected = "accuracy by the truth of the validation items"
+        control = graph.control
         seen = Seen(
-            weak=[self._read(call, ids) for call in graph.weak],
+            weak=[evaluation.read(self.store.get(call), ids) for call in graph.weak],
             student=student,
-            ceiling=self._read(graph.ceiling, ids),
-            strong=self._read(graph.strong, ids),
-            control=None if graph.control is None else self._read(graph.control, ids),
-            labels=training_labels(graph.trainings["student"], account, ids, self.store),
+            ceiling=evaluation.read(self.store.get(graph.ceiling), ids),
+            strong=evaluation.read(self.store.get(graph.strong), ids),
+            control=None if control is None else evaluation.read(self.store.get(control), ids),
+            labels=self._labels(graph, account, ids),
         )
         accounts = [self._account(graph, role) for role in ("weak", "student", "ceiling", "strong")]
-        row, cut = _EVALUATIONS[graph.pairs].row(truth, seen), max(account["cut_items"] for account in accounts)
+        row, cut = evaluation.row(truth, seen), max(account["cut_items"] for account in accounts)
         return {
             **row,
             **all_cut_message(row, cut=cut, items=read_table(self.store.get(graph.items), "items").num_rows),
@@ -87,6 +111,7 @@ class TextSolver:
             "peak_bytes": max(account["peak_bytes"] for account in accounts),
             **(_of_supervisors(truth, seen.weak) if graph.several else {}),
             **_learned(account.get("learned", {})),
+            **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
             **self._said(graph),
         }
 
@@ -106,8 +131,24 @@ class TextSolver:
         names = pa.array([cell_id] * table.num_rows, pa.string())
         return table.add_column(0, "cell_id", names).append_column("test_accuracy", pa.array(values, pa.float64()))
 
-    def _read(self, call: Call, ids: list[str]) -> Matrix:
-        return _EVALUATIONS[False].read(self.store.get(call), ids)
+    def _asked(self, graph: CellGraph, ids: list[str]) -> Any:
+        """Read what predictions are compared with: prompts, from which a check finds what is right, else true classes."""
+        if graph.score is None:
+            return truth_of(self.store.get(graph.truth), ids)
+        return join(ids, read_table(self.store.get(graph.items), "items"))["text"].to_pylist()
+
+    def _labels(self, graph: CellGraph, account: Mapping[str, Any], ids: list[str]) -> Any:
+        """Read what the student was trained on, for some items, as predictions are read; None where nobody knows it."""
+        training = graph.trainings["student"]
+        if graph.score is not None:
+            return training_answers(training, ids, self.store)
+        return training_labels(training, account, ids, self.store)
+
+    def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen) -> dict[str, float]:
+        """Compute which errors a conflicting aim induces, and where; the weak model is the mean of all teachers."""
+        assert graph.honest is not None
+        weak = np.mean(seen.weak, axis=0)
+        return deception(truth, seen.ceiling, weak, self._read(graph.honest, ids), seen.student)
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
@@ -128,13 +169,23 @@ class TextSolver:
         return dict(json.loads(place.read_text(encoding="utf-8")))
 
     def _said(self, graph: CellGraph) -> dict[str, Any]:
-        """Read the columns that the method's own calls write. Raises ValueError for one that the table does not have."""
+        """Read the columns that the method's own calls write, and compute what their choices of labels were worth.
+
+        Raises ValueError for a column that the table does not have.
+        """
         found: dict[str, Any] = {}
-        for call in graph.says:
-            found |= json.loads((self.store.get(call) / "columns.json").read_text(encoding="utf-8"))
+        for folder in map(self.store.get, graph.says):
+            found |= json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+            if (folder / "choices.arrow").exists():
+                choices = read_table(folder, "choices")
+                found |= choice_columns(choices, truth_of(self.store.get(graph.truth), choices["item_id"].to_pylist()))
         if unknown := sorted(set(found) - set(self.columns)):
             raise ValueError(f"the method writes unknown columns: {', '.join(unknown)}; known: {', '.join(self.columns)}")
         return found
+
+
+def _evaluation(graph: CellGraph) -> Evaluation[Any]:
+    return _EVALUATIONS[graph.pairs] if graph.score is None else GenerationEvaluation(graph.score)
 
 
 def _of_supervisors(truth: npt.NDArray[np.int64], weak: Sequence[Matrix]) -> dict[str, str]:

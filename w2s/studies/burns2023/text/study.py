@@ -19,7 +19,7 @@ from w2s.artifacts import Call, in_order
 from w2s.contract.block import Block
 from w2s.contract.cells import field
 from w2s.contract.identity import cell_ids, hex_ids
-from w2s.contract.study import Cost, Rule, Study
+from w2s.contract.study import Cost, Figure, Rule, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
 from w2s.finetune.methods.text import builder_of, parse_method
@@ -66,7 +66,9 @@ class TextCell(TaskCell):
     method: MethodText = field("naive", description="method or loss, and treatment of the labels: confidence + stop(legal)")
     labels: Literal["soft", "hard"] = field("soft", description="weak probabilities, or one-hot at the most probable class")
     n_validation: int = field(0, description="items with weak labels for stopping early", unit="items", ge=0)
-    tuning: Literal["full", "frozen_embeddings", "lora", "head_only"] = field("full", description="weights that are trained")
+    tuning: Literal["full", "frozen_embeddings", "lora", "head_only", "frozen"] = field(
+        "full", description="weights that are trained; frozen: a head, on features of the whole task from one pass"
+    )
     lora_rank: int = field(8, description="rank of LoRA", when={"tuning": ["lora"]}, ge=1)
     epochs: int = field(2, description="passes over the items", ge=1)
     batch: int = field(32, description="items per step", ge=1)
@@ -84,8 +86,10 @@ class TextCell(TaskCell):
     )
     dropout: float | None = field(None, description="rate of the models' dropout in training; null: none", since=2, gt=0, lt=1)
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
+    answer_length: int | None = field(None, description="longest answer to a prompt; null: 16", unit="tokens", since=2, ge=1)
+    temperature: float | None = field(None, description="of answers to prompts; null: most probable tokens", since=2, gt=0)
     shift: Literal["none", "length", "topic"] = field(
-        "none", description="what sets the student's and the test items apart from the labelled ones", since=3
+        "none", description="what sets the student's and the test items apart from the labelled ones", since=2
     )
 
 
@@ -105,10 +109,14 @@ class Text(Study):
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
+        Rule(
+            ("tuning", "shards"), lambda tuning, n: (tuning != "frozen") | (n == 1), "tuning frozen trains a head on one device"
+        ),
+        Rule(("tuning", "dropout"), lambda tuning, _: tuning != "frozen", "tuning frozen trains without dropout"),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
     claims = CLAIMS
-    figures = FIGURES
+    figures: ClassVar[tuple[Figure, ...]] = FIGURES
     example: ClassVar[Mapping[str, Any]] = {
         "task": "sentence_polarity",
         "weak_model": "minilm-l6:1",
@@ -159,7 +167,10 @@ class Text(Study):
         yield from super().parts(block)
         for level in asked_levels(block, "method", *TASK_FIELDS):
             yield builder_of(*read_method(level["method"])).function
-            yield formatter_for(level).read
+            formatter = formatter_for(level)
+            yield formatter.read
+            if formatter.score is not None:
+                yield formatter.score
         recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
         yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
         yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
@@ -174,9 +185,9 @@ class Text(Study):
             if graph.control is not None:
                 return "control: flip permutes labels by the truth of the transfer items"
             for call in in_order([graph.student, *graph.says]):
-                if call.artifact.name == "w2s.truth_labels" and call.arguments["part"] != "labeled":
+                if call.artifact.name in _TRUE and call.arguments["part"] != "labeled":
                     return f"the student's labels are made with the truth of {call.arguments['part']} items"
-                if call.artifact.name != "w2s.truth_labels" and graph.truth in call.inputs:
+                if call.artifact.name not in _TRUE and graph.truth in call.inputs:
                     return f"{call.artifact.name}, from which the student is made, reads the truth"
         return ""
 
@@ -227,8 +238,9 @@ class Text(Study):
         for call in in_order(graph.needs):
             if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
                 check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
-        if graph.pairs and cell["shards"] > 1:
-            raise FieldError(f"task {cell['task']}: models of pairs train on one device; write shards: 1", "shards")
+        kind = "pairs" if graph.pairs else "prompts" if graph.score is not None else ""
+        if kind and cell["shards"] > 1:
+            raise FieldError(f"task {cell['task']}: models of {kind} train on one device; write shards: 1", "shards")
 
     def _solver(self) -> TextSolver:
         if self.store is None:
@@ -240,6 +252,8 @@ _FINETUNE = 1e12
 _MODELS = ("weak_model", "weak_models", "student_model", "chain")
 _CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
 """Artifacts that a causal language model makes, besides trainings with the head of one."""
+_TRUE = ("w2s.truth_labels", "w2s.reference_answers")
+"""Artifacts that are the truth of one part."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
 
 

@@ -1,0 +1,126 @@
+"""Values of an axis against a baseline: the numbers of `contrast`, one correction for the whole table, conclusions in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import w2s
+from w2s.summary.compare import CONCLUSIONS
+from w2s.summary.intervals import holm
+
+SHIFTS = {"naive": 0.0, "good": -0.05, "bad": 0.08, "equal": 0.0, "copy": None}
+
+
+def table(shifts=SHIFTS, tasks=("one", "two"), seeds=24, noise=0.02, seed=0):
+    """Make rows of methods on tasks: errors that share a seed's own shift; None copies naive."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for task in tasks:
+        for number in range(seeds):
+            common = rng.normal(0, 0.1)
+            naive = 0.3 + common + rng.normal(0, noise)
+            for name, shift in shifts.items():
+                error = naive if name == "naive" or shift is None else 0.3 + common + shift + rng.normal(0, noise)
+                row = {"task": task, "method": name, "seed": number, "status": "ok", "weak_error": 0.6 + common}
+                rows.append(row | {"student_error": error, "ceiling_error": 0.1 + common, "gain": 0.6 + common - error})
+    frame = pd.DataFrame(rows)
+    frame.attrs["w2s"] = {"fields": ["task", "method", "seed"]}
+    return frame
+
+
+def test_it_says_which_methods_are_better():
+    found = w2s.compare(table())
+    said = found.set_index(["task", "method"])["conclusion"].to_dict()
+    for task in ("one", "two"):
+        assert said[task, "good"] == "better"
+        assert said[task, "bad"] == "worse"
+        assert said[task, "equal"] == "no significant difference"
+        assert said[task, "copy"] == "the same"
+    assert set(said.values()) <= set(CONCLUSIONS)
+    assert found.attrs["w2s_compare"]["family"] == 6  # a copy has no test
+    assert found.attrs["w2s_compare"]["better"] == "lower"
+
+
+def test_numbers_are_those_of_contrast_and_holm_is_over_the_whole_table():
+    rows = table()
+    found = w2s.compare(rows)
+    for name in ("good", "bad", "equal"):
+        one = w2s.contrast(rows, {"method": name}, {"method": "naive"}, by=["task"])
+        ours = found[found["method"] == name].reset_index(drop=True)
+        for column in ("difference", "low", "high", "p_value", "pairs"):
+            pd.testing.assert_series_equal(ours[column], one[column])
+    np.testing.assert_array_equal(found["p_holm"], holm(found["p_value"]))
+
+
+def test_more_is_better_for_gains_and_pgr():
+    for metric in ("gain", "pgr"):
+        found = w2s.compare(table(), metric=metric)
+        assert found.attrs["w2s_compare"]["better"] == "higher"
+        assert set(found.loc[found["method"] == "good", "conclusion"]) == {"better"}
+    turned = w2s.compare(table(), better="higher")
+    assert set(turned.loc[turned["method"] == "good", "conclusion"]) == {"worse"}
+
+
+def test_the_order_of_rows_changes_nothing():
+    rows = table()
+    mixed = rows.sample(frac=1, random_state=3)
+    keys = ["task", "method"]
+    one, other = (w2s.compare(frame).sort_values(keys, ignore_index=True) for frame in (rows, mixed))
+    pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-9)
+
+
+def test_a_failed_row_is_counted_and_a_method_with_one_pair_is_unknown():
+    rows = table(seeds=3)
+    rows.loc[(rows["method"] == "good") & (rows["seed"] > 0), "status"] = "failed"
+    found = w2s.compare(rows).set_index(["task", "method"])
+    assert (found.loc[("one", "good"), ["conclusion", "status", "excluded"]] == ["unknown", "one_pair", 2]).all()
+
+
+def test_null_and_lists_are_values():
+    rows = table({"naive": 0.0, "good": -0.05})
+    rows["method"] = rows["method"].where(rows["method"] == "good", None)
+    assert set(w2s.compare(rows, baseline=None)["conclusion"]) == {"better"}
+    rows["method"] = [("a", "b") if name == "good" else ("a",) for name in rows["method"]]
+    assert set(w2s.compare(rows, baseline=("a",))["conclusion"]) == {"better"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"baseline": "naife"}, "no row has method='naife' .did you mean 'naive'"),
+        ({"over": "metod"}, "no column 'metod'"),
+        ({"metric": "seed"}, "better='lower' or 'higher'"),
+        ({"over": "seed", "baseline": 0}, "paired by"),
+        ({"over": "task", "baseline": "one", "by": ["method", "seed"]}, "cannot group by"),
+    ],
+)
+def test_what_is_refused(given, says):
+    with pytest.raises(ValueError, match=says):
+        w2s.compare(table(), **given)
+
+
+def test_a_baseline_without_another_value_or_a_common_group_is_refused():
+    with pytest.raises(ValueError, match="nothing to compare"):
+        w2s.compare(table({"naive": 0.0}))
+    rows = table({"naive": 0.0, "good": -0.05})
+    rows = rows[(rows["task"] == "one") == (rows["method"] == "naive")]
+    rows.attrs["w2s"] = {"fields": ["task", "method", "seed"]}
+    with pytest.raises(ValueError, match="shares no group"):
+        w2s.compare(rows)
+
+
+def wrong_tables(tables, seeds=20):
+    """Count tables of twelve equal methods on two tasks in which any difference is called significant."""
+    equal = {"naive": 0.0, **{f"m{k}": 0.0 for k in range(12)}}
+    found = (
+        w2s.compare(table(equal, seeds=seeds, seed=k))["conclusion"].isin(["better", "worse"]).any() for k in range(tables)
+    )
+    return sum(map(bool, found))
+
+
+@pytest.mark.slow
+def test_equal_methods_are_rarely_called_different():
+    # At most one table in twenty; 400 tables: 20 +- 4.4, so 34 is three standard deviations above.
+    assert wrong_tables(400) <= 34

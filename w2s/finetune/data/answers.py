@@ -1,0 +1,56 @@
+"""Answers to prompts as values: tables of texts by item id, from references, from drafts, from what a model wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from w2s.artifacts import Work, artifact
+from w2s.errors import FieldError
+from w2s.finetune.data.labels import part_ids
+from w2s.finetune.data.tables import join, read_table, write_table
+
+__all__ = ["answers_of", "as_answers", "draft_answers", "reference_answers", "write_answers"]
+
+
+def write_answers(folder: Path, ids: Iterable[str], texts: Iterable[str]) -> None:
+    """Write ``answers.arrow`` (item_id, text): one answer for each item."""
+    columns = {"item_id": pa.array(list(ids), pa.string()), "text": pa.array(list(texts), pa.string())}
+    write_table(folder, "answers", pa.table(columns))
+
+
+def answers_of(folder: Path, ids: Sequence[str]) -> list[str]:
+    """Read the answers to some items, in their order. Raises KeyError for an item without one."""
+    return list(join(list(ids), read_table(folder, "answers"))["text"].to_pylist())
+
+
+@artifact(version=1, name="w2s.reference_answers")
+def reference_answers(work: Work, *, items: Path, truth: Path, part: str) -> None:
+    """Write the reference answers of a part: what truth is in a task of prompts."""
+    ids = part_ids(items, part)
+    write_answers(work.folder, ids, join(ids, read_table(truth, "truth"))["answer"].to_pylist())
+
+
+@artifact(version=1, name="w2s.draft_answers")
+def draft_answers(work: Work, *, items: Path, part: str) -> None:
+    """Write the drafts of a part, which come with the prompts: no truth is read.
+
+    Raises :class:`FieldError` for a task that has none.
+    """
+    table = read_table(items, "items")
+    ids = part_ids(items, part)
+    texts = join(ids, table)["draft"].to_pylist() if "draft" in table.column_names else [None]
+    if None in texts:
+        raise FieldError("the task's prompts come without drafts", "task")
+    write_answers(work.folder, ids, texts)
+
+
+@artifact(version=1, name="w2s.as_answers")
+def as_answers(work: Work, *, generations: Path, items: Path, parts: tuple[str, ...]) -> None:
+    """Write the first sample that a model generated for each prompt of some parts as its answer."""
+    table = read_table(generations, "generations")
+    first = table.filter(pa.array([sample == 0 for sample in table["sample"].to_pylist()]))
+    ids = [name for part in parts for name in part_ids(items, part)]
+    write_answers(work.folder, ids, join(ids, first)["text"].to_pylist())

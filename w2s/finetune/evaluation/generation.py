@@ -1,0 +1,89 @@
+"""Answers to prompts against a programmatic check: shares of failed checks, missing reward, how far answers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from w2s.finetune.data.tables import join, read_table
+from w2s.finetune.evaluation.base import Evaluation, Seen
+from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
+from w2s.measure.item_intervals import item_intervals
+
+__all__ = ["GenerationEvaluation", "checked", "written"]
+
+Vector = npt.NDArray[np.float64]
+Score = Callable[[str, str], float]
+
+_MODELS = ("weak", "student", "strong", "ceiling")
+
+
+def written(generations: Path, ids: Sequence[str]) -> list[str]:
+    """Read the first answer that a model generated to each of some prompts, in their order, from ``generations.arrow``."""
+    table = read_table(generations, "generations")
+    return list(join(list(ids), table.filter(pc.equal(table["sample"], 0)))["text"].to_pylist())
+
+
+def checked(score: Score, prompts: Sequence[str], answers: Sequence[str]) -> Vector:
+    """Score answers to prompts, (n,) in [0, 1]; 1 where the check is passed.
+
+    Raises ValueError for a score that is no such number.
+    """
+    found = np.array([score(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)], dtype=np.float64)
+    if not ((found >= 0.0) & (found <= 1.0)).all():
+        raise ValueError("the task's score gives a number outside [0, 1]")
+    return found
+
+
+class GenerationEvaluation(Evaluation[list[str]]):
+    """Answers against a check.
+
+    The declared error of a model is 1 - its mean score; ``error_01`` is the share of answers that fail the check (a score below
+    1). Distances between two models, the misfit among them, are shares of prompts to which their answers differ.
+    """
+
+    columns: ClassVar[Mapping[str, str]] = {
+        **{f"{model}_reward": "double" for model in _MODELS},
+        "weak_edit_rate": "double",
+        "strong_edit_rate": "double",
+    }
+    """Mean scores, and shares of test prompts to which the student answers otherwise than weak model and strong baseline."""
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+
+    def read(self, predictions: Path, ids: list[str]) -> list[str]:
+        """Read the answers to some prompts from ``generations.arrow``."""
+        return written(predictions, ids)
+
+    def row(self, truth: Sequence[str], seen: Seen[list[str]]) -> dict[str, Any]:
+        """Compute every column; ``truth`` are the prompts, from which the check finds what is right."""
+        answers = dict(zip(_MODELS, (seen.weak[0], seen.student, seen.strong, seen.ceiling), strict=True))
+        scores = {name: checked(self.score, truth, texts) for name, texts in answers.items()}
+        failed = {name: values < 1.0 for name, values in scores.items()}
+        other = {name: _differ(answers["student"], answers[name]) for name in ("weak", "strong")}
+        terms: dict[str, Vector] = {f"{name}_error": 1.0 - values for name, values in scores.items()}
+        terms |= {f"{name}_error_01": values.astype(np.float64) for name, values in failed.items()}
+        terms |= {"weak_distance": other["weak"].astype(np.float64), "agreement": (~other["weak"]).astype(np.float64)}
+        terms["misfit"] = np.full(len(truth), np.nan) if seen.labels is None else 1.0 * _differ(answers["student"], seen.labels)
+        terms["same_wrong"] = (~other["weak"] & failed["weak"]).astype(np.float64)
+        row: dict[str, Any] = {name: float(values.mean()) for name, values in terms.items() if name != "same_wrong"}
+        row |= {f"{name}_reward": float(values.mean()) for name, values in scores.items()}
+        row |= {f"{name}_edit_rate": float(values.mean()) for name, values in other.items()}
+        same = ~other["weak"]
+        row |= {"agreement_right": _share(same, ~failed["weak"]), "agreement_wrong": _share(same, failed["weak"])}
+        row |= {"disagreement": row["weak_distance"], "n_items": len(truth), **item_intervals(terms)}
+        return row | ({"message": UNKNOWN_LABELS} if seen.labels is None else {})
+
+
+def _differ(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return np.array([a != b for a, b in zip(first, second, strict=True)], dtype=bool)
+
+
+def _share(hits: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
+    return float(hits[among].mean()) if among.any() else float("nan")

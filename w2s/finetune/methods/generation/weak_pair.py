@@ -1,0 +1,111 @@
+"""A weak model before and after its alignment: what contrastive decoding, regression on log ratios and search start from.
+
+The weak model is the cell's, trained on the reference answers of the labelled prompts. It answers these prompts several times;
+the task's check ranks the answers, and DPO on the best against the worst aligns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from w2s.artifacts import Call
+from w2s.errors import FieldError
+from w2s.finetune.data.answers import as_answers
+from w2s.finetune.data.preferences import ranked_pairs
+from w2s.finetune.inference.generate import generate
+from w2s.finetune.inference.preference import reference_log_probabilities
+from w2s.finetune.inference.target_logs import target_logs
+from w2s.finetune.kit import Kit
+from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.objectives.base import Pair
+from w2s.finetune.objectives.options import Number
+
+__all__ = ["ALIGNMENT", "WeakPair", "prefer"]
+
+ALIGNMENT: Mapping[str, Number] = {
+    "beta": Number(0.1, above=True),
+    "samples": Number(5, low=2, whole=True),
+    "dpo_rate": Number(0.05, above=True),
+    "dpo_epochs": Number(4, low=1, whole=True),
+}
+"""Options of an alignment: beta of DPO; answers to each prompt; the learning rate in parts of the cell's; its epochs."""
+
+
+_ROWS = 64
+"""Prompts that go through a model at once."""
+
+
+@dataclass(frozen=True)
+class WeakPair:
+    """Trainings of one weak model: ``unaligned`` and ``aligned``."""
+
+    kit: Kit
+    model: ModelFolder
+    unaligned: Call
+    aligned: Call
+
+    @classmethod
+    def of(cls, kit: Kit, options: Mapping[str, Any], sampling: Mapping[str, Any]) -> WeakPair:
+        """Align the weak model by the check of its own answers to labelled prompts.
+
+        Raises :class:`FieldError` for a task whose items are no prompts.
+        """
+        if kit.setup.sampling is None:
+            raise FieldError("it learns from answers to prompts, which this task has not", "method")
+        model = kit.weak_models[0]
+        before = kit.teacher(model)
+        count = int(options["samples"])
+        written = kit.generate(model, ("labeled",), sampling, training=before, samples=count, role="ranked", rows=_ROWS)
+        drawn = kit.items.arguments
+        pairs = ranked_pairs(generations=written, items=kit.items, part="labeled", task=drawn["task"], columns=drawn["columns"])
+        return cls(kit, model, before, prefer(kit, model, before, pairs, "labeled", options, "aligned"))
+
+    def decoded(
+        self, parts: tuple[str, ...], sampling: Mapping[str, Any], cd_lambda: float = 0.0, plausible: float = 0.0
+    ) -> Call:
+        """Decode texts of parts by the contrast of both models; without numbers they are the aligned model's own."""
+        return generate(
+            base=self.model,
+            items=self.kit.items,
+            parts=parts,
+            sampling=sampling,
+            seed=self.kit.seed("contrast"),
+            max_length=self.kit.setup.max_length,
+            model=self.aligned,
+            rows=_ROWS,
+            unaligned=self.unaligned,
+            cd_lambda=float(cd_lambda),
+            plausible=float(plausible),
+        )
+
+    def answers(self, generations: Call, parts: tuple[str, ...]) -> Call:
+        """Return what a model wrote behind the prompts of parts, as answers."""
+        return as_answers(generations=generations, items=self.kit.items, parts=parts)
+
+    def logs(self, answers: Call) -> tuple[Call, Call]:
+        """Compute log-probabilities of the tokens of answers under the aligned and under the unaligned model."""
+        return tuple(self._logs(answers, training) for training in (self.aligned, self.unaligned))  # type: ignore[return-value]
+
+    def _logs(self, answers: Call, training: Call) -> Call:
+        given = {"base": self.model, "items": self.kit.items, "answers": answers, "max_length": self.kit.setup.max_length}
+        return target_logs(**given, model=training)
+
+
+def prefer(kit: Kit, model: ModelFolder, start: Call, pairs: Call, part: str, options: Mapping[str, Any], role: str) -> Call:
+    """Train a model by DPO on pairs of answers, from where an earlier training ended, which is the reference too."""
+    length = kit.setup.max_length
+    reference = reference_log_probabilities(base=model, items=pairs, max_length=length, model=start)
+    rate = kit.setup.rates["labeled" if part == "labeled" else "transfer"] * float(options["dpo_rate"])
+    return kit.train(
+        model,
+        Pair(part, (pairs, reference)),
+        "dpo",
+        {"beta": options["beta"]},
+        role=role,
+        start=start,
+        items=pairs,
+        learning_rate=rate,
+        epochs=int(options["dpo_epochs"]),
+    )

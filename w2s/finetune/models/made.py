@@ -1,0 +1,134 @@
+"""Small decoders that are made, not downloaded: ``made:decoder-2x64`` has two layers of width 64, random weights and letters.
+
+The kind is Llama's, with tied embeddings and a head for every 16 of the width (at least one); a token is one printable ASCII
+character. Weights are hashed normals, so one name is one model on every machine; it is kept in the user's cache folder.
+Such a model knows nothing before it is trained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2s.files.cache import cache_folder, made_once
+from w2s.files.datafile import DataFileError
+from w2s.files.durable import publish
+from w2s_kernels import NUMPY, normals, stream
+
+__all__ = ["is_made", "made_digest", "made_path"]
+
+_RECIPE = "made-1"
+"""Raised when the same name gives another model."""
+_NAME = re.compile(r"made:decoder-([1-9]\d?)x([1-9]\d{1,3})")
+_MARKS = ("<pad>", "<end>", "<unk>")
+_LETTERS = "".join(chr(code) for code in range(32, 127))
+_POSITIONS = 256
+_HEAD = 16
+
+
+def is_made(name: str) -> bool:
+    """Tell whether a name is that of a model to be made."""
+    return name.startswith("made:")
+
+
+def made_digest(name: str) -> str:
+    """Hash the name and the recipe, from which all files follow; nothing needs to be made for it."""
+    return hashlib.sha256(f"{_RECIPE}\n{name}".encode()).hexdigest()
+
+
+def made_path(name: str) -> Path:
+    """Return the folder of a made model; the first call writes it.
+
+    Raises :class:`DataFileError` for a name that says no size.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or int(match[2]) % _HEAD:
+        wanted = f"made:decoder-LAYERSxWIDTH, the width a multiple of {_HEAD}, as in made:decoder-2x64"
+        raise DataFileError(f"model {name}: write {wanted}")
+    place = cache_folder("models", f"{_RECIPE}-{name.removeprefix('made:')}")
+    return made_once(place, place / "config.json", lambda: _make(place, int(match[1]), int(match[2])))
+
+
+def _make(place: Path, layers: int, width: int) -> None:
+    from safetensors.numpy import save_file
+
+    partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
+    partial.mkdir(parents=True)
+    try:
+        save_file(_weights(layers, width), partial / "model.safetensors", {"format": "pt"})
+        _write_tokenizer(partial)
+        (partial / "config.json").write_text(json.dumps(_config(layers, width), indent=1), encoding="utf-8")
+        if not (place / "config.json").is_file():  # without locks another process may have made it: the same content
+            publish(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _config(layers: int, width: int) -> dict[str, Any]:
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "float32",
+        "vocab_size": len(_MARKS) + len(_LETTERS),
+        "hidden_size": width,
+        "intermediate_size": 3 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": width // _HEAD,
+        "num_key_value_heads": width // _HEAD,
+        "max_position_embeddings": _POSITIONS,
+        "pad_token_id": 0,
+        "bos_token_id": None,
+        "eos_token_id": 1,
+        "tie_word_embeddings": True,
+    }
+
+
+def _weights(layers: int, width: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Draw matrices of standard deviation 1 / sqrt(inputs), those behind a sum over layers smaller; norms begin at 1."""
+    inner, size = 3 * width, len(_MARKS) + len(_LETTERS)
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (size, width), "model.norm.weight": (width,)}
+    for k in range(layers):
+        place = f"model.layers.{k}"
+        shapes |= {f"{place}.self_attn.{part}_proj.weight": (width, width) for part in "qkvo"}
+        shapes |= {f"{place}.mlp.{part}_proj.weight": (inner, width) for part in ("gate", "up")}
+        shapes |= {f"{place}.mlp.down_proj.weight": (width, inner)}
+        shapes |= {f"{place}.{part}_layernorm.weight": (width,) for part in ("input", "post_attention")}
+    found = {}
+    for name, shape in shapes.items():
+        if len(shape) == 1:
+            found[name] = np.ones(shape, dtype=np.float32)
+            continue
+        added = name.endswith(("o_proj.weight", "down_proj.weight"))
+        scale = (2.0 * layers) ** -0.5 if added else 1.0
+        scale *= width**-0.5 if "embed" in name else shape[1] ** -0.5
+        values = np.asarray(normals(stream(_RECIPE, f"{layers}x{width}", name, seed=0), shape[0], shape[1], NUMPY))
+        found[name] = (scale * values).astype(np.float32)
+    return found
+
+
+def _write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of single characters; what is no printable ASCII character is unknown."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    vocabulary = {word: k for k, word in enumerate((*_MARKS, *_LETTERS))}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    inner.decoder = decoders.Fuse()
+    inner.add_special_tokens(list(_MARKS))
+    inner.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": _POSITIONS,
+        "pad_token": "<pad>",
+        "eos_token": "<end>",
+        "unk_token": "<unk>",
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")

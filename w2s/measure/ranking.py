@@ -1,0 +1,30 @@
+"""How well scores tell right answers from wrong ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["auroc"]
+
+
+def auroc(scores: npt.ArrayLike, hits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Compute the area under the ROC curve: P(score of a hit > score of a miss) + P(equal) / 2, (...).
+
+    ``scores`` and ``hits`` have shape (..., n) and broadcast. NaN where there is no hit or no miss, or a score is NaN. Cost
+    O(n log n) for each leading index.
+    """
+    given, right = np.broadcast_arrays(np.asarray(scores, dtype=np.float64), np.asarray(hits, dtype=bool))
+    found = np.empty(given.shape[:-1])
+    for index in np.ndindex(found.shape):
+        found[index] = _area(given[index], right[index])
+    return found
+
+
+def _area(scores: npt.NDArray[np.float64], hits: npt.NDArray[np.bool_]) -> float:
+    good, bad = int(hits.sum()), int((~hits).sum())
+    if not good or not bad or np.isnan(scores).any():
+        return float("nan")
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(count) - 0.5 * (count - 1)  # the mean rank of equal scores
+    return float((ranks[place][hits].sum() - good * (good + 1) / 2) / (good * bad))

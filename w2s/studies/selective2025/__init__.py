@@ -1,0 +1,1 @@
+"""Lang et al. 2025: selective weak-to-strong generalization."""

@@ -1,0 +1,149 @@
+"""Every value of an axis against one of them, seed by seed: the table of methods, with a conclusion for each comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from w2s.errors import nearest
+from w2s.summary import columns
+from w2s.summary.columns import SEED
+from w2s.summary.contrast import contrast
+from w2s.summary.intervals import holm
+from w2s.summary.population import SeedsDraw
+from w2s.summary.summarize import group_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CONCLUSIONS", "compare"]
+
+Better = Literal["auto", "lower", "higher"]
+CONCLUSIONS = ("better", "worse", "no significant difference", "the same", "unknown")
+"""What a comparison may conclude."""
+
+_HIGHER = ("gain", "gain_01", "agreement_right", "opr", "opr_01")
+_LOWER = ("misfit", "disagreement", "agreement_wrong")
+
+
+def compare(
+    df: pd.DataFrame,
+    over: str = "method",
+    baseline: Any = "naive",
+    metric: str = "student_error",
+    by: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    better: Better = "auto",
+    pair: str = SEED,
+    population: bool | SeedsDraw = False,
+) -> pd.DataFrame:
+    """Compare every value of `over` with `baseline` in every group, paired by `pair`, and say which is better.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of a run, as from `load`.
+    over, baseline : str, value
+        The axis, and its value that the others are compared with.
+    metric : str
+        Column to compare; PGR and OPR are compared as ratios of means, as `contrast` does.
+    by : name or names
+        Group columns. None takes the cell fields that vary, without `over`.
+    level : float
+        Two-sided coverage of each interval, and 1 - the probability that any conclusion of the table is wrong by chance.
+    better : "auto", "lower" or "higher"
+        Which values are better. "auto" knows errors and distances (lower), gains, PGR and OPR (higher).
+    pair, population : as in `contrast`.
+
+    Returns
+    -------
+    DataFrame with the `by` columns, `over`, and
+        mean, baseline_mean, difference, low, high : means over the pairs; value - baseline, with its interval.
+        p_value, p_holm : two-sided test of each difference; Holm's correction over **all** comparisons of the table.
+        pairs, unpaired, excluded, status : as in `contrast`.
+        conclusion : "better" or "worse" where p_holm < 1 - level, "no significant difference" elsewhere, "the same" where
+            all pairs are equal, "unknown" where there is no test (its reason is the status).
+
+    A group without rows of a value, or without the baseline, has no line for it. Raises ValueError for unknown columns, for a
+    baseline that no row has (with the nearest) or that shares no group with another value, for no other value, and for a
+    metric of which "auto" does not know what is better. Cost: one pass over the rows for each value.
+    """
+    import pandas as pd
+
+    columns.need(df, [over], "the axis to compare")
+    if over == pair:
+        raise ValueError(f"{over!r} is what the comparison is paired by; compare the values of another column")
+    values = [value for value in df[over].drop_duplicates() if not _same(value, baseline)]
+    if len(values) == df[over].nunique(dropna=False):
+        known = [str(value) for value in values]
+        raise ValueError(f"no row has {over}={baseline!r}{nearest(str(baseline), known)}; {over} has {', '.join(known[:12])}")
+    if not values:
+        raise ValueError(f"all rows have {over}={baseline!r}; there is nothing to compare it with")
+    sign = {"lower": -1.0, "higher": 1.0}[_direction(df, metric) if better == "auto" else better]
+    keys = [key for key in group_keys(df, by) if key not in (over, pair)]
+    lines = []
+    for value in values:
+        side = df[over].map(lambda found, value=value: _same(found, value) or _same(found, baseline))
+        side.attrs, rows = {}, df[side.to_numpy(dtype=bool)]
+        rows.attrs = df.attrs
+        line = contrast(rows, {over: _plain(value)}, {over: baseline}, pair, metric, keys, level, population)
+        attrs, line = line.attrs, line[(line["pairs"] > 0) | (line["excluded"] > 0)]
+        lines.append(line.assign(**{over: [value] * len(line)}))
+    out = pd.concat(lines, ignore_index=True)
+    if out.empty:
+        raise ValueError(f"{over}={baseline!r} shares no group with another value; groups are by {', '.join(keys)}: set by")
+    out = out.rename(columns={"a_mean": "mean", "b_mean": "baseline_mean"})
+    out["p_holm"] = holm(out["p_value"].to_numpy(dtype=np.float64))
+    out["conclusion"] = [_conclusion(row, sign, level) for row in out.to_dict("records")]
+    first = [*keys, over]
+    out = out[[*first, *(name for name in out if name not in first)]]
+    if keys:
+        out = out.sort_values(keys, kind="stable", ignore_index=True)
+    out.attrs = {
+        "w2s_compare": {
+            "over": over,
+            "baseline": baseline,
+            "metric": metric,
+            "better": "lower" if sign < 0 else "higher",
+            "family": int(np.isfinite(out["p_value"]).sum()),
+            "level": level,
+            "covers": attrs["w2s_contrast"]["covers"],
+        }
+    }
+    return out
+
+
+def _direction(df: pd.DataFrame, metric: str) -> Literal["lower", "higher"]:
+    """Say which values of a metric are better."""
+    if metric in columns.ratios(df) or metric in _HIGHER:
+        return "higher"
+    if metric in columns.ERRORS or metric in _LOWER or metric.removesuffix("_01").endswith("_error"):
+        return "lower"
+    raise ValueError(
+        f"it is not known whether higher or lower values of {metric!r} are better; write better='lower' or 'higher'"
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values of a field are equal; null is null."""
+    if one is None or (isinstance(one, float) and one != one):
+        return other is None or (isinstance(other, float) and other != other)
+    if isinstance(one, tuple | list) or isinstance(other, tuple | list):
+        return isinstance(one, tuple | list) and isinstance(other, tuple | list) and list(one) == list(other)
+    return bool(one == other)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value
+
+
+def _conclusion(row: dict[Any, Any], sign: float, level: float) -> str:
+    if row["status"] == "tied" and row["difference"] == 0.0:
+        return "the same"
+    if row["status"] != "ok":
+        return "unknown"
+    if not row["p_holm"] < 1.0 - level:
+        return "no significant difference"
+    return "better" if sign * row["difference"] > 0 else "worse"

@@ -1,0 +1,1 @@
+"""Closed forms of selective weak-to-strong generalization."""
