@@ -36,6 +36,10 @@ GRIDS: dict[str, dict[str, Any]] = {
         "axes": {"u": [0.5, 1, 1.9], "labels": ["hard", "soft"]},
         "fixed": {"n_labeled": 8, "p_strong": 1.6},
     },
+    "raven2025.shift": {
+        "axes": {"method": ["naive", "ensemble", "raven", "bootstrapping", "co_supervised"], "supervisor": [-1], "easy": [0.3]},
+        "fixed": {"source": "trained", "shift": "groups", "n_labeled": 30, "n_transfer": 60, "n_test": 80, "d": 6, "epochs": 4},
+    },
     "somerstep2024.refinement": {
         "axes": {"n_transfer": [4, 30], "student": ["naive", "refined"]},
         "fixed": {"contexts": 20},

@@ -139,6 +139,19 @@ def _oracles(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(oracle_error_01_theory=scaled)
 
 
+def _weights(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Learned weights, and errors on unshifted items, are the student's: they go where its results go, and no one else has any."""
+    own = ["best_found", "weight_best", "student_error_in"]
+    errors, given = before["student_error"].to_numpy(float), after["student_error"].to_numpy(float)
+    if np.array_equal(errors, given) or not np.isin(given, errors).all():
+        noisy = not np.array_equal(errors, given) and len(np.unique(given)) > 1 and np.corrcoef(errors, given)[0, 1] > 0.8
+        kept = np.array_equal(errors, given) or (noisy and not np.array_equal(given, before["weak_error"].to_numpy(float)))
+        return after if kept else after.assign(**dict.fromkeys(own, np.nan))
+    order = np.argsort(errors, kind="stable")
+    at = order[np.minimum(np.searchsorted(errors, given, sorter=order), len(errors) - 1)]
+    return after.assign(**{name: before[name].to_numpy()[at] for name in own})
+
+
 def _chosen_labels(before: DataFrame, after: DataFrame) -> DataFrame:
     """Weak labels of a teacher that errs as many times more, before and after smoothing, and what is chosen from them."""
     times = after["weak_error"] / before["weak_error"]
@@ -184,6 +197,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "mulgund2025.bregman": Doctor({"student_error": "uniform_error"}),
     "oh2025.mnist": Doctor({"student_error": 0.5}, _digits),
     "oh2025.patches": Doctor({"student_error": 0.5}, _patches),
+    "raven2025.shift": Doctor({"student_error": 0.5}, _weights),
     "selective2025.regions": Doctor({"student_error": 0.5}, _chosen_labels),
     "selective2025.transfer": Doctor({"student_error": 0.5}),
     "shin2024.overlap": Doctor({"student_error": 0.5}, _patches),

@@ -12,7 +12,7 @@ Whole = npt.NDArray[np.int64]
 
 
 def owners(classes: int, supervisors: int) -> Whole:
-    """Part classes into ranges, one a supervisor: the owner (K,) of each class; with more supervisors than classes some own none."""
+    """Split classes into ranges, one a supervisor: the owner (K,) of each class; some of many own none."""
     parts = np.array_split(np.arange(classes), min(supervisors, classes))
     return np.concatenate([np.full(len(part), m) for m, part in enumerate(parts)]).astype(np.int64)
 
@@ -20,8 +20,9 @@ def owners(classes: int, supervisors: int) -> Whole:
 def co_supervision(probabilities: Matrix, labels: Matrix, top: int) -> tuple[Whole, Whole]:
     """Give each item the class of the supervisor that owns the student's class, and keep the items where both agree most.
 
-    The share of items that is kept is that of those whose given class is among the student's ``top`` most probable ones; kept are
-    the items on which the student's cross-entropy is least. So many steps as before on fewer items make up for what is dropped.
+    The share of items that is kept is that of those whose given class is among the student's ``top`` most probable ones; kept
+    are the items on which the student's cross-entropy is least. So many steps as before on fewer items make up for what is
+    dropped.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ def _entropy(values: Matrix) -> Matrix:
 
 
 def reliability(labels: Matrix, sharpness: float) -> Matrix:
-    """Compute weights (n,) of items in (0, 1] from soft labels (n, M, K): exp(-sharpness H / log K), H the mean label's entropy.
+    """Compute weights (n,) of items in (0, 1] from soft labels (n, M, K): exp(-sharpness H / log K), H of the mean label.
 
-    Where supervisors disagree the mean is spread, so H counts their doubts and their disagreement alike: it is the mean of their
-    entropies plus the mean divergence of each from their mean, in nats. Sharpness 0 gives 1. O(n M K).
+    Where supervisors disagree the mean is spread, so H counts their doubts and their disagreement alike: it is the mean of
+    their entropies plus the mean divergence of each from their mean, in nats. Sharpness 0 gives 1. O(n M K).
 
     Source: after Guo and Yang, arXiv 2406.19032 (reconstruction: theirs are several answers of one model).
     """
@@ -27,7 +27,7 @@ def reliability(labels: Matrix, sharpness: float) -> Matrix:
 
 
 def boosting_weights(errors: Matrix, classes: int) -> Matrix:
-    """Compute weights (M,) of supervisors from their shares of errors (M,): max(log((1 - e) / e) + log(K - 1), 0), scaled to sum 1.
+    """Compute weights (M,) of supervisors from their shares of errors (M,): max(log((1 - e) / e) + log(K - 1), 0), scaled.
 
     Shares are kept within [1e-3, 1 - 1e-3]. A supervisor that is no better than chance has no weight; where none is better, all
     weigh the same. O(M).

@@ -1,7 +1,7 @@
 """Shifts between the data that supervisors learn from and those that a student meets: features, classes, groups, images.
 
-Every law has a size: at 0 nothing changes. Shifts of texts choose items instead: :mod:`w2s.finetune.data.sides`. All of these are
-choices of ours; the images follow the kinds of corruption that D. Hendrycks and T. Dietterich (arXiv 1903.12261) list.
+Every law has a size: at 0 nothing changes. Shifts of texts choose items instead: :mod:`w2s.finetune.data.sides`. All of these
+are choices of ours; the images follow the kinds of corruption that D. Hendrycks and T. Dietterich (arXiv 1903.12261) list.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def corrupt_group(
 
 
 def corrupt_images(images: Matrix, kind: str, size: float, noise: Matrix) -> Matrix:
-    """Corrupt images (n, h, w) of any unit; size in [0, 1], 0 leaves them as they are.
+    """Change images (n, h, w) of any unit as a corruption does; size in [0, 1], 0 leaves them as they are.
 
     ``noise`` adds size times standard normal noise (n, h, w), in units of the largest pixel; ``blur`` averages each pixel with
-    the mean of its 3 x 3 neighbourhood (edges repeated) with weight size, twice; ``contrast`` shrinks the distance to the image's
-    mean by 1 - size; ``rotation`` turns by 60 size degrees about the centre, bilinear, zero outside.
+    the mean of its 3 x 3 neighbourhood (edges repeated) with weight size, twice; ``contrast`` shrinks the distance to the
+    image's mean by 1 - size; ``rotation`` turns by 60 size degrees about the centre, bilinear, zero outside.
 
     Raises :class:`FieldError` for an unknown kind. O(n h w).
     """

@@ -1,9 +1,10 @@
 """Many linear softmax students on soft labels of several supervisors, whose weights may be learned with the student by Adam.
 
-A student has logits W x. Its targets are t = (1 - a) q + a h, q = sum_m w_m Y_m the weighted mean of the supervisors' labels and h
-its own most probable class, one-hot. The weights w lie on the simplex: they stay, or they descend the student's own loss. With CE_m
-the cross-entropy against supervisor m and means over a minibatch, dL/dw_m = CE_m - sum_k w_k CE_k. Source: RAVEN, arXiv 2510.21332,
-section 2 as its released code has it; a for own opinion after Burns et al. 2023, and item by item after arXiv 2402.03749.
+A student has logits W x. Its targets are t = (1 - a) q + a h, q = sum_m w_m Y_m the weighted mean of the supervisors' labels
+and h its own most probable class, one-hot. The weights w lie on the simplex: they stay, or they descend the student's own loss.
+With CE_m the cross-entropy against supervisor m and means over a minibatch, dL/dw_m = CE_m - sum_k w_k CE_k. Source: RAVEN,
+arXiv 2510.21332, section 2 as its released code has it; a for own opinion after Burns et al. 2023, and item by item after arXiv
+2402.03749.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def teach(
     parts: int = 10,
     backend: Backend | None = None,
 ) -> Taught:
-    """Train R students by Adam (betas .9 and .999, epsilon 1e-8, bias-corrected) from zero, each with its weights of M supervisors.
+    """Train R students by Adam (betas .9 and .999, epsilon 1e-8, bias-corrected) from zero, each with weights of M supervisors.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def teach(
 
     Returns
     -------
-    `Taught`. Where no item of a minibatch counts, neither student nor weights have a gradient, and Adam moves on by its momentum.
+    `Taught`. Where no item of a minibatch counts, neither student nor weights have a gradient; Adam moves on by its momentum.
 
     Raises
     ------

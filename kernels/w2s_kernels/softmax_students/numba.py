@@ -1,6 +1,7 @@
 """Compiled training of `softmax_students`: one student after the other, a minibatch at a time in cache.
 
-A minibatch is held twice, by items and by features, so that both products run along contiguous numbers and every sum has one order.
+A minibatch is held twice, by items and by features, so that both products run along contiguous numbers and every sum has one
+order.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -45,11 +46,10 @@ def _all(
 
 @njit(cache=True)
 def _agree(y: Array) -> bool:
-    wanted = np.argmax(y[0])
+    wanted, found = np.argmax(y[0]), True
     for m in range(1, len(y)):
-        if np.argmax(y[m]) != wanted:
-            return False
-    return True
+        found = found and np.argmax(y[m]) == wanted
+    return found
 
 
 @njit(cache=True)

@@ -135,5 +135,5 @@ def test_malformed_problems_are_refused(fault: str) -> None:
         labels = labels[:, :-1]
     else:
         more = {"learning_rate": 0.0}
-    with pytest.raises(ValueError, match="expected|must|match"):
+    with pytest.raises(ValueError, match=r"expected|must|match"):
         teach(inputs, labels, order, which, starts, Rules(), **more)

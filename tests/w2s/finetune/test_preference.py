@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -232,6 +233,19 @@ def test_dpo_finds_a_planted_reward(by_dpo):
     assert row["weak_pair_accuracy_low"] > 0.6
     assert row["student_pair_accuracy_low"] > 0.6
     assert row["ceiling_error_01"] == pytest.approx(1 - row["ceiling_pair_accuracy"])
+
+
+def test_learned_dpo_finds_a_planted_reward_with_two_supervisors(place):
+    method = "dpo_learned(beta=0.5, easy=0.2, rate=0.1) + ensemble(2)"
+    (row,) = launched(place, "dpo_learned", student_model="llama", method=method, learning_rate=1e-2).to_dict("records")
+    assert row["status"] == "ok", row["message"]
+    assert row["student_pair_accuracy_low"] > 0.5
+    weights = json.loads(row["learned_weights"])
+    assert len(weights) == 2
+    assert sum(weights) == pytest.approx(1.0)
+    assert weights != [0.5, 0.5]
+    assert 0 < row["agreed_items"] <= 1
+    assert row["misfit"] == row["misfit"]
 
 
 def test_a_model_trained_by_dpo_writes_what_is_preferred(by_dpo, place, llama):

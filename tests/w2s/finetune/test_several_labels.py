@@ -11,19 +11,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
-from finetune_grids import finetune_place, grid, kill_in_training, run, same_rows
-from test_learned_weights import Rows, head, small, texts
+from finetune_grids import finetune_place, grid, kill_in_training, run, same_rows  # noqa: E402
+from test_learned_weights import Rows, head, small, texts  # noqa: E402
 
-from sweeper import launch
-from sweeper.errors import Exit, GridError
-from sweeper.grid.read import load_grid
-from sweeper.plan.artifacts import used_calls
-from sweeper.plan.cut import make_plan
-from w2s.finetune.objectives.bayesian import Bayesian
-from w2s.finetune.objectives.learned_dpo import LearnedDPO
-from w2s.finetune.objectives.learned_weights import LearnedWeights
-from w2s.finetune.objectives.losses import dirichlet_divergence, evidential
-from w2s.finetune.training.loop import Recipe, Trainer
+from sweeper import launch  # noqa: E402
+from sweeper.errors import Exit, GridError  # noqa: E402
+from sweeper.grid.read import load_grid  # noqa: E402
+from sweeper.plan.artifacts import used_calls  # noqa: E402
+from sweeper.plan.cut import make_plan  # noqa: E402
+from w2s.finetune.objectives.bayesian import Bayesian  # noqa: E402
+from w2s.finetune.objectives.learned_dpo import LearnedDPO  # noqa: E402
+from w2s.finetune.objectives.learned_weights import LearnedWeights  # noqa: E402
+from w2s.finetune.objectives.losses import dirichlet_divergence, evidential  # noqa: E402
+from w2s.finetune.training.loop import Recipe, Trainer  # noqa: E402
 
 
 def test_the_evidential_loss_by_hand():
@@ -108,7 +108,7 @@ def test_what_holds_weights_back():
 
 
 def test_weights_of_an_item_move_for_it_alone():
-    features, given = small()
+    _, given = small()
     objective = LearnedWeights(texts(60), range(60), given, rate=5.0, easy=0.0, each="item")
     logits = torch.zeros(2, 2, requires_grad=True)
     objective.loss(logits + torch.tensor([0.5, -0.5]), np.array([3, 7]), 0.5).backward()

@@ -117,9 +117,9 @@ def draw_items(
 ) -> tuple[dict[str, list[Item]], list[str], dict[str, Any]]:
     """Return the items of every part, the class names, and how many rows were dropped and why.
 
-    ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. With a ``shift``
-    labelled items are of the inner side of the task, all others of the outer one (:mod:`w2s.finetune.data.sides`). Raises
-    :class:`FieldError` when there are too few items for a part, or fewer than two classes.
+    ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. With a
+    ``shift`` labelled items are of the inner side of the task, all others of the outer one (:mod:`w2s.finetune.data.sides`).
+    Raises :class:`FieldError` when there are too few items for a part, or fewer than two classes.
     """
     formatter = formatter_of(task, columns.text, columns.label, columns.pair, columns.group)
     pool, dropped = _read_items(task, "train", formatter)

@@ -43,7 +43,8 @@ def co_labels(work: Work, *, labels: tuple[Path, ...], predictions: Path, items:
 def reliable_labels(work: Work, *, labels: tuple[Path, ...], items: Path, part: str, sharpness: float) -> None:
     """Write the mean of several labels, with weights that are small where supervisors doubt or disagree.
 
-    ``columns.json`` holds ``effective_items``, (sum w)^2 / (n sum w^2) over a part: the share of items that would count as much.
+    ``columns.json`` holds ``effective_items``, (sum w)^2 / (n sum w^2) over a part: the share of items that would count as
+    much.
     """
     ids, values = _joined(labels)
     weights = reliability(values, sharpness)

@@ -37,10 +37,10 @@ def weight_settings(kit: Kit, options: Mapping[str, Any]) -> dict[str, Any]:
 def ensemble_learned(kit: Kit, options: Mapping[str, Any]) -> Student:
     """Train on the labels of all supervisors, averaged with weights that descend the student's own loss at ``rate``.
 
-    In the first share ``easy`` of the training the weights stay as they ``start``, and only items on which the supervisors agree
-    count. Weights may be learned for ``each`` item, keep an entropy of at least ``floor`` of the uniform ones', lose the part
-    ``decay`` of their rate by the end, and start again with every epoch. Supervisors are the models of ``weak_models``, or the
-    members of ``ensemble(M)`` of a single one; one alone is ``naive``.
+    In the first share ``easy`` of the training the weights stay as they ``start``, and only items on which the supervisors
+    agree count. Weights may be learned for ``each`` item, keep an entropy of at least ``floor`` of the uniform ones', lose the
+    part ``decay`` of their rate by the end, and start again with every epoch. Supervisors are the models of ``weak_models``, or
+    the members of ``ensemble(M)`` of a single one; one alone is ``naive``.
     """
     settings = weight_settings(kit, options)
     return kit.student(kit.train(kit.student_model, kit.labelled(kit.supervisors()), "learned_weights", settings))

@@ -19,11 +19,11 @@ __all__ = ["Bayesian"]
 
 @objective("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"))
 class Bayesian(SeveralLabels):
-    """(1 - gamma) sum_m lambda_m sum_c q_mc L_c + gamma L_own, with the evidential loss L_c of class c and own = argmax of the logits.
+    """(1 - gamma) sum_m lambda_m sum_c q_mc L_c + gamma L_own, L_c the evidential loss of class c, own = argmax of the logits.
 
-    L_c = log S - log a_c + progress KL(Dir(e_c + (1 - e_c) a) || Dir(1)), a = relu(logits) + 1, S = sum a. Weights lambda sum to 1:
-    uniform, or inverse to the mean entropies of the supervisors' labels. No gradient goes through the own class. Sums over
-    supervisors follow an order of their labels' content, so permuting them changes no bit.
+    L_c = log S - log a_c + progress KL(Dir(e_c + (1 - e_c) a) || Dir(1)), a = relu(logits) + 1, S = sum a. Weights lambda sum
+    to 1: uniform, or inverse to the mean entropies of the supervisors' labels. No gradient goes through the own class. Sums
+    over supervisors follow an order of their labels' content, so permuting them changes no bit.
     """
 
     def __init__(self, *given: Any, gamma: float = 0.5, weights: str = "uniform", **more: Any) -> None:

@@ -26,9 +26,10 @@ _SUREST = 1e-6
 class LearnedDPO(LearnedWeights):
     """A registered loss on beta_i times the log-ratios, against the reply that the supervisors' mean reward prefers.
 
-    With r_m = log p_m2 - log p_m1 the reward difference of supervisor m and e = sum_m w_m r_m, the chosen reply is the second one
-    where e > 0; after the easy part beta_i = beta + tanh(|e| / 2), the difference of the two softmax entries of the mean rewards,
-    through which the weights learn. In the easy part beta_i = beta, and only pairs count on which all supervisors agree.
+    With r_m = log p_m2 - log p_m1 the reward difference of supervisor m and e = sum_m w_m r_m, the chosen reply is the second
+    one where e > 0; after the easy part beta_i = beta + tanh(|e| / 2), the difference of the two softmax entries of the mean
+    rewards, through which the weights learn. In the easy part beta_i = beta, and only pairs count on which all supervisors
+    agree.
     """
 
     examples: ClassVar[type[Examples]] = Pair

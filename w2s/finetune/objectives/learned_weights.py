@@ -26,9 +26,9 @@ class LearnedWeights(SeveralLabels):
     """A registered loss against the weighted mean of the labels (n, M, K) of M supervisors.
 
     ``easy`` is the share of the training in which only items count on whose class all supervisors agree (the mean is still over
-    the whole batch, so a batch without any gives zero), and in which the weights stay. After that the weights take steps of plain
-    gradient descent at ``rate``, are cut at 1e-6 from below and normalised. ``rate`` 0 and ``easy`` 0 is the uniform ensemble;
-    one supervisor is plain classification, bit for bit. The other options are those of
+    the whole batch, so a batch without any gives zero), and in which the weights stay. After that the weights take steps of
+    plain gradient descent at ``rate``, are cut at 1e-6 from below and normalised. ``rate`` 0 and ``easy`` 0 is the uniform
+    ensemble; one supervisor is plain classification, bit for bit. The other options are those of
     :class:`w2s.finetune.objectives.simplex.SimplexWeights`.
     """
 

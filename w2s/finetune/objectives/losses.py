@@ -260,11 +260,12 @@ def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float)
 
 @loss("evidential", separable=True, strength=Number(1.0))
 def evidential(logits: Tensor, targets: Tensor, progress: float, strength: float) -> Tensor:
-    """Compute sum_c y_c (log S - log a_c) + strength progress KL(Dir(y + (1 - y) a) || Dir(1)), with a = relu(logits) + 1, S = sum a.
+    """Compute sum_c y_c (log S - log a_c) + strength progress KL(Dir(y + (1 - y) a) || Dir(1)).
 
-    Logits are read as evidence: a are the parameters of a Dirichlet distribution, and the second term takes back, as training goes
-    on, the evidence for other classes than the labels'. A class with a negative logit has no gradient. Predictions stay the
-    softmax of the logits, which has the same most probable class as a wherever one logit is positive.
+    Here a = relu(logits) + 1 and S = sum a. Logits are read as evidence: a are the parameters of a Dirichlet distribution, and
+    the second term takes back, as training goes on, the evidence for other classes than the labels'. A class with a negative
+    logit has no gradient. Predictions stay the softmax of the logits, which has the same most probable class as a wherever one
+    logit is positive.
 
     Source: Cui et al., arXiv 2406.03199.
     """

@@ -46,7 +46,8 @@ def by_content(labels: Tensor) -> list[int]:
 class SimplexWeights:
     """Weights (M,), or (n, M) with a row for each item, float64.
 
-    Sums over supervisors follow an order of their labels' content: permuting them permutes the weights, and no other bit changes.
+    Sums over supervisors follow an order of their labels' content: permuting them permutes the weights, and no other bit
+    changes.
 
     Attributes
     ----------
@@ -106,7 +107,7 @@ class SimplexWeights:
         self.start = self.start.to(device)
 
     def begin(self, progress: float) -> None:
-        """Begin anew where a part of the training starts; called before the loss of a step, any number of times."""
+        """Reset the weights where a part of the training starts; called before the loss of a step, any number of times."""
         import torch
 
         place = progress * self.restarts
@@ -115,7 +116,7 @@ class SimplexWeights:
                 self.values.copy_(self.start)
 
     def mean(self, labels: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Average labels (b, M, ...) by the weights, (b, ...), divided by their sum; ``rows`` are the items where each has weights.
+        """Average labels (b, M, ...) by the weights, (b, ...); ``rows`` are the items where each has weights.
 
         Items without weights of their own, such as held-out ones, are averaged by the mean weights.
         """

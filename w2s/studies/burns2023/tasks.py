@@ -176,7 +176,7 @@ def _pool(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> _Pool:
 def _try_draw(level: Mapping[str, Any], seed: int) -> None:
     with about("task"):
         try:
-            given = {**drawn(level | {"seed": seed})}
+            given = drawn({**level, "seed": seed})
             draw_items(**{**given, "columns": Columns(**given["columns"])})
         except MissingColumnError as error:
             fields = [f"{role}_column" for role, name in columns_of(level).items() if name == error.column]

@@ -14,5 +14,5 @@ __all__ = ["bayesian"]
 
 @method("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"))
 def bayesian(kit: Kit, options: Mapping[str, Any]) -> Student:
-    """Train on evidential losses of every supervisor, of total weight 1 - ``gamma``, and of the student's own class, ``gamma``."""
+    """Train on evidential losses of all supervisors, of weight 1 - ``gamma``, and on the student's own class, ``gamma``."""
     return kit.student(kit.train(kit.student_model, kit.labelled(kit.supervisors()), "bayesian", options))

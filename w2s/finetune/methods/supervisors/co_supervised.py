@@ -17,8 +17,8 @@ __all__ = ["co_supervised"]
 def co_supervised(kit: Kit, options: Mapping[str, Any]) -> Student:
     """Train on the supervisors' mean first, then anew on the class that the owner of the first student's class gives.
 
-    Classes are parted among the supervisors in their order. Items on which student and owner agree most are kept, so many as have
-    the owner's class among the student's ``top`` ones; they are seen more often, and the number of steps stays.
+    Classes are parted among the supervisors in their order. Items on which student and owner agree most are kept, so many as
+    have the owner's class among the student's ``top`` ones; they are seen more often, and the number of steps stays.
     """
     given = kit.supervisors()
     first = kit.train(kit.student_model, kit.labelled(kit.weak_labels()), role="co_supervised")

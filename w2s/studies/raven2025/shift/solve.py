@@ -41,7 +41,7 @@ _TOP = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class _Setting:
     """One world in all seeds: inputs (S, n, d), labels (S, n, M, K) and minibatches (S, T, b), and a way to train on them."""
 
     worlds: Sequence[World]
@@ -67,8 +67,8 @@ class Setting:
     ) -> tuple[Matrix, Matrix, Matrix]:
         """Train R students, of the seeds ``which`` (R,): students, weights, history.
 
-        ``labels`` are a set for every student (R, n, M, K), or for every seed where they are ``shared``. ``inputs`` (R, n, d) and
-        ``order`` (R, T, b) replace those of the seed.
+        ``labels`` are a set for every student (R, n, M, K), or for every seed where they are ``shared``. ``inputs`` (R, n, d)
+        and ``order`` (R, T, b) replace those of the seed.
         """
         own, m = np.arange(len(which)), labels.shape[2]
         places = (own if "inputs" in other else which, which if shared else own, own if "order" in other else which)
@@ -105,7 +105,7 @@ def results(
     truth = np.stack([one_hot(world.samples["transfer"][1], level["classes"]) for world in worlds])
     for place, kind in enumerate(labels):
         given = [_treated(world.labels, kind) for world in worlds]
-        setting = Setting(worlds, given, seeds, inputs, order, level["learning_rate"], backend)
+        setting = _Setting(worlds, given, seeds, inputs, order, level["learning_rate"], backend)
         if place == 0:
             ceilings, _, _ = setting.teach(truth[:, :, None], Rules(), np.arange(len(seeds)))
         taught = _taught(setting, methods)
@@ -125,7 +125,7 @@ def _treated(labels: Mapping[str, Matrix], kind: str) -> Mapping[str, Matrix]:
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class _Learnt:
     """Students of one method in all seeds, (S, d, K); their weights (S, M) and history (S, H, M), and the items kept (S,)."""
 
     students: Matrix
@@ -134,10 +134,10 @@ class Learnt:
     kept: Matrix | None = None
 
 
-def _taught(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
+def _taught(setting: _Setting, methods: Sequence[Level]) -> list[_Learnt]:
     """Train the students of every method; those of one kind go into one call."""
-    found: dict[int, Learnt] = {}
-    kinds: Mapping[str, Callable[[Setting, Sequence[Level]], list[Learnt]]] = {
+    found: dict[int, _Learnt] = {}
+    kinds: Mapping[str, Callable[[_Setting, Sequence[Level]], list[_Learnt]]] = {
         "single": _single,
         "weighted": _weighted,
         "bootstrapping": _bootstrapped,
@@ -158,7 +158,7 @@ _KINDS = {
 }
 
 
-def _single(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
+def _single(setting: _Setting, methods: Sequence[Level]) -> list[_Learnt]:
     seeds = len(setting.seeds)
     labels = np.stack([setting.given("transfer", s, method["supervisor"]) for method in methods for s in range(seeds)])
     rules = Rules(
@@ -166,10 +166,10 @@ def _single(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
         adaptive=np.repeat([m["opinion"] if m["method"] == "adaptive" else 0.0 for m in methods], seeds),
     )
     students, _, _ = setting.teach(labels[:, :, None], rules, np.tile(np.arange(seeds), len(methods)))
-    return [Learnt(part) for part in np.split(students, len(methods))]
+    return [_Learnt(part) for part in np.split(students, len(methods))]
 
 
-def _weighted(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
+def _weighted(setting: _Setting, methods: Sequence[Level]) -> list[_Learnt]:
     seeds, count = len(setting.seeds), len(methods)
     whole = np.stack([labels["transfer"] for labels in setting.labels])
     starts = np.concatenate([_starts(setting, method) for method in methods])
@@ -183,10 +183,10 @@ def _weighted(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
     which = np.tile(np.arange(seeds), count)
     students, weights, history = setting.teach(whole, rules, which, starts=starts, shared=True)
     parts = zip(*(np.split(a, count) for a in (students, weights, history)), strict=True)
-    return [Learnt(*part) for part in parts]
+    return [_Learnt(*part) for part in parts]
 
 
-def _starts(setting: Setting, method: Level) -> Matrix:
+def _starts(setting: _Setting, method: Level) -> Matrix:
     """Return the weights to start from, (S, M): uniform, inverse to the mean entropy of the labels, or random."""
     m = setting.supervisors
     if method["method"] != "raven" or method["start"] == "uniform":
@@ -200,8 +200,8 @@ def _starts(setting: Setting, method: Level) -> Matrix:
     return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
-def _bootstrapped(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
-    """Train a chain: the first student sees a part of the features, each next one a part more, on the labels of the one before."""
+def _bootstrapped(setting: _Setting, methods: Sequence[Level]) -> list[_Learnt]:
+    """Train a chain: each student sees a part of the features more than the one before, and learns from it."""
     seeds, width = len(setting.seeds), setting.inputs.shape[2] - 1
     labels = np.stack([setting.given("transfer", s, method["supervisor"]) for method in methods for s in range(seeds)])
     which = np.tile(np.arange(seeds), len(methods))
@@ -210,10 +210,10 @@ def _bootstrapped(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
         inputs = (setting.inputs * seen)[which]
         students, _, _ = setting.teach(labels[:, :, None], Rules(), which, inputs=inputs)
         labels = np.stack([softmax(x @ w) for x, w in zip(inputs, students, strict=True)])
-    return [Learnt(part) for part in np.split(students, len(methods))]
+    return [_Learnt(part) for part in np.split(students, len(methods))]
 
 
-def _co_supervised(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
+def _co_supervised(setting: _Setting, methods: Sequence[Level]) -> list[_Learnt]:
     """Train on the mean, then on the supervisor that owns the student's class, where both agree most, with as many steps."""
     seeds = range(len(setting.seeds))
     mean = np.stack([setting.given("transfer", s, -1) for s in seeds])
@@ -227,10 +227,10 @@ def _co_supervised(setting: Setting, methods: Sequence[Level]) -> list[Learnt]:
         kept.append(len(chosen) / len(taught))
     given = np.stack(owned)[:, :, None]
     students, _, _ = setting.teach(given, Rules(), np.arange(len(given)), order=np.stack(orders))
-    return [Learnt(students, kept=np.array(kept)) for _ in methods]
+    return [_Learnt(students, kept=np.array(kept)) for _ in methods]
 
 
-def _row(setting: Setting, s: int, method: Level, learnt: Learnt, ceiling: Matrix) -> dict[str, Any]:
+def _row(setting: _Setting, s: int, method: Level, learnt: _Learnt, ceiling: Matrix) -> dict[str, Any]:
     """Compute the columns of one cell."""
     world, labels = setting.worlds[s], setting.labels[s]
     supervisor = method["supervisor"] if method["method"] in SINGLE else -1

@@ -1,8 +1,8 @@
-"""Jeon et al. 2025 (RAVEN): several supervisors under a distribution shift, and weights of them that the student learns (arXiv 2510.21332).
+"""Jeon et al. 2025 (RAVEN, arXiv 2510.21332): supervisors under a distribution shift, and weights that a student learns.
 
 Students are linear softmax classifiers, so a run takes a fraction of a second and hundreds of seeds are affordable. Supervisors
-are drawn with given errors, or trained on data of another distribution than the student's: Gaussian classes, or images of digits
-of which the student sees corrupted ones. Errors are shares of wrong classes on test items of the student's distribution.
+are drawn with given errors, or trained on data of another distribution than the student's: Gaussian classes, or images of
+digits of which the student sees corrupted ones. Errors are shares of wrong classes on test items of the student's distribution.
 """
 
 from __future__ import annotations

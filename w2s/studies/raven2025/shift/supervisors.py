@@ -54,11 +54,11 @@ def drawn_labels(level: Level, seed: int, samples: Mapping[str, tuple[Matrix, Wh
     """Draw soft labels (n, M, K) for samples of features (n, d) and classes (n,), by name; ``transfer`` must be one of them.
 
     Supervisor m errs where the features lie beyond a quantile (that of its accuracy, in the transfer sample) along a direction
-    of its own, and then says the class 1 + m steps further (back to 1 after K - 1), so that no two of K - 1 supervisors make the same
-    error. A part ``sharing`` of the
-    items, at random, has one direction and one step for all bad supervisors. With ``errors: hidden`` bad supervisors err at
-    random instead, on any other class: nothing that the student sees tells where. The largest probability is uniform on
-    [.55, .95 - gap] for the best supervisor, on [.55 + gap, .95] for the others; the rest is spread evenly.
+    of its own, and then says the class 1 + m steps further (back to 1 after K - 1), so that no two of K - 1 supervisors make
+    the same error. A part ``sharing`` of the items, at random, has one direction and one step for all bad supervisors. With
+    ``errors: hidden`` bad supervisors err at random instead, on any other class: nothing that the student sees tells where. The
+    largest probability is uniform on [.55, .95 - gap] for the best supervisor, on [.55 + gap, .95] for the others; the rest is
+    spread evenly.
     """
     quality, classes = accuracies(level), level["classes"]
     names = ["best", *(f"bad-{m}" for m in range(1, len(quality)))]

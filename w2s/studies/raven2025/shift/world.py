@@ -101,7 +101,7 @@ def _digit_parts(level: Level, seed: int) -> tuple[Sample, dict[str, Sample]]:
 
 
 def _flat(images: Matrix) -> Matrix:
-    """Centre pixels at half the largest and bring them to the size of standard normal features."""
+    """Bring pixels to zero at half the largest and to 1 at the largest."""
     return np.asarray((images.reshape(len(images), -1) - 0.5) * 2.0)
 
 
