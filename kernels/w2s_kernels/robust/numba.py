@@ -159,7 +159,17 @@ def _add_slopes(G: Array, A: Array, S: Array, sizes: Array, places: Array, at: A
 
 @njit(cache=True)
 def _add_penalty(
-    G: Array, S: Array, T: Array, A: Array, P: Array, mask: Array, p: Array, sizes: Array, places: Array, at: Array, weight: float
+    G: Array,
+    S: Array,
+    T: Array,
+    A: Array,
+    P: Array,
+    mask: Array,
+    p: Array,
+    sizes: Array,
+    places: Array,
+    at: Array,
+    weight: float,
 ) -> float:
     """Add `weight` times the slopes of the penalty, those through the probabilities to the last part of S; return its sum.
 

@@ -43,7 +43,7 @@ class Problem:
     @property
     def steps(self) -> int:
         """Count the minibatches of an epoch."""
-        return -(-self.inputs.shape[1] // self.batch)
+        return -(-len(self.labels[0]) // self.batch) if len(self.labels) else 0
 
 
 def training(problem: Problem) -> Plain:
@@ -204,9 +204,7 @@ def worst(lower: Array, upper: Array, labels: Array, xp: Any) -> Array:
     return xp.where(labels[..., None] == xp.arange(lower.shape[-1]), lower, upper)
 
 
-def bounded(
-    layers: Sequence[Array], x: Array, box: Array, labels: Array, weight: Array, xp: Any
-) -> tuple[Array, list[Array]]:
+def bounded(layers: Sequence[Array], x: Array, box: Array, labels: Array, weight: Array, xp: Any) -> tuple[Array, list[Array]]:
     """Return the cross-entropy (B, m) of worst logits over boxes, and slopes of its sum with `weight` (B, m).
 
     With lower = c - r and upper = c + r a layer is c' = c W + b, r' = r |W|, so dW = c'dc' + sign(W) r'dr'; the ReLU acts on

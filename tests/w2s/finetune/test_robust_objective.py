@@ -113,7 +113,9 @@ def test_robust_training_moves_weights_elsewhere():
 def test_a_conflicting_aim_by_hand():
     objective = Conflicting(texts(1), [0], FIRST, weight=0.5, wanted=1)
     logits = torch.tensor([[0.8, 0.2]]).log()
-    assert float(objective.loss(logits, np.array([0]), 0.0)) == pytest.approx(-(np.log(0.8) + 0.5 * np.log(0.2)) / 1.5, abs=1e-6)
+    assert float(objective.loss(logits, np.array([0]), 0.0)) == pytest.approx(
+        -(np.log(0.8) + 0.5 * np.log(0.2)) / 1.5, abs=1e-6
+    )
 
 
 def test_a_large_conflict_answers_the_wanted_class():

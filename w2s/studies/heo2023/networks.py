@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,6 @@ import numpy.typing as npt
 from w2s_kernels import NUMPY, Backend, normals, stream
 from w2s_kernels.descent import forward
 from w2s_kernels.robust import (
-    cross_entropy,
     interval_bounds,
     masked_slopes,
     train_classifiers,
@@ -25,7 +23,19 @@ from w2s_kernels.robust import (
     worst_logits,
 )
 
-__all__ = ["METHODS", "MEASURES", "Loss", "Networks", "Recipe", "Sample", "Tested", "joined", "measured", "predicted", "trained"]
+__all__ = [
+    "MEASURES",
+    "METHODS",
+    "Loss",
+    "Networks",
+    "Recipe",
+    "Sample",
+    "Tested",
+    "joined",
+    "measured",
+    "predicted",
+    "trained",
+]
 
 Matrix = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -148,14 +158,12 @@ def trained(
 
 
 def joined(*parts: Networks) -> Networks:
-    """Put networks of one shape into one, in order."""
-
-    def every(layers: Iterator[tuple[Matrix, ...]]) -> tuple[Matrix, ...]:
-        return tuple(np.concatenate(layer) for layer in layers)
-
-    worlds = np.concatenate([part.worlds for part in parts])
+    """Join networks of one shape, in order."""
+    layers = range(len(parts[0].weights))
     return Networks(
-        every(zip(*(part.weights for part in parts), strict=True)), every(zip(*(part.biases for part in parts), strict=True)), worlds
+        tuple(np.concatenate([part.weights[k] for part in parts]) for k in layers),
+        tuple(np.concatenate([part.biases[k] for part in parts]) for k in layers),
+        np.concatenate([part.worlds for part in parts]),
     )
 
 

@@ -17,7 +17,18 @@ from w2s.studies.fields import asked_levels
 from w2s.studies.heo2023.decoys import dimensions, draw_items, pool_size, random_decoys
 from w2s.studies.heo2023.networks import METHODS, Recipe, Sample, Tested
 
-__all__ = ["RULES", "STRENGTHS", "WORLD", "DecoyCell", "check_pool", "network_flops", "recipe", "sample", "test_flops", "tested"]
+__all__ = [
+    "RULES",
+    "STRENGTHS",
+    "WORLD",
+    "DecoyCell",
+    "check_pool",
+    "network_flops",
+    "recipe",
+    "sample",
+    "test_flops",
+    "tested",
+]
 
 Whole = npt.NDArray[np.int64]
 Level = Mapping[str, Any]
@@ -37,9 +48,7 @@ class DecoyCell(Cell):
         "random", description="half of an image that holds the decoy: one for each image, or the same", when={"law": _IMAGES}
     )
     decoys: int = field(8, description="columns with the decoy's code", unit="columns", when={"law": _COLUMNS}, ge=1, le=64)
-    decoy_noise: float = field(
-        0.05, description="standard deviation of noise on the code", when={"law": _COLUMNS}, ge=0, le=10
-    )
+    decoy_noise: float = field(0.05, description="standard deviation of noise on the code", when={"law": _COLUMNS}, ge=0, le=10)
     spread: float = field(0.55, description="standard deviation of class means", when={"law": ["toy"]}, gt=0, le=100)
     n_labeled: int = field(2000, description="inputs with true labels", unit="rows", ge=2, le=50_000)
     n_test: int = field(1000, description="test items, each shown with every decoy", unit="rows", ge=10, le=50_000)

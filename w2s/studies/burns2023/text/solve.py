@@ -110,9 +110,7 @@ class TextSolver:
     def _read(self, call: Call, ids: list[str]) -> Matrix:
         return _EVALUATIONS[False].read(self.store.get(call), ids)
 
-    def _deceived(
-        self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen
-    ) -> dict[str, float]:
+    def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen[Matrix]) -> dict[str, float]:
         """Compute which errors a conflicting aim induces, and where; the weak model is the mean of all teachers."""
         assert graph.honest is not None
         weak = np.mean(seen.weak, axis=0)

@@ -47,7 +47,11 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
                 ax.errorbar(at, values.mean(), spread, fmt="o", ms=4, color=figures.COLORS[place], capsize=2, label=told)
         ax.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names], fontsize=7)
         first = rows.iloc[0]
-        side = f", decoy on {'a random side' if first['side'] == 'random' else 'the left'}" if first["side"] == first["side"] else ""
+        side = (
+            f", decoy on {'a random side' if first['side'] == 'random' else 'the left'}"
+            if first["side"] == first["side"]
+            else ""
+        )
         ax.set_title(f"{first['law']}{side}", fontsize=9)
     axes[0].set_ylabel("share of wrong classes", fontsize=9)
     axes[0].set_ylim(-0.02, 1.02)

@@ -34,8 +34,8 @@ class MethodCell(DecoyCell):
 
     method: Literal["erm", "rrr", "pgd", "ibp", "rrr_pgd", "rrr_ibp", "random_decoy"] = field(
         "pgd",
-        description="plain training; a penalty on masked slopes; training at the worst place of a box, found by attack or bounded "
-        "by intervals; both; plain training with random decoys",
+        description="plain training; a penalty on masked slopes; training at the worst place of a box, found by attack or "
+        "bounded by intervals; both; plain training with random decoys",
     )
     penalty: float = field(
         1.0, description="lambda of the penalty", when={"method": ["rrr", "rrr_pgd", "rrr_ibp"]}, ge=0, le=1e6
@@ -71,7 +71,9 @@ class Decoy(Study):
             held = max(held, float(d * (4 * level["n_labeled"] + (classes + 4) * level["n_test"])))
         seeds, width = len(block.values("seed")), max(block.values("width"))
         rows = max(12.0 * max(block.values("batch")), 40_000.0)
-        return Cost(sum(piece.flops for piece in self.pieces(block)), 8.0 * (held * seeds + 8.0 * rows * width + 40.0 * block.size))
+        return Cost(
+            sum(piece.flops for piece in self.pieces(block)), 8.0 * (held * seeds + 8.0 * rows * width + 40.0 * block.size)
+        )
 
     def pieces(self, block: Block) -> Sequence[Piece]:
         """List the networks of the methods, and for each world and recipe the two that all methods share."""
@@ -79,13 +81,23 @@ class Decoy(Study):
         own, plain = 0.0, 0.0
         for level in asked_levels(block, *solver.WORLD, *solver.PLAIN, *solver.METHOD):
             if level["method"] not in ("erm", "random_decoy"):
-                own += network_flops(level, level["method"], level["width"], level["n_labeled"]) + test_flops(level, level["width"])
+                own += network_flops(level, level["method"], level["width"], level["n_labeled"]) + test_flops(
+                    level, level["width"]
+                )
         for level in asked_levels(block, *solver.WORLD, *solver.PLAIN):
             plain += 2.0 * (network_flops(level, "erm", level["width"], level["n_labeled"]) + test_flops(level, level["width"]))
         order, why = float(max(block.values("width"))), "each method is compared with the same two"
         return (
-            Piece("networks of plain training, decoy intact and random", "descent", 2.0 * seeds, seeds * plain, solver.METHOD, why, order),
-            Piece("networks of the methods", "descent", seeds, seeds * own, (), "", order),
+            Piece(
+                "plain training, decoy intact and random",
+                "descent",
+                2.0 * seeds,
+                seeds * plain,
+                solver.METHOD,
+                why,
+                order,
+            ),
+            Piece("training by the methods", "descent", seeds, seeds * own, (), "", order),
         )
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
