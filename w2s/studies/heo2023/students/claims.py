@@ -140,8 +140,8 @@ CLAIMS: tuple[Claim, ...] = (
         basis="ours: a fifth of what the decoy costs",
         overlooks=_ROOM | _SAME | STUDENT_AVERAGED | ANY_ORDER | NO_CEILING,
         expected="fails_at_this_scale",
-        reason="the answers of such a teacher are a function of the content alone; where it errs the decoy contradicts them, so "
-        "a plain student finds that the content explains all labels, and the decoy only those that are right",
+        reason="the answers of such a teacher are a function of the content alone; where it errs the decoy contradicts them, "
+        "so a plain student finds that the content explains all labels, and the decoy only those that are right",
     ),
     Claim(
         "mask_twice_loses_nothing",
