@@ -15,7 +15,20 @@ from ..backend import Array, namespace
 from ..descent.plain import BETAS, EPSILON, activations, corrections
 from ..items import matmul, transpose_matmul
 
-__all__ = ["Plain", "Problem", "ascended", "bounds", "cross_entropy", "log_slopes", "training", "worst"]
+__all__ = [
+    "Plain",
+    "Problem",
+    "ascended",
+    "backward",
+    "bounded",
+    "bounds",
+    "cross_entropy",
+    "log_slopes",
+    "penalty",
+    "signals",
+    "training",
+    "worst",
+]
 
 
 @dataclass(frozen=True, eq=False)
