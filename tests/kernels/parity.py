@@ -7,6 +7,7 @@ empty ones where an operation can meet them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -227,7 +228,7 @@ def robust(backend: Backend) -> Found:
     """Two networks of one world with all terms, and what is measured of them."""
     rng = np.random.default_rng(11)
     fans = (5, 7, 6, 3)
-    weights = [rng.standard_normal((2, i, o)) / np.sqrt(i) for i, o in zip(fans[:-1], fans[1:], strict=True)]
+    weights = [rng.standard_normal((2, i, o)) / np.sqrt(i) for i, o in itertools.pairwise(fans)]
     biases = [0.1 * rng.standard_normal((2, o)) for o in fans[1:]]
     x, masks, labels = rng.standard_normal((1, 19, 5)), np.zeros((1, 19, 5)), rng.integers(0, 3, (2, 19))
     masks[:, 3:, 2:] = 1.0

@@ -188,6 +188,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),
     "goel2025.similarity": Doctor({"student_error": math.log(4), "student_error_01": 0.75}, _oracles),
+    "heo2023.decoy": Doctor({"student_error": 0.75}),
+    "heo2023.students": Doctor({"student_error": 0.75}),
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),

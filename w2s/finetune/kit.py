@@ -91,8 +91,8 @@ class Setup:
 class Student:
     """What a method returns: the student's training, its predictions of validation and test items, and what it says itself.
 
-    Each call of ``says`` writes ``columns.json``, names and values of columns of the row. ``honest`` are predictions of the same
-    student without an aim that a method gives it beside the labels; the row says which errors that aim induces.
+    Each call of ``says`` writes ``columns.json``, names and values of columns of the row. ``honest`` are predictions of the
+    same student without an aim that a method gives it beside the labels; the row says which errors that aim induces.
     """
 
     training: Call

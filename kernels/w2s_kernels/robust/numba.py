@@ -133,7 +133,7 @@ def _entropy(logits: Array, labels: Array, P: Array, losses: Array) -> None:
 
 @njit(cache=True)
 def _down(S: Array, A: Array, p: Array, sizes: Array, places: Array, at: Array, m: int, lowest: int) -> None:
-    """Carry the slopes of the logits in the last part of S down to part `lowest`."""
+    """Pass the slopes of the logits in the last part of S down to part `lowest`."""
     for k in range(len(sizes) - 2, lowest - 1, -1):
         s = _part(S, k, sizes, at, m)
         _times_transpose(_part(S, k + 1, sizes, at, m), _weights(p, k, sizes, places), s)

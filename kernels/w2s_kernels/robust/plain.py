@@ -15,7 +15,20 @@ from ..backend import Array, namespace
 from ..descent.plain import BETAS, EPSILON, activations, corrections
 from ..items import matmul, transpose_matmul
 
-__all__ = ["Plain", "Problem", "ascended", "bounds", "cross_entropy", "log_slopes", "training", "worst"]
+__all__ = [
+    "Plain",
+    "Problem",
+    "ascended",
+    "backward",
+    "bounded",
+    "bounds",
+    "cross_entropy",
+    "log_slopes",
+    "penalty",
+    "signals",
+    "training",
+    "worst",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +56,7 @@ class Problem:
     @property
     def steps(self) -> int:
         """Count the minibatches of an epoch."""
-        return -(-self.inputs.shape[1] // self.batch)
+        return -(-len(self.labels[0]) // self.batch) if len(self.labels) else 0
 
 
 def training(problem: Problem) -> Plain:

@@ -48,7 +48,7 @@ class _Moved:
     steps=Number(3, low=1, whole=True),
 )
 class Robust(Classification):
-    """A registered loss L on soft labels with one more term, ``strength`` times
+    """A registered loss L on soft labels with one more term, ``strength`` times the attack or the penalty.
 
     ``attack``   L at x', from `steps` steps of sign ascent on the cross-entropy, 2 eps / steps long and clipped to +- eps
     ``penalty``  the mean over items of |d/dx sum_c log p_c|^2, in units of the box
@@ -119,7 +119,8 @@ def _hooked(module: nn.Module) -> Iterator[_Moved]:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    entry: Any = module.entry if hasattr(module, "entry") else module.backbone.get_input_embeddings()  # type: ignore[operator]
+    whole: Any = module
+    entry = whole.entry if hasattr(whole, "entry") else whole.backbone.get_input_embeddings()
     weight = getattr(entry, "weight", None)
     unit: Any = 1.0
     if isinstance(weight, torch.Tensor):

@@ -158,16 +158,12 @@ def trained(
 
 
 def joined(*parts: Networks) -> Networks:
-    """Put networks of one shape into one, in order."""
-
-    def every(layers: Iterator[tuple[Matrix, ...]]) -> tuple[Matrix, ...]:
-        return tuple(np.concatenate(layer) for layer in layers)
-
-    worlds = np.concatenate([part.worlds for part in parts])
+    """Join networks of one shape, in order."""
+    layers = range(len(parts[0].weights))
     return Networks(
-        every(zip(*(part.weights for part in parts), strict=True)),
-        every(zip(*(part.biases for part in parts), strict=True)),
-        worlds,
+        tuple(np.concatenate([part.weights[k] for part in parts]) for k in layers),
+        tuple(np.concatenate([part.biases[k] for part in parts]) for k in layers),
+        np.concatenate([part.worlds for part in parts]),
     )
 
 

@@ -144,11 +144,13 @@ class TextSolver:
             return training_answers(training, ids, self.store)
         return training_labels(training, account, ids, self.store)
 
-    def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen) -> dict[str, float]:
+    def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen[Matrix]) -> dict[str, float]:
         """Compute which errors a conflicting aim induces, and where; the weak model is the mean of all teachers."""
         assert graph.honest is not None
         weak = np.mean(seen.weak, axis=0)
-        return deception(truth, seen.ceiling, weak, self._read(graph.honest, ids), seen.student)
+        return deception(
+            truth, seen.ceiling, weak, ClassificationEvaluation().read(self.store.get(graph.honest), ids), seen.student
+        )
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.

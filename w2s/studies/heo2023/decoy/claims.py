@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, NO_STUDENT, STUDENT_AVERAGED
 from w2s.claims.seed_intervals import over_means
 from w2s.claims.settings import worst_mean
 from w2s.summary import columns
@@ -158,18 +159,25 @@ def _weakened(rows: DataFrame, method: str, part: float) -> Series[float] | None
     return less - full if len(less) else None
 
 
-_NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "plain training is not in the sentence")
-_PAIRED = {"student_shuffled": "", "seeds_permuted": ""}
+_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "plain training is not in the sentence")
+_METHODS = _TEACHER | STUDENT_AVERAGED | NO_CEILING | ANY_ORDER
+_LARGER = {"ceiling_is_teacher": "its errors are larger, and a method that comes near the ceiling is below them"}
+_NEVER = {
+    "flipped": "in the rows of plain training student and teacher are one network",
+    "teacher_up": "a larger gap is one too",
+}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "erm_takes_the_decoy",
-        "plain training answers by the decoy: nearly always right where it is intact, and wrong on most inputs of some class where it is random",
+        "plain training answers by the decoy: nearly always right where it is intact, and wrong on most inputs of some class "
+        "where it is random",
         "Decoy-MNIST, the row of ERM",
         _takes_the_decoy,
         {"weak_error": 1, "ceiling_error": 1},
         {"least": 0.3, "class": 0.5, "intact": 0.05, "seeds": 8},
         basis="ours; the paper's gap between plain training and the best method is 0.8",
+        overlooks=NO_STUDENT | _NEVER,
     ),
     Claim(
         "methods_repair",
@@ -179,6 +187,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1, "ceiling_error": 1},
         {"most": 0.03, "seeds": 8},
         basis="ours: a fourteenth of what the decoy costs there",
+        overlooks=_TEACHER | STUDENT_AVERAGED | _LARGER,
     ),
     Claim(
         "robust_at_least_gradient",
@@ -188,15 +197,20 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1, "side": 1},
         {"most": 0.0, "seeds": 8},
         basis="the sign; in the paper's own table RRR has the better average on Decoy-MNIST and the worse of the worst group",
+        overlooks=_METHODS,
     ),
     Claim(
         "combination_best",
-        "penalty and robust training together err less than either alone, on images",
+        "penalty and robust training together err clearly less than either alone, on images",
         "results table, P+G and I+G",
         _together,
         {"student_error": 1, "side": 1},
-        {"most": 0.0, "seeds": 8},
-        basis="the sign; the paper has 97 against 72 % right",
+        {"most": -0.1, "seeds": 8},
+        basis="ours: two fifths of the paper's gap, 97 against 72 % right. It was the sign before we looked, which stays open",
+        overlooks=_TEACHER | NO_CEILING,
+        expected="fails_at_this_scale",
+        reason="together they are a little better than an attack alone at best; the paper's networks are eight times as wide "
+        "and see fifty times as many images",
     ),
     Claim(
         "bounds_need_one_mask",
@@ -206,6 +220,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1, "side": 2},
         {"least": 0.1, "seeds": 8},
         basis="ours: a fifth of what the decoy costs",
+        overlooks=_METHODS,
     ),
     Claim(
         "penalty_degrades_first",
@@ -214,10 +229,11 @@ CLAIMS: tuple[Claim, ...] = (
         _degrades_first,
         {"student_error": 1, "penalty": 2, "radius": 2},
         {"part": 0.1, "least": 0.0, "seeds": 8},
-        basis="the sign; a tenth of lambda against the root of a tenth of eps, since a penalty on the squared slope is of second "
-        "order in the width of a box. Which factors are equal is our choice",
+        basis="the sign; a tenth of lambda against the root of a tenth of eps, since a penalty on the squared slope is of "
+        "second order in the width of a box. Which factors are equal is our choice",
         expected="fails_at_this_scale",
-        reason="at a tenth of its strength the penalty keeps most of its effect, and boxes of a third of their width lose theirs: "
-        "the codes of two classes then lie outside of each other's boxes",
+        reason="at a tenth of its strength the penalty keeps most of its effect, and boxes of a third of their width lose "
+        "theirs: the codes of two classes then lie outside of each other's boxes",
+        overlooks=_METHODS,
     ),
 )

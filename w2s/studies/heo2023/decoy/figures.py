@@ -32,7 +32,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
     worlds = [rows for rows in worlds if rows["method"].nunique() > 2][:4]
     if not worlds:
         return None
-    figure = figures.canvas(3.2 * len(worlds) + 1.6, 3.8)
+    figure = figures.canvas(max(3.2 * len(worlds) + 1.6, 7.2), 3.8)
     axes = figures.panels(figure, 1, len(worlds), sharey=True)[0]
     for ax, rows in zip(axes, worlds, strict=True):
         names = [name for name in _METHODS if name in set(rows["method"])]
@@ -56,7 +56,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
     axes[0].set_ylabel("share of wrong classes", fontsize=9)
     axes[0].set_ylim(-0.02, 1.02)
     figures.beside(axes[-1])
-    note = "{seeds}; strengths of the least error, selected by truth; bars: 95 % over seeds"
+    note = "{seeds}; strengths of the least error, by truth; bars: 95 %"
     heading_over_seeds(figure, "errors by method", table, note)
     return figure
 

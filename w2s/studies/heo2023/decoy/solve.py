@@ -39,13 +39,17 @@ def solved(block: Block, backend: Backend) -> dict[str, Matrix]:
     return results.columns() | {"solver": np.array(["adam"], dtype=object)}
 
 
+def _loss(method: Level) -> Loss:
+    return Loss(method["method"], *(float(method[name] or 0.0) for name in STRENGTHS))
+
+
 def _compared(level: Level, methods: Sequence[Level], seeds: Sequence[int], backend: Backend) -> dict[str, Matrix]:
     """Train and measure the networks of some methods: columns (methods, seeds)."""
     inputs, labels = sample(level, seeds, _ROLE, level["n_labeled"], intact=True)
     broken, _ = sample(level, seeds, _ROLE, level["n_labeled"], intact=False)
     test, how, every = tested(level, seeds), recipe(level, _ROLE, level["width"]), np.arange(len(seeds))
     others = [k for k, method in enumerate(methods) if method["method"] not in ("erm", "random_decoy")]
-    losses = [Loss("erm")] + [Loss(*(methods[k][name] or 0.0 for name in METHOD)) for k in others]
+    losses = [Loss("erm")] + [_loss(methods[k]) for k in others]
     at = np.tile(every, len(losses))
     each = [loss for loss in losses for _ in seeds]
     mine = trained(inputs, test.count, how, each, at, labels[at], backend)

@@ -34,8 +34,8 @@ class MethodCell(DecoyCell):
 
     method: Literal["erm", "rrr", "pgd", "ibp", "rrr_pgd", "rrr_ibp", "random_decoy"] = field(
         "pgd",
-        description="plain training; a penalty on masked slopes; training at the worst place of a box, found by attack or bounded "
-        "by intervals; both; plain training with random decoys",
+        description="plain training; a penalty on masked slopes; training at the worst place of a box, found by attack or "
+        "bounded by intervals; both; plain training with random decoys",
     )
     penalty: float = field(
         1.0, description="lambda of the penalty", when={"method": ["rrr", "rrr_pgd", "rrr_ibp"]}, ge=0, le=1e6
@@ -89,7 +89,7 @@ class Decoy(Study):
         order, why = float(max(block.values("width"))), "each method is compared with the same two"
         return (
             Piece(
-                "networks of plain training, decoy intact and random",
+                "plain training, decoy intact and random",
                 "descent",
                 2.0 * seeds,
                 seeds * plain,
@@ -97,7 +97,7 @@ class Decoy(Study):
                 why,
                 order,
             ),
-            Piece("networks of the methods", "descent", seeds, seeds * own, (), "", order),
+            Piece("training by the methods", "descent", seeds, seeds * own, (), "", order),
         )
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:

@@ -22,7 +22,7 @@ _TITLES = {"intact": "student's decoys intact", "broken": "student's decoys brok
 
 def _draw_students(table: DataFrame) -> Canvas | None:
     """Draw errors by the student's training, a colour for each teacher's, a panel for intact and for broken decoys."""
-    rows, held = fullest(table, ("teacher_reg", "student_reg", "transfer"))
+    rows, _ = fullest(table, ("teacher_reg", "student_reg", "transfer"))
     students = [name for name in _REGS if name in set(rows["student_reg"])]
     if len(students) < 2:
         return None
@@ -48,7 +48,7 @@ def _draw_students(table: DataFrame) -> Canvas | None:
     axes[0].set_ylim(bottom=0.0)
     figures.beside(axes[-1])
     note = "{seeds}; dotted: teachers; bars: 95 % over seeds"
-    heading_over_seeds(figure, "errors with random decoys", rows, note, held)
+    heading_over_seeds(figure, "errors with random decoys", rows, note, f"law = {rows['law'].iloc[0]}")
     return figure
 
 

@@ -31,12 +31,10 @@ Reg = Literal["none", "rrr", "pgd", "ibp"]
 class StudentCell(DecoyCell):
     """One teacher and one student."""
 
-    teacher_reg: Reg = field(
-        "none", description="how the teacher is trained: plainly, with a penalty on masked slopes, in boxes"
-    )
+    teacher_reg: Reg = field("none", description="how the teacher is trained: plainly, with a penalty, in boxes")
     student_reg: Reg = field("none", description="how student, ceiling and strong baseline are trained")
     transfer: Literal["intact", "broken"] = field(
-        "intact", description="the decoy of the student's inputs: the class's, or random"
+        "intact", description="decoys of the student's inputs: the class's, or random"
     )
     n_transfer: int = field(2000, description="inputs that the teacher labels", unit="rows", ge=2, le=50_000)
     teacher_width: int = field(16, description="units in each of the teacher's two hidden layers", unit="units", ge=1, le=1024)
@@ -50,9 +48,7 @@ class Students(Study):
     name = "heo2023.students"
     version = 1
     Cell: ClassVar[type[Cell]] = StudentCell
-    summary = (
-        "Students of teachers that answer by a decoy, with methods of Heo et al. 2023 that are told where it is (0-1 errors)"
-    )
+    summary = "Students of teachers that answer by a decoy, with methods of Heo et al. 2023 that ignore it (0-1 errors)"
     shares = ("student_reg", "teacher_reg", "transfer", "penalty", "radius", *solver.RECIPE)
     columns: ClassVar[Mapping[str, str]] = {
         **{f"{who}_{name}": "double" for who in ("weak", "student", "ceiling") for name in solver.NAMES if name != "error"},

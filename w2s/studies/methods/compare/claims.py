@@ -7,12 +7,11 @@ the test items. A task has the median of its pairs; the worst task decides, so a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above
 from w2s.claims.comparisons import worst_task
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, named, partner, settings_of
 
