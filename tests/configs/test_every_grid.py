@@ -13,7 +13,7 @@ from sweeper.cli.show.plan import print_plan
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 WITH_MODELS = {"burns2023/finetunes.yaml", "burns2023/nlp.yaml", "burns2023/probes.yaml", "xue2025/text.yaml"}
 """Grids of language models that no extra of the package installs."""
-WITH_DATA = ("burns2023", "molecules", "features_text", "mnist", "selective2025/transfer", "selective2025/small/transfer")
+WITH_DATA = ("burns2023", "molecules", "features_text", "mnist", "selective2025/text", "transfer.yaml")
 """Words in the names of grids whose data sets are found through W2S_DATA."""
 
 

@@ -32,6 +32,10 @@ GRIDS: dict[str, dict[str, Any]] = {
         "axes": {"structured": [0, 0.5], "abstains": ["nowhere", "random", "across", "along"], "abstain": [0.3]},
         "fixed": {"d": 3, "n_transfer": 60, "n_test": 80, "d_strong": 12, "teacher_error": 0.3},
     },
+    "selective2025.regions": {
+        "axes": {"beta": [0, 0.5], "errors": ["structured", "shuffled"]},
+        "fixed": {"n_labeled": 40, "n_transfer": 30, "n_test": 50, "d_weak": 5, "k": 3},
+    },
     "wu2024.spiked": {
         "axes": {"u": [0.5, 1, 1.9], "labels": ["hard", "soft"]},
         "fixed": {"n_labeled": 8, "p_strong": 1.6},

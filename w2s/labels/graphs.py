@@ -137,7 +137,7 @@ def smoothed_rest(
     normalise: Literal["symmetric", "rows"] = "symmetric",
     steps: int | None = None,
 ) -> Matrix:
-    """Smooth weak labels of items whose own answer is not used: (n, K); rows of ``known`` items are the weak labels as given.
+    """Spread weak labels of items whose own answer is not used: (n, K); rows of ``known`` items are the weak labels as given.
 
     Known items are nodes that keep their own answers (``clamped``), from which others take, or are ``left_out`` of the graph
     together with their edges. Other arguments are those of :func:`spread`; at ``beta`` 0 the result is ``weak``, bit for bit.

@@ -162,7 +162,7 @@ print(*sorted({call.key for call in used_calls(make_plan(load_grid(Path(sys.argv
 
 
 def test_methods_are_planned_without_torch(place):
-    methods = ["naive", "confidence + stop(end)", "self_labels", "ensemble_learned + ensemble(2)"]
+    methods = ["naive", "confidence + stop(end)", "self_labels", "ensemble_learned + ensemble(2)", "selective", "critic"]
     path = grid(place, "planned", axes={"method": methods})
     command = [sys.executable, "-c", WITHOUT_TORCH, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

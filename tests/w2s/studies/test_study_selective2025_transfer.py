@@ -104,16 +104,17 @@ def test_impossible_cells_are_refused(place: Path, change: dict[str, Any], messa
 def table(home: float, away: float, confidence: float) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = []
-    for task, asked, sees, seed in itertools.product("ab", "ab", ("states", "both"), range(12)):
+    for task, asked, sees, seed in itertools.product("ab", "ab", ("certainty", "states", "both"), range(12)):
         error = 1 - (home if task == asked else away) + 0.01 * rng.standard_normal()
         rows.append({"task": task, "asked_task": asked, "sees": sees, "seed": seed, "student_error": error,
-                     "weak_error": 1 - confidence + 0.01 * rng.standard_normal(), "status": "ok"})  # fmt: skip
+                     "weak_error": 1 - confidence + 0.01 * rng.standard_normal(), "own_accuracy": 0.8, "status": "ok"})  # fmt: skip
     return pd.DataFrame(rows)
 
 
 CASES = {
     "judge_knows_its_task": (table(0.7, 0.6, 0.6), table(0.5, 0.6, 0.6)),
-    "judge_knows_other_tasks": (table(0.7, 0.6, 0.6), table(0.7, 0.5, 0.6)),
+    "certainty_knows_other_tasks": (table(0.7, 0.6, 0.6), table(0.7, 0.5, 0.6)),
+    "states_know_other_tasks": (table(0.7, 0.6, 0.6), table(0.7, 0.5, 0.6)),
     "judge_beyond_confidence": (table(0.7, 0.6, 0.6), table(0.7, 0.6, 0.8)),
 }
 
@@ -125,11 +126,10 @@ def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(name: str
     assert decide(CLAIMS[name], true).outcome == "holds"
     assert decide(CLAIMS[name], false).outcome == "fails"
     none = (
-        true[true["task"] == true["asked_task"]]
-        if name == "judge_knows_other_tasks"
-        else true[true["task"] != true["asked_task"]]
+        true[true["task"] == true["asked_task"]] if name.endswith("other_tasks") else true[true["task"] != true["asked_task"]]
     )
     assert decide(CLAIMS[name], none).outcome == "untestable"
+    assert decide(CLAIMS[name], true.assign(own_accuracy=0.5)).outcome == "untestable"  # a model that guesses
 
 
 def test_claims_on_recorded_rows() -> None:

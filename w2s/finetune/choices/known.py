@@ -76,7 +76,7 @@ def own_where_known(
 
 
 def _smoothed(weak: Matrix, own: Matrix, known: npt.NDArray[np.bool_], states: Matrix, graph: Mapping[str, Any]) -> Matrix:
-    """Smooth weak labels of items that are not known along the graph of all items' states."""
+    """Spread weak labels of items that are not known along the graph of all items' states."""
     edges = knn_graph(states, int(graph["k"]), temperature=graph["temperature"] or None, mutual=graph["mutual"])
     given = {"anchors": graph["anchors"], "normalise": graph["normalise"], "steps": int(graph["steps"]) or None}
     return smoothed_rest(edges, weak, own, known, graph["beta"], **given)

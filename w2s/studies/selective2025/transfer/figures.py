@@ -24,7 +24,7 @@ def _draw_transfer(table: DataFrame) -> Canvas | None:
     tasks, seen = sorted(rows["task"].unique()), [name for name in _SEEN if (rows["sees"] == name).any()]
     if len(tasks) < 2 or sorted(rows["asked_task"].unique()) != tasks:
         return None
-    figure = figures.canvas(1.2 + (1.6 + 0.62 * len(tasks)) * len(seen), 1.7 + 0.62 * len(tasks))
+    figure = figures.canvas(1.6 + (0.5 + 0.6 * len(tasks)) * len(seen), 2.9 + 0.6 * len(tasks))
     axes = figures.panels(figure, 1, len(seen), sharey=True)[0]
     for ax, name in zip(axes, seen, strict=True):
         found = summarize(rows[rows["sees"] == name], by=["task", "asked_task"], metrics=["student_error"])

@@ -87,9 +87,15 @@ class Transfer(Study):
         )
 
     def cost(self, block: Block) -> Cost:
-        """Count two fits of judges a cell; texts are encoded by artifacts, which ``plan`` lists."""
-        items = float(max(block.values("n_labeled"))) + float(max(block.values("n_test")))
-        return Cost(flops=block.size * 16.0 * items * _WIDTH**2, bytes=64.0 * items * _WIDTH)
+        """Count a judge for every task that one learns on or is asked about, and the scores of every cell.
+
+        Texts are encoded by artifacts, which ``plan`` lists.
+        """
+        labelled, tested = (float(max(block.values(name))) for name in ("n_labeled", "n_test"))
+        fields = [name for name in block.names if name not in ("task", "asked_task")]
+        judges = float(len(block.group(*fields)) * max(len(block.values(name)) for name in ("task", "asked_task")))
+        work = judges * _ROUNDS * (labelled + _WIDTH / 3.0) * _WIDTH**2 + block.size * 4.0 * tested * _WIDTH
+        return Cost(flops=work, bytes=64.0 * (labelled + tested) * _WIDTH)
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Fit the judges, once for each task, and score them on every task."""
@@ -101,4 +107,5 @@ class Transfer(Study):
         return stacked([solver.row(cell) if keep else None for cell, keep in zip(cells, wanted, strict=True)], block)
 
 
-_WIDTH = 400.0
+_WIDTH, _ROUNDS = 400.0, 10.0
+"""Features of a small encoder, and Newton steps of a judge."""
