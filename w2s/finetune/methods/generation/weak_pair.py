@@ -1,8 +1,7 @@
 """A weak model before and after its alignment: what contrastive decoding, regression on log ratios and search start from.
 
-The weak model is the cell's, trained on the reference answers of the labelled prompts, or on their drafts, which are answers of
-a careless writer. It answers these prompts several times; the task's check ranks the answers, and DPO on the best against the
-worst aligns it.
+The weak model is the cell's, trained on the reference answers of the labelled prompts. It answers these prompts several times;
+the task's check ranks the answers, and DPO on the best against the worst aligns it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 from w2s.artifacts import Call
 from w2s.errors import FieldError
-from w2s.finetune.data.answers import as_answers, draft_answers
+from w2s.finetune.data.answers import as_answers
 from w2s.finetune.data.preferences import ranked_pairs
 from w2s.finetune.inference.generate import generate
 from w2s.finetune.inference.preference import reference_log_probabilities
@@ -21,19 +20,17 @@ from w2s.finetune.inference.target_logs import target_logs
 from w2s.finetune.kit import Kit
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Pair
-from w2s.finetune.objectives.options import Number, OneOf
+from w2s.finetune.objectives.options import Number
 
 __all__ = ["ALIGNMENT", "WeakPair", "prefer"]
 
-ALIGNMENT: Mapping[str, Any] = {
-    "before": OneOf("references", "drafts"),
+ALIGNMENT: Mapping[str, Number] = {
     "beta": Number(0.1, above=True),
     "samples": Number(5, low=2, whole=True),
     "dpo_rate": Number(0.05, above=True),
     "dpo_epochs": Number(4, low=1, whole=True),
 }
-"""Options of an alignment: what the model learned from before it; beta of DPO; answers to each prompt; the learning rate in parts
-of the cell's; its epochs."""
+"""Options of an alignment: beta of DPO; answers to each prompt; the learning rate in parts of the cell's; its epochs."""
 
 
 _ROWS = 64
@@ -59,9 +56,6 @@ class WeakPair:
             raise FieldError("it learns from answers to prompts, which this task has not", "method")
         model = kit.weak_models[0]
         before = kit.teacher(model)
-        if options["before"] == "drafts":
-            drafts = draft_answers(items=kit.items, part="labeled")
-            before = kit.train(model, kit.examples("labeled", drafts), role="unaligned")
         count = int(options["samples"])
         written = kit.generate(model, ("labeled",), sampling, training=before, samples=count, role="ranked", rows=_ROWS)
         drawn = kit.items.arguments
