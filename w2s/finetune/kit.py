@@ -178,10 +178,20 @@ class Kit:
 
         In a task of prompts the model answers: ``generations.arrow``.
         """
-        if self.setup.sampling is not None:
-            return self.generate(model, parts, self.setup.sampling, training=training, role="answers", rows=_ANSWER_ROWS)
+        if self.setup.prompts:
+            return self.answers(model, training, parts)
         given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
         return predict_pairs(**given) if self.setup.pairs else predict(**given)
+
+    def answers(self, model: ModelFolder, training: Call | None, parts: tuple[str, ...], items: Call | None = None) -> Call:
+        """Answer prompts of some parts as the cell says, by a model, or by one trained from it: ``generations.arrow``.
+
+        ``items`` stand in place of the cell's own. Raises :class:`FieldError` for a task without prompts.
+        """
+        if self.setup.sampling is None:
+            raise FieldError("it needs answers to prompts, which this task has not", "method")
+        given: dict[str, Any] = {"role": "answers", "rows": _ANSWER_ROWS, "items": items}
+        return self.generate(model, parts, self.setup.sampling, training=training, **given)
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:
         """Label parts with the unchanged soft predictions of a trained ``model``; prompts with its answers."""

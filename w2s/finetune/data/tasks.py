@@ -66,8 +66,9 @@ class TaskData(Content):
         if name.endswith(TABLE_ENDINGS):
             return hashlib.sha256(f"columns\n{OWN_FILES}\n{content_sha256(path)}".encode()).hexdigest()
         formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
-        code = code_of(formatter.read)  # None for those of this package
-        parts = [formatter.name, str(formatter.version), *([] if code is None else [code])]
+        own = [formatter.read] if formatter.score is None else [formatter.read, formatter.score]
+        codes = [code for function in own if (code := code_of(function)) is not None]  # None for those of this package
+        parts = [formatter.name, str(formatter.version), *codes]
         if not _is_made(name):
             parts += [hub_commit(name)] if is_hub_name(name) else [content_sha256(_split(path, s)) for s in _SPLITS]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

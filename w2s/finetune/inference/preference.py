@@ -92,9 +92,9 @@ def predict_pairs(
 def reference_log_probabilities(
     work: Work, *, base: ModelFolder, items: Path, max_length: int, model: Path | None = None
 ) -> None:
-    """Write log-probabilities of all replies under the untrained ``base``: ``logprobs.arrow`` (item_id, first, second), nats.
+    """Write log-probabilities of all replies: ``logprobs.arrow`` (item_id, first, second), in nats.
 
-    With ``model``, a training of ``base`` as a language model, they are its own.
+    They are those under the untrained ``base``, or under one trained from it as a language model (``model``).
 
     Raises :class:`w2s.errors.FieldError` for a model that is no causal language model.
     """

@@ -52,6 +52,7 @@ METHODS: Registry[Builder] = Registry(
     "method",
     "w2s_sweep.methods",
     {
+        "aligner": "w2s.finetune.methods.generation.aligner",
         "cong": "w2s.finetune.methods.generation.cong",
         "dpo": "w2s.finetune.methods.dpo",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",

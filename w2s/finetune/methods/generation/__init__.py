@@ -1,4 +1,4 @@
-"""Methods whose student writes: contrastive texts, regression on weak log ratios, search; tasks of prompts.
+"""Methods in which models write: students that learn from answers to prompts.
 
-Imports what every method may. A new one is a file named like its word, and a line in ``METHODS`` of ``methods/registry.py``.
+Imports the kit, and artifacts of data and inference. A new one is a module here, and an entry of ``METHODS``.
 """

@@ -30,6 +30,20 @@ _EVALUATIONS = {False: ClassificationEvaluation(), True: PreferenceEvaluation()}
 """Of predictions that are probabilities, by whether items are pairs."""
 
 
+_CORRECTIONS: Mapping[str, str] = {
+    "upstream_accuracy": "double",
+    "stacked_accuracy": "double",
+    "stacked_expected": "double",
+    "fix_rate": "double",
+    "break_rate": "double",
+    "edit_rate": "double",
+    "edit_precision": "double",
+    "copy_rate": "double",
+    "rounds_edits": "string",
+}
+"""Columns of methods that correct answers (:mod:`w2s.finetune.inference.corrections`)."""
+
+
 class TextSolver:
     """Rows and curves of cells whose artifacts are in ``store``."""
 
@@ -50,6 +64,7 @@ class TextSolver:
         **GenerationEvaluation.columns,
         **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
         "contrast_implicit": "double",
+        **_CORRECTIONS,
     }
     """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
     them, no pairs, or no prompts."""

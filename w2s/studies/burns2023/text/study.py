@@ -158,7 +158,10 @@ class Text(Study):
         yield from super().parts(block)
         for level in asked_levels(block, "method", *TASK_FIELDS):
             yield builder_of(*read_method(level["method"])).function
-            yield formatter_for(level).read
+            formatter = formatter_for(level)
+            yield formatter.read
+            if formatter.score is not None:
+                yield formatter.score
         recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
         yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
         yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}

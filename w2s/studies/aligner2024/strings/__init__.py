@@ -1,0 +1,1 @@
+"""Correctors of prompts with checked answers: small decoders, trained from scratch, through the finetunes of texts."""
