@@ -62,7 +62,7 @@ class TextSolver:
         "self_labelled": "double",
         **PreferenceEvaluation.columns,
         **GenerationEvaluation.columns,
-        **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
+        **{f"{texts}_{what}": "double" for texts in ("unaligned", "aligned", "contrast") for what in ("reward", "error_01")},
         "contrast_implicit": "double",
         **_CORRECTIONS,
     }
