@@ -27,7 +27,7 @@ pytest.importorskip("transformers", reason="finetunes need transformers: pip ins
 
 from finetune_grids import kill_in_training, same_rows  # noqa: E402
 
-from w2s.finetune.data.preferences import chosen_pairs, ranked_pairs  # noqa: E402
+from w2s.finetune.data.preferences import careless_answers, ranked_pairs  # noqa: E402
 from w2s.finetune.data.targets import encode_targets  # noqa: E402
 from w2s.finetune.inference.contrast import Contrast  # noqa: E402
 from w2s.finetune.inference.generate import Prompt, continuations, generate  # noqa: E402
@@ -55,7 +55,14 @@ BASE = {
     "max_length": 24,
     "answer_length": 5,
 }
-METHODS = ["cong", "cong(stage=sft, samples=5)", "cong(cd_lambda=0, plausible=0, stage=sft)", "wspo", "search"]
+METHODS = [
+    "cong",
+    "cong(careless=0.5, stage=sft)",
+    "cong(stage=sft, samples=5)",
+    "cong(cd_lambda=0, plausible=0, stage=sft)",
+    "wspo",
+    "search",
+]
 
 
 def grid(place: Path, name: str, axes=None, **fixed) -> Path:
@@ -214,12 +221,25 @@ def test_answers_are_ranked_and_joined_by_item(tmp_path):
         ("b", "fg>", "x", "x", "labeled"),
     ]
     assert read_table(folder, "labels").to_pydict() == {"item_id": ["a", "b"], "p_0": [1.0, 0.5], "p_1": [0.0, 0.5]}
-    chosen = table(tmp_path / "chosen", "answers", {"item_id": ["b", "a"], "text": ["two", "one"]})
-    rejected = table(tmp_path / "rejected", "answers", {"item_id": ["a", "b", "z"], "text": ["1", "2", "3"]})
-    folder = made(chosen_pairs, tmp_path / "pairs", chosen=chosen, rejected=rejected, items=asked, part="labeled")
-    rows = read_table(folder, "items").to_pylist()
-    assert [(row["item_id"], row["pair"], row["other"]) for row in rows] == [("a", "one", "1"), ("b", "two", "2")]
-    assert read_table(folder, "labels")["p_0"].to_pylist() == [1.0, 1.0]
+
+
+def test_a_careless_writer_tosses_a_coin_for_each_prompt(tmp_path):
+    ids = [f"item-{k}" for k in range(400)]
+    asked = table(tmp_path / "items", "items", {"item_id": ids, "part": ["labeled"] * 400})
+    right, draft = (
+        table(tmp_path / name, "answers", {"item_id": ids[::-1], "text": [f"{name} {k}" for k in ids[::-1]]})
+        for name in ("right", "draft")
+    )
+    given = {"references": right, "drafts": draft, "items": asked, "part": "labeled", "seed": 3}
+    folders = {share: made(careless_answers, tmp_path / f"{share}", share=share, **given) for share in (0.0, 0.3, 0.5, 1.0)}
+    texts = {share: read_table(folder, "answers").to_pydict() for share, folder in folders.items()}
+    assert all(found["item_id"] == ids for found in texts.values())
+    drafts = {
+        share: {k for k, text in zip(ids, found["text"], strict=True) if text == f"draft {k}"} for share, found in texts.items()
+    }
+    assert (len(drafts[0.0]), len(drafts[1.0])) == (0, 400)
+    assert 90 < len(drafts[0.3]) < 150
+    assert drafts[0.3] < drafts[0.5]
 
 
 def test_log_probabilities_of_answers(tmp_path, names, models):
@@ -279,12 +299,12 @@ def test_rows_of_all_methods(rows):
     assert set(table["status"]) == {"ok"}
     by = table.set_index("method")
     said = by.loc[
-        METHODS[:3], ["aligned_reward", "contrast_reward", "contrast_implicit", "aligned_error_01", "contrast_error_01"]
+        METHODS[:4], ["aligned_reward", "contrast_reward", "contrast_implicit", "aligned_error_01", "contrast_error_01"]
     ]
     assert said.notna().all(axis=None)
-    assert said["aligned_reward"].nunique() == 1
+    assert said["aligned_reward"].drop(METHODS[1]).nunique() == 1
     assert by.loc[["wspo", "search"], "contrast_reward"].isna().all()
-    assert by.loc[METHODS[1:3], "misfit"].notna().all()
+    assert by.loc[METHODS[1:4], "misfit"].notna().all()
     assert by["weak_reward"].nunique() == by["ceiling_reward"].nunique() == 1
 
 
@@ -292,8 +312,8 @@ def test_all_methods_share_one_alignment(rows):
     """The weak model, its answers, their ranks and its training by preferences are made once."""
     _, store = rows
     names = [json.loads(path.read_text())["function"] for path in store.path.glob("??/*/artifact.json")]
-    assert names.count("w2s.ranked_pairs") == 1
-    assert names.count("w2s.chosen_pairs") == 1
+    assert names.count("w2s.ranked_pairs") == 2  # a careless one too
+    assert names.count("w2s.answer_pairs") == 1
     assert names.count("w2s.guided_texts") == 1
 
 

@@ -1,12 +1,11 @@
-"""Preferences between answers to one prompt as values: items with two replies, and labels that prefer the first.
+"""What an alignment starts from, as values: answers of a careless writer, and answers of a model ranked by a task's check.
 
-A training by DPO reads both from one folder: ``items.arrow`` as of a task of pairs, and ``labels.arrow``. Everything is joined
-by item id, never by place.
+Everything is joined by item id, never by place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,13 @@ import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
-from w2s.finetune.data.answers import answers_of
+from w2s.finetune.data.answers import answers_of, write_answers
+from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import probability_table, read_table, write_table
 from w2s.finetune.data.tasks import TaskData, formatter_of
+from w2s_kernels import NUMPY, stream, uniforms
 
-__all__ = ["chosen_pairs", "ranked_pairs"]
+__all__ = ["careless_answers", "ranked_pairs"]
 
 
 @artifact(version=1, name="w2s.ranked_pairs")
@@ -36,10 +37,10 @@ def ranked_pairs(
     score = formatter_of(task, **columns).score  # type: ignore[arg-type]
     if score is None:
         raise FieldError("it needs a task of prompts, whose answers a program checks", "task")
-    asked = _of_part(items, part)
+    table = read_table(items, "items")
+    asked = table.filter(pc.equal(table["part"], part))
     written: dict[str, list[tuple[int, str]]] = {}
-    table = read_table(generations, "generations").select(["item_id", "sample", "text"])
-    for row in table.to_pylist():
+    for row in read_table(generations, "generations").select(["item_id", "sample", "text"]).to_pylist():
         written.setdefault(row["item_id"], []).append((row["sample"], row["text"]))
     best, worst, labels = [], [], []
     for name, prompt in zip(asked["item_id"].to_pylist(), asked["text"].to_pylist(), strict=True):
@@ -48,29 +49,24 @@ def ranked_pairs(
         best.append(texts[int(scores.argmax())])
         worst.append(texts[int(scores.argmin())])
         labels.append(1.0 if scores.max() > scores.min() else 0.5)
-    _write(work.folder, asked, best, worst, labels)
+    columns_of = {name: asked[name] for name in ("item_id", "text", "group", "part")}
+    replies = {"pair": pa.array(best, pa.string()), "other": pa.array(worst, pa.string())}
+    write_table(work.folder, "items", pa.table(columns_of | replies))
+    shares = np.array(labels)
+    table = probability_table(asked["item_id"].to_pylist(), np.stack([shares, 1.0 - shares], axis=1))
+    write_table(work.folder, "labels", table)
 
 
-@artifact(version=1, name="w2s.chosen_pairs")
-def chosen_pairs(work: Work, *, chosen: Path, rejected: Path, items: Path, part: str) -> None:
-    """Pair answers to the prompts of a part with other answers to them, the first ones being preferred.
+@artifact(version=1, name="w2s.careless_answers")
+def careless_answers(work: Work, *, references: Path, drafts: Path, items: Path, part: str, share: float, seed: int) -> None:
+    """Write answers of a part as of a writer who is careless with ``share`` of the prompts, and then answers with the draft.
 
-    ``chosen`` and ``rejected`` hold ``answers.arrow``. Two equal texts stay a pair: their margin is zero in every model.
+    A coin for each item, from its id and the seed, decides.
     """
-    asked = _of_part(items, part)
-    ids = asked["item_id"].to_pylist()
-    _write(work.folder, asked, answers_of(chosen, ids), answers_of(rejected, ids), [1.0] * len(ids))
+    ids = part_ids(items, part)
+    pairs = zip(ids, answers_of(references, ids), answers_of(drafts, ids), strict=True)
+    write_answers(work.folder, ids, [draft if _coin(name, seed) < share else right for name, right, draft in pairs])
 
 
-def _of_part(items: Path, part: str) -> pa.Table:
-    table = read_table(items, "items")
-    return table.filter(pc.equal(table["part"], part))
-
-
-def _write(folder: Path, asked: pa.Table, first: Sequence[str], second: Sequence[str], preferred: Sequence[float]) -> None:
-    """Write items with two replies, and how much the first is preferred to the second."""
-    columns = {name: asked[name] for name in ("item_id", "text", "group", "part")}
-    replies = {"pair": pa.array(first, pa.string()), "other": pa.array(second, pa.string())}
-    write_table(folder, "items", pa.table(columns | replies))
-    shares = np.array(preferred)
-    write_table(folder, "labels", probability_table(asked["item_id"].to_pylist(), np.stack([shares, 1.0 - shares], axis=1)))
+def _coin(name: str, seed: int) -> float:
+    return float(uniforms(stream("careless", name, seed=seed), 1, 1, NUMPY)[0, 0])

@@ -112,7 +112,7 @@ def next_logs(module: Any, temperature: float = 1.0) -> Any:
 def _texts(
     prompts: Sequence[Prompt], functions: Sequence[Any], sizes: Search, length: int, seed: int, ends: set[int]
 ) -> list[list[int]]:
-    """Search behind every prompt, lengths apart; (n,) lists of ``length`` tokens."""
+    """Find a text behind every prompt, lengths apart; (n,) lists of ``length`` tokens."""
     from w2s.finetune.inference.encode import one_thread
 
     base, tuned, untuned = functions

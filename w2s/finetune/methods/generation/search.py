@@ -30,7 +30,7 @@ def search(kit: Kit, options: Mapping[str, Any]) -> Student:
     implicit reward.
     """
     sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
-    weak = WeakPair.of(kit, options, sampling)
+    weak = WeakPair.of(kit, options)
     training = kit.train(kit.student_model, kit.labelled(kit.weak_labels()))
     sizes = {"beams": int(options["beams"]), "samples": int(options["width"]), "chunk": int(options["chunk"])}
     found = guided_texts(

@@ -1,7 +1,8 @@
 """A weak model before and after its alignment: what contrastive decoding, regression on log ratios and search start from.
 
-The weak model is the cell's, trained on the reference answers of the labelled prompts. It answers these prompts several times;
-the task's check ranks the answers, and DPO on the best against the worst aligns it.
+The weak model is the cell's, trained on the reference answers of the labelled prompts, or on those of a writer who is careless
+with some of them. It answers these prompts several times; the task's check ranks the answers, and DPO on the best against the
+worst aligns it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 from w2s.artifacts import Call
 from w2s.errors import FieldError
-from w2s.finetune.data.answers import as_answers
-from w2s.finetune.data.preferences import ranked_pairs
+from w2s.finetune.data.answers import as_answers, draft_answers
+from w2s.finetune.data.preferences import careless_answers, ranked_pairs
 from w2s.finetune.inference.generate import generate
 from w2s.finetune.inference.preference import reference_log_probabilities
 from w2s.finetune.inference.target_logs import target_logs
@@ -25,12 +26,15 @@ from w2s.finetune.objectives.options import Number
 __all__ = ["ALIGNMENT", "WeakPair", "prefer"]
 
 ALIGNMENT: Mapping[str, Number] = {
+    "careless": Number(0.0, high=1),
     "beta": Number(0.1, above=True),
+    "ranked_temperature": Number(0.8, above=True),
     "samples": Number(5, low=2, whole=True),
     "dpo_rate": Number(0.05, above=True),
     "dpo_epochs": Number(4, low=1, whole=True),
 }
-"""Options of an alignment: beta of DPO; answers to each prompt; the learning rate in parts of the cell's; its epochs."""
+"""Options of an alignment: the share of prompts whose draft the model learned from before it; beta of DPO; temperature and
+number of the answers to each prompt; the learning rate in parts of the cell's; its epochs."""
 
 
 _ROWS = 64
@@ -47,8 +51,8 @@ class WeakPair:
     aligned: Call
 
     @classmethod
-    def of(cls, kit: Kit, options: Mapping[str, Any], sampling: Mapping[str, Any]) -> WeakPair:
-        """Align the weak model by the check of its own answers to labelled prompts.
+    def of(cls, kit: Kit, options: Mapping[str, Any]) -> WeakPair:
+        """Train the weak model by DPO on the check of its own answers to labelled prompts.
 
         Raises :class:`FieldError` for a task whose items are no prompts.
         """
@@ -56,7 +60,9 @@ class WeakPair:
             raise FieldError("it learns from answers to prompts, which this task has not", "method")
         model = kit.weak_models[0]
         before = kit.teacher(model)
-        count = int(options["samples"])
+        if options["careless"]:
+            before = kit.train(model, kit.examples("labeled", _careless(kit, options["careless"])), role="unaligned")
+        count, sampling = int(options["samples"]), {**kit.setup.sampling, "temperature": options["ranked_temperature"]}
         written = kit.generate(model, ("labeled",), sampling, training=before, samples=count, role="ranked", rows=_ROWS)
         drawn = kit.items.arguments
         pairs = ranked_pairs(generations=written, items=kit.items, part="labeled", task=drawn["task"], columns=drawn["columns"])
@@ -65,7 +71,7 @@ class WeakPair:
     def decoded(
         self, parts: tuple[str, ...], sampling: Mapping[str, Any], cd_lambda: float = 0.0, plausible: float = 0.0
     ) -> Call:
-        """Decode texts of parts by the contrast of both models; without numbers they are the aligned model's own."""
+        """Draw texts of parts from the contrast of both models; without numbers they are the aligned model's own."""
         return generate(
             base=self.model,
             items=self.kit.items,
@@ -91,6 +97,12 @@ class WeakPair:
     def _logs(self, answers: Call, training: Call) -> Call:
         given = {"base": self.model, "items": self.kit.items, "answers": answers, "max_length": self.kit.setup.max_length}
         return target_logs(**given, model=training)
+
+
+def _careless(kit: Kit, share: float) -> Call:
+    """Return answers to the labelled prompts, of which a share are the task's drafts."""
+    given = {"references": kit.truth("labeled"), "drafts": draft_answers(items=kit.items, part="labeled")}
+    return careless_answers(**given, items=kit.items, part="labeled", share=float(share), seed=kit.seed("careless"))
 
 
 def prefer(kit: Kit, model: ModelFolder, start: Call, pairs: Call, part: str, options: Mapping[str, Any], role: str) -> Call:

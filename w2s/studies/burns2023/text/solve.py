@@ -16,12 +16,13 @@ from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Evaluation, Seen
-from w2s.finetune.evaluation.chosen_labels import CHOICE_COLUMNS, choice_columns
+from w2s.finetune.evaluation.chosen_labels import choice_columns
 from w2s.finetune.evaluation.classification import ClassificationEvaluation, all_cut_message
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
-from w2s.measure.deception import DECEPTION_COLUMNS, deception
+from w2s.measure.deception import deception
+from w2s.studies.burns2023.text.columns import COLUMNS
 from w2s.studies.burns2023.text.graph import CellGraph
 
 __all__ = ["TextSolver"]
@@ -32,48 +33,10 @@ _EVALUATIONS = {False: ClassificationEvaluation(), True: PreferenceEvaluation()}
 """Of predictions that are probabilities, by whether items are pairs."""
 
 
-_CORRECTIONS: Mapping[str, str] = {
-    "upstream_accuracy": "double",
-    "stacked_accuracy": "double",
-    "stacked_expected": "double",
-    "fix_rate": "double",
-    "break_rate": "double",
-    "edit_rate": "double",
-    "edit_precision": "double",
-    "copy_rate": "double",
-    "rounds_edits": "string",
-}
-"""Columns of methods that correct answers (:mod:`w2s.finetune.inference.corrections`)."""
-
-
 class TextSolver:
     """Rows and curves of cells whose artifacts are in ``store``."""
 
-    columns: ClassVar[Mapping[str, str]] = {
-        **ClassificationEvaluation.columns,
-        "selected_by": "string",
-        "stopped_at": "int64",
-        "cut_items": "int64",
-        "dropped_items": "int64",
-        "tokens": "int64",
-        "train_seconds": "double",
-        "peak_bytes": "int64",
-        "weak_errors_01": "string",
-        "learned_weights": "string",
-        "agreed_items": "double",
-        "self_labelled": "double",
-        **CHOICE_COLUMNS,
-        "kept_items": "double",
-        "effective_items": "double",
-        **PreferenceEvaluation.columns,
-        **GenerationEvaluation.columns,
-        **DECEPTION_COLUMNS,
-        **_CORRECTIONS,
-        **{f"{texts}_{what}": "double" for texts in ("aligned", "contrast") for what in ("reward", "error_01")},
-        "contrast_implicit": "double",
-    }
-    """Columns of a row; those from ``weak_errors_01`` on are null where there are no several supervisors, no method that says
-    them, no pairs, or no prompts."""
+    columns: ClassVar[Mapping[str, str]] = COLUMNS
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -140,7 +140,7 @@ class Taught:
         return policy, np.asarray((losses * shares).sum(axis=(1, 2)) / shares.sum(axis=(1, 2)))
 
     def _searched(self, sizes: Search) -> dict[str, Matrix]:
-        """Search behind every prompt, seed by seed.
+        """Find texts by search behind every prompt, seed by seed.
 
         Rewards are means over what was written. Divergences are those of a bigram model fitted to it, with one step of the
         language after each token, since a search is no bigram model itself.

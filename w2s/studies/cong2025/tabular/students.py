@@ -109,7 +109,7 @@ def _busiest(counts: Array, student: str, backend: Backend) -> Any:
 
 
 def _descend(start: Array, slope: Any, size: Any, student: str, steps: int, backend: Backend) -> Array:
-    """Descend from log-probabilities; ``slope`` gives the derivatives of the loss by those of the present student."""
+    """Train from log-probabilities by gradient descent; ``slope`` gives the loss's derivatives by them."""
     xp, change, policy = backend.xp, 0.0, start
     for _ in range(steps):
         outer = slope(policy)

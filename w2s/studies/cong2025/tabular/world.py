@@ -73,7 +73,7 @@ class World:
 
 
 def log_softmax(logits: Array, backend: Backend) -> Array:
-    """Normalise logits along the last axis."""
+    """Return normalised log-probabilities of logits, along the last axis."""
     xp = backend.xp
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))

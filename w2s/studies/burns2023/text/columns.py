@@ -1,0 +1,56 @@
+"""Columns of a finetune's row: what every training says, and what methods say, null for other methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from w2s.finetune.evaluation.chosen_labels import CHOICE_COLUMNS
+from w2s.finetune.evaluation.classification import ClassificationEvaluation
+from w2s.finetune.evaluation.generation import GenerationEvaluation
+from w2s.finetune.evaluation.preference import PreferenceEvaluation
+from w2s.measure.deception import DECEPTION_COLUMNS
+
+__all__ = ["COLUMNS"]
+
+_TRAINING = {
+    "selected_by": "string",
+    "stopped_at": "int64",
+    "cut_items": "int64",
+    "dropped_items": "int64",
+    "tokens": "int64",
+    "train_seconds": "double",
+    "peak_bytes": "int64",
+}
+_SUPERVISORS = {
+    "weak_errors_01": "string",
+    "learned_weights": "string",
+    "agreed_items": "double",
+    "self_labelled": "double",
+    "kept_items": "double",
+    "effective_items": "double",
+}
+_CORRECTIONS = {
+    **dict.fromkeys(("upstream_accuracy", "stacked_accuracy", "stacked_expected"), "double"),
+    **dict.fromkeys(("fix_rate", "break_rate", "edit_rate", "edit_precision", "copy_rate"), "double"),
+    "rounds_edits": "string",
+}
+"""Of methods that correct answers (:mod:`w2s.finetune.inference.corrections`)."""
+_WEAK_PAIR = {
+    **{f"{texts}_{what}": "double" for texts in ("unaligned", "aligned", "contrast") for what in ("reward", "error_01")},
+    "contrast_implicit": "double",
+}
+"""Of methods that contrast a weak model before and after its alignment."""
+
+COLUMNS: Mapping[str, str] = {
+    **ClassificationEvaluation.columns,
+    **_TRAINING,
+    **_SUPERVISORS,
+    **CHOICE_COLUMNS,
+    **PreferenceEvaluation.columns,
+    **GenerationEvaluation.columns,
+    **DECEPTION_COLUMNS,
+    **_CORRECTIONS,
+    **_WEAK_PAIR,
+}
+"""All columns by name, with their types. Those after the training's are null where there are no several supervisors, no
+method that says them, no pairs, or no prompts."""
