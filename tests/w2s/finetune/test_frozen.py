@@ -39,13 +39,21 @@ def test_it_learns_what_a_head_on_a_frozen_model_learns(place):
 
 
 def test_every_method_takes_features_and_all_seeds_share_them(place):
-    methods = ["naive", "confidence + stop(legal)", "ensemble(2) + temper(2)", "ensemble(2) + ensemble_learned", "self_labels"]
+    methods = [
+        "naive",
+        "confidence + stop(legal)",
+        "ensemble(2) + temper(2)",
+        "ensemble(2) + ensemble_learned",
+        "self_labels",
+        "evidential",
+        "robust(eps=0.2)",
+    ]
     given = {"tuning": "frozen", "n_validation": 40, "evaluate_every": 3, "control": "flip"}
     path = grid(place, "methods", axes={"method": methods}, seeds=2, **given)
     calls = list(used_calls(make_plan(load_grid(path))))
     assert sum(call.artifact.name == "w2s.features" for call in calls) == 2  # of the weak and of the strong model
     outcome, rows = run(place, "methods", axes={"method": methods}, seeds=2, **given)
-    assert (outcome.exit, set(rows["status"]), len(rows)) == (Exit.DONE, {"ok"}, 10)
+    assert (outcome.exit, set(rows["status"]), len(rows)) == (Exit.DONE, {"ok"}, 14)
     assert rows.groupby("seed")["ceiling_error"].nunique().eq(1).all()
     assert rows["cut_items"].ge(0).all()
 

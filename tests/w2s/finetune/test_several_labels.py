@@ -30,27 +30,38 @@ def test_the_evidential_loss_by_hand():
     """Logits (2, -1) are evidence (3, 1): log 4 - log 3, and no evidence for another class to take back."""
     logits, first = torch.tensor([[2.0, -1.0]]), torch.tensor([[1.0, 0.0]])
     for progress in (0.0, 1.0):
-        assert float(evidential(logits, first, progress, strength=1.0)) == pytest.approx(0.287682, abs=1e-6)
+        assert float(evidential(logits, first, progress, strength=1.0, evidence="relu")) == pytest.approx(0.287682, abs=1e-6)
     assert float(dirichlet_divergence(torch.tensor([3.0, 1.0]))) == pytest.approx(0.431946, abs=1e-6)
     assert float(dirichlet_divergence(torch.ones(4))) == pytest.approx(0.0, abs=1e-6)
-    other = evidential(logits, first.flip(1), 0.5, strength=1.0)  # log 4 - log 1, and half the divergence of (3, 1)
+    other = evidential(
+        logits, first.flip(1), 0.5, strength=1.0, evidence="relu"
+    )  # log 4 - log 1, and half the divergence of (3, 1)
     assert float(other) == pytest.approx(math.log(4) + 0.5 * 0.431946, abs=1e-5)
 
 
 def test_the_bayesian_mix_by_hand():
     """Halves: of two supervisors' mean, and of the own class, whose loss is 0.287682; at progress 0."""
     labels = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]])
-    objective = Bayesian(texts(1), [0], labels, gamma=0.5)
+    objective = Bayesian(texts(1), [0], labels, gamma=0.5, evidence="relu")
     logits = torch.tensor([[2.0, -1.0]], requires_grad=True)
     mean = 0.55 * math.log(4 / 3) + 0.45 * math.log(4)
     value = objective.loss(logits, np.array([0]), 0.0)
     assert float(value.detach()) == pytest.approx(0.5 * mean + 0.5 * 0.287682, abs=1e-6)
     value.backward()
     assert logits.grad[0, 1] == 0.0  # no evidence, no gradient
-    soft = Bayesian(texts(1), [0], labels, gamma=0.0)
+    soft = Bayesian(texts(1), [0], labels, gamma=0.0, evidence="relu")
     assert float(soft.loss(logits, np.array([0]), 1.0).detach()) == pytest.approx(mean + 0.45 * 0.431946, abs=1e-5)
     sure = Bayesian(texts(1), [0], labels, weights="entropy")
     assert sure.shares[0] > sure.shares[1]
+
+
+def test_evidence_of_logits_at_zero_has_a_gradient():
+    """A head starts at zeros, and with relu it would stay there."""
+    for evidence, least in (("softplus", 0.05), ("relu", 0.0)):
+        logits = torch.zeros(1, 2, requires_grad=True)
+        evidential(logits, torch.tensor([[1.0, 0.0]]), 0.0, strength=1.0, evidence=evidence).backward()
+        assert (float(-logits.grad[0, 0]) > 0) == (least > 0)
+        assert float(-logits.grad[0, 0]) >= least
 
 
 def dpo_of(labels, ratios, progress, **more):

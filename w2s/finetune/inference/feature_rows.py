@@ -40,6 +40,11 @@ class FeatureRows:
         """Ones: items have equal lengths."""
         return np.ones(len(self.values), dtype=np.int64)
 
+    @property
+    def scale(self) -> float:
+        """Root mean square of all features: the unit in which they may be moved."""
+        return float(np.sqrt(np.mean(np.square(self.values, dtype=np.float64))))
+
     def batch(self, rows: Sequence[int] | Index) -> tuple[Tensor, Tensor]:
         """Return features (B, d) and a mask of ones (B, 1) of some items."""
         import torch

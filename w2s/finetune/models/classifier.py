@@ -50,11 +50,11 @@ class FeatureClassifier(nn.Module):
 
     def __init__(self, head: nn.Linear) -> None:
         super().__init__()
-        self.head = head
+        self.entry, self.head = nn.Identity(), head
 
     def forward(self, features: Tensor, _mask: Tensor) -> Tensor:
         """Compute logits (B, K) float32 of features (B, d)."""
-        logits: Tensor = self.head(features)
+        logits: Tensor = self.head(self.entry(features))
         return logits
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s.finetune.objectives.base import objective
-from w2s.finetune.objectives.losses import dirichlet_divergence
+from w2s.finetune.objectives.losses import concentration, dirichlet_divergence
 from w2s.finetune.objectives.options import Number, OneOf
 from w2s.finetune.objectives.several import SeveralLabels
 from w2s.finetune.objectives.simplex import by_content
@@ -17,20 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["Bayesian"]
 
 
-@objective("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"))
+@objective("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"), evidence=OneOf("softplus", "relu"))
 class Bayesian(SeveralLabels):
     """(1 - gamma) sum_m lambda_m sum_c q_mc L_c + gamma L_own, L_c the evidential loss of class c, own = argmax of the logits.
 
-    L_c = log S - log a_c + progress KL(Dir(e_c + (1 - e_c) a) || Dir(1)), a = relu(logits) + 1, S = sum a. Weights lambda sum
-    to 1: uniform, or inverse to the mean entropies of the supervisors' labels. No gradient goes through the own class. Sums
-    over supervisors follow an order of their labels' content, so permuting them changes no bit.
+    L_c = log S - log a_c + progress KL(Dir(e_c + (1 - e_c) a) || Dir(1)), a = evidence(logits) + 1, S = sum a (see the
+    loss ``evidential``). Weights lambda sum to 1: uniform, or inverse to the mean entropies of the supervisors' labels. No
+    gradient goes through the own class. Sums over supervisors follow an order of their labels' content, so permuting them
+    changes no bit.
     """
 
-    def __init__(self, *given: Any, gamma: float = 0.5, weights: str = "uniform", **more: Any) -> None:
+    def __init__(
+        self, *given: Any, gamma: float = 0.5, weights: str = "uniform", evidence: str = "softplus", **more: Any
+    ) -> None:
         import torch
 
         super().__init__(*given, **more)
-        self.separable, self.gamma = False, gamma
+        self.separable, self.gamma, self.evidence = False, gamma, evidence
         count = self.targets.shape[1]
         found = torch.full((count,), 1.0 / count, dtype=torch.float64)
         order = by_content(self.targets)
@@ -52,17 +55,17 @@ class Bayesian(SeveralLabels):
         """Compute the loss, a scalar; the registered loss of the text is not used."""
         import torch
 
-        each = self.by_class(outputs, progress)
+        each = self.by_class(outputs, progress, self.evidence)
         given = (self.lambdas[:, None] * self.targets[self._index(places)]).sum(dim=1)
         own = torch.nn.functional.one_hot(outputs.detach().argmax(dim=1), outputs.shape[1]).to(outputs.dtype)
         return (((1.0 - self.gamma) * given + self.gamma * own) * each).sum(dim=1).mean()
 
     @staticmethod
-    def by_class(logits: Tensor, progress: float) -> Tensor:
+    def by_class(logits: Tensor, progress: float, evidence: str = "softplus") -> Tensor:
         """Compute the evidential loss of every class, (b, K)."""
         import torch
 
-        alpha = logits.relu() + 1.0
+        alpha = concentration(logits, evidence)
         fit = alpha.sum(dim=1, keepdim=True).log() - alpha.log()
         classes = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
         kept = classes + (1.0 - classes) * alpha[:, None]  # (b, K, K): class c's own evidence is taken out

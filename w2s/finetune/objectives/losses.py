@@ -30,6 +30,7 @@ __all__ = [
     "OneOf",
     "check_loss",
     "coefficient",
+    "concentration",
     "cross_entropy",
     "dirichlet_divergence",
     "find_loss",
@@ -258,20 +259,27 @@ def reverse_xent(logits: Tensor, targets: Tensor, progress: float, floor: float)
     return -(logits.softmax(dim=1) * targets.clamp_min(floor).log()).sum(dim=1).mean()
 
 
-@loss("evidential", separable=True, strength=Number(1.0))
-def evidential(logits: Tensor, targets: Tensor, progress: float, strength: float) -> Tensor:
+@loss("evidential", separable=True, strength=Number(1.0), evidence=OneOf("softplus", "relu"))
+def evidential(logits: Tensor, targets: Tensor, progress: float, strength: float, evidence: str = "softplus") -> Tensor:
     """Compute sum_c y_c (log S - log a_c) + strength progress KL(Dir(y + (1 - y) a) || Dir(1)).
 
-    Here a = relu(logits) + 1 and S = sum a. Logits are read as evidence: a are the parameters of a Dirichlet distribution, and
-    the second term takes back, as training goes on, the evidence for other classes than the labels'. A class with a negative
-    logit has no gradient. Predictions stay the softmax of the logits, which has the same most probable class as a wherever one
-    logit is positive.
+    Here a = evidence(logits) + 1 and S = sum a: a are the parameters of a Dirichlet distribution, and the second term takes
+    back, as training goes on, the evidence for other classes than the labels'. Predictions stay the softmax of the logits,
+    whose most probable class is that of a (with ``relu`` wherever one logit is positive).
 
-    Source: Cui et al., arXiv 2406.03199.
+    Source: Cui et al., arXiv 2406.03199, whose code has ``relu``. A class whose logit is zero or less has no gradient there, so
+    a head that starts at zeros never learns; ``softplus``, log(1 + e^z), has one everywhere.
     """
-    alpha = logits.relu() + 1.0
+    alpha = concentration(logits, evidence)
     fit = (targets * (alpha.sum(dim=1, keepdim=True).log() - alpha.log())).sum(dim=1)
     return (fit + strength * progress * dirichlet_divergence(targets + (1.0 - targets) * alpha)).mean()
+
+
+def concentration(logits: Tensor, evidence: str) -> Tensor:
+    """Compute parameters 1 + evidence of a Dirichlet distribution from logits (..., K): ``softplus`` or ``relu`` of them."""
+    import torch
+
+    return (torch.nn.functional.softplus(logits) if evidence == "softplus" else logits.relu()) + 1.0
 
 
 def dirichlet_divergence(alpha: Tensor) -> Tensor:

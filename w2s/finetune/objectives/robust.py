@@ -1,8 +1,8 @@
 """Robust training: a loss also where the inputs of the model are moved in a box, or with a penalty on slopes by them.
 
 What is moved is what the model's first module gives: token embeddings of a language model, or whatever a module offers as
-``entry``, such as the features before a linear head. A unit of the box is the root mean square of the entries of that module's
-weight, 1 where it has none, so that eps means the same for models of any scale.
+``entry``, such as the features before a linear head. A unit of the box is the root mean square of the embedding table, or of
+the features of all items, so that eps means the same for models of any scale; 1 for a module that has neither.
 
 Source: the losses of Heo et al. 2023 (arXiv 2303.06419) without a mask: for texts it is not known which tokens must not matter.
 """
@@ -84,7 +84,7 @@ class Robust(Classification):
 
         if self.strength == 0.0:
             return super().outputs(module, places)
-        with torch.enable_grad(), _hooked(module) as moved:
+        with torch.enable_grad(), _hooked(module, getattr(self.texts, "scale", 1.0)) as moved:
             logits = super().outputs(module, places)
             shift = moved.shift
             if shift is None:
@@ -111,8 +111,8 @@ class Robust(Classification):
 
 
 @contextlib.contextmanager
-def _hooked(module: nn.Module) -> Iterator[_Moved]:
-    """Move the outputs of a model's first module while the context lasts.
+def _hooked(module: nn.Module, scale: float) -> Iterator[_Moved]:
+    """Move the outputs of a model's first module while the context lasts, by units of ``scale`` where it has no weight.
 
     Attention is computed by plain products meanwhile: the fused kernels have no second derivative.
     """
@@ -122,7 +122,7 @@ def _hooked(module: nn.Module) -> Iterator[_Moved]:
     whole: Any = module
     entry = whole.entry if hasattr(whole, "entry") else whole.backbone.get_input_embeddings()
     weight = getattr(entry, "weight", None)
-    unit: Any = 1.0
+    unit: Any = scale
     if isinstance(weight, torch.Tensor):
         unit = weight.detach().float().square().mean().sqrt().to(weight.dtype)
     moved = _Moved(unit)
