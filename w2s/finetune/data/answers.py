@@ -41,8 +41,9 @@ def draft_answers(work: Work, *, items: Path, part: str) -> None:
     """
     table = read_table(items, "items")
     ids = part_ids(items, part)
-    texts = join(ids, table)["draft"].to_pylist() if "draft" in table.column_names else [None]
-    if None in texts:
+    given = join(ids, table)["draft"].to_pylist() if "draft" in table.column_names else [None]
+    texts = [text for text in given if text is not None]
+    if len(texts) < len(given):
         raise FieldError("the task's prompts come without drafts", "task")
     write_answers(work.folder, ids, texts)
 

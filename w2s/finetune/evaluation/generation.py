@@ -70,7 +70,9 @@ class GenerationEvaluation(Evaluation[list[str]]):
         terms: dict[str, Vector] = {f"{name}_error": 1.0 - values for name, values in scores.items()}
         terms |= {f"{name}_error_01": values.astype(np.float64) for name, values in failed.items()}
         terms |= {"weak_distance": other["weak"].astype(np.float64), "agreement": (~other["weak"]).astype(np.float64)}
-        terms["misfit"] = np.full(len(truth), np.nan) if seen.labels is None else 1.0 * _differ(answers["student"], seen.labels)
+        given = seen.labels
+        followed = np.full(len(truth), np.nan) if given is None else _differ(answers["student"], given).astype(np.float64)
+        terms["misfit"] = followed
         terms["same_wrong"] = (~other["weak"] & failed["weak"]).astype(np.float64)
         row: dict[str, Any] = {name: float(values.mean()) for name, values in terms.items() if name != "same_wrong"}
         row |= {f"{name}_reward": float(values.mean()) for name, values in scores.items()}

@@ -104,7 +104,7 @@ def _seeds(rows: DataFrame) -> str:
     return f"{seeds_text(rows)}, {'bars: at least 95 % over seeds and test items' if several else 'no intervals'}"
 
 
-FIGURES = (
+FIGURES: tuple[Figure, ...] = (
     Figure("accuracy", "Accuracy of weak models, students and ceilings", _draw_accuracy),
     Figure("agreement", "Agreement of students with their weak models", _draw_agreement),
 )
