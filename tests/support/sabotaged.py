@@ -180,6 +180,7 @@ _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.edits": Doctor({"student_error": 1.0}),
+    "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
     "burns2023.probes": Doctor(_BINARY),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),

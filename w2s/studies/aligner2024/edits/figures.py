@@ -23,7 +23,7 @@ _LINES = 6
 
 def _draw_rounds(table: DataFrame) -> Canvas | None:
     """Draw the error against the number of rounds, a line per share of broken answers; rings: the closed form."""
-    rows, held = fullest(table, ("rounds", "breaks"))
+    rows, _ = fullest(table[table["fix"] > 0], ("rounds", "breaks"))
     if rows["rounds"].nunique() < 3:
         return None
     figure = figures.canvas(6.8, 4.0)
@@ -48,8 +48,9 @@ def _draw_rounds(table: DataFrame) -> Canvas | None:
     ax.set_xticks(np.unique(rows["rounds"]))
     ax.set(xlabel="rounds of corrections", ylabel="share of wrong answers", ylim=(0, None))
     figures.beside(ax)
-    note = "rings: closed form; dotted: where it leads; bands: 95 % over seeds"
-    heading_over_seeds(figure, "errors over rounds of corrections", rows, "{seeds}", note, held)
+    first = rows.iloc[0]
+    held = f"accuracy {first['accuracy']:g}, f = {first['fix']:g}; rings: closed form; dotted: where it leads"
+    heading_over_seeds(figure, "errors over rounds of corrections", rows, "{seeds}", held)
     return figure
 
 
