@@ -209,7 +209,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis="the sentence is about a direction",
         expected="fails_at_this_scale",
         reason="the corrector has seen the errors of the first model alone: of the second one's answers it fixes 2 % and breaks"
-        " a quarter, signs among them that no first answer had",
+        " a fifth, signs among them that no first answer had",
         overlooks=_NO_TEACHER | NO_CEILING,
     ),
 )

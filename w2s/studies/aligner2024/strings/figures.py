@@ -54,6 +54,7 @@ def _draw_accuracies(table: DataFrame) -> Canvas | None:
     shown = _on_common_seeds([variant for variant in known if variant.place == place])
     if not len(shown[0].rows):
         return None
+    shown = sorted(shown, key=_named)
     figure = figures.canvas(8.4, 1.6 + 0.5 * len(shown))
     ax = figures.panels(figure, 1, 1)[0, 0]
     heights = np.arange(len(shown))[::-1]
