@@ -188,7 +188,7 @@ class Kit:
         return predict_pairs(**given) if self.setup.pairs else predict(**given, **self._frozen(model))
 
     def answers(self, model: ModelFolder, training: Call | None, parts: tuple[str, ...], items: Call | None = None) -> Call:
-        """Answer prompts of some parts as the cell says, by a model, or by one trained from it: ``generations.arrow``.
+        """Let a model, or one trained from it, answer prompts of some parts as the cell says: ``generations.arrow``.
 
         ``items`` stand in place of the cell's own. Raises :class:`FieldError` for a task without prompts.
         """

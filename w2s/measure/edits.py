@@ -31,7 +31,7 @@ class Edits(NamedTuple):
 
 
 def edits(right: Hits, then: Hits, changed: Hits) -> Edits:
-    """Account for corrections of answers: ``right`` before, ``then`` right, and whether they ``changed``, (n,) each. O(n).
+    """Count what corrections of answers do: ``right`` before, ``then`` right, and whether they ``changed``, (n,) each. O(n).
 
     Source: the identity acc' = acc (1 - b) + (1 - acc) f of the corrections of Ji et al. 2024, arXiv 2402.02416 (derived).
     """

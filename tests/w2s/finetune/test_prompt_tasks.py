@@ -238,6 +238,7 @@ def test_what_does_not_fit_answers_is_refused(tmp_path, changed, message):
         launch(grid(tmp_path, "wrong", **changed), out=tmp_path / "run")
 
 
+@pytest.mark.slow  # test_aligner.py kills a launch of the same objective in every run
 @pytest.mark.fault
 def test_a_killed_launch_ends_with_the_same_rows(tmp_path):
     path = grid(tmp_path, "killed")

@@ -47,6 +47,11 @@ def sorted_plainly(prompt, answer):
     return answer == "".join(sorted(digit for digit in prompt[2:-1] if digit != prompt[0]))
 
 
+def struck_plainly(prompt, answer):
+    digits = sorted(prompt[:-1])
+    return len(answer) == len(digits) and all(a == ("x" if d == "7" else d) for a, d in zip(answer, digits, strict=True))
+
+
 def balanced_plainly(prompt, answer):
     text, before = prompt[:-1] + answer, ""
     while text != before:
@@ -70,6 +75,7 @@ def spelled_plainly(prompt, answer):
 
 PLAIN = {
     "sorted_digits": sorted_plainly,
+    "struck_digits": struck_plainly,
     "brackets": balanced_plainly,
     "running_sums": summed_plainly,
     "syllables": spelled_plainly,
@@ -81,6 +87,9 @@ def test_hand_values():
     assert (digits.answer("7:37192>"), digits.draft("7:37192>")) == ("1239", "12379")
     assert digits.score("7:37192>", "12379") == pytest.approx(0.5 * 8 / 9 + 0.5)
     assert digits.score("7:37192>", "") == digits.score("7:37192>", "777") == 0.0
+    struck = TASKS["struck_digits"]
+    assert (struck.answer("37192>"), struck.draft("37192>")) == ("123x9", "12379")
+    assert (struck.score("37192>", "12379"), struck.score("37192>", "123x92")) == (pytest.approx(4 / 5), pytest.approx(5 / 6))
     assert (brackets.answer("([{}(>"), brackets.draft("{(>")) == (")])", ")")
     assert brackets.score("([{}(>", ")]") == pytest.approx(2 / 3)
     assert brackets.score("([>", "{}])") == 1.0  # what is opened and closed again does no harm

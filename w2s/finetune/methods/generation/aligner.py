@@ -41,7 +41,7 @@ _ASKED = ("transfer", "test")
     beta=Number(0.1, above=True),
 )
 def aligner(kit: Kit, options: Mapping[str, Any]) -> Student:
-    """Finetune the upstream model on what ``writer`` makes of its answers, ``rounds`` times; 0 rounds leave it as it is.
+    """Train the upstream model on what ``writer`` makes of its answers, ``rounds`` times; 0 rounds leave it as it is.
 
     ``writer`` is the corrector, or for comparison the ``weak`` model, which answers by itself, or the model ``self``. The
     upstream is the student's model after a training on ``drafts`` of the transfer prompts or on the ``labeled`` references, or
@@ -116,7 +116,7 @@ def _written(kit: Kit, answers: Call, corrector: _Corrector | None, writer: str)
 
 
 def _learned(kit: Kit, policy: Call | None, before: Call, after: Call, number: int, options: Mapping[str, Any]) -> Call:
-    """Finetune the strong model for one round."""
+    """Train the strong model for one round."""
     given: dict[str, Any] = {
         "start": policy,
         "role": f"aligner round {number}",

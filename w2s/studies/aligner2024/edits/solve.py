@@ -56,7 +56,7 @@ def composed(pi: Array, mu: Array) -> Array:
 
 
 def corrected(upstream: Upstream, corrector: Mapping[str, Any], backend: Backend) -> dict[str, float]:
-    """Correct in rounds; compute the errors of drawn answers, the accounting of the last round and the bound's slack.
+    """Run rounds of corrections; compute errors of drawn answers, the accounting of the last round and the bound's slack.
 
     ``bound_slack`` is the least of -log mu - log pi + log pi' over prompts, answers and corrections that can be, in nats;
     ``bound_excess`` its mean over drawn ones: how much larger the trained bound is than the loss it bounds. Both are those of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,12 @@ def _accuracies(variant: Variant) -> Any:
     return np.stack([rows["upstream_accuracy"], rows["stacked_accuracy"], 1.0 - rows["student_error_01"]])
 
 
+def _on_common_seeds(shown: list[Variant]) -> list[Variant]:
+    """Keep the seeds that all variants have."""
+    common = set.intersection(*(set(variant.rows["seed"]) for variant in shown))
+    return [replace(variant, rows=variant.rows[variant.rows["seed"].isin(common)]) for variant in shown]
+
+
 def _draw_accuracies(table: DataFrame) -> Canvas | None:
     """Draw three accuracies for each variant of the method in the setting with most of them; dashed: ceiling and weak model."""
     known = [variant for variant in variants(table) if variant.options["rounds"] > 0]
@@ -44,7 +51,10 @@ def _draw_accuracies(table: DataFrame) -> Canvas | None:
         return None
     places = [variant.place for variant in known]
     place = max(dict.fromkeys(places), key=places.count)
-    shown = [variant for variant in known if variant.place == place]
+    shown = _on_common_seeds([variant for variant in known if variant.place == place])
+    if not len(shown[0].rows):
+        return None
+    shown = sorted(shown, key=_named)
     figure = figures.canvas(8.4, 1.6 + 0.5 * len(shown))
     ax = figures.panels(figure, 1, 1)[0, 0]
     heights = np.arange(len(shown))[::-1]
