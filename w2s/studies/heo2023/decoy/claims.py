@@ -210,7 +210,7 @@ CLAIMS: tuple[Claim, ...] = (
         overlooks=_TEACHER | NO_CEILING,
         expected="fails_at_this_scale",
         reason="together they are a few points better than the attack alone; the paper's networks are eight times as wide "
-        "and see fifty times as many images",
+        "and see fifteen times as many images or more",
     ),
     Claim(
         "bounds_need_one_mask",
