@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -265,3 +267,9 @@ def test_wrong_data_is_refused(changes: dict[str, Any], says: str) -> None:
 def test_wrong_strengths_are_refused(how: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         case().run(**how)
+
+
+def test_the_example_of_the_page() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "studies" / "heo2023.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "bounds.py", "exec"), {})

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,3 +51,9 @@ def test_cells_sum_to_all_items_and_shares_are_shares(seed: int, n: int, classes
 def test_a_threshold_below_one_half_is_refused() -> None:
     with pytest.raises(ValueError, match="known must lie"):
         deception(np.zeros(1, dtype=np.int64), *[sure([0.5])] * 4, known=0.4)
+
+
+def test_the_example_of_the_page() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "methods.md").read_text()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "deceived.py" in block]
+    exec(compile(code, "deceived.py", "exec"), {})

@@ -209,8 +209,8 @@ CLAIMS: tuple[Claim, ...] = (
         basis="ours: two fifths of the paper's gap, 97 against 72 % right. It was the sign before we looked, which stays open",
         overlooks=_TEACHER | NO_CEILING,
         expected="fails_at_this_scale",
-        reason="together they are a little better than an attack alone at best; the paper's networks are eight times as wide "
-        "and see fifty times as many images",
+        reason="together they are a few points better than the attack alone; the paper's networks are eight times as wide "
+        "and see fifteen times as many images or more",
     ),
     Claim(
         "bounds_need_one_mask",
