@@ -13,11 +13,12 @@ import w2s
 from sweeper import launch
 from sweeper.errors import GridError
 from w2s.artifacts import Store
+from w2s.finetune.data.answers import checked
 from w2s.finetune.data.formatters import find_formatter
 from w2s.finetune.data.items import items, truth
 from w2s.finetune.data.tasks import TaskData
 from w2s.finetune.evaluation.base import Seen
-from w2s.finetune.evaluation.generation import GenerationEvaluation, checked
+from w2s.finetune.evaluation.generation import GenerationEvaluation
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")

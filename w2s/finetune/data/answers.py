@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import join, read_table, write_table
 
-__all__ = ["answers_of", "as_answers", "draft_answers", "reference_answers", "write_answers"]
+__all__ = [
+    "Score",
+    "answers_of",
+    "as_answers",
+    "checked",
+    "draft_answers",
+    "reference_answers",
+    "write_answers",
+    "written",
+]
+
+Score = Callable[[str, str], float]
+"""The check of a task: prompt and answer to a number in [0, 1]."""
 
 
 def write_answers(folder: Path, ids: Iterable[str], texts: Iterable[str]) -> None:
@@ -55,3 +70,20 @@ def as_answers(work: Work, *, generations: Path, items: Path, parts: tuple[str, 
     first = table.filter(pa.array([sample == 0 for sample in table["sample"].to_pylist()]))
     ids = [name for part in parts for name in part_ids(items, part)]
     write_answers(work.folder, ids, join(ids, first)["text"].to_pylist())
+
+
+def written(generations: Path, ids: Sequence[str]) -> list[str]:
+    """Read the first answer that a model generated to each of some prompts, in their order, from ``generations.arrow``."""
+    table = read_table(generations, "generations")
+    return list(join(list(ids), table.filter(pc.equal(table["sample"], 0)))["text"].to_pylist())
+
+
+def checked(score: Score, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Score answers to prompts, (n,) in [0, 1]; 1 where the check is passed.
+
+    Raises ValueError for a score that is no such number.
+    """
+    found = np.array([score(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)], dtype=np.float64)
+    if not ((found >= 0.0) & (found <= 1.0)).all():
+        raise ValueError("the task's score gives a number outside [0, 1]")
+    return found

@@ -10,10 +10,10 @@ import numpy as np
 
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
+from w2s.finetune.data.answers import checked, written
 from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import join, read_table
 from w2s.finetune.data.tasks import TaskData, formatter_of
-from w2s.finetune.evaluation.generation import checked, written
 
 __all__ = ["answer_scores"]
 

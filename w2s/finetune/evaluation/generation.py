@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
-from w2s.finetune.data.tables import join, read_table
+from w2s.finetune.data.answers import Score, checked, written
 from w2s.finetune.evaluation.base import Evaluation, Seen
 from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
 from w2s.measure.item_intervals import item_intervals
 
-__all__ = ["GenerationEvaluation", "checked", "written"]
+__all__ = ["GenerationEvaluation"]
 
 Vector = npt.NDArray[np.float64]
-Score = Callable[[str, str], float]
 
 _MODELS = ("weak", "student", "strong", "ceiling")
-
-
-def written(generations: Path, ids: Sequence[str]) -> list[str]:
-    """Read the first answer that a model generated to each of some prompts, in their order, from ``generations.arrow``."""
-    table = read_table(generations, "generations")
-    return list(join(list(ids), table.filter(pc.equal(table["sample"], 0)))["text"].to_pylist())
-
-
-def checked(score: Score, prompts: Sequence[str], answers: Sequence[str]) -> Vector:
-    """Score answers to prompts, (n,) in [0, 1]; 1 where the check is passed.
-
-    Raises ValueError for a score that is no such number.
-    """
-    found = np.array([score(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)], dtype=np.float64)
-    if not ((found >= 0.0) & (found <= 1.0)).all():
-        raise ValueError("the task's score gives a number outside [0, 1]")
-    return found
 
 
 class GenerationEvaluation(Evaluation[list[str]]):
