@@ -244,7 +244,8 @@ class Kit:
     def features(self, model: ModelFolder, layer: int | None = None, pooling: str = "auto") -> tuple[Call, int]:
         """Return pooled hidden states of the frozen ``model`` for all items, and the layer (``layer``, or the last one)."""
         if self.setup.pairs or self.setup.prompts:
-            raise FieldError("it needs features of items, which tasks of pairs of replies and of prompts have not", "method")
+            kind = "pairs of replies" if self.setup.pairs else "prompts"
+            raise FieldError(f"it needs features of items, which a task of {kind} has not", "method")
         chosen = layer_count(model) if layer is None else layer
         items, length = self.setup.encoded or self.items, self.setup.max_length
         return features(base=model, items=items, layers=(chosen,), pooling=pooling, max_length=length), chosen

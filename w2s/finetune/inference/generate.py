@@ -2,10 +2,11 @@
 
 A prompt's continuation does not depend on the others, token for token. Two things see to that. Its random numbers come from its
 item id, the sample's number and the seed. And the shapes of its products do not depend on the others: a batch always has eight
-rows (empty ones repeat the first), and prompts are padded on the left to a multiple of sixteen tokens, so to a length that
-follows from their own. In products of one shape a row's bits do not depend on its place or on the other rows. In products of
-different shapes they do, in the last place, and a draw can amplify that to another text. This is measured, not proved: a test
-compares the bits. Other machines and libraries may draw another text where a number lies within rounding of a boundary.
+rows, or as many as the call says (empty ones repeat the first), and prompts are padded on the left to a multiple of sixteen
+tokens, so to a length that follows from their own. In products of one shape a row's bits do not depend on its place or on the
+other rows. In products of different shapes they do, in the last place, and a draw can amplify that to another text. This is
+measured, not proved: a test compares the bits. Other machines and libraries may draw another text where a number lies within
+rounding of a boundary.
 """
 
 from __future__ import annotations
