@@ -69,7 +69,7 @@ def drawn(cell: Mapping[str, Any]) -> dict[str, Any]:
         "sizes": _sizes(cell),
         "balance": cell["balance"],
         "seed": cell["seed"],
-        **({"shift": cell["shift"]} if cell.get("shift", "none") != "none" else {}),
+        **({} if cell.get("shift") is None else {"shift": cell["shift"]}),
     }
 
 
@@ -103,7 +103,7 @@ def check_draws(block: Block) -> None:
     first, *others = block.values("seed")
     for level in levels:
         _try_draw(level, first)
-        pool, shifted = _pool(*_source(level)), level.get("shift", "none") != "none"
+        pool, shifted = _pool(*_source(level)), level.get("shift") is not None
         if others and (shifted or not pool.suffices(level)):
             for seed in others[: _LOOKED_AT // (pool.items * len(levels))]:
                 _try_draw(level, seed)

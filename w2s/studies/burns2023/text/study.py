@@ -88,8 +88,8 @@ class TextCell(TaskCell):
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
     answer_length: int | None = field(None, description="longest answer to a prompt; null: 16", unit="tokens", since=2, ge=1)
     temperature: float | None = field(None, description="of answers to prompts; null: most probable tokens", since=2, gt=0)
-    shift: Literal["none", "length", "topic"] = field(
-        "none", description="what sets the student's and the test items apart from the labelled ones", since=2
+    shift: Literal["length", "topic"] | None = field(
+        None, description="what sets the student's and the test items apart from the labelled ones", since=2
     )
 
 
