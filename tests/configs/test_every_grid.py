@@ -11,9 +11,25 @@ from sweeper import load_grid, make_plan
 from sweeper.cli.show.plan import print_plan
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-WITH_MODELS = {"burns2023/finetunes.yaml", "burns2023/nlp.yaml", "burns2023/probes.yaml", "xue2025/text.yaml"}
+WITH_MODELS = {
+    "burns2023/finetunes.yaml",
+    "burns2023/nlp.yaml",
+    "burns2023/probes.yaml",
+    "methods/compare.yaml",
+    "methods/preference.yaml",
+    "xue2025/text.yaml",
+}
 """Grids of language models that no extra of the package installs."""
-WITH_DATA = ("burns2023", "molecules", "features_text", "mnist", "selective2025/text", "transfer.yaml")
+WITH_DATA = (
+    "burns2023",
+    "molecules",
+    "features_text",
+    "mnist",
+    "selective2025/text",
+    "transfer.yaml",
+    "raven2025/text",
+    "small/compare",
+)
 """Words in the names of grids whose data sets are found through W2S_DATA."""
 
 

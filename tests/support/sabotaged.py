@@ -195,6 +195,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
+    "methods.compare": Doctor(_BINARY),
     "moniri2025.multi_index": Doctor({"student_error": 1.0}, _own_features),
     "moniri2025.ridge": Doctor({"student_error": "signal"}),
     "moniri2025.weighted": Doctor({"student_error": "signal"}),

@@ -60,12 +60,18 @@ def _fewer(first: Means, second: Means) -> float:
     return second["student"] - first["student"]
 
 
+def _classified(table: DataFrame) -> DataFrame:
+    """Keep the rows of classification: preferences and answers to prompts have columns of their own."""
+    others = [name for name in ("student_pair_accuracy", "student_reward") if name in table]
+    return table[table[others].isna().all(axis=1)] if others else table
+
+
 def _test(choice: Choice, statistic: Callable[..., float], name: str) -> Callable[[DataFrame, Thresholds], Verdict]:
     """Make a test of the median over a task's comparisons, above the threshold ``error``, in the worst task."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         return worst_task(
-            table,
+            _classified(table),
             settings_of,
             choice,
             lambda _, means: statistic(*map(named, means)),
