@@ -24,7 +24,6 @@ _METRICS = {
     "weak": "weak_error_01",
     "student": "student_error_01",
     "ceiling": "ceiling_error_01",
-    "strong": "strong_error_01",
     "flip": "student_flip_error_01",
     "right": "agreement_right",
     "wrong": "agreement_wrong",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above
 from w2s.claims.comparisons import worst_task
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, named, partner, settings_of
 
@@ -28,16 +28,11 @@ def _students(settings: list[Setting]) -> list[Comparison]:
     return [(setting,) for setting in settings if setting.is_naive and setting.is_weak_to_strong]
 
 
-def _with(method: Method) -> Choice:
-    """Make a choice of the settings with a method."""
-    return lambda settings: [(setting,) for setting in settings if setting.method == method and setting.is_weak_to_strong]
-
-
 def _beside(method: Method, other: Method) -> Choice:
     """Make a choice of the settings with a method, each with its partner that has another one."""
 
     def choice(settings: list[Setting]) -> list[Comparison]:
-        found = [(setting, partner(setting, settings, other)) for (setting,) in _with(method)(settings)]
+        found = [(s, partner(s, settings, other)) for s in settings if s.method == method and s.is_weak_to_strong]
         return [(one, two) for one, two in found if two is not None]
 
     return choice
@@ -49,10 +44,6 @@ def _gap(means: Means) -> float:
 
 def _gain(means: Means) -> float:
     return means["weak"] - means["student"]
-
-
-def _over_own(means: Means) -> float:
-    return means["strong"] - means["student"]
 
 
 def _fewer(first: Means, second: Means) -> float:
@@ -88,21 +79,12 @@ _ROOM = dict.fromkeys(("teacher_up", "teacher_down"), "a tenth of the teacher's 
 _PAIRED = dict.fromkeys(("teacher_up", "teacher_down"), "both students have this teacher, and their difference keeps its sign")
 _ONE_SIDED = {
     "student_is_ceiling": "one-sided: a student as good as the ceiling is better than its teacher too",
-    **_ROOM,
+    "teacher_up": "a worse teacher is left further behind",
 }
-_FAILS = {
-    "student_is_teacher": "students that are all their teacher do not differ either",
-    "student_is_ceiling": "students that are all the ceiling do not differ either",
-    "student_constant": "students that all say one thing do not differ either",
-    "student_shuffled": "students of all methods are mixed, and the methods do not differ",
-    "flipped": "students that are all their teacher do not differ either",
-}
-"""Why a claim that a method is better, which is expected to fail, fails in these tables too."""
 
 
-def _better(name: str, method: str, says: str, where: str, *, than: str = "naive", fails: str = "") -> Claim:
-    """Make the claim that one method makes fewer errors than another on every task; ``fails`` says why it is expected to."""
-    overlooks = ANY_ORDER | _PAIRED | NO_CEILING | AVERAGED
+def _better(name: str, method: str, says: str, where: str, *, than: str = "naive") -> Claim:
+    """Make the claim that one method makes fewer errors than another on every task."""
     return Claim(
         name,
         says,
@@ -111,9 +93,7 @@ def _better(name: str, method: str, says: str, where: str, *, than: str = "naive
         needs={"student_error_01": 2, "method": 2},
         thresholds=dict(_DECIDES),
         basis=_SIGN,
-        overlooks=overlooks | _FAILS if fails else overlooks,
-        expected="fails_at_this_scale" if fails else "holds",
-        reason=fails,
+        overlooks=ANY_ORDER | _PAIRED | NO_CEILING | TEACHER_AVERAGED,
     )
 
 
@@ -136,13 +116,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"student_error_01": 2},
         thresholds=dict(_DECIDES),
         basis=_SIGN,
-        overlooks=_ONE_SIDED | ANY_ORDER | NO_CEILING | AVERAGED,
-    ),
-    _better(
-        "confidence_better",
-        "confidence",
-        "The confidence loss is better than naive finetuning.",
-        "Burns et al. 2023, Fig. 5",
+        overlooks=_ONE_SIDED | ANY_ORDER | NO_CEILING,
     ),
     _better(
         "selective_better",
@@ -157,63 +131,12 @@ CLAIMS: tuple[Claim, ...] = (
         "Lang et al. 2025, abstract",
         than="confidence",
     ),
-    Claim(
-        "selective_beats_own",
-        "Selective labels teach the student more than its own labelled items do: it is better than the strong baseline.",
-        "a control of ours: both see the same true labels",
-        _test(_with(parse_method("selective")), _over_own, "strong baseline's error - error of selective"),
-        needs={"student_error_01": 2, "strong_error_01": 2, "method": 2},
-        thresholds=dict(_DECIDES),
-        basis=_SIGN,
-        overlooks=ANY_ORDER | AVERAGED,
-    ),
     _better(
-        "consistent_better",
-        "consistent",
-        "Weak labels that agree with the strong model's own answers are better than all of them.",
-        "Yang et al. 2024, stage I (arXiv 2407.13647)",
-    ),
-    _better(
-        "critic_better",
-        "critic",
-        "The weak labels that a critic believes are better than all of them.",
-        "critic filtering, a usual baseline",
-    ),
-    _better(
-        "overlap_better",
-        "overlap",
-        "Items that seem to hold an easy and a hard pattern teach more than all items.",
-        "Shin et al. 2024",
-    ),
-    _better(
-        "confident_only_better",
-        "confident_only",
-        "Weak labels of which the weak model is sure teach more than all of them.",
-        "confidence filtering, a usual baseline",
-    ),
-    _better(
-        "adaptive_better",
-        "adaptive",
-        "Trust in the weak label item by item is better than naive finetuning.",
-        "Guo et al. 2024 (arXiv 2402.03749)",
-    ),
-    _better(
-        "reverse_better",
-        "reverse_xent",
-        "Reverse cross-entropy is less sensitive to uncertain teachers than cross-entropy.",
-        "Xu et al. 2025 (arXiv 2505.24313)",
-    ),
-    _better(
-        "co_supervised_better",
-        "co_supervised",
-        "Supervisors that each label their own classes, with a consensus filter, are better than their mean.",
-        "Liu and Alahi 2024 (arXiv 2402.15505)",
-    ),
-    _better(
-        "learned_weights_better",
-        "ensemble_learned",
-        "Learned weights of supervisors are better than their mean.",
-        "Jeon et al. 2025, abstract",
+        "own_answers_matter",
+        "selective",
+        "Of both parts of the method, own answers are worth more than smooth labels alone.",
+        "the ablation of Lang et al. 2025, whose numbers could not be read",
+        than="selective(knows=off)",
     ),
 )
-"""Claims of :class:`w2s.studies.methods.compare.study.Compare`."""
+"""Claims of :class:`w2s.studies.methods.compare.study.Compare`: what twenty seeds decide. The table says the rest."""
