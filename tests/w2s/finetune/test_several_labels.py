@@ -42,13 +42,15 @@ def test_the_evidential_loss_by_hand():
 def test_the_bayesian_mix_by_hand():
     """Halves: of two supervisors' mean, and of the own class, whose loss is 0.287682; at progress 0."""
     labels = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]])
-    objective = Bayesian(texts(1), [0], labels, gamma=0.5, evidence="relu")
+    objective = Bayesian(texts(1), [0], labels, gamma=0.5, warmup=0.0, evidence="relu")
     logits = torch.tensor([[2.0, -1.0]], requires_grad=True)
     mean = 0.55 * math.log(4 / 3) + 0.45 * math.log(4)
     value = objective.loss(logits, np.array([0]), 0.0)
     assert float(value.detach()) == pytest.approx(0.5 * mean + 0.5 * 0.287682, abs=1e-6)
     value.backward()
     assert logits.grad[0, 1] == 0.0  # no evidence, no gradient
+    later = Bayesian(texts(1), [0], labels, gamma=0.5, evidence="relu")  # its own class has no weight at the start
+    assert float(later.loss(logits, np.array([0]), 0.0).detach()) == pytest.approx(mean, abs=1e-6)
     soft = Bayesian(texts(1), [0], labels, gamma=0.0, evidence="relu")
     assert float(soft.loss(logits, np.array([0]), 1.0).detach()) == pytest.approx(mean + 0.45 * 0.431946, abs=1e-5)
     sure = Bayesian(texts(1), [0], labels, weights="entropy")

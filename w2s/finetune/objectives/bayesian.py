@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s.finetune.objectives.base import objective
-from w2s.finetune.objectives.losses import concentration, dirichlet_divergence
+from w2s.finetune.objectives.losses import coefficient, concentration, dirichlet_divergence
 from w2s.finetune.objectives.options import Number, OneOf
 from w2s.finetune.objectives.several import SeveralLabels
 from w2s.finetune.objectives.simplex import by_content
@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["Bayesian"]
 
 
-@objective("bayesian", gamma=Number(0.5, high=1), weights=OneOf("uniform", "entropy"), evidence=OneOf("softplus", "relu"))
+@objective(
+    "bayesian",
+    gamma=Number(0.5, high=1),
+    warmup=Number(0.2, high=1),
+    weights=OneOf("uniform", "entropy"),
+    evidence=OneOf("softplus", "relu"),
+)
 class Bayesian(SeveralLabels):
-    """(1 - gamma) sum_m lambda_m sum_c q_mc L_c + gamma L_own, L_c the evidential loss of class c, own = argmax of the logits.
+    """(1 - g) sum_m lambda_m sum_c q_mc L_c + g L_own, L_c the evidential loss of class c, own = argmax of the logits.
+
+    g rises from 0 to ``gamma`` over the first share ``warmup`` of the training. Without that (``warmup`` 0, as in the source's
+    code) a head of zeros, which gives every item the first class, may stay there.
 
     L_c = log S - log a_c + progress KL(Dir(e_c + (1 - e_c) a) || Dir(1)), a = evidence(logits) + 1, S = sum a (see the
     loss ``evidential``). Weights lambda sum to 1: uniform, or inverse to the mean entropies of the supervisors' labels. No
@@ -28,12 +37,18 @@ class Bayesian(SeveralLabels):
     """
 
     def __init__(
-        self, *given: Any, gamma: float = 0.5, weights: str = "uniform", evidence: str = "softplus", **more: Any
+        self,
+        *given: Any,
+        gamma: float = 0.5,
+        warmup: float = 0.2,
+        weights: str = "uniform",
+        evidence: str = "softplus",
+        **more: Any,
     ) -> None:
         import torch
 
         super().__init__(*given, **more)
-        self.separable, self.gamma, self.evidence = False, gamma, evidence
+        self.separable, self.gamma, self.warmup, self.evidence = False, gamma, warmup, evidence
         count = self.targets.shape[1]
         found = torch.full((count,), 1.0 / count, dtype=torch.float64)
         order = by_content(self.targets)
@@ -58,7 +73,8 @@ class Bayesian(SeveralLabels):
         each = self.by_class(outputs, progress, self.evidence)
         given = (self.lambdas[:, None] * self.targets[self._index(places)]).sum(dim=1)
         own = torch.nn.functional.one_hot(outputs.detach().argmax(dim=1), outputs.shape[1]).to(outputs.dtype)
-        return (((1.0 - self.gamma) * given + self.gamma * own) * each).sum(dim=1).mean()
+        share = coefficient("paper", progress, self.gamma, self.warmup)
+        return (((1.0 - share) * given + share * own) * each).sum(dim=1).mean()
 
     @staticmethod
     def by_class(logits: Tensor, progress: float, evidence: str = "softplus") -> Tensor:

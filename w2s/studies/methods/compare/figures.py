@@ -53,7 +53,7 @@ def _draw_differences(table: DataFrame) -> Canvas | None:
         ax.set_xlabel("error - error of naive, points", fontsize=9)
     axes[0].set_yticks(range(len(methods)), [_short(name) for name in methods], fontsize=8)
     note = f"{seeds_text(rows)}, lines of 95 %, paired by seed; colour: significant after Holm's correction over the figure"
-    figures.heading(figure, "Methods against naive", "; ".join(text for text in (note, held) if text))
+    figures.heading(figure, "Methods against naive", "\n".join(text for text in (note, held) if text))
     return figure
 
 
