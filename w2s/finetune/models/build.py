@@ -121,7 +121,8 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
     backbone = pretrained(transformers.AutoModel, base)
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
-    return LinearClassifier(_tuned(backbone, shape), _head(output_width(backbone), shape), pooling)
+    head = _head(output_width(backbone), shape)  # drawn before LoRA's weights
+    return LinearClassifier(_tuned(backbone, shape), head, pooling)
 
 
 def _head(width: int, shape: Shape) -> nn.Linear:
