@@ -96,7 +96,10 @@ def test_perturbed_representations_decide_what_needs_no_pretraining(tmp_path: Pa
 
 
 @pytest.mark.grid
-@pytest.mark.parametrize("study", ["charikar2024.synthetic", "charikar2024.molecules"])
+@pytest.mark.parametrize(
+    "study",
+    [pytest.param("charikar2024.synthetic", marks=pytest.mark.slow), "charikar2024.molecules"],  # the first: 30 seconds
+)
 def test_claims_notice_what_they_declare(study: str) -> None:
     """On rows of small/synthetic.yaml and small/molecules.yaml that were recorded."""
     assert faults(study, find_study(study).claims, recorded(study)) == []

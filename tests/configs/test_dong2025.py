@@ -52,6 +52,7 @@ def test_the_small_grid_decides_every_claim(small: Path) -> None:
 
 
 @pytest.mark.grid
+@pytest.mark.slow  # 20 seconds
 def test_pgr_of_digits_follows_the_dimensions(tmp_path: Path) -> None:
     run = launched("small/features", tmp_path)
     assert exit_code(verify([run])) == 0

@@ -15,6 +15,7 @@ CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs" / "dong2025"
 
 
 @pytest.mark.grid
+@pytest.mark.slow  # 40 seconds
 def test_claims_about_the_regression_notice_what_they_declare(tmp_path: Path) -> None:
     outcome = launch(CONFIGS / "small" / "all.yaml", out=tmp_path / "run", executor="inline")
     assert outcome.exit == 0
