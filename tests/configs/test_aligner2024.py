@@ -32,7 +32,7 @@ def test_the_bound_holds_in_every_row(edits: pd.DataFrame) -> None:
 
 
 def test_claims_on_recorded_rows_of_strings() -> None:
-    """The rows of configs/aligner2024/strings.yaml, which take some minutes and are recorded: 12 seeds, each on its own too."""
+    """The rows of configs/aligner2024/small/strings.yaml, which take some minutes and are recorded: 12 seeds, each on its own too."""
     rows = recorded("aligner2024.strings")
     assert surprises("aligner2024.strings", rows) == []
     assert faults("aligner2024.strings", Strings.claims, rows) == []
