@@ -3,3 +3,9 @@
 NumPy and array code alone, on log-probabilities: studies on tables and language models use the same functions. It imports
 nothing of this package but errors; a new rule of choice is a module here.
 """
+
+from w2s.decoding.contrastive import contrastive
+from w2s.decoding.rewards import sequence_reward, token_rewards
+from w2s.decoding.search import tilted
+
+__all__ = ["contrastive", "sequence_reward", "tilted", "token_rewards"]
