@@ -10,7 +10,7 @@ import numpy as np
 from w2s.errors import nearest
 from w2s.summary import columns
 from w2s.summary.columns import SEED
-from w2s.summary.contrast import contrast
+from w2s.summary.contrast import contrast, equal_to
 from w2s.summary.intervals import holm
 from w2s.summary.population import SeedsDraw
 from w2s.summary.summarize import group_keys
@@ -75,8 +75,9 @@ def compare(
     columns.need(df, [over], "the axis to compare")
     if over == pair:
         raise ValueError(f"{over!r} is what the comparison is paired by; compare the values of another column")
-    values = [value for value in df[over].drop_duplicates() if not _same(value, baseline)]
-    if len(values) == df[over].nunique(dropna=False):
+    at_baseline = equal_to(df[over], baseline)
+    values = [_plain(value) for value in df[over][~at_baseline].drop_duplicates()]
+    if not at_baseline.any():
         known = [str(value) for value in values]
         raise ValueError(f"no row has {over}={baseline!r}{nearest(str(baseline), known)}; {over} has {', '.join(known[:12])}")
     if not values:
@@ -85,10 +86,7 @@ def compare(
     keys = [key for key in group_keys(df, by) if key not in (over, pair)]
     lines = []
     for value in values:
-        side = df[over].map(lambda found, value=value: _same(found, value) or _same(found, baseline))
-        side.attrs, rows = {}, df[side.to_numpy(dtype=bool)]
-        rows.attrs = df.attrs
-        line = contrast(rows, {over: _plain(value)}, {over: baseline}, pair, metric, keys, level, population)
+        line = contrast(df, {over: value}, {over: baseline}, pair, metric, keys, level, population)
         attrs, line = line.attrs, line[(line["pairs"] > 0) | (line["excluded"] > 0)]
         lines.append(line.assign(**{over: [value] * len(line)}))
     out = pd.concat(lines, ignore_index=True)
@@ -126,16 +124,8 @@ def _direction(df: pd.DataFrame, metric: str) -> Literal["lower", "higher"]:
     )
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Tell whether two values of a field are equal; null is null."""
-    if one is None or (isinstance(one, float) and one != one):
-        return other is None or (isinstance(other, float) and other != other)
-    if isinstance(one, tuple | list) or isinstance(other, tuple | list):
-        return isinstance(one, tuple | list) and isinstance(other, tuple | list) and list(one) == list(other)
-    return bool(one == other)
-
-
 def _plain(value: Any) -> Any:
+    """Return None for the missing value of pandas."""
     return None if isinstance(value, float) and value != value else value
 
 

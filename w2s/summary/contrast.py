@@ -17,7 +17,7 @@ from w2s.summary.summarize import group_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["contrast"]
+__all__ = ["contrast", "equal_to"]
 
 
 def contrast(
@@ -191,7 +191,7 @@ def _matching(df: pd.DataFrame, setting: Mapping[str, Any], side: str) -> BoolAr
     """Mark the rows with all the values of a setting; a ValueError names the value that no row has."""
     mask = np.ones(len(df), dtype=np.bool_)
     for name, value in setting.items():
-        mask &= _equals(df[name], value)
+        mask &= equal_to(df[name], value)
         if not mask.any():
             raise ValueError(f"{side}={dict(setting)} matches no row at {name}={value!r}; {name} has {_some(df[name])}")
     if not mask.any():
@@ -199,7 +199,8 @@ def _matching(df: pd.DataFrame, setting: Mapping[str, Any], side: str) -> BoolAr
     return mask
 
 
-def _equals(column: pd.Series[Any], value: Any) -> BoolArray:
+def equal_to(column: pd.Series[Any], value: Any) -> BoolArray:
+    """Mark the rows of a field that have a value: None is null, and decimal numbers match to 11 digits."""
     if value is None:
         return np.asarray(column.isna(), dtype=np.bool_)
     if isinstance(value, tuple | list):  # pandas would compare its items with the rows
