@@ -29,12 +29,12 @@ from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.training.train import train
 from w2s.user_files import code_of
 
-__all__ = ["Kit", "Setup", "Student", "UndeclaredTruthError"]
+__all__ = ["ANSWER_ROWS", "Kit", "Setup", "Student", "UndeclaredTruthError"]
 
 _LABELLED = ("transfer", "validation")
 _EVALUATED = ("validation", "test")
 _BY_TEACHERS = ("transfer", *_EVALUATED)
-_ANSWER_ROWS = 64
+ANSWER_ROWS = 64
 """Prompts that a model answers at once."""
 
 
@@ -194,7 +194,7 @@ class Kit:
         """
         if self.setup.sampling is None:
             raise FieldError("it needs answers to prompts, which this task has not", "method")
-        given: dict[str, Any] = {"role": "answers", "rows": _ANSWER_ROWS, "items": items}
+        given: dict[str, Any] = {"role": "answers", "rows": ANSWER_ROWS, "items": items}
         return self.generate(model, parts, self.setup.sampling, training=training, **given)
 
     def labels(self, model: ModelFolder, training: Call, parts: tuple[str, ...] = _LABELLED) -> Call:

@@ -27,7 +27,8 @@ from safetensors.torch import load_file  # noqa: E402
 from w2s.finetune.data.answers import answers_of, draft_answers, reference_answers  # noqa: E402
 from w2s.finetune.data.items import truth  # noqa: E402
 from w2s.finetune.data.labels import part_ids  # noqa: E402
-from w2s.finetune.data.stacked import answer_pairs, first_answers, stacked_prompt, stacked_prompts  # noqa: E402
+from w2s.finetune.data.preferences import answer_pairs  # noqa: E402
+from w2s.finetune.data.stacked import first_answers, stacked_prompt, stacked_prompts  # noqa: E402
 from w2s.finetune.data.targets import encode_targets  # noqa: E402
 from w2s.finetune.inference.generate import Prompt, continuations  # noqa: E402
 from w2s.finetune.inference.sampling import Sampling  # noqa: E402

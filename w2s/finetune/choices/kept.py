@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from w2s.artifacts import Work, artifact
-from w2s.finetune.choices.written import labels_of, read_scores, say, write_choices
-from w2s.finetune.data.tables import probabilities, probability_table, read_table, write_table
+from w2s.finetune.choices.written import labels_of, read_scores, write_choices
+from w2s.finetune.data.tables import probabilities, probability_table, read_table, write_columns, write_table
 
 __all__ = ["kept_best"]
 
@@ -37,4 +37,4 @@ def kept_best(
     write_table(work.folder, "labels", probability_table(everyone, probabilities(table), weights))
     classes = given.argmax(axis=1)
     write_choices(work.folder, ids, weak=classes, label=classes, weight=kept.astype(np.float64), score=points)
-    say(work.folder, {"kept_share": float(kept.mean())})
+    write_columns(work.folder, {"kept_share": float(kept.mean())})

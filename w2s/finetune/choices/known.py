@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.artifacts import Work, artifact
-from w2s.finetune.choices.written import labels_of, read_scores, say, write_choices
+from w2s.finetune.choices.written import labels_of, read_scores, write_choices
 from w2s.finetune.data.labels import harden
-from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
+from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_columns, write_table
 from w2s.finetune.inference.hidden_states import read_features
 from w2s.labels import knn_graph
 from w2s.labels.graphs import smoothed_rest
@@ -72,7 +72,7 @@ def own_where_known(
     more = {} if judged is None else {"score": scores}
     kinds = {name: each.argmax(axis=1) for name, each in classes.items()}
     write_choices(work.folder, ids, weight=np.ones(len(ids)), selected=known, **kinds, **more)
-    say(work.folder, {"selected_share": float(known.mean()), "judge_threshold": limit})
+    write_columns(work.folder, {"selected_share": float(known.mean()), "judge_threshold": limit})
 
 
 def _smoothed(weak: Matrix, own: Matrix, known: npt.NDArray[np.bool_], states: Matrix, graph: Mapping[str, Any]) -> Matrix:

@@ -8,8 +8,6 @@ made (:mod:`w2s.finetune.evaluation.chosen_labels`).
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import pyarrow as pa
 from w2s.finetune.data.labels import part_ids
 from w2s.finetune.data.tables import join, probabilities, read_table, write_table
 
-__all__ = ["labels_of", "read_scores", "say", "write_choices", "write_scores"]
+__all__ = ["labels_of", "read_scores", "write_choices", "write_scores"]
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -48,8 +46,3 @@ def write_choices(folder: Path, ids: list[str], **columns: npt.NDArray[Any]) -> 
     """Write ``choices.arrow``: item_id and the given columns, (n,) each."""
     named = {name: pa.array(values) for name, values in columns.items()}
     write_table(folder, "choices", pa.table({"item_id": pa.array(ids, pa.string()), **named}))
-
-
-def say(folder: Path, columns: Mapping[str, float]) -> None:
-    """Write ``columns.json``: columns of the row that the choice itself knows."""
-    (folder / "columns.json").write_text(json.dumps(dict(columns)), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
-from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
+from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_columns, write_table
 from w2s_kernels import NUMPY, permutation, stream
 
 __all__ = [
@@ -105,7 +104,7 @@ def own_where_confident(
     rows = np.array([place[name] for name in chosen])[confident]
     values[rows] = (harden(own) if hard else own)[confident]
     write_table(work.folder, "labels", probability_table(table["item_id"], values))
-    (work.folder / "columns.json").write_text(json.dumps({"self_labelled": float(confident.mean())}), encoding="utf-8")
+    write_columns(work.folder, {"self_labelled": float(confident.mean())})
 
 
 def harden(values: Matrix) -> Matrix:

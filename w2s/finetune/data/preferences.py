@@ -1,4 +1,4 @@
-"""What an alignment starts from, as values: answers of a careless writer, and answers of a model ranked by a task's check.
+"""What an alignment starts from, as values: pairs of answers, ranked by a task's check or chosen, and a careless writer's.
 
 Everything is joined by item id, never by place.
 """
@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
-from w2s.errors import FieldError
 from w2s.finetune.data.answers import answers_of, write_answers
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import probability_table, read_table, write_table
-from w2s.finetune.data.tasks import TaskData, formatter_of
+from w2s.finetune.data.tables import join, probability_table, read_table, write_table
+from w2s.finetune.data.tasks import TaskData, check_of
 from w2s_kernels import NUMPY, stream, uniforms
 
-__all__ = ["careless_answers", "ranked_pairs"]
+__all__ = ["answer_pairs", "careless_answers", "ranked_pairs"]
 
 
 @artifact(version=1, name="w2s.ranked_pairs")
@@ -34,9 +33,7 @@ def ranked_pairs(
 
     Raises :class:`FieldError` for a task without a check.
     """
-    score = formatter_of(task, **columns).score  # type: ignore[arg-type]
-    if score is None:
-        raise FieldError("it needs a task of prompts, whose answers a program checks", "task")
+    score = check_of(task, columns)
     table = read_table(items, "items")
     asked = table.filter(pc.equal(table["part"], part))
     written: dict[str, list[tuple[int, str]]] = {}
@@ -49,12 +46,27 @@ def ranked_pairs(
         best.append(texts[int(scores.argmax())])
         worst.append(texts[int(scores.argmin())])
         labels.append(1.0 if scores.max() > scores.min() else 0.5)
-    columns_of = {name: asked[name] for name in ("item_id", "text", "group", "part")}
-    replies = {"pair": pa.array(best, pa.string()), "other": pa.array(worst, pa.string())}
-    write_table(work.folder, "items", pa.table(columns_of | replies))
-    shares = np.array(labels)
-    table = probability_table(asked["item_id"].to_pylist(), np.stack([shares, 1.0 - shares], axis=1))
-    write_table(work.folder, "labels", table)
+    _write_pairs(work.folder, asked, best, worst, labels)
+
+
+@artifact(version=1, name="w2s.answer_pairs")
+def answer_pairs(work: Work, *, items: Path, chosen: Path, rejected: Path, part: str) -> None:
+    """Write items of a part as pairs of replies, of which the first, the chosen one, is preferred.
+
+    Where both are the same the label is one half, at which the gradient of a preference loss is zero.
+    """
+    ids = part_ids(items, part)
+    first, second = answers_of(chosen, ids), answers_of(rejected, ids)
+    prefers = [0.5 if a == b else 1.0 for a, b in zip(first, second, strict=True)]
+    _write_pairs(work.folder, join(ids, read_table(items, "items")), first, second, prefers)
+
+
+def _write_pairs(folder: Path, asked: pa.Table, first: list[str], second: list[str], prefers: list[float]) -> None:
+    """Write ``items.arrow`` (text, pair, other) and ``labels.arrow``: the probabilities (p, 1 - p) of each reply."""
+    replies = {"pair": pa.array(first, pa.string()), "other": pa.array(second, pa.string())}
+    write_table(folder, "items", pa.table({name: asked[name] for name in ("item_id", "text", "group", "part")} | replies))
+    shares = np.array(prefers)
+    write_table(folder, "labels", probability_table(asked["item_id"].to_pylist(), np.stack([shares, 1.0 - shares], axis=1)))
 
 
 @artifact(version=1, name="w2s.careless_answers")

@@ -1,22 +1,20 @@
-"""Items made of items and answers: prompts that hold a first answer, copies of a share of answers, pairs of two answers.
+"""Items made of items and answers: prompts that hold a first answer, copies of a share of answers.
 
 Item ids stay, so every table of the cell's items can be joined with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.answers import answers_of, write_answers
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import join, probability_table, read_table, write_table
+from w2s.finetune.data.tables import join, read_table, write_table
 
-__all__ = ["answer_pairs", "first_answers", "stacked_prompt", "stacked_prompts"]
+__all__ = ["first_answers", "stacked_prompt", "stacked_prompts"]
 
 _FILL, _CLOSE = "_", "="
 
@@ -49,19 +47,3 @@ def first_answers(work: Work, *, answers: Path, items: Path, part: str, count: i
     """Write the answers to the first ``count`` items of a part; their order is the one in which a seed drew them."""
     ids = part_ids(items, part)[:count]
     write_answers(work.folder, ids, answers_of(answers, ids))
-
-
-@artifact(version=1, name="w2s.answer_pairs")
-def answer_pairs(work: Work, *, items: Path, chosen: Path, rejected: Path, part: str) -> None:
-    """Write items of a part as pairs of replies (``items.arrow``: text, pair, other) and the preferences between them.
-
-    ``labels.arrow`` prefers the first reply, the chosen one, by (1, 0); where both are the same it is (1/2, 1/2), at which the
-    gradient of a preference loss is zero.
-    """
-    ids = part_ids(items, part)
-    rows, first, second = join(ids, read_table(items, "items")), answers_of(chosen, ids), answers_of(rejected, ids)
-    columns: dict[str, Sequence[str]] = {name: rows[name].to_pylist() for name in ("item_id", "text", "group", "part")}
-    columns |= {"pair": first, "other": second}
-    write_table(work.folder, "items", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
-    prefers = np.array([0.5 if a == b else 1.0 for a, b in zip(first, second, strict=True)])
-    write_table(work.folder, "labels", probability_table(ids, np.stack([prefers, 1.0 - prefers], axis=1)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
+from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_columns, write_table
 from w2s.labels.co_supervision import co_supervision
 from w2s.labels.reliability import boosting_weights, reliability
 
@@ -36,7 +36,7 @@ def co_labels(work: Work, *, labels: tuple[Path, ...], predictions: Path, items:
     found[rows] = np.eye(values.shape[2])[taught]
     weights[np.delete(rows, kept)] = 0.0
     write_table(work.folder, "labels", probability_table(ids, found, weights))
-    _say(work, kept_items=len(kept) / len(rows))
+    write_columns(work.folder, {"kept_items": len(kept) / len(rows)})
 
 
 @artifact(version=1, name="w2s.reliable_labels")
@@ -51,7 +51,7 @@ def reliable_labels(work: Work, *, labels: tuple[Path, ...], items: Path, part: 
     write_table(work.folder, "labels", probability_table(ids, values.mean(axis=1), weights))
     chosen = set(part_ids(items, part))
     own = weights[[name in chosen for name in ids]]
-    _say(work, effective_items=float(own.sum() ** 2 / (len(own) * np.sum(own**2))))
+    write_columns(work.folder, {"effective_items": float(own.sum() ** 2 / (len(own) * np.sum(own**2)))})
 
 
 @artifact(version=1, name="w2s.boosted_labels")
@@ -66,7 +66,7 @@ def boosted_labels(work: Work, *, labels: tuple[Path, ...], predictions: tuple[P
     said = [probabilities(join(known, read_table(folder, "predictions"))).argmax(axis=1) for folder in predictions]
     weights = boosting_weights(np.array([np.mean(given != wanted) for given in said]), values.shape[2])
     write_table(work.folder, "labels", probability_table(ids, np.tensordot(weights, values, axes=(0, 1))))
-    _say(work, learned_weights=json.dumps(weights.tolist()))
+    write_columns(work.folder, {"learned_weights": json.dumps(weights.tolist())})
 
 
 def _joined(labels: Sequence[Path]) -> tuple[list[str], Matrix]:
@@ -74,7 +74,3 @@ def _joined(labels: Sequence[Path]) -> tuple[list[str], Matrix]:
     tables = [read_table(folder, "labels") for folder in labels]
     ids = list(tables[0]["item_id"].to_pylist())
     return ids, np.stack([probabilities(join(ids, table)) for table in tables], axis=1)
-
-
-def _say(work: Work, **columns: float | str) -> None:
-    (work.folder / "columns.json").write_text(json.dumps(columns), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["WEIGHT", "class_columns", "join", "probabilities", "probability_table", "read_table", "write_table"]
+__all__ = [
+    "WEIGHT",
+    "class_columns",
+    "join",
+    "probabilities",
+    "probability_table",
+    "read_table",
+    "write_columns",
+    "write_table",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -27,6 +38,11 @@ def read_table(folder: Path, name: str) -> pa.Table:
     """Read ``folder/name.arrow``."""
     with pa.memory_map(str(folder / f"{name}.arrow")) as source:
         return pa.ipc.open_file(source).read_all()
+
+
+def write_columns(folder: Path, columns: Mapping[str, object]) -> None:
+    """Write ``columns.json``: names and values of columns of the row that an artifact knows."""
+    (folder / "columns.json").write_text(json.dumps(dict(columns)), encoding="utf-8")
 
 
 def class_columns(count: int) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, rea
 from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
 from w2s.user_files import code_of
 
-__all__ = ["MissingColumnError", "TaskData", "formatter_of", "read_rows"]
+__all__ = ["MissingColumnError", "TaskData", "check_of", "formatter_of", "read_rows"]
 
 _SPLITS = ("train", "test")
 
@@ -89,6 +89,17 @@ def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group:
     if task.has_test_part:
         return find_formatter(_hub_formatter(task.name) if is_hub_name(task.name) else task.name)
     return columns_formatter(text, label, pair, group)
+
+
+def check_of(task: TaskData, columns: Mapping[str, str | None]) -> Callable[[str, str], float]:
+    """Return the check of a task of prompts: prompt and answer to a number in [0, 1].
+
+    Raises :class:`FieldError` for a task without one.
+    """
+    score = formatter_of(task, **columns).score  # type: ignore[arg-type]
+    if score is None:
+        raise FieldError("it needs a task of prompts, whose answers a program checks", "task")
+    return score
 
 
 def read_rows(task: TaskData, split: str, formatter: Formatter) -> Iterator[dict[str, Any]]:

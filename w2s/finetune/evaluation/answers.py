@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from w2s.artifacts import Work, artifact
-from w2s.errors import FieldError
 from w2s.finetune.data.answers import checked, written
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import join, read_table
-from w2s.finetune.data.tasks import TaskData, formatter_of
+from w2s.finetune.data.tables import join, read_table, write_columns
+from w2s.finetune.data.tasks import TaskData, check_of
 
 __all__ = ["answer_scores"]
 
@@ -26,11 +24,9 @@ def answer_scores(
 
     That share is ``COLUMN_error_01``. Raises :class:`FieldError` for a task without a check.
     """
-    score = formatter_of(task, **columns).score  # type: ignore[arg-type]
-    if score is None:
-        raise FieldError("it needs a task of prompts, whose answers a program checks", "task")
+    score = check_of(task, columns)
     ids = part_ids(items, "test")
     prompts = join(ids, read_table(items, "items"))["text"].to_pylist()
     values = checked(score, prompts, written(generations, ids))
     found = {f"{column}_reward": float(values.mean()), f"{column}_error_01": float(np.mean(values < 1.0))}
-    (work.folder / "columns.json").write_text(json.dumps(found), encoding="utf-8")
+    write_columns(work.folder, found)

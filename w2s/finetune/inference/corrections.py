@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from w2s.artifacts import Work, artifact
-from w2s.errors import FieldError
 from w2s.finetune.data.answers import checked, written
 from w2s.finetune.data.labels import part_ids
-from w2s.finetune.data.tables import join, read_table
-from w2s.finetune.data.tasks import TaskData, formatter_of
+from w2s.finetune.data.tables import join, read_table, write_columns
+from w2s.finetune.data.tasks import TaskData, check_of
 from w2s.measure.edits import Edits, edits
 
 __all__ = ["correction_columns"]
@@ -41,9 +40,7 @@ def correction_columns(
 
     Raises :class:`FieldError` for a task without a check.
     """
-    score = formatter_of(task, **columns).score  # type: ignore[arg-type]
-    if score is None:
-        raise FieldError(f"task {task.name}: its answers have no check", "task")
+    score = check_of(task, columns)
     ids = part_ids(items, part)
     prompts = join(ids, read_table(items, "items"))["text"].to_pylist()
 
@@ -57,7 +54,7 @@ def correction_columns(
     found["rounds_edits"] = json.dumps([{name: _known(value) for name, value in r._asdict().items()} for r in rounds])
     if copies is not None:
         found["copy_rate"] = 1.0 - compared(before[0], copies).edited
-    (work.folder / "columns.json").write_text(json.dumps(found), encoding="utf-8")
+    write_columns(work.folder, found)
 
 
 def _known(value: float) -> float | None:

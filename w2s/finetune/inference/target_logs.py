@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.decoding.rewards import sequence_reward, token_rewards
 from w2s.finetune.data.answers import answers_of
-from w2s.finetune.data.tables import join, read_table, write_table
+from w2s.finetune.data.tables import join, read_table, write_columns, write_table
 from w2s.finetune.data.targets import encode_targets
 from w2s.finetune.inference.predict import predict_cost
 from w2s.finetune.models.folder import ModelFolder
@@ -50,7 +49,7 @@ def implicit_reward(work: Work, *, aligned: Path, unaligned: Path, column: str) 
     ids = table["item_id"].to_pylist()
     pairs = zip(logs_of(aligned, ids), logs_of(unaligned, ids), strict=True)
     means = [float(sequence_reward(token_rewards(p.astype(float), q.astype(float)), per_token=True)) for p, q in pairs]
-    (work.folder / "columns.json").write_text(json.dumps({column: float(np.mean(means))}), encoding="utf-8")
+    write_columns(work.folder, {column: float(np.mean(means))})
 
 
 def logs_of(folder: Path, ids: list[str]) -> Logs:

@@ -8,7 +8,7 @@ from w2s.finetune.objectives.base import objective
 from w2s.finetune.objectives.losses import coefficient, concentration, dirichlet_divergence
 from w2s.finetune.objectives.options import Number, OneOf
 from w2s.finetune.objectives.several import SeveralLabels
-from w2s.finetune.objectives.simplex import by_content
+from w2s.finetune.objectives.simplex import by_certainty, by_content
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +53,7 @@ class Bayesian(SeveralLabels):
         found = torch.full((count,), 1.0 / count, dtype=torch.float64)
         order = by_content(self.targets)
         if weights == "entropy":
-            soft = self.targets.double()
-            found = 1.0 / (-torch.special.xlogy(soft, soft).sum(dim=2).mean(dim=0)).clamp_min(1e-6)
+            found = by_certainty(self.targets)
             found = found / found[order].sum()
         self.shares = found
         self.targets = self.targets[:, order]

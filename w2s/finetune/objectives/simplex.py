@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["SIMPLEX_OPTIONS", "SimplexWeights", "by_content"]
+__all__ = ["SIMPLEX_OPTIONS", "SimplexWeights", "by_certainty", "by_content"]
 
 _LEAST = 1e-6
 """A weight below this is raised to it before the weights are normalised, so that no supervisor is lost for good."""
@@ -40,6 +40,15 @@ def by_content(labels: Tensor) -> list[int]:
     parts = [labels[:, m].contiguous().cpu().numpy().tobytes() for m in range(labels.shape[1])]
     marks = [hashlib.blake2b(part, digest_size=16).digest() for part in parts]
     return sorted(range(len(marks)), key=lambda m: (marks[m], m))
+
+
+def by_certainty(labels: Tensor) -> Tensor:
+    """Compute one over the mean entropy of each supervisor's soft labels (n, M, K): (M,) float64, not normalised."""
+    import torch
+
+    soft = labels.double()
+    entropies: Tensor = -torch.special.xlogy(soft, soft).sum(dim=2).mean(dim=0)
+    return 1.0 / entropies.clamp_min(_LEAST)
 
 
 @dataclass(eq=False)
@@ -90,8 +99,7 @@ class SimplexWeights:
         count, order = labels.shape[1], by_content(labels)
         first = torch.full((count,), 1.0 / count, dtype=torch.float64)
         if start == "entropy":
-            entropies = -torch.special.xlogy(labels.double(), labels.double()).sum(dim=2).mean(dim=0)
-            first = 1.0 / entropies.clamp_min(_LEAST)
+            first = by_certainty(labels)
         if start == "random":  # drawn for the supervisors in the order of their content
             drawn = -np.log(uniforms(stream("learned_weights", "start", seed=seed), 1, count, NUMPY)[0])
             first[list(order)] = torch.as_tensor(drawn, dtype=torch.float64)

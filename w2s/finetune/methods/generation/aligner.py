@@ -15,12 +15,13 @@ from typing import Any
 from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.data.answers import as_answers, draft_answers
-from w2s.finetune.data.stacked import answer_pairs, first_answers, stacked_prompts
+from w2s.finetune.data.preferences import answer_pairs
+from w2s.finetune.data.stacked import first_answers, stacked_prompts
 from w2s.finetune.inference.corrections import correction_columns
-from w2s.finetune.inference.preference import reference_log_probabilities
 from w2s.finetune.kit import Kit, Student
+from w2s.finetune.methods.generation.preferring import prefer
 from w2s.finetune.methods.registry import method
-from w2s.finetune.objectives.base import Pair, Prompt
+from w2s.finetune.objectives.base import Prompt
 from w2s.finetune.objectives.options import Number, OneOf
 
 __all__ = ["aligner"]
@@ -117,21 +118,14 @@ def _written(kit: Kit, answers: Call, corrector: _Corrector | None, writer: str)
 
 def _learned(kit: Kit, policy: Call | None, before: Call, after: Call, number: int, options: Mapping[str, Any]) -> Call:
     """Train the strong model for one round."""
-    given: dict[str, Any] = {
-        "start": policy,
-        "role": f"aligner round {number}",
-        "epochs": int(options["passes"]),
-        "learning_rate": options["rate"] * kit.setup.rates["transfer"],
-    }
-    wanted = _as_answers(kit, after, ("transfer",))
+    wanted, role, epochs = _as_answers(kit, after, ("transfer",)), f"aligner round {number}", int(options["passes"])
     if options["mode"] == "sft":
-        return kit.train(kit.student_model, Prompt("transfer", wanted), **given)
+        rate = options["rate"] * kit.setup.rates["transfer"]
+        examples = Prompt("transfer", wanted)
+        return kit.train(kit.student_model, examples, start=policy, role=role, epochs=epochs, learning_rate=rate)
     pairs = answer_pairs(items=kit.items, chosen=wanted, rejected=_as_answers(kit, before, ("transfer",)), part="transfer")
-    length = kit.setup.max_length
-    reference = reference_log_probabilities(base=kit.student_model, items=pairs, max_length=length, model=policy)
-    return kit.train(
-        kit.student_model, Pair("transfer", (pairs, reference)), "dpo", {"beta": options["beta"]}, items=pairs, **given
-    )
+    dpo = {"beta": options["beta"], "rate": options["rate"], "epochs": epochs}
+    return prefer(kit, kit.student_model, policy, pairs, "transfer", role, **dpo)
 
 
 def _as_answers(kit: Kit, generations: Call, parts: tuple[str, ...]) -> Call:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s.finetune.data.stacked import answer_pairs
+from w2s.finetune.data.preferences import answer_pairs
 from w2s.finetune.evaluation.answers import answer_scores
 from w2s.finetune.inference.target_logs import implicit_reward
-from w2s.finetune.kit import Kit, Student
-from w2s.finetune.methods.generation.weak_pair import ALIGNMENT, WeakPair, prefer
+from w2s.finetune.kit import ANSWER_ROWS, Kit, Student
+from w2s.finetune.methods.generation.preferring import prefer
+from w2s.finetune.methods.generation.weak_pair import ALIGNMENT, WeakPair, dpo_of
 from w2s.finetune.methods.registry import method
 from w2s.finetune.objectives.options import Number, OneOf
 
@@ -44,9 +45,9 @@ def cong(kit: Kit, options: Mapping[str, Any]) -> Student:
     texts = weak.answers(decoded, ("transfer",))
     training = kit.train(kit.student_model, kit.labelled(texts))
     if options["stage"] == "dpo":
-        own = kit.generate(kit.student_model, ("transfer",), sampling, training=training, role="rejected", rows=64)
+        own = kit.generate(kit.student_model, ("transfer",), sampling, training=training, role="rejected", rows=ANSWER_ROWS)
         pairs = answer_pairs(chosen=texts, rejected=weak.answers(own, ("transfer",)), items=kit.items, part="transfer")
-        training = prefer(kit, kit.student_model, training, pairs, "transfer", options, "preferred")
+        training = prefer(kit, kit.student_model, training, pairs, "transfer", "preferred", **dpo_of(options))
     drawn, shown = kit.items.arguments, kit.predict(weak.model, weak.aligned)
     scored = {"items": kit.items, "task": drawn["task"], "columns": drawn["columns"]}
     aligned, unaligned = weak.logs(weak.answers(decoded, ("test",)))

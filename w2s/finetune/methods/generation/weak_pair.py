@@ -16,14 +16,13 @@ from w2s.errors import FieldError
 from w2s.finetune.data.answers import as_answers, draft_answers
 from w2s.finetune.data.preferences import careless_answers, ranked_pairs
 from w2s.finetune.inference.generate import generate
-from w2s.finetune.inference.preference import reference_log_probabilities
 from w2s.finetune.inference.target_logs import target_logs
-from w2s.finetune.kit import Kit
+from w2s.finetune.kit import ANSWER_ROWS, Kit
+from w2s.finetune.methods.generation.preferring import prefer
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.objectives.base import Pair
 from w2s.finetune.objectives.options import Number
 
-__all__ = ["ALIGNMENT", "WeakPair", "prefer"]
+__all__ = ["ALIGNMENT", "WeakPair", "dpo_of"]
 
 ALIGNMENT: Mapping[str, Number] = {
     "careless": Number(0.0, high=1),
@@ -35,10 +34,6 @@ ALIGNMENT: Mapping[str, Number] = {
 }
 """Options of an alignment: the share of prompts whose draft the model learned from before it; beta of DPO; temperature and
 number of the answers to each prompt; the learning rate in parts of the cell's; its epochs."""
-
-
-_ROWS = 64
-"""Prompts that go through a model at once."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +58,10 @@ class WeakPair:
         if options["careless"]:
             before = kit.train(model, kit.examples("labeled", _careless(kit, options["careless"])), role="unaligned")
         count, sampling = int(options["samples"]), {**kit.setup.sampling, "temperature": options["ranked_temperature"]}
-        written = kit.generate(model, ("labeled",), sampling, training=before, samples=count, role="ranked", rows=_ROWS)
+        written = kit.generate(model, ("labeled",), sampling, training=before, samples=count, role="ranked", rows=ANSWER_ROWS)
         drawn = kit.items.arguments
         pairs = ranked_pairs(generations=written, items=kit.items, part="labeled", task=drawn["task"], columns=drawn["columns"])
-        return cls(kit, model, before, prefer(kit, model, before, pairs, "labeled", options, "aligned"))
+        return cls(kit, model, before, prefer(kit, model, before, pairs, "labeled", "aligned", **dpo_of(options)))
 
     def decoded(
         self, parts: tuple[str, ...], sampling: Mapping[str, Any], cd_lambda: float = 0.0, plausible: float = 0.0
@@ -80,7 +75,7 @@ class WeakPair:
             seed=self.kit.seed("contrast"),
             max_length=self.kit.setup.max_length,
             model=self.aligned,
-            rows=_ROWS,
+            rows=ANSWER_ROWS,
             unaligned=self.unaligned,
             cd_lambda=float(cd_lambda),
             plausible=float(plausible),
@@ -105,19 +100,6 @@ def _careless(kit: Kit, share: float) -> Call:
     return careless_answers(**given, items=kit.items, part="labeled", share=float(share), seed=kit.seed("careless"))
 
 
-def prefer(kit: Kit, model: ModelFolder, start: Call, pairs: Call, part: str, options: Mapping[str, Any], role: str) -> Call:
-    """Train a model by DPO on pairs of answers, from where an earlier training ended, which is the reference too."""
-    length = kit.setup.max_length
-    reference = reference_log_probabilities(base=model, items=pairs, max_length=length, model=start)
-    rate = kit.setup.rates["labeled" if part == "labeled" else "transfer"] * float(options["dpo_rate"])
-    return kit.train(
-        model,
-        Pair(part, (pairs, reference)),
-        "dpo",
-        {"beta": options["beta"]},
-        role=role,
-        start=start,
-        items=pairs,
-        learning_rate=rate,
-        epochs=int(options["dpo_epochs"]),
-    )
+def dpo_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an alignment that are those of its DPO."""
+    return {"beta": options["beta"], "rate": float(options["dpo_rate"]), "epochs": int(options["dpo_epochs"])}
