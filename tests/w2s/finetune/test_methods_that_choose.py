@@ -19,8 +19,8 @@ from sweeper.grid.read import load_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
 from w2s.artifacts import Store, in_order
-from w2s.finetune.choices.folds import fold_of, fold_rows
-from w2s.finetune.data.labels import part_ids, truth_of
+from w2s.finetune.choices.folds import fold_rows
+from w2s.finetune.data.labels import fold_of, part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.chosen_labels import CHOICE_COLUMNS, choice_columns
 from w2s.finetune.inference.hidden_states import read_features

@@ -5,21 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from w2s.artifacts import Work, artifact
+from w2s.finetune.data.labels import fold_of
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
-from w2s_kernels import NUMPY, permutation, stream
 
-__all__ = ["fold_of", "fold_rows", "held_out", "without_fold"]
-
-
-def fold_of(count: int, folds: int, seed: int) -> npt.NDArray[np.int64]:
-    """Distribute items over folds of equal size (to one item) by a stream of the seed: the fold of each, (count,)."""
-    order = np.asarray(permutation(stream("folds", seed=seed), count, NUMPY))
-    found = np.empty(count, dtype=np.int64)
-    found[order] = np.arange(count) % folds
-    return found
+__all__ = ["fold_rows", "held_out", "without_fold"]
 
 
 def fold_rows(count: int, folds: int, fold: int) -> int:

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.artifacts import Work, artifact
-from w2s.finetune.choices.folds import fold_of
 from w2s.finetune.choices.written import write_scores
-from w2s.finetune.data.labels import part_ids
+from w2s.finetune.data.labels import fold_of, part_ids
 from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.inference.hidden_states import read_features
 from w2s.labels.judges import Sight, fit_judge, judged_features, threshold_for

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from w2s.finetune.data.labels import part_ids
+from w2s.finetune.data.labels import labelled_ids
 from w2s.finetune.data.tables import join, probabilities, read_table, write_table
 
 __all__ = ["labels_of", "read_scores", "write_choices", "write_scores"]
@@ -37,8 +37,7 @@ def read_scores(folder: Path, ids: list[str]) -> Vector:
 def labels_of(labels: Path, items: Path, part: str) -> tuple[list[str], Matrix]:
     """Return the labelled items of a part, in the order of the items, and their labels (n, K)."""
     table = read_table(labels, "labels")
-    named = set(table["item_id"].to_pylist())
-    ids = [name for name in part_ids(items, part) if name in named]
+    ids = labelled_ids(table, items, part)
     return ids, probabilities(join(ids, table))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
@@ -15,7 +16,9 @@ from w2s_kernels import NUMPY, permutation, stream
 __all__ = [
     "as_labels",
     "flip",
+    "fold_of",
     "harden",
+    "labelled_ids",
     "mix",
     "own_where_confident",
     "part_ids",
@@ -33,6 +36,20 @@ def part_ids(items: Path, part: str) -> list[str]:
     """List the item ids of one part, in the order of the items."""
     table = read_table(items, "items")
     return list(table.filter(pc.equal(table["part"], part))["item_id"].to_pylist())
+
+
+def labelled_ids(labels: pa.Table, items: Path, part: str) -> list[str]:
+    """List the item ids of one part that labels are given for, in the order of the items."""
+    named = set(labels["item_id"].to_pylist())
+    return [name for name in part_ids(items, part) if name in named]
+
+
+def fold_of(count: int, folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Distribute items over folds of equal size (to one item) by a stream of the seed: the fold of each, (count,)."""
+    order = np.asarray(permutation(stream("folds", seed=seed), count, NUMPY))
+    found = np.empty(count, dtype=np.int64)
+    found[order] = np.arange(count) % folds
+    return found
 
 
 def truth_of(truth: Path, ids: list[str]) -> npt.NDArray[np.int64]:
@@ -96,8 +113,7 @@ def own_where_confident(
     """
     table = read_table(labels, "labels")
     ids, values = table["item_id"].to_pylist(), probabilities(table)
-    named = set(ids)
-    chosen = [name for name in part_ids(items, part) if name in named]
+    chosen = labelled_ids(table, items, part)
     own = probabilities(join(chosen, read_table(predictions, "predictions")))
     confident = own.max(axis=1) > threshold
     place = {name: k for k, name in enumerate(ids)}

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 import w2s_kernels as kernels
 from w2s.artifacts import Work, artifact
-from w2s.finetune.data.labels import part_ids
+from w2s.finetune.data.labels import fold_of, labelled_ids, part_ids
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
 from w2s.probes.rows import RowProbe
-from w2s_kernels import NUMPY, Backend, permutation, stream
+from w2s_kernels import NUMPY, Backend
 
 __all__ = ["HEADS", "ClosedForm", "probe", "probe_by_folds"]
 
@@ -76,15 +76,14 @@ def probe_by_folds(
     the labels of the others. Other arguments are those of :func:`probe`. Raises ValueError for fewer items than folds.
     """
     given = read_table(labels, "labels")
-    named = set(given["item_id"].to_pylist())
-    ids = [name for name in part_ids(items, part) if name in named]
+    ids = labelled_ids(given, items, part)
     if len(ids) < folds:
         raise ValueError(f"{len(ids)} labelled items of part {part!r} cannot be dealt into {folds} folds")
     targets, rows = probabilities(join(ids, given)), read_features(features, layer, ids, None)
-    order = np.asarray(permutation(stream("folds", seed=seed), len(ids), NUMPY))
+    fold_by_item = fold_of(len(ids), folds, seed)
     values = np.empty_like(targets)
     for fold in range(folds):
-        held_out, others = np.sort(order[fold::folds]), np.sort(np.delete(order, np.s_[fold::folds]))
+        held_out, others = fold_by_item == fold, fold_by_item != fold
         fitted = HEADS[head](rows[others], preprocess, NUMPY).fit(targets[others], strength)
         values[held_out] = fitted.at(rows[held_out])
     write_table(work.folder, "predictions", probability_table(ids, values))
