@@ -17,6 +17,7 @@ from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.data.answers import as_answers, reference_answers
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
+from w2s.finetune.inference.cached.token_states import token_states
 from w2s.finetune.inference.generate import ROWS, generate
 from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.predict import predict
@@ -57,7 +58,8 @@ class Setup:
     evaluate_every : steps between the student's evaluations; None: none.
     max_length, shards : tokens of the longest text, devices of one training.
     pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
-    encoded : all items of the task, whatever the seed, where a model is a head on features that are computed once; else None.
+    encoded : all items of the task, whatever the seed, where a model is a head, or last layers, on what is computed once; else
+        None.
     sampling : in a task of prompts, how answers are drawn (:class:`w2s.finetune.inference.sampling.Sampling`); None in others.
 
     """
@@ -370,9 +372,13 @@ class Kit:
         )
 
     def _frozen(self, model: ModelFolder) -> dict[str, Any]:
-        """Return features in the place of texts, where a model is a head on them; else nothing."""
+        """Return features, or states of tokens, in the place of texts, where a model is trained on them; else nothing."""
         if self.setup.encoded is None:
             return {}
+        if (top := self.setup.shape.get("top")) is not None:
+            below = layer_count(model) - top
+            given = {"base": model, "items": self.setup.encoded, "max_length": self.setup.max_length}
+            return {"features": token_states(**given, layer=below), "layer": below}
         found, layer = self.features(model)
         return {"features": found, "layer": layer}
 

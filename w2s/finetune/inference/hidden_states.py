@@ -27,7 +27,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.small_pass import state_widths_of
 from w2s.finetune.models.weights import layer_count, parameter_count
 
-__all__ = ["feature_width", "features", "features_cost", "read_features"]
+__all__ = ["RowsFile", "feature_width", "features", "features_cost", "read_features"]
 
 _FILE = "features.safetensors"
 _SAVE_SECONDS = 20.0
@@ -59,7 +59,7 @@ def features(
     module: Any = build(base, shape, seed=0).to(device_for())
     asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
     widths = state_widths_of(module.backbone)
-    target = _Target(work.scratch, {f"layer_{layer}": (len(ids), widths[layer]) for layer in asked})
+    target = RowsFile(work.scratch / _FILE, {f"layer_{layer}": (len(ids), widths[layer]) for layer in asked})
     for rows, states in pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling):
         target.put(rows, states)
         if time.monotonic() - said > _SAVE_SECONDS:
@@ -92,14 +92,14 @@ def feature_width(folder: Path, layer: int) -> int:
     return int(_layer(folder, layer).shape[1])
 
 
-class _Target:
-    """A safetensors file laid out in ``scratch``, filled by rows, and how many batches are in it for good.
+class RowsFile:
+    """A safetensors file that is laid out first and filled by rows; how many batches are in it for good is kept beside it.
 
     The format: length of the header (8 bytes), the header as JSON, then the tensors one after another.
     """
 
-    def __init__(self, scratch: Path, shapes: dict[str, tuple[int, int]]) -> None:
-        self.path, self.mark = scratch / _FILE, scratch / "batches"
+    def __init__(self, path: Path, shapes: dict[str, tuple[int, int]]) -> None:
+        self.path, self.mark = path, path.with_name("batches")
         self.done = int(self.mark.read_text()) if self.mark.exists() else 0
         offsets = np.cumsum([0, *(4 * rows * width for rows, width in shapes.values())]).tolist()
         header: dict[str, Any] = {

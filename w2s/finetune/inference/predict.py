@@ -9,7 +9,7 @@ from typing import Any
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.tables import probability_table, write_table
 from w2s.finetune.data.tokens import read_texts
-from w2s.finetune.inference.feature_rows import read_feature_rows
+from w2s.finetune.inference.cached.rows import read_cached_rows
 from w2s.finetune.models.build import reload
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import parameter_count
@@ -36,7 +36,7 @@ def predict(
 ) -> None:
     """Write class probabilities of a trained model on some parts: ``predictions.arrow`` (item_id, p_0, ...).
 
-    A head that was trained on ``features`` predicts from the same layer of them.
+    A head, or last layers, that were trained on ``features`` predict from the same ones.
     """
     from w2s.finetune.inference.forward import device_for, predict_rows
 
@@ -44,7 +44,7 @@ def predict(
     if features is None:
         ids, texts, where = read_texts(base, items, max_length)
     else:
-        ids, texts, where = read_feature_rows(features, layer, items)
+        ids, texts, where = read_cached_rows(features, layer, items)
     rows = [k for k, name in enumerate(where) if name in set(parts)]
     values = predict_rows(reload(model, base).to(device_for()), texts, rows)
     write_table(work.folder, "predictions", probability_table([ids[k] for k in rows], values))

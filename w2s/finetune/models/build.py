@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Shape", "build", "load_weights", "reload", "save", "with_dropout"]
 
 
-_LATER: Mapping[str, Any] = {"adapted": "all", "width": None}
+_LATER: Mapping[str, Any] = {"adapted": "all", "width": None, "top": None}
 """Fields of a shape that came later, with the value that files of before stand for: it is not written."""
 
 
@@ -35,13 +35,15 @@ class Shape:
     head : ``linear``, a new layer on the pooled last hidden state; ``lm_tokens``, the language-model logits of one answer
         token per class; ``lm``, a language model itself, which gives log-probabilities of tokens.
     tuning : which weights are trained: ``full``, ``frozen_embeddings``, ``lora`` (rank ``lora_rank``, beside linear layers),
-        ``head_only``, or ``frozen``: the head alone, on features that were computed once.
+        ``head_only``, ``frozen``: the head alone, on features that were computed once, or ``top_layers``: the head and the last
+        ``top`` layers, on states of tokens that were computed once.
     pooling : ``mean`` over tokens, ``cls`` (the first) or ``last``; ``auto``: ``last`` for causal models, else ``mean``.
     head_init : ``zeros`` (released code of Burns et al.) or ``normal`` (standard deviation 0.02).
     answers : the answer words of ``lm_tokens``, in class order.
     adapted : linear layers that LoRA adapts: ``used``, those that have a part in the output; ``all``, as in models that were
         trained before there was a choice, a pooler that nothing uses among them.
     width : of the features that a ``frozen`` model sees.
+    top : layers that are trained with ``top_layers``.
 
     """
 
@@ -54,12 +56,14 @@ class Shape:
     answers: tuple[str, ...] = ()
     adapted: Adapted = "all"
     width: int | None = None
+    top: int | None = None
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
     """Build the module: ``module(input_ids, attention_mask)`` gives logits (B, K), with head ``lm`` log-probabilities (B, T).
 
-    A ``frozen`` one takes features (B, width) in place of the tokens, and does not load the base model.
+    A ``frozen`` one takes features (B, width) in place of the tokens, and does not load the base model; one of ``top_layers``
+    takes states (B, T, d).
 
     The seed decides the new weights (head, LoRA). Raises :class:`FieldError` when the model lacks such layers or such a head.
     """
@@ -122,6 +126,10 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
     head = _head(output_width(backbone), shape)  # drawn before LoRA's weights
+    if shape.tuning == "top_layers":
+        from w2s.finetune.models.upper import UpperClassifier, keep_last_layers
+
+        return UpperClassifier(backbone, keep_last_layers(backbone, shape.top or 1, base.name), head, pooling)
     return LinearClassifier(_tuned(backbone, shape), head, pooling)
 
 
@@ -164,7 +172,7 @@ def _tuned(backbone: nn.Module, shape: Shape) -> nn.Module:
 
 
 def _check_tuning(shape: Shape) -> None:
-    if shape.tuning in ("head_only", "frozen"):
+    if shape.tuning in ("head_only", "frozen", "top_layers"):
         raise FieldError(f"head {shape.head} has no head of its own to train; choose tuning full, frozen_embeddings or lora")
 
 

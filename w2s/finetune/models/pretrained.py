@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapted", "Tuning", "causal_model", "is_causal", "model_settings", "pretrained", "tuned"]
 
-Tuning = Literal["full", "frozen_embeddings", "lora", "head_only", "frozen"]
-"""Which weights are trained; with ``frozen`` a head on features that were computed once, without the model."""
+Tuning = Literal["full", "frozen_embeddings", "lora", "head_only", "frozen", "top_layers"]
+"""Which weights are trained; with ``frozen`` a head on features that were computed once, without the model, with
+``top_layers`` the last layers and a head on states that were computed once."""
 Adapted = Literal["all", "used"]
 """Which linear layers LoRA adapts: all, or those that have a part in the output."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["output_width", "state_widths_of", "states_of", "unused_linears"]
+__all__ = ["output_width", "returns_tuples", "state_widths_of", "states_of", "unused_linears"]
 
 _TOKENS = 4
 
@@ -43,6 +44,25 @@ def state_widths_of(model: Any) -> tuple[int, ...]:
 def states_of(output: Any) -> tuple[Any, ...]:
     """Return the states of every token after the embedding and after every layer, in turn; a model cut to no layer has one."""
     return tuple(getattr(output, "hidden_states", None) or (getattr(output, "last_hidden_state", None),))
+
+
+def returns_tuples(model: Any, layers: Sequence[nn.Module]) -> list[bool]:
+    """Tell of every layer of a model whether it returns a tuple, or the states themselves."""
+    import torch
+
+    found: dict[nn.Module, bool] = {}
+
+    def look(layer: nn.Module, _given: Any, out: Any) -> None:
+        found[layer] = isinstance(out, tuple)
+
+    hooks = [layer.register_forward_hook(look) for layer in layers]
+    try:
+        with torch.no_grad():
+            _passed(model)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in layers]
 
 
 def unused_linears(model: nn.Module) -> list[str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from w2s.finetune.inference.feature_rows import read_feature_rows
+from w2s.finetune.inference.cached.rows import read_cached_rows
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.options import Options
 from w2s.plugins import Registry
@@ -81,7 +81,7 @@ class Source:
     part, rows : the items to learn from, and how many there are.
     loss, options : a registered loss and its options, for objectives that take one.
     settings : options of the objective itself.
-    features, layer : the folder and the layer of features that a ``frozen`` model sees in place of texts.
+    features, layer : the folder of features and their layer, or of states of tokens, in place of texts.
 
     """
 
@@ -101,7 +101,7 @@ class Source:
         """Return item ids, what the model sees of the items, and their parts, in one order; ``read`` reads texts."""
         if self.features is None:
             return read(self.base, self.items, self.max_length)
-        return read_feature_rows(self.features, self.layer, self.items)
+        return read_cached_rows(self.features, self.layer, self.items)
 
 
 class Objective(ABC):

@@ -53,7 +53,8 @@ class Training:
     @property
     def whole_shape(self) -> Shape:
         """How the classifier is made."""
-        width = {} if self.features is None else {"width": feature_width(self.features, self.layer)}
+        seen = self.features if self.shape.get("tuning") == "frozen" else None
+        width = {} if seen is None else {"width": feature_width(seen, self.layer)}
         return Shape(**{**self.shape, "answers": tuple(self.shape.get("answers", ())), **width})
 
     def build(self) -> nn.Module:

@@ -13,7 +13,7 @@ from typing import Any
 from w2s.artifacts import Work, artifact
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import parameter_count
+from w2s.finetune.models.weights import layer_count, parameter_count
 
 __all__ = ["devices", "train", "training_cost"]
 
@@ -21,10 +21,14 @@ __all__ = ["devices", "train", "training_cost"]
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **others: Any) -> float:
     """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans.
 
-    A head on features has the weights of a thousand features and two classes, and one token for each item.
+    A head on features has the weights of a thousand features and two classes, and one token for each item; last layers have
+    their share of the weights.
     """
     passes = 6.0 * rows * int(recipe.get("epochs", 2))
-    return passes * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
+    if others.get("features") is None:
+        return passes * parameter_count(base) * max_length / 4
+    top = others["shape"].get("top")
+    return passes * (2e3 if top is None else parameter_count(base) * top / layer_count(base) * max_length / 4)
 
 
 def devices(*, shards: int, **_others: Any) -> float:
@@ -54,7 +58,8 @@ def train(
 
     ``labels`` is one table, or one for each supervisor where the recipe's objective takes several. With ``start``, an earlier
     training of the same model in the same shape, the weights begin where that one ended; else as ``base`` has them. With
-    ``features`` a head alone is trained on one of their layers, which may be those of further items too; ``base`` is not run.
+    ``features`` a head alone is trained on one of their layers, or last layers on states of tokens, which may be those of
+    further items too. What lies below is not run.
 
     Writes the model (``weights.safetensors``, ``model.json``), ``curve.arrow`` (one row per step: loss, learning rate, and at
     evaluations the agreement with the given labels of the validation items), ``steps.arrow`` (predictions on validation and

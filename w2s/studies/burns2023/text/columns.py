@@ -21,6 +21,8 @@ _TRAINING = {
     "train_seconds": "double",
     "peak_bytes": "int64",
 }
+_TUNING = {"weak_validation_error_01": "double", "strong_validation_error_01": "double"}
+"""Of models that learned from true labels, on validation items: by these rates and epochs are chosen, never by test items."""
 _SUPERVISORS = {
     "weak_errors_01": "string",
     "learned_weights": "string",
@@ -44,6 +46,7 @@ _WEAK_PAIR = {
 COLUMNS: Mapping[str, str] = {
     **ClassificationEvaluation.columns,
     **_TRAINING,
+    **_TUNING,
     **_SUPERVISORS,
     **CHOICE_COLUMNS,
     **PreferenceEvaluation.columns,

@@ -25,8 +25,6 @@ _RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
 _LATER = ("dropout", "clip")
 """Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
 _ANSWER_LENGTH = 16
-_SHAPES = {"lora": {"adapted": "used"}}
-"""What came later to a shape, by tuning: models trained otherwise keep their keys."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +126,22 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         chain=() if cell["chain"] is None else cell["chain"].members,
         hard=cell["labels"] == "hard",
         rows={part: cell[f"n_{part}"] for part in ("labeled", "transfer", "validation")},
-        shape={"classes": classes, **{name: cell[name] for name in ("tuning", "lora_rank")}, **_SHAPES.get(cell["tuning"], {})},
+        shape=_shape(cell, classes),
         recipe={name: cell[name] for name in _RECIPE} | later,
         rates={"labeled": cell["learning_rate_labeled"], "transfer": cell["learning_rate"]},
         evaluate_every=cell["evaluate_every"] or None,
         max_length=cell["max_length"],
         shards=cell["shards"],
         pairs=has_pairs(cell),
-        encoded=whole_task(cell) if cell["tuning"] == "frozen" else None,
+        encoded=whole_task(cell) if cell["tuning"] in ("frozen", "top_layers") else None,
         sampling=_sampling(cell) if formatter_for(cell).prompts else None,
     )
+
+
+def _shape(cell: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """Return how every model is made; what came later is there for the tuning that needs it, so that other keys stay."""
+    later: Mapping[str, dict[str, Any]] = {"lora": {"adapted": "used"}, "top_layers": {"top": cell.get("top_layers")}}
+    return {"classes": classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"], **later.get(cell["tuning"], {})}
 
 
 def _sampling(cell: Mapping[str, Any]) -> dict[str, Any]:

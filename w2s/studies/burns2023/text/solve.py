@@ -72,6 +72,7 @@ class TextSolver:
             "tokens": account["tokens"],
             "train_seconds": account["seconds"],
             "peak_bytes": max(account["peak_bytes"] for account in accounts),
+            **self._validated(graph),
             **(_of_supervisors(truth, seen.weak) if graph.several else {}),
             **_learned(account.get("learned", {})),
             **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
@@ -106,6 +107,18 @@ class TextSolver:
         if graph.score is not None:
             return training_answers(training, ids, self.store)
         return training_labels(training, account, ids, self.store)
+
+    def _validated(self, graph: CellGraph) -> dict[str, float]:
+        """Compute the errors of weak model and strong baseline on the validation items; nothing without classes or items."""
+        ids = part_ids(self.store.get(graph.items), "validation")
+        if graph.score is not None or not ids:
+            return {}
+        truth, read = truth_of(self.store.get(graph.truth), ids), _evaluation(graph).read
+        weak = np.mean([read(self.store.get(call), ids) for call in graph.weak], axis=0)
+        models = {"weak": weak, "strong": read(self.store.get(graph.strong), ids)}
+        return {
+            f"{name}_validation_error_01": float(np.mean(values.argmax(axis=1) != truth)) for name, values in models.items()
+        }
 
     def _deceived(self, graph: CellGraph, ids: list[str], truth: npt.NDArray[np.int64], seen: Seen[Matrix]) -> dict[str, float]:
         """Compute which errors a conflicting aim induces, and where; the weak model is the mean of all teachers."""

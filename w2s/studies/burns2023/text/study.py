@@ -26,6 +26,7 @@ from w2s.finetune.methods.text import builder_of, parse_method
 from w2s.finetune.methods.value import MethodText, read_method
 from w2s.finetune.models.check import check_causal, check_lora, check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
+from w2s.finetune.models.weights import layer_count
 from w2s.finetune.objectives.base import find_objective
 from w2s.finetune.objectives.losses import check_loss, find_loss
 from w2s.finetune.seeds import LARGEST_SEED
@@ -66,8 +67,8 @@ class TextCell(TaskCell):
     method: MethodText = field("naive", description="method or loss, and treatment of the labels: confidence + stop(legal)")
     labels: Literal["soft", "hard"] = field("soft", description="weak probabilities, or one-hot at the most probable class")
     n_validation: int = field(0, description="items with weak labels for stopping early", unit="items", ge=0)
-    tuning: Literal["full", "frozen_embeddings", "lora", "head_only", "frozen"] = field(
-        "full", description="weights that are trained; frozen: a head, on features of the whole task from one pass"
+    tuning: Literal["full", "frozen_embeddings", "lora", "head_only", "frozen", "top_layers"] = field(
+        "full", description="weights that are trained; frozen, top_layers: a head, or last layers too, on states from one pass"
     )
     lora_rank: int = field(8, description="rank of LoRA", when={"tuning": ["lora"]}, ge=1)
     epochs: int = field(2, description="passes over the items", ge=1)
@@ -88,6 +89,7 @@ class TextCell(TaskCell):
     clip: float | None = field(None, description="largest norm of a step's gradient; null: no limit", since=2, gt=0)
     answer_length: int | None = field(None, description="longest answer to a prompt; null: 16", unit="tokens", since=2, ge=1)
     temperature: float | None = field(None, description="of answers to prompts; null: most probable tokens", since=2, gt=0)
+    top_layers: int = field(1, description="last layers that are trained", when={"tuning": ["top_layers"]}, since=2, ge=1)
     shift: Literal["length", "topic"] | None = field(
         None, description="what sets the student's and the test items apart from the labelled ones", since=2
     )
@@ -110,7 +112,9 @@ class Text(Study):
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
         ),
         Rule(
-            ("tuning", "shards"), lambda tuning, n: (tuning != "frozen") | (n == 1), "tuning frozen trains a head on one device"
+            ("tuning", "shards"),
+            lambda tuning, n: ~np.isin(tuning, ("frozen", "top_layers")) | (n == 1),
+            "tuning frozen and top_layers train on one device",
         ),
         Rule(("tuning", "dropout"), lambda tuning, _: tuning != "frozen", "tuning frozen trains without dropout"),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
@@ -135,6 +139,7 @@ class Text(Study):
                     for model in _members(value):
                         check_model(model)
         self._check_lora(block)
+        self._check_top(block)
         for level in asked_levels(block, "weak_model", "weak_models"):
             if sum(level[name] is not None for name in ("weak_model", "weak_models")) != 1:
                 raise FieldError("name the teacher in weak_model, or several in weak_models, not both", "weak_model")
@@ -228,6 +233,17 @@ class Text(Study):
                 with about(name):
                     for model in _members(level[name]) if level["tuning"] == "lora" else ():
                         check_lora(model)
+
+    def _check_top(self, block: Block) -> None:
+        """Refuse models that have fewer layers than are to be trained."""
+        for name in _MODELS:
+            for level in asked_levels(block, "tuning", "top_layers", name):
+                for model in _members(level[name]) if level["tuning"] == "top_layers" else ():
+                    if level["top_layers"] > layer_count(model):
+                        said = (
+                            f"{level['top_layers']} last layers are to be trained, {name} {model.name} has {layer_count(model)}"
+                        )
+                        raise FieldError(said, "top_layers")
 
     def _check_graph(self, cell: Mapping[str, Any]) -> None:
         """Build a cell's calls once, so that a method that does not fit its task raises its error."""
