@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
@@ -15,7 +16,9 @@ from sweeper.errors import Exit, GridError
 from sweeper.grid.read import load_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
+from w2s.artifacts.remote import open_store
 from w2s.errors import FieldError
+from w2s.finetune.data.tables import read_table
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
 
@@ -56,6 +59,28 @@ def test_every_method_takes_features_and_all_seeds_share_them(place):
     assert (outcome.exit, set(rows["status"]), len(rows)) == (Exit.DONE, {"ok"}, 14)
     assert rows.groupby("seed")["ceiling_error"].nunique().eq(1).all()
     assert rows["cut_items"].ge(0).all()
+
+
+def test_rates_can_be_chosen_by_validation_items(place):
+    given = {"tuning": "frozen", "n_validation": 40, "epochs": 3}
+    outcome, rows = run(place, "validated", **given)
+    _, without = run(place, "unvalidated", tuning="frozen", epochs=3)
+    assert outcome.exit == Exit.DONE
+    columns = {"bert:1": "weak_validation_error_01", "bert": "strong_validation_error_01"}
+    assert without[list(columns.values())].isna().all(axis=None)
+    store, seen = open_store(place / "runs" / ".w2s-store"), set()
+    for call in used_calls(make_plan(load_grid(place / "validated.yaml"))):
+        if call.artifact.name != "w2s.predict" or call.arguments["model"].arguments["part"] != "labeled":
+            continue
+        items = read_table(store.get(call.arguments["items"]), "items").to_pandas()
+        ids = items[items["part"] == "validation"]["item_id"]
+        found = read_table(store.get(call), "predictions").to_pandas().set_index("item_id").loc[ids]
+        truth = pd.read_csv(place / "mine.csv").set_index("letters")["kind"]
+        names = [truth[text] for text in items.set_index("item_id").loc[ids]["text"]]
+        wrong = [("early", "late")[int(p > 0.5)] != name for p, name in zip(found["p_1"], names, strict=True)]
+        assert rows[columns[call.arguments["base"].name]].tolist() == [sum(wrong) / 40]
+        seen.add(call.arguments["base"].name)
+    assert seen == set(columns)
 
 
 def test_killed_in_a_training_it_ends_with_the_same_table(place):
