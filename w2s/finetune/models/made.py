@@ -77,7 +77,7 @@ def _make(place: Path, layers: int, width: int) -> None:
 
 
 def decoder_config(*, layers: int, width: int, heads: int, vocabulary: int, positions: int) -> dict[str, Any]:
-    """Return the ``config.json`` of a small decoder of Llama's kind, with tied embeddings; token 0 pads, token 1 ends a text."""
+    """Return the ``config.json`` of a decoder of Llama's kind with tied embeddings; token 0 pads, token 1 ends a text."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",

@@ -39,7 +39,7 @@ def pretrain(
     packed: Path,
     shape: Mapping[str, int],
     recipe: Mapping[str, Any],
-    tokens: int,
+    tokens: int,  # noqa: ARG001 -- for plans
     seed: int,
 ) -> None:
     """Pretrain a decoder on packed tokens.
