@@ -57,6 +57,8 @@ def test_other_grids_name_its_models(rows: pd.DataFrame, place: Path) -> None:
     assert set(found["weak_parameters"]) == {sizes["2x8"]}
     assert found["student_error_01"].between(0.2, 0.6).all()
     assert launch(own, executor="inline").exit == 0  # nothing is left to do
+    small = {"task": "sentence_polarity", "weak_model": names[0], "student_model": names[1], "n_labeled": 100, "n_transfer": 100}
+    assert load_grid({"study": "burns2023.text", "fixed": small, "seeds": 1}).cells == 1
 
 
 def test_the_bits_are_those_of_another_launch(rows: pd.DataFrame, place: Path) -> None:
