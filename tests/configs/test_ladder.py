@@ -43,13 +43,20 @@ def test_the_small_grid_decides_the_claim(rows: pd.DataFrame) -> None:
 def test_other_grids_name_its_models(rows: pd.DataFrame, place: Path) -> None:
     """A probe of one size teaches one of another; the models are those of the rows."""
     names = [f"run:{place / 'english'}:{size},seed=3" for size in ("2x8", "2x32")]
-    own = {
+    own: dict[str, object] = {
         "study": "ladder.tasks",
-        "fixed": {"task": "sentence_polarity", "weak_model": names[0], "pooling": "mean", "encoded": "cell", "max_length": 32},
+        "fixed": {
+            "task": "sentence_polarity",
+            "weak_model": names[0],
+            "pooling": "mean",
+            "encoded": "cell",
+            "max_length": 32,
+            "n_transfer": 200,
+            "n_test": 200,
+        },
         "axes": {"student_model": names, "n_labeled": [100]},
         "out": str(place / "tasks"),
     }
-    own["fixed"] |= {"n_transfer": 200, "n_test": 200}
     assert launch(own, executor="inline").exit == 0
     found = w2s.load(place / "tasks").sort_values("student_parameters")
     sizes = rows.drop_duplicates("size").set_index("size")["parameters"]
@@ -57,7 +64,13 @@ def test_other_grids_name_its_models(rows: pd.DataFrame, place: Path) -> None:
     assert set(found["weak_parameters"]) == {sizes["2x8"]}
     assert found["student_error_01"].between(0.2, 0.6).all()
     assert launch(own, executor="inline").exit == 0  # nothing is left to do
-    small = {"task": "sentence_polarity", "weak_model": names[0], "student_model": names[1], "n_labeled": 100, "n_transfer": 100}
+    small = {
+        "task": "sentence_polarity",
+        "weak_model": names[0],
+        "student_model": names[1],
+        "n_labeled": 100,
+        "n_transfer": 100,
+    }
     assert load_grid({"study": "burns2023.text", "fixed": small, "seeds": 1}).cells == 1
 
 
@@ -104,4 +117,4 @@ def test_bad_grids_are_refused(place: Path, change: dict[str, object], says: str
 @pytest.mark.parametrize("path", sorted((CONFIGS / "ladder").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_grid_is_read(place: Path, path: Path) -> None:
     if path.name != "tasks.yaml":  # which needs the models of english.yaml
-        assert load_grid(path).cells > 4
+        assert load_grid(path).cells >= 2

@@ -34,7 +34,7 @@ _ATOMS = r"(\[[^\]]+\]|Br|Cl|%\d\d|@@|[A-Za-z0-9()=#\-+\\/:~@?>*$.])"
 
 @artifact(version=1, name="w2s.corpus_tokenizer")
 def corpus_tokenizer(work: Work, *, corpus: DataFile, held_lines: int, vocabulary: int, splits: Splits) -> None:
-    """Learn a tokenizer from the first 8 MB of a corpus, but for the lines at its end that are held out.
+    """Train a tokenizer on the first 8 MB of a corpus, but for the lines at its end that are held out.
 
     Writes ``tokenizer.json``, ``tokenizer_config.json`` and ``vocabulary.json`` (``size``: tokens that it has, which may be
     fewer than were asked for).
