@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sabotaged import faults
+from sabotaged import faults, recorded
 
 from w2s.claims.claim import Claim, decide
 from w2s.contract.block import Axis, Block
@@ -106,6 +106,19 @@ def test_the_largest_beats_the_smallest() -> None:
 
 def test_claims_notice_what_they_declare() -> None:
     assert faults("ladder.tasks", OF_TASKS, tasks()) == []
+
+
+def test_claims_on_recorded_rows() -> None:
+    """The rows of configs/ladder/tasks.yaml, which needs pretrained models and takes minutes: 16 seeds, three tasks, four sizes."""
+    rows = recorded("ladder.tasks")
+    for claim in OF_TASKS:
+        verdict = decide(claim, rows)
+        assert claim.as_expected(verdict), verdict.says
+    assert faults("ladder.tasks", OF_TASKS, rows) == []
+    found = {task: values.mean(axis=0) for task, (_, _, values) in accuracies(rows).items()}
+    assert set(found) == {"sentence_polarity", "subjectivity", "pros_cons"}
+    assert all(means[-1] == means.max() for means in found.values())
+    assert found["subjectivity"][1] < found["subjectivity"][0]  # a trend, not a rise from each size to the next
 
 
 def test_figures_are_drawn() -> None:
