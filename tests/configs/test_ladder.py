@@ -1,4 +1,4 @@
-"""The small grid of ladders: its claim holds, it is noticed what must be, and other grids can name its models."""
+"""The small grids of ladders: the claim holds, it is noticed what must be, and other grids can name their models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.grid
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "W2S_DATA" not in os.environ:
-        pytest.skip("needs english_novels in a folder named in W2S_DATA")
+        pytest.skip("needs english_novels and molecules in a folder named in W2S_DATA")
     return tmp_path_factory.mktemp("ladder")
 
 
@@ -38,6 +38,12 @@ def test_the_small_grid_decides_the_claim(rows: pd.DataFrame) -> None:
     assert drawn("ladder.pretraining", rows) == ["bits_per_byte"]
     assert (rows["bits_per_byte"] < 8).all()
     assert rows["weak_error"].isna().all()
+
+
+def test_the_small_grid_of_molecules_decides_it_too(place: Path) -> None:
+    rows = launched_ok("ladder/small/smiles.yaml", place / "smiles")
+    assert surprises("ladder.pretraining", rows) == []
+    assert faults("ladder.pretraining", Pretraining.claims, rows) == []
 
 
 def test_other_grids_name_its_models(rows: pd.DataFrame, place: Path) -> None:
