@@ -73,7 +73,9 @@ def answer_tokens(tokenizer: Any, words: Sequence[str], name: str) -> tuple[Toke
 
 
 def check_prompts(base: ModelFolder, template: str, words: Sequence[str]) -> None:
-    """Raise :class:`FieldError` for a template without one place for the text, and for words that one token cannot tell apart."""
+    """Raise :class:`FieldError` for a template without one place for the text, or words that one token cannot tell apart."""
     if template.count(MARK) != 1 or "\n" in template:
-        raise FieldError(f"template {template!r}: write one line with {MARK} once, as in 'Review: {MARK} Sentiment:'", "template")
+        raise FieldError(
+            f"template {template!r}: write one line with {MARK} once, as in 'Review: {MARK} Sentiment:'", "template"
+        )
     answer_tokens(load_tokenizer(base), words, base.name)

@@ -1,7 +1,7 @@
 """Few-shot answers of a causal model as class probabilities: one pass for each text, no sampling, nothing trained.
 
-The examples of a prompt are the same for all texts, so their keys and values are computed once. Texts of equal length go through
-the model together, without padding: what a text gets does not depend on how long the others are.
+The examples of a prompt are the same for all texts, so their keys and values are computed once. Texts of equal length go
+through the model together, without padding: what a text gets does not depend on how long the others are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from w2s.finetune.data.tables import join, probabilities, probability_table, rea
 from w2s.finetune.inference.generate import causal
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
-from w2s.finetune.models.weights import parameter_count
+from w2s.finetune.models.weights import multiplied_weights
 from w2s.finetune.prompting.examples import answer_tokens, chosen, cut_to_words, written
 
 __all__ = ["WITHOUT_CONTENT", "class_logits", "few_shot", "few_shot_cost"]
@@ -38,7 +38,7 @@ _SAY_SECONDS = 20.0
 
 def few_shot_cost(*, base: ModelFolder, max_words: int, **_others: Any) -> float:
     """Count 2 operations per weight and token of some hundred texts of the longest length: nominal, for plans."""
-    return 2.0 * parameter_count(base) * 200.0 * max_words
+    return 2.0 * multiplied_weights(base) * 200.0 * max_words
 
 
 @artifact(version=1, name="w2s.few_shot", cost=few_shot_cost, gpus=1)
@@ -59,26 +59,34 @@ def few_shot(
     """Answer the test items behind a prompt of ``shots`` labelled items of a part: ``predictions.arrow`` (item_id, p_0, ...).
 
     The probability of a class is the softmax, over the classes, of the logits of the first token by which their ``words``
-    differ. A label counts as its most probable class. Texts are cut to ``max_words`` words. ``few_shot.json`` holds the examples
-    (``shown``: item ids, ``classes``), the probabilities behind a text that says nothing (``without_content``), tokens of the
-    prompt and of all passes, seconds, and how many test items were cut.
+    differ. A label counts as its most probable class. Texts are cut to ``max_words`` words. ``few_shot.json`` holds the
+    examples (``shown``: item ids, ``classes``), the probabilities behind a text that says nothing (``without_content``), tokens
+    of the prompt and of all passes, seconds, and how many test items were cut.
 
     Raises :class:`FieldError` for a model that is no causal one, or has fewer positions than a prompt and a text take.
     """
     table = read_table(items, "items")
     texts = dict(zip(table["item_id"].to_pylist(), _joined(table["text"].to_pylist(), table["pair"].to_pylist()), strict=True))
-    asked = [name for name, where in zip(table["item_id"].to_pylist(), table["part"].to_pylist(), strict=True) if where == "test"]
+    asked = [
+        name for name, where in zip(table["item_id"].to_pylist(), table["part"].to_pylist(), strict=True) if where == "test"
+    ]
     shown, classes = _shown(items, labels, part, shots, len(words), balanced, seed)
     tokenizer, start = load_tokenizer(base), time.monotonic()
-    lines = [written(template, cut_to_words(texts[name], max_words)[0], words[k]) for name, k in zip(shown, classes, strict=True)]
+    lines = [
+        written(template, cut_to_words(texts[name], max_words)[0], words[k]) for name, k in zip(shown, classes, strict=True)
+    ]
     shared, answers = answer_tokens(tokenizer, words, base.name)
     prefix = (*_beginning(tokenizer), *_tokens(tokenizer, "".join(lines)))
     cut = [cut_to_words(texts[name], max_words) for name in asked]
-    suffixes = [(*_tokens(tokenizer, written(template, text)), *shared) for text in [*(text for text, _ in cut), WITHOUT_CONTENT]]
+    suffixes = [
+        (*_tokens(tokenizer, written(template, text)), *shared) for text in [*(text for text, _ in cut), WITHOUT_CONTENT]
+    ]
     longest = len(prefix) + max(map(len, suffixes))
     if longest > int(tokenizer.model_max_length):
         limit = int(tokenizer.model_max_length)
-        raise FieldError(f"model {base.name}: has {limit} positions, fewer than the {longest} tokens of {shots} examples and a text")
+        raise FieldError(
+            f"model {base.name}: has {limit} positions, fewer than the {longest} tokens of {shots} examples and a text"
+        )
     logits, said = np.empty((len(suffixes), len(words))), start
     for rows, values in class_logits(_model(base), prefix, suffixes, answers):
         logits[rows] = values

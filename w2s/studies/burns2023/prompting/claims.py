@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER
 from w2s.claims.settings import worst_setting
 
 if TYPE_CHECKING:

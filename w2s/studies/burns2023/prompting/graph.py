@@ -1,24 +1,26 @@
-"""Which artifacts a cell of prompts needs: a weak probe, prompts with its labels and with the truth, and probes to compare with.
+"""Which artifacts a cell of prompts needs: a weak probe, prompts with its labels and with the truth, and probes beside them.
 
 Item draws are those of the other studies of the paper: equal task, sizes and seed mean equal items.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from w2s.artifacts import Call
-from w2s.finetune.data.items import items, truth
+from w2s.finetune.data.items import PARTS, Columns, draw_items, items, truth
 from w2s.finetune.data.labels import as_labels, truth_labels
+from w2s.finetune.data.tasks import TaskData
 from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.probe import probe
 from w2s.finetune.models.weights import layer_count
 from w2s.finetune.prompting.few_shot import few_shot
-from w2s.studies.burns2023.tasks import drawn, formatter_for, whole_task
+from w2s.studies.burns2023.tasks import columns_of, drawn, formatter_for
 
-__all__ = ["PromptGraph", "prompt_graph"]
+__all__ = ["PromptGraph", "class_words", "prompt_graph"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,28 @@ class PromptGraph:
 
 def prompt_graph(cell: Mapping[str, Any]) -> PromptGraph:
     """Build the calls of a cell, without running anything."""
-    own, true, words = items(**drawn(cell)), truth(**drawn(cell)), formatter_for(cell).classes
+    own, true, words = items(**drawn(cell)), truth(**drawn(cell)), class_words(cell)
     known = {part: truth_labels(items=own, truth=true, part=part, classes=len(words)) for part in ("labeled", "transfer")}
-    weak = _probe(cell, "weak_model", "weak_layer", "c_weak", own, known["labeled"], whole_task(cell))
+    weak = _probe(cell, "weak_model", "weak_layer", "c_weak", own, known["labeled"])
     guessed = as_labels(predictions=weak, items=own, parts=("transfer",), hard=False)
     student, ceiling = (_prompt(cell, own, labels, words) for labels in (guessed, known["transfer"]))
     trained: tuple[Call, ...] = ()
     if cell["beside"] == "probe":
         given = (guessed, known["transfer"])
-        trained = tuple(_probe(cell, "student_model", "student_layer", "c", own, labels, own) for labels in given)
+        trained = tuple(_probe(cell, "student_model", "student_layer", "c", own, labels) for labels in given)
     return PromptGraph(own, true, weak, student, ceiling, trained)
+
+
+def class_words(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the words of a task's classes, in label order: the formatter's names, or those in a file of one's own."""
+    known = formatter_for(cell).classes
+    return known or _written_classes(cell["task"], tuple(columns_of(cell).items()))
+
+
+@functools.lru_cache(maxsize=64)
+def _written_classes(task: TaskData, columns: tuple[tuple[str, str | None], ...]) -> tuple[str, ...]:
+    none = dict.fromkeys(PARTS, 0)
+    return tuple(map(str, draw_items(task, Columns(**dict(columns)), none, balance=False, seed=0)[1]))  # type: ignore[arg-type]
 
 
 def _prompt(cell: Mapping[str, Any], own: Call, labels: Call, words: tuple[str, ...]) -> Call:
@@ -74,11 +88,14 @@ def _prompt(cell: Mapping[str, Any], own: Call, labels: Call, words: tuple[str, 
     )
 
 
-def _probe(cell: Mapping[str, Any], model: str, layer: str, strength: str, own: Call, labels: Call, encoded: Call) -> Call:
-    """Return the predictions of a logistic probe on a layer of a frozen model, trained on some labels."""
+def _probe(cell: Mapping[str, Any], model: str, layer: str, strength: str, own: Call, labels: Call) -> Call:
+    """Return the predictions of a logistic probe on a layer of a frozen model, trained on some labels.
+
+    The drawn items alone go through the model: a causal one is slow, and a prompt needs few of them.
+    """
     depth = layer_count(cell[model]) if cell[layer] is None else cell[layer]
     return probe(
-        features=features(base=cell[model], items=encoded, layers=(depth,), pooling="mean", max_length=cell["max_length"]),
+        features=features(base=cell[model], items=own, layers=(depth,), pooling="mean", max_length=cell["max_length"]),
         items=own,
         labels=labels,
         layer=depth,

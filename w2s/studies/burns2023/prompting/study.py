@@ -24,7 +24,7 @@ from w2s.finetune.models.weights import layer_count
 from w2s.finetune.prompting.examples import check_prompts
 from w2s.studies.burns2023.prompting.claims import CLAIMS
 from w2s.studies.burns2023.prompting.figures import FIGURES
-from w2s.studies.burns2023.prompting.graph import prompt_graph
+from w2s.studies.burns2023.prompting.graph import class_words, prompt_graph
 from w2s.studies.burns2023.prompting.solve import COLUMNS, PromptSolver
 from w2s.studies.burns2023.tasks import (
     TASK_FIELDS,
@@ -54,7 +54,9 @@ _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "probe_error
 class PromptingCell(TaskCell):
     """One weak model, one causal model that is prompted, one number of examples."""
 
-    weak_model: ModelFolder = field(description="weak model's encoder: packaged name, folder, data:FOLDER, or hub:NAME@REVISION")
+    weak_model: ModelFolder = field(
+        description="weak model's encoder: packaged name, folder, data:FOLDER, or hub:NAME@REVISION"
+    )
     weak_layer: int | None = field(None, description="its layer, 0 the embedding; null: the last one", unit="layers", ge=0)
     c_weak: float = field(0.01, description="inverse L2 strength C of the weak model's probe", gt=0)
     student_model: ModelFolder = field(description="causal language model that is prompted")
@@ -85,7 +87,11 @@ class Prompting(Study):
     classifies = True
     columns: ClassVar[Mapping[str, str]] = COLUMNS
     rules = (
-        Rule(("shots", "n_transfer"), lambda shots, items: shots <= items, "shots is at most n_transfer: examples are transfer items"),
+        Rule(
+            ("shots", "n_transfer"),
+            lambda shots, items: shots <= items,
+            "shots is at most n_transfer: examples are transfer items",
+        ),
     )
     claims = CLAIMS
     figures: ClassVar[tuple[Figure, ...]] = FIGURES
@@ -106,8 +112,6 @@ class Prompting(Study):
             kind = "pairs of replies" if has_pairs(level) else "prompts" if formatter_for(level).prompts else ""
             if kind:
                 raise FieldError(f"task {level['task']}: its items are {kind}; burns2023.text takes them", "task")
-            if not formatter_for(level).classes:
-                raise FieldError(f"task {level['task']}: a prompt needs class names, which a file of one's own has not", "task")
         for name in ("weak", "student"):
             with about(f"{name}_model"):
                 for model in block.values(f"{name}_model"):
@@ -119,7 +123,7 @@ class Prompting(Study):
         with about("student_model"):
             for level in asked_levels(block, "student_model", "template", *TASK_FIELDS):
                 check_causal(level["student_model"], "a prompt")
-                check_prompts(level["student_model"], level["template"], formatter_for(level).classes)
+                check_prompts(level["student_model"], level["template"], class_words(level))
         check_draws(block)
 
     def reads(self, block: Block) -> Sequence[str]:
