@@ -152,13 +152,18 @@ def test_answers_are_those_of_the_written_prompt(tmp_path):
     assert known.tolist() == account["classes"]
     assert abs(sum(account["classes"]) - 1.5) == 0.5  # balanced
     found = read_table(folder, "predictions")
-    assert set(found["item_id"].to_pylist()) == {n for n, p in zip(texts, table["part"].to_pylist(), strict=True) if p == "test"}
+    assert set(found["item_id"].to_pylist()) == {
+        n for n, p in zip(texts, table["part"].to_pylist(), strict=True) if p == "test"
+    }
     assert account["cut_items"] == account["items"] == 10
     from w2s.finetune.models.tokenizer import load_tokenizer
 
     module, tokenizer = causal_model(base, "a test"), load_tokenizer(base)
     ends = [tokenizer(letter, add_special_tokens=False)["input_ids"][-1] for letter in "gp"]
-    for name, row in [*zip(found["item_id"].to_pylist(), probabilities(found), strict=True), (None, account["without_content"])]:
+    for name, row in [
+        *zip(found["item_id"].to_pylist(), probabilities(found), strict=True),
+        (None, account["without_content"]),
+    ]:
         text = WITHOUT_CONTENT if name is None else texts[name].split()[0]
         ids = tokenizer(f"{shown}R: {text} S: ", add_special_tokens=False)["input_ids"]
         with torch.inference_mode():

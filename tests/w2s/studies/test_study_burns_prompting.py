@@ -54,7 +54,9 @@ def test_rows_are_what_their_artifacts_say(tmp_path):
         own = rows[rows["seed"] == seed].set_index(["shots", "calibration"])
         assert (own.loc[0, "student_error"] == own.loc[0, "ceiling_error"]).all()
         assert own.loc[0, "shown_accuracy"].isna().all()
-        weak = [c for c in calls if c.arguments["labels"] is not None and c.arguments["labels"].artifact.name == "w2s.as_labels"]
+        weak = [
+            c for c in calls if c.arguments["labels"] is not None and c.arguments["labels"].artifact.name == "w2s.as_labels"
+        ]
         (shown,) = [c for c in weak if c.arguments["seed"] == seed]
         found = json.loads((store.get(shown) / "few_shot.json").read_text())
         items = next(c for c in used_calls(plan) if c.artifact.name == "w2s.items" and c.arguments["seed"] == seed)

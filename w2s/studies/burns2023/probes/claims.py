@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"low": 0.2, "high": 0.7, "tasks": 2, **_DECIDES},
         basis=f"low, high: the range of the summary; tasks: two are the fewest that have a median between them; {_GAP}",
-        overlooks=ANY_ORDER,
+        overlooks=ANY_ORDER | AVERAGED | {"teacher_up": _ROOM["teacher_up"]},
     ),
     Claim(
         "regularisation",

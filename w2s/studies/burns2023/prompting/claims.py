@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below
-from w2s.claims.overlooks import ANY_ORDER
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.settings import worst_setting
 
 if TYPE_CHECKING:
@@ -54,6 +54,24 @@ def _with_zero_shot(rows: DataFrame) -> DataFrame:
 
 _NEEDS = {"student_error_01": 2, "shots": 1}
 _DECIDES = {"shots": 5, "seeds": 8}
+_ROOM = dict.fromkeys(
+    ("teacher_up", "teacher_down"), "a tenth of the weak model's error is less than the room to the threshold"
+)
+_NO_TEACHER = dict.fromkeys(
+    ("teacher_up", "teacher_down", "teacher_noisy"), "the weak model's own error is not in the sentence"
+)
+_ONE_SIDED = {
+    "student_is_ceiling": "one-sided: a prompt that is as good as one with true labels is good enough; truth_helps notices it",
+    **ANY_ORDER,
+    **STUDENT_AVERAGED,
+    **NO_CEILING,
+}
+_TWO_PROMPTS = {
+    **dict.fromkeys(("student_is_teacher", "flipped"), "prompts are compared, and the weak model is worse than both"),
+    "student_shuffled": "prompts without examples, which the shuffle mixes in, are worse than those with true labels too",
+    **ANY_ORDER,
+    **_NO_TEACHER,
+}
 _FIVE = "shots: the paper's five"
 _SIGN = f"the sentence is about a sign; {_FIVE}"
 
@@ -66,7 +84,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "shots": 2},
         thresholds={"error": 0.0, **_DECIDES},
         basis=_SIGN,
-        overlooks=ANY_ORDER,
+        overlooks=_ONE_SIDED | _NO_TEACHER,
     ),
     Claim(
         "prompt_beats_weak",
@@ -76,7 +94,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=_NEEDS,
         thresholds={"error": 0.0, **_DECIDES},
         basis=_SIGN,
-        overlooks=ANY_ORDER,
+        overlooks=_ONE_SIDED | _ROOM | TEACHER_AVERAGED,
     ),
     Claim(
         "truth_helps",
@@ -86,7 +104,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "ceiling_error_01": 2},
         thresholds={"error": 0.0, **_DECIDES},
         basis=_SIGN,
-        overlooks=ANY_ORDER,
+        overlooks=_TWO_PROMPTS,
     ),
     Claim(
         "competitive",
@@ -96,6 +114,6 @@ CLAIMS: tuple[Claim, ...] = (
         needs={**_NEEDS, "probe_error_01": 2},
         thresholds={"error": 0.02, **_DECIDES},
         basis=f"error: two standard errors of a difference on a few hundred items are five points; two is stricter; {_FIVE}",
-        overlooks=ANY_ORDER,
+        overlooks=_ONE_SIDED | _NO_TEACHER,
     ),
 )
