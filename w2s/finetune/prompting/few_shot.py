@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
@@ -27,7 +29,7 @@ from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import multiplied_weights
 from w2s.finetune.prompting.examples import answer_tokens, chosen, cut_to_words, written
 
-__all__ = ["WITHOUT_CONTENT", "class_logits", "few_shot", "few_shot_cost"]
+__all__ = ["WITHOUT_CONTENT", "class_logits", "few_shot", "few_shot_cost", "of_parts"]
 
 Tokens = tuple[int, ...]
 WITHOUT_CONTENT = "N/A"
@@ -107,6 +109,13 @@ def few_shot(
         "items": len(asked),
     }
     (work.folder / "few_shot.json").write_text(json.dumps(account, indent=1), encoding="utf-8")
+
+
+@artifact(version=1, name="w2s.items_of_parts")
+def of_parts(work: Work, *, items: Path, parts: Sequence[str]) -> None:
+    """Write the items of some parts alone: what a slow model has to read of a draw. Columns and order stay."""
+    table = read_table(items, "items")
+    write_table(work.folder, "items", table.filter(pc.is_in(table["part"], pa.array(list(parts)))))
 
 
 def class_logits(

@@ -17,7 +17,7 @@ from w2s.finetune.data.tasks import TaskData
 from w2s.finetune.inference.hidden_states import features
 from w2s.finetune.inference.probe import probe
 from w2s.finetune.models.weights import layer_count
-from w2s.finetune.prompting.few_shot import few_shot
+from w2s.finetune.prompting.few_shot import few_shot, of_parts
 from w2s.studies.burns2023.tasks import columns_of, drawn, formatter_for
 
 __all__ = ["PromptGraph", "class_words", "prompt_graph"]
@@ -48,13 +48,14 @@ def prompt_graph(cell: Mapping[str, Any]) -> PromptGraph:
     """Build the calls of a cell, without running anything."""
     own, true, words = items(**drawn(cell)), truth(**drawn(cell)), class_words(cell)
     known = {part: truth_labels(items=own, truth=true, part=part, classes=len(words)) for part in ("labeled", "transfer")}
-    weak = _probe(cell, "weak_model", "weak_layer", "c_weak", own, known["labeled"])
+    weak = _probe(cell, "weak_model", "weak_layer", "c_weak", own, known["labeled"], own)
     guessed = as_labels(predictions=weak, items=own, parts=("transfer",), hard=False)
     student, ceiling = (_prompt(cell, own, labels, words) for labels in (guessed, known["transfer"]))
     trained: tuple[Call, ...] = ()
     if cell["beside"] == "probe":
+        shown = of_parts(items=own, parts=("transfer", "test"))
         given = (guessed, known["transfer"])
-        trained = tuple(_probe(cell, "student_model", "student_layer", "c", own, labels) for labels in given)
+        trained = tuple(_probe(cell, "student_model", "student_layer", "c", own, labels, shown) for labels in given)
     return PromptGraph(own, true, weak, student, ceiling, trained)
 
 
@@ -88,14 +89,14 @@ def _prompt(cell: Mapping[str, Any], own: Call, labels: Call, words: tuple[str, 
     )
 
 
-def _probe(cell: Mapping[str, Any], model: str, layer: str, strength: str, own: Call, labels: Call) -> Call:
+def _probe(cell: Mapping[str, Any], model: str, layer: str, strength: str, own: Call, labels: Call, read: Call) -> Call:
     """Return the predictions of a logistic probe on a layer of a frozen model, trained on some labels.
 
-    The drawn items alone go through the model: a causal one is slow, and a prompt needs few of them.
+    ``read`` are the items that go through the model: those that the probe needs, since a causal model is slow.
     """
     depth = layer_count(cell[model]) if cell[layer] is None else cell[layer]
     return probe(
-        features=features(base=cell[model], items=own, layers=(depth,), pooling="mean", max_length=cell["max_length"]),
+        features=features(base=cell[model], items=read, layers=(depth,), pooling="mean", max_length=cell["max_length"]),
         items=own,
         labels=labels,
         layer=depth,
