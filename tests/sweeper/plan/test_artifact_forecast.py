@@ -33,7 +33,7 @@ def load(folder, study):
     return load_grid({"study": f"study.py:{study}", "axes": {"weak": [1, 2]}, "fixed": fixed}, folder)
 
 
-def test_artifacts_are_predicted_apart_and_counted(tmp_path, capsys):
+def test_artifacts_are_counted_apart(tmp_path, capsys):
     grid = load(tmp_path, "Chained")
     print_plan(make_plan(grid))
     text = capsys.readouterr().out

@@ -58,7 +58,7 @@ def few_shot(
     words: Sequence[str],
     max_words: int,
 ) -> None:
-    """Answer the test items behind a prompt of ``shots`` labelled items of a part: ``predictions.arrow`` (item_id, p_0, ...).
+    """Predict the test items behind a prompt of ``shots`` labelled items of a part: ``predictions.arrow`` (item_id, p_0, ...).
 
     The probability of a class is the softmax, over the classes, of the logits of the first token by which their ``words``
     differ. A label counts as its most probable class. Texts are cut to ``max_words`` words. ``few_shot.json`` holds the
