@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sweeper.errors import GridError
 from sweeper.plan.artifacts import ArtifactLine
@@ -61,8 +62,11 @@ def on_this_machine(lines: Sequence[ArtifactLine], store: Store) -> Making:
 def rates_in(store: Store) -> Mapping[str, float]:
     """Measure nominal operations a second by artifact function, over the first thousand values of a store that say both.
 
-    Times are those of the machines that made the values. Records of earlier releases name no operations and do not count.
+    Times are those of the machines that made the values. Records of earlier releases name no operations and do not count; those
+    of a store in a bucket are not fetched for it.
     """
+    if not isinstance(store.where, Path):
+        return {}
     totals: dict[str, tuple[float, float]] = {}
     for record in itertools.islice(store.manifests(), _LOOKED_AT):
         flops, seconds = record.get("flops"), record.get("seconds")
