@@ -81,10 +81,9 @@ def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
     for call in calls.values():
         line, there, flops = counts.setdefault(call.artifact.name, Counter()), store.has(call), int(call.flops)
         line.update(distinct=1, unshared=apart[call.key], stored=int(there), flops=flops, missing=0 if there else flops)
-    names = ("distinct", "unshared", "stored")
     return [
-        ArtifactLine(function, *(count[name] for name in names), float(count["flops"]), float(count["missing"]))
-        for function, count in counts.items()
+        ArtifactLine(name, c["distinct"], c["unshared"], c["stored"], float(c["flops"]), float(c["missing"]))
+        for name, c in counts.items()
     ]
 
 

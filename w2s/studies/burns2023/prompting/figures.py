@@ -19,7 +19,7 @@ _LINES = (
     ("student_error_01", "prompt, weak labels", "-"),
     ("ceiling_error_01", "prompt, true labels", "--"),
 )
-_LEVELS = (
+_LEVELS: tuple[tuple[str, str, Any], ...] = (
     ("weak_error_01", "weak model", ":"),
     ("probe_error_01", "probe, all weak labels", "-."),
     ("probe_ceiling_error_01", "probe, all true labels", (0, (1, 3))),
@@ -53,9 +53,9 @@ def _panel(ax: Any, rows: DataFrame) -> None:
     for color, (name, label, style) in zip(figures.COLORS, _LINES, strict=False):
         ends = 1.0 - summary[f"{name}_high"], 1.0 - summary[f"{name}_low"]
         figures.band(ax, summary["shots"], 1.0 - summary[name], *ends, color=color, linestyle=style, label=label)
-    for name, label, style in _LEVELS:
+    for name, label, dashes in _LEVELS:
         if rows[name].notna().any():
-            ax.axhline(1.0 - rows[name].mean(), color="#555555", linewidth=1.0, linestyle=style, label=label)
+            ax.axhline(1.0 - rows[name].mean(), color="#555555", linewidth=1.0, linestyle=dashes, label=label)
 
 
 FIGURES: tuple[Figure, ...] = (Figure("shots", "Accuracy against the number of examples", _draw_shots),)
