@@ -20,10 +20,10 @@ from sweeper.plan.rates import load_rates
 from w2s.artifacts import Store
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFileError
+from w2s.files.unseen import split_stated
 from w2s.finetune.models import folder as models
 from w2s.finetune.models.check import check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder
-from w2s.finetune.models.unseen import split_stated
 from w2s.finetune.models.weights import model_config, multiplied_weights, parameter_count
 from w2s.finetune.training.train import training_cost
 

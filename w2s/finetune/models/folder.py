@@ -23,9 +23,9 @@ from pydantic import ValidationInfo
 from w2s.errors import nearest
 from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
+from w2s.files.unseen import hub_folder, is_unseen, split_stated, unseen_digest
 from w2s.finetune.models.made import is_made, made_digest, made_path
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
-from w2s.finetune.models.unseen import hub_folder, is_unseen, split_stated, unseen_digest
 
 __all__ = ["ModelChain", "ModelFolder", "ModelSet", "split_layers"]
 
