@@ -83,6 +83,10 @@ def plan(
             min=2, help="seeds of the pilot; its rows are kept for the launch; default: 8, or all where there are fewer"
         ),
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="predict hours of trainings on one such card: H200, A100, ...; default: on this machine")
+    ] = None,
+    utilisation: Annotated[float, typer.Option(help="share of the card's peak that trainings are assumed to reach")] = 0.2,
 ) -> None:
     from sweeper.cli.show.plan import print_plan
     from sweeper.cli.show.run import print_existing
@@ -93,7 +97,7 @@ def plan(
     if pilot is not None and resolve is None:
         raise GridError("--pilot is about --resolve METRIC=HALF_WIDTH, which is not given")
     checked = make_plan(load_grid(grid))
-    print_plan(checked)
+    print_plan(checked, device, utilisation)
     print_existing(checked.grid)
     if resolve is not None:
         from sweeper.launching.progress import Progress

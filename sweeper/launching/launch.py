@@ -28,7 +28,7 @@ from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
-from sweeper.plan.artifacts import check_blind, has_artifacts, store_folder, used_calls
+from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
@@ -83,6 +83,7 @@ def launch(
     run = _run_folder(checked, out)
     if fresh:
         run = fresh_folder(checked, run)
+    check_present(checked)
     plan = make_plan(checked)
     given = [name for name, value in compute.items() if value is not None]
     folder = RunFolder(run)

@@ -16,20 +16,34 @@ from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
 from w2s.contract.study import Study
 from w2s.errors import FieldError
+from w2s.files.datafile import Content
 from w2s.places.url import Where, user_place
 
-__all__ = ["ArtifactLine", "artifact_lines", "check_blind", "has_artifacts", "store_folder", "used_calls"]
+__all__ = [
+    "ArtifactLine",
+    "absent_files",
+    "artifact_lines",
+    "check_blind",
+    "check_present",
+    "has_artifacts",
+    "store_folder",
+    "used_calls",
+]
 
 
 @dataclass(frozen=True)
 class ArtifactLine:
-    """One artifact function of a plan: distinct calls, calls of a script per cell, calls in the store, nominal operations."""
+    """One artifact function of a plan: distinct calls, calls of a script per cell, calls in the store, nominal operations.
+
+    ``missing_flops`` are those of the calls that are not in the store.
+    """
 
     function: str
     distinct: int
     unshared: int
     stored: int
     flops: float
+    missing_flops: float
 
 
 def has_artifacts(study: type[Study]) -> bool:
@@ -65,9 +79,12 @@ def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:
             calls |= own
     counts: dict[str, Counter[str]] = {}
     for call in calls.values():
-        line = counts.setdefault(call.artifact.name, Counter())
-        line.update(distinct=1, unshared=apart[call.key], stored=int(store.has(call)), flops=int(call.flops))
-    return [ArtifactLine(name, c["distinct"], c["unshared"], c["stored"], float(c["flops"])) for name, c in counts.items()]
+        line, there, flops = counts.setdefault(call.artifact.name, Counter()), store.has(call), int(call.flops)
+        line.update(distinct=1, unshared=apart[call.key], stored=int(there), flops=flops, missing=0 if there else flops)
+    return [
+        ArtifactLine(name, c["distinct"], c["unshared"], c["stored"], float(c["flops"]), float(c["missing"]))
+        for name, c in counts.items()
+    ]
 
 
 def _cells(block: Block) -> Iterator[Block]:
@@ -75,6 +92,18 @@ def _cells(block: Block) -> Iterator[Block]:
     for index in np.ndindex(*block.shape):
         if block.mask is None or block.mask[index]:
             yield Block(block.fixed, tuple(axis[k : k + 1] for axis, k in zip(block.axes, index, strict=True)))
+
+
+def absent_files(grid: Grid) -> list[str]:
+    """List the values of a grid whose files are not here, each once: names of models with their stated size."""
+    named = (value for part in grid.parts for values in part.values.values() for value in values if isinstance(value, Content))
+    return sorted({value.name for value in named if value.absent})
+
+
+def check_present(grid: Grid) -> None:
+    """Refuse a grid with values whose files are not here; raise :class:`GridError` with their names."""
+    if names := absent_files(grid):
+        raise GridError(f"it can be planned, not launched: the files of {', '.join(names)} are not here and the hub gave none")
 
 
 def check_blind(plan: Plan) -> None:

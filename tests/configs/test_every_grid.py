@@ -13,14 +13,16 @@ from sweeper.cli.show.plan import print_plan
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 WITH_MODELS = {
     "burns2023/finetunes.yaml",
+    "burns2023/gpu.yaml",
     "burns2023/nlp.yaml",
     "burns2023/probes.yaml",
+    "burns2023/prompting.yaml",
     "ladder/tasks.yaml",
     "methods/compare.yaml",
     "methods/preference.yaml",
     "xue2025/text.yaml",
 }
-"""Grids of language models that no extra of the package installs, or that another grid makes."""
+"""Grids of language models that no extra of the package installs, or that another grid makes; test_making.py plans gpu.yaml without its models."""
 WITH_DATA = (
     "burns2023",
     "molecules",

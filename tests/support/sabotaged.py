@@ -190,6 +190,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.edits": Doctor({"student_error": 1.0}),
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
     "burns2023.probes": Doctor(_BINARY),
+    "burns2023.prompting": Doctor(_BINARY),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),

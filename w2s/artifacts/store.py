@@ -234,6 +234,7 @@ class Store:
             "arguments": call.described,
             "inputs": [needed.key for needed in call.inputs],
             "seconds": round(seconds, 3),
+            "flops": call.flops,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "python": platform.python_version(),
             "machine": platform.machine(),

@@ -6,19 +6,20 @@ several that differ in one thing. Its statistic is a function of means over the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import Verdict, worst
+from w2s.claims.claim import Verdict, untestable, worst
 from w2s.claims.seed_intervals import over_means
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Seeded", "by_task", "median_over", "worst_task"]
+__all__ = ["Seeded", "by_task", "median_over", "median_task", "worst_task"]
 
 Values = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -66,6 +67,34 @@ def median_over(comparisons: Sequence[tuple[S, ...]], statistic: Statistic[S]) -
 
     together = np.concatenate([values.reshape(len(seeds), -1) for values in kept], axis=1) if seeds else np.empty((0, ends[-1]))
     return over_means(seeds, together, of_means)
+
+
+def median_task(
+    table: DataFrame,
+    settings_of: Callable[[DataFrame], list[S]],
+    compare: Callable[[list[S]], list[tuple[S, ...]]],
+    statistic: Statistic[S],
+    judge: Callable[[str, float, Interval, int], Verdict],
+    least: float,
+    nothing: str,
+) -> Verdict:
+    """Judge the median over tasks of the median over each task's comparisons: one number for a domain of tasks.
+
+    ``compare`` and ``statistic`` are those of :func:`worst_task`; ``judge(what, value, interval, seeds)`` gets the number of
+    tasks. With fewer than ``least`` tasks that have a comparison the verdict is ``untestable``, for the reason ``nothing``.
+    """
+    chosen = [found for _, settings in by_task(table, settings_of) if (found := compare(settings))]
+    if len(chosen) < least:
+        return untestable(nothing)
+    ends = {id(comparisons[0][0]): [len(one) for one in comparisons] for comparisons in chosen}
+    whole = [tuple(setting for comparison in comparisons for setting in comparison) for comparisons in chosen]
+
+    def of_task(settings: tuple[S, ...], means: list[Values]) -> float:
+        places = np.cumsum([0, *ends[id(settings[0])]]).tolist()
+        parts = itertools.pairwise(places)
+        return float(np.median([statistic(settings[low:high], means[low:high]) for low, high in parts]))
+
+    return judge(f"median of {len(chosen)} tasks", *median_over(whole, of_task))
 
 
 def worst_task(

@@ -71,6 +71,11 @@ class Content(ABC):
         """Return the name by which the same content is found from another folder."""
         return self.name if self.keeps_name(self.name) else os.path.relpath(self.path.resolve(), folder.resolve())
 
+    @property
+    def absent(self) -> bool:
+        """Whether the files are not here though the name was accepted: a grid with them can be planned, not launched."""
+        return False
+
     @classmethod
     def find(cls, name: str, base: Path | None = None, sha256: str | None = None) -> Self:
         """Locate and hash a file; raise :class:`DataFileError` when it is missing or differs from ``sha256``."""

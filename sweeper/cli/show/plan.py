@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -11,21 +12,27 @@ from sweeper.cpus import physical_memory
 from sweeper.executors.registry import Choice
 from sweeper.grid.conditions import show
 from sweeper.grid.model import SubGrid
-from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
+from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
+from sweeper.plan.making import UTILISATION, on_card, on_this_machine
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
-from w2s.artifacts import open_store
+from w2s.artifacts import Store, open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
 
 __all__ = ["print_artifacts", "print_forecast", "print_plan", "print_space"]
 
 
-def print_plan(plan: Plan) -> None:
-    """Print axes, cells, blocks, what is shared, nominal cost, predicted time and the executor."""
+def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> None:
+    """Print axes, cells, blocks, what is shared, nominal cost, predicted time and the executor.
+
+    ``device`` names a card on which artifacts would be made, ``utilisation`` the share of its peak that they would reach.
+    """
     out, grid = console(), plan.grid
+    if names := absent_files(grid):
+        out.print(f"! known by their stated size alone, so this can be planned here, not launched: {', '.join(names)}")
     out.print(f"study {grid.study.name}, version {grid.study.version}; run folder {short(grid.out)}")
     for lines in dict.fromkeys(tuple(grid.study().reads(cut.part.block)) for cut in plan.cuts):
         for line in lines:
@@ -57,8 +64,7 @@ def print_plan(plan: Plan) -> None:
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
     missing = 0
     if has_artifacts(grid.study):
-        missing = print_artifacts(plan)
-        out.print("how long it takes to make artifacts is not predicted")
+        missing = print_artifacts(plan, device, utilisation)
     print_space(plan)
     choice = choose_executor(plan, grid.compute, makes_artifacts=missing > 0)
     if is_predicted(grid.study):
@@ -92,10 +98,14 @@ def _is_last_look(part: SubGrid) -> bool:
     return part.until is not None and part.block.values("seed")[-1] == part.until.max - 1
 
 
-def print_artifacts(plan: Plan) -> int:
-    """Print which artifacts must be made before rows can be joined, and what sharing saves; return how many are missing."""
+def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> int:
+    """Print which artifacts must be made before rows can be joined, what sharing saves, and how long making them should take.
+
+    Returns how many are missing.
+    """
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
-    lines = artifact_lines(plan, open_store(place))
+    store = open_store(place)
+    lines = artifact_lines(plan, store)
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  artifact", no_wrap=True)
     for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):
@@ -106,7 +116,18 @@ def print_artifacts(plan: Plan) -> int:
     out.print(table)
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
+    _print_making(lines, store, device, utilisation)
     return distinct - sum(line.stored for line in lines)
+
+
+def _print_making(lines: Sequence[ArtifactLine], store: Store, device: str | None, utilisation: float) -> None:
+    """Print how long artifacts should take, where their functions say what they cost."""
+    out = console()
+    if any(line.distinct > line.stored for line in lines) and not any(line.missing_flops for line in lines):
+        out.print("how long it takes to make artifacts is not predicted")
+    elif any(line.missing_flops for line in lines):
+        making = on_this_machine(lines, store) if device is None else on_card(lines, device, utilisation)
+        out.print(f"artifacts: {making.flops:.3g} nominal operations, about {making.seconds / 3600:,.2g} hours {making.remark}")
 
 
 def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:

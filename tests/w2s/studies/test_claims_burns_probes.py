@@ -62,6 +62,11 @@ def only_one_task(**changed):
 
 CASES = {
     "recovers": (table(), table(pgr=(-0.2, -0.3, -0.4)), only_one_task(pgr=(-0.2, -0.3, -0.4))),
+    "typical_pgr": (
+        table(tasks=("first", "third")),
+        table(pgr=(0.9, 0.9, 0.9), tasks=("first", "third")),
+        pd.concat([table(), table(pgr=(1.2, 1.2, 1.2), tasks=("second",))]),  # the median of two tasks is between them
+    ),
     "regularisation": (table(), table(pgr=(0.3, 0.5, 0.6)), only_one_task(pgr=(0.3, 0.5, 0.6))),
     "agreement": (table(), table(wrong=0.85), only_one_task(wrong=0.85)),
     "random_errors": (table(), table(flip=(0.5, 0.4, 0.2)), only_one_task(flip=(0.5, 0.4, 0.2))),

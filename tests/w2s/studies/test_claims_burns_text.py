@@ -79,6 +79,7 @@ CASES = {
     "gap": (setting(), setting(ceiling=0.35)),
     "beats_weak": (setting(), setting(pgr=-0.3)),
     "recovers": (setting(), setting(pgr=0.05)),
+    "typical_pgr": (two({"pgr": 0.4}, {"pgr": 0.6, "student_model": "other"}), setting(pgr=1.2)),
     "agreement": (setting(), setting(right=0.9, wrong=0.85)),
     "inverse_scaling": (two({"wrong": 0.5}, MIDDLE | {"wrong": 0.7}), two({"wrong": 0.7}, MIDDLE | {"wrong": 0.5})),
     "confidence": (two({}, CONFIDENCE | {"pgr": 0.8}), two({}, CONFIDENCE | {"pgr": 0.3})),

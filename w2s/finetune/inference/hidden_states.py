@@ -25,7 +25,7 @@ from w2s.finetune.data.tokens import read_texts
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.small_pass import state_widths_of
-from w2s.finetune.models.weights import layer_count, parameter_count
+from w2s.finetune.models.weights import layer_count, multiplied_weights
 
 __all__ = ["RowsFile", "feature_width", "features", "features_cost", "read_features"]
 
@@ -35,7 +35,7 @@ _SAVE_SECONDS = 20.0
 
 def features_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> float:
     """Count 2 operations per weight and token of ten thousand items at an eighth of the longest length: nominal, for plans."""
-    return 2.0 * parameter_count(base) * 1e4 * max_length / 8
+    return 2.0 * multiplied_weights(base) * 1e4 * max_length / 8
 
 
 @artifact(version=1, name="w2s.features", cost=features_cost, gpus=1)

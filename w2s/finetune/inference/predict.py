@@ -12,14 +12,14 @@ from w2s.finetune.data.tokens import read_texts
 from w2s.finetune.inference.cached.rows import read_cached_rows
 from w2s.finetune.models.build import reload
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import parameter_count
+from w2s.finetune.models.weights import multiplied_weights
 
 __all__ = ["predict", "predict_cost"]
 
 
 def predict_cost(*, base: ModelFolder, max_length: int, **others: Any) -> float:
     """Count 2 operations per weight and token over some thousand items: nominal, for plans. A head has few weights."""
-    return 2.0 * 2000.0 * (2e3 if others.get("features") is not None else parameter_count(base) * max_length / 4)
+    return 2.0 * 2000.0 * (2e3 if others.get("features") is not None else multiplied_weights(base) * max_length / 4)
 
 
 @artifact(version=1, name="w2s.predict", cost=predict_cost, gpus=1, later=("features", "layer"))

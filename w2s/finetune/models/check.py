@@ -44,10 +44,13 @@ def check_model(base: ModelFolder) -> None:
 
     That is one whose weights are damaged, incomplete or quantised, which has an encoder and a decoder, reads other things than
     texts, needs code of its own, has fewer layers than asked for, or a tokenizer that does not fit. Without Torch its files and
-    its configuration alone are looked at; of a model in GGUF, which would have to be converted first, the header. Cost: some
+    its configuration alone are looked at; of a model in GGUF, which would have to be converted first, the header. Of a
+    model whose files are not here nothing is looked at. Cost: some
     seconds for a model that is new, most of them for Torch.
     """
     parameter_count(base)
+    if base.absent:
+        return  # a plan counts its weights; a launch refuses it
     config = model_config(base)
     if problem := _kind_problem(config):
         raise FieldError(f"model {base.name} {problem}")
@@ -65,7 +68,7 @@ def check_lora(base: ModelFolder) -> None:
 
     A model in GGUF, which would have to be converted first, is not looked at.
     """
-    if not base.is_gguf and _can_try() and importlib.util.find_spec("peft") is not None:
+    if not base.absent and not base.is_gguf and _can_try() and importlib.util.find_spec("peft") is not None:
         _check_adapters(base)
 
 
@@ -85,7 +88,7 @@ def _check_adapters(base: ModelFolder) -> None:
 
 def check_causal(base: ModelFolder, purpose: str) -> None:
     """Raise :class:`FieldError` for a model that is no causal language model, which ``purpose`` needs. In GGUF all are."""
-    if _can_try() and not base.is_gguf and not is_causal(model_settings(base)):
+    if _can_try() and not base.absent and not base.is_gguf and not is_causal(model_settings(base)):
         raise FieldError(f"model {base.name} is no causal language model; {purpose} needs one")
 
 

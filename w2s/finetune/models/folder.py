@@ -6,6 +6,7 @@
     ./my-model.gguf     a file in GGUF, whose weights are used in float32
     data:models/NAME    such a folder or file in one of the folders of W2S_DATA
     hub:NAME@REVISION   a model of the hub
+    hub:NAME@REVISION#1.5B   the same, with its number of weights: it can be planned where the hub does not answer
     run:FOLDER:SIZE     a model that a run pretrained, by the run's folder and a size of its rows (2x64)
     minilm-l6:3         the first three layers of one: a ladder from a single model
 
@@ -23,6 +24,7 @@ from pydantic import ValidationInfo
 from w2s.errors import nearest
 from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import is_hub_name, snapshot
+from w2s.files.unseen import hub_folder, is_unseen, split_stated, unseen_digest
 from w2s.finetune.models.made import is_made, made_digest, made_path
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
 from w2s.finetune.models.run_models import is_run_model, run_model_path
@@ -62,7 +64,7 @@ class ModelFolder(Content):
         """
         plain, _ = split_layers(name)
         if is_hub_name(plain):
-            return _checked(plain, snapshot(plain, _OF_THE_HUB))
+            return hub_folder(plain, lambda place: _checked(plain, snapshot(place, _OF_THE_HUB)))
         if plain.startswith("data:"):
             return _checked(plain, _data_path(plain))
         if is_made(plain):
@@ -77,6 +79,8 @@ class ModelFolder(Content):
         plain, layers = split_layers(name)
         if is_made(plain):
             return made_digest(name)
+        if is_unseen(path):
+            return unseen_digest(name)
         files = [path]
         if path.suffix != _GGUF:
             files = sorted({item for pattern in _HASHED for item in path.glob(pattern) if item.is_file()})
@@ -88,6 +92,16 @@ class ModelFolder(Content):
     def keeps_name(cls, name: str) -> bool:
         """Tell whether the name means the same from any folder."""
         return is_hub_name(name) or name.startswith("data:") or is_made(name) or split_layers(name)[0] in PACKAGED
+
+    @property
+    def absent(self) -> bool:
+        """Whether no file of the model is here, and its name states its size instead."""
+        return is_unseen(self.path)
+
+    @property
+    def stated_weights(self) -> float | None:
+        """The number of weights that the name states; None where it states none."""
+        return split_stated(split_layers(self.name)[0])[1]
 
     @property
     def is_gguf(self) -> bool:
@@ -137,6 +151,11 @@ class _Models(Content):
     def members(self) -> tuple[ModelFolder, ...]:
         """The models, in order."""
         return tuple(ModelFolder.find(member, self.path) for member in self._names(self.name))
+
+    @property
+    def absent(self) -> bool:
+        """Whether the files of a member are not here."""
+        return any(member.absent for member in self.members)
 
     @classmethod
     def _names(cls, name: str) -> list[str]:

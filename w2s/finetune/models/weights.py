@@ -15,7 +15,14 @@ from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_header import gguf_header
 
-__all__ = ["configured_layers", "configured_width", "layer_count", "model_config", "parameter_count"]
+__all__ = [
+    "configured_layers",
+    "configured_width",
+    "layer_count",
+    "model_config",
+    "multiplied_weights",
+    "parameter_count",
+]
 
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "layers")
 _WIDTHS = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim", "embed_dim")
@@ -26,6 +33,8 @@ def model_config(base: ModelFolder) -> dict[str, Any]:
 
     Raises :class:`FieldError` for a file that is no JSON or no GGUF.
     """
+    if base.absent:
+        raise FieldError(f"model {base.name}: its files are not here, and its name states no more than their size")
     if base.is_gguf:
         return gguf_header(base.path).config
     place = base.path / "config.json"
@@ -63,7 +72,12 @@ def configured_width(base: ModelFolder) -> int:
 
 
 def parameter_count(base: ModelFolder) -> float:
-    """Count the weights of a model, from the headers of its files; layers that are cut off count too."""
+    """Count the weights of a model, from the headers of its files; layers that are cut off count too.
+
+    Of a model whose files are not here it is the number that its name states.
+    """
+    if base.stated_weights is not None and base.absent:
+        return base.stated_weights
     if base.is_gguf:
         return gguf_header(base.path).weights
     total = 0.0
@@ -71,6 +85,25 @@ def parameter_count(base: ModelFolder) -> float:
         tensors = [item for name, item in _header(path, base.name).items() if name != "__metadata__"]
         total += sum(float(np.prod(item["shape"])) for item in tensors)
     return total
+
+
+@functools.lru_cache(maxsize=256)
+def multiplied_weights(base: ModelFolder) -> float:
+    """Count the weights with which a pass multiplies, for the cost of a plan: those of the layers that are kept.
+
+    A table of embeddings is looked up and costs nothing; layers are taken to be of one size. Where a configuration does not
+    tell its vocabulary, width or depth, and where files are not here, all weights count.
+    """
+    total = parameter_count(base)
+    if base.absent:
+        return total
+    config = model_config(base)
+    width = next((int(config[key]) for key in _WIDTHS if isinstance(config.get(key), int)), 0)
+    rows = config.get("vocab_size")
+    layers = max(total - float(rows if isinstance(rows, int) else 0) * width, 0.0)
+    depth = configured_layers(config)
+    share = 1.0 if base.layers is None or not depth else min(base.layers, depth) / depth
+    return layers * share
 
 
 def _header(path: Path, name: str) -> dict[str, Any]:

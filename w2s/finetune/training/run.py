@@ -23,11 +23,9 @@ from w2s.finetune.models.build import Shape, build, load_weights, with_dropout
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
+from w2s.sharing.cards import PEAK_FLOPS
 
-__all__ = ["PEAK_FLOPS", "Training", "account", "operations_per_token", "utilisation", "write_curves", "write_results"]
-
-PEAK_FLOPS: Mapping[str, float] = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e12}
-"""Dense half-precision products per second by card, as their makers state them."""
+__all__ = ["Training", "account", "operations_per_token", "utilisation", "write_curves", "write_results"]
 
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)

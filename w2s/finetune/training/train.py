@@ -13,22 +13,28 @@ from typing import Any
 from w2s.artifacts import Work, artifact
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.weights import layer_count, parameter_count
+from w2s.finetune.models.weights import layer_count, multiplied_weights
 
 __all__ = ["devices", "train", "training_cost"]
 
+_OPERATIONS = {"lora": 4.0, "head_only": 2.0}
+"""Operations of a step per weight and token where not all weights are trained; 2 forward, 2 to the inputs, 2 to the weights."""
+
 
 def training_cost(*, base: ModelFolder, recipe: Mapping[str, Any], rows: int, max_length: int, **others: Any) -> float:
-    """Count 6 operations per weight and token, at a quarter of the longest length: nominal, for plans.
+    """Count 6 operations per weight that multiplies and token, at a quarter of the longest length: nominal, for plans.
 
-    A head on features has the weights of a thousand features and two classes, and one token for each item; last layers have
-    their share of the weights.
+    With LoRA these are 4 and of a head alone 2, since frozen weights have no gradient. A head on features has the weights of a
+    thousand features and two classes, and one token for each item; last layers have their share of the weights.
     """
-    passes = 6.0 * rows * int(recipe.get("epochs", 2))
-    if others.get("features") is None:
-        return passes * parameter_count(base) * max_length / 4
-    top = others["shape"].get("top")
-    return passes * (2e3 if top is None else parameter_count(base) * top / layer_count(base) * max_length / 4)
+    items = float(rows) * int(recipe.get("epochs", 2))
+    top = others.get("shape", {}).get("top")
+    if top is not None:
+        return 6.0 * items * multiplied_weights(base) * (int(top) / layer_count(base)) * max_length / 4
+    if others.get("features") is not None:
+        return 6.0 * items * 2e3
+    each = _OPERATIONS.get(str(others.get("shape", {}).get("tuning")), 6.0)
+    return each * items * multiplied_weights(base) * max_length / 4
 
 
 def devices(*, shards: int, **_others: Any) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
-from w2s.claims.comparisons import worst_task
+from w2s.claims.comparisons import median_task, worst_task
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED
 from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, named, settings_of
 
@@ -86,6 +86,18 @@ def _recovers(table: DataFrame, limits: Thresholds) -> Verdict:
     return _over_tasks(table[~is_nested(table)], _has_gap(limits["gap"]), _pgr, "PGR", above, limits["pgr"])
 
 
+def _typical(table: DataFrame, limits: Thresholds) -> Verdict:
+    return median_task(
+        table[~is_nested(table)],
+        settings_of,
+        lambda settings: [(setting,) for setting in settings if _has_gap(limits["gap"])(setting)],
+        lambda alone, means: _pgr(alone[0], named(means[0])),
+        lambda what, value, interval, seeds: within(f"PGR, {what}", value, interval, (limits["low"], limits["high"]), seeds),
+        limits["tasks"],
+        "fewer tasks than asked for have a setting with the gap",
+    )
+
+
 def _strength(table: DataFrame, limits: Thresholds) -> Verdict:
     name = "PGR at the strongest regularisation minus PGR at the weakest"
     several = lambda setting: bool(np.sum(setting.gap >= limits["gap"]) > 1)  # noqa: E731
@@ -142,6 +154,16 @@ CLAIMS: tuple[Claim, ...] = (
         thresholds={"pgr": 0.2, **_DECIDES},
         basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
         overlooks=ANY_ORDER | {"teacher_up": _ROOM["teacher_up"]},
+    ),
+    Claim(
+        "typical_pgr",
+        "On language tasks a student typically recovers between a fifth and seven tenths of the gap: the median over tasks.",
+        "summaries of the paper: NLP classification, 0.2 to 0.7",
+        _typical,
+        needs=_NEEDS,
+        thresholds={"low": 0.2, "high": 0.7, "tasks": 2, **_DECIDES},
+        basis=f"low, high: the range of the summary; tasks: two are the fewest that have a median between them; {_GAP}",
+        overlooks=ANY_ORDER | AVERAGED | {"teacher_up": _ROOM["teacher_up"]},
     ),
     Claim(
         "regularisation",

@@ -17,6 +17,7 @@ from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
 from w2s.claims.comparisons import worst_task
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, TEACHER_AVERAGED
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, extremes, named, partner, settings_of
+from w2s.studies.burns2023.typical import typical_pgr
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -138,6 +139,14 @@ def _both(*tests: Callable[..., Verdict]) -> Callable[..., Verdict]:
     return lambda table, limits: worst([test(table, limits) for test in tests], "")
 
 
+def _naive_on_texts(table: DataFrame) -> DataFrame:
+    """Keep naive students that are other models than their teachers, on tasks of single texts and questions."""
+    plain = (table["method"] == "naive") & (table["weak_model"] != table["student_model"]) & ~table["task"].isin(_PAIRS)
+    return table[plain & table["chain"].isna()] if "chain" in table else table[plain]
+
+
+_PAIRS = ("hh_harmless",)
+"""Tasks of reward models, a domain of its own."""
 _NEEDS = {"student_error_01": 2}
 _METHODS = {**_NEEDS, "method": 2}
 _CONFIDENCE, _CHAIN = _against(_without_confidence), _against(_without_chain)
@@ -159,6 +168,12 @@ _AGREEMENTS = dict.fromkeys(
 _IMITATES = {
     "student_is_teacher": "a student that only imitates corrects none of its teacher's errors, as it says",
     "flipped": "a student that is worse than its teacher corrects still fewer of its errors",
+}
+_TYPICAL = {
+    "student_shuffled": "students of all settings of a task are alike, and their median stays in the range",
+    **ANY_ORDER,
+    **_ROOM,
+    **AVERAGED,
 }
 _NO_STUDENT = NO_STUDENT | {"flipped": NO_STUDENT["student_is_teacher"]}
 
@@ -193,6 +208,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis=f'pgr: the paper\'s "usually more than 20 %"; {_GAP}',
         overlooks=ANY_ORDER | _ROOM | AVERAGED,
     ),
+    typical_pgr("language tasks", 0.2, 0.7, _naive_on_texts, _TYPICAL),
     Claim(
         "agreement",
         "The student copies errors of its weak model, more than a student that errs on its own would agree with them, but it "
