@@ -15,10 +15,11 @@ import pytest
 
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFileError
-from w2s.finetune.models import gguf_convert, packaged
+from w2s.finetune.models import packaged
 from w2s.finetune.models.check import check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_header import gguf_header
+from w2s.finetune.models.gguf import convert as gguf_convert
+from w2s.finetune.models.gguf.header import gguf_header
 from w2s.finetune.models.packaged import PACKAGED, Packaged, packaged_path
 from w2s.finetune.models.weights import configured_width, layer_count, model_config, parameter_count
 
@@ -30,7 +31,7 @@ from w2s.finetune.data.tokens import encode  # noqa: E402
 from w2s.finetune.inference.generate import Prompt, continuations  # noqa: E402
 from w2s.finetune.inference.sampling import Sampling  # noqa: E402
 from w2s.finetune.models.build import Shape, build, reload, save  # noqa: E402
-from w2s.finetune.models.gguf_convert import files_of  # noqa: E402
+from w2s.finetune.models.gguf.convert import files_of  # noqa: E402
 from w2s.finetune.models.pretrained import causal_model  # noqa: E402
 from w2s.finetune.models.tokenizer import load_tokenizer  # noqa: E402
 

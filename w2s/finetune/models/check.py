@@ -20,7 +20,7 @@ import numpy.typing as npt
 from w2s.errors import FieldError
 from w2s.files.cache import cached
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_convert import check_gguf
+from w2s.finetune.models.gguf.convert import check_gguf
 from w2s.finetune.models.pretrained import is_causal, model_settings, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.small_pass import state_widths_of

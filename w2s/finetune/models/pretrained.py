@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_convert import files_of
+from w2s.finetune.models.gguf.convert import files_of
 from w2s.finetune.models.small_pass import unused_linears
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def states_of(output: Any) -> tuple[Any, ...]:
 
 
 def returns_tuples(model: Any, layers: Sequence[nn.Module]) -> list[bool]:
-    """Tell of every layer of a model whether it returns a tuple, or the states themselves."""
+    """Find which layers of a model return a tuple, and not the states themselves: one answer a layer."""
     import torch
 
     found: dict[nn.Module, bool] = {}

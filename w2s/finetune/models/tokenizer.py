@@ -8,7 +8,7 @@ from typing import Any
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_convert import files_of
+from w2s.finetune.models.gguf.convert import files_of
 from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.weights import model_config
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_header import gguf_header
+from w2s.finetune.models.gguf.header import gguf_header
 
 __all__ = [
     "configured_layers",

@@ -22,7 +22,7 @@ from w2s.files.cache import cache_folder, made_once
 from w2s.files.datafile import content_sha256
 from w2s.files.durable import publish
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.gguf_header import gguf_header
+from w2s.finetune.models.gguf.header import gguf_header
 from w2s.finetune.models.quiet import quiet
 
 __all__ = ["check_gguf", "files_of"]
