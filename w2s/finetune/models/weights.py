@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf_header import gguf_header
 
-__all__ = ["configured_layers", "configured_width", "layer_count", "model_config", "parameter_count"]
+__all__ = ["configured_layers", "configured_width", "layer_count", "model_config", "parameter_count", "used_parameter_count"]
 
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "layers")
 _WIDTHS = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim", "embed_dim")
@@ -70,6 +71,23 @@ def parameter_count(base: ModelFolder) -> float:
     for path in base.path.glob("*.safetensors"):
         tensors = [item for name, item in _header(path, base.name).items() if name != "__metadata__"]
         total += sum(float(np.prod(item["shape"])) for item in tensors)
+    return total
+
+
+@functools.lru_cache(maxsize=256)
+def used_parameter_count(base: ModelFolder) -> int:
+    """Count the weights of a model without those of layers that are cut off: the first number in a tensor's name is its layer.
+
+    A file in GGUF is counted whole.
+    """
+    if base.is_gguf:
+        return int(gguf_header(base.path).weights)
+    depth, total = layer_count(base), 0
+    for path in base.path.glob("*.safetensors"):
+        for name, item in _header(path, base.name).items():
+            layer = re.search(r"\.(\d+)\.", name)
+            if name != "__metadata__" and (layer is None or int(layer[1]) < depth):
+                total += int(np.prod(item["shape"]))
     return total
 
 

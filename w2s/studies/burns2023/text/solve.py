@@ -21,6 +21,7 @@ from w2s.finetune.evaluation.classification import ClassificationEvaluation, all
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
+from w2s.finetune.models.weights import used_parameter_count
 from w2s.measure.deception import deception
 from w2s.studies.burns2023.text.columns import COLUMNS
 from w2s.studies.burns2023.text.graph import CellGraph
@@ -76,6 +77,7 @@ class TextSolver:
             **_learned(account.get("learned", {})),
             **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
             **self._said(graph),
+            **{f"{name}_parameters": sum(map(used_parameter_count, models)) for name, models in graph.sizes.items()},
         }
 
     def curve(self, graph: CellGraph, cell_id: str) -> pa.Table:
