@@ -55,6 +55,7 @@ COLUMNS: Mapping[str, str] = {
     **_WEAK_PAIR,
     **_SIZES,
     "fitted_temperature": "double",
+    "accuracy_by_step": "string",
 }
 """All columns by name, with their types. Those after the training's are null where there are no several supervisors, no
 method that says them, no pairs, or no prompts."""

@@ -103,7 +103,7 @@ class Text(Study):
     summary = "Burns et al. 2023: finetuned language models on real tasks; methods, chains, controls, agreement, calibration"
     classifies = True
     columns: ClassVar[Mapping[str, str]] = TextSolver.columns
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("method", "n_validation", "evaluate_every"),
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
