@@ -177,12 +177,20 @@ def _rewarded(before: DataFrame, after: DataFrame) -> DataFrame:
     )
 
 
+def _tuned_probes(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A probe of a student's features is off by as much as the student is."""
+    errors, given = before["student_error_01"].to_numpy(float), after["student_error_01"].to_numpy(float)
+    moved = before["tuned_probe_error_01"].to_numpy(float) + given - errors
+    return after.assign(tuned_probe_error_01=np.clip(moved, 0.0, 1.0))
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.edits": Doctor({"student_error": 1.0}),
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
     "burns2023.probes": Doctor(_BINARY),
+    "burns2023.saliency": Doctor(_BINARY, _tuned_probes),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),

@@ -36,11 +36,6 @@ def _salient(table: DataFrame, limits: Thresholds) -> Verdict:
     return _less_wrong(table, "probe_truth_error_01", "tuned_probe_error_01", name, limits["error"])
 
 
-def _corrects(table: DataFrame, limits: Thresholds) -> Verdict:
-    name = "error of the student - of a probe of the truth on its features"
-    return _less_wrong(table, "student_error_01", "tuned_probe_error_01", name, limits["error"])
-
-
 _NEEDS = {"tuned_probe_error_01": 2, "probe_truth_error_01": 2}
 _LIMITS = {"error": 0.0, "seeds": 8}
 _BASIS = "the sentence is about a sign"
@@ -61,15 +56,5 @@ CLAIMS: tuple[Claim, ...] = (
         thresholds=_LIMITS,
         basis=_BASIS,
         overlooks=ANY_ORDER | _TEACHERS | _STUDENTS,
-    ),
-    Claim(
-        "probe_corrects",
-        "A probe of the truth on the features of the finetuned student is better than the student itself.",
-        "section 5.2.3, Fig. 11",
-        _corrects,
-        needs={**_NEEDS, "student_error_01": 2},
-        thresholds=_LIMITS,
-        basis=_BASIS,
-        overlooks=ANY_ORDER | _TEACHERS,
     ),
 )
