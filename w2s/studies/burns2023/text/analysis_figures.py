@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ANALYSIS_FIGURES"]
 
 _MOST_TASKS, _MOST_METHODS = 4, 6
-_PLACES = {"random": "random items", "long": "long items", "hard": "hard items", "sure": "items another\nmodel is sure of"}
+_PLACES = {"random": "random\nitems", "long": "long\nitems", "hard": "hard\nitems", "sure": "sure\nitems"}
 
 
 def _good(table: DataFrame) -> DataFrame:
