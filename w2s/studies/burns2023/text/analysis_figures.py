@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ANALYSIS_FIGURES"]
 
 _MOST_TASKS, _MOST_METHODS = 4, 6
+_TEACHER = ["task", "weak_model", "n_labeled"]
 _PLACES = {"random": "random\nitems", "long": "long\nitems", "hard": "hard\nitems", "sure": "sure\nitems"}
 
 
@@ -105,22 +106,21 @@ def _draw_copying(table: DataFrame) -> Canvas | None:
     if not set(named) <= set(rows) or rows["student_parameters"].nunique() < 2:
         return None
     found = summarize(
-        rows, by=["task", "weak_model", "student_parameters"], metrics=list(named), population="test_part"
+        rows, by=["task", "weak_model", "n_labeled", "student_parameters"], metrics=list(named), population="test_part"
     ).sort_values("student_parameters")
-    lines = [(key, part) for key, part in found.groupby(["task", "weak_model"], sort=False) if len(part) > 1][:_MOST_TASKS]
+    lines = [(key, part) for key, part in found.groupby(_TEACHER, sort=False) if len(part) > 1][:_MOST_TASKS]
     if not lines:
         return None
     figure = figures.canvas(6.0, 3.8)
     ax = figures.panels(figure, 1, 1)[0, 0]
-    for k, ((task, weak), part) in enumerate(lines):
+    for k, ((task, weak, labelled), part) in enumerate(lines):
         for (name, model), style in zip(named.items(), ("-", "--"), strict=True):
-            label = f"{model}, {task}, {weak}"
+            label = f"{model}, {task}, {weak} of {labelled} items"
             places, values = part["student_parameters"] / 1e6, part[name].to_numpy(dtype=float)
             ink = figures.COLORS[k]
             ax.errorbar(
                 places, values, yerr=_spread(part, name), color=ink, linestyle=style, marker="o", capsize=2, label=label
             )
-    ax.set_xscale("log")
     ax.set_xlabel("weights of the student, millions", fontsize=9)
     ax.set_ylabel("agreement where the weak model is wrong", fontsize=9)
     ax.legend(fontsize=7, frameon=False)
