@@ -2,7 +2,7 @@
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
 long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml,
-configs/aligner2024/small/strings.yaml.
+configs/aligner2024/small/strings.yaml; of configs/burns2023/errors.yaml and gap.yaml for tests of their verdicts.
 """
 
 from __future__ import annotations
