@@ -2,7 +2,7 @@
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
 long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml,
-configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml.
+configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml; of configs/burns2023/errors.yaml and gap.yaml for tests of their verdicts.
 """
 
 from __future__ import annotations
@@ -184,6 +184,13 @@ def _pretrained(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**{name: before[name] * times for name in bits if name in before})
 
 
+def _tuned_probes(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A probe of a student's features is off by as much as the student is."""
+    errors, given = before["student_error_01"].to_numpy(float), after["student_error_01"].to_numpy(float)
+    moved = before["tuned_probe_error_01"].to_numpy(float) + given - errors
+    return after.assign(tuned_probe_error_01=np.clip(moved, 0.0, 1.0))
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -191,6 +198,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
     "burns2023.probes": Doctor(_BINARY),
     "burns2023.prompting": Doctor(_BINARY),
+    "burns2023.saliency": Doctor(_BINARY, _tuned_probes),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),

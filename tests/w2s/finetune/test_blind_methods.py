@@ -23,6 +23,8 @@ NOTHING = {
     *("overlap", "reliable", "robust", "self_labels"),
 }
 """Methods that read no truth."""
+SIMULATIONS = {"planted"}
+"""Words that move errors by the truth of transfer items: simulations, no methods."""
 PROMPTS = {"aligner", "cong", "search", "wspo"}
 PAIRS = {"dpo", "dpo_learned"}
 
@@ -37,7 +39,8 @@ def test_no_method_declares_more_than_the_truth_of_labelled_items():
     found = {name: set(METHODS.find(name).uses) for name in METHODS.builtin}
     assert {name for name, uses in found.items() if uses == {"truth:labeled"}} == LABELLED
     assert {name for name, uses in found.items() if not uses} == NOTHING
-    assert set(found) == LABELLED | NOTHING
+    assert {name for name, uses in found.items() if uses == {"truth:transfer"}} == SIMULATIONS
+    assert set(found) == LABELLED | NOTHING | SIMULATIONS
 
 
 @pytest.mark.parametrize("name", sorted((LABELLED | NOTHING) - PROMPTS - PAIRS))
@@ -54,7 +57,13 @@ def test_blind_takes_every_method_of_prompts(place, name):
 
 
 @pytest.mark.parametrize(
-    "given", [{"method": "selective + stop(oracle)", "n_validation": 20, "evaluate_every": 2}, {"control": "flip"}]
+    "given",
+    [
+        {"method": "selective + stop(oracle)", "n_validation": 20, "evaluate_every": 2},
+        {"control": "flip"},
+        {"method": "planted(where=long)"},
+        {"method": "confidence + temper(fit)", "n_validation": 20},
+    ],
 )
 def test_blind_refuses_what_reads_more(place, given):
     with pytest.raises(GridError, match=r"truth of (validation|the transfer|transfer) items"):

@@ -1,4 +1,4 @@
-"""Class probabilities against true classes: errors, agreement, calibration, and the flip control."""
+"""Class probabilities against true classes: errors, agreement, calibration, what the ceiling shares, and the flip control."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from w2s.finetune.data.tables import join, probabilities, read_table
 from w2s.finetune.evaluation.base import Evaluation, Seen
 from w2s.finetune.evaluation.training_labels import UNKNOWN_LABELS
 from w2s.measure import metrics
-from w2s.measure.scores import SCORE_COLUMNS, scores
+from w2s.measure.scores import SCORE_COLUMNS, calibration_error, scores
 
-__all__ = ["ClassificationEvaluation", "all_cut_message", "flip_columns", "one_class_message"]
+__all__ = ["ClassificationEvaluation", "all_cut_message", "ceiling_agreement", "flip_columns", "one_class_message"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -26,6 +26,9 @@ class ClassificationEvaluation(Evaluation[Matrix]):
 
     columns: ClassVar[Mapping[str, str]] = {
         **SCORE_COLUMNS,
+        "ceiling_agreement_right": "double",
+        "ceiling_agreement_wrong": "double",
+        "label_calibration": "double",
         "pgr_flip_01": "double",
         "student_flip_error_01": "double",
     }
@@ -39,11 +42,22 @@ class ClassificationEvaluation(Evaluation[Matrix]):
         weak = np.mean(seen.weak, axis=0)
         labels = np.full_like(weak, np.nan) if seen.labels is None else seen.labels
         row: dict[str, Any] = scores(truth, weak, seen.student, seen.ceiling, seen.strong, labels)
+        row |= ceiling_agreement(truth, weak, seen.ceiling) | {"label_calibration": calibration_error(labels, truth)}
         if seen.control is not None:
             row |= flip_columns(row, seen.control, truth)
         notes = list(one_class_message(weak=weak, ceiling=seen.ceiling).values())
         notes += [UNKNOWN_LABELS] if seen.labels is None else []
         return row | ({"message": "; ".join(notes)} if notes else {})
+
+
+def ceiling_agreement(truth: Classes, weak: Matrix, ceiling: Matrix) -> dict[str, float]:
+    """Compute the share of the weak model's right and of its wrong answers that the ceiling gives too; NaN where it has none.
+
+    The ceiling has not seen a weak label: what it shares of the errors are the items that are hard for both.
+    """
+    same, wrong = weak.argmax(axis=1) == ceiling.argmax(axis=1), weak.argmax(axis=1) != truth
+    parts = {"ceiling_agreement_right": same[~wrong], "ceiling_agreement_wrong": same[wrong]}
+    return {name: float(values.mean()) if len(values) else float("nan") for name, values in parts.items()}
 
 
 def flip_columns(row: Mapping[str, Any], flipped: Matrix, truth: Classes) -> dict[str, float]:

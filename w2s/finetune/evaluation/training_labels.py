@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from w2s.artifacts import Call, Store
+from w2s.finetune.choices.calibrated import read_temperature, temper_fit
 from w2s.finetune.choices.kept import kept_best
 from w2s.finetune.choices.known import own_where_known
 from w2s.finetune.data.answers import as_answers
@@ -65,6 +66,9 @@ def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
     if name == temper.name:
         inner = _labels(arguments["labels"], ids, store)
         return None if inner is None else tempered(inner, arguments["temperature"])
+    if name == temper_fit.name:
+        inner = _labels(arguments["labels"], ids, store)
+        return None if inner is None else tempered(inner, read_temperature(store.get(call)))
     if name == mix.name:
         return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
     if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it

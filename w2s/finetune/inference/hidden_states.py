@@ -1,4 +1,4 @@
-"""Features of a frozen model: pooled hidden states of its layers for all items, from one forward pass.
+"""Features of a frozen or of a finetuned model: pooled hidden states of its layers for all items, from one forward pass.
 
 Layer 0 is the embedding, layer k the output of the k-th block. The file is laid out before the pass and filled batch by batch,
 so memory holds one batch, whatever the number of items and layers; a killed pass resumes where it was.
@@ -22,7 +22,7 @@ from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.tables import read_table, write_table
 from w2s.finetune.data.tokens import read_texts
-from w2s.finetune.models.build import Shape, build
+from w2s.finetune.models.build import Shape, build, reload
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.small_pass import state_widths_of
 from w2s.finetune.models.weights import layer_count, multiplied_weights
@@ -38,11 +38,21 @@ def features_cost(*, base: ModelFolder, max_length: int, **_others: Any) -> floa
     return 2.0 * multiplied_weights(base) * 1e4 * max_length / 8
 
 
-@artifact(version=1, name="w2s.features", cost=features_cost, gpus=1)
+@artifact(version=1, name="w2s.features", cost=features_cost, gpus=1, later=("model",))
 def features(
-    work: Work, *, base: ModelFolder, items: Path, layers: tuple[int, ...], pooling: str = "auto", max_length: int = 256
+    work: Work,
+    *,
+    base: ModelFolder,
+    items: Path,
+    layers: tuple[int, ...],
+    pooling: str = "auto",
+    max_length: int = 256,
+    model: Path | None = None,
 ) -> None:
     """Write ``features.safetensors`` (``layer_k`` (n, d) float32 for every layer asked for) and ``ids.arrow`` (item_id).
+
+    With ``model``, a training of ``base`` (:func:`w2s.finetune.training.train.train`), the states are those of its weights,
+    pooled as its head pools them.
 
     ``pooling`` is ``mean`` over tokens, ``cls``, ``last`` or ``auto`` as in :class:`w2s.finetune.models.build.Shape`.
     ``features.json`` counts items, tokens and texts that were cut. One thread computes, in batches that depend on the texts
@@ -56,7 +66,8 @@ def features(
         raise FieldError(f"model {base.name}: has layers 0..{depth}, not {strange[0]}")
     ids, texts, _ = read_texts(base, items, max_length)
     shape = Shape(classes=2, tuning="head_only", pooling=pooling)  # type: ignore[arg-type]
-    module: Any = build(base, shape, seed=0).to(device_for())
+    built = build(base, shape, seed=0) if model is None else reload(model, base)
+    module: Any = built.to(device_for())
     asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
     widths = state_widths_of(module.backbone)
     target = RowsFile(work.scratch / _FILE, {f"layer_{layer}": (len(ids), widths[layer]) for layer in asked})

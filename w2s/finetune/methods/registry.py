@@ -66,6 +66,7 @@ METHODS: Registry[Builder] = Registry(
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
         "naive": "w2s.finetune.methods.naive",
         "overlap": "w2s.finetune.methods.selection.overlap",
+        "planted": "w2s.finetune.methods.planted",
         "reliable": "w2s.finetune.methods.selection.reliable",
         "robust": "w2s.finetune.methods.robust.robust",
         "search": "w2s.finetune.methods.generation.search",

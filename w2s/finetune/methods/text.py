@@ -35,15 +35,16 @@ class Method:
     """What the text of a method asks for.
 
     ``name`` with ``settings`` builds the student: a registered method, or ``FILE.py:NAME``. ``ensemble`` weak models of
-    different seeds are averaged; their probabilities are brought to ``temperature``; ``loss`` with ``options`` trains the
-    student. It stops at the ``end``, where it agrees best with weak validation labels (``legal``), or where it is best by the
-    truth of the validation items (``oracle``: an upper limit, no method).
+    different seeds are averaged; their probabilities are brought to ``temperature``, or to the one that suits the truth of the
+    validation items (``fit``); ``loss`` with ``options`` trains the student. It stops at the ``end``, where it agrees best with
+    weak validation labels (``legal``), or where it is best by the truth of the validation items (``oracle``: an upper limit,
+    no method).
     """
 
     loss: str = "xent"
     options: Mapping[str, Any] = field(default_factory=dict)
     ensemble: int = 1
-    temperature: float = 1.0
+    temperature: float | Literal["fit"] = 1.0
     stop: Literal["end", "legal", "oracle"] = "end"
     name: str = "naive"
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -144,8 +145,10 @@ def _ensemble(method: Method, _word: str, inside: str | None, text: str) -> Meth
 
 def _temper(method: Method, _word: str, inside: str | None, text: str) -> Method:
     temperature = _value((inside or "").strip())
+    if temperature == "fit":
+        return replace(method, temperature="fit")
     if not isinstance(temperature, (int, float)) or not 0 < temperature < float("inf"):
-        raise _wrong(text, "write temper(T) with a temperature above 0")
+        raise _wrong(text, "write temper(T) with a temperature above 0, or temper(fit)")
     return replace(method, temperature=float(temperature))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "model_config",
     "multiplied_weights",
     "parameter_count",
+    "used_parameter_count",
 ]
 
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "layers")
@@ -104,6 +106,23 @@ def multiplied_weights(base: ModelFolder) -> float:
     depth = configured_layers(config)
     share = 1.0 if base.layers is None or not depth else min(base.layers, depth) / depth
     return layers * share
+
+
+@functools.lru_cache(maxsize=256)
+def used_parameter_count(base: ModelFolder) -> int:
+    """Count the weights of a model without those of layers that are cut off: the first number in a tensor's name is its layer.
+
+    A file in GGUF is counted whole.
+    """
+    if base.is_gguf:
+        return int(gguf_header(base.path).weights)
+    depth, total = layer_count(base), 0
+    for path in base.path.glob("*.safetensors"):
+        for name, item in _header(path, base.name).items():
+            layer = re.search(r"\.(\d+)\.", name)
+            if name != "__metadata__" and (layer is None or int(layer[1]) < depth):
+                total += int(np.prod(item["shape"]))
+    return total
 
 
 def _header(path: Path, name: str) -> dict[str, Any]:

@@ -182,6 +182,8 @@ class ProbeSolver:
 def treated(values: Matrix, method: str, labels: str) -> Matrix:
     """Change weak probabilities to the method's temperature; make them one-hot where ``labels`` is ``hard``."""
     temperature = parse_method(method).temperature
+    if temperature == "fit":
+        raise ValueError(f"method {method!r}: a probe has no validation items on which a temperature could be fitted")
     values = values if temperature == 1.0 else tempered(values, temperature)
     return harden(values) if labels == "hard" else values
 

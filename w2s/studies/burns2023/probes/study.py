@@ -137,7 +137,8 @@ class Probes(Study):
     def check(self, block: Block) -> None:
         """Refuse methods that do not treat labels, layers and widths that a model does not have, and parts without items."""
         for text in block.values("method"):
-            if parse_method(text) != Method(temperature=parse_method(text).temperature):
+            temperature = parse_method(text).temperature
+            if temperature == "fit" or parse_method(text) != Method(temperature=temperature):
                 raise FieldError(f"method {text!r}: a probe takes naive or temper(T)", "method")
         for side in ("weak", "student"):
             for level in block.group(f"{side}_model", f"{side}_layer", f"{side}_dims").levels:

@@ -31,6 +31,8 @@ _SUPERVISORS = {
     "kept_items": "double",
     "effective_items": "double",
 }
+_SIZES = {"weak_parameters": "int64", "student_parameters": "int64"}
+"""Weights of the models, without those of layers that are cut off; of several teachers the sum."""
 _CORRECTIONS = {
     **dict.fromkeys(("upstream_accuracy", "stacked_accuracy", "stacked_expected"), "double"),
     **dict.fromkeys(("fix_rate", "break_rate", "edit_rate", "edit_precision", "copy_rate"), "double"),
@@ -54,6 +56,9 @@ COLUMNS: Mapping[str, str] = {
     **DECEPTION_COLUMNS,
     **_CORRECTIONS,
     **_WEAK_PAIR,
+    **_SIZES,
+    "fitted_temperature": "double",
+    "accuracy_by_step": "string",
 }
 """All columns by name, with their types. Those after the training's are null where there are no several supervisors, no
 method that says them, no pairs, or no prompts."""

@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
+from w2s.studies.burns2023.text.analysis_figures import ANALYSIS_FIGURES
 from w2s.summary import summarize
 
 if TYPE_CHECKING:
@@ -107,4 +108,5 @@ def _seeds(rows: DataFrame) -> str:
 FIGURES: tuple[Figure, ...] = (
     Figure("accuracy", "Accuracy of weak models, students and ceilings", _draw_accuracy),
     Figure("agreement", "Agreement of students with their weak models", _draw_agreement),
+    *ANALYSIS_FIGURES,
 )

@@ -15,7 +15,7 @@ from w2s.summary import columns
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Comparison", "Means", "Setting", "extremes", "named", "partner", "settings_of"]
+__all__ = ["Comparison", "Means", "Setting", "along", "extremes", "named", "partner", "settings_of"]
 
 Means = Mapping[str, float]
 """Means over seeds by metric."""
@@ -27,6 +27,10 @@ _METRICS = {
     "flip": "student_flip_error_01",
     "right": "agreement_right",
     "wrong": "agreement_wrong",
+    "ceiling_wrong": "ceiling_agreement_wrong",
+    "weak_calibration": "weak_calibration",
+    "label_calibration": "label_calibration",
+    "size": "student_parameters",
 }
 _APART = ("seed", "control", "task", "method")
 """Fields that are no part of a setting's own: the control trains one more student and changes no other."""
@@ -91,11 +95,17 @@ def partner(setting: Setting, settings: Sequence[Setting], method: Method, **cha
     return next((other for other in settings if other.method == method and other.fields == fields), None)
 
 
-def extremes(settings: Sequence[Setting], apart: float) -> list[Comparison]:
-    """Pair the strongest with the weakest student of the same weak labels where their ceilings are ``apart`` or more."""
+def along(settings: Sequence[Setting], *fields: str, least: int) -> list[Comparison]:
+    """Group settings of one method that differ in these fields alone; groups of ``least`` settings or more are kept."""
     groups: dict[tuple[Any, ...], list[Setting]] = {}
     for setting in settings:
-        others = (item for item in setting.fields.items() if item[0] != "student_model")
+        others = (item for item in setting.fields.items() if item[0] not in fields)
         groups.setdefault((repr(setting.method), *others), []).append(setting)
-    ordered = [sorted(group, key=lambda setting: setting.means["ceiling"]) for group in groups.values()]
+    return [tuple(group) for group in groups.values() if len(group) >= least]
+
+
+def extremes(settings: Sequence[Setting], apart: float) -> list[Comparison]:
+    """Pair the strongest with the weakest student of the same weak labels where their ceilings are ``apart`` or more."""
+    groups = along(settings, "student_model", least=1)
+    ordered = [sorted(group, key=lambda setting: setting.means["ceiling"]) for group in groups]
     return [(group[0], group[-1]) for group in ordered if group[-1].means["ceiling"] - group[0].means["ceiling"] >= apart]

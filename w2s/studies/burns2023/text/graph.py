@@ -11,6 +11,7 @@ from typing import Any
 
 from w2s.artifacts import Call
 from w2s.errors import FieldError
+from w2s.finetune.choices.calibrated import temper_fit
 from w2s.finetune.data.items import items, truth
 from w2s.finetune.kit import Setup
 from w2s.finetune.methods.modifiers import flipped, kit_for
@@ -45,6 +46,8 @@ class CellGraph:
     """Predictions of the student without a conflicting aim, where the method gives it one."""
     pairs: bool
     """Whether items are pairs of replies."""
+    sizes: Mapping[str, tuple[ModelFolder, ...]]
+    """Models whose weights a row counts: teachers, and the student."""
     several: bool
     """Whether the labels are those of several weak models, or of members whose weights are learned."""
     score: Callable[[str, str], float] | None
@@ -80,7 +83,8 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         strong=kit.predict(kit.student_model, strong),
         control=build(flipped(kit), method.settings).predictions if cell["control"] == "flip" else None,
         trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
-        says=student.says,
+        says=(*student.says, *_fitted(student.training)),
+        sizes={"weak": tuple(model for model, _ in teachers), "student": (kit.student_model,)},
         honest=student.honest,
         pairs=kit.setup.pairs,
         score=score,
@@ -91,6 +95,14 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
 def weak_models(cell: Mapping[str, Any]) -> tuple[ModelFolder, ...]:
     """Return the supervisors of a cell: its one weak model, or those of its list."""
     return (cell["weak_model"],) if cell.get("weak_models") is None else cell["weak_models"].members
+
+
+def _fitted(training: Call) -> tuple[Call, ...]:
+    """Find the labels that a training takes where they have a fitted temperature: with a chain, those of its last model."""
+    labels = training.arguments["labels"]
+    while isinstance(labels, Call) and labels.artifact.name != temper_fit.name:
+        labels = labels.arguments.get("labels")
+    return (labels,) if isinstance(labels, Call) else ()
 
 
 def _check_prompts(cell: Mapping[str, Any], method: Method) -> None:

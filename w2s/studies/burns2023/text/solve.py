@@ -21,6 +21,7 @@ from w2s.finetune.evaluation.classification import ClassificationEvaluation, all
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
+from w2s.finetune.models.weights import used_parameter_count
 from w2s.measure.deception import deception
 from w2s.studies.burns2023.text.columns import COLUMNS
 from w2s.studies.burns2023.text.graph import CellGraph
@@ -77,23 +78,29 @@ class TextSolver:
             **_learned(account.get("learned", {})),
             **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
             **self._said(graph),
+            "accuracy_by_step": json.dumps(accuracy) if (accuracy := self._accuracy_by_step(graph)) else None,
+            **{f"{name}_parameters": sum(map(used_parameter_count, models)) for name, models in graph.sizes.items()},
         }
 
     def curve(self, graph: CellGraph, cell_id: str) -> pa.Table:
         """Collect the student's loss, rate, agreement and test accuracy by step, from 1 on; ``learned`` where there is any."""
-        folder = self.store.get(graph.trainings["student"])
-        table = read_table(folder, "curve")  # counts from 0
+        table = read_table(self.store.get(graph.trainings["student"]), "curve")  # counts from 0
         table = table.set_column(0, "step", pc.add(table["step"], 1))
-        accuracy: dict[int, float] = {}
-        if (folder / "steps.arrow").exists():
-            ids = part_ids(self.store.get(graph.items), "test")
-            truth, steps = truth_of(self.store.get(graph.truth), ids), read_table(folder, "steps")
-            for step in np.unique(steps["step"].to_numpy()):
-                rows = join(ids, steps.filter(pc.equal(steps["step"], int(step))))
-                accuracy[int(step)] = float(np.mean(probabilities(rows).argmax(axis=1) == truth))
+        accuracy = self._accuracy_by_step(graph)
         values = [accuracy.get(step) for step in table["step"].to_pylist()]
         names = pa.array([cell_id] * table.num_rows, pa.string())
         return table.add_column(0, "cell_id", names).append_column("test_accuracy", pa.array(values, pa.float64()))
+
+    def _accuracy_by_step(self, graph: CellGraph) -> dict[int, float]:
+        """Compute the student's accuracy on the test items at every step where it was evaluated; empty where it was not."""
+        folder = self.store.get(graph.trainings["student"])
+        if not (folder / "steps.arrow").exists():
+            return {}
+        ids, steps = part_ids(self.store.get(graph.items), "test"), read_table(folder, "steps")
+        truth = truth_of(self.store.get(graph.truth), ids)
+        parts = {int(step): steps.filter(pc.equal(steps["step"], int(step))) for step in np.unique(steps["step"].to_numpy())}
+        hits = {step: probabilities(join(ids, rows)).argmax(axis=1) == truth for step, rows in parts.items()}
+        return {step: float(np.mean(found)) for step, found in hits.items()}
 
     def _asked(self, graph: CellGraph, ids: list[str]) -> Any:
         """Read what predictions are compared with: prompts, from which a check finds what is right, else true classes."""

@@ -8,7 +8,7 @@ cross-entropy, to the end; the strong baseline the same on the labelled items.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Cost, Figure, Rule, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.modifiers import truth_used
-from w2s.finetune.methods.text import builder_of, parse_method
+from w2s.finetune.methods.text import Method, builder_of, parse_method
 from w2s.finetune.methods.value import MethodText, read_method
 from w2s.finetune.models.check import check_causal, check_lora, check_model
 from w2s.finetune.models.folder import ModelChain, ModelFolder, ModelSet
@@ -105,11 +105,16 @@ class Text(Study):
     summary = "Burns et al. 2023: finetuned language models on real tasks; methods, chains, controls, agreement, calibration"
     classifies = True
     columns: ClassVar[Mapping[str, str]] = TextSolver.columns
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             ("method", "n_validation", "evaluate_every"),
             lambda method, items, every: (items > 0) & (every > 0) | ~_stops_early(method),
             "stop(legal) and stop(oracle) need n_validation and evaluate_every above 0",
+        ),
+        Rule(
+            ("method", "n_validation"),
+            lambda method, items: (items > 0) | ~_fits_temperature(method),
+            "temper(fit) needs n_validation above 0",
         ),
         Rule(
             ("tuning", "shards"),
@@ -293,10 +298,17 @@ def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
 
 
 def _stops_early(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.vectorize(_stops, otypes=[bool])(methods))
+    return _any_method(methods, lambda method: method.stop != "end")
 
 
-def _stops(method: str | MethodText) -> bool:
-    with contextlib.suppress(FieldError):  # `check` complains about a method that cannot be read
-        return parse_method(str(method)).stop != "end"
-    return False
+def _fits_temperature(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    return _any_method(methods, lambda method: method.temperature == "fit")
+
+
+def _any_method(methods: npt.NDArray[Any], what: Callable[[Method], bool]) -> npt.NDArray[np.bool_]:
+    def tell(method: str | MethodText) -> bool:
+        with contextlib.suppress(FieldError):  # `check` complains about a method that cannot be read
+            return what(parse_method(str(method)))
+        return False
+
+    return np.asarray(np.vectorize(tell, otypes=[bool])(methods))
