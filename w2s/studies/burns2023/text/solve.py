@@ -44,7 +44,7 @@ class TextSolver:
     def row(self, graph: CellGraph) -> dict[str, Any]:
         """Compute every column of one cell."""
         ids = part_ids(self.store.get(graph.items), "test")
-        truth, evaluation = self._asked(graph, ids), _evaluation(graph)
+        truth, evaluation = self._asked(graph, ids), self._evaluation(graph)
         account = self._account(graph, "student")
         student, stopped = evaluation.read(self.store.get(graph.student), ids), account["stopped_at"]
         selected = {"end": None, "legal": "agreement with weak labels of the validation items"}.get(graph.method.stop)
@@ -96,14 +96,25 @@ class TextSolver:
 
     def _asked(self, graph: CellGraph, ids: list[str]) -> Any:
         """Read what predictions are compared with: prompts, from which a check finds what is right, else true classes."""
-        if graph.score is None:
+        if not graph.prompts:
             return truth_of(self.store.get(graph.truth), ids)
         return join(ids, read_table(self.store.get(graph.items), "items"))["text"].to_pylist()
+
+    def _evaluation(self, graph: CellGraph) -> Evaluation[Any]:
+        """Return the evaluation of a cell; references, where answers are graded by them, are the truth of the test part."""
+        if graph.score is not None:
+            return GenerationEvaluation(graph.score)
+        if graph.grade is None:
+            return _EVALUATIONS[graph.pairs]
+        ids = part_ids(self.store.get(graph.items), "test")
+        answers = join(ids, read_table(self.store.get(graph.truth), "truth"))["answer"].to_pylist()
+        references, grade = dict(zip(self._asked(graph, ids), answers, strict=True)), graph.grade
+        return GenerationEvaluation(lambda prompt, answer: grade(prompt, answer, references[prompt]))
 
     def _labels(self, graph: CellGraph, account: Mapping[str, Any], ids: list[str]) -> Any:
         """Read what the student was trained on, for some items, as predictions are read; None where nobody knows it."""
         training = graph.trainings["student"]
-        if graph.score is not None:
+        if graph.prompts:
             return training_answers(training, ids, self.store)
         return training_labels(training, account, ids, self.store)
 
@@ -147,10 +158,6 @@ class TextSolver:
         if unknown := sorted(set(found) - set(self.columns)):
             raise ValueError(f"the method writes unknown columns: {', '.join(unknown)}; known: {', '.join(self.columns)}")
         return found
-
-
-def _evaluation(graph: CellGraph) -> Evaluation[Any]:
-    return _EVALUATIONS[graph.pairs] if graph.score is None else GenerationEvaluation(graph.score)
 
 
 def _of_supervisors(truth: npt.NDArray[np.int64], weak: Sequence[Matrix]) -> dict[str, str]:

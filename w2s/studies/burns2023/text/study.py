@@ -169,8 +169,7 @@ class Text(Study):
             yield builder_of(*read_method(level["method"])).function
             formatter = formatter_for(level)
             yield formatter.read
-            if formatter.score is not None:
-                yield formatter.score
+            yield from (check for check in (formatter.score, formatter.grade) if check is not None)
         recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
         yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
         yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
@@ -238,7 +237,7 @@ class Text(Study):
         for call in in_order(graph.needs):
             if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
                 check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
-        kind = "pairs" if graph.pairs else "prompts" if graph.score is not None else ""
+        kind = "pairs" if graph.pairs else "prompts" if graph.prompts else ""
         if kind and cell["shards"] > 1:
             raise FieldError(f"task {cell['task']}: models of {kind} train on one device; write shards: 1", "shards")
 
