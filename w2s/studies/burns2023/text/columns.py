@@ -29,6 +29,8 @@ _SUPERVISORS = {
     "kept_items": "double",
     "effective_items": "double",
 }
+_ADJUSTED = dict.fromkeys(("adjusted_ceiling_error", "adjusted_ceiling_error_01", "adjusted_pgr_01"), "double")
+"""Of a ceiling that had what a method gives its student beside labels, and the PGR against it."""
 _CORRECTIONS = {
     **dict.fromkeys(("upstream_accuracy", "stacked_accuracy", "stacked_expected"), "double"),
     **dict.fromkeys(("fix_rate", "break_rate", "edit_rate", "edit_precision", "copy_rate"), "double"),
@@ -45,6 +47,7 @@ COLUMNS: Mapping[str, str] = {
     **ClassificationEvaluation.columns,
     **_TRAINING,
     **_SUPERVISORS,
+    **_ADJUSTED,
     **CHOICE_COLUMNS,
     **PreferenceEvaluation.columns,
     **GenerationEvaluation.columns,

@@ -46,6 +46,8 @@ class CellGraph:
     says: tuple[Call, ...]
     honest: Call | None
     """Predictions of the student without a conflicting aim, where the method gives it one."""
+    adjusted: Call | None
+    """Predictions of a ceiling that had what the method gives its student beside labels."""
     pairs: bool
     """Whether items are pairs of replies."""
     several: bool
@@ -63,7 +65,7 @@ class CellGraph:
     @property
     def needs(self) -> list[Call]:
         """Everything that ``solve`` reads."""
-        others = [call for call in (self.control, self.honest) if call is not None]
+        others = [call for call in (self.control, self.honest, self.adjusted) if call is not None]
         predictions = [*self.weak, self.student, self.ceiling, self.strong, *others]
         return [self.items, self.truth, *predictions, *self.trainings.values(), *self.says]
 
@@ -92,6 +94,7 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         trainings={"weak": teachers[0][1], "student": student.training, "ceiling": ceiling, "strong": strong},
         says=student.says,
         honest=student.honest,
+        adjusted=student.adjusted,
         pairs=kit.setup.pairs,
         score=formatter.score,
         grade=formatter.grade,

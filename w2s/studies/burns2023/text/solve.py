@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from w2s.finetune.evaluation.classification import ClassificationEvaluation, all
 from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
+from w2s.measure import metrics
 from w2s.measure.deception import deception
 from w2s.studies.burns2023.text.columns import COLUMNS
 from w2s.studies.burns2023.text.graph import CellGraph
@@ -75,6 +77,7 @@ class TextSolver:
             **(_of_supervisors(truth, seen.weak) if graph.several else {}),
             **_learned(account.get("learned", {})),
             **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
+            **self._adjusted(graph, evaluation, truth, seen, row),
             **self._said(graph),
         }
 
@@ -125,6 +128,17 @@ class TextSolver:
         return deception(
             truth, seen.ceiling, weak, ClassificationEvaluation().read(self.store.get(graph.honest), ids), seen.student
         )
+
+    def _adjusted(
+        self, graph: CellGraph, evaluation: Evaluation[Any], truth: Any, seen: Seen[Any], row: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """Compute errors of the adjusted ceiling, and the PGR with it in the ceiling's place; nothing where there is none."""
+        if graph.adjusted is None:
+            return {}
+        ids = part_ids(self.store.get(graph.items), "test")
+        found = evaluation.row(truth, replace(seen, ceiling=evaluation.read(self.store.get(graph.adjusted), ids)))
+        share, _ = metrics.pgr(row["weak_error_01"], row["student_error_01"], found["ceiling_error_01"])
+        return {f"adjusted_{name}": found[name] for name in ("ceiling_error", "ceiling_error_01")} | {"adjusted_pgr_01": float(share)}
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
