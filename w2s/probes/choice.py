@@ -19,7 +19,7 @@ Vector = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-8
 """Largest entry of the gradient at which a fit is finished."""
-_ROUNDS = 2000
+_ROUNDS, _STEPS, _HALVINGS = 2000, 50, 30
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,66 @@ class ChoiceModel:
 
 
 def fit_choice(alternatives: Alternatives, labels: Vector, ridge: float) -> ChoiceModel:
-    """Fit a model to label probabilities (m,), which sum to 1 within each item, by L-BFGS from zero.
+    """Fit a model to label probabilities (m,), which sum to 1 within each item, from zero.
 
-    ``ridge`` is above 0. Raises ValueError for labels that are no probabilities. Cost: two products with the rows a round.
+    Dense rows are fitted by Newton steps, some ten of 2 m d^2 operations; sparse ones by L-BFGS, some hundred of 4 m' operations
+    for m' entries. ``ridge`` is above 0. Raises ValueError for labels that are no probabilities.
     """
-    from scipy.optimize import minimize
-
     sums = np.add.reduceat(labels, alternatives.starts[:-1])
     if labels.min() < 0 or np.abs(sums - 1.0).max() > 1e-9:
         raise ValueError("labels of an item's alternatives are probabilities: none below 0, the sum 1")
-    items = len(alternatives.counts)
+    problem = _Problem(alternatives, labels, ridge)
+    weights = problem.by_newton() if isinstance(alternatives.rows, np.ndarray) else problem.by_descent()
+    return ChoiceModel(weights, float(np.abs(problem.at(weights)[1]).max()))
 
-    def loss(weights: Vector) -> tuple[float, Vector]:
-        logs = alternatives.log_softmax(np.asarray(alternatives.rows @ weights))
-        slope = np.asarray(alternatives.rows.T @ (np.exp(logs) - labels)) / items + ridge * weights
-        return float(-(labels @ logs) / items + 0.5 * ridge * weights @ weights), slope
 
-    limits = {"maxiter": _ROUNDS, "maxfun": 2 * _ROUNDS, "ftol": 0.0, "gtol": _TOLERANCE, "maxcor": 30}
-    found = minimize(loss, np.zeros(alternatives.rows.shape[1]), jac=True, method="L-BFGS-B", options=limits)
-    return ChoiceModel(np.asarray(found.x, dtype=np.float64), float(np.abs(loss(found.x)[1]).max()))
+@dataclass(frozen=True)
+class _Problem:
+    """The loss of a fit and two ways to its least."""
+
+    alternatives: Alternatives
+    labels: Vector
+    ridge: float
+
+    def at(self, weights: Vector) -> tuple[float, Vector, Vector]:
+        """Compute loss, gradient (d,) and probabilities (m,) at some weights."""
+        rows, items = self.alternatives.rows, len(self.alternatives.counts)
+        logs = self.alternatives.log_softmax(np.asarray(rows @ weights))
+        chances = np.exp(logs)
+        slope = np.asarray(rows.T @ (chances - self.labels)) / items + self.ridge * weights
+        return float(-(self.labels @ logs) / items + 0.5 * self.ridge * weights @ weights), slope, chances
+
+    def by_newton(self) -> Vector:
+        """Take Newton steps, each halved until the loss falls; the Hessian is the mean covariance of an item's alternatives."""
+        rows, starts = self.alternatives.rows, self.alternatives.starts[:-1]
+        items, width = len(starts), rows.shape[1]
+        weights = np.zeros(width)
+        loss, slope, chances = self.at(weights)
+        for _ in range(_STEPS):
+            if np.abs(slope).max() <= _TOLERANCE:
+                break
+            weighted = rows * chances[:, None]
+            means = np.add.reduceat(weighted, starts, axis=0)
+            curvature = (rows.T @ weighted - means.T @ means) / items + self.ridge * np.eye(width)
+            step, length = np.linalg.solve(curvature, slope), 1.0
+            for _ in range(_HALVINGS):
+                found = self.at(weights - length * step)
+                if found[0] <= loss:
+                    break
+                length *= 0.5
+            else:
+                break  # rounding is all that is left
+            weights, (loss, slope, chances) = weights - length * step, found
+        return weights
+
+    def by_descent(self) -> Vector:
+        """Descend by L-BFGS."""
+        from scipy.optimize import minimize
+
+        limits = {"maxiter": _ROUNDS, "maxfun": 2 * _ROUNDS, "ftol": 0.0, "gtol": _TOLERANCE, "maxcor": 30}
+        start = np.zeros(self.alternatives.rows.shape[1])
+        found = minimize(lambda weights: self.at(weights)[:2], start, jac=True, method="L-BFGS-B", options=limits)
+        return np.asarray(found.x, dtype=np.float64)
 
 
 def most_probable(alternatives: Alternatives, logs: Vector) -> npt.NDArray[np.int64]:
