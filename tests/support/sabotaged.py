@@ -1,7 +1,7 @@
 """What every study's columns mean to a sabotage, and whether its claims notice what they say they notice.
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
-long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml,
+long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml, configs/burns2023/chess.yaml,
 configs/aligner2024/small/strings.yaml.
 """
 
@@ -182,6 +182,7 @@ _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.edits": Doctor({"student_error": 1.0}),
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
+    "burns2023.chess": Doctor({"student_error": math.log(31), "student_error_01": "chance_error_01"}),
     "burns2023.probes": Doctor(_BINARY),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),

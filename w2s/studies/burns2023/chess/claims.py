@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_STUDENT, TEACHER_AVERAGED
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
+from w2s.claims.overlooks import NO_STUDENT, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
 from w2s.summary.columns import cell_fields
 
@@ -51,11 +51,16 @@ def _chosen(table: DataFrame, values: Mapping[str, Any]) -> DataFrame:
     return table
 
 
-def _pairs(table: DataFrame) -> list[DataFrame]:
+def _pairs(table: DataFrame, **chosen: Any) -> list[DataFrame]:
     """List settings with a weak and a strong model, without one between, trained and tested on all ratings: rows by seed."""
-    rows = table[(table["weak_sight"] != table["student_sight"]) & (table["between"] == "none")]
-    rows = _chosen(rows, dict.fromkeys(RATINGS, "all"))
-    others = [name for name in cell_fields(rows) if name != "seed"]
+    rows = table[table["weak_sight"] != table["student_sight"]]
+    return _settings(rows, dict.fromkeys(RATINGS, "all") | {"between": "none"} | chosen)
+
+
+def _settings(table: DataFrame, chosen: Mapping[str, Any]) -> list[DataFrame]:
+    """List the settings with some values of some fields: rows by seed."""
+    rows = _chosen(table, chosen)
+    others = [name for name in cell_fields(table) if name != "seed"]
     return [part.set_index("seed").sort_index() for _, part in rows.groupby(others, dropna=False, sort=True)]
 
 
@@ -64,15 +69,15 @@ def _named(rows: DataFrame) -> str:
     return f"{first['weak_sight']} to {first['student_sight']}, {first['labels']} labels"
 
 
-def _each(column: str) -> Callable[[DataFrame, Thresholds], Verdict]:
+def _lead(column: str, **chosen: Any) -> Callable[[DataFrame, Thresholds], Verdict]:
     """Make a test of how much smaller an error is than the weak model's, in every setting."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         found = []
-        for rows in _pairs(table):
+        for rows in _pairs(table, **chosen):
             value, interval, seeds = over_means(rows.index, (rows["weak_error_01"] - rows[column]).to_numpy(float), float)
             found.append(above(f"weak error - {column}, {_named(rows)}", value, interval, limits["error"], seeds))
-        return worst(found, "needs a weak and a strong model on all ratings")
+        return worst(found, "needs a weak and a strong model on puzzles of all ratings")
 
     return test
 
@@ -82,104 +87,173 @@ def _pgr(means: Vector) -> float:
     return float((weak - student) / (weak - ceiling)) if weak > ceiling else float("nan")
 
 
-def _difference(sides: tuple[DataFrame, DataFrame], columns: Sequence[str], statistic: Callable[[Vector], float]) -> Any:
-    """Compute a statistic of the first side less that of the second, over seeds that both have."""
-    values = np.stack([rows[list(columns)].to_numpy(float) for rows in sides], axis=1)
-    return over_means(sides[0].index, values, lambda means: statistic(means[0]) - statistic(means[1]))
+def _recovers_less(**chosen: Any) -> Callable[[DataFrame, Thresholds], Verdict]:
+    """Make a test that PGR is below a threshold, in every setting."""
+
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        found = []
+        for rows in _pairs(table, **chosen):
+            value, interval, seeds = over_means(rows.index, rows[list(_ERRORS)].to_numpy(float), _pgr)
+            found.append(below(f"PGR, {_named(rows)}", value, interval, limits["pgr"], seeds))
+        return worst(found, "needs such a weak model on puzzles of all ratings")
+
+    return test
 
 
-def _recovers(table: DataFrame, limits: Thresholds) -> Verdict:
+def _differences(
+    name: str,
+    sides: tuple[Mapping[str, Any], Mapping[str, Any]],
+    held: Mapping[str, Any],
+    columns: Sequence[str],
+    statistic: Callable[[Vector], float],
+    decide: Callable[..., Verdict] = above,
+) -> Callable[[DataFrame, Thresholds], Verdict]:
+    """Make a test of a statistic of one setting less that of its partner, in every pair, over the seeds that both have."""
+
+    def test(table: DataFrame, limits: Thresholds) -> Verdict:
+        found = []
+        for first, second in paired(_chosen(table, held), *sides):
+            values = np.stack([rows[list(columns)].to_numpy(float) for rows in (first, second)], axis=1)
+            value, interval, seeds = over_means(first.index, values, lambda means: statistic(means[0]) - statistic(means[1]))
+            found.append(decide(f"{name}, {_named(first)}", value, interval, limits["difference"], seeds))
+        return worst(found, "needs settings that differ in this alone")
+
+    return test
+
+
+def _first(means: Vector) -> float:
+    return float(means[0])
+
+
+def _easy_truth(table: DataFrame, limits: Thresholds) -> Verdict:
+    chosen = {"labeled_ratings": "easy", "transfer_ratings": "hard", "test_ratings": "hard", "between": "none"}
     found = []
-    for rows in _pairs(table):
-        value, interval, seeds = over_means(rows.index, rows[list(_ERRORS)].to_numpy(float), _pgr)
-        if (rows["weak_error_01"] - rows["ceiling_error_01"]).mean() >= limits["gap"]:
-            found.append(above(f"PGR, {_named(rows)}", value, interval, limits["pgr"], seeds))
-    return worst(found, "no setting has the gap that is asked for")
+    for rows in _settings(table[table["n_labeled"] == table["n_transfer"]], chosen):
+        lost = (rows["strong_error_01"] - rows["ceiling_error_01"]).to_numpy(float)
+        value, interval, seeds = over_means(rows.index, lost, float)
+        name = f"error on hard puzzles, true labels of easy - of hard puzzles, {_named(rows)}"
+        found.append(below(name, value, interval, limits["lost"], seeds))
+    return worst(found, "needs as many labelled easy as hard transfer puzzles, and a test on hard ones")
 
 
-def _small_gaps(table: DataFrame, limits: Thresholds) -> Verdict:
-    found = []
-    for near, far in paired(table, {"weak_sight": "rules"}, {"weak_sight": "text"}):
-        if (near[list(RATINGS)] == "all").all(axis=None) and (near["between"] == "none").all() and (near["student_sight"] == "replies").all():
-            value, interval, seeds = _difference((near, far), _ERRORS, _pgr)
-            found.append(above("PGR of the smaller gap - of the larger", value, interval, limits["difference"], seeds))
-    return worst(found, "needs two weak models of one student")
-
-
-def _bootstrapping(table: DataFrame, limits: Thresholds) -> Verdict:
-    found = []
-    for chained, plain in paired(table, {"between": "rules"}, {"between": "none"}):
-        value, interval, seeds = _difference((chained, plain), _ERRORS, _pgr)
-        name = f"PGR with a model between - without, {_named(plain)}"
-        found.append(above(name, value, interval, limits["difference"], seeds))
-    return worst(found, "needs a model between, beside none")
-
-
-def _copies_less(table: DataFrame, limits: Thresholds) -> Verdict:
-    found = []
-    for strong, less in paired(table, {"student_sight": "replies"}, {"student_sight": "rules"}):
-        if (strong["weak_sight"] == "text").all() and (strong["between"] == "none").all():
-            value, interval, seeds = _difference((strong, less), ["agreement_wrong"], lambda means: float(means[0]))
-            found.append(below("agreement with errors, student of replies - of rules", value, interval, limits["difference"], seeds))
-    return worst(found, "needs two students of one weak model")
-
-
-def _easy_rows(table: DataFrame) -> list[DataFrame]:
-    """List settings with easy labelled puzzles, hard transfer puzzles and hard test puzzles, as many of one kind as of the other."""
-    rows = _chosen(table, {"labeled_ratings": "easy", "transfer_ratings": "hard", "test_ratings": "hard", "between": "none"})
-    rows = rows[(rows["n_labeled"] == rows["n_transfer"]) & (rows["weak_sight"] != rows["student_sight"])]
-    others = [name for name in cell_fields(rows) if name != "seed"]
-    return [part.set_index("seed").sort_index() for _, part in rows.groupby(others, dropna=False, sort=True)]
-
-
-def _easy_to_hard(table: DataFrame, limits: Thresholds) -> Verdict:
-    found: list[Verdict] = []
-    for rows in _easy_rows(table):
-        for name, first, second, decide in (
-            ("error on hard puzzles, learned on easy ones - on hard ones", "strong_error_01", "ceiling_error_01", below),
-            ("error of weak labels of hard puzzles - of true labels of easy ones", "student_error_01", "strong_error_01", above),
-        ):
-            value, interval, seeds = over_means(rows.index, (rows[first] - rows[second]).to_numpy(float), float)
-            limit = limits["lost"] if decide is below else limits["lead"]
-            found.append(decide(f"{name}, {_named(rows)}", value, interval, limit, seeds))
-    return worst(found, "needs as many easy labelled as hard transfer puzzles, tested on hard ones") if found else untestable(
-        "needs as many easy labelled as hard transfer puzzles, tested on hard ones"
-    )
-
-
+_ALL = dict.fromkeys(RATINGS, "all")
 _NEEDS = {"student_error_01": 2, "ceiling_error_01": 1}
 _SIGN = "the sentence is about a sign"
+_LOOKED = "set after a look at eight seeds that are not in the grid"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gap",
         "A model that knows more of chess and learns from true labels is better than a weak one: there is a gap.",
         "Fig. 3, chess",
-        _each("ceiling_error_01"),
+        _lead("ceiling_error_01"),
         _NEEDS,
         {"error": 0.0, "seeds": 8},
         basis=_SIGN,
-        overlooks=NO_STUDENT,
+        overlooks=NO_STUDENT | TEACHER_AVERAGED,
     ),
     Claim(
         "beats_weak",
-        "A strong student of a weak model's best moves is better than the weak model.",
+        "A strong student of the best moves of a weak model, which reads texts alone, is better than the weak model.",
         "Fig. 3, chess",
-        _each("student_error_01"),
+        _lead("student_error_01", weak_sight="text"),
         _NEEDS,
         {"error": 0.0, "seeds": 8},
         basis=_SIGN,
     ),
     Claim(
-        "recovers",
-        "Students recover less than half of the gap: naive finetuning alone is not enough.",
-        "Fig. 3, chess",
-        _recovers,
+        "tiny_supervisors",
+        "Of the gap above a very weak model naive finetuning recovers less than 40 %.",
+        "Fig. 3, chess: near zero for tiny supervisors, above 40 % for small gaps",
+        _recovers_less(weak_sight="text"),
         _NEEDS,
-        {"pgr": 0.5, "gap": 0.03, "seeds": 8},
+        {"pgr": 0.4, "seeds": 8},
+        basis="pgr: the paper's number for small gaps",
     ),
-    Claim("small_gaps", "The smaller the gap the more of it is recovered.", "Fig. 3, chess", _small_gaps, {**_NEEDS, "weak_sight": 2}, {"difference": 0.0, "seeds": 8}),
-    Claim("bootstrapping", "A model of middle strength between weak model and student raises PGR.", "Fig. 4", _bootstrapping, {**_NEEDS, "between": 2}, {"difference": 0.0, "seeds": 8}),
-    Claim("stronger_copies_less", "The stronger student agrees less with its weak model's errors.", "Fig. 15c", _copies_less, {**_NEEDS, "student_sight": 2}, {"difference": 0.0, "seeds": 8}),
-    Claim("easy_to_hard", "easy", "Fig. 20", _easy_to_hard, {**_NEEDS, "test_ratings": 1}, {"lost": 0.03, "lead": 0.0, "seeds": 8}),
+    Claim(
+        "small_gaps",
+        "Of a small gap a larger share is recovered than of a large one.",
+        "Fig. 3, chess",
+        _differences(
+            "PGR of the smaller gap - of the larger",
+            ({"weak_sight": "rules"}, {"weak_sight": "text"}),
+            _ALL | {"student_sight": "replies", "between": "none"},
+            _ERRORS,
+            _pgr,
+        ),
+        {**_NEEDS, "weak_sight": 2},
+        {"difference": 0.0, "seeds": 8},
+        expected="fails_at_this_scale",
+        reason="the weak model of the smaller gap sees a part of what its student sees, so its labels are a linear function of "
+        "that, and the student imitates: PGR 0.01 to 0.03, beside 0.17 of the larger gap",
+        basis=_SIGN,
+    ),
+    Claim(
+        "nested_views",
+        "A student that sees what its weak model sees, and more, imitates it: PGR is below a fifth.",
+        "a control of ours",
+        _recovers_less(weak_sight="rules"),
+        {**_NEEDS, "weak_sight": 1},
+        {"pgr": 0.2, "seeds": 8},
+        basis=f"pgr: what the paper calls usual on language tasks; {_LOOKED}",
+    ),
+    Claim(
+        "bootstrapping",
+        "A model of middle strength between weak model and student raises PGR.",
+        "Fig. 4",
+        _differences(
+            "PGR with a model between - without",
+            ({"between": "rules"}, {"between": "none"}),
+            _ALL | {"weak_sight": "text", "student_sight": "replies"},
+            _ERRORS,
+            _pgr,
+        ),
+        {**_NEEDS, "between": 2},
+        {"difference": 0.0, "seeds": 8},
+        expected="fails_at_this_scale",
+        reason="the model between sees a part of what the student sees: the student imitates it, and has its accuracy (.35) "
+        "instead of the .37 of a student of the weak model itself",
+        basis=_SIGN,
+    ),
+    Claim(
+        "stronger_copies_less",
+        "The stronger student agrees less with the errors of its weak model.",
+        "Fig. 15c",
+        _differences(
+            "agreement with errors, student of replies - of rules",
+            ({"student_sight": "replies"}, {"student_sight": "rules"}),
+            _ALL | {"weak_sight": "text", "between": "none", "labels": "hard"},
+            ["agreement_wrong"],
+            _first,
+            below,
+        ),
+        {**_NEEDS, "student_sight": 2, "agreement_wrong": 2},
+        {"difference": 0.0, "seeds": 8},
+        basis=_SIGN,
+    ),
+    Claim(
+        "easy_truth",
+        "A strong model that learned the truth of easy puzzles solves hard ones as well, within three points, as one that "
+        "learned the truth of hard ones.",
+        "Fig. 20",
+        _easy_truth,
+        {**_NEEDS, "strong_error_01": 1, "test_ratings": 2},
+        {"lost": 0.03, "seeds": 8},
+        basis="lost: two standard errors of a difference of errors on 1400 puzzles",
+    ),
+    Claim(
+        "easy_weak_labels",
+        "Weak labels of easy puzzles teach a strong student more about hard ones than weak labels of the hard ones themselves.",
+        "Fig. 20, with weak labels: of ours",
+        _differences(
+            "error on hard puzzles, weak labels of hard - of easy puzzles",
+            ({"transfer_ratings": "hard"}, {"transfer_ratings": "easy"}),
+            {"labeled_ratings": "easy", "test_ratings": "hard", "between": "none"},
+            ["student_error_01"],
+            _first,
+        ),
+        {**_NEEDS, "transfer_ratings": 2},
+        {"difference": 0.0, "seeds": 8},
+        basis=f"{_SIGN}; {_LOOKED}",
+    ),
 )
