@@ -177,6 +177,13 @@ def _rewarded(before: DataFrame, after: DataFrame) -> DataFrame:
     )
 
 
+def _pretrained(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Bits per byte are the error in other units, and those of another text move with it."""
+    times = after["student_error"] / before["student_error"]
+    bits = ("bits_per_byte", "other_bits_per_byte")
+    return after.assign(**{name: before[name] * times for name in bits if name in before})
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -194,6 +201,8 @@ DOCTORS: Mapping[str, Doctor] = {
     "heo2023.decoy": Doctor({"student_error": 0.75}),
     "heo2023.students": Doctor({"student_error": 0.75}),
     "ildiz2024.surrogate": Doctor({"student_error": math.pi**2 / 6.0}),
+    "ladder.pretraining": Doctor({"student_error": 5.55}, _pretrained),  # ln 256: every byte is as probable
+    "ladder.tasks": Doctor(_BINARY),
     "lang2024.correction": Doctor({"student_error": 0.5}, _silent_points),
     "medvedev2025.random_features": Doctor({"student_error": 1.0}, _closed_forms),
     "methods.compare": Doctor(_BINARY),
