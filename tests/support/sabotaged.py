@@ -184,6 +184,13 @@ def _pretrained(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(**{name: before[name] * times for name in bits if name in before})
 
 
+def _adjusted(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A ceiling that had a stage is the teacher where the ceiling is: both are strong models that learned the truth."""
+    taught = after["ceiling_error_01"].equals(after["weak_error_01"]) and not before["ceiling_error_01"].equals(before["weak_error_01"])
+    known = before["adjusted_ceiling_error_01"]
+    return after.assign(adjusted_ceiling_error_01=after["weak_error_01"].where(known.notna()) if taught else known)
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
@@ -191,6 +198,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
     "burns2023.chess": Doctor({"student_error": math.log(31), "student_error_01": "chance_error_01"}),
     "burns2023.probes": Doctor(_BINARY),
+    "burns2023.reward": Doctor(_BINARY, _adjusted),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
