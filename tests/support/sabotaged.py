@@ -186,7 +186,9 @@ def _pretrained(before: DataFrame, after: DataFrame) -> DataFrame:
 
 def _adjusted(before: DataFrame, after: DataFrame) -> DataFrame:
     """A ceiling that had a stage is the teacher where the ceiling is: both are strong models that learned the truth."""
-    taught = after["ceiling_error_01"].equals(after["weak_error_01"]) and not before["ceiling_error_01"].equals(before["weak_error_01"])
+    taught = after["ceiling_error_01"].equals(after["weak_error_01"]) and not before["ceiling_error_01"].equals(
+        before["weak_error_01"]
+    )
     known = before["adjusted_ceiling_error_01"]
     return after.assign(adjusted_ceiling_error_01=after["weak_error_01"].where(known.notna()) if taught else known)
 
@@ -262,6 +264,7 @@ def record(runs: Iterable[str]) -> Path:
     path = RECORDED / f"{study}.parquet"
     path.parent.mkdir(exist_ok=True)
     left = [*columns.PROVENANCE, "cell_id", "message", *_UNUSED]
+    left += [name for name in rows if name.endswith(("_low", "_high"))]  # intervals over items, which no claim reads
     kept = rows.drop(columns=[name for name in left if name in rows]).dropna(axis=1, how="all")
     kept.to_parquet(path, index=False, compression="zstd", compression_level=19)
     return path

@@ -88,7 +88,12 @@ def _described(board: chess.Board, move: chess.Move) -> tuple[list[int], list[fl
     us, piece = board.turn, board.piece_type_at(move.from_square) or 0
     taken = _taken(board, move)
     promoted = move.promotion or 0
-    codes = [piece - 1, _seen(move.from_square, us), _seen(move.to_square, us), *((k - 1 if k else _NONE) for k in (taken, promoted))]
+    codes = [
+        piece - 1,
+        _seen(move.from_square, us),
+        _seen(move.to_square, us),
+        *((k - 1 if k else _NONE) for k in (taken, promoted)),
+    ]
     was_attacked = board.is_attacked_by(not us, move.from_square)
     castles = board.is_castling(move)
     board.push(move)
@@ -148,8 +153,10 @@ def _when_answered(board: chess.Board) -> list[float]:
         kept = board.is_attacked_by(not them, reply.to_square)
         best = max(best, _VALUES[_taken(board, reply)] - (_value(board, reply.from_square) if kept else 0.0))
     king = board.king(them)
-    around = 0 if king is None else sum(
-        not board.is_attacked_by(not them, square) for square in board.attacks(king) if board.color_at(square) != them
+    around = (
+        0
+        if king is None
+        else sum(not board.is_attacked_by(not them, square) for square in board.attacks(king) if board.color_at(square) != them)
     )
     stuck = not board.is_check() and not any(board.legal_moves)
     return [

@@ -1,8 +1,8 @@
 """Linear models of a choice among some alternatives: softmax over those of one item, whatever their number.
 
-With alternatives x_1, ..., x_m of an item, p_k = exp(w'x_k) / sum_j exp(w'x_j). Given label probabilities q, a fit minimises the
-mean over items of -sum_k q_k log p_k, plus ridge |w|^2 / 2: McFadden's conditional logit. The problem is convex, so there is one
-solution.
+With alternatives x_1, ..., x_m of an item, p_k = exp(w'x_k) / sum_j exp(w'x_j). Given label probabilities q, a fit minimises
+the mean over items of -sum_k q_k log p_k, plus ridge |w|^2 / 2: McFadden's conditional logit. The problem is convex, so there
+is one solution.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class ChoiceModel:
 def fit_choice(alternatives: Alternatives, labels: Vector, ridge: float) -> ChoiceModel:
     """Fit a model to label probabilities (m,), which sum to 1 within each item, from zero.
 
-    Dense rows are fitted by Newton steps, some ten of 2 m d^2 operations; sparse ones by L-BFGS, some hundred of 4 m' operations
-    for m' entries. ``ridge`` is above 0. Raises ValueError for labels that are no probabilities.
+    Dense rows are fitted by Newton steps, some ten of 2 m d^2 operations; sparse ones by L-BFGS, some hundred steps of four
+    operations an entry. ``ridge`` is above 0. Raises ValueError for labels that are no probabilities.
     """
     sums = np.add.reduceat(labels, alternatives.starts[:-1])
     if labels.min() < 0 or np.abs(sums - 1.0).max() > 1e-9:

@@ -81,7 +81,9 @@ def test_a_reward_model_starts_where_the_language_model_ended(place, kind):
     base, store = ModelFolder.find(kind, place), Store(place / "store")
     recipe = {"epochs": 1, "batch": 16, "learning_rate": 1e-2, "objective": {"name": "language", "options": {}}}
     shape = {"classes": 2, "tuning": "full", "head": "lm"}
-    call = train(base=base, items=drawn(), labels=drawn(), part="transfer", shape=shape, recipe=recipe, rows=40, max_length=32, seed=1)
+    call = train(
+        base=base, items=drawn(), labels=drawn(), part="transfer", shape=shape, recipe=recipe, rows=40, max_length=32, seed=1
+    )
     folder = store.ensure(call)
     language, reward = reload(folder, base), build(base, Shape(1), seed=3)
     before = {name: weight.clone() for name, weight in reward.named_parameters()}
@@ -94,7 +96,9 @@ def test_a_reward_model_starts_where_the_language_model_ended(place, kind):
         else:
             assert torch.equal(weight, trained[name.removeprefix("backbone.")])
     assert any(not torch.equal(w, before[n]) for n, w in reward.named_parameters())
-    assert set(load_file(folder / "weights.safetensors")) >= {f"backbone.{language.backbone.base_model_prefix}.{n}" for n in trained}
+    assert set(load_file(folder / "weights.safetensors")) >= {
+        f"backbone.{language.backbone.base_model_prefix}.{n}" for n in trained
+    }
 
 
 def grid(place, **changed):

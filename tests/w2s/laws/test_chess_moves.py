@@ -31,7 +31,13 @@ def test_a_mate_a_quiet_move_and_a_fork_by_hand() -> None:
     take = of("4k3/8/8/3p4/4P3/8/8/4K3 w - - 0 1", "e4d5")
     assert (take["taken_value"], take["mover_value"], take["exchange"]) == (1, 1, 1)
     hung = of("6k1/3p4/8/8/8/8/4Q3/4K3 w - - 0 1", "e2e6")  # the pawn takes the queen
-    assert (hung["target_attacked"], hung["target_defended"], hung["exchange"], hung["left_hanging"], hung["best_taking"]) == (1, 0, -9, 9, 9)
+    assert (hung["target_attacked"], hung["target_defended"], hung["exchange"], hung["left_hanging"], hung["best_taking"]) == (
+        1,
+        0,
+        -9,
+        9,
+        9,
+    )
 
 
 def test_special_moves() -> None:
@@ -61,7 +67,7 @@ def test_both_colours_are_one_game_and_the_board_is_left_alone(fen: str) -> None
 
 @pytest.mark.parametrize("fen", ["nonsense", "8/8/8/8/8/8/8/8 w - - 0 1", "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"])
 def test_what_is_no_position_with_a_move_is_refused(fen: str) -> None:
-    with pytest.raises(ValueError, match="position|FEN|move|fen"):
+    with pytest.raises(ValueError, match=r"position|FEN|move|fen"):
         choices(fen)
 
 

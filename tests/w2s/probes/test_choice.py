@@ -16,7 +16,9 @@ def drawn(seed: int, counts: list[int], width: int = 3) -> tuple[Alternatives, n
     rng = np.random.default_rng(seed)
     starts = np.concatenate([[0], np.cumsum(counts)])
     labels = rng.random(starts[-1]) + 0.01
-    return Alternatives(rng.standard_normal((starts[-1], width)), starts), labels / np.repeat(np.add.reduceat(labels, starts[:-1]), counts)
+    return Alternatives(rng.standard_normal((starts[-1], width)), starts), labels / np.repeat(
+        np.add.reduceat(labels, starts[:-1]), counts
+    )
 
 
 def loss(weights: np.ndarray, moves: Alternatives, labels: np.ndarray, ridge: float) -> float:
@@ -33,9 +35,17 @@ def test_a_fit_is_the_least_of_the_definition(ridge: float) -> None:
     moves, labels = drawn(0, [2, 5, 3, 1, 7, 4] * 5)
     found = fit_choice(moves, labels, ridge)
     assert found.gradient <= 1e-7
-    other = minimize(loss, np.zeros(3), args=(moves, labels, ridge), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15, "maxiter": 4000})
+    other = minimize(
+        loss,
+        np.zeros(3),
+        args=(moves, labels, ridge),
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-15, "maxiter": 4000},
+    )
     np.testing.assert_allclose(found.weights, other.x, atol=2e-6)
-    wrong = fit_choice(Alternatives(moves.rows, np.array([0, len(labels)])), labels / labels.sum(), ridge)  # one item of all moves
+    wrong = fit_choice(
+        Alternatives(moves.rows, np.array([0, len(labels)])), labels / labels.sum(), ridge
+    )  # one item of all moves
     assert np.abs(found.weights - wrong.weights).max() > 1e-3
 
 

@@ -62,11 +62,13 @@ def test_rows_are_those_of_models_by_hand(folder: Path) -> None:
             for other in others:
                 scores = np.asarray(seen(other, sight, scale).rows @ model.weights)
                 cut = zip(other.starts[:-1], other.starts[1:], strict=True)
-                found.append([np.exp(scores[a:b] - scores[a:b].max()) / np.exp(scores[a:b] - scores[a:b].max()).sum() for a, b in cut])
+                found.append(
+                    [np.exp(scores[a:b] - scores[a:b].max()) / np.exp(scores[a:b] - scores[a:b].max()).sum() for a, b in cut]
+                )
             return found
 
-        def labelled(chances):
-            return np.concatenate([p if cell["labels"] == "soft" else np.eye(len(p))[p.argmax()] for p in chances])
+        def labelled(chances, kind=cell["labels"]):
+            return np.concatenate([p if kind == "soft" else np.eye(len(p))[p.argmax()] for p in chances])
 
         weak, answers = says(labeled, labeled.labels, cell["weak_sight"], 0.003, [test, transfer])
         if cell["between"] != "none":
@@ -91,13 +93,24 @@ def ratings(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_parts_have_the_ratings_that_are_asked_for() -> None:
-    cell = {"seed": 3, "rating": 1200, "n_labeled": 30, "n_transfer": 50, "labeled_ratings": "easy", "transfer_ratings": "hard", "test_ratings": "hard"}
+    cell = {
+        "seed": 3,
+        "rating": 1200,
+        "n_labeled": 30,
+        "n_transfer": 50,
+        "labeled_ratings": "easy",
+        "transfer_ratings": "hard",
+        "test_ratings": "hard",
+    }
     train, test = ratings(400), ratings(100, 1)
     parts = places(cell, train, test)
-    assert (train[parts.labeled] < 1200).all() and len(parts.labeled) == 30
-    assert (train[parts.transfer] >= 1200).all() and len(parts.transfer) == 50
+    assert (train[parts.labeled] < 1200).all()
+    assert (train[parts.transfer] >= 1200).all()
+    assert (len(parts.labeled), len(parts.transfer)) == (30, 50)
     assert parts.test.tolist() == np.flatnonzero(test >= 1200).tolist()
-    both = places(cell | {"labeled_ratings": "all", "transfer_ratings": "all", "n_labeled": 200, "n_transfer": 200}, train, test)
+    both = places(
+        cell | {"labeled_ratings": "all", "transfer_ratings": "all", "n_labeled": 200, "n_transfer": 200}, train, test
+    )
     assert set(both.labeled) | set(both.transfer) == set(range(400))
     assert places(cell | {"seed": 4}, train, test).labeled.tolist() != parts.labeled.tolist()
     with pytest.raises(FieldError, match="raise n_puzzles"):

@@ -32,7 +32,18 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call
     from w2s.finetune.data.tokens import Encoded
 
-__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Prompt", "Source", "Unlabelled", "find_objective", "objective"]
+__all__ = [
+    "OBJECTIVES",
+    "Examples",
+    "Labelled",
+    "Objective",
+    "Pair",
+    "Prompt",
+    "Source",
+    "Unlabelled",
+    "find_objective",
+    "objective",
+]
 
 Matrix = npt.NDArray[np.float64]
 Predict = Callable[[Sequence[int]], Matrix]

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.finetune.data.answers import answers_of
-from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.pairs import read_pairs
+from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.targets import EncodedTargets, encode_targets
 from w2s.finetune.data.tokens import Encoded
 from w2s.finetune.inference.forward import logits_of, moved

@@ -46,6 +46,10 @@ def _regime(row: Any) -> str:
 def _drawn(rows: DataFrame, by: list[str], label: Any, title: str) -> Canvas | None:
     if not len(rows):
         return None
+    seeds = set.intersection(*(set(part["seed"]) for _, part in rows.groupby(by, dropna=False)))
+    rows = rows[rows["seed"].isin(seeds)]  # settings on the same draws
+    if not len(rows):
+        return None
     errors = [f"{model}_error_01" for model in _MODELS]
     found = summarize(rows, by=by, metrics=[*errors, "chance_error_01"], population="test_part")
     figure = figures.canvas(7.6, 1.4 + 0.5 * len(found))
@@ -55,7 +59,14 @@ def _drawn(rows: DataFrame, by: list[str], label: Any, title: str) -> Canvas | N
         error, low, high = (found[f"{model}_error_01{end}"].to_numpy(float) for end in ("", "_low", "_high"))
         bars = np.nan_to_num(np.maximum(np.stack([high - error, error - low]), 0.0))
         ax.errorbar(
-            1.0 - error, heights + 0.24 - 0.16 * k, xerr=bars, fmt="o", color=figures.COLORS[k], markersize=4, capsize=2, label=name
+            1.0 - error,
+            heights + 0.24 - 0.16 * k,
+            xerr=bars,
+            fmt="o",
+            color=figures.COLORS[k],
+            markersize=4,
+            capsize=2,
+            label=name,
         )
     ax.plot(1.0 - found["chance_error_01"].to_numpy(float), heights, "|", color="#555555", markersize=9, label="chance")
     ax.set_yticks(heights, [label(row) for row in found.to_dict("records")], fontsize=7)

@@ -37,7 +37,7 @@ def _cost(*, puzzles: int, **_others: Any) -> float:
 
 @artifact(version=1, name="w2s.chess_choices", cost=_cost)
 def chess_choices(work: Work, *, task: TaskData, split: str, puzzles: int) -> None:
-    """Describe the legal moves of some puzzles: ``puzzles.arrow`` (fen, rating, best) and ``moves.arrow`` (puzzle, codes, features).
+    """Describe the legal moves of some puzzles in ``puzzles.arrow`` (fen, rating, best) and ``moves.arrow``, a row a move.
 
     The first ``puzzles`` of a split are taken in the order of a hash of their positions. Rows without a rating, that are no
     legal position, or whose best move is not legal, are left out, and so are training positions that are tested too.
@@ -76,7 +76,7 @@ def chess_choices(work: Work, *, task: TaskData, split: str, puzzles: int) -> No
 
 @dataclass(frozen=True)
 class Puzzles:
-    """Some puzzles: ratings (n,), the best move's place (n,), and of all moves codes (m, 5), features (m, 20), starts (n + 1,)."""
+    """Some puzzles: ratings and the best move's place (n,); of all moves codes (m, 5) and features (m, 20); starts (n + 1,)."""
 
     ratings: Index
     best: Index

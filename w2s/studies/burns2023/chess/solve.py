@@ -54,7 +54,9 @@ def places(cell: Mapping[str, Any], train: Index, test: Index) -> Parts:
     Labelled puzzles come from the front of a shuffle, transfer puzzles from its end, each of the ratings that the cell says.
     Raises :class:`FieldError` where there are too few.
     """
-    order = np.argsort(np.asarray(uniforms(stream("burns2023.chess", seed=cell["seed"]), len(train), 1, NUMPY))[:, 0], kind="stable")
+    order = np.argsort(
+        np.asarray(uniforms(stream("burns2023.chess", seed=cell["seed"]), len(train), 1, NUMPY))[:, 0], kind="stable"
+    )
     labeled = _first("labeled", order, train, cell)
     free = order[~np.isin(order, labeled)][::-1]
     chosen = np.flatnonzero(_rated(test, cell["test_ratings"], cell["rating"]))

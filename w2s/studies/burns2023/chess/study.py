@@ -113,7 +113,9 @@ class Chess(Study):
     def cost(self, block: Block) -> Cost:
         """Count the rounds of four fits a cell."""
         moves = _MOVES * float(max(block.values("n_labeled")) + max(block.values("n_transfer")))
-        return Cost(block.size * 4.0 * _ROUNDS * 4.0 * moves * _WIDTH, 8.0 * _WIDTH * _MOVES * float(max(block.values("n_puzzles"))))
+        return Cost(
+            block.size * 4.0 * _ROUNDS * 4.0 * moves * _WIDTH, 8.0 * _WIDTH * _MOVES * float(max(block.values("n_puzzles")))
+        )
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002
         """Fit the models, those of true labels once for all cells that share them, and compute every column."""

@@ -41,7 +41,14 @@ def _draw_kinds(table: DataFrame) -> Canvas | None:
         ends = np.nan_to_num(np.maximum(np.stack([high - error, error - low]), 0.0))
         label = _MODELS[name.removesuffix("_error_01")]
         ax.errorbar(
-            1.0 - error, heights + 0.3 - 0.15 * k, xerr=ends, fmt="o", color=figures.COLORS[k], markersize=4, capsize=2, label=label
+            1.0 - error,
+            heights + 0.3 - 0.15 * k,
+            xerr=ends,
+            fmt="o",
+            color=figures.COLORS[k],
+            markersize=4,
+            capsize=2,
+            label=label,
         )
     ax.axvline(0.5, color="#555555", linewidth=0.9, linestyle=":", label="a coin")
     ax.set_yticks(heights, [f"{row['task']}\n{row['method']}" for row in found.to_dict("records")], fontsize=8)

@@ -138,7 +138,9 @@ class TextSolver:
         ids = part_ids(self.store.get(graph.items), "test")
         found = evaluation.row(truth, replace(seen, ceiling=evaluation.read(self.store.get(graph.adjusted), ids)))
         share, _ = metrics.pgr(row["weak_error_01"], row["student_error_01"], found["ceiling_error_01"])
-        return {f"adjusted_{name}": found[name] for name in ("ceiling_error", "ceiling_error_01")} | {"adjusted_pgr_01": float(share)}
+        return {f"adjusted_{name}": found[name] for name in ("ceiling_error", "ceiling_error_01")} | {
+            "adjusted_pgr_01": float(share)
+        }
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
