@@ -108,7 +108,7 @@ class _Problem:
         return weights
 
     def by_descent(self) -> Vector:
-        """Descend by L-BFGS."""
+        """Minimise the loss by L-BFGS."""
         from scipy.optimize import minimize
 
         limits = {"maxiter": _ROUNDS, "maxfun": 2 * _ROUNDS, "ftol": 0.0, "gtol": _TOLERANCE, "maxcor": 30}

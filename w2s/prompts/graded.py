@@ -29,7 +29,7 @@ def chess_prompt(fen: str) -> str:
 
 
 def move_grade(prompt: str, answer: str, reference: str) -> float:
-    """Grade a move: 1 for the reference, one half for another legal move, 0 for any other text.
+    """Score a move: 1 for the reference, one half for another legal move, 0 for any other text.
 
     So twice the mean grade less the share of right answers is the share of legal moves.
     Raises ValueError for a prompt that is no position.

@@ -22,7 +22,7 @@ pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-swee
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 COLUMNS = {"text": "text", "label": "label", "pair": None, "group": None}
-FENS = [f"6k1/5ppp/8/8/8/8/{rank}/R3K3 w - - 0 {n}" for n, rank in enumerate(("8", "P7", "1P6", "2P5", "7P", "6P1"), 1)]
+FENS = [f"6k1/5ppp/8/8/8/8/{rank}/R3K3 w - - 0 {n}" for n, rank in enumerate(("8", "3P4", "1P6", "2P5", "7P", "6P1"), 1)]
 
 
 @pytest.fixture(scope="module")

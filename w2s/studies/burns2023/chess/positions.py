@@ -19,7 +19,7 @@ from w2s.finetune.data.tasks import TaskData, formatter_of, read_rows
 from w2s.laws.chess_moves import RULES, choices
 from w2s.probes.choice import Alternatives
 
-__all__ = ["Puzzles", "Sight", "chess_choices", "read_puzzles", "seen"]
+__all__ = ["Puzzles", "Sight", "chess_choices", "one_hot", "read_puzzles", "seen"]
 
 Vector = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
