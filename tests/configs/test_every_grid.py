@@ -15,15 +15,17 @@ WITH_MODELS = {
     "burns2023/finetunes.yaml",
     "burns2023/nlp.yaml",
     "burns2023/probes.yaml",
+    "ladder/tasks.yaml",
     "methods/compare.yaml",
     "methods/preference.yaml",
     "xue2025/text.yaml",
 }
-"""Grids of language models that no extra of the package installs."""
+"""Grids of language models that no extra of the package installs, or that another grid makes."""
 WITH_DATA = (
     "burns2023",
     "molecules",
     "features_text",
+    "ladder",
     "mnist",
     "selective2025/text",
     "transfer.yaml",

@@ -27,7 +27,7 @@ from w2s.finetune.pretraining.pretrain import held_out_text, pretrain, weight_co
 from w2s.finetune.pretraining.tokenizer import END, LEAST_VOCABULARY, corpus_tokenizer, read_tokenizer  # noqa: E402
 from w2s.finetune.training.loop import Trainer  # noqa: E402
 
-WORDS = "the cat sat on a mat and the dog lay by it while rain fell".split()
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "the", "dog", "lay", "by", "it", "while", "rain", "fell"]
 MOLECULES = ["CC(=O)Oc1ccccc1C(=O)O", "C[C@@H](N)C(=O)O", "Clc1ccc(Br)cc1", "O=C1CCC%10CC1%10", "[Na+].[Cl-]", "F/C=C/F"]
 SHAPE = {"layers": 2, "hidden": 8, "heads": 2, "context": 16, "vocabulary": 300}
 RECIPE = {"epochs": 2, "batch": 4, "learning_rate": 1e-2, "schedule": "cosine", "warmup": 0.1, "weight_decay": 0.1, "clip": 1.0}
@@ -62,7 +62,8 @@ def splits(tmp_path_factory: pytest.TempPathFactory, store: Store, sentences: Da
     molecules = corpus(tmp_path_factory.mktemp("molecules"), 20 * MOLECULES)
     files = {"text": sentences, "smiles": molecules}
     return {
-        kind: store.ensure(corpus_tokenizer(corpus=file, held_lines=0, vocabulary=300, splits=kind)) for kind, file in files.items()
+        kind: store.ensure(corpus_tokenizer(corpus=file, held_lines=0, vocabulary=300, splits=kind))
+        for kind, file in files.items()
     }
 
 
@@ -80,7 +81,10 @@ def test_tokens_of_molecules_stay_inside_an_atom(splits: dict[str, Path]) -> Non
     assert inner.encode("C[C@@H](Cl)Br").tokens == ["C", "[C@@H]", "(", "Cl", ")", "Br"]
     learned = [word for word, k in inner.get_vocab().items() if k >= LEAST_VOCABULARY]
     assert {"[C@@H]", "[Na+]", "Cl", "Br", "%10"} <= set(learned)
-    assert all(word.startswith(("[", "%")) or word.strip("[]@") in ("Cl", "Br", "C@@H", "Na+", "Cl-", "") or len(word) < 6 for word in learned)
+    assert all(
+        word.startswith(("[", "%")) or word.strip("[]@") in ("Cl", "Br", "C@@H", "Na+", "Cl-", "") or len(word) < 6
+        for word in learned
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -142,7 +146,9 @@ def test_a_pretrained_model_is_one_like_any_other(store: Store, sentences: DataF
 def test_bits_per_byte_are_those_of_a_recomputation_in_float64(store: Store, sentences: DataFile) -> None:
     model = calls(sentences)[2]
     folder = store.ensure(model)
-    said = json.loads((store.ensure(held_out_text(model=model, text=sentences, held_lines=40, context=16)) / "held_out.json").read_text())
+    said = json.loads(
+        (store.ensure(held_out_text(model=model, text=sentences, held_lines=40, context=16)) / "held_out.json").read_text()
+    )
     lines = Piece(sentences, 40, last=True).lines()
     module = transformers.AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).double().eval()
     tokens, nats = stream_of(folder, lines).astype(np.int64), 0.0

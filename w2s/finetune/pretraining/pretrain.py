@@ -42,7 +42,7 @@ def pretrain(
     tokens: int,  # noqa: ARG001 -- for plans
     seed: int,
 ) -> None:
-    """Pretrain a decoder on packed tokens.
+    """Train a decoder on packed tokens, from its first weights.
 
     ``shape`` has ``layers``, ``hidden``, ``heads``, ``context``, and ``vocabulary``, the most tokens that the tokenizer has.
     ``tokens`` of an epoch are for plans. The seed draws the first weights and the order of the windows.

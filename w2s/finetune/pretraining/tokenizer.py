@@ -27,14 +27,14 @@ PADDING, END = 0, 1
 _MARKS = ("<pad>", "<end>")
 LEAST_VOCABULARY = 256 + len(_MARKS)
 _SAMPLE = 8_000_000
-"""Bytes from the beginning of the corpus from which merges are learned: more would change few of them."""
+"""Characters from the beginning of the corpus from which merges are learned: more would change few of them."""
 _ATOMS = r"(\[[^\]]+\]|Br|Cl|%\d\d|@@|[A-Za-z0-9()=#\-+\\/:~@?>*$.])"
 """The pieces of a SMILES string of Schwaller et al. 2018 (Chem. Sci. 9, 6091)."""
 
 
 @artifact(version=1, name="w2s.corpus_tokenizer")
 def corpus_tokenizer(work: Work, *, corpus: DataFile, held_lines: int, vocabulary: int, splits: Splits) -> None:
-    """Learn a tokenizer from the first 8 MB of a corpus, but for the lines at its end that are held out.
+    """Train a tokenizer on the first 8 million characters of a corpus, but for the lines at its end that are held out.
 
     Writes ``tokenizer.json``, ``tokenizer_config.json`` and ``vocabulary.json`` (``size``: tokens that it has, which may be
     fewer than were asked for).

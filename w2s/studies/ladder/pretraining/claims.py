@@ -66,14 +66,4 @@ CLAIMS: tuple[Claim, ...] = (
         basis="the sentence is about a direction; four sizes are the least that we call a ladder",
         overlooks=ANY_ORDER | _TEACHERS,
     ),
-    Claim(
-        "other_bits_fall_with_size",
-        "so they do on a text of another kind",
-        "control of ours: more than the corpus is learned",
-        _falls("other_bits_per_byte"),
-        {"other_bits_per_byte": 2, "parameters": 4},
-        {"sizes": 4, "seeds": 8},
-        basis="the sentence is about a direction",
-        overlooks=ANY_ORDER | _TEACHERS,
-    ),
 )
