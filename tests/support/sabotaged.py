@@ -1,13 +1,8 @@
 """What every study's columns mean to a sabotage, and whether its claims notice what they say they notice.
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
-<<<<<<< HEAD
-long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml, configs/burns2023/chess.yaml,
-configs/aligner2024/small/strings.yaml.
-=======
 long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml,
-configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml.
->>>>>>> ladders
+configs/burns2023/chess.yaml, configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml.
 """
 
 from __future__ import annotations
