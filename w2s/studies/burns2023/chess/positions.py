@@ -46,7 +46,12 @@ def chess_choices(work: Work, *, task: TaskData, split: str, puzzles: int) -> No
     formatter = formatter_of(task, "", "", None, None)
     tested = {row["fen"] for row in read_rows(task, "test", formatter)} if split == "train" else set()
     rows = {row["fen"]: row for row in read_rows(task, split, formatter) if row["fen"] not in tested}
-    fens, ratings, best, codes, features, counts = [], [], [], [], [], []
+    fens: list[str] = []
+    ratings: list[int] = []
+    best: list[int] = []
+    counts: list[int] = []
+    codes: list[Index] = []
+    features: list[Vector] = []
     for fen in sorted(rows, key=lambda fen: hashlib.blake2b(fen.encode(), digest_size=8, person=b"w2s-chess").digest()):
         if len(fens) == puzzles:
             break
