@@ -100,7 +100,8 @@ def load_weights(module: nn.Module, folder: Path, base: ModelFolder) -> None:
 
     shape, weights = _content(folder, base)["shape"], load_file(folder / "weights.safetensors")
     if shape["head"] == "lm" and hasattr(module, "head"):
-        inner = f"backbone.{module.backbone.base_model_prefix}."
+        backbone: Any = module.backbone
+        inner = f"backbone.{backbone.base_model_prefix}."
         weights = {f"backbone.{name.removeprefix(inner)}": w for name, w in weights.items() if name.startswith(inner)}
         if not weights:
             raise FieldError(f"{folder}: a language model with adapted layers is no start of a classifier; use another tuning")
