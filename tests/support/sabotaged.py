@@ -2,7 +2,8 @@
 
 ``python tests/support/sabotaged.py RUN [RUN ...]`` records the rows of runs of one study, for studies whose small grids take too
 long for every test run: configs/charikar2024/small/synthetic.yaml and molecules.yaml, configs/burns2023/small/probes.yaml,
-configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml; of configs/burns2023/errors.yaml and gap.yaml for tests of their verdicts.
+configs/burns2023/chess.yaml, configs/aligner2024/small/strings.yaml, configs/ladder/tasks.yaml; of
+configs/burns2023/errors.yaml and gap.yaml for tests of their verdicts.
 """
 
 from __future__ import annotations
@@ -191,13 +192,24 @@ def _tuned_probes(before: DataFrame, after: DataFrame) -> DataFrame:
     return after.assign(tuned_probe_error_01=np.clip(moved, 0.0, 1.0))
 
 
+def _adjusted(before: DataFrame, after: DataFrame) -> DataFrame:
+    """A ceiling that had a stage is the teacher where the ceiling is: both are strong models that learned the truth."""
+    taught = after["ceiling_error_01"].equals(after["weak_error_01"]) and not before["ceiling_error_01"].equals(
+        before["weak_error_01"]
+    )
+    known = before["adjusted_ceiling_error_01"]
+    return after.assign(adjusted_ceiling_error_01=after["weak_error_01"].where(known.notna()) if taught else known)
+
+
 _BINARY = {"student_error": math.log(2), "student_error_01": 0.5}
 
 DOCTORS: Mapping[str, Doctor] = {
     "aligner2024.edits": Doctor({"student_error": 1.0}),
     "aligner2024.strings": Doctor({"student_error": 1.0, "student_error_01": 1.0}),
+    "burns2023.chess": Doctor({"student_error": math.log(31), "student_error_01": "chance_error_01"}),
     "burns2023.probes": Doctor(_BINARY),
     "burns2023.prompting": Doctor(_BINARY),
+    "burns2023.reward": Doctor(_BINARY, _adjusted),
     "burns2023.saliency": Doctor(_BINARY, _tuned_probes),
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
@@ -262,6 +274,7 @@ def record(runs: Iterable[str]) -> Path:
     path = RECORDED / f"{study}.parquet"
     path.parent.mkdir(exist_ok=True)
     left = [*columns.PROVENANCE, "cell_id", "message", *_UNUSED]
+    left += [name for name in rows if name.endswith(("_low", "_high"))]  # intervals over items, which no claim reads
     kept = rows.drop(columns=[name for name in left if name in rows]).dropna(axis=1, how="all")
     kept.to_parquet(path, index=False, compression="zstd", compression_level=19)
     return path

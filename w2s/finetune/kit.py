@@ -95,12 +95,14 @@ class Student:
 
     Each call of ``says`` writes ``columns.json``, names and values of columns of the row. ``honest`` are predictions of the
     same student without an aim that a method gives it beside the labels; the row says which errors that aim induces.
+    ``adjusted`` are those of a ceiling that had what the method gives its student beside labels, such as another training.
     """
 
     training: Call
     predictions: Call
     says: tuple[Call, ...] = ()
     honest: Call | None = None
+    adjusted: Call | None = None
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,13 @@ class Kit:
         examples = self.examples("labeled", self.true_labels("labeled"))
         return self._train(model, examples, self._objective(None), member_seed(self.setup.seed, member))
 
-    def ceiling(self) -> Call:
-        """Train the student's model on the true labels of the transfer items, with cross-entropy, to the end."""
+    def ceiling(self, start: Call | None = None) -> Call:
+        """Train the student's model on the true labels of the transfer items, with cross-entropy, to the end.
+
+        ``start`` is an earlier training of the model, from whose weights this one starts. No student may learn from it.
+        """
         examples = self.examples("transfer", self.true_labels("transfer"))
-        return self._train(self.student_model, examples, self._objective(None), member_seed(self.setup.seed))
+        return self._train(self.student_model, examples, self._objective(None), member_seed(self.setup.seed), start)
 
     def teachers(self) -> tuple[tuple[ModelFolder, Call], ...]:
         """List the teachers: every member of every weak model, with its model."""

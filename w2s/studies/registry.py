@@ -22,8 +22,10 @@ __all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]
 BUILTIN: Mapping[str, str] = {
     "aligner2024.edits": "w2s.studies.aligner2024.edits.study:Edits",
     "aligner2024.strings": "w2s.studies.aligner2024.strings.study:Strings",
+    "burns2023.chess": "w2s.studies.burns2023.chess.study:Chess",
     "burns2023.probes": "w2s.studies.burns2023.probes.study:Probes",
     "burns2023.prompting": "w2s.studies.burns2023.prompting.study:Prompting",
+    "burns2023.reward": "w2s.studies.burns2023.reward.study:Reward",
     "burns2023.saliency": "w2s.studies.burns2023.saliency.study:Saliency",
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from w2s.errors import FieldError, nearest
 from w2s.plugins import load_plugin, plugin_names
+from w2s.prompts.graded import Grade, chess_prompt, exact, move_grade
 from w2s.prompts.registry import TASKS
 from w2s.prompts.task import PromptTask
 
@@ -67,6 +68,8 @@ class Formatter:
     hub : name (and configuration) in the hub of ``datasets``; its splits.
     pairs : whether an example is a prompt with two replies, one of which is preferred.
     score : in a task of prompts, prompt and answer to a number in [0, 1], 1 where the check is passed; None in other tasks.
+    grade : in a task of prompts whose right answers stand in its file, prompt, answer and reference to such a number.
+    folder : the folder of its files, where that has not the task's name.
     made : in a task that a law makes, split (``train``, ``test``) to rows; None where the rows are in files.
 
     """
@@ -81,12 +84,14 @@ class Formatter:
     splits: tuple[str, str] = ("train", "test")
     pairs: bool = False
     score: Callable[[str, str], float] | None = None
+    grade: Grade | None = None
+    folder: str | None = None
     made: Callable[[str], list[dict[str, Any]]] | None = None
 
     @property
     def prompts(self) -> bool:
         """Whether an example is a prompt, whose answer is text."""
-        return self.score is not None
+        return self.score is not None or self.grade is not None
 
 
 def find_formatter(name: str) -> Formatter:
@@ -196,6 +201,21 @@ def _made_task(task: PromptTask) -> Formatter:
     return Formatter(task.name, ("answer",), ("prompt",), read, score=task.score, made=made)
 
 
+def _words_task(task: str, classes: tuple[str, ...]) -> Formatter:
+    """Return the formatter of a task of sentences whose classes are answered as words: the same items, as prompts."""
+
+    def read(row: Row) -> Example:
+        own = _sentence(row)
+        return own._replace(text=f"{own.text}\n>", answer=classes[own.label])
+
+    return Formatter(f"{task}_words", classes, ("label",), read, grade=exact, folder=task)
+
+
+def _chess_puzzle(row: Row) -> Example:
+    position = _text(row["fen"])
+    return Example(chess_prompt(position), None, 0, position, answer=_text(row["best_uci"]))
+
+
 def _coin(text: str) -> int:
     """Return a number of 64 bits that depends on a text alone."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=b"w2s-choice").digest(), "little")
@@ -217,6 +237,7 @@ def row_digest(row: Row) -> str:
 
 
 _SENTIMENT = ("negative", "positive")
+_SUBJECTIVE, _PROS = ("objective", "subjective"), ("con", "pro")
 _NEWS = ("World", "Sports", "Business", "Sci/Tech")
 _OFFICIAL = ("train", "validation")
 BUILTIN: Mapping[str, Formatter] = {
@@ -224,8 +245,8 @@ BUILTIN: Mapping[str, Formatter] = {
     for formatter in (
         Formatter("sentence_polarity", _SENTIMENT, ("text", "label"), _sentence, hub=("rotten_tomatoes",)),
         Formatter("sst2", _SENTIMENT, ("label",), _sentence, hub=("stanfordnlp/sst2",), splits=_OFFICIAL),
-        Formatter("subjectivity", ("objective", "subjective"), ("text", "label"), _sentence, hub=("SetFit/subj",)),
-        Formatter("pros_cons", ("con", "pro"), ("text", "label"), _sentence),
+        Formatter("subjectivity", _SUBJECTIVE, ("text", "label"), _sentence, hub=("SetFit/subj",)),
+        Formatter("pros_cons", _PROS, ("text", "label"), _sentence),
         Formatter("boolq", ("no", "yes"), ("question", "passage"), _boolq, hub=("google/boolq",), splits=_OFFICIAL),
         Formatter(
             "cosmos_qa",
@@ -245,6 +266,10 @@ BUILTIN: Mapping[str, Formatter] = {
         ),
         Formatter("ag_news", _NEWS, ("text", "label"), _ag_news, hub=("fancyzhx/ag_news",)),
         Formatter("hh_harmless", ("first", "second"), ("chosen", "rejected"), _preferred_reply, pairs=True),
+        *(_words_task(task, _SENTIMENT) for task in ("sentence_polarity", "sst2")),
+        _words_task("subjectivity", _SUBJECTIVE),
+        _words_task("pros_cons", _PROS),
+        Formatter("chess_puzzles", ("answer",), ("fen", "best_uci"), _chess_puzzle, grade=move_grade),
         *map(_made_task, TASKS.values()),
     )
 }

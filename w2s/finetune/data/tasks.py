@@ -66,7 +66,7 @@ class TaskData(Content):
         if name.endswith(TABLE_ENDINGS):
             return hashlib.sha256(f"columns\n{OWN_FILES}\n{content_sha256(path)}".encode()).hexdigest()
         formatter = find_formatter(_hub_formatter(name) if is_hub_name(name) else name)
-        own = [formatter.read] if formatter.score is None else [formatter.read, formatter.score]
+        own = [function for function in (formatter.read, formatter.score, formatter.grade) if function is not None]
         codes = [code for function in own if (code := code_of(function)) is not None]  # None for those of this package
         parts = [formatter.name, str(formatter.version), *codes]
         if not _is_made(name):
@@ -94,7 +94,7 @@ def formatter_of(task: TaskData, text: str, label: str, pair: str | None, group:
 def check_of(task: TaskData, columns: Mapping[str, str | None]) -> Callable[[str, str], float]:
     """Return the check of a task of prompts: prompt and answer to a number in [0, 1].
 
-    Raises :class:`FieldError` for a task without one.
+    Raises :class:`FieldError` for a task without one, such as one whose right answers stand in its file.
     """
     score = formatter_of(task, **columns).score  # type: ignore[arg-type]
     if score is None:
@@ -148,15 +148,15 @@ def _is_made(name: str) -> bool:
 
 
 def _folder_of(name: str) -> Path:
-    find_formatter(name)
+    own = find_formatter(name).folder or name
     for folder in data_folders():
-        if (folder / name).is_dir() and all(_has_split(folder / name, split) for split in _SPLITS):
-            return folder / name
+        if (folder / own).is_dir() and all(_has_split(folder / own, split) for split in _SPLITS):
+            return folder / own
     recipe = "set W2S_DATA to the folder that holds it: export W2S_DATA=/path/to/data"
     if name in BUILTIN and BUILTIN[name].hub:
         recipe += f"; or write hub:{BUILTIN[name].hub[0]}@REVISION"
     searched = ", ".join(map(str, data_folders())) or "nowhere (W2S_DATA is not set)"
-    raise DataFileError(f"task {name}: no folder {name} with train and test files in {searched}; {recipe}")
+    raise DataFileError(f"task {name}: no folder {own} with train and test files in {searched}; {recipe}")
 
 
 def _has_split(folder: Path, split: str) -> bool:

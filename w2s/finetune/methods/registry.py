@@ -64,6 +64,7 @@ METHODS: Registry[Builder] = Registry(
         "dpo": "w2s.finetune.methods.dpo",
         "dpo_learned": "w2s.finetune.methods.supervisors.dpo_learned",
         "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
+        "generative": "w2s.finetune.methods.generation.generative",
         "naive": "w2s.finetune.methods.naive",
         "overlap": "w2s.finetune.methods.selection.overlap",
         "planted": "w2s.finetune.methods.planted",

@@ -96,12 +96,20 @@ def reload(folder: Path, base: ModelFolder) -> nn.Module:
 def load_weights(module: nn.Module, folder: Path, base: ModelFolder) -> None:
     """Replace the trained weights of a module by those of a saved classifier of the same shape, to the last bit.
 
-    Raises :class:`FieldError` for another base model, and for weights that the module has not.
+    A classifier with a linear head also takes the weights of a language model of its base: its head stays as it is, and what
+    only makes the logits of tokens is left out. Raises :class:`FieldError` for another base model, and for weights that the
+    module has not.
     """
     from safetensors.torch import load_file
 
-    _content(folder, base)
-    result = module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    shape, weights = _content(folder, base)["shape"], load_file(folder / "weights.safetensors")
+    if shape["head"] == "lm" and hasattr(module, "head"):
+        backbone: Any = module.backbone
+        inner = f"backbone.{backbone.base_model_prefix}."
+        weights = {f"backbone.{name.removeprefix(inner)}": w for name, w in weights.items() if name.startswith(inner)}
+        if not weights:
+            raise FieldError(f"{folder}: a language model with adapted layers is no start of a classifier; use another tuning")
+    result = module.load_state_dict(weights, strict=False)
     if result.unexpected_keys:
         raise FieldError(f"{folder}: unknown weights {result.unexpected_keys[:3]}")
 

@@ -32,7 +32,18 @@ if TYPE_CHECKING:
     from w2s.artifacts import Call
     from w2s.finetune.data.tokens import Encoded
 
-__all__ = ["OBJECTIVES", "Examples", "Labelled", "Objective", "Pair", "Prompt", "Source", "find_objective", "objective"]
+__all__ = [
+    "OBJECTIVES",
+    "Examples",
+    "Labelled",
+    "Objective",
+    "Pair",
+    "Prompt",
+    "Source",
+    "Unlabelled",
+    "find_objective",
+    "objective",
+]
 
 Matrix = npt.NDArray[np.float64]
 Predict = Callable[[Sequence[int]], Matrix]
@@ -68,6 +79,11 @@ class Pair(Examples):
 @dataclass(frozen=True)
 class Prompt(Examples):
     """Prompts with target texts: ``answers.arrow`` (item_id, text). The prompts are the texts of the items."""
+
+
+@dataclass(frozen=True)
+class Unlabelled(Examples):
+    """Items whose texts alone are learned: ``labels`` is the call that draws the items, and no label is read."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +200,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "conflicting": "w2s.finetune.objectives.conflicting",
         "dpo": "w2s.finetune.objectives.preference",
         "learned_dpo": "w2s.finetune.objectives.learned_dpo",
+        "language": "w2s.finetune.objectives.sequence",
         "learned_weights": "w2s.finetune.objectives.learned_weights",
         "reward": "w2s.finetune.objectives.preference",
         "robust": "w2s.finetune.objectives.robust",

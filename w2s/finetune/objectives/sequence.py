@@ -1,4 +1,4 @@
-"""Texts as targets: next-token cross-entropy on a target behind a prompt, and on nothing else.
+"""Texts as targets: next-token cross-entropy on a target behind a prompt, or on whole texts that come without a label.
 
 With m_t = 1 on the tokens of the target and on the one that ends the text, the loss of a batch is
 -sum m_t log p(x_t | x_<t) / sum m_t, in nats: the mean over the batch's target tokens. A prompt's token contributes exactly 0,
@@ -15,17 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.finetune.data.answers import answers_of
+from w2s.finetune.data.pairs import read_pairs
 from w2s.finetune.data.tables import read_table
 from w2s.finetune.data.targets import EncodedTargets, encode_targets
+from w2s.finetune.data.tokens import Encoded
 from w2s.finetune.inference.forward import logits_of, moved
 from w2s.finetune.models.tokenizer import load_tokenizer
-from w2s.finetune.objectives.base import Examples, Objective, Predict, Prompt, Source, objective
+from w2s.finetune.objectives.base import Examples, Objective, Predict, Prompt, Source, Unlabelled, objective
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Sequences"]
+__all__ = ["Language", "Sequences"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -108,3 +110,57 @@ class Sequences(Objective):
         found = logits_of(module, self.texts, rows, self.counts.device).float()
         # `where` and not a product: a prompt's token that the model finds impossible has log-probability -inf.
         return torch.where(moved(self.texts.targets(rows), self.counts.device), found, 0.0).sum(dim=1)
+
+
+@objective("language")
+class Language(Objective):
+    """Next-token cross-entropy on the texts of pairs of replies: each prompt with its first reply, and with its second.
+
+    The loss of a batch is the mean of -log p(x_t | x_<t) over all tokens but the first of each text, in nats. Which reply is
+    preferred is not read. Burns et al. 2023 (arXiv 2312.09390), section 5.2: generative finetuning before reward modelling.
+    """
+
+    examples: ClassVar[type[Examples]] = Unlabelled
+    shape: ClassVar[Mapping[str, Any]] = {"head": "lm"}
+    width = 1
+
+    def __init__(self, texts: Encoded, rows: Sequence[int]) -> None:
+        self.texts: Encoded = texts
+        self.rows = np.asarray(rows, dtype=np.int64)
+        self.lengths = texts.lengths[self.rows]
+
+    @classmethod
+    def read(cls, source: Source) -> Self:
+        """Read both texts of every pair of a part: two examples for an item.
+
+        Raises ValueError where other items are there than were announced, KeyError for items that are no pairs.
+        """
+        _, texts, parts = read_pairs(source.base, source.items, source.max_length)
+        own = [k for k, part in enumerate(parts) if part == source.part]
+        if len(own) != source.rows:
+            raise ValueError(f"{source.rows} items of part {source.part!r} were announced, there are {len(own)}")
+        return cls(texts.sides, [2 * k + side for k in own for side in (0, 1)])
+
+    def outputs(self, module: nn.Module, places: Any) -> Tensor:
+        """Compute the log-probabilities of texts, (b,) float32 in nats: sums over their tokens."""
+        return self._sums(module, self.rows[places])
+
+    def loss(self, outputs: Tensor, places: Any, progress: float) -> Tensor:  # noqa: ARG002
+        """Compute the mean of -log p over all tokens of a batch but the first ones, from the sums (b,)."""
+        return -outputs.sum() / float(max(1, int((self.lengths[places] - 1).sum())))
+
+    def predicted(self, module: nn.Module, rows: Any) -> Matrix:
+        """Compute the log-probabilities of texts, (b, 1) float64."""
+        import torch
+
+        with torch.no_grad():
+            found: Matrix = self._sums(module, np.asarray(rows))[:, None].double().cpu().numpy()
+        return found
+
+    def _sums(self, module: nn.Module, rows: Any) -> Tensor:
+        import torch
+
+        device = next(module.parameters()).device
+        found = logits_of(module, self.texts, rows, device).float()
+        mask = moved(self.texts.batch(rows)[1], device).bool()
+        return torch.where(mask, found, 0.0).sum(dim=1)

@@ -33,6 +33,8 @@ _SUPERVISORS = {
 }
 _SIZES = {"weak_parameters": "int64", "student_parameters": "int64"}
 """Weights of the models, without those of layers that are cut off; of several teachers the sum."""
+_ADJUSTED = dict.fromkeys(("adjusted_ceiling_error", "adjusted_ceiling_error_01", "adjusted_pgr_01"), "double")
+"""Of a ceiling that had what a method gives its student beside labels, and the PGR against it."""
 _CORRECTIONS = {
     **dict.fromkeys(("upstream_accuracy", "stacked_accuracy", "stacked_expected"), "double"),
     **dict.fromkeys(("fix_rate", "break_rate", "edit_rate", "edit_precision", "copy_rate"), "double"),
@@ -50,6 +52,7 @@ COLUMNS: Mapping[str, str] = {
     **_TRAINING,
     **_TUNING,
     **_SUPERVISORS,
+    **_ADJUSTED,
     **CHOICE_COLUMNS,
     **PreferenceEvaluation.columns,
     **GenerationEvaluation.columns,

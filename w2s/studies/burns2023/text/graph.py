@@ -18,6 +18,7 @@ from w2s.finetune.methods.modifiers import flipped, kit_for
 from w2s.finetune.methods.text import Method, builder_of
 from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
+from w2s.prompts.graded import Grade
 from w2s.studies.burns2023.tasks import drawn, formatter_for, has_pairs, whole_task
 
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
@@ -44,6 +45,8 @@ class CellGraph:
     says: tuple[Call, ...]
     honest: Call | None
     """Predictions of the student without a conflicting aim, where the method gives it one."""
+    adjusted: Call | None
+    """Predictions of a ceiling that had what the method gives its student beside labels."""
     pairs: bool
     """Whether items are pairs of replies."""
     sizes: Mapping[str, tuple[ModelFolder, ...]]
@@ -51,12 +54,19 @@ class CellGraph:
     several: bool
     """Whether the labels are those of several weak models, or of members whose weights are learned."""
     score: Callable[[str, str], float] | None
-    """The check of answers in a task of prompts, None in others."""
+    """The check of answers in a task of prompts that a law makes, None in others."""
+    grade: Grade | None = None
+    """The check of answers against references, in a task of prompts whose right answers stand in its file."""
+
+    @property
+    def prompts(self) -> bool:
+        """Whether items are prompts, and predictions texts."""
+        return self.score is not None or self.grade is not None
 
     @property
     def needs(self) -> list[Call]:
         """Everything that ``solve`` reads."""
-        others = [call for call in (self.control, self.honest) if call is not None]
+        others = [call for call in (self.control, self.honest, self.adjusted) if call is not None]
         predictions = [*self.weak, self.student, self.ceiling, self.strong, *others]
         return [self.items, self.truth, *predictions, *self.trainings.values(), *self.says]
 
@@ -67,8 +77,8 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
     Raises :class:`FieldError` for a method, or a field, that does not fit the task.
     """
     method, file = read_method(cell["method"])
-    score = formatter_for(cell).score
-    if score is not None:
+    formatter = formatter_for(cell)
+    if formatter.prompts:
         _check_prompts(cell, method)
     kit, build = kit_for(_setup(cell, classes), method, file), builder_of(method, file)
     teachers = kit.teachers()
@@ -86,8 +96,10 @@ def cell_graph(cell: Mapping[str, Any], classes: int) -> CellGraph:
         says=(*student.says, *_fitted(student.training)),
         sizes={"weak": tuple(model for model, _ in teachers), "student": (kit.student_model,)},
         honest=student.honest,
+        adjusted=student.adjusted,
         pairs=kit.setup.pairs,
-        score=score,
+        score=formatter.score,
+        grade=formatter.grade,
         several=len(kit.weak_models) > 1 or (kit.members > 1 and isinstance(student.training.arguments["labels"], tuple)),
     )
 

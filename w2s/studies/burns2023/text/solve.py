@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from w2s.finetune.evaluation.generation import GenerationEvaluation
 from w2s.finetune.evaluation.preference import PreferenceEvaluation
 from w2s.finetune.evaluation.training_labels import training_answers, training_labels
 from w2s.finetune.models.weights import used_parameter_count
+from w2s.measure import metrics
 from w2s.measure.deception import deception
 from w2s.studies.burns2023.text.columns import COLUMNS
 from w2s.studies.burns2023.text.graph import CellGraph
@@ -45,7 +47,7 @@ class TextSolver:
     def row(self, graph: CellGraph) -> dict[str, Any]:
         """Compute every column of one cell."""
         ids = part_ids(self.store.get(graph.items), "test")
-        truth, evaluation = self._asked(graph, ids), _evaluation(graph)
+        truth, evaluation = self._asked(graph, ids), self._evaluation(graph)
         account = self._account(graph, "student")
         student, stopped = evaluation.read(self.store.get(graph.student), ids), account["stopped_at"]
         selected = {"end": None, "legal": "agreement with weak labels of the validation items"}.get(graph.method.stop)
@@ -77,6 +79,7 @@ class TextSolver:
             **(_of_supervisors(truth, seen.weak) if graph.several else {}),
             **_learned(account.get("learned", {})),
             **(self._deceived(graph, ids, truth, seen) if graph.honest is not None else {}),
+            **self._adjusted(graph, evaluation, truth, seen, row),
             **self._said(graph),
             "accuracy_by_step": json.dumps(accuracy) if (accuracy := self._accuracy_by_step(graph)) else None,
             **{f"{name}_parameters": sum(map(used_parameter_count, models)) for name, models in graph.sizes.items()},
@@ -104,21 +107,32 @@ class TextSolver:
 
     def _asked(self, graph: CellGraph, ids: list[str]) -> Any:
         """Read what predictions are compared with: prompts, from which a check finds what is right, else true classes."""
-        if graph.score is None:
+        if not graph.prompts:
             return truth_of(self.store.get(graph.truth), ids)
         return join(ids, read_table(self.store.get(graph.items), "items"))["text"].to_pylist()
+
+    def _evaluation(self, graph: CellGraph) -> Evaluation[Any]:
+        """Return the evaluation of a cell; references, where answers are graded by them, are the truth of the test part."""
+        if graph.score is not None:
+            return GenerationEvaluation(graph.score)
+        if graph.grade is None:
+            return _EVALUATIONS[graph.pairs]
+        ids = part_ids(self.store.get(graph.items), "test")
+        answers = join(ids, read_table(self.store.get(graph.truth), "truth"))["answer"].to_pylist()
+        references, grade = dict(zip(self._asked(graph, ids), answers, strict=True)), graph.grade
+        return GenerationEvaluation(lambda prompt, answer: grade(prompt, answer, references[prompt]))
 
     def _labels(self, graph: CellGraph, account: Mapping[str, Any], ids: list[str]) -> Any:
         """Read what the student was trained on, for some items, as predictions are read; None where nobody knows it."""
         training = graph.trainings["student"]
-        if graph.score is not None:
+        if graph.prompts:
             return training_answers(training, ids, self.store)
         return training_labels(training, account, ids, self.store)
 
     def _validated(self, graph: CellGraph) -> dict[str, float]:
         """Compute the errors of weak model and strong baseline on the validation items; nothing without classes or items."""
         ids = part_ids(self.store.get(graph.items), "validation")
-        if graph.score is not None or not ids:
+        if graph.prompts or not ids:
             return {}
         truth, read = truth_of(self.store.get(graph.truth), ids), _evaluation(graph).read
         weak = np.mean([read(self.store.get(call), ids) for call in graph.weak], axis=0)
@@ -134,6 +148,19 @@ class TextSolver:
         return deception(
             truth, seen.ceiling, weak, ClassificationEvaluation().read(self.store.get(graph.honest), ids), seen.student
         )
+
+    def _adjusted(
+        self, graph: CellGraph, evaluation: Evaluation[Any], truth: Any, seen: Seen[Any], row: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """Compute errors of the adjusted ceiling, and the PGR with it in the ceiling's place; nothing where there is none."""
+        if graph.adjusted is None:
+            return {}
+        ids = part_ids(self.store.get(graph.items), "test")
+        found = evaluation.row(truth, replace(seen, ceiling=evaluation.read(self.store.get(graph.adjusted), ids)))
+        share, _ = metrics.pgr(row["weak_error_01"], row["student_error_01"], found["ceiling_error_01"])
+        return {f"adjusted_{name}": found[name] for name in ("ceiling_error", "ceiling_error_01")} | {
+            "adjusted_pgr_01": float(share)
+        }
 
     def _best_by_truth(self, graph: CellGraph, ids: list[str]) -> tuple[Matrix, int]:
         """Return the student's test predictions at the evaluation with the best accuracy on the validation items.
@@ -167,10 +194,6 @@ class TextSolver:
         if unknown := sorted(set(found) - set(self.columns)):
             raise ValueError(f"the method writes unknown columns: {', '.join(unknown)}; known: {', '.join(self.columns)}")
         return found
-
-
-def _evaluation(graph: CellGraph) -> Evaluation[Any]:
-    return _EVALUATIONS[graph.pairs] if graph.score is None else GenerationEvaluation(graph.score)
 
 
 def _of_supervisors(truth: npt.NDArray[np.int64], weak: Sequence[Matrix]) -> dict[str, str]:

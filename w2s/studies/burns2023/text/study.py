@@ -179,8 +179,7 @@ class Text(Study):
             yield builder_of(*read_method(level["method"])).function
             formatter = formatter_for(level)
             yield formatter.read
-            if formatter.score is not None:
-                yield formatter.score
+            yield from (check for check in (formatter.score, formatter.grade) if check is not None)
         recipes = [call.arguments["recipe"] for call in in_order(self.needs(block)) if "recipe" in call.arguments]
         yield from {find_loss(str(recipe["loss"])).function for recipe in recipes if "loss" in recipe}
         yield from {find_objective(recipe["objective"]["name"]) for recipe in recipes if "objective" in recipe}
@@ -259,7 +258,10 @@ class Text(Study):
         for call in in_order(graph.needs):
             if call.artifact.name in _CAUSAL or call.arguments.get("shape", {}).get("head", "linear") != "linear":
                 check_causal(call.arguments["base"], f"method {str(cell['method'])!r}")
-        kind = "pairs" if graph.pairs else "prompts" if graph.score is not None else ""
+            if graph.grade is not None and "task" in call.arguments and call.artifact.name not in _DRAWN:
+                said = "needs a task of prompts, whose answers a program checks; this one's are compared with references"
+                raise FieldError(f"method {str(cell['method'])!r} {said}", "method")
+        kind = "pairs" if graph.pairs else "prompts" if graph.prompts else ""
         if kind and cell["shards"] > 1:
             raise FieldError(f"task {cell['task']}: models of {kind} train on one device; write shards: 1", "shards")
 
@@ -273,6 +275,8 @@ _FINETUNE = 1e12
 _MODELS = ("weak_model", "weak_models", "student_model", "chain")
 _CAUSAL = ("w2s.generate", "w2s.reference_log_probabilities")
 """Artifacts that a causal language model makes, besides trainings with the head of one."""
+_DRAWN = ("w2s.items", "w2s.truth")
+"""Artifacts that draw a task's items; others that are given the task ask its check for an opinion."""
 _TRUE = ("w2s.truth_labels", "w2s.reference_answers")
 """Artifacts that are the truth of one part."""
 _DIGEST = ("weak_error_01", "student_error_01", "strong_error_01", "ceiling_error_01", "pgr_01", "agreement_wrong")
