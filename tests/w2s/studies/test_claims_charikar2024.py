@@ -13,6 +13,7 @@ from w2s.claims.claim import decide
 from w2s.studies.charikar2024.molecules.study import Molecules
 from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, panel
 from w2s.studies.charikar2024.synthetic.study import Synthetic
+from w2s.studies.charikar2024.transformers.study import Transformers
 
 DEFAULTS: dict[str, Any] = {
     "representation": "perturbed",
@@ -140,9 +141,17 @@ MOLECULES: Mapping[str, tuple[Tables, Tables]] = {
     "misfit_helps_to_choose": (lambda: three(), lambda: pd.concat([rungs(t, 0.9, score=-1.0) for t in ("a", "b", "c")])),
 }
 
+TRANSFORMERS: Mapping[str, tuple[Tables, Tables]] = {
+    "gains_follow_misfits": (lambda: three(), lambda: three(slope=-0.3)),
+    "slope_of_one": (lambda: three(), lambda: three(slope=0.3)),
+    "points_near_the_line": (lambda: three(), lambda: three(slope=0.9, excess=0.4)),
+    "score_orders_students": (lambda: three(), lambda: three(slope=-0.9)),
+}
+
 CASES = [(Synthetic, name, pair) for name, pair in SYNTHETIC.items()] + [
     (Molecules, name, pair) for name, pair in MOLECULES.items()
 ]
+CASES += [(Transformers, name, pair) for name, pair in TRANSFORMERS.items()]
 
 
 @pytest.mark.parametrize(("study", "name", "tables"), CASES, ids=[f"{study.__name__}-{name}" for study, name, _ in CASES])
