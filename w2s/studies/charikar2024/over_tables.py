@@ -16,7 +16,7 @@ from w2s.claims.claim import Verdict, worst
 from w2s.claims.seed_intervals import over_means
 from w2s.measure.ranking import rank_correlation
 from w2s.measure.scales import REAL, Scale
-from w2s.studies.charikar2024.molecules.ladder import ladder, table_name
+from w2s.studies.charikar2024.ladder import ladder, table_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -21,8 +21,8 @@ __all__ = ["MODEL", "SIZES", "Ladder", "digest", "ladders", "over_models", "tabl
 
 Matrix = npt.NDArray[np.float64]
 
-MODEL = ("weak_features", "d_weak")
-"""Cell fields that name a weak model."""
+MODEL = ("weak_features", "d_weak", "n_labeled")
+"""Cell fields that name a weak model: what it sees, and how many labels it had."""
 SIZES = ("n_labeled", "n_transfer", "n_test")
 """Cell fields of a table that go with the table, where there are several."""
 

@@ -11,7 +11,7 @@ from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, ONE_FACTOR, TEACHER_AVERAGED
 from w2s.measure.scales import CORRELATION
-from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder
+from w2s.studies.charikar2024.ladder import DRAW, ladder
 from w2s.studies.charikar2024.over_tables import correlation, distance, excess, worst_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
-from w2s.studies.charikar2024.molecules.ladder import ladder, table_name
+from w2s.studies.charikar2024.ladder import ladder, table_name
 from w2s.studies.charikar2024.over_tables import fitted_line, order
 from w2s.studies.charikar2024.synthetic.figures import scatter_panel
 
