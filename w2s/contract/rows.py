@@ -51,9 +51,6 @@ _ERRORS_01 = (
 )
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
 """What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
-_FINITE = ("weak_error", "student_error", "ceiling_error", "weak_distance")
-"""What a row must have to be ``ok``. The misfit may be unknown: a method of one's own may train on labels that no item outside
-its training has."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
 PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
@@ -201,7 +198,8 @@ def _status(study: type[Study], rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
     if "condition" in rows:
         ill = rows["condition"] > ILL_CONDITIONED
         code[(code == STATUS.index("ok")) & ill] = STATUS.index("ill_conditioned")
-    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in _FINITE])
+    # The misfit may be unknown: a method of one's own may train on labels that no item outside its training has.
+    finite = np.logical_and.reduce([np.isfinite(rows[name]) for name in study.finite])
     numbers = [values for name, values in rows.items() if name != "condition" and np.asarray(values).dtype.kind == "f"]
     finite &= ~np.logical_or.reduce([np.isinf(values) for values in numbers])
     code[~finite & (code != STATUS.index("failed"))] = STATUS.index("nonfinite")

@@ -126,6 +126,8 @@ class Study(ABC):
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
+    finite : result columns that must be finite for a row to be ``ok``. A study without a teacher names those that it has; the
+        others, which every row has, are null in its table.
     seeds_draw : what seeds draw anew, as intervals for the population have to know (:mod:`w2s.summary.population`): ``fresh``
         data from a law, the parts of one data set (``pool``), or training rows only (``test_part``); None says nothing.
     rules : conditions between fields, checked for the whole grid before anything runs.
@@ -141,6 +143,7 @@ class Study(ABC):
     columns: ClassVar[Mapping[str, str]] = {}
     pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
+    finite: ClassVar[tuple[str, ...]] = ("weak_error", "student_error", "ceiling_error", "weak_distance")
     seeds_draw: ClassVar[SeedsDraw | None] = None
     rules: ClassVar[tuple[Rule, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()

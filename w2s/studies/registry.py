@@ -34,6 +34,7 @@ BUILTIN: Mapping[str, str] = {
     "heo2023.decoy": "w2s.studies.heo2023.decoy.study:Decoy",
     "heo2023.students": "w2s.studies.heo2023.students.study:Students",
     "ildiz2024.surrogate": "w2s.studies.ildiz2024.surrogate.study:Surrogate",
+    "ladder.pretraining": "w2s.studies.ladder.pretraining.study:Pretraining",
     "lang2024.correction": "w2s.studies.lang2024.correction.study:Correction",
     "medvedev2025.random_features": "w2s.studies.medvedev2025.random_features.study:RandomFeatures",
     "methods.compare": "w2s.studies.methods.compare.study:Compare",

@@ -6,6 +6,7 @@
     ./my-model.gguf     a file in GGUF, whose weights are used in float32
     data:models/NAME    such a folder or file in one of the folders of W2S_DATA
     hub:NAME@REVISION   a model of the hub
+    run:FOLDER:SIZE     a model that a run pretrained, by the run's folder and a size of its rows (2x64)
     minilm-l6:3         the first three layers of one: a ladder from a single model
 
 Weights are read from safetensors and GGUF alone, and no code that comes with a model is ever run.
@@ -24,6 +25,7 @@ from w2s.files.datafile import Content, DataFileError, beside, content_sha256, d
 from w2s.files.hub import is_hub_name, snapshot
 from w2s.finetune.models.made import is_made, made_digest, made_path
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
+from w2s.finetune.models.run_models import is_run_model, run_model_path
 
 __all__ = ["ModelChain", "ModelFolder", "ModelSet", "split_layers"]
 
@@ -47,7 +49,8 @@ class ModelFolder(Content):
     """A pretrained model, or its first layers; equal weights, configuration, tokenizer and depth mean an equal model."""
 
     what: ClassVar[str] = (
-        "model (a packaged name, made:decoder-LxW, a folder, a .gguf file, data:FOLDER, or hub:NAME@REVISION; "
+        "model (a packaged name, made:decoder-LxW, a folder, a .gguf file, data:FOLDER, run:FOLDER:SIZE, or "
+        "hub:NAME@REVISION; "
         "with :K for its first K layers)"
     )
 
@@ -64,6 +67,8 @@ class ModelFolder(Content):
             return _checked(plain, _data_path(plain))
         if is_made(plain):
             return made_path(plain)
+        if is_run_model(plain):
+            return _checked(plain, run_model_path(plain, base))
         return _checked(plain, packaged_path(plain) or beside(plain, base))
 
     @classmethod

@@ -22,13 +22,16 @@ from w2s.files.datafile import DataFileError
 from w2s.files.durable import publish
 from w2s_kernels import NUMPY, normals, stream
 
-__all__ = ["is_made", "made_digest", "made_path"]
+__all__ = ["decoder_config", "decoder_weights", "is_made", "made_digest", "made_path"]
+
+Weights = dict[str, np.ndarray[Any, np.dtype[np.float32]]]
 
 _RECIPE = "made-1"
 """Raised when the same name gives another model."""
 _NAME = re.compile(r"made:decoder-([1-9]\d?)x([1-9]\d{1,3})")
 _MARKS = ("<pad>", "<end>", "<unk>")
 _LETTERS = "".join(chr(code) for code in range(32, 127))
+_VOCABULARY = len(_MARKS) + len(_LETTERS)
 _POSITIONS = 256
 _HEAD = 16
 
@@ -62,27 +65,30 @@ def _make(place: Path, layers: int, width: int) -> None:
     partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
     partial.mkdir(parents=True)
     try:
-        save_file(_weights(layers, width), partial / "model.safetensors", {"format": "pt"})
+        weights = decoder_weights(layers, width, _VOCABULARY, (_RECIPE, f"{layers}x{width}"), seed=0)
+        save_file(weights, partial / "model.safetensors", {"format": "pt"})
         _write_tokenizer(partial)
-        (partial / "config.json").write_text(json.dumps(_config(layers, width), indent=1), encoding="utf-8")
+        config = decoder_config(layers=layers, width=width, heads=width // _HEAD, vocabulary=_VOCABULARY, positions=_POSITIONS)
+        (partial / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
         if not (place / "config.json").is_file():  # without locks another process may have made it: the same content
             publish(partial, place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _config(layers: int, width: int) -> dict[str, Any]:
+def decoder_config(*, layers: int, width: int, heads: int, vocabulary: int, positions: int) -> dict[str, Any]:
+    """Return the ``config.json`` of a small decoder of Llama's kind, with tied embeddings; token 0 pads, token 1 ends a text."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "dtype": "float32",
-        "vocab_size": len(_MARKS) + len(_LETTERS),
+        "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": 3 * width,
         "num_hidden_layers": layers,
-        "num_attention_heads": width // _HEAD,
-        "num_key_value_heads": width // _HEAD,
-        "max_position_embeddings": _POSITIONS,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "max_position_embeddings": positions,
         "pad_token_id": 0,
         "bos_token_id": None,
         "eos_token_id": 1,
@@ -90,10 +96,13 @@ def _config(layers: int, width: int) -> dict[str, Any]:
     }
 
 
-def _weights(layers: int, width: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Draw matrices of standard deviation 1 / sqrt(inputs), those behind a sum over layers smaller; norms begin at 1."""
-    inner, size = 3 * width, len(_MARKS) + len(_LETTERS)
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (size, width), "model.norm.weight": (width,)}
+def decoder_weights(layers: int, width: int, vocabulary: int, names: tuple[str, ...], seed: int) -> Weights:
+    """Draw the weights of a decoder, float32 by name, from streams that hash ``names``, the weight's name and the seed.
+
+    Matrices have a standard deviation of 1 / sqrt(inputs), those behind a sum over layers a smaller one; norms begin at 1.
+    """
+    inner = 3 * width
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, width), "model.norm.weight": (width,)}
     for k in range(layers):
         place = f"model.layers.{k}"
         shapes |= {f"{place}.self_attn.{part}_proj.weight": (width, width) for part in "qkvo"}
@@ -108,7 +117,7 @@ def _weights(layers: int, width: int) -> dict[str, np.ndarray[Any, np.dtype[np.f
         added = name.endswith(("o_proj.weight", "down_proj.weight"))
         scale = (2.0 * layers) ** -0.5 if added else 1.0
         scale *= width**-0.5 if "embed" in name else shape[1] ** -0.5
-        values = np.asarray(normals(stream(_RECIPE, f"{layers}x{width}", name, seed=0), shape[0], shape[1], NUMPY))
+        values = np.asarray(normals(stream(*names, name, seed=seed), shape[0], shape[1], NUMPY))
         found[name] = (scale * values).astype(np.float32)
     return found
 

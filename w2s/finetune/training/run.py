@@ -24,7 +24,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import Source, find_objective
 from w2s.finetune.training.loop import Recipe, Trainer
 
-__all__ = ["PEAK_FLOPS", "Training", "account", "operations_per_token", "utilisation", "write_results"]
+__all__ = ["PEAK_FLOPS", "Training", "account", "operations_per_token", "utilisation", "write_curves", "write_results"]
 
 PEAK_FLOPS: Mapping[str, float] = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e12}
 """Dense half-precision products per second by card, as their makers state them."""
@@ -86,11 +86,12 @@ class Training:
 
 def write_results(folder: Path, trainer: Trainer, said: Mapping[str, Any]) -> None:
     """Write ``curve.arrow``, ``steps.arrow`` and, with the account ``said``, ``training.json``."""
-    _write_curves(folder, trainer)
+    write_curves(folder, trainer)
     (folder / "training.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
-def _write_curves(folder: Path, trainer: Trainer) -> None:
+def write_curves(folder: Path, trainer: Trainer) -> None:
+    """Write ``curve.arrow``, a row for each step, and ``steps.arrow`` where something was predicted at evaluations."""
     names = ("loss", "learning_rate", "validation_agreement", "validation_loss")
     curve = {name: pa.array([row.get(name) for row in trainer.curve], pa.float64()) for name in names}
     if any("learned" in row for row in trainer.curve):
