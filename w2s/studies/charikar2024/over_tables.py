@@ -109,4 +109,4 @@ def fitted_line(misfit: npt.ArrayLike, gain: npt.ArrayLike) -> Line:
 def _spreads(values: Number) -> bool:
     """Tell whether numbers differ by more than the rounding of their mean, and by enough for a square."""
     least = max(4.0 * np.finfo(float).eps * float(np.abs(values).max()), np.sqrt(np.finfo(float).tiny))
-    return float(np.ptp(values)) > len(values) * least
+    return bool(np.ptp(values) > len(values) * least)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, within
-from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
+from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, ONE_FACTOR
 from w2s.measure.scales import CORRELATION
 from w2s.studies.charikar2024.over_tables import Means, correlation, distance, fitted_line, order, worst_table
 
@@ -42,6 +42,11 @@ def _ordered(table: DataFrame, frozen: Thresholds) -> Verdict:
     return worst_table(table, name, order, above, frozen["least"], scale=CORRELATION)
 
 
+_UP = {"teacher_up": "with errors of weak models that are larger by a tenth gains still do not follow misfits"}
+_CONSTANT = {"student_constant": "the gains of a constant do not follow its misfits either"}
+_ROOM = {"teacher_up": "errors of weak models that are larger by a tenth leave points as near to the line"}
+_EITHER = {"flipped": "the errors of a weak model and of its student are near each other, next to those of others"}
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gains_follow_misfits",
@@ -51,7 +56,10 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"weak_features": 8},
         thresholds={"correlation": 0.5, "seeds": 8},
         basis="correlation: that of charikar2024.molecules, set before these runs",
-        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED | NO_CEILING,
+        overlooks=ANY_ORDER | _UP | _CONSTANT | NO_CEILING,
+        expected="fails_at_this_scale",
+        reason="the target is far outside the student's class: on ESOL the ceiling errs 1.31, weak models 1.66 to 3.67; "
+        "misfits rise from .08 to .46 as weak models get better, and gains do not (-.00 to .17). Seen after the first run",
     ),
     Claim(
         "slope_of_one",
@@ -61,7 +69,10 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"weak_features": 8},
         thresholds={"least": 0.5, "most": 1.5, "seeds": 8},
         basis="least, most: half-way from the paper's line to no relation and to twice its slope; set before these runs",
-        overlooks=ANY_ORDER | ONE_FACTOR | AVERAGED | NO_CEILING,
+        overlooks=ANY_ORDER | ONE_FACTOR | NO_CEILING,
+        expected="fails_at_this_scale",
+        reason="the target is far outside the student's class: on ESOL the ceiling errs 1.31, weak models 1.66 to 3.67; "
+        "misfits rise from .08 to .46 as weak models get better, and gains do not (-.00 to .17). Seen after the first run",
     ),
     Claim(
         "points_near_the_line",
@@ -71,7 +82,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"weak_features": 8},
         thresholds={"distance": 0.163, "seeds": 8},
         basis="distance: Table 1, hidden size 96, (1.0713 - 0.8969) / 1.0713",
-        overlooks=ANY_ORDER | AVERAGED | NO_CEILING,
+        overlooks=ANY_ORDER | _ROOM | NO_CEILING,
     ),
     Claim(
         "score_orders_students",
@@ -81,7 +92,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs={"weak_features": 8},
         thresholds={"least": 0.7, "seeds": 8},
         basis="least: what is called a strong rank correlation; that of the paper's Table 1 is .93; set before these runs",
-        overlooks=ANY_ORDER | TEACHER_AVERAGED | STUDENT_AVERAGED | NO_CEILING,
+        overlooks=ANY_ORDER | ONE_FACTOR | _EITHER | NO_CEILING,
     ),
 )
 """Claims of :class:`w2s.studies.charikar2024.transformers.study.Transformers`."""
