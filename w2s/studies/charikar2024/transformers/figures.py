@@ -51,7 +51,8 @@ def _draw_gain(table: DataFrame) -> Canvas | None:
         ax.set_xlabel("misfit", fontsize=9)
     axes[0].set_ylabel("gain", fontsize=9)
     axes[-1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    note = f"a point is a weak model{_and_split(table)}, mean over {seeds_text(table)}; solid: gain = misfit, dotted: fitted"
+    lines = "solid: gain = misfit, dotted: fitted; slope above: through the origin"
+    note = f"a point is a weak model{_and_split(table)}, mean over {seeds_text(table)}\n{lines}"
     figures.heading(figure, "Gain against misfit over pretrained weak models", note)
     return figure
 
@@ -73,8 +74,8 @@ def _draw_order(table: DataFrame) -> Canvas | None:
         ax.set_xlabel("weak_error - misfit", fontsize=9)
     axes[0].set_ylabel("student_error", fontsize=9)
     axes[-1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    note = f"a point is a weak model, mean over {seeds_text(table)}{_and_split(table)}"
-    figures.heading(figure, "The student's error against the score that chooses its teacher", note)
+    note = f"a point is a weak model, mean over {seeds_text(table)}{' and splits' if _and_split(table) else ''}"
+    figures.heading(figure, "student_error against the score of its teacher", note)
     return figure
 
 
