@@ -13,6 +13,7 @@ from sabotaged import faults, recorded
 import w2s
 from sweeper import launch, load_grid
 from sweeper.review.report import make_report
+from sweeper.review.rerun import rerun_cell
 from sweeper.review.verify import verify
 from w2s.claims.claim import decide
 from w2s.files.datafile import data_folders
@@ -98,10 +99,14 @@ def test_perturbed_representations_decide_what_needs_no_pretraining(tmp_path: Pa
 @pytest.mark.grid
 @pytest.mark.parametrize(
     "study",
-    [pytest.param("charikar2024.synthetic", marks=pytest.mark.slow), "charikar2024.molecules"],  # the first: 30 seconds
+    [
+        pytest.param("charikar2024.synthetic", marks=pytest.mark.slow),  # 30 seconds
+        "charikar2024.molecules",
+        "charikar2024.transformers",
+    ],
 )
 def test_claims_notice_what_they_declare(study: str) -> None:
-    """On rows of small/synthetic.yaml and small/molecules.yaml that were recorded."""
+    """On rows of small/synthetic.yaml, small/molecules.yaml and, of transformers.yaml, ESOL that were recorded."""
     assert faults(study, find_study(study).claims, recorded(study)) == []
 
 
@@ -121,3 +126,43 @@ def test_the_molecules_decide_every_claim(tmp_path: Path) -> None:
     run = launched("molecules", tmp_path)
     assert unexpected(run) == []
     assert {"gain_misfit.png", "selection.png"} <= {path.name for path in make_report(run)}
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_tiny_ladder_teaches_from_pretraining_to_the_pictures(tmp_path: Path) -> None:
+    """small/ladder.yaml, then small/transformers.yaml on its models."""
+    pytest.importorskip("transformers", reason="needs transformers: pip install 'w2s-sweep[llm]'")
+    if not any((folder / "molecules" / "esol.csv").exists() for folder in data_folders()):
+        pytest.skip("needs molecules/esol.csv in a folder named in W2S_DATA")
+    made = launched("ladder", tmp_path)
+    assert set(w2s.load(made)["hidden"]) == {4, 8, 12, 16}
+    document: dict[str, Any] = yaml.safe_load((CONFIGS / "small" / "transformers.yaml").read_text())
+    document["fixed"]["encoders"] = [f"run:{made}:{name.rpartition(':')[2]}" for name in document["fixed"]["encoders"]]
+    run = tmp_path / "transformers"
+    assert launch({**document, "out": str(run)}, executor="inline").exit == 0
+    table = w2s.load(run)
+    assert set(table["status"]) == {"ok"}
+    assert len(table) == 8 * 8 * 2
+    # A stored grid names the run and its sizes, seen from the folder of the run.
+    assert "run:../ladder:2x4 | " in (run / "grid.yaml").read_text()
+    assert rerun_cell(run, table["cell_id"].iloc[0], "numpy").verdict("student_error") != "differs"
+    assert {name for name, (outcome, _) in outcomes(run).items() if outcome == "untestable"} == set()
+    assert {"gain_misfit.png", "order.png"} <= {path.name for path in make_report(run)}
+
+
+@pytest.mark.parametrize("name", ["transformers", "small/transformers"])
+def test_a_grid_of_transformers_names_the_models_of_its_ladder(name: str) -> None:
+    """Read without the ladder: each weak and the strong model is a size that the ladder's grid makes."""
+    document: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    ladder: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name.replace('transformers', 'ladder')}.yaml").read_text())
+    cells = [{**ladder.get("fixed", {}), **part.get("fixed", {})} for part in ladder.get("grids", [ladder])]
+    widths = [part.get("zip", part.get("axes", {})) | part.get("fixed", {}) for part in ladder.get("grids", [ladder])]
+    hidden = [width["hidden"] if isinstance(width["hidden"], list) else [width["hidden"]] for width in widths]
+    sizes = {f"{cell['layers']}x{width}" for cell, found in zip(cells, hidden, strict=True) for width in found}
+    named = {text.rpartition(":")[2] for text in document["fixed"]["encoders"]}
+    assert named == sizes
+    assert all(text.rpartition(":")[0].endswith("ladder") for text in document["fixed"]["encoders"])
+    features = [*document["axes"]["weak_features"], document["fixed"]["strong_features"]]
+    assert {text.split(":")[1] for text in features} == sizes
+    assert len(document["axes"]["weak_features"]) == 8

@@ -22,7 +22,11 @@ WITH_MODELS = {
     "methods/preference.yaml",
     "xue2025/text.yaml",
 }
-"""Grids of language models that no extra of the package installs, or that another grid makes; test_making.py plans gpu.yaml without its models."""
+"""Grids of language models that no extra of the package installs; test_making.py plans gpu.yaml without its models."""
+WITH_RUNS = {"charikar2024/small/transformers.yaml", "charikar2024/transformers.yaml", "xue2025/transformers.yaml"}
+"""Grids that name models of a run, which another grid makes."""
+WITH_HUTTO = {"charikar2024/ratings.yaml"}
+"""Grids of texts that come inside a package."""
 WITH_DATA = (
     "burns2023",
     "molecules",
@@ -33,13 +37,15 @@ WITH_DATA = (
     "transfer.yaml",
     "raven2025/text",
     "small/compare",
+    "charikar2024/ladder",
+    "charikar2024/small/ladder",
 )
 """Words in the names of grids whose data sets are found through W2S_DATA."""
 
 
 def grids() -> list[str]:
     names = (path.relative_to(CONFIGS).as_posix() for path in sorted(CONFIGS.rglob("*.yaml")))
-    return [name for name in names if name not in WITH_MODELS]
+    return [name for name in names if name not in WITH_MODELS | WITH_RUNS | WITH_HUTTO]
 
 
 @pytest.mark.grid

@@ -12,7 +12,7 @@ from w2s.contract.cells import cell_fields
 from w2s.contract.study import Kind
 from w2s.studies.registry import find_study
 
-LIGHTER = ("probe.table", "charikar2024.molecules", "dong2025.features", "dong2025.regression")
+LIGHTER = ("probe.table", "charikar2024.molecules", "charikar2024.transformers", "dong2025.features", "dong2025.regression")
 """Studies whose cells share more than when the cut of grids was fixed: cuts count more than is computed."""
 
 

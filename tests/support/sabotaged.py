@@ -214,6 +214,7 @@ DOCTORS: Mapping[str, Doctor] = {
     "burns2023.text": Doctor(_BINARY),
     "charikar2024.molecules": Doctor({"student_error": "power"}),
     "charikar2024.synthetic": Doctor({"student_error": "label_power"}, _cross_terms),
+    "charikar2024.transformers": Doctor({"student_error": "power"}),
     "cong2025.tabular": Doctor({"student_error": "uniform_error", "student_implicit": 0.0}, _rewarded),
     "dong2025.features": Doctor({"student_error": 1.0, "student_error_01": 0.9}),
     "dong2025.regression": Doctor({"student_error": "signal"}),

@@ -82,7 +82,11 @@ def used_columns(name: str, table: Table) -> tuple[str, ...]:
         return tuple(table.columns[k] for k in _matching(argument, table))
     if kind in _OF_INPUTS:
         return table.columns
-    return {"morgan": ("smiles",), "descriptors": ("smiles",), "encoder": ("text",)}.get(kind, ())
+    if kind == "encoder":
+        from w2s.laws import text_features as text
+
+        return (text.text_column(table),)
+    return {"morgan": ("smiles",), "descriptors": ("smiles",)}.get(kind, ())
 
 
 def input_remarks(names: Iterable[str], table: Table) -> list[str]:

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from w2s.errors import FieldError, nearest
 from w2s.files.columns import CellError, Column, column_of
 from w2s.files.datafile import DataFile, content_sha256
 from w2s.files.tablefile import named_errors, read_table_file
+from w2s.finetune.models.folder import ModelSet
 from w2s.laws.inputs import Inputs, choose_inputs, refused_rows
 from w2s_kernels import Backend, streams
 
@@ -37,6 +38,7 @@ class Table:
     For classification the targets are one-hot and ``labels`` holds the class indices; for regression ``labels`` is None.
     ``words`` are the text columns (a SMILES string, a published split), by name, None where a cell is empty. ``odd`` columns
     would be inputs but for some cells, those ``left_out`` are none: both say why. ``counters`` are inputs that count the rows.
+    ``encoders`` are models that may read the texts, besides those whose names mean the same everywhere.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Table:
     odd: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     counters: tuple[str, ...] = ()
+    encoders: ModelSet | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -65,7 +68,7 @@ class Rows:
     test: Index
 
 
-def load_table(file: DataFile, target: str | None, task: str) -> Table:
+def load_table(file: DataFile, target: str | None, task: str, encoders: ModelSet | None = None) -> Table:
     """Read a table file, an npz file or the built-in ``digits``; cached per content, target, task.
 
     Numeric columns other than the target are inputs, in file order, but for index columns (:mod:`w2s.laws.inputs`). Table files
@@ -73,7 +76,8 @@ def load_table(file: DataFile, target: str | None, task: str) -> Table:
     Raises :class:`w2s.errors.FieldError` for a file that cannot be read, a missing target, targets that are missing or not
     finite, or a classification with one class. Columns that nothing asks for may hold anything.
     """
-    return _load(file.name, str(file.path), file.sha256, target, task)
+    table = _load(file.name, str(file.path), file.sha256, target, task)
+    return table if encoders is None else replace(table, encoders=encoders)
 
 
 @functools.lru_cache(maxsize=16)

@@ -30,6 +30,7 @@ BUILTIN: Mapping[str, str] = {
     "burns2023.text": "w2s.studies.burns2023.text.study:Text",
     "charikar2024.molecules": "w2s.studies.charikar2024.molecules.study:Molecules",
     "charikar2024.synthetic": "w2s.studies.charikar2024.synthetic.study:Synthetic",
+    "charikar2024.transformers": "w2s.studies.charikar2024.transformers.study:Transformers",
     "cong2025.tabular": "w2s.studies.cong2025.tabular.study:Tabular",
     "dong2025.features": "w2s.studies.dong2025.features.study:Features",
     "dong2025.regression": "w2s.studies.dong2025.regression.study:Regression",

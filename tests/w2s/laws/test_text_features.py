@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ import pytest
 from w2s.errors import FieldError
 from w2s.files.cache import cache_folder, cached, forget
 from w2s.files.datafile import DataFile
-from w2s.laws.feature_maps import check_features, feature_matrix
+from w2s.finetune.models.folder import ModelFolder, ModelSet
+from w2s.laws.feature_maps import check_features, feature_matrix, used_columns
 from w2s.laws.table import Table, load_table
 from w2s_kernels import NUMPY
 
@@ -105,8 +108,6 @@ def test_layers_of_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from w2s.finetune.models.folder import ModelFolder
-
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     table = table_of(tmp_path / "texts.jsonl.gz")
     check_features("encoder:minilm-l6:3", table)
@@ -123,3 +124,57 @@ def test_layers_of_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert found[str(layer)][k] == pytest.approx(states[layer][0].mean(dim=0).numpy(), abs=2e-5)
     assert (found["3/5"] == found["3"][:, :5]).all()
     assert np.abs(found["3"][0] - found["3"][4]).max() < 1e-6  # the same text
+
+
+MADE = ("made:decoder-2x16", "made:decoder-2x32")
+
+
+def molecules(folder: Path, *encoders: str) -> Table:
+    (folder / "some.csv").write_text("smiles,y\nCCO,1.0\nc1ccccc1,2.0\nCC(=O)N,0.5\n")
+    models = ModelSet.find(" | ".join(encoders)) if encoders else None
+    return load_table(DataFile.find("some.csv", folder), None, "regression", models)
+
+
+def test_an_encoder_beside_the_table_reads_smiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("torch", "transformers"):
+        pytest.importorskip(library)
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    table = molecules(tmp_path, *MADE)
+    options: dict[str, Any] = {"width": None, "role": "weak", "seed": 0, "backend": NUMPY}
+    check_features("encoder:decoder-2x32:2", table)
+    assert used_columns("encoder:decoder-2x32:2", table) == ("smiles",)
+    found = feature_matrix("encoder:decoder-2x32:2", table, **options)
+    assert (found == feature_matrix("encoder:made:decoder-2x32:2", table, **options)).all()
+    assert (found == feature_matrix("encoder:made:decoder-2x32:2", molecules(tmp_path), **options)).all()
+    folder = ModelFolder.find(MADE[1]).path
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    for k, smiles in enumerate(table.words["smiles"]):
+        with torch.inference_mode():
+            ids = tokenizer(smiles, return_tensors="pt")["input_ids"]
+            states = model(input_ids=ids, output_hidden_states=True).hidden_states
+        assert found[k] == pytest.approx(states[2][0].mean(dim=0).numpy(), abs=2e-5)
+
+
+def test_names_of_encoders_beside_a_table_are_checked(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(FieldError, match=r"or one of encoders \(decoder-2x16, decoder-2x32\)"):
+        check_features("encoder:decoder-2x64:2", molecules(tmp_path, *MADE))
+    with pytest.raises(FieldError, match=r"or one of encoders$"):
+        check_features("encoder:decoder-2x32:2", molecules(tmp_path))
+    with pytest.raises(FieldError, match=r"layers 0\.\.2"):
+        check_features("encoder:decoder-2x16:3", molecules(tmp_path, *MADE))
+    for name, made in (("a", MADE[0]), ("b", MADE[1])):
+        shutil.copytree(ModelFolder.find(made).path, tmp_path / name / "net")
+    names = [str(tmp_path / name / "net") for name in "ab"]
+    table = molecules(tmp_path, *names)
+    check_features(f"encoder:{names[1]}:2", table)
+    with pytest.raises(FieldError, match="have that short name; write one of them in full"):
+        check_features("encoder:net:2", table)
+
+
+def test_a_table_with_both_columns_is_read_by_its_texts(tmp_path: Path) -> None:
+    (tmp_path / "both.csv").write_text("smiles,text,y\nCCO,drink,1.0\nCC,gas,2.0\n")
+    assert used_columns("encoder:minilm-l6:1", load_table(DataFile.find("both.csv", tmp_path), None, "regression")) == ("text",)

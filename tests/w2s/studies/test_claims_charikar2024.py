@@ -13,6 +13,7 @@ from w2s.claims.claim import decide
 from w2s.studies.charikar2024.molecules.study import Molecules
 from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, panel
 from w2s.studies.charikar2024.synthetic.study import Synthetic
+from w2s.studies.charikar2024.transformers.study import Transformers
 
 DEFAULTS: dict[str, Any] = {
     "representation": "perturbed",
@@ -115,12 +116,12 @@ SYNTHETIC: Mapping[str, tuple[Tables, Tables]] = {
 }
 
 
-def rungs(table: str, slope: float, *, excess: float = 0.0, score: float = 1.0) -> pd.DataFrame:
+def rungs(table: str, slope: float, *, excess: float = 0.0, score: float = 1.0, spread: float = 0.002) -> pd.DataFrame:
     """Eight weak models, three splits, twenty seeds: gain = slope x misfit - excess; ``score`` -1 makes the rule perverse."""
     rng, names = np.random.default_rng(1), [f"morgan:{k}" for k in (8, 12, 16, 24, 32, 48, 64, 96)]
     cells = [(s, r, w) for s in range(20) for r in ("split_1", "split_2", "split_3") for w in range(8)]
     rows = pd.DataFrame(cells, columns=["seed", "split", "rung"])
-    misfit = 0.05 * (1 + rows["rung"]) + 0.002 * rng.standard_normal(len(rows))
+    misfit = 0.05 * (1 + rows["rung"]) + spread * rng.standard_normal(len(rows))
     gain = slope * misfit - excess + 0.002 * rng.standard_normal(len(rows))
     rows = rows.assign(data=f"data:molecules/{table}.csv", weak_features=[names[k] for k in rows["rung"]], evaluate="fresh")
     rows = rows.assign(misfit=misfit, gain=gain, weak_error=1.4 - 0.02 * rows["rung"], status="ok")
@@ -140,9 +141,20 @@ MOLECULES: Mapping[str, tuple[Tables, Tables]] = {
     "misfit_helps_to_choose": (lambda: three(), lambda: pd.concat([rungs(t, 0.9, score=-1.0) for t in ("a", "b", "c")])),
 }
 
+TRANSFORMERS: Mapping[str, tuple[Tables, Tables]] = {
+    "gains_follow_misfits": (lambda: three(), lambda: three(slope=-0.3)),
+    "slope_of_one": (lambda: three(), lambda: three(slope=0.3)),
+    "points_near_the_line": (lambda: three(), lambda: three(slope=0.9, excess=0.4)),
+    "score_orders_students": (
+        lambda: pd.concat([rungs(table, 0.9, spread=0.15) for table in ("a", "b", "c")]),
+        lambda: three(slope=-0.9),
+    ),
+}
+
 CASES = [(Synthetic, name, pair) for name, pair in SYNTHETIC.items()] + [
     (Molecules, name, pair) for name, pair in MOLECULES.items()
 ]
+CASES += [(Transformers, name, pair) for name, pair in TRANSFORMERS.items()]
 
 
 @pytest.mark.parametrize(("study", "name", "tables"), CASES, ids=[f"{study.__name__}-{name}" for study, name, _ in CASES])
@@ -152,7 +164,7 @@ def test_a_claim_holds_where_it_is_true_and_fails_where_it_is_not(study: Any, na
     assert (right.outcome, wrong.outcome) == ("holds", "fails"), (right.says, wrong.says)
 
 
-@pytest.mark.parametrize(("study", "cases"), [(Synthetic, SYNTHETIC), (Molecules, MOLECULES)])
+@pytest.mark.parametrize(("study", "cases"), [(Synthetic, SYNTHETIC), (Molecules, MOLECULES), (Transformers, TRANSFORMERS)])
 def test_every_claim_is_tried(study: Any, cases: Mapping[str, Any]) -> None:
     assert {claim.id for claim in study.claims} == set(cases)
 

@@ -13,8 +13,9 @@ from scipy.stats import spearmanr
 from w2s.claims.claim import Claim, Verdict
 from w2s.claims.claim import decide as decided
 from w2s.contract.cells import cell_fields
+from w2s.measure.ranking import rank_correlation
 from w2s.studies.xue2025.features.study import Features
-from w2s.studies.xue2025.orders import digest, over_models, rank_correlation
+from w2s.studies.xue2025.orders import digest, over_models
 from w2s.studies.xue2025.toy.study import Toy
 
 TOY = {claim.id: claim for claim in Toy.claims}

@@ -27,7 +27,7 @@ from w2s.files.hub import is_hub_name, snapshot
 from w2s.files.unseen import hub_folder, is_unseen, split_stated, unseen_digest
 from w2s.finetune.models.made import is_made, made_digest, made_path
 from w2s.finetune.models.packaged import PACKAGED, packaged_path
-from w2s.finetune.models.run_models import is_run_model, run_model_path
+from w2s.finetune.models.run_models import is_run_model, run_model_path, run_name_from
 
 __all__ = ["ModelChain", "ModelFolder", "ModelSet", "split_layers"]
 
@@ -144,8 +144,11 @@ class _Models(Content):
         return all(ModelFolder.keeps_name(member) for member in cls._names(name))
 
     def seen_from(self, folder: Path) -> str:
-        """Join the names by which the members are found from another folder."""
-        return f" {self.sign} ".join(member.seen_from(folder) for member in self.members)
+        """Join the names by which the members are found from another folder; that of a run's model keeps run and size."""
+        return f" {self.sign} ".join(
+            run_name_from(member.name, self.path, folder) if is_run_model(member.name) else member.seen_from(folder)
+            for member in self.members
+        )
 
     @property
     def members(self) -> tuple[ModelFolder, ...]:

@@ -11,6 +11,7 @@ nowhere but into a store, and a value counts if its files are as its record says
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from w2s.errors import nearest
 from w2s.files.datafile import DataFileError, beside
 from w2s.files.sealed import seal_fault
 
-__all__ = ["is_run_model", "run_model_path"]
+__all__ = ["is_run_model", "run_model_path", "run_name_from"]
 
 _SIGN = "run:"
 _NAMED = ("model", "size")
@@ -60,6 +61,12 @@ def run_model_path(name: str, base: Path) -> Path:
     if not is_key(str(row["model"])):
         raise DataFileError(f"model {name}: its row in {folder} names no artifact")
     return _value(name, folder, str(row["model"]))
+
+
+def run_name_from(name: str, base: Path, folder: Path) -> str:
+    """Return ``run:FOLDER:SIZE`` as it is written in another folder; ``base`` is the one that ``name`` is relative to."""
+    written, asked = _split(name)
+    return f"{_SIGN}{os.path.relpath(beside(written, base).resolve(), folder.resolve())}:{asked}"
 
 
 def _rows(name: str, folder: Path) -> Iterator[dict[str, Any]]:

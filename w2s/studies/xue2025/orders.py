@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.seed_intervals import over_means
+from w2s.measure.ranking import rank_correlation
 from w2s.measure.scales import CORRELATION
 from w2s.summary import columns
 from w2s.summary.text import value_text
@@ -16,12 +17,12 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["MODEL", "SIZES", "Ladder", "digest", "ladders", "over_models", "rank_correlation", "table_name"]
+__all__ = ["MODEL", "SIZES", "Ladder", "digest", "ladders", "over_models", "table_name"]
 
 Matrix = npt.NDArray[np.float64]
 
-MODEL = ("weak_features", "d_weak")
-"""Cell fields that name a weak model."""
+MODEL = ("weak_features", "d_weak", "n_labeled")
+"""Cell fields that name a weak model: what it sees, and how many labels it had."""
 SIZES = ("n_labeled", "n_transfer", "n_test")
 """Cell fields of a table that go with the table, where there are several."""
 
@@ -78,27 +79,6 @@ def table_name(data: object) -> str:
     """Write the name of a table without its folders' common part and its ending: ``sms_spam/test``, ``esol``."""
     name = value_text(data).removeprefix("data:").removeprefix("molecules/")
     return name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".csv")
-
-
-def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Compute Spearman's correlation of two lists, ties at their mean rank; NaN where one is constant or not finite."""
-    pair = np.array([first, second], dtype=np.float64)
-    if not np.isfinite(pair).all() or (pair == pair[:, :1]).all(axis=1).any():
-        return float("nan")
-    centre = (pair.shape[1] + 1.0) / 2.0
-    one, other = (_ranks(values) - centre for values in pair)
-    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
-
-
-def _ranks(values: Matrix) -> Matrix:
-    """Rank values (n,) from 1 on, ties at their mean rank."""
-    order = np.argsort(values)
-    ordered, ranks = values[order], np.empty(len(values))
-    ranks[order] = np.arange(1.0, len(values) + 1.0)
-    if (ordered[1:] == ordered[:-1]).any():
-        _, groups = np.unique(values, return_inverse=True)
-        return np.asarray((np.bincount(groups, ranks) / np.bincount(groups))[groups])
-    return ranks
 
 
 def over_models(correlation: float, models: int, quantile: float = 1.959964) -> tuple[float, float]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, unshown_fields
-from w2s.studies.xue2025.orders import SIZES, rank_correlation, table_name
+from w2s.measure.ranking import rank_correlation
+from w2s.studies.xue2025.orders import SIZES, table_name
 from w2s.summary import summarize
 from w2s.summary.columns import group_codes
 from w2s.summary.text import value_text

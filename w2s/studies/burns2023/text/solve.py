@@ -134,7 +134,7 @@ class TextSolver:
         ids = part_ids(self.store.get(graph.items), "validation")
         if graph.prompts or not ids:
             return {}
-        truth, read = truth_of(self.store.get(graph.truth), ids), _evaluation(graph).read
+        truth, read = truth_of(self.store.get(graph.truth), ids), self._evaluation(graph).read
         weak = np.mean([read(self.store.get(call), ids) for call in graph.weak], axis=0)
         models = {"weak": weak, "strong": read(self.store.get(graph.strong), ids)}
         return {

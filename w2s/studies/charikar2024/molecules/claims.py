@@ -5,80 +5,34 @@ Statistics are functions of means over seeds and splits of one table; the worst 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from w2s.claims.choices import more_hits
-from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
+from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within
 from w2s.claims.overlooks import ANY_ORDER, AVERAGED, NO_CEILING, ONE_FACTOR, TEACHER_AVERAGED
-from w2s.claims.seed_intervals import over_means
-from w2s.measure.scales import CORRELATION, REAL, Scale
-from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
+from w2s.measure.scales import CORRELATION
+from w2s.studies.charikar2024.ladder import DRAW, ladder
+from w2s.studies.charikar2024.over_tables import correlation, distance, excess, worst_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CLAIMS"]
 
-Number = npt.NDArray[np.float64]
-Means = Mapping[str, Number]
-"""Means over seeds and splits, by name: arrays with one entry for each weak model of a table."""
-_MEANS = ("gain", "misfit", "student_error", "weak_error")
-
-
-def _over_ladder(rows: DataFrame, statistic: Callable[[Means], float], scale: Scale) -> tuple[float, tuple[float, float], int]:
-    """Compute value, interval and seeds of a statistic of the means of one table.
-
-    A resample of seeds is a mean of rows.
-    """
-    wide = rows.pivot_table(index="seed", columns="weak_features", values=list(_MEANS))
-    values = np.stack([wide[name].to_numpy(float) for name in _MEANS], axis=1)
-    return over_means(wide.index, values, lambda means: statistic(dict(zip(_MEANS, means, strict=True))), scale=scale)
-
-
-def _worst_table(
-    table: DataFrame,
-    name: str,
-    statistic: Callable[[Means], float],
-    decide: Callable[..., Verdict],
-    asked: float | tuple[float, float],
-) -> Verdict:
-    """Test every table by itself, with intervals over seeds; return the verdict of the worst one."""
-    verdicts: list[Verdict] = []
-    for data, rows in ladder(table).groupby("data"):
-        value, interval, seeds = _over_ladder(rows, statistic, CORRELATION if statistic is _correlation else REAL)
-        verdicts.append(decide(f"{name}, {table_name(data)}", value, interval, asked, seeds))
-    return worst(verdicts, "no table has eight weak models")
-
-
-def _distance(means: Means) -> float:
-    return float(np.mean(np.abs(means["gain"] - means["misfit"]) / means["student_error"]))
-
-
-def _correlation(means: Means) -> float:
-    with np.errstate(invalid="ignore", divide="ignore"):  # copies of their teachers have no spread: no correlation
-        return float(np.corrcoef(means["gain"], means["misfit"])[0, 1])
-
-
-def _excess(means: Means) -> float:
-    return float(np.mean((means["misfit"] - means["gain"]) / means["student_error"]))
-
 
 def _near_the_line(table: DataFrame, frozen: Thresholds) -> Verdict:
-    return _worst_table(table, "mean |gain - misfit| / student_error over weak models", _distance, below, frozen["distance"])
+    return worst_table(table, "mean |gain - misfit| / student_error over weak models", distance, below, frozen["distance"])
 
 
 def _gains_follow(table: DataFrame, frozen: Thresholds) -> Verdict:
-    return _worst_table(table, "correlation of gain and misfit over weak models", _correlation, above, frozen["correlation"])
+    name = "correlation of gain and misfit over weak models"
+    return worst_table(table, name, correlation, above, frozen["correlation"], scale=CORRELATION)
 
 
 def _table_1(table: DataFrame, frozen: Thresholds) -> Verdict:
     lipo = table[table["data"].astype(str).str.contains("lipo", case=False)]
     name = "mean of (student_error - (weak_error - misfit)) / student_error"
-    return _worst_table(lipo, name, _excess, within, (frozen["least"], frozen["most"]))
+    return worst_table(lipo, name, excess, within, (frozen["least"], frozen["most"]))
 
 
 def _rule(table: DataFrame, frozen: Thresholds) -> Verdict:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
-from w2s.studies.charikar2024.molecules.ladder import DRAW, ladder, table_name
+from w2s.studies.charikar2024.ladder import DRAW, ladder, table_name
 from w2s.studies.charikar2024.synthetic.figures import scatter_panel, selection_canvas
 from w2s.summary.selection import select
 

@@ -17,9 +17,9 @@ from w2s.contract.block import Block
 from w2s.laws.molecules import BITS
 from w2s.sharing.stage import Level, Stage
 from w2s.sharing.workloads import MOVED
+from w2s.studies.charikar2024.ladder import table_name
 from w2s.studies.charikar2024.molecules.claims import CLAIMS
 from w2s.studies.charikar2024.molecules.figures import FIGURES
-from w2s.studies.charikar2024.molecules.ladder import table_name
 from w2s.studies.probe.table.figures import at_end_note
 from w2s.studies.probe.table.models import FEATURES, WEAK_FEATURES
 from w2s.studies.probe.table.sizes import Sizes

@@ -19,7 +19,7 @@ def lines_of(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ``levels`` are the cells' fields for that table: they may differ in features and in the published split.
     """
     first = levels[0]
-    table = load_table(first["data"], first["target"], first["task"])
+    table = load_table(first["data"], first["target"], first["task"], first["encoders"])
     target = first["target"] or ("digit" if first["data"].name == "digits" else "y")
     classes = f", {len(table.classes)} classes: {_listed(table.classes)}" if table.classes else ""
     yield f"{table.name}: {len(table):,} rows; target {target!r}{classes}"

@@ -43,7 +43,7 @@ Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Probe = RowProbe | MixedProbe
 
-FILE = ("data", "target", "task")
+FILE = ("data", "target", "task", "encoders")
 DRAW = (*FILE, "split", "seed")
 STRONG = (*FILE, "seed", "strong_features", "d_strong")
 DESIGN = (*DATA, "strong_features", "d_strong", "n_transfer")
@@ -69,7 +69,7 @@ class Teacher:
 
 def table_of(level: Level) -> Table:
     """Return the table of a level; files are read once."""
-    return load_table(level["data"], level["target"], level["task"])
+    return load_table(level["data"], level["target"], level["task"], level["encoders"])
 
 
 def _rows(level: Level, values: Values) -> Rows:

@@ -31,7 +31,7 @@ __all__ = [
     "weak_width",
 ]
 
-DATA = ("data", "target", "task", "split", "n_validation", "n_test", "preprocess", "seed", "precision")
+DATA = ("data", "target", "task", "encoders", "split", "n_validation", "n_test", "preprocess", "seed", "precision")
 STUDENT = (*DATA, "strong_features", "d_strong", "n_transfer", "evaluate", "ceiling", "risk")
 TEACHER = ("weak_features", "d_weak", "n_labeled", "ridge_weak", "labels", "weak_tuning")
 FILTER = (*FILTER_FIELDS, "ceiling_tuning")

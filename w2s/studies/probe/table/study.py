@@ -19,6 +19,7 @@ from w2s.contract.cells import field as cell_field
 from w2s.contract.study import Common, Cost, Piece, Rule, Study
 from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
+from w2s.finetune.models.folder import ModelSet
 from w2s.laws.feature_maps import WIDE, check_features, input_remarks
 from w2s.laws.table import load_table, split_rows
 from w2s.sharing.results import Results
@@ -26,7 +27,7 @@ from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.studies.fields import NEEDS_SPECTRUM, FilterCell, asked_levels, occurring
 from w2s.studies.probe.table.columns import lines_of
 from w2s.studies.probe.table.figures import FIGURES, digest
-from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG
+from w2s.studies.probe.table.models import DESIGN, SCOPES, STRONG, table_of
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes
 from w2s.studies.probe.table.solve import ERRORS, STAGES
 from w2s.summary.population import SeedsDraw
@@ -49,6 +50,9 @@ class TableCell(FilterCell):
     split: str | None = cell_field(None, description="text column with published train, valid and test rows")
     preprocess: Literal["none", "center", "standardise"] = cell_field(
         "center", description="what each fit does to features on its own training rows; center adds an intercept"
+    )
+    encoders: ModelSet | None = cell_field(
+        None, description="models beside the table, such as a ladder: encoder:NAME:LAYER may name one of them", since=2
     )
     weak_features: str = cell_field("relu", description="features of the weak model")
     strong_features: str = cell_field("relu", description="features of student, strong baseline and ceiling")
@@ -146,10 +150,10 @@ class ProbeTable(Study):
 
     def check(self, block: Block) -> None:
         """Check the data: every table must load, hold the features and have enough rows."""
-        names = ("data", "target", "task", "split", "weak_features", "strong_features")
+        names = ("data", "target", "task", "encoders", "split", "weak_features", "strong_features")
         for level in asked_levels(block, *names):
             try:
-                table = load_table(level["data"], level["target"], level["task"])
+                table = table_of(level)
             except FieldError as error:
                 raise FieldError(str(error), "data") from None
             for name in ("weak_features", "strong_features"):
@@ -176,8 +180,9 @@ class ProbeTable(Study):
     def reads(self, block: Block) -> Sequence[str]:
         """Say of every file which columns are target and features, and what is left out and why."""
         tables: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-        for level in asked_levels(block, "data", "target", "task", "split", "weak_features", "strong_features"):
-            tables.setdefault((level["data"], level["target"], level["task"]), []).append(level)
+        names = ("data", "target", "task", "encoders")
+        for level in asked_levels(block, *names, "split", "weak_features", "strong_features"):
+            tables.setdefault(tuple(level[name] for name in names), []).append(level)
         return [line for levels in tables.values() for line in lines_of(levels)]
 
     def cost(self, block: Block) -> Cost:
@@ -224,9 +229,7 @@ def _with_remarks(columns: Mapping[str, Any], remarks: Sequence[str]) -> Mapping
 
 
 def _remarks(level: Level) -> list[str]:
-    return input_remarks(
-        (level["weak_features"], level["strong_features"]), load_table(level["data"], level["target"], level["task"])
-    )
+    return input_remarks((level["weak_features"], level["strong_features"]), table_of(level))
 
 
 def _designs(students: Sequence[Level]) -> list[list[int]]:

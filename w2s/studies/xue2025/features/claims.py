@@ -15,8 +15,9 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, within, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
+from w2s.measure.ranking import rank_correlation
 from w2s.measure.scales import CORRELATION, POSITIVE, Scale
-from w2s.studies.xue2025.orders import MODEL, Ladder, ladders, rank_correlation
+from w2s.studies.xue2025.orders import MODEL, Ladder, ladders
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -24,7 +24,7 @@ __all__ = ["GAPS", "GAP_STAGES"]
 
 Matrix = npt.NDArray[np.float64]
 
-_DRAW = ("data", "target", "task", "split", "n_validation", "n_test", "preprocess", "seed")
+_DRAW = ("data", "target", "task", "encoders", "split", "n_validation", "n_test", "preprocess", "seed")
 _SIDE = ("weak_features", "d_weak", "strong_features", "d_strong", "n_labeled", "n_transfer")
 
 

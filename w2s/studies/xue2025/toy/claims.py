@@ -14,7 +14,8 @@ import numpy as np
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, within, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, STUDENT_AVERAGED
 from w2s.claims.settings import largest_distance
-from w2s.studies.xue2025.orders import Ladder, ladders, rank_correlation
+from w2s.measure.ranking import rank_correlation
+from w2s.studies.xue2025.orders import Ladder, ladders
 from w2s.studies.xue2025.settings import each_ratio
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Gain and misfit over a ladder of pretrained networks: molecule transformers, and encoders of rated texts."""
