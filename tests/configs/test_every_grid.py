@@ -17,13 +17,18 @@ WITH_MODELS = {
     "burns2023/nlp.yaml",
     "burns2023/probes.yaml",
     "burns2023/prompting.yaml",
-    "ladder/tasks.yaml",
     "methods/compare.yaml",
     "methods/preference.yaml",
     "xue2025/text.yaml",
 }
 """Grids of language models that no extra of the package installs; test_making.py plans gpu.yaml without its models."""
-WITH_RUNS = {"charikar2024/small/transformers.yaml", "charikar2024/transformers.yaml", "xue2025/transformers.yaml"}
+WITH_RUNS = {
+    "burns2023/reward.yaml",
+    "charikar2024/small/transformers.yaml",
+    "charikar2024/transformers.yaml",
+    "ladder/tasks.yaml",
+    "xue2025/transformers.yaml",
+}
 """Grids that name models of a run, which another grid makes."""
 WITH_HUTTO = {"charikar2024/ratings.yaml"}
 """Grids of texts that come inside a package."""

@@ -181,10 +181,6 @@ _PAPER: tuple[Claim, ...] = (
         median(_CONFIDENCE, more_pgr, "PGR with the confidence loss - without", above, "difference"),
         needs=_METHODS,
         thresholds={"difference": 0.0, **_DECIDES},
-        expected="fails_at_this_scale",
-        reason="the paper's gain is that of the largest students; small ones lose a little there, and those of 10 to 100 "
-        "million "
-        "parameters seven points here, since their own answers have their full weight after a dozen steps",
         basis=SIGN,
         overlooks=ANY_ORDER | PAIRED | AVERAGED,
     ),
@@ -201,10 +197,6 @@ _PAPER: tuple[Claim, ...] = (
         ),
         needs={**_METHODS, "agreement_wrong": 2},
         thresholds={"difference": 0.0, **_DECIDES},
-        expected="fails_at_this_scale",
-        reason="small students with this loss agree less with everything: with .69 of the errors instead of .80, and with "
-        ".80 of the "
-        "right answers instead of .94 (sst2, MiniLM 1 -> 6)",
         basis=SIGN,
         overlooks=ANY_ORDER | _AGREEMENTS,
     ),

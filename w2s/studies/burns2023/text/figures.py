@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
 from w2s.studies.burns2023.text.analysis_figures import ANALYSIS_FIGURES
-from w2s.summary import summarize
+from w2s.summary import columns, summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_MOST_PAIRS, _MOST_METHODS = 8, 6
+_MODELS = ("weak_model", "weak_models", "student_model", "chain")
+_MOST_PAIRS, _MOST_METHODS, _MOST_BARS = 8, 6, 16
 
 
 def _draw_accuracy(table: DataFrame) -> Canvas | None:
@@ -46,28 +48,58 @@ def _draw_agreement(table: DataFrame) -> Canvas | None:
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
         return None
-    summary = summarize(
-        rows, by=["student_model", "method"], metrics=["agreement_right", "agreement_wrong"], population="test_part"
-    )
+    shown = ["student_model", *(name for name in _varied(rows, ["student_model"]))]
+    summary = summarize(rows, by=shown, metrics=["agreement_right", "agreement_wrong"], population="test_part")
+    every, summary = len(summary), summary.head(_MOST_BARS)
     figure = figures.canvas(1.2 + 1.1 * len(summary), 3.6)
     ax = figures.panels(figure, 1, 1)[0, 0]
     for k, name in enumerate(("agreement_right", "agreement_wrong")):
         places = np.arange(len(summary)) + 0.4 * (k - 0.5)
         _bars(ax, places, summary, name, 0.38, figures.COLORS[k], name.replace("agreement_", "weak model is "))
-    labels = [f"{row['student_model']}\n{row['method']}" for row in summary.to_dict("records")]
+    labels = ["\n".join(_line(name, row[name]) for name in shown) for row in summary.to_dict("records")]
     ax.set_xticks(np.arange(len(summary)), labels, fontsize=7)
     ax.set_ylabel("agreement with the weak model", fontsize=9)
     ax.set_ylim(0, 1.05)
-    ax.legend(fontsize=7, frameon=False, loc="lower right")
-    figures.heading(figure, "Does the student copy the weak model's errors?", _seeds(rows))
+    ax.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    part = f"; the first {_MOST_BARS} of {every} settings" if every > _MOST_BARS else ""
+    figures.heading(figure, "Does the student copy the weak model's errors?", _seeds(rows) + part)
     return figure
 
 
+def _varied(rows: DataFrame, apart: Sequence[str]) -> list[str]:
+    """List the cell fields with several values, without the seed and those that stand ``apart``."""
+    fields = [name for name in columns.cell_fields(rows) if name not in ("seed", *apart)]
+    return [name for name in fields if rows[name].nunique(dropna=False) > 1]
+
+
+def _line(name: str, value: Any) -> str:
+    """Write a setting's value for a label: names of models and methods alone, numbers with what they are."""
+    if value is None or value != value:
+        return f"{name}: none"
+    return _short(value) if isinstance(value, str) else f"{name} {value:g}"
+
+
+def _settings(rows: DataFrame) -> list[tuple[str, DataFrame]]:
+    """Divide rows into those of one setting, in which nothing but method and seed varies, each with the name of its own."""
+    varied = _varied(rows, ("method", "task", *_MODELS))
+    codes, keys = columns.group_codes(rows, [*(name for name in _MODELS if name in rows), *varied])
+    found = []
+    for code, key in enumerate(keys.to_dict("records")):
+        weak, student = (_short(key.get(name)) for name in ("weak_model", "student_model"))
+        others = [_line(name, key[name]) for name in varied]
+        found.append(("\n".join([weak, f"to {student}", *others]), rows.iloc[np.flatnonzero(codes == code)]))
+    return found
+
+
+def _short(model: Any) -> str:
+    """Shorten a model's name to the end of its path."""
+    return str(model).rpartition("/")[2] if model == model and model is not None else "several"
+
+
 def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
-    pairs = list(dict.fromkeys(zip(rows["weak_model"], rows["student_model"], strict=True)))[:_MOST_PAIRS]
+    settings = _settings(rows)[:_MOST_PAIRS]
     methods = list(dict.fromkeys(rows["method"]))[:_MOST_METHODS]
-    for k, (weak, student) in enumerate(pairs):
-        part = rows[(rows["weak_model"] == weak) & (rows["student_model"] == student)]
+    for k, (_, part) in enumerate(settings):
         anchors = _accuracies(part, [], ["weak", "strong", "ceiling"])
         for name, style in (("weak", "-"), ("strong", ":"), ("ceiling", "--")):
             label = {"weak": "weak model", "strong": "strong baseline", "ceiling": "ceiling"}[name] if k == 0 else None
@@ -79,7 +111,7 @@ def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
             one = students.iloc[[m]].reset_index()
             label = f"student, {method}" if k == 0 else None
             _bars(ax, np.array([k - 0.4 + (m + 0.5) * width]), one, "student_accuracy", 0.9 * width, figures.COLORS[m], label)
-    ax.set_xticks(range(len(pairs)), [f"{weak}\nto {student}" for weak, student in pairs], fontsize=7)
+    ax.set_xticks(range(len(settings)), [name for name, _ in settings], fontsize=7)
     shown = 1.0 - rows[["weak_error_01", "student_error_01", "ceiling_error_01", "strong_error_01"]].to_numpy()
     ax.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.08), min(1.0, float(np.nanmax(shown)) + 0.05))
 
