@@ -27,10 +27,11 @@ from w2s.finetune.models.weights import layer_count
 from w2s.finetune.objectives.base import Examples, Labelled, Pair, Prompt, find_objective
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
+from w2s.finetune.setup import Setup
 from w2s.finetune.training.train import train
 from w2s.user_files import code_of
 
-__all__ = ["ANSWER_ROWS", "Kit", "Setup", "Student", "UndeclaredTruthError"]
+__all__ = ["ANSWER_ROWS", "Kit", "Student", "UndeclaredTruthError"]
 
 _LABELLED = ("transfer", "validation")
 _EVALUATED = ("validation", "test")
@@ -41,52 +42,6 @@ ANSWER_ROWS = 64
 
 class UndeclaredTruthError(FieldError):
     """A method asked the kit for truth that it does not declare."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a cell says, whatever its method.
-
-    Attributes
-    ----------
-    items, truth : the calls that draw them.
-    classes, seed : number of classes; the cell's seed.
-    weak_models, student_model, chain : supervisors, student, and the models between them, weakest first.
-    hard : whether labels become one-hot at the most probable class.
-    rows : number of items by part.
-    shape, recipe : how every model is made and trained; ``rates`` are peak learning rates on ``labeled`` items and on others.
-    evaluate_every : steps between the student's evaluations; None: none.
-    max_length, shards : tokens of the longest text, devices of one training.
-    pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
-    encoded : all items of the task, whatever the seed, where a model is a head, or last layers, on what is computed once; else
-        None.
-    sampling : in a task of prompts, how answers are drawn (:class:`w2s.finetune.inference.sampling.Sampling`); None in others.
-
-    """
-
-    items: Call
-    truth: Call
-    classes: int
-    seed: int
-    weak_models: tuple[ModelFolder, ...]
-    student_model: ModelFolder
-    chain: tuple[ModelFolder, ...]
-    hard: bool
-    rows: Mapping[str, int]
-    shape: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    rates: Mapping[str, float]
-    evaluate_every: int | None
-    max_length: int
-    shards: int
-    pairs: bool = False
-    encoded: Call | None = None
-    sampling: Mapping[str, Any] | None = None
-
-    @property
-    def prompts(self) -> bool:
-        """Whether items are prompts, every model is trained on answers, and predictions are texts."""
-        return self.sampling is not None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from w2s.artifacts import Call
 from w2s.finetune.choices.calibrated import temper_fit
 from w2s.finetune.data.labels import temper, truth_labels
-from w2s.finetune.kit import Kit, Setup
+from w2s.finetune.kit import Kit
 from w2s.finetune.methods.text import Method, builder_of
+from w2s.finetune.setup import Setup
 from w2s.user_files import code_of
 
 __all__ = ["flipped", "kit_for", "truth_used"]

@@ -92,7 +92,7 @@ def _settings(rows: DataFrame) -> list[tuple[str, DataFrame]]:
 
 
 def _short(model: Any) -> str:
-    """Shorten a model's name to the end of its path."""
+    """Cut a model's name to the end of its path."""
     return str(model).rpartition("/")[2] if model == model and model is not None else "several"
 
 

@@ -13,11 +13,11 @@ from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.choices.calibrated import temper_fit
 from w2s.finetune.data.items import items, truth
-from w2s.finetune.kit import Setup
 from w2s.finetune.methods.modifiers import flipped, kit_for
 from w2s.finetune.methods.text import Method, builder_of
 from w2s.finetune.methods.value import read_method
 from w2s.finetune.models.folder import ModelFolder
+from w2s.finetune.setup import Setup
 from w2s.prompts.graded import Grade
 from w2s.studies.burns2023.tasks import drawn, formatter_for, has_pairs, whole_task
 
