@@ -14,6 +14,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
+from w2s.studies.burns2023.typical import typical_pgr
 from w2s.summary.columns import cell_fields
 
 if TYPE_CHECKING:
@@ -136,6 +137,12 @@ def _easy_truth(table: DataFrame, limits: Thresholds) -> Verdict:
     return worst(found, "needs as many labelled easy as hard transfer puzzles, and a test on hard ones")
 
 
+def _typical(table: DataFrame) -> DataFrame:
+    """Keep the rows of pairs of models on puzzles of all ratings, without a model between."""
+    rows = _chosen(table, dict.fromkeys(RATINGS, "all") | {"between": "none"})
+    return rows[rows["weak_sight"] != rows["student_sight"]]
+
+
 _ALL = dict.fromkeys(RATINGS, "all")
 _NEEDS = {"student_error_01": 2, "ceiling_error_01": 1}
 _SIGN = "the sentence is about a sign"
@@ -149,6 +156,7 @@ _LESS = dict.fromkeys(("student_constant", "flipped"), "one-sided: a student wor
 _NO_BETTER = dict.fromkeys(
     ("student_constant", "student_shuffled"), "the sentence fails: with such students the smaller gap is no better recovered"
 )
+_FAILS = dict.fromkeys(("student_constant", "student_noisy", "flipped"), "the sentence fails: such students recover less")
 _AGREEMENTS = dict.fromkeys((*_TEACHER, "flipped", "student_noisy"), "errors do not enter agreements") | {
     "student_is_ceiling": "the ceiling of the stronger student agrees less with the errors, too"
 }
@@ -202,6 +210,16 @@ CLAIMS: tuple[Claim, ...] = (
         "that, and the student imitates: PGR 0.00 to 0.01, beside 0.18 of the larger gap",
         basis=_SIGN,
         overlooks=ANY_ORDER | _NO_BETTER,
+    ),
+    typical_pgr(
+        "chess puzzles",
+        0.4,
+        0.6,
+        _typical,
+        ANY_ORDER | TEACHER_AVERAGED | _SCALED | _FAILS,
+        expected="fails_at_this_scale",
+        reason="students of a weak model that reads texts recover .18 and .15 of the gap, of one that sees a part of what "
+        "they see nothing",
     ),
     Claim(
         "nested_views",
