@@ -127,6 +127,16 @@ def test_the_page_of_papers_is_made_from_its_json() -> None:
     assert content["unread"] == []
 
 
+LEFT_OPEN = {
+    "burns2023.chess": "a thousand puzzles and eight seeds; chess.yaml decides all claims, on rows in tests/data/doctored",
+    "burns2023.reward": "decoders that know nothing: the grid shows that everything works",
+    "burns2023.saliency": "one seed: the grid shows that everything works",
+    "burns2023.text": "eight seeds of a small gap; finetunes.yaml and stronger.yaml decide with a larger one, of a model that is fetched",
+    "charikar2024.transformers": "a ladder of four tiny models; transformers.yaml decides, on rows in tests/data/doctored",
+}
+"""Studies whose small grid leaves claims open: nothing is decided against what is expected."""
+
+
 def test_the_page_of_papers_has_the_claims_as_they_are_now() -> None:
     content = json.loads((ROOT / "docs" / "papers.json").read_text())
     told = {study["study"]: study["claims"] for study in content["studies"]}
@@ -137,7 +147,9 @@ def test_the_page_of_papers_has_the_claims_as_they_are_now() -> None:
         now = [(c.id, c.says, c.where, c.expected, dict(c.thresholds)) for c in claiming[name]]
         then = [(c["id"], c["says"], c["where"], c["expected"], c["thresholds"]) for c in claims]
         assert then == now, f"{name}: run: make papers"
-        assert all(c["as_expected"] for c in claims), name
+        open_ones = {c["id"] for c in claims if not c["as_expected"] and c["outcome"] in ("unresolved", "untestable")}
+        assert all(c["as_expected"] for c in claims if c["id"] not in open_ones), name
+        assert not open_ones or name in LEFT_OPEN, (name, open_ones)
 
 
 def test_the_page_of_claims_has_the_chances_of_its_seeds() -> None:

@@ -17,6 +17,7 @@ WITH_MODELS = {
     "burns2023/nlp.yaml",
     "burns2023/probes.yaml",
     "burns2023/prompting.yaml",
+    "burns2023/stronger.yaml",
     "methods/compare.yaml",
     "methods/preference.yaml",
     "xue2025/text.yaml",

@@ -17,7 +17,7 @@ from w2s.studies.burns2023.reward.study import Reward
 STUDY = "burns2023.reward"
 CLAIMS = {claim.id: claim for claim in Reward.claims}
 TRUE = {
-    ("hh_harmless", "naive"): (0.45, 0.445, 0.39),
+    ("hh_harmless", "naive"): (0.45, 0.44, 0.39),
     ("hh_harmless", "generative"): (0.45, 0.42, 0.39),
     ("subjectivity", "naive"): (0.35, 0.24, 0.2),
     ("subjectivity_words", "naive"): (0.36, 0.26, 0.21),
@@ -64,6 +64,7 @@ def changed(**means: tuple[float, float, float]) -> dict[tuple[str, str], tuple[
 FALSE = {
     "reward_gap": table(changed(naive=(0.45, 0.4, 0.2))),
     "reward_is_weakest": table(changed(naive=(0.45, 0.39, 0.39))),
+    "typical_pgr": table(changed(naive=(0.45, 0.4, 0.39))),
     "generative_stage": table(changed(generative=(0.45, 0.448, 0.39))),
     "generative_ceiling": table(TRUE, stage=-0.03),
     "words_vary_more": table(TRUE, words=0.002, classes=0.03),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_STUDENT, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
+from w2s.studies.burns2023.typical import typical_pgr
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -127,6 +128,12 @@ def _shares(rows: DataFrame) -> Vector:
     return np.asarray((gain / gap.mean()).to_numpy(float))
 
 
+def _naive_rewards(table: DataFrame) -> DataFrame:
+    """Keep naive reward models that are other models than their teachers."""
+    plain = (table["method"] == "naive") & (table["weak_model"] != table["student_model"])
+    return table[plain & (table["task"] == _PAIRS)]
+
+
 _NEEDS = {"student_error_01": 2, "ceiling_error_01": 2, "task": 1}
 _STAGED = {**_NEEDS, "method": 2, "adjusted_ceiling_error_01": 1}
 _GAP = "gap: below it a PGR is noise at these numbers of test items"
@@ -159,6 +166,7 @@ CLAIMS: tuple[Claim, ...] = (
         basis=f"the sentence is about a sign; {_GAP}",
         overlooks=ANY_ORDER | _UP,
     ),
+    typical_pgr("reward models", 0.1, 0.3, _naive_rewards, ANY_ORDER),
     Claim(
         "generative_stage",
         "A generative stage raises the PGR of reward models, its ceiling having had the stage too.",
