@@ -41,8 +41,8 @@ NEEDS_PRETRAINING = {
 }
 
 
-def launched(name: str, folder: Path) -> Path:
-    document: dict[str, Any] = yaml.safe_load((CONFIGS / "small" / f"{name}.yaml").read_text())
+def launched(name: str, folder: Path, size: str = "small") -> Path:
+    document: dict[str, Any] = yaml.safe_load((CONFIGS / size / f"{name}.yaml").read_text())
     out = folder / name
     assert launch({**document, "out": str(out)}, executor="inline").exit == 0
     return out
@@ -131,13 +131,13 @@ def test_the_molecules_decide_every_claim(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.data
 def test_a_tiny_ladder_teaches_from_pretraining_to_the_pictures(tmp_path: Path) -> None:
-    """small/ladder.yaml, then small/transformers.yaml on its models."""
+    """tiny/ladder.yaml, then tiny/transformers.yaml on its models."""
     pytest.importorskip("transformers", reason="needs transformers: pip install 'w2s-sweep[llm]'")
     if not any((folder / "molecules" / "esol.csv").exists() for folder in data_folders()):
         pytest.skip("needs molecules/esol.csv in a folder named in W2S_DATA")
-    made = launched("ladder", tmp_path)
+    made = launched("ladder", tmp_path, "tiny")
     assert set(w2s.load(made)["hidden"]) == {4, 8, 12, 16}
-    document: dict[str, Any] = yaml.safe_load((CONFIGS / "small" / "transformers.yaml").read_text())
+    document: dict[str, Any] = yaml.safe_load((CONFIGS / "tiny" / "transformers.yaml").read_text())
     document["fixed"]["encoders"] = [f"run:{made}:{name.rpartition(':')[2]}" for name in document["fixed"]["encoders"]]
     run = tmp_path / "transformers"
     assert launch({**document, "out": str(run)}, executor="inline").exit == 0
@@ -151,7 +151,7 @@ def test_a_tiny_ladder_teaches_from_pretraining_to_the_pictures(tmp_path: Path) 
     assert {"gain_misfit.png", "order.png"} <= {path.name for path in make_report(run)}
 
 
-@pytest.mark.parametrize("name", ["transformers", "small/transformers"])
+@pytest.mark.parametrize("name", ["transformers", "tiny/transformers"])
 def test_a_grid_of_transformers_names_the_models_of_its_ladder(name: str) -> None:
     """Read without the ladder: each weak and the strong model is a size that the ladder's grid makes."""
     document: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())

@@ -25,7 +25,7 @@ WITH_MODELS = {
 """Grids of language models that no extra of the package installs; test_making.py plans gpu.yaml without its models."""
 WITH_RUNS = {
     "burns2023/reward.yaml",
-    "charikar2024/small/transformers.yaml",
+    "charikar2024/tiny/transformers.yaml",
     "charikar2024/transformers.yaml",
     "ladder/tasks.yaml",
     "xue2025/transformers.yaml",
@@ -44,7 +44,7 @@ WITH_DATA = (
     "raven2025/text",
     "small/compare",
     "charikar2024/ladder",
-    "charikar2024/small/ladder",
+    "charikar2024/tiny/ladder",
 )
 """Words in the names of grids whose data sets are found through W2S_DATA."""
 

@@ -207,6 +207,9 @@ _PAPER: tuple[Claim, ...] = (
         median(_controlled, _surplus_of_flips, "PGR on random errors - PGR on the weak model's", above, "difference"),
         needs={**_NEEDS, "student_flip_error_01": 2},
         thresholds={"difference": 0.3, **_DECIDES},
+        expected="fails_at_this_scale",
+        reason="2000 labels of which a quarter is wrong are too few for a head to average random errors: PGR .46 on random "
+        "errors and .48 on the weak model's own (MiniLM to MPNet, 16 seeds)",
         basis=f"difference: half of what a model that knows the concept shows (0.97 against 0.26 to 0.5); {GAP}",
         overlooks=_IMITATES | ANY_ORDER | PAIRED,
     ),
