@@ -19,8 +19,8 @@ from w2s.finetune.methods.registry import METHODS
 LABELLED = {"aligner", "boosted", "cong", "consistent", "critic", "search", "selective", "wspo"}
 """Methods that read the truth of labelled items, which the teacher is trained on."""
 NOTHING = {
-    *("bayesian", "co_supervised", "confident_only", "conflicting", "dpo", "dpo_learned", "ensemble_learned", "naive"),
-    *("overlap", "reliable", "robust", "self_labels"),
+    *("bayesian", "co_supervised", "confident_only", "conflicting", "dpo", "dpo_learned", "ensemble_learned"),
+    *("generative", "naive", "overlap", "reliable", "robust", "self_labels"),
 }
 """Methods that read no truth."""
 SIMULATIONS = {"planted"}
