@@ -26,7 +26,7 @@ NOTHING = {
 SIMULATIONS = {"planted"}
 """Words that move errors by the truth of transfer items: simulations, no methods."""
 PROMPTS = {"aligner", "cong", "search", "wspo"}
-PAIRS = {"dpo", "dpo_learned"}
+PAIRS = {"dpo", "dpo_learned", "generative"}
 
 
 @pytest.fixture(scope="module")
