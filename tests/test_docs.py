@@ -132,9 +132,14 @@ LEFT_OPEN = {
     "burns2023.reward": "decoders that know nothing: the grid shows that everything works",
     "burns2023.saliency": "one seed: the grid shows that everything works",
     "burns2023.text": "eight seeds of a small gap; finetunes.yaml and stronger.yaml decide with a larger one, of a model that is fetched",
-    "charikar2024.transformers": "a ladder of four tiny models; transformers.yaml decides, on rows in tests/data/doctored",
 }
-"""Studies whose small grid leaves claims open: nothing is decided against what is expected."""
+"""Studies whose small grid leaves claims open."""
+DECIDED_OTHERWISE = {
+    "burns2023.text": {
+        "agreement": "students of teachers with a hundred labels follow them in right and wrong; it holds on finetunes.yaml and stronger.yaml"
+    },
+}
+"""Claims that small grids decide against what is expected, with the reason."""
 
 
 def test_the_page_of_papers_has_the_claims_as_they_are_now() -> None:
@@ -148,7 +153,8 @@ def test_the_page_of_papers_has_the_claims_as_they_are_now() -> None:
         then = [(c["id"], c["says"], c["where"], c["expected"], c["thresholds"]) for c in claims]
         assert then == now, f"{name}: run: make papers"
         open_ones = {c["id"] for c in claims if not c["as_expected"] and c["outcome"] in ("unresolved", "untestable")}
-        assert all(c["as_expected"] for c in claims if c["id"] not in open_ones), name
+        others = {c["id"] for c in claims if not c["as_expected"]} - open_ones
+        assert others == set(DECIDED_OTHERWISE.get(name, {})), name
         assert not open_ones or name in LEFT_OPEN, (name, open_ones)
 
 
