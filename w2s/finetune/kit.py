@@ -17,6 +17,7 @@ from w2s.artifacts import Call
 from w2s.errors import FieldError
 from w2s.finetune.data.answers import as_answers, reference_answers
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
+from w2s.finetune.inference.cached.pair_features import pair_features
 from w2s.finetune.inference.cached.token_states import token_states
 from w2s.finetune.inference.generate import ROWS, generate
 from w2s.finetune.inference.hidden_states import features
@@ -147,7 +148,7 @@ class Kit:
         if self.setup.prompts:
             return self.answers(model, training, parts)
         given = {"model": training, "base": model, "items": self.items, "parts": parts, "max_length": self.setup.max_length}
-        return predict_pairs(**given) if self.setup.pairs else predict(**given, **self._frozen(model))
+        return (predict_pairs if self.setup.pairs else predict)(**given, **self._frozen(model))
 
     def answers(self, model: ModelFolder, training: Call | None, parts: tuple[str, ...], items: Call | None = None) -> Call:
         """Let a model, or one trained from it, answer prompts of some parts as the cell says: ``generations.arrow``.
@@ -316,12 +317,15 @@ class Kit:
     ) -> Call:
         setup = self.setup
         rate = setup.rates["labeled" if examples.part == "labeled" else "transfer"]
+        asked = find_objective(own["objective"]["name"]).shape if "objective" in own else {}
+        if setup.encoded is not None and asked.get("head", "linear") != "linear":
+            raise FieldError(f"it trains a language model, and tuning {setup.shape['tuning']} has a head alone", "tuning")
         return train(
             base=model,
             items=self.items if items is None else items,
             labels=examples.labels,
             part=examples.part,
-            shape={**setup.shape, **(find_objective(own["objective"]["name"]).shape if "objective" in own else {})},
+            shape={**setup.shape, **asked},
             recipe={**setup.recipe, "learning_rate": rate, **own},
             rows=setup.rows[examples.part] if examples.rows is None else examples.rows,
             max_length=setup.max_length,
@@ -336,9 +340,14 @@ class Kit:
         if self.setup.encoded is None:
             return {}
         if (top := self.setup.shape.get("top")) is not None:
+            if self.setup.pairs or self.setup.prompts:
+                raise FieldError("tuning top_layers takes texts, no pairs of replies and no prompts", "tuning")
             below = layer_count(model) - top
             given = {"base": model, "items": self.setup.encoded, "max_length": self.setup.max_length}
             return {"features": token_states(**given, layer=below), "layer": below}
+        if self.setup.pairs:
+            last, given = layer_count(model), {"base": model, "items": self.setup.encoded, "max_length": self.setup.max_length}
+            return {"features": pair_features(**given, layer=last), "layer": last}
         found, layer = self.features(model)
         return {"features": found, "layer": layer}
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.finetune.data.pairs import EncodedPairs, read_pairs
 from w2s.finetune.data.tables import join, probability_table, read_table, write_table
+from w2s.finetune.inference.cached.rows import read_cached_rows
 from w2s.finetune.inference.predict import predict_cost
 from w2s.finetune.models.folder import ModelFolder
 
@@ -52,7 +53,7 @@ def reply_log_probabilities(module: nn.Module, texts: EncodedPairs, rows: Any, d
     return (tokens * moved(texts.replies(rows), device)).sum(dim=1).reshape(-1, 2)
 
 
-@artifact(version=1, name="w2s.predict_pairs", cost=predict_cost, gpus=1)
+@artifact(version=1, name="w2s.predict_pairs", cost=predict_cost, gpus=1, later=("features", "layer"))
 def predict_pairs(
     work: Work,
     *,
@@ -63,10 +64,13 @@ def predict_pairs(
     max_length: int,
     reference: Path | None = None,
     beta: float = 1.0,
+    features: Path | None = None,
+    layer: int = 0,
 ) -> None:
     """Write preference probabilities of some parts: ``predictions.arrow`` (item_id, p_0, p_1); p_1 is that of the second reply.
 
-    They come from a reward model, or with ``reference`` from the implicit rewards of a language model at ``beta``.
+    They come from a reward model, or with ``reference`` from the implicit rewards of a language model at ``beta``. A head that
+    was trained on ``features`` of the replies predicts from the same ones.
     """
     from w2s.finetune.models.build import reload
 
@@ -80,7 +84,11 @@ def predict_pairs(
         known = torch.as_tensor(_columns(join([ids[k] for k in rows], past)), device=device)
         return implicit_rewards(reply_log_probabilities(module, texts, rows, device), known, beta)
 
-    ids, texts, where = read_pairs(base, items, max_length)
+    texts: Any
+    if features is None:
+        ids, texts, where = read_pairs(base, items, max_length)
+    else:
+        ids, texts, where = read_cached_rows(features, layer, items)
     chosen = [k for k, name in enumerate(where) if name in set(parts)]
     values = _in_batches(reload(model, base), texts, chosen, rewards)
     powers = np.exp(values - values.max(axis=1, keepdims=True))
