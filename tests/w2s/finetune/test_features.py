@@ -114,18 +114,18 @@ def test_a_killed_pass_goes_on_with_the_same_bits(bert, drawn, store, tmp_path, 
         Store(tmp_path / "whole").ensure(features(base=bert, items=drawn, layers=(1, 3))) / "features.safetensors"
     )
     call, forward = features(base=bert, items=drawn, layers=(1, 3)), []
-    put = module._Target.put
+    put = module.RowsFile.put
 
     def killed(self, rows, states):
         if self.done == 4:
             raise KeyboardInterrupt
         put(self, rows, states)
 
-    monkeypatch.setattr(module._Target, "put", killed)
+    monkeypatch.setattr(module.RowsFile, "put", killed)
     with pytest.raises(KeyboardInterrupt):
         store.ensure(call)
     assert not store.has(call)
-    monkeypatch.setattr(module._Target, "put", lambda self, rows, states: (forward.append(self.done), put(self, rows, states)))
+    monkeypatch.setattr(module.RowsFile, "put", lambda self, rows, states: (forward.append(self.done), put(self, rows, states)))
     again = load_file(store.ensure(call) / "features.safetensors")
     assert forward[0] == 4
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
@@ -133,10 +133,10 @@ def test_a_killed_pass_goes_on_with_the_same_bits(bert, drawn, store, tmp_path, 
 
 def test_memory_is_that_of_a_batch(bert, drawn, store, monkeypatch):
     held = []
-    put = module._Target.put
+    put = module.RowsFile.put
     monkeypatch.setattr(encode, "_TOKENS", 128)
     monkeypatch.setattr(
-        module._Target, "put", lambda self, rows, states: (held.append(sum(s.nbytes for s in states)), put(self, rows, states))
+        module.RowsFile, "put", lambda self, rows, states: (held.append(sum(s.nbytes for s in states)), put(self, rows, states))
     )
     store.ensure(features(base=bert, items=drawn, layers=(0, 1, 2, 3)))
     assert len(held) > 10

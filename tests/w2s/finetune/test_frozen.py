@@ -103,9 +103,12 @@ def test_the_teacher_may_be_an_embedding_alone(place):
     assert list(rows["status"]) == ["ok"]
 
 
-@pytest.mark.parametrize(("given", "says"), [({"shards": 2}, "a head on one device"), ({"dropout": 0.1}, "without dropout")])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"shards": 2}, "frozen and top_layers train on one device"), ({"dropout": 0.1}, "frozen trains without dropout")],
+)
 def test_what_needs_a_model_is_refused(place, given, says):
-    with pytest.raises(GridError, match=f"tuning frozen trains {says}"):
+    with pytest.raises(GridError, match=f"tuning {says}"):
         load_grid(grid(place, "refused", tuning="frozen", **given))
 
 

@@ -84,7 +84,10 @@ def test_seeds_and_methods_share_the_features_of_both_replies(place):
     [
         ({"tuning": "top_layers"}, "takes texts, no pairs of replies"),
         ({"tuning": "frozen", "method": "dpo", "weak_model": "llama", "student_model": "llama"}, "has a head alone"),
-        ({"tuning": "frozen", "method": "generative", "weak_model": "llama", "student_model": "llama"}, "a whole language model"),
+        (
+            {"tuning": "frozen", "method": "generative", "weak_model": "llama", "student_model": "llama"},
+            "a whole language model",
+        ),
     ],
 )
 def test_what_needs_a_whole_model_is_refused(place, given, says):
