@@ -42,7 +42,8 @@ def _draw_bits(table: DataFrame) -> Canvas | None:
         ax.errorbar(sizes, means, yerr=np.nan_to_num(ends.T), fmt="none", color=color, capsize=2)
     ax.set(xscale="log", xlabel="parameters", ylabel="bits per byte")
     ax.legend()
-    heading_over_seeds(figure, "held-out bits per byte of a pretrained ladder", rows, "{seeds}", "bars: 95 % over seeds")
+    bars = "bars: 95 % over seeds" if rows["seed"].nunique() > 1 else "no intervals"
+    heading_over_seeds(figure, "Held-out bits per byte of a pretrained ladder", rows, "{seeds}", bars)
     return figure
 
 

@@ -40,7 +40,7 @@ def _draw_accuracies(table: DataFrame) -> Canvas | None:
             ax.set(xscale="log", xlabel="parameters", title=task)
     panels[0].set_ylabel("accuracy on test items")
     panels[0].legend(fontsize="small")
-    heading_over_seeds(figure, "what sizes of a ladder are worth", table, "{seeds}", "bars: 95 % over draws of items")
+    heading_over_seeds(figure, "What sizes of a ladder are worth", table, "{seeds}", "bars: 95 % over draws of items")
     return figure
 
 
