@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from w2s.summary import columns
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["typical_pgr"]
+__all__ = ["pgr_of_means", "typical_pgr"]
 
 _ERRORS = ["weak_error_01", "student_error_01", "ceiling_error_01"]
 
@@ -68,7 +68,7 @@ def typical_pgr(
             chosen,
             _settings_of,
             lambda settings: [(setting,) for setting in settings if setting.gap >= limits["gap"]],
-            lambda _, means: _pgr(means[0]),
+            lambda _, means: pgr_of_means(means[0]),
             lambda what, value, interval, seeds: within(
                 f"PGR, {what}", value, interval, (limits["low"], limits["high"]), seeds
             ),
@@ -96,6 +96,7 @@ def _settings_of(rows: DataFrame) -> list[_Errors]:
     return [_Errors(tuple(part.index), part.to_numpy(dtype=np.float64)) for part in parts]
 
 
-def _pgr(means: Any) -> float:
+def pgr_of_means(means: npt.NDArray[np.float64]) -> float:
+    """Compute the PGR of mean errors of weak model, student and ceiling (3,); NaN without a gap."""
     weak, student, ceiling = means
     return float((weak - student) / (weak - ceiling)) if weak > ceiling else np.nan

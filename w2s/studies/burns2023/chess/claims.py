@@ -14,7 +14,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_CEILING, NO_STUDENT, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
-from w2s.studies.burns2023.typical import typical_pgr
+from w2s.studies.burns2023.typical import pgr_of_means, typical_pgr
 from w2s.summary.columns import cell_fields
 
 if TYPE_CHECKING:
@@ -83,18 +83,13 @@ def _lead(column: str, **chosen: Any) -> Callable[[DataFrame, Thresholds], Verdi
     return test
 
 
-def _pgr(means: Vector) -> float:
-    weak, student, ceiling = means
-    return float((weak - student) / (weak - ceiling)) if weak > ceiling else float("nan")
-
-
 def _recovers_less(**chosen: Any) -> Callable[[DataFrame, Thresholds], Verdict]:
     """Make a test that PGR is below a threshold, in every setting."""
 
     def test(table: DataFrame, limits: Thresholds) -> Verdict:
         found = []
         for rows in _pairs(table, **chosen):
-            value, interval, seeds = over_means(rows.index, rows[list(_ERRORS)].to_numpy(float), _pgr)
+            value, interval, seeds = over_means(rows.index, rows[list(_ERRORS)].to_numpy(float), pgr_of_means)
             found.append(below(f"PGR, {_named(rows)}", value, interval, limits["pgr"], seeds))
         return worst(found, "needs such a weak model on puzzles of all ratings")
 
@@ -201,7 +196,7 @@ CLAIMS: tuple[Claim, ...] = (
             ({"weak_sight": "rules"}, {"weak_sight": "text"}),
             _ALL | {"student_sight": "replies", "between": "none"},
             _ERRORS,
-            _pgr,
+            pgr_of_means,
         ),
         {**_NEEDS, "weak_sight": 2},
         {"difference": 0.0, "seeds": 8},
@@ -240,7 +235,7 @@ CLAIMS: tuple[Claim, ...] = (
             ({"between": "rules"}, {"between": "none"}),
             _ALL | {"weak_sight": "text", "student_sight": "replies"},
             _ERRORS,
-            _pgr,
+            pgr_of_means,
         ),
         {**_NEEDS, "between": 2},
         {"difference": 0.0, "seeds": 8},

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_STUDENT, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_means
-from w2s.studies.burns2023.typical import typical_pgr
+from w2s.studies.burns2023.typical import pgr_of_means, typical_pgr
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,11 +33,6 @@ _ADJUSTED = ("weak_error_01", "student_error_01", "adjusted_ceiling_error_01")
 def kind_of(task: str) -> str:
     """Return the kind of a task: ``reward``, ``words`` or ``classes``."""
     return "reward" if task == _PAIRS else "words" if task.endswith(WORDS) else "classes"
-
-
-def _pgr(means: Vector) -> float:
-    weak, student, ceiling = means
-    return float((weak - student) / (weak - ceiling)) if weak > ceiling else float("nan")
 
 
 def _by_seed(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
@@ -64,7 +59,7 @@ def _stage(table: DataFrame, limits: Thresholds) -> Verdict:
         seeds = with_stage.index.intersection(plain.index)
         values = np.stack([with_stage.loc[seeds].to_numpy(float), plain.loc[seeds].to_numpy(float)], axis=1)
         if min(float((part[:, 0] - part[:, 2]).mean()) for part in (values[:, 0], values[:, 1])) >= limits["gap"]:
-            value, interval, count = over_means(seeds, values, lambda means: _pgr(means[0]) - _pgr(means[1]))
+            value, interval, count = over_means(seeds, values, lambda means: pgr_of_means(means[0]) - pgr_of_means(means[1]))
             found.append(above(f"PGR with {method} - without", value, interval, limits["difference"], count))
     return worst(found, "needs a generative stage beside none, both with the gap that is asked for")
 
@@ -160,7 +155,7 @@ CLAIMS: tuple[Claim, ...] = (
         "reward_is_weakest",
         "Reward modelling is the domain in which the smallest share of the gap is recovered.",
         "Fig. 3: about 10 %, rarely above 20 %",
-        _weakest("classes", _pgr),
+        _weakest("classes", pgr_of_means),
         {**_NEEDS, "task": 2},
         {"difference": 0.0, **_DECIDES},
         basis=f"the sentence is about a sign; {_GAP}",
