@@ -165,7 +165,7 @@ def test_kernels_folder_is_no_package() -> None:
 
 def test_nothing_public_is_unreached() -> None:
     shown = [code for page in DOCUMENTS for code in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)]
-    assert unreached(SOURCE, shown, ["sweeper.cli.commands.main"]) == sorted(UNREACHED)
+    assert unreached(SOURCE, shown, ["sweeper.cli.main.main"]) == sorted(UNREACHED)
 
 
 def test_seeds_come_from_hashed_streams() -> None:

@@ -1,5 +1,5 @@
 """``python -m sweeper.cli``."""
 
-from sweeper.cli.commands import main
+from sweeper.cli.main import main
 
 main()

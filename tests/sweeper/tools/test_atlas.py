@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sweeper.cli.commands import app
+from sweeper.cli import app
 from sweeper.errors import UserError
 from sweeper.launching.progress import Progress
 from sweeper.tools.atlas import make_atlas, small_grids

@@ -1,0 +1,29 @@
+"""The entry point. Help lists the commands in the order in which their modules are imported here."""
+
+from __future__ import annotations
+
+import sys
+
+# isort: off
+from sweeper.cli.app import app
+from sweeper.cli.commands import catalogue, running, looking, outside, machine  # noqa: F401  (each registers its commands)
+from sweeper.cli.store import store_app
+
+# isort: on
+from sweeper.cli.guard import write_any_text
+from sweeper.cli.supervisor import supervise
+
+__all__ = ["main"]
+
+_SOLVING = ("launch", "plan", "rerun", "atlas")
+
+app.add_typer(store_app, name="store")
+
+
+def main() -> None:
+    """Run ``w2s-sweep`` with the arguments of this process; commands that run a study's code do so in a child."""
+    write_any_text()
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in _SOLVING:
+        sys.exit(supervise(app, again=name in ("launch", "atlas")))
+    app()
