@@ -56,3 +56,7 @@ class Setup:
     def prompts(self) -> bool:
         """Whether items are prompts, every model is trained on answers, and predictions are texts."""
         return self.sampling is not None
+
+    def sampling_at(self, temperature: float) -> dict[str, Any]:
+        """Return how answers are drawn, at another temperature than the cell's own."""
+        return {**(self.sampling or {}), "temperature": temperature}

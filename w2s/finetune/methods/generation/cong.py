@@ -39,7 +39,7 @@ def cong(kit: Kit, options: Mapping[str, Any]) -> Student:
     method says the scores of the weak pair and of the contrastive texts on the test prompts, and the implicit reward of these
     texts per token.
     """
-    sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
+    sampling = kit.setup.sampling_at(options["temperature"])
     weak = WeakPair.of(kit, options)
     decoded = weak.decoded(_PARTS, sampling, cd_lambda=options["cd_lambda"], plausible=options["plausible"])
     texts = weak.answers(decoded, ("transfer",))

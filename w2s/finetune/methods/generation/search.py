@@ -29,7 +29,7 @@ def search(kit: Kit, options: Mapping[str, Any]) -> Student:
     Of ``beams`` texts each gets ``width`` continuations of ``chunk`` tokens, of which as many as ``beams`` are kept by their
     implicit reward.
     """
-    sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
+    sampling = kit.setup.sampling_at(options["temperature"])
     weak = WeakPair.of(kit, options)
     training = kit.train(kit.student_model, kit.labelled(kit.weak_labels()))
     sizes = {"beams": int(options["beams"]), "samples": int(options["width"]), "chunk": int(options["chunk"])}

@@ -21,7 +21,7 @@ def wspo(kit: Kit, options: Mapping[str, Any]) -> Student:
 
     The reference is the naive student, which imitates the weak model before its alignment.
     """
-    sampling = {**(kit.setup.sampling or {}), "temperature": options["temperature"]}
+    sampling = kit.setup.sampling_at(options["temperature"])
     weak = WeakPair.of(kit, options)
     reference = kit.train(kit.student_model, kit.labelled(kit.weak_labels()))
     written = weak.decoded(("transfer",), sampling)

@@ -24,16 +24,17 @@ _STEPS = {
     "tuned_probe_error_01": "finetuned on\nweak labels,\nprobe of the truth",
     "ceiling_error_01": "finetuned on\nthe truth",
 }
-_MOST_TASKS = 4
+_MARKERS = ("o", "s", "^", "D")
+"""One for each task and pair that is drawn; the five ways are no steps of one axis, so no line joins them."""
 
 
 def _draw_ladder(table: DataFrame) -> Canvas | None:
-    """Draw accuracies with intervals over seeds, a line for each task and pair of models, the weak model as a dashed line."""
+    """Draw accuracies with intervals over seeds, markers of one kind for each task and pair, the weak model as a dashed line."""
     rows = table[table["status"] == "ok"]
     if not len(rows):
         return None
     by = ["task", "weak_model", "student_model"]
-    found = summarize(rows, by=by, metrics=["weak_error_01", *_STEPS], population="test_part").head(_MOST_TASKS)
+    found = summarize(rows, by=by, metrics=["weak_error_01", *_STEPS], population="test_part").head(len(_MARKERS))
     figure = figures.canvas(7.4, 3.8)
     ax, places = figures.panels(figure, 1, 1)[0, 0], np.arange(len(_STEPS))
     for k, row in enumerate(found.to_dict("records")):
@@ -41,7 +42,9 @@ def _draw_ladder(table: DataFrame) -> Canvas | None:
         ends = np.array([[float(row[f"{name}_{end}"]) for name in _STEPS] for end in ("high", "low")])
         bars = np.nan_to_num(np.maximum(np.stack([values - (1.0 - ends[0]), (1.0 - ends[1]) - values]), 0.0))
         label = f"{row['task']}, {row['weak_model']} to {row['student_model']}"
-        ax.errorbar(places + 0.06 * k, values, yerr=bars, color=figures.COLORS[k], marker="o", capsize=2, label=label)
+        ax.errorbar(
+            places + 0.12 * k, values, yerr=bars, color=figures.COLORS[k], fmt=_MARKERS[k], capsize=3, markersize=7, label=label
+        )
         ax.axhline(1.0 - float(row["weak_error_01"]), color=figures.COLORS[k], linestyle="--", linewidth=0.9)
     ax.set_xticks(places, list(_STEPS.values()), fontsize=7)
     ax.set_ylabel("accuracy on the test items", fontsize=9)
