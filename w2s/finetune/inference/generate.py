@@ -206,15 +206,15 @@ def _batch(
 
 
 def causal(base: ModelFolder, trained: Path | None) -> Any:
-    """Load the causal model, or one trained from it with LoRA merged into its weights, onto the device."""
+    """Load the causal model, or one trained from it, onto the device; LoRA is merged into weights that are not quantised."""
     from w2s.finetune.inference.forward import device_for
-    from w2s.finetune.models.build import reload
+    from w2s.finetune.models.build import is_quantised, reload
     from w2s.finetune.models.pretrained import causal_model
 
     model: Any = causal_model(base, "generation") if trained is None else getattr(reload(trained, base), "backbone", None)
     if not hasattr(model, "generate"):
         raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
-    if hasattr(model, "merge_and_unload"):
+    if hasattr(model, "merge_and_unload") and trained is not None and not is_quantised(trained):
         model = model.merge_and_unload()
     return model.to(device_for()).eval()
 

@@ -82,5 +82,5 @@ def train(
         return train_sharded(training, shards, work.folder, work.scratch, work.note)
     trainer = training.trainer(Trainer, work.scratch, work.note)
     trainer.run()
-    save(work.folder, trainer.module, base, training.whole_shape)
+    save(work.folder, trainer.weights, base, training.whole_shape)
     return write_results(work.folder, trainer, account(trainer))
