@@ -76,7 +76,11 @@ def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
         raise FieldError(f"precision int8 is for tuning lora, which leaves the model's weights as they are; not {shape.tuning}")
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return _BUILDERS[shape.head](base, shape)
+        module = _BUILDERS[shape.head](base, shape)
+    config: Any = getattr(getattr(module, "backbone", None), "config", None)
+    if config is not None:
+        config.use_cache = False  # keys and values are for further tokens, which a generation asks for by itself
+    return module
 
 
 def save(folder: Path, trained: nn.Module | Mapping[str, Tensor], base: ModelFolder, shape: Shape) -> None:
