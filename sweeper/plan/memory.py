@@ -58,6 +58,4 @@ def check_memory(calls: Iterable[Call], device: Device) -> None:
     if needs:
         worst = max(needs, key=lambda need: need.least)
         room = f"{device.name} has {device.size / 1e9:,.1f} GB, of which {device.usable / 1e9:,.1f} can be used"
-        raise GridError(
-            f"it does not fit: {worst.says}; with one row at once it takes {worst.least / 1e9:,.1f} GB, and {room}"
-        )
+        raise GridError(f"it does not fit: {worst.says}; with one row at once it takes {worst.least / 1e9:,.1f} GB, and {room}")

@@ -16,8 +16,8 @@ from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, h
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
-from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
 from sweeper.plan.making import UTILISATION, on_card, on_this_machine
+from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
 from w2s.artifacts import Call, Store, open_store
 from w2s.contract.study import Study
@@ -133,7 +133,8 @@ def _print_memory(calls: Sequence[Call], device: str | None) -> None:
     fits = need.usual <= where.usable
     pieces = "" if fits else f"; its batches go through in pieces, {need.least / 1e9:,.1f} GB with one row at once"
     more = "" if need.least <= where.usable else "; a launch here would refuse it"
-    console().print(f"memory of the largest training: about {need.usual / 1e9:,.2g} GB; {where.name} has {where.size / 1e9:,.1f} GB{pieces}{more}")
+    room = f"{where.name} has {where.size / 1e9:,.1f} GB"
+    console().print(f"memory of the largest training: about {need.usual / 1e9:,.2g} GB; {room}{pieces}{more}")
     console().print(f"  {need.says}")
 
 

@@ -39,7 +39,9 @@ def problem(tmp_path, kind="bert"):
 
 
 def trained(base, texts, targets, shape, recipe, checkpoint=None, stop_after=None, **more):
-    trainer = Trainer(build(base, shape, 1), Classification(texts, range(40), targets, **more), recipe, 3, checkpoint=checkpoint)
+    trainer = Trainer(
+        build(base, shape, 1), Classification(texts, range(40), targets, **more), recipe, 3, checkpoint=checkpoint
+    )
     if stop_after is not None:
         step = trainer._step
 

@@ -84,9 +84,9 @@ def _really_cut(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None
 def training_batches(lengths: Index, batch: int, seed: int, epoch: int, grouping: int = 16) -> list[Index]:
     """Divide the items of an epoch into batches: shuffle, sort by length inside windows of batches, shuffle the batches.
 
-    A window has ``grouping`` batches: the more, the less padding, and the less random is what is in a batch together. The result
-    depends on the arguments alone, so that a resumed training continues with the batch that was next. The last batch of an
-    epoch may be smaller; no item is left out.
+    A window has ``grouping`` batches: the more, the less padding, and the less random is what is in a batch together.
+    The result depends on the arguments alone, so that a resumed training continues with the batch that was next. The last
+    batch of an epoch may be smaller; no item is left out.
     """
     order = np.asarray(permutation(stream("batches", str(epoch), seed=seed), len(lengths), NUMPY))
     found: list[Index] = []

@@ -26,8 +26,8 @@ def stack_of(module: nn.Module) -> list[nn.Module]:
 def recompute_layers(module: nn.Module) -> None:
     """Let every layer of a model's stack keep its input alone; the module is changed in place.
 
-    The model must not keep keys and values for further tokens (:func:`w2s.finetune.models.build.build` sees to it): a layer that
-    runs twice would add them twice.
+    The model must not keep keys and values for further tokens (:func:`w2s.finetune.models.build.build` sees to it): a layer
+    that runs twice would add them twice.
     """
     for layer in stack_of(module):
         layer.forward = functools.partial(_recomputed, layer.forward)  # type: ignore[method-assign]

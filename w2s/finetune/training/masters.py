@@ -1,7 +1,8 @@
 """Float32 copies of trained weights that the model holds in bfloat16.
 
 A step of size lr is often below the resolution of bfloat16 (2^-8 of a weight): added to it, it would be lost. Steps, moments,
-sums of gradients and checkpoints are therefore those of float32 copies, the masters, which the model's weights are rounded from.
+sums of gradients and checkpoints are therefore those of float32 copies, the masters, from which the model's weights are
+rounded.
 """
 
 from __future__ import annotations

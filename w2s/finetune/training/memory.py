@@ -6,9 +6,9 @@ With P weights of which T are trained, b bytes a held weight, M rows of S tokens
     activations  M S (L x layer + ends), with checkpointing M S (L d b + layer + ends); "layer" counts what a layer keeps
     logits       M S V x 16 for a language model's head
 
-The peak is that of one step after the first, when moments are there: weights, moments, and the larger of what stands at the turn
-(all activations) and at the end (all gradients), or their sum where gradients of several pieces are added up. Attention is taken
-to be fused, so that no matrix of S x S numbers is kept. Texts are taken to be as long as allowed: it is an upper bound.
+The peak is that of one step after the first, when moments are there: weights, moments, and the larger of what stands at the
+turn (all activations) and at the end (all gradients), or their sum where gradients of several pieces are added up. Attention is
+taken to be fused, so that no matrix of S x S numbers is kept. Texts are taken to be as long as allowed: it is an upper bound.
 """
 
 from __future__ import annotations
@@ -139,7 +139,10 @@ def training_memory(
     held = _held(sizes, precision, sizes.weights - left_out * sizes.layer)
     masters = 0.0 if precision == "float32" or tuning in ("lora", "head_only") else _FLOAT * trained
     added = _FLOAT * trained if lora else 0.0
-    layer, ends = _layer(sizes, precision, lora=lora, rank=int(shape.get("lora_rank") or 8)), 2 * _BYTES[precision] * sizes.width
+    layer, ends = (
+        _layer(sizes, precision, lora=lora, rank=int(shape.get("lora_rank") or 8)),
+        2 * _BYTES[precision] * sizes.width,
+    )
     turn = _BYTES[precision] * (2 * sizes.inner + 2 * sizes.width)  # gradients of a layer's states on the way back
     if not through:  # nothing is kept: what one layer works with
         kept, turn = 0.0, _BYTES[precision] * (sizes.kind.inner * sizes.inner + sizes.width)
@@ -173,7 +176,9 @@ def training_need(**arguments: Any) -> Need:
     except FieldError:
         return Need(0.0, 0.0, "")
     state = usual.weights + usual.gradients + usual.optimiser
-    said = f"tuning {shape['tuning']} of {base.name} in {shape.get('precision', 'float32')}, max_length {arguments['max_length']}"
+    said = (
+        f"tuning {shape['tuning']} of {base.name} in {shape.get('precision', 'float32')}, max_length {arguments['max_length']}"
+    )
     return Need(usual.peak, least.peak, f"{said}: {state / 1e9:,.1f} GB of weights, gradients and moments")
 
 

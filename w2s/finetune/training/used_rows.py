@@ -1,7 +1,7 @@
 """An embedding table without the rows of tokens that no text has, for the time of a training.
 
-Such a row has a gradient of zero at every step, so that AdamW without weight decay never moves it: leaving it out changes no bit
-of the others. A large vocabulary of which few tokens occur otherwise costs a gradient and two moments of the whole table a step.
+Such a row has a gradient of zero at every step, so that AdamW without weight decay never moves it: leaving it out changes no
+bit of the others. Otherwise a large vocabulary, few tokens of which occur, costs a gradient of the whole table at every step.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class UsedRows(nn.Module):
 
 
 def used_rows(module: nn.Module, objective: Objective, recipe: Recipe) -> UsedRows | None:
-    """Replace the trained embedding table of a model by the rows that the objective's texts use; the module is changed in place.
+    """Replace the trained embedding table of a model by the rows that the objective's texts use.
 
-    None, and nothing changes, where this would change bits or is not known to be exact: with weight decay or a limit of the
-    gradient's norm, for a table that makes the logits too, for an objective that looks at the table, for texts that are not
-    tokens, for rows that are no multiple of 16 wide, and for weights that are not float32.
+    The module is changed in place. None, and nothing changes, where this would change bits or is not known to be exact: with
+    weight decay or a limit of the gradient's norm, for a table that makes the logits too, for an objective that looks at the
+    table, for texts that are not tokens, for rows that are no multiple of 16 wide, and for weights that are not float32.
     """
     texts, backbone = getattr(objective, "texts", None), getattr(module, "backbone", None)
     if not objective.sees_rows_alone or type(texts) is not Encoded or recipe.weight_decay or recipe.clip is not None:

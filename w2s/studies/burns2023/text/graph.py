@@ -159,6 +159,7 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         pairs=has_pairs(cell),
         encoded=whole_task(cell) if cell["tuning"] in ("frozen", "top_layers") else None,
         sampling=_sampling(cell) if formatter_for(cell).prompts else None,
+        engine=cell.get("generation", "transformers"),
     )
 
 

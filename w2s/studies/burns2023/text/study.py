@@ -99,6 +99,9 @@ class TextCell(TaskCell):
     checkpointing: bool = field(
         False, description="compute a layer's activations again on the way back: less memory, a third more operations", since=2
     )
+    generation: Literal["transformers", "vllm"] = field(
+        "transformers", description="what writes texts; vllm has draws of its own", since=2
+    )
     grouping: int = field(
         16, description="batches sorted by length together; more: less padding, less random batches", since=2, ge=1
     )
