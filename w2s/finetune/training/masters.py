@@ -37,7 +37,7 @@ class Masters:
             weight.grad = None
 
     def give_values(self) -> None:
-        """Round the masters to the model's weights."""
+        """Write the masters, rounded, into the weights of the model."""
         with torch.no_grad():
             for name, weight in self.rounded.items():
                 weight.copy_(self.whole[name])
