@@ -140,9 +140,14 @@ class Text(Study):
             "tuning frozen runs no model: precision is float32 and checkpointing false",
         ),
         Rule(
-            ("tuning", "precision", "shards"),
-            lambda tuning, precision, n: (precision != "int8") | (tuning == "lora") & (n == 1),
-            "precision int8 is for tuning lora on one device, which leaves the models' weights as they are",
+            ("tuning", "precision"),
+            lambda tuning, precision: (precision != "int8") | (tuning == "lora"),
+            "precision int8 is for tuning lora, which leaves the models' weights as they are",
+        ),
+        Rule(
+            ("precision", "checkpointing", "shards"),
+            lambda precision, again, n: (n == 1) | (precision == "float32") & ~np.asarray(again, dtype=bool),
+            "precision and checkpointing are for trainings on one device (shards: 1)",
         ),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
