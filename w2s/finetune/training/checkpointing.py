@@ -30,7 +30,7 @@ def recompute_layers(module: nn.Module) -> None:
     that runs twice would add them twice.
     """
     for layer in stack_of(module):
-        layer.forward = functools.partial(_recomputed, layer.forward)  # type: ignore[method-assign]
+        layer.forward = functools.partial(_recomputed, layer.forward)
 
 
 def _recomputed(forward: Callable[..., Any], *given: Any, **named: Any) -> Any:

@@ -28,6 +28,9 @@ class UsedRows(nn.Module):
     ``name`` is that of the table's weight among the parameters of the whole module.
     """
 
+    places: Tensor
+    tokens: Tensor
+
     def __init__(self, table: nn.Embedding, tokens: Tensor, name: str) -> None:
         super().__init__()
         self.weight = nn.Parameter(table.weight.detach()[tokens])
@@ -42,8 +45,7 @@ class UsedRows(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Look up states (B, T, d) of token ids (B, T), all of which are among ``tokens``."""
-        places: Any = self.places
-        return nn.functional.embedding(places[ids], self.weight, self.padding)
+        return nn.functional.embedding(self.places[ids], self.weight, self.padding)
 
     def whole(self) -> nn.Embedding:
         """Write the rows into the table they come from, and return it."""
@@ -60,7 +62,8 @@ def used_rows(module: nn.Module, objective: Objective, recipe: Recipe) -> UsedRo
     weight decay or a limit of the gradient's norm, for a table that makes the logits too, for an objective that looks at the
     table, for texts that are not tokens, for rows that are no multiple of 16 wide, and for weights that are not float32.
     """
-    texts, backbone = getattr(objective, "texts", None), getattr(module, "backbone", None)
+    texts: Any = getattr(objective, "texts", None)
+    backbone: Any = getattr(module, "backbone", None)
     if not objective.sees_rows_alone or type(texts) is not Encoded or recipe.weight_decay or recipe.clip is not None:
         return None
     table = backbone.get_input_embeddings() if hasattr(backbone, "get_input_embeddings") else None
@@ -75,5 +78,5 @@ def used_rows(module: nn.Module, objective: Objective, recipe: Recipe) -> UsedRo
     named = [0, texts.padding] if table.padding_idx is None else [0, texts.padding, table.padding_idx]
     tokens = torch.from_numpy(np.union1d(np.concatenate([np.array(ids) for ids in texts.tokens]), named).astype(np.int64))
     found = UsedRows(table, tokens.to(table.weight.device), f"{holders[0]}.weight")
-    backbone.set_input_embeddings(found)  # type: ignore[union-attr]
+    backbone.set_input_embeddings(found)
     return found
