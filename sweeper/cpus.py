@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import resource
+import subprocess
 from pathlib import Path
 
-__all__ = ["THREAD_VARIABLES", "gpu_count", "held_memory", "oom_kills", "physical_memory", "usable_cpus"]
+__all__ = ["THREAD_VARIABLES", "gpu_count", "gpu_memory", "held_memory", "oom_kills", "physical_memory", "usable_cpus"]
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -70,3 +71,15 @@ def gpu_count() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
     return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
+
+
+def gpu_memory() -> int | None:
+    """Return the bytes of this machine's smallest NVIDIA GPU, by its driver's tool; None where there is none, or no answer."""
+    if not gpu_count():
+        return None
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
+        return min(int(line) for line in said.split()) * 2**20
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None

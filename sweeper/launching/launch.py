@@ -28,10 +28,11 @@ from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
-from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, store_folder, used_calls
+from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, missing_calls, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
+from sweeper.plan.memory import check_memory, this_machine
 from sweeper.plan.space import metadata_bytes
 from sweeper.signals import EndingSignals
 from sweeper.supervised import ending_before
@@ -69,7 +70,8 @@ def launch(
     keep_code : the study's file, or a loss or method in a file or package, was edited, and rows made before may stay beside new
         ones; without it such a launch is refused.
     fresh : start ``<out>-2`` (then ``-3``, ...) when the folder holds another grid, or rows of other code.
-    space_check : refuse what does not fit on the disk of the run folder, by the predicted size of its rows.
+    space_check : refuse what does not fit on the disk of the run folder, by the predicted size of its rows, and trainings that
+        cannot fit into the memory of this machine or its GPUs, where they run here.
     progress : where to report; none by default.
     compute : ``executor``, ``backend``, ``on_error``, ``time_limit``, ``store``, ``blind`` and options of the executor
         (``address``, ``cpus``); they override the grid's ``compute:``.
@@ -94,8 +96,18 @@ def launch(
     with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
         if space_check and not folder.has_rows() and all(p.until is None for p in checked.parts):
             check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
+            _check_memory(plan, settings, run)
         more = {"keep": keep, "keep_code": keep_code, "space": space_check}
         return _launch_locked(plan, folder, settings, report, given, signals, tokens, **more)
+
+
+def _check_memory(plan: Plan, settings: Compute, run: Where) -> None:
+    """Refuse artifacts that cannot fit into the memory of this machine, where they would be made on it."""
+    if not has_artifacts(plan.grid.study):
+        return
+    choice = choose_executor(plan, settings, makes_artifacts=True)
+    if choice.kind.cpus(choice.options) is not None:
+        check_memory(missing_calls(plan, open_store(store_folder(plan.grid, settings, run))), this_machine())
 
 
 def _run_folder(grid: Grid, out: Where | str | None) -> Where:

@@ -26,6 +26,7 @@ __all__ = [
     "check_blind",
     "check_present",
     "has_artifacts",
+    "missing_calls",
     "store_folder",
     "used_calls",
 ]
@@ -65,6 +66,11 @@ def used_calls(plan: Plan) -> list[Call]:
     """Return every call that the grid's cells use, at any depth, inputs first."""
     study = plan.grid.study()
     return in_order([call for block in plan.blocks() for call in study.needs(block)])
+
+
+def missing_calls(plan: Plan, store: Store) -> list[Call]:
+    """Return the calls that the grid's cells use and the store lacks, inputs first."""
+    return [call for call in used_calls(plan) if not store.has(call)]
 
 
 def artifact_lines(plan: Plan, store: Store) -> list[ArtifactLine]:

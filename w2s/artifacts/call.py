@@ -24,11 +24,23 @@ from typing import Any
 from w2s.files.canonical import canonical
 from w2s.user_files import code_of, plain_name
 
-__all__ = ["Artifact", "Call", "artifact"]
+__all__ = ["Artifact", "Call", "Need", "artifact"]
 
 
 Share = float | Callable[..., float]
 """How much of a machine a call occupies: a number, or a function of the call's keyword arguments."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory that making a value takes on each of its devices, in bytes: as asked for, and at the least.
+
+    ``says`` names what it is made of, by the words of a grid, for the line that refuses it.
+    """
+
+    usual: float
+    least: float
+    says: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +54,7 @@ class Artifact:
     cpus: Share
     gpus: Share
     later: frozenset[str] = frozenset()
+    memory: Callable[..., Need] | None = None
 
     @functools.cached_property
     def code(self) -> str | None:
@@ -69,6 +82,7 @@ def artifact(
     cpus: Share = 1,
     gpus: Share = 0,
     later: tuple[str, ...] = (),
+    memory: Callable[..., Need] | None = None,
 ) -> Callable[[Callable[..., None]], Artifact]:
     """Declare an artifact function.
 
@@ -81,6 +95,7 @@ def artifact(
         a fraction, and counts only where there are any.
     later : arguments with defaults that the function got after values of it had been stored. At its default such an argument
         is no part of a call, so that the keys of those values stay.
+    memory : what a call needs, from the same keyword arguments, for ``plan`` and for a launch that would not fit.
 
     The function takes a :class:`w2s.artifacts.Work` first, then keyword-only arguments; calls among them arrive as the folders
     of their finished values. It writes safetensors, Arrow or JSON files into ``work.folder`` and returns nothing.
@@ -88,7 +103,7 @@ def artifact(
 
     def declare(function: Callable[..., None]) -> Artifact:
         label = name or f"{plain_name(function.__module__)}.{function.__qualname__}"
-        return Artifact(function, label, version, cost, cpus, gpus, frozenset(later))
+        return Artifact(function, label, version, cost, cpus, gpus, frozenset(later), memory)
 
     return declare
 
@@ -122,6 +137,11 @@ class Call:
     def flops(self) -> float:
         """Nominal operations of this call alone; zero where its function names no cost."""
         return float(self.artifact.cost(**self.arguments)) if self.artifact.cost else 0.0
+
+    @property
+    def memory(self) -> Need | None:
+        """Memory that making the value takes; None where its function says nothing of it."""
+        return self.artifact.memory(**self.arguments) if self.artifact.memory else None
 
     @property
     def cpus(self) -> float:

@@ -240,6 +240,7 @@ class Kit:
             max_length=self.setup.max_length,
             model=training,
             rows=rows,
+            engine=self.setup.engine,
         )
 
     def train(

@@ -29,6 +29,7 @@ class Setup:
     pairs : whether items are pairs of replies, and every model is trained as a reward model unless a method says otherwise.
     encoded : all items of the task, whatever the seed, where a model is a head, or last layers, on what is computed once; else
         None.
+    engine : what writes texts, ``transformers`` or ``vllm``.
     sampling : in a task of prompts, how answers are drawn (:class:`w2s.finetune.inference.sampling.Sampling`); None in others.
 
     """
@@ -51,6 +52,7 @@ class Setup:
     pairs: bool = False
     encoded: Call | None = None
     sampling: Mapping[str, Any] | None = None
+    engine: str = "transformers"
 
     @property
     def prompts(self) -> bool:

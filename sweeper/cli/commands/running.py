@@ -81,7 +81,7 @@ def launch(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="start a folder RUN-2 when RUN holds another grid or code")] = False,
     no_space_check: Annotated[
-        bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk")
+        bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk, or into memory")
     ] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome

@@ -12,13 +12,14 @@ from sweeper.cpus import physical_memory
 from sweeper.executors.registry import Choice
 from sweeper.grid.conditions import show
 from sweeper.grid.model import SubGrid
-from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, store_folder
+from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.making import UTILISATION, on_card, on_this_machine
+from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
-from w2s.artifacts import Store, open_store
+from w2s.artifacts import Call, Store, open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
 
@@ -117,7 +118,24 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
     _print_making(lines, store, device, utilisation)
+    _print_memory(missing_calls(plan, store), device)
     return distinct - sum(line.stored for line in lines)
+
+
+def _print_memory(calls: Sequence[Call], device: str | None) -> None:
+    """Print the memory that the largest artifact takes, beside what there is; raise where one cannot fit on the card named."""
+    need = largest_need(calls)
+    if need is None:
+        return
+    where = this_machine() if device is None else named_card(device)
+    if device is not None:
+        check_memory(calls, where)
+    fits = need.usual <= where.usable
+    pieces = "" if fits else f"; its batches go through in pieces, {need.least / 1e9:,.1f} GB with one row at once"
+    more = "" if need.least <= where.usable else "; a launch here would refuse it"
+    room = f"{where.name} has {where.size / 1e9:,.1f} GB"
+    console().print(f"memory of the largest training: about {need.usual / 1e9:,.2g} GB; {room}{pieces}{more}")
+    console().print(f"  {need.says}")
 
 
 def _print_making(lines: Sequence[ArtifactLine], store: Store, device: str | None, utilisation: float) -> None:

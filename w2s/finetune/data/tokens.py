@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Encoded", "encode", "evaluation_batches", "read_texts", "training_batches"]
 
 Index = npt.NDArray[np.int64]
-_WINDOW = 16
-"""Batches whose items are sorted by length together: long enough for little padding, short enough to stay random."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +81,17 @@ def _really_cut(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None
     return sum(len(row) > limit for row in whole)
 
 
-def training_batches(lengths: Index, batch: int, seed: int, epoch: int) -> list[Index]:
-    """Divide the items of an epoch into batches: shuffle, sort by length inside windows of 16 batches, shuffle the batches.
+def training_batches(lengths: Index, batch: int, seed: int, epoch: int, grouping: int = 16) -> list[Index]:
+    """Divide the items of an epoch into batches: shuffle, sort by length inside windows of batches, shuffle the batches.
 
+    A window has ``grouping`` batches: the more, the less padding, and the less random is what is in a batch together.
     The result depends on the arguments alone, so that a resumed training continues with the batch that was next. The last
     batch of an epoch may be smaller; no item is left out.
     """
     order = np.asarray(permutation(stream("batches", str(epoch), seed=seed), len(lengths), NUMPY))
     found: list[Index] = []
-    for start in range(0, len(order), batch * _WINDOW):
-        window = order[start : start + batch * _WINDOW]
+    for start in range(0, len(order), batch * grouping):
+        window = order[start : start + batch * grouping]
         ranked = window[np.argsort(lengths[window], kind="stable")]
         found += [ranked[k : k + batch] for k in range(0, len(ranked), batch)]
     turns = np.asarray(permutation(stream("turns", str(epoch), seed=seed), len(found), NUMPY))

@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +25,14 @@ from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.tables import read_table, write_table
 from w2s.finetune.inference.contrast import Contrast
-from w2s.finetune.inference.sampling import Sampling, choose, draws
+from w2s.finetune.inference.sampling import Prompt, Sampling, choose, draws
+from w2s.finetune.inference.serve import check_serving, served
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
 from w2s.finetune.models.weights import model_config, parameter_count
 
 __all__ = ["ROWS", "Prompt", "causal", "continuations", "ends_of", "generate"]
 
-Tokens = tuple[int, ...]
 ROWS = 8
 """Rows of every batch, where a call does not say otherwise."""
 _STEP = 16
@@ -40,20 +40,15 @@ _STEP = 16
 _SAY_SECONDS = 20.0
 
 
-class Prompt(NamedTuple):
-    """A prompt's tokens and what its random numbers come from: item id and number of the sample."""
-
-    name: str
-    sample: int
-    tokens: Tokens
-
-
 def _generate_cost(*, base: ModelFolder, sampling: Mapping[str, Any], samples: int, **_others: Any) -> float:
     """Count 2 operations per weight and new token of a thousand prompts: nominal, for plans."""
     return 2.0 * parameter_count(base) * Sampling.of(sampling).max_new_tokens * samples * 1000.0
 
 
-@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=("rows", "unaligned", "cd_lambda", "plausible"))
+_LATER = ("rows", "unaligned", "cd_lambda", "plausible", "engine")
+
+
+@artifact(version=1, name="w2s.generate", cost=_generate_cost, gpus=1, later=_LATER)
 def generate(
     work: Work,
     *,
@@ -69,6 +64,7 @@ def generate(
     unaligned: Path | None = None,
     cd_lambda: float = 0.0,
     plausible: float = 0.0,
+    engine: Literal["transformers", "vllm"] = "transformers",
 ) -> None:
     """Continue the texts of some parts, ``samples`` times each, by a causal model, or by one trained from it (``model``).
 
@@ -81,8 +77,15 @@ def generate(
     ``generations.json`` (prompts, cut prompts, new tokens, seconds). A new attempt after a kill continues after the last whole
     batch.
 
-    Raises :class:`FieldError` for a model that is no causal one, and for more tokens than the model has positions.
+    ``engine`` vllm writes them by vLLM, whose draws are others and which begins anew after a kill.
+
+    Raises :class:`FieldError` for a model that is no causal one, for more tokens than the model has positions, and for vLLM
+    where it is not installed or two models are to be contrasted.
     """
+    if engine == "vllm":
+        check_serving()
+        if cd_lambda or plausible:
+            raise FieldError("vLLM draws from one model; a contrast of two needs generation transformers", "generation")
     tokenizer, asked = load_tokenizer(base), Sampling.of(sampling)
     limit = int(tokenizer.model_max_length)
     if max_length + asked.max_new_tokens > limit:
@@ -105,6 +108,9 @@ def generate(
     module, contrast = causal(base, model), None
     if cd_lambda or plausible:
         contrast = Contrast(causal(base, unaligned) if cd_lambda else None, cd_lambda, plausible)
+    if engine == "vllm":
+        longest = max_length + asked.max_new_tokens
+        found.add(range(len(prompts)), served(module, prompts, asked, seed, ends, longest, work.scratch))
     said, padding = start, int(tokenizer.pad_token_id)
     for places, tokens in continuations(module, prompts, asked, seed, ends, padding, found.places, rows, contrast):
         found.add(places, tokens)
@@ -206,15 +212,15 @@ def _batch(
 
 
 def causal(base: ModelFolder, trained: Path | None) -> Any:
-    """Load the causal model, or one trained from it with LoRA merged into its weights, onto the device."""
+    """Load the causal model, or one trained from it, onto the device; LoRA is merged into weights that are not quantised."""
     from w2s.finetune.inference.forward import device_for
-    from w2s.finetune.models.build import reload
+    from w2s.finetune.models.build import is_quantised, reload
     from w2s.finetune.models.pretrained import causal_model
 
     model: Any = causal_model(base, "generation") if trained is None else getattr(reload(trained, base), "backbone", None)
     if not hasattr(model, "generate"):
         raise FieldError(f"{trained} is no language model, but a classifier; generation needs one")
-    if hasattr(model, "merge_and_unload"):
+    if hasattr(model, "merge_and_unload") and trained is not None and not is_quantised(trained):
         model = model.merge_and_unload()
     return model.to(device_for()).eval()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,17 @@ import numpy.typing as npt
 from w2s.errors import FieldError, nearest
 from w2s_kernels import NUMPY, stream, uniforms
 
-__all__ = ["Sampling", "choose", "draws"]
+__all__ = ["Prompt", "Sampling", "choose", "draws"]
 
 Vector = npt.NDArray[np.float64]
+
+
+class Prompt(NamedTuple):
+    """A prompt's tokens and what its random numbers come from: item id and number of the sample."""
+
+    name: str
+    sample: int
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)

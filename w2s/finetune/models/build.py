@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.errors import FieldError
 from w2s.finetune.models.folder import ModelFolder
-from w2s.finetune.models.pretrained import Adapted, Tuning, causal_model, is_causal, pretrained, tuned
+from w2s.finetune.models.pretrained import Adapted, Precision, Tuning, causal_model, is_causal, pretrained, tuned
 from w2s.finetune.models.quiet import quiet
 from w2s.finetune.models.small_pass import output_width
 from w2s.finetune.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-__all__ = ["Shape", "build", "load_weights", "reload", "save", "with_dropout"]
+__all__ = ["Shape", "build", "is_quantised", "load_weights", "reload", "save", "with_dropout"]
 
 
-_LATER: Mapping[str, Any] = {"adapted": "all", "width": None, "top": None}
+_LATER: Mapping[str, Any] = {"adapted": "all", "width": None, "top": None, "precision": "float32"}
 """Fields of a shape that came later, with the value that files of before stand for: it is not written."""
 
 
@@ -44,6 +44,8 @@ class Shape:
         trained before there was a choice, a pooler that nothing uses among them.
     width : of the features that a ``frozen`` model sees.
     top : layers that are trained with ``top_layers``.
+    precision : how the model's weights are held: ``float32``; ``bfloat16``, while steps are taken on float32 copies of those
+        that are trained; ``int8``, quantised, where LoRA alone is trained. A new head and LoRA are float32 always.
 
     """
 
@@ -57,6 +59,7 @@ class Shape:
     adapted: Adapted = "all"
     width: int | None = None
     top: int | None = None
+    precision: Precision = "float32"
 
 
 def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
@@ -69,17 +72,27 @@ def build(base: ModelFolder, shape: Shape, seed: int) -> nn.Module:
     """
     import torch
 
+    if shape.precision == "int8" and shape.tuning != "lora":
+        raise FieldError(f"precision int8 is for tuning lora, which leaves the model's weights as they are; not {shape.tuning}")
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return _BUILDERS[shape.head](base, shape)
+        module = _BUILDERS[shape.head](base, shape)
+    config: Any = getattr(getattr(module, "backbone", None), "config", None)
+    if config is not None:
+        config.use_cache = False  # keys and values are for further tokens, which a generation asks for by itself
+    return module
 
 
-def save(folder: Path, module: nn.Module, base: ModelFolder, shape: Shape) -> None:
-    """Write the trained weights (``weights.safetensors``, the trainable ones) and how to build the rest (``model.json``)."""
+def save(folder: Path, trained: nn.Module | Mapping[str, Tensor], base: ModelFolder, shape: Shape) -> None:
+    """Write the trained weights (``weights.safetensors``) and how to build the rest (``model.json``).
+
+    ``trained`` is the module, or its trained weights by name where those are held in another precision than the module's.
+    """
     from safetensors.torch import save_file
 
-    trained = {name: weight.detach().cpu().contiguous() for name, weight in module.named_parameters() if weight.requires_grad}
-    save_file(trained, folder / "weights.safetensors")
+    if not isinstance(trained, Mapping):
+        trained = {name: weight for name, weight in trained.named_parameters() if weight.requires_grad}
+    save_file({name: weight.detach().cpu().contiguous() for name, weight in trained.items()}, folder / "weights.safetensors")
     stored = {name: value for name, value in asdict(shape).items() if name not in _LATER or value != _LATER[name]}
     content = {"base": base.name, "sha256": base.sha256, "shape": stored}
     (folder / "model.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -114,6 +127,12 @@ def load_weights(module: nn.Module, folder: Path, base: ModelFolder) -> None:
         raise FieldError(f"{folder}: unknown weights {result.unexpected_keys[:3]}")
 
 
+def is_quantised(folder: Path) -> bool:
+    """Tell whether a saved classifier has quantised weights, into which LoRA is not merged."""
+    shape = json.loads((folder / "model.json").read_text(encoding="utf-8"))["shape"]
+    return bool(shape.get("precision") == "int8")
+
+
 def _content(folder: Path, base: ModelFolder) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     if content["sha256"] != base.sha256:
@@ -130,7 +149,7 @@ def _linear(base: ModelFolder, shape: Shape) -> nn.Module:
         if shape.width is None:
             raise FieldError(f"tuning frozen needs the width of the features of {base.name}")
         return FeatureClassifier(_head(shape.width, shape))
-    backbone = pretrained(transformers.AutoModel, base)
+    backbone = pretrained(transformers.AutoModel, base, shape.precision)
     causal = bool(getattr(backbone.config, "is_decoder", False)) or is_causal(backbone.config)
     pooling = ("last" if causal else "mean") if shape.pooling == "auto" else shape.pooling
     head = _head(output_width(backbone), shape)  # drawn before LoRA's weights
@@ -158,7 +177,7 @@ def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
 
     if len(shape.answers) != shape.classes:
         raise FieldError(f"head lm_tokens needs one answer word per class: {shape.classes} classes, answers {shape.answers}")
-    backbone = causal_model(base, "head lm_tokens")
+    backbone = causal_model(base, "head lm_tokens", shape.precision)
     tokenizer = load_tokenizer(base)
     tokens = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in shape.answers]
     if len({ids[0] for ids in tokens if ids}) != shape.classes:
@@ -170,7 +189,7 @@ def _lm_tokens(base: ModelFolder, shape: Shape) -> nn.Module:
 def _lm(base: ModelFolder, shape: Shape) -> nn.Module:
     from w2s.finetune.models.classifier import LanguageModel
 
-    backbone = causal_model(base, "head lm")
+    backbone = causal_model(base, "head lm", shape.precision)
     _check_tuning(shape)
     return LanguageModel(_tuned(backbone, shape))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,13 +14,15 @@ from w2s.finetune.models.small_pass import unused_linears
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Adapted", "Tuning", "causal_model", "is_causal", "model_settings", "pretrained", "tuned"]
+__all__ = ["Adapted", "Precision", "Tuning", "causal_model", "is_causal", "model_settings", "pretrained", "tuned"]
 
 Tuning = Literal["full", "frozen_embeddings", "lora", "head_only", "frozen", "top_layers"]
 """Which weights are trained; with ``frozen`` a head on features that were computed once, without the model, with
 ``top_layers`` the last layers and a head on states that were computed once."""
 Adapted = Literal["all", "used"]
 """Which linear layers LoRA adapts: all, or those that have a part in the output."""
+Precision = Literal["float32", "bfloat16", "int8"]
+"""How a model's weights are held; int8 are weights of linear layers, the others are bfloat16 then."""
 
 
 def model_settings(base: ModelFolder) -> Any:
@@ -38,11 +41,12 @@ def is_causal(config: Any) -> bool:
     return config.model_type in mapping and config.model_type not in masked
 
 
-def pretrained(auto: Any, base: ModelFolder, *, without_weights: bool = False) -> Any:
-    """Load a model's weights in float32 by one of the automatic classes of transformers, cut to the layers asked for.
+def pretrained(auto: Any, base: ModelFolder, precision: Precision = "float32", *, without_weights: bool = False) -> Any:
+    """Load a model's weights by one of the automatic classes of transformers, cut to the layers asked for.
 
-    ``without_weights`` leaves them on Torch's meta device, where a pass tells shapes alone.
-    Raises :class:`FieldError` for files that lack weights, and for more layers than there are.
+    With ``precision`` int8 every linear layer holds int8 weights with a scale for each output (torchao), and multiplies in
+    bfloat16. ``without_weights`` leaves them on Torch's meta device, where a pass tells shapes alone.
+    Raises :class:`FieldError` for files that lack weights, for more layers than there are, and for int8 without torchao.
     """
     import torch
 
@@ -51,7 +55,7 @@ def pretrained(auto: Any, base: ModelFolder, *, without_weights: bool = False) -
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,
-        dtype=torch.float32,
+        dtype=torch.float32 if precision == "float32" else torch.bfloat16,
         output_loading_info=True,
         **({"device_map": {"": "meta"}} if without_weights else {}),
     )
@@ -60,17 +64,33 @@ def pretrained(auto: Any, base: ModelFolder, *, without_weights: bool = False) -
         raise FieldError(f"model {base.name}: its files lack {len(absent)} weights, the first is {absent[0]}")
     if base.layers is not None:
         _truncate(model, base)
+    if precision == "int8":
+        _quantise(model)
     model.eval()
     return model
 
 
-def causal_model(base: ModelFolder, purpose: str) -> Any:
+def _quantise(model: Any) -> None:
+    """Hold the weights of linear layers in int8, but for a language model's head; they are multiplied in bfloat16."""
+    import torch
+
+    if importlib.util.find_spec("torchao") is None:
+        raise FieldError("precision int8 needs torchao: pip install 'w2s-sweep[quant]'", "precision")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+        head = model.get_output_embeddings()
+        quantize_(model, Int8WeightOnlyConfig(), lambda part, _name: isinstance(part, torch.nn.Linear) and part is not head)
+
+
+def causal_model(base: ModelFolder, purpose: str, precision: Precision = "float32") -> Any:
     """Load a causal language model with its logits; raise :class:`FieldError` for a model of another kind."""
     import transformers
 
     if not is_causal(model_settings(base)):
         raise FieldError(f"model {base.name} is no causal language model; {purpose} needs one")
-    return pretrained(transformers.AutoModelForCausalLM, base)
+    return pretrained(transformers.AutoModelForCausalLM, base, precision)
 
 
 def _truncate(model: Any, base: ModelFolder) -> None:

@@ -62,7 +62,7 @@ class UpperClassifier(nn.Module):
         first.register_forward_pre_hook(self._enter)
 
     def _enter(self, _layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (self._states, *given[1:])
+        return (None if self._states is None else self._states.to(given[0].dtype), *given[1:])
 
     def forward(self, states: Tensor, attention_mask: Tensor) -> Tensor:
         """Compute logits (B, K) float32 of states (B, T, d) float32 and their mask (B, T)."""

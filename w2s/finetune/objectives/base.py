@@ -130,6 +130,7 @@ class Objective(ABC):
     shape : what it asks of the model, fields of :class:`w2s.finetune.models.build.Shape`.
     separable : whether the loss is a mean over examples of which each depends on its own outputs alone; then a batch can be
         done in pieces with one pass. An objective that learns something beside the model is never separable.
+    sees_rows_alone : whether, of an embedding table, it sees no more than the rows of its texts' tokens.
     lengths : (n,) tokens of every example; batches are made from them.
     ids, texts : items by id and their tokens; ``kept`` are rows of them that are predicted at every evaluation.
     width : columns of a prediction.
@@ -140,6 +141,7 @@ class Objective(ABC):
     options: ClassVar[Options] = Options({})
     shape: ClassVar[Mapping[str, Any]] = {}
     separable: bool = False
+    sees_rows_alone: ClassVar[bool] = False
     lengths: npt.NDArray[np.int64]
     texts: Encoded
     ids: Sequence[str] = ()

@@ -61,6 +61,7 @@ class Classification(Objective):
     """
 
     examples: ClassVar[type[Examples]] = Labelled
+    sees_rows_alone: ClassVar[bool] = True
 
     reader: ClassVar[Callable[..., Any]] = staticmethod(read_texts)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s.finetune.data.tokens import Encoded
 from w2s.finetune.objectives.base import Source, objective
@@ -56,6 +56,8 @@ class Robust(Classification):
     ``strength`` 0 is plain classification, bit for bit; an attack with ``eps`` 0 is the loss twice. Cost a step: `steps` + 1
     passes forward and back for the attack, a second derivative for the penalty.
     """
+
+    sees_rows_alone: ClassVar[bool] = False  # the box has the scale of the whole table
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ from torch import Tensor, nn
 from w2s.finetune.data.tokens import training_batches
 from w2s.finetune.inference.forward import device_for, in_batches
 from w2s.finetune.objectives.base import Objective
+from w2s.finetune.training.checkpointing import recompute_layers
+from w2s.finetune.training.masters import Masters
 from w2s.finetune.training.recipe import Recipe, learning_rate
 from w2s.finetune.training.state import Resumable
+from w2s.finetune.training.used_rows import UsedRows, used_rows
 from w2s_kernels import stream
 
 __all__ = ["Recipe", "Trainer", "learning_rate"]
@@ -51,7 +54,11 @@ class Trainer(Resumable):
         self.device = device_for()
         self.module, self.objective, self.recipe, self.seed = module.to(self.device), objective.to(self.device), recipe, seed
         self.checkpoint, self.note = checkpoint, note
-        self.weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+        self._narrowed = self._narrow()
+        if recipe.checkpointing:
+            recompute_layers(self.module)
+        self.masters = Masters({name: weight for name, weight in module.named_parameters() if weight.requires_grad})
+        self.weights = self.masters.whole
         matrices = [weight for weight in self.weights.values() if weight.ndim > 1]
         others = [weight for weight in self.weights.values() if weight.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -84,7 +91,7 @@ class Trainer(Resumable):
         while self.step < self.steps:
             epoch, place = divmod(self.step, self.per_epoch)
             if place == 0 or not batches:
-                batches = training_batches(self.objective.lengths, self.recipe.batch, self.seed, epoch)
+                batches = training_batches(self.objective.lengths, self.recipe.batch, self.seed, epoch, self.recipe.grouping)
             self._step(batches[place])
             self.step += 1
             every = self.recipe.evaluate_every
@@ -99,6 +106,7 @@ class Trainer(Resumable):
         self._settle()
         if self.recipe.stop == "legal" and self.best is not None:
             self._load(self.best[2])
+        self._widen()
 
     def predict(self, rows: Sequence[int]) -> Matrix:
         """Predict some items with the model as it is now, (n, width)."""
@@ -108,6 +116,26 @@ class Trainer(Resumable):
         """Count the weights that the device holds."""
         return sum(weight.numel() for weight in self.module.parameters())
 
+    def _narrow(self) -> UsedRows | None:
+        """Leave out the rows of the embedding table that stay as they are."""
+        return used_rows(self.module, self.objective, self.recipe)
+
+    def _widen(self) -> None:
+        """Put the whole table back."""
+        if self._narrowed is not None:
+            table = self._narrowed.whole()
+            self.module.backbone.set_input_embeddings(table)  # type: ignore[operator, union-attr]
+            self.weights[self._narrowed.name], self._narrowed = table.weight, None
+
+    def _load(self, values: Mapping[str, Tensor]) -> None:
+        super()._load(values)
+        self.masters.give_values()
+
+    def _placed(self, value: Tensor, weight: Tensor) -> Tensor:
+        if self._narrowed is not None and weight is self._narrowed.weight and value.ndim and len(value) > len(weight):
+            value = value[self._narrowed.tokens.cpu()]  # a checkpoint of an earlier release has every row
+        return super()._placed(value, weight)
+
     def _step(self, batch: Any) -> None:
         rate, progress = learning_rate(self.recipe, self.step, self.steps), self.progress
         for group in self.optimizer.param_groups:
@@ -116,6 +144,7 @@ class Trainer(Resumable):
         if self.recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.recipe.clip)
         self.optimizer.step()
+        self.masters.give_values()
         self.objective.update(progress)
         if (trace := self.objective.traced()) is not None:
             self._traces.append(trace.clone())
@@ -152,6 +181,7 @@ class Trainer(Resumable):
     def _clear(self) -> None:
         """Reset all gradients."""
         self.optimizer.zero_grad(set_to_none=True)
+        self.masters.drop_gradients()
         for tensor in self.objective.learned().values():
             tensor.grad = None
 
@@ -168,7 +198,7 @@ class Trainer(Resumable):
             whole = torch.cat([self._outputs(batch[piece], piece.start) for piece in pieces])
         value, gradient = self._gradient_of_outputs(whole, batch)
         for piece in pieces:
-            self._outputs(batch[piece], piece.start).backward(gradient[piece])  # type: ignore[no-untyped-call]
+            self._backward(self._outputs(batch[piece], piece.start), gradient[piece])
         return value
 
     def _gradient_by_pieces(self, batch: Any, pieces: Sequence[slice]) -> Tensor:
@@ -176,9 +206,14 @@ class Trainer(Resumable):
         for piece in pieces:
             share = len(batch[piece]) / len(batch)
             value = share * self.objective.loss(self._outputs(batch[piece], piece.start), batch[piece], self.progress)
-            value.backward()  # type: ignore[no-untyped-call]
+            self._backward(value)
             total += value.detach()
         return total
+
+    def _backward(self, value: Tensor, gradient: Tensor | None = None) -> None:
+        """Add the gradient of a value to that of the trained weights."""
+        value.backward(gradient)  # type: ignore[no-untyped-call]
+        self.masters.take_gradients()
 
     def _gradient_of_outputs(self, outputs: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the loss of a whole batch and its gradient with respect to the batch's outputs, (B, ...).

@@ -25,6 +25,8 @@ class Recipe:
     micro_batch : rows that go through the model at once; None: the whole batch. Halved when memory runs out.
     dropout : rate of the model's dropout layers in training; None: dropout is off.
     clip : largest norm of the gradient; None: no limit.
+    grouping : batches whose items are sorted by length together: more means less padding and batches that are less random.
+    checkpointing : whether a layer's activations are computed again on the way back instead of being kept.
     evaluate_every : steps between predictions that are kept for curves and early stopping; None: none.
     stop : ``end``, or ``legal``: keep the weights of the evaluation that agrees best with the *given labels* of the
         validation items; truth is not looked at.
@@ -48,6 +50,8 @@ class Recipe:
     loss_code: str | None = None
     objective_code: str | None = None
     method_code: str | None = None
+    grouping: int = 16
+    checkpointing: bool = False
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -35,6 +35,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.objectives.base import OBJECTIVES, find_objective
 from w2s.finetune.objectives.losses import LOSSES, find_loss
 from w2s.finetune.training.checkpoint import write_step
+from w2s.finetune.training.checkpointing import stack_of
 from w2s.finetune.training.loop import Matrix, Trainer
 from w2s.finetune.training.ranks import OUT_OF_MEMORY, RankError, end_with_parent, run_ranks
 from w2s.finetune.training.run import Training, account, write_results
@@ -121,8 +122,7 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
 
     A layer moves to the device only to be cut, so that no device ever holds the whole model.
     """
-    stacks = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
-    for layer in max(stacks, key=len, default=()):
+    for layer in stack_of(module):
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     # The root too gives its weights back after a forward pass: else a step that follows a mere prediction would not be seen.
     fully_shard(module, mesh=mesh, reshard_after_forward=True)
@@ -140,6 +140,9 @@ class ShardedTrainer(Trainer):
         super().__init__(shard(module, mesh), *given, **named)
         self.devices = mesh.size()
         self.asked = self.micro = min(self.micro, -(-self.recipe.batch // self.devices))
+
+    def _narrow(self) -> None:
+        return  # weights are cut over the ranks already
 
     def held_weights(self) -> int:
         """Count the weights in the memory of a rank between steps; the most of any rank."""
@@ -185,7 +188,7 @@ class ShardedTrainer(Trainer):
         ours[real:] = 0.0
         for k, piece in enumerate(pieces):
             again = outputs[k] if len(pieces) == 1 else self._outputs(batch[own[piece]], int(own[piece.start]))
-            again.backward(ours[piece])  # type: ignore[no-untyped-call]
+            self._backward(again, ours[piece])
         return value
 
     def _gradient_of_share(self, batch: Any, own: Index, real: int) -> Tensor:
@@ -201,7 +204,7 @@ class ShardedTrainer(Trainer):
             value = 0.0 * outputs.sum()  # everyone goes back, also with nothing to say
             if count:
                 value = count / len(batch) * self.objective.loss(outputs[:count], batch[places[:count]], self.progress)
-            (value * self.devices).backward()  # type: ignore[no-untyped-call]
+            self._backward(value * self.devices)
             total += value.detach()
         dist.all_reduce(total)
         return total
@@ -270,9 +273,7 @@ def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
     trainer.run(job["checkpoint_seconds"])
     said, weights = account(trainer), dict(trainer.whole_weights())
     if rank == 0:
-        module = training.build()
-        module.load_state_dict(weights, strict=False)
-        save(Path(job["folder"]), module, base, training.whole_shape)
+        save(Path(job["folder"]), weights, base, training.whole_shape)
         write_results(Path(job["folder"]), trainer, said)
     # The group is not taken down: a rank whose peer has gone meanwhile may abort in it. The process ends right after this.
     dist.barrier()

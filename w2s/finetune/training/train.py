@@ -14,6 +14,7 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.models.build import save
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count, multiplied_weights
+from w2s.finetune.training.memory import training_need
 
 __all__ = ["devices", "train", "training_cost"]
 
@@ -42,7 +43,15 @@ def devices(*, shards: int, **_others: Any) -> float:
     return float(shards)
 
 
-@artifact(version=1, name="w2s.train", cost=training_cost, cpus=devices, gpus=devices, later=("start", "features", "layer"))
+@artifact(
+    version=1,
+    name="w2s.train",
+    cost=training_cost,
+    cpus=devices,
+    gpus=devices,
+    later=("start", "features", "layer"),
+    memory=training_need,
+)
 def train(
     work: Work,
     *,
@@ -82,5 +91,5 @@ def train(
         return train_sharded(training, shards, work.folder, work.scratch, work.note)
     trainer = training.trainer(Trainer, work.scratch, work.note)
     trainer.run()
-    save(work.folder, trainer.module, base, training.whole_shape)
+    save(work.folder, trainer.weights, base, training.whole_shape)
     return write_results(work.folder, trainer, account(trainer))
