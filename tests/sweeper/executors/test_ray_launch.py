@@ -149,7 +149,7 @@ def test_an_interrupt_leaves_no_process_and_the_same_rows(bench, monkeypatch):
 
     url = re.search(r"dashboard (http://\S+)", err)
     assert url, err
-    kept = re.search(r"its token: in (\S+)$", err, re.MULTILINE)
+    kept = re.search(r"takes what this prints: cat (\S+)$", err, re.MULTILINE)
     assert kept, err
     assert not Path(kept[1]).exists(), "it is gone with the cluster"
     with pytest.raises(OSError, match=r"refused|reset|timed out"):
