@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all papers torture lint types format clean
+.PHONY: help demo test test-all papers torture gpu lint types format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ papers: $(VENV)/.dev ## launch the small grids of all papers, test every claim, 
 torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (ten minutes)
 	PATH="$(abspath $(BIN)):$$PATH" RAY_USAGE_STATS_ENABLED=0 python tests/torture
 
+gpu: $(VENV)/.gpu ## test and measure the GPU of this machine in eight minutes: runs/card/card.md; WHEELS=FOLDER installs from there
+	PATH="$(abspath $(BIN)):$$PATH" python -m sweeper.cli bench --gpu
+
 lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -43,6 +46,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
+	@touch $@
+
+# What is installed is used as it is; else a folder of wheels (no network is asked), else the package index.
+GPU_NEEDS := import cupy, torch, transformers, peft, safetensors, pytest, pytest_timeout, hypothesis, ray, sweeper
+$(VENV)/.gpu: $(VENV)/bin/python pyproject.toml constraints.txt
+	@$(BIN)/python -c '$(GPU_NEEDS)' 2>/dev/null || $(PIP) $(if $(WHEELS),--no-index --find-links $(WHEELS)) -e '.[all,dev,gpu]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -18,7 +18,7 @@ __all__ = ["make_ledger", "watched"]
 
 
 def make_ledger(plan: Plan, job: Job, schedule: Schedule, remaining: Remaining) -> Ledger:
-    """Weigh everything that remains to be done by predicted seconds."""
+    """Make the account of everything that remains to be done, weighed by predicted seconds."""
     seconds = block_seconds(plan, [block for block, _ in remaining.blocks])
     blocks = {key: Work(BLOCKS, weight) for (_, key), weight in zip(remaining.blocks, seconds, strict=True)}
     calls = {}

@@ -307,3 +307,18 @@ def test_random_flips_have_the_weak_models_errors_at_other_places(place):
         (row["weak_error_01"] - row["student_flip_error_01"]) / (row["weak_error_01"] - row["ceiling_error_01"])
     )
     assert row["student_flip_error_01"] != row["student_error_01"]
+
+
+def test_artifacts_are_named_by_role_model_task_method_and_seed(place):
+    plan = make_plan(load_grid(grid(place, "names", axes={"method": ["naive", "confidence"]}, seeds=[3])))
+    study = plan.grid.study()
+    words = {study.describe(call, block) for block in plan.blocks() for call in in_order(study.needs(block))}
+    assert {word for word in words if word.startswith("train ")} == {
+        "train weak bert:1 mine.csv seed 3",
+        "train student bert mine.csv naive seed 3",
+        "train student bert mine.csv confidence seed 3",
+        "train ceiling bert mine.csv seed 3",
+        "train strong bert mine.csv seed 3",
+    }
+    assert {"predict weak bert:1 mine.csv seed 3", "items mine.csv seed 3"} <= words
+    assert not [word for word in words if "w2s." in word]
