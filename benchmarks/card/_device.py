@@ -23,6 +23,7 @@ from w2s_kernels import Backend, choose
 
 ROOT = Path(__file__).resolve().parents[2]
 TURNS = 5
+Call = Callable[[], Any]
 
 
 class Missing(Exception):  # noqa: N818  nothing went wrong

@@ -58,14 +58,14 @@ def small_systems(device: Device) -> None:
     for order, real in ((8, 100_000), (32, 20_000), (128, 1000)):
         items = device.size(real, 3)
         A, b = _systems(items, order, 4)
-        gram, rhs, cp = device.backend.asarray(A), device.backend.asarray(b), device.backend.xp
+        gram, rhs = device.backend.asarray(A), device.backend.asarray(b)
 
         def ours(gram: Any = gram, rhs: Any = rhs) -> Any:
             return solve_factor(cholesky_gram(gram, 0.1, device.backend)[0], rhs, device.backend)
 
-        ridged = gram + 0.1 * cp.eye(order)
+        ridged = gram + 0.1 * device.backend.xp.eye(order)
         peers = {
-            "cupy.linalg.solve": lambda ridged=ridged, rhs=rhs: cp.linalg.solve(ridged, rhs),
+            "cupy.linalg.solve": lambda ridged=ridged, rhs=rhs: device.backend.xp.linalg.solve(ridged, rhs),
             "cuSOLVER potrfBatched, potrsBatched": _posv(ridged, rhs),
             "torch": torch_side(device, _torch_solve(A, b, order)),
         }
@@ -104,13 +104,16 @@ def gram(device: Device) -> None:
         n = device.size(rows, 64)
         d = device.size(order, 16)
         X = np.random.default_rng(1).standard_normal((n, d))
-        there, cp = device.backend.asarray(X), device.backend.xp
+        there = device.backend.asarray(X)
 
         def make(torch: Any, place: str, X: np.ndarray = X) -> Callable[[], Any]:
             mine = torch.as_tensor(X, device=place)
             return lambda: mine.T @ mine
 
-        peers = {"cupy X.T @ X": lambda there=there: cp.matmul(there.T, there), "torch": torch_side(device, make)}
+        peers = {
+            "cupy X.T @ X": lambda there=there: device.backend.xp.matmul(there.T, there),
+            "torch": torch_side(device, make),
+        }
         what, work = f"Gram, {n:,} rows of {d}", float(n) * d * d
         device.compare(what, lambda there=there: kernels.gram(there, backend=device.backend), peers, work, "operations")
 
@@ -139,13 +142,16 @@ def eigen(device: Device) -> None:
     for order, real in ((64, 512), (256, 64), (1024, 4)):
         items, d = device.size(real, 2), device.size(order, 8)
         A, _ = _systems(items, d, 1)
-        there, cp = device.backend.asarray(A), device.backend.xp
+        there = device.backend.asarray(A)
 
         def make(torch: Any, place: str, A: np.ndarray = A) -> Callable[[], Any]:
             mine = torch.as_tensor(A, device=place)
             return lambda: torch.linalg.eigh(mine)
 
-        peers = {"cupy.linalg.eigh (cuSOLVER)": lambda there=there: cp.linalg.eigh(there), "torch": torch_side(device, make)}
+        peers = {
+            "cupy.linalg.eigh (cuSOLVER)": lambda there=there: device.backend.xp.linalg.eigh(there),
+            "torch": torch_side(device, make),
+        }
         ours = lambda there=there: eigh(there, device.backend)  # noqa: E731
         device.compare(f"eigen, order {d}, {items} of them", ours, peers, items, "matrices")
 
@@ -162,9 +168,8 @@ def descent(device: Device) -> None:
     emit("descent, losses against the plain version", difference=worst, tolerance=1e-6, good=worst <= 1e-6)
     work = float(items * TASKS * samples * epochs)
     ours = lambda: descend(**given, **how, backend=device.backend)  # noqa: E731
-    device.compare(
-        f"descent, {items} networks", ours, {"torch, batched": torch_side(device, _torch_descent(given, how))}, work, "samples"
-    )
+    peers = {"torch, batched": torch_side(device, _torch_descent(given, how))}
+    device.compare(f"descent, {items} networks", ours, peers, work, "samples")
 
 
 def _torch_descent(given: dict[str, Any], how: dict[str, Any]) -> Callable[[Any, str], Callable[[], Any]]:

@@ -32,9 +32,7 @@ def bench(
         list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks, or steps of --gpu, to run; default: all")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
-    gpu: Annotated[
-        bool, typer.Option("--gpu", help="test and measure the GPU of this machine; writes OUT/card.{json,md}")
-    ] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="test and measure the GPU; writes OUT/card.{json,md}")] = False,
     out: Annotated[Path, typer.Option(help="folder for the report of --gpu")] = Path("runs/card"),
     stand_in: Annotated[
         bool, typer.Option("--stand-in", help="rehearse --gpu on the CPU, by stand-ins for its libraries")
