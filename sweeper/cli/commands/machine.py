@@ -1,4 +1,4 @@
-"""What concerns this machine: doctor and benchmarks."""
+"""What concerns this machine: doctor, benchmarks, and files for those who watch it."""
 
 from __future__ import annotations
 
@@ -48,3 +48,17 @@ def bench(
         typer.echo(f"report: {out / 'card.md'} and {out / 'card.json'}")
         raise typer.Exit(int(any(report.state in ("failed", "timeout") for report in found)))
     raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
+
+
+@command(app, "Write prometheus.yml and grafana.json, by which launches on Ray clusters of this machine are watched.")
+def dashboard(
+    out: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="folder for both files")] = Path("w2s-dashboard"),
+    ray_folder: Annotated[
+        Path, typer.Option(help="Ray's temporary folder, where a cluster lists its nodes: RAY_TMPDIR, if set, and /ray")
+    ] = Path("/tmp/ray"),
+) -> None:
+    from sweeper.tools.dashboard import write_dashboard
+
+    scrape, page = write_dashboard(out, ray_folder)
+    typer.echo(f"prometheus --config.file={scrape} --web.listen-address=127.0.0.1:9090")
+    typer.echo(f"Grafana: Dashboards, New, Import: {page}")

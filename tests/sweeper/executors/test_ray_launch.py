@@ -15,6 +15,7 @@ from kin import alive, descendants
 from workbench import TOY_GRID, events, part_files, table, wait_until
 
 from sweeper import launch
+from sweeper.executors.metrics import METRICS
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 GRID = TOY_GRID.replace("[1, 2, 3, 4]", "[1, 66, 3, 4]")
@@ -76,8 +77,8 @@ with cluster:
             with urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10) as answer:
                 text += answer.read().decode()
         # Ray exports a few seconds late, and what was counted last comes last.
-        seen = {m[1]: float(m[2]) for m in re.finditer(r"^ray_w2s_(\\w+)\\{.*\\} (\\S+)$", text, re.MULTILINE)}
-        if seen.get("cells_failed_total", 0) >= 4 and seen.get("cells_done_total", 0) >= 16:
+        seen = {(m[1], m[2]): float(m[3]) for m in re.finditer(r'^ray_w2s_(\\w+)\\{.*\\brun="(\\w+)".*\\} (\\S+)$', text, re.MULTILINE)}
+        if all(seen.get(("cells_done", name)) == 16 for name in ("toy", "once", "always")):
             break
         time.sleep(0.5)
     print("\\n".join(line for line in text.splitlines() if line.startswith("ray_w2s_")))
@@ -113,11 +114,15 @@ def test_one_cluster_same_bits_dead_workers_and_metrics(bench):
     assert sum(event["rows"] for event in failed) == 4, "no other cell failed with it"
     assert len({event["pid"] for event in events(bench.folder / "ray" / "dong", "block")}) >= 1
 
-    metrics = {m[1]: float(m[2]) for m in re.finditer(r"^(ray_w2s_\w+)\{.*\} (\S+)$", done.stdout, re.MULTILINE)}
-    assert metrics["ray_w2s_cells_failed_total"] >= 4
-    assert metrics["ray_w2s_cells_done_total"] >= 16
-    assert metrics["ray_w2s_cells_per_second"] > 0
-    assert 0 < metrics["ray_w2s_batch_fill"] <= 1
+    pattern = r'^ray_w2s_(\w+)\{.*\brun="(\w+)".*\bstudy="([\w.]+)".*\} (\S+)$'
+    metrics = {(m[1], m[2], m[3]): float(m[4]) for m in re.finditer(pattern, done.stdout, re.MULTILINE)}
+    assert {name for name, *_ in metrics} == METRICS.keys()
+    for run in ("toy", "once", "always"):
+        found = [metrics[name, run, "toy"] for name in ("cells", "cells_done", "cells_failed", "cells_pending")]
+        assert found == [16, 16, 0, 0], (run, "failed cells are counted from 0, and the last launch found or made the rest")
+    assert metrics["actual_seconds", "dong", "dong2025.regression"] > 0
+    assert metrics["predicted_seconds", "dong", "dong2025.regression"] > 0
+    assert 0 < metrics["batch_fill", "toy", "toy"] <= 1
 
 
 @pytest.mark.slow
