@@ -25,8 +25,11 @@ papers: $(VENV)/.dev ## launch the small grids of all papers, test every claim, 
 torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (ten minutes)
 	PATH="$(abspath $(BIN)):$$PATH" RAY_USAGE_STATS_ENABLED=0 python tests/torture
 
-gpu: $(VENV)/.gpu ## test and measure the GPU of this machine in eight minutes: runs/card/card.md; WHEELS=FOLDER installs from there
-	PATH="$(abspath $(BIN)):$$PATH" python -m sweeper.cli bench --gpu
+GPU_NEEDS := import cupy, torch, transformers, peft, safetensors, ray, numba, typer, pytest, pytest_timeout, hypothesis
+gpu: ## test and measure the GPU of this machine in eight minutes: runs/card/card.md; WHEELS=FOLDER installs from there
+	@if ! $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then $(MAKE) $(VENV)/.gpu; fi
+	@if $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then python="$(PYTHON)"; else python="$(BIN)/python"; fi; \
+	PYTHONPATH=kernels:.:$$PYTHONPATH exec $$python -m sweeper.cli bench --gpu
 
 lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -48,10 +51,9 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
 
-# What is installed is used as it is; else a folder of wheels (no network is asked), else the package index.
-GPU_NEEDS := import cupy, torch, transformers, peft, safetensors, pytest, pytest_timeout, hypothesis, ray, sweeper
+# From a folder of wheels without asking a network, else from the package index.
 $(VENV)/.gpu: $(VENV)/bin/python pyproject.toml constraints.txt
-	@$(BIN)/python -c '$(GPU_NEEDS)' 2>/dev/null || $(PIP) $(if $(WHEELS),--no-index --find-links $(WHEELS)) -e '.[all,dev,gpu]'
+	$(PIP) $(if $(WHEELS),--no-index --find-links $(WHEELS)) -e '.[all,dev,gpu]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt

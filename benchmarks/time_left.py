@@ -1,9 +1,9 @@
 """How well a launch knows how long it will still take: the time left that it shows, against what came then.
 
 A grid that takes a minute on one core, its cheapest blocks first, is launched `inline`; the account of the launch is asked
-after every block. Looked at are the moments between a tenth and nine tenths of the work. Two numbers: predicted over true time on the
-clock, which needs a machine with nothing else at work, and predicted over true *worker seconds*, which a busy machine disturbs
-less. Beside them what a count of cells would have said. Bar, after a tenth of the grid: within 30 %.
+after every block. Looked at are the moments between a tenth and nine tenths of the work. Two numbers: predicted over true time
+on the clock, which needs a machine with nothing else at work, and predicted over true worker seconds, which a busy machine
+disturbs less. Beside them what a count of cells would have said. Bar, after a tenth of the grid: within 30 %.
 """
 
 from __future__ import annotations

@@ -284,6 +284,9 @@ def test_killed_in_any_training_it_ends_with_the_same_table(place, tmp_path):
     store = Store(tmp_path / "killed" / ".w2s-store")
     assert (store.path / first.name[:2] / first.name / "artifact.json").exists()
     assert (second / f"step-{latest_step(second)[1]['step']}").exists()
+    told = store.steps(second.name)
+    assert told is not None, "a training says how far it is"
+    assert (1 <= told.step <= told.steps, told.unit) == (True, "tokens")
     assert launch(path, out=out).exit == Exit.DONE
     assert not second.exists()
     same_rows(out, tmp_path / "whole" / "run")
