@@ -1,8 +1,8 @@
 """What a launch has to do, has in flight and has done, weighed by predicted seconds; and how long the rest will take.
 
-Predictions are corrected by what has been measured: every kind of work (blocks, and each artifact function) has a ratio of
-actual to predicted seconds. The first task of a worker is left out of it where there are others, since it compiles and loads.
-Worker seconds become time on the clock by the number of workers that were seen at work. All of this is for a person to read.
+Predictions are corrected by what has been measured: every kind of work (blocks of about one size, and each artifact function)
+has a ratio of actual to predicted seconds. The first block of a worker is left out of it, since it compiles. Worker seconds
+become time on the clock by the number of workers that were seen at work. All of this is for a person to read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sweeper.executors.base import Task
 from sweeper.worker.make import ArtifactReceipt
@@ -21,7 +21,7 @@ from w2s.artifacts import Steps
 __all__ = ["BLOCKS", "Flying", "Ledger", "Work"]
 
 BLOCKS = "blocks"
-"""The kind of all blocks; artifacts have their function's name as kind."""
+"""The family of all blocks: a kind is a family, and maybe a word more. Artifacts have their function's name as kind."""
 _ENOUGH = 2
 """Tasks of each worker before the number of workers that are really at work is taken from them."""
 
@@ -45,15 +45,11 @@ class Flying:
 
 @dataclass
 class _Kind:
-    """Sums over the tasks of one kind: what is left to do, and predicted and actual seconds of what was done."""
+    """Sums over the tasks of one kind: predicted seconds of what is left, predicted and actual seconds of what was measured."""
 
     left: float = 0.0
-    warm: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    cold: list[float] = field(default_factory=lambda: [0.0, 0.0])
-
-    def measured(self) -> list[float]:
-        """Return predicted and actual seconds that the ratio is taken from."""
-        return self.warm if self.warm[0] > 0.0 else self.cold
+    predicted: float = 0.0
+    actual: float = 0.0
 
 
 class Ledger:
@@ -135,7 +131,7 @@ class Ledger:
         """Predict the time to the end on the clock; None before anything has been measured."""
         with self._lock:
             now, told = self._clock(), self._told()
-            if not told and not any(kind.measured()[0] for kind in self._kinds.values()):
+            if not told and not any(kind.predicted for kind in self._kinds.values()):
                 return None
             seconds = sum(max(0.0, kind.left) * self._ratio(name, told) for name, kind in self._kinds.items())
             for flown in self.flying.values():
@@ -172,12 +168,11 @@ class Ledger:
         kind = self._kind(work.kind)
         kind.left -= work.seconds
         self.predicted, self.actual = self.predicted + work.seconds, self.actual + receipt.seconds
-        if receipt.error is not None:
-            return  # a failure takes as long as it likes
-        sums = kind.warm if receipt.pid in self._workers else kind.cold
-        sums[0] += work.seconds
-        sums[1] += receipt.seconds
+        compiles = isinstance(receipt, Receipt) and receipt.pid not in self._workers
         self._workers.add(receipt.pid)
+        if receipt.error is None and not compiles:  # a failure takes as long as it likes
+            kind.predicted += work.seconds
+            kind.actual += receipt.seconds
         if len(self._arrivals) > 1:  # what began before the first arrival is not of the time since
             self._spent, self._receipts = self._spent + receipt.seconds, self._receipts + 1
 
@@ -198,15 +193,15 @@ class Ledger:
         return found
 
     def _ratio(self, name: str, told: Mapping[str, float]) -> float:
-        """Return actual over predicted seconds of a kind; of a kind that was not seen that of all others, else 1."""
-        own = self._kind(name).measured()
-        if own[0] > 0.0:
-            return own[1] / own[0]
-        if name in told:
+        """Return actual over predicted seconds of a kind; of a kind not seen that of its family, else of all, else 1."""
+        if self._kind(name).predicted == 0.0 and name in told:
             return told[name]
-        others = [kind.measured() for kind in self._kinds.values()]
-        predicted, actual = sum(pair[0] for pair in others), sum(pair[1] for pair in others)
-        return actual / predicted if predicted > 0.0 else 1.0
+        family = [kind for other, kind in self._kinds.items() if other.partition(" ")[0] == name.partition(" ")[0]]
+        for kinds in ([self._kind(name)], family, list(self._kinds.values())):
+            predicted = sum(kind.predicted for kind in kinds)
+            if predicted > 0.0:
+                return sum(kind.actual for kind in kinds) / predicted
+        return 1.0
 
     def _expected(self, task: Task, told: Mapping[str, float]) -> float:
         """Predict the worker seconds of a task in flight."""

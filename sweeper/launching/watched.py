@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from sweeper.folder.standing import Standing
@@ -20,7 +21,7 @@ __all__ = ["make_ledger", "watched"]
 def make_ledger(plan: Plan, job: Job, schedule: Schedule, remaining: Remaining) -> Ledger:
     """Make the account of everything that remains to be done, weighed by predicted seconds."""
     seconds = block_seconds(plan, [block for block, _ in remaining.blocks])
-    blocks = {key: Work(BLOCKS, weight) for (_, key), weight in zip(remaining.blocks, seconds, strict=True)}
+    blocks = {key: Work(_kind(weight), weight) for (_, key), weight in zip(remaining.blocks, seconds, strict=True)}
     calls = {}
     if job.store is not None:
         weights = call_seconds(schedule.by_key.values(), open_store(job.store))
@@ -31,3 +32,8 @@ def make_ledger(plan: Plan, job: Job, schedule: Schedule, remaining: Remaining) 
 def watched(ledger: Ledger, job: Job, tell: Callable[[Standing], None]) -> Ticker:
     """Return the context in which a launch is told of: on the terminal by ``tell``, elsewhere by a file of the run folder."""
     return Ticker(ledger, (lambda _key: None) if job.store is None else open_store(job.store).steps, job.run, tell)
+
+
+def _kind(seconds: float) -> str:
+    """Return the kind of a block: its size as a power of two, since a prediction errs by sizes, not as a whole."""
+    return f"{BLOCKS} of 2^{round(math.log2(max(seconds, 1e-6)))} s"

@@ -39,11 +39,12 @@ def prometheus(config: Path, folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = [f"--config.file={config}", f"--storage.tsdb.path={folder}", f"--web.listen-address=127.0.0.1:{port}"]
+    address = f"127.0.0.1:{port}"
+    options = [f"--config.file={config}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
     with (folder.parent / "prometheus.log").open("wb") as log:
         process = subprocess.Popen([str(TOOL), *options], stdout=log, stderr=log)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield "http://" + address
     finally:
         process.terminate()
         process.wait(30)
@@ -65,7 +66,7 @@ def test_a_launch_reads_like_its_grid(bench, monkeypatch):
             if "takes what this prints" in line:
                 break
         said = "".join(lines)
-        address = re.search(r"dashboard (http://127\.0\.0\.1:\d+)", said)
+        address = re.search(r"dashboard (\S+)$", said, re.MULTILINE)
         key = re.search(r"its dialog 'Authentication Token Required' takes what this prints: cat (\S+)$", said, re.MULTILINE)
         assert address, said
         assert key, said

@@ -68,7 +68,7 @@ def test_the_time_left_is_that_of_the_work_and_not_of_the_cells():
 
 def test_the_first_block_of_a_worker_compiles_and_is_left_out():
     found = run_one_by_one([60.0] + [2.0] * 39, [1.0] * 40)
-    assert found[0][0] > 2000, "it is all there is"
+    assert found[0][0] is None, "nothing else was measured"
     assert [said for said, _ in found[3:]] == pytest.approx([true for _, true in found[3:]])
 
 

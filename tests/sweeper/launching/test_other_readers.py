@@ -44,14 +44,14 @@ def ids(results: Path) -> list[str]:
 def test_datasets_polars_and_duckdb_read_a_run_that_is_written_killed_and_merged(bench):
     for module in ("datasets", "polars", "duckdb"):
         pytest.importorskip(module)
-    bench.steer(sleep=0.2)
+    bench.steer(sleep=1.5)
     process = bench.start("launch", bench.grid(GRID), "--executor", "processes", "--cpus", "2")
     run = bench.folder / "runs" / "grid"
     try:
         wait_until((run / "results" / "part-0000-schema.parquet").exists, 60)
         seen: dict[str, int] = dict.fromkeys(READERS, 0)
         reads = 0
-        while process.poll() is None and (reads < 4 or len(part_files(run)) < 20):
+        while process.poll() is None and (reads < 2 or len(part_files(run)) < 8):
             for name, read in READERS.items():
                 before, found = set(ids(run / "results")), read(run / "results")
                 assert len(found) == len(set(found)), name
