@@ -113,10 +113,11 @@ def test_the_page_has_every_metric_once_and_chooses_by_run_and_study():
 
 
 def test_the_scrape_file_is_one(tmp_path):
-    written, page = write_dashboard(tmp_path / "new", Path("/tmp/ray"))
-    assert written.read_text() == prometheus_file(Path("/tmp/ray"))
+    folder = tmp_path / "ray"
+    written, page = write_dashboard(tmp_path / "new", folder)
+    assert written.read_text() == prometheus_file(folder)
     assert json.loads(page.read_text()) == grafana_page()
-    assert "/tmp/ray/prom_metrics_service_discovery.json" in written.read_text()
+    assert str(folder / "prom_metrics_service_discovery.json") in written.read_text()
     tool = None if TOOL is None else Path(TOOL).with_name("promtool")
     if tool is None or not tool.exists():
         pytest.skip("promtool, which comes with prometheus, checks the file")
