@@ -129,7 +129,7 @@ class Executor(ABC):
     def show(self, counts: Mapping[str, float]) -> None:  # noqa: B027  nor a dashboard
         """Show how far the launch is: a number for every name in :data:`sweeper.executors.metrics.METRICS`.
 
-        The method is called when the executor has been entered and after every task that ends.
+        The method is called when the executor has been entered, after every task that ends, and every second by another thread.
         """
 
     def describe(self) -> str:

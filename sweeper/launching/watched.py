@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sweeper.folder.standing import Standing
 from sweeper.launching.ledger import BLOCKS, Ledger, Work
@@ -29,9 +29,17 @@ def make_ledger(plan: Plan, job: Job, schedule: Schedule, remaining: Remaining) 
     return Ledger(plan.cells, remaining.found, blocks, calls)
 
 
-def watched(ledger: Ledger, job: Job, tell: Callable[[Standing], None]) -> Ticker:
-    """Return the context in which a launch is told of: on the terminal by ``tell``, elsewhere by a file of the run folder."""
-    return Ticker(ledger, (lambda _key: None) if job.store is None else open_store(job.store).steps, job.run, tell)
+def watched(ledger: Ledger, job: Job, tell: Callable[[Standing], None], show: Callable[[Mapping[str, float]], None]) -> Ticker:
+    """Return the context in which a launch is told of: on the terminal by ``tell``, elsewhere by a file of the run folder.
+
+    ``show`` gets the numbers every second: Ray forgets a metric that is not set again.
+    """
+
+    def both(standing: Standing) -> None:
+        tell(standing)
+        show(ledger.counts())
+
+    return Ticker(ledger, (lambda _key: None) if job.store is None else open_store(job.store).steps, job.run, both)
 
 
 def _kind(seconds: float) -> str:

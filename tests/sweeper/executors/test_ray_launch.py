@@ -60,6 +60,12 @@ with cluster:
     shared = type("Shared", (module.RayExecutor,), {
         "__enter__": lambda self: self._look_around() or self, "close": lambda self: None})
     module.RayExecutor = shared
+    counters, shown = module.SweepCounters, {}
+    class Kept(counters):
+        def show(self, counts):
+            shown[id(self)] = (self, dict(counts))
+            super().show(counts)
+    module.SweepCounters = Kept
     control = Path(os.environ["W2S_TOY"])
     for name in ("toy", "probe", "dong"):
         print(name, int(launch(folder / f"{name}.yaml", executor="ray", backend="numpy", out=folder / "ray" / name).exit))
@@ -73,6 +79,8 @@ with cluster:
     end = time.monotonic() + 40
     while time.monotonic() < end:
         text = ""
+        for one, counts in shown.values():
+            counters.show(one, counts)  # Ray forgets a metric that is not set again
         for node in ray.nodes():
             with urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10) as answer:
                 text += answer.read().decode()
