@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all papers torture lint types format clean
+.PHONY: help demo test test-all papers torture gpu lint types format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,12 @@ papers: $(VENV)/.dev ## launch the small grids of all papers, test every claim, 
 torture: $(VENV)/.dev ## put thousands of faults into runs and print what came of them (ten minutes)
 	PATH="$(abspath $(BIN)):$$PATH" RAY_USAGE_STATS_ENABLED=0 python tests/torture
 
+GPU_NEEDS := import cupy, torch, transformers, peft, safetensors, ray, numba, typer, pytest, pytest_timeout, hypothesis
+gpu: ## test and measure the GPU of this machine in eight minutes: runs/card/card.md; WHEELS=FOLDER installs from there
+	@if ! $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then $(MAKE) $(VENV)/.gpu; fi
+	@if $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then python="$(PYTHON)"; else python="$(BIN)/python"; fi; \
+	PYTHONPATH=kernels:.:$$PYTHONPATH exec $$python -m sweeper.cli bench --gpu
+
 lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -43,6 +49,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
+	@touch $@
+
+# From a folder of wheels without asking a network, else from the package index.
+$(VENV)/.gpu: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) $(if $(WHEELS),--no-index --find-links $(WHEELS)) -e '.[all,dev,gpu]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -6,7 +6,7 @@ The loop that decides what to submit, what to try again and when to give up is i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -76,11 +76,14 @@ class Setup:
     ----------
     note : say one line to the person who launched.
     gpus : whether no task asks for a GPU, some do, or every one does.
+    run, study : names of the run folder and of the study, for a dashboard.
 
     """
 
     note: Callable[[str], None] = _silent
     gpus: Literal["none", "some", "every"] = "none"
+    run: str = ""
+    study: str = ""
 
 
 class Executor(ABC):
@@ -123,8 +126,11 @@ class Executor(ABC):
         The method is called once, also after an interrupt.
         """
 
-    def count(self, cells: int, failed: int, fill: float) -> None:  # noqa: B027  nor a dashboard
-        """Record solved cells, for a dashboard; ``fill`` is the share of computed cells that were asked for, 0 to 1."""
+    def show(self, counts: Mapping[str, float]) -> None:  # noqa: B027  nor a dashboard
+        """Show how far the launch is: a number for every name in :data:`sweeper.executors.metrics.METRICS`.
+
+        The method is called when the executor has been entered, after every task that ends, and every second by another thread.
+        """
 
     def describe(self) -> str:
         """Say in a few words where tasks run."""

@@ -28,6 +28,7 @@ from w2s.user_files import is_file_reference, load_from_file
 __all__ = [
     "AUTO",
     "FEW_SECONDS",
+    "RAY_SECONDS",
     "Choice",
     "Kind",
     "check_options",
@@ -41,7 +42,9 @@ __all__ = [
 GROUP = "w2s_sweep.executors"
 AUTO = "auto"
 FEW_SECONDS = 10.0
-"""Predicted core seconds below which ``auto`` solves in this process: two cores save half of it, and Ray starts in five."""
+"""Predicted core seconds below which ``auto`` solves in this process: two cores would save half of it."""
+RAY_SECONDS = 300.0
+"""Predicted core seconds from which ``auto`` starts a local Ray cluster, which takes five to ten seconds, for its dashboard."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,8 @@ def choose(reference: str, written: Mapping[str, Any], base: Path, seconds: Call
     """Choose the executor that a grid names; for ``auto``, from the predicted core seconds.
 
     ``seconds`` gives those, or None where they are not known. ``auto`` takes ray where an address is given, inline below
-    :data:`FEW_SECONDS`, else ray, else processes where Ray is not installed. Rows do not depend on the executor.
+    :data:`FEW_SECONDS`, processes below :data:`RAY_SECONDS` or where Ray is not installed, else ray. Rows do not depend on the
+    executor.
     """
     if reference != AUTO:
         kind = find_executor(reference, base)
@@ -177,6 +181,8 @@ def _automatic(written: Mapping[str, Any], seconds: Callable[[], float | None]) 
     if predicted is not None and predicted < FEW_SECONDS:
         return "inline", f"predicted {predicted:,.1f} core seconds are fewer than {FEW_SECONDS:.0f}"
     work = "the time is not predicted" if predicted is None else f"predicted {predicted:,.1f} core seconds"
+    if predicted is not None and predicted < RAY_SECONDS:
+        return "processes", f"{work}, fewer than the {RAY_SECONDS:.0f} from which a Ray cluster is started"
     if not has_ray():
         return "processes", f"{work}, and Ray is not installed"
     return "ray", work

@@ -256,7 +256,8 @@ def rows_file(table: pa.Table) -> memoryview:
     buffer = pa.BufferOutputStream()
     bare = table.replace_schema_metadata()
     with pq.ParquetWriter(buffer, bare.schema, store_schema=False, write_page_checksum=True, **_layout(table)) as writer:
-        writer.write_table(bare)
+        if table.num_rows:  # `datasets` cannot read a group of no rows, but a file without groups
+            writer.write_table(bare)
         writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})
     return memoryview(sealed(buffer.getvalue().to_pybytes()))
 

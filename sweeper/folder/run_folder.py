@@ -5,6 +5,7 @@
     RUN/curves/part-*.parquet   diagnostics by step, for studies that have them
     RUN/code/<digest>/          files of a study of the user's own as they were when they made rows; read by people only
     RUN/events.jsonl            what happened when
+    RUN/standing.json           how far the launch at work is; gone when it has ended
     RUN/report/                 pictures and summary
     RUN/superseded/             rows of an earlier version of the study, and damaged parts
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeper.executors.base import Executor, Finished
+from sweeper.launching.ledger import Ledger
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.bundle import Bundle
 from sweeper.worker.halve import halves
@@ -46,25 +47,30 @@ class _Attempt:
         )
 
 
-def drive(job: Job, schedule: Schedule, executor: Executor) -> Generator[Receipt | ArtifactReceipt]:
+def drive(
+    job: Job, schedule: Schedule, executor: Executor, ledger: Ledger | None = None
+) -> Generator[Receipt | ArtifactReceipt]:
     """Make the artifacts of a schedule, solve its bundles, and yield one receipt for each artifact and block, in any order.
 
     A task whose worker dies is tried again, its blocks one by one: a block that kills its worker must not take others with it.
     After three attempts its cells become ``failed`` rows, and so do the cells that need an artifact which cannot be made. A
-    block that is too large for the memory is solved in halves; one that takes too long fails at once.
+    block that is too large for the memory is solved in halves; one that takes too long fails at once. Everything is entered in
+    the ``ledger`` when it is submitted and when it has ended, and shown by the executor.
     Raises :class:`sweeper.errors.StoreError` when something cannot be written.
     """
-    loop = _Loop(job, schedule, executor)
+    loop = _Loop(job, schedule, executor, ledger or Ledger())
+    loop.show()
     while loop.fill() or loop.flying:
         for finished in executor.wait():
             yield from loop.account(finished)
+            loop.show()
 
 
 class _Loop:
     """What is in flight, what is to be tried again, and how long blocks take."""
 
-    def __init__(self, job: Job, schedule: Schedule, executor: Executor) -> None:
-        self.job, self.schedule, self.executor = job, schedule, executor
+    def __init__(self, job: Job, schedule: Schedule, executor: Executor, ledger: Ledger) -> None:
+        self.job, self.schedule, self.executor, self.ledger = job, schedule, executor, ledger
         self.flying: dict[int, _Attempt] = {}
         self._retry: deque[_Attempt] = deque()
         self._pace = _Pace(executor.task_seconds)
@@ -72,19 +78,26 @@ class _Loop:
     def fill(self) -> bool:
         """Submit tasks until the executor has as many as it wants; return whether anything was submitted."""
         submitted = False
+        self.ledger.slots = max(1, self.executor.capacity // 2)  # of a cluster whose nodes come and go
         while len(self.flying) < self.executor.capacity and (attempt := self._next()) is not None:
             self.flying[id(attempt.task)] = attempt
             self.executor.submit(attempt.task)
+            self.ledger.submitted(attempt.task)
             submitted = True
         return submitted
 
     def account(self, finished: Finished) -> Generator[Receipt | ArtifactReceipt]:
         """Yield the receipts of a task that has ended, or arrange that it is tried again."""
         attempt = self.flying.pop(id(finished.task))
+        self.ledger.ended(finished.task)
         if isinstance(attempt.task, ArtifactTask):
             yield from self._made(attempt, attempt.task, finished)
         else:
             yield from self._solved(attempt, attempt.task, finished)
+
+    def show(self) -> None:
+        """Let the executor show how far the launch is."""
+        self.executor.show(self.ledger.counts())
 
     def _next(self) -> _Attempt | None:
         """Choose the next task: first one whose worker died, then blocks (so that rows come early), then artifacts."""
@@ -96,7 +109,8 @@ class _Loop:
             return None
         key = self.schedule.next_call()
         call = self.schedule.by_key[key]
-        return _Attempt(ArtifactTask(self.job, self.schedule.owner[key], key, call.artifact.name, call.cpus, call.gpus))
+        owner, words = self.schedule.owner[key], self.schedule.words(key)
+        return _Attempt(ArtifactTask(self.job, owner, key, call.artifact.name, call.cpus, call.gpus, words))
 
     def _solved(self, attempt: _Attempt, task: BlocksTask, finished: Finished) -> Generator[Receipt]:
         # A final error says that this task would fail again, not which of its blocks is to blame: one block a task, the others
@@ -108,7 +122,7 @@ class _Loop:
         wanted_share = sum(block.wanted for block in task.blocks) / sum(block.size for block in task.blocks)
         for receipt in receipts:
             self._pace.learn(receipt.seconds)
-            self.executor.count(receipt.rows, int(receipt.statuses.get("failed", 0)), wanted_share)
+            self.ledger.solved(receipt, wanted_share)
             yield receipt
 
     def _halved(self, task: BlocksTask, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
@@ -145,12 +159,15 @@ class _Loop:
             made = ArtifactReceipt(
                 task.key, task.function, 0.0, f"{task.function}({task.key[:8]}): {_reason(finished, attempt)}"
             )
-        yield made
+        self.ledger.finished(made)
+        yield replace(made, words=task.name)
         if made.error is None:
             self.schedule.succeeded(task.key)
             return
         for block in self.schedule.failed(task.key, made.error):
-            yield record_failure(self.job, block, made.error)
+            receipt = record_failure(self.job, block, made.error)
+            self.ledger.solved(receipt)
+            yield receipt
 
 
 def _reason(finished: Finished, attempt: _Attempt) -> str:

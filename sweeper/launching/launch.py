@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sweeper.errors import Exit, GridError, StoreError, UserError
 from sweeper.executors.base import Executor, Setup
@@ -28,12 +28,14 @@ from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
+from sweeper.launching.watched import make_ledger, watched
 from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, missing_calls, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
 from sweeper.plan.executor import choose_executor
 from sweeper.plan.memory import check_memory, this_machine
 from sweeper.plan.space import metadata_bytes
+from sweeper.plan.weights import making_seconds
 from sweeper.signals import EndingSignals
 from sweeper.supervised import ending_before
 from sweeper.worker.solve import Job
@@ -175,7 +177,7 @@ def _launch_locked(
         settings.time_limit,
     )
     schedule = _schedule(plan, job, remaining, report)
-    executor = _executor(most, settings, schedule, remaining, report, given)
+    executor = _executor(most, settings, schedule, remaining, report, given, job)
     try:
         with executor:
             signals.take()
@@ -185,8 +187,9 @@ def _launch_locked(
                 "launch", cells=plan.cells, found=remaining.found, blocks=len(remaining.blocks), executor=where, **more
             )
             while remaining.blocks:
-                with report.running(total=plan.cells, done=remaining.found):
-                    receipts = drive(job, schedule, executor)
+                ledger = make_ledger(plan, job, schedule, remaining)
+                with report.running(ledger), watched(ledger, job, report.tick, executor.show):
+                    receipts = drive(job, schedule, executor, ledger)
                     collect(receipts, schedule, settings, outcome, folder, report)
                     _make_whole(plan, job, executor, settings, outcome, folder, report)
                 if not looks.more or outcome.exit != Exit.DONE:
@@ -252,11 +255,11 @@ def _store(plan: Plan, settings: Compute, run: Where, remaining: Remaining) -> W
 
 
 def _executor(
-    plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str]
+    plan: Plan, settings: Compute, schedule: Schedule, remaining: Remaining, report: Progress, given: Collection[str], job: Job
 ) -> Executor:
     """Make the executor for what is left; say which one ``auto`` has taken, and which options of the launch it has not."""
     share = 1.0 - remaining.found / plan.cells
-    choice = choose_executor(plan, settings, share=share, makes_artifacts=schedule.missing > 0)
+    choice = choose_executor(plan, settings, share=share, making=lambda: _making(schedule, job))
     if choice.reason:
         report.note(f"executor {choice.kind.name}: {choice.reason}")
     if unused := choice.unused(given):
@@ -272,7 +275,13 @@ def _executor(
             )
         choice = in_processes(settings.options)
         report.note(f"executor {choice.kind.name}: a time limit needs workers")
-    return choice.make(Setup(report.note, "every" if settings.backend == "cupy" else "some" if some else "none"))
+    gpus: Literal["none", "some", "every"] = "every" if settings.backend == "cupy" else "some" if some else "none"
+    return choice.make(Setup(report.note, gpus, job.run.name, plan.grid.study.name))
+
+
+def _making(schedule: Schedule, job: Job) -> float | None:
+    """Predict the seconds of the artifacts that are to be made; None where that is not known."""
+    return 0.0 if job.store is None else making_seconds(schedule.by_key.values(), open_store(job.store))
 
 
 def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> Schedule:
@@ -280,7 +289,8 @@ def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> S
     blocks = [block for block, _ in remaining.blocks]
     if job.store is None:
         return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
-    schedule = Schedule([(block,) for block in blocks], plan.grid.study().needs, open_store(job.store).has)
+    study = plan.grid.study()
+    schedule = Schedule([(block,) for block in blocks], study.needs, open_store(job.store).has, study.describe)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
 

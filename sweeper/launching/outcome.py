@@ -75,7 +75,6 @@ def collect(
         for status, count in receipt.statuses.items():
             outcome.statuses[status] = outcome.statuses.get(status, 0) + count
         folder.event("block", **_event(receipt))
-        report.advance(receipt)
         if not failed:
             continue
         error = receipt.error or "the study gave cells the status failed"

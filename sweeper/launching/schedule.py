@@ -21,6 +21,7 @@ class Schedule:
     bundles : what is to be solved; the blocks of one bundle start together.
     needs : the calls of a block, as :meth:`w2s.contract.study.Study.needs` gives them.
     finished : whether a call's value is in the store already.
+    describe : what a call that a block needs is called, for a person.
 
     Attributes
     ----------
@@ -31,12 +32,17 @@ class Schedule:
     """
 
     def __init__(
-        self, bundles: Sequence[Bundle], needs: Callable[[Block], Iterable[Call]], finished: Callable[[Call], bool]
+        self,
+        bundles: Sequence[Bundle],
+        needs: Callable[[Block], Iterable[Call]],
+        finished: Callable[[Call], bool],
+        describe: Callable[[Call, Block], str] = lambda _call, _block: "",
     ) -> None:
         self.bundles: deque[Bundle] = deque()
         self.calls: list[tuple[int, str]] = []
         self.owner: dict[str, Block] = {}
         self.by_key: dict[str, Call] = {}
+        self._describe = describe
         self._rank: dict[str, int] = {}
         self._needed_by: dict[str, list[str]] = {}
         self._open_inputs: dict[str, int] = {}
@@ -83,6 +89,10 @@ class Schedule:
     def next_call(self) -> str:
         """Take the key of the call that the earliest block waits for. IndexError when there is none."""
         return heapq.heappop(self.calls)[1]
+
+    def words(self, key: str) -> str:
+        """Return what the making of a call is called."""
+        return self._describe(self.by_key[key], self.owner[key])
 
     @property
     def missing(self) -> int:

@@ -18,7 +18,7 @@ from sweeper.plan.rates import Rates, load_rates
 from w2s.contract.block import Block
 from w2s.contract.study import Kind, Piece, Study
 
-__all__ = ["Forecast", "Line", "is_predicted", "make_forecast"]
+__all__ = ["Forecast", "Line", "is_predicted", "make_forecast", "pieces_of"]
 
 
 @dataclass
@@ -84,13 +84,14 @@ def _pieces(plan: Plan) -> Iterator[tuple[float, Piece]]:
     study = plan.grid.study()
     for cut in plan.cuts:
         for weight, block in cut.sample():
-            for piece in _pieces_of(study, block):
+            for piece in pieces_of(study, block):
                 yield weight, piece
     for piece in saved_pieces(plan):
         yield -1.0, piece
 
 
-def _pieces_of(study: Study, block: Block) -> list[Piece]:
+def pieces_of(study: Study, block: Block) -> list[Piece]:
+    """List the pieces of a block. Raises :class:`sweeper.errors.GridError` where a study's account of its work is broken."""
     try:
         pieces = list(study.pieces(block))
     except Exception as error:

@@ -15,6 +15,7 @@ from sweeper.folder.code import CodeState, code_state
 from sweeper.folder.looks import Stopped, asked
 from sweeper.folder.part import Part
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.standing import Standing, read_standing
 from sweeper.plan.cut import Plan, block_key
 from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.review.stored import stored_grid
@@ -32,7 +33,7 @@ class RunStatus:
     ``seconds`` is the sum over parts of the time in which they were solved; ``predicted`` what this machine's rates say for
     the same share of the grid, None where nothing can be said. Neither holds what ``artifacts`` took, ``artifact_seconds``.
     ``code`` says what code made the rows. ``stopped`` says, for every sub-grid whose seeds end at a rule, how its settings
-    stand; ``cells`` are then those that are wanted so far.
+    stand; ``cells`` are then those that are wanted so far. ``standing`` is what a launch at work says of itself.
     """
 
     run: Where
@@ -56,6 +57,7 @@ class RunStatus:
     grid_note: str | None = None
     code: CodeState = field(default_factory=CodeState)
     stopped: tuple[Stopped, ...] = ()
+    standing: Standing | None = None
 
     @property
     def pending(self) -> int:
@@ -87,6 +89,7 @@ def run_status(
         statuses, outside = _count_rows(plan, folder, parts)
     failed = statuses["failed"]
     predicted, rates = _predicted(plan, (sum(statuses.values()) + outside) / plan.cells)
+    running = folder.is_locked()
     made = [event.get("seconds", 0.0) for event in folder.events() if event["event"] == "artifact" and "error" not in event]
     return RunStatus(
         run=folder.path,
@@ -102,7 +105,8 @@ def run_status(
         artifacts=len(made),
         artifact_seconds=sum(made),
         first_error=_first_error(folder, parts) if failed else None,
-        running=folder.is_locked(),
+        running=running,
+        standing=read_standing(folder.path) if running else None,
         damaged=len(contents.damaged),
         damage=tuple(str(error) for error in contents.damaged),
         copies=len(contents.copies),

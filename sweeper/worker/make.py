@@ -27,12 +27,14 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True)
 class ArtifactReceipt:
-    """What a worker returns for one call."""
+    """What a worker returns for one call; ``words`` is what the study calls it, added by the launch."""
 
     key: str
     function: str
     seconds: float
     error: str | None
+    pid: int = 0
+    words: str = ""
 
 
 def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] = lambda _text: None) -> ArtifactReceipt:
@@ -66,4 +68,5 @@ def _find(job: Job, block: Block, key: str) -> Call:
 def _receipt(call: Call, start: float, problem: BaseException | None) -> ArtifactReceipt:
     error = None if problem is None else describe_error(problem, call.artifact.function)
     where = f"{call.artifact.name} ({call.key[:8]}): " if error else ""
-    return ArtifactReceipt(call.key, call.artifact.name, time.perf_counter() - start, f"{where}{error}" if error else None)
+    said = f"{where}{error}" if error else None
+    return ArtifactReceipt(call.key, call.artifact.name, time.perf_counter() - start, said, os.getpid())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sweeper.worker.make import ArtifactReceipt, make_artifact
+from sweeper.worker.names import block_words
 from sweeper.worker.solve import Job, Receipt, solve_blocks
 from w2s.contract.block import Block
 
@@ -25,9 +26,8 @@ class BlocksTask:
 
     @property
     def name(self) -> str:
-        """Study, number of blocks and cells."""
-        count = len(self.blocks)
-        return f"{self.job.study} {count} block{'s' if count > 1 else ''} of {self.blocks[0].wanted} cells"
+        """Ranges of the fields that vary: ``solve d_weak=20..200 seed 5``."""
+        return block_words(self.blocks)
 
     @property
     def cpus(self) -> float:
@@ -55,11 +55,12 @@ class ArtifactTask:
     function: str
     cpus: float = 1
     gpus: float = 0
+    words: str = ""
 
     @property
     def name(self) -> str:
-        """Function and first digits of the key."""
-        return f"{self.function} {self.key[:8]}"
+        """What the study calls it (``words``); without these function and first digits of the key."""
+        return self.words or f"{self.function} {self.key[:8]}"
 
     def __call__(self, note: Callable[[str], None] = _silent) -> ArtifactReceipt:
         """Make the artifact; it is in the store when this returns without an error in its receipt."""

@@ -2,7 +2,7 @@
 
     STORE/<2 digits>/<key>/artifact.json    what it is: function, version, arguments, inputs, seconds, digests of its files
     STORE/<2 digits>/<key>/...              its files (safetensors, Arrow, JSON)
-    STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints)
+    STORE/scratch/<key>/                    what an unfinished call keeps for its next attempt (checkpoints), and how far it is
     STORE/damaged/<key>-<digits>/           values that were not as they were written, until `remove_unused`
     STORE/leases/<key>                      held while a process computes
     STORE/runs/<hash>.json                  which keys a run uses
@@ -27,6 +27,7 @@ from typing import Any
 from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
 from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, is_key, read_manifest, write_manifest
+from w2s.artifacts.steps import Steps, read_steps
 from w2s.files.durable import publish
 from w2s.files.lock import hold, try_hold
 from w2s.files.regular import read_regular
@@ -100,6 +101,10 @@ class Store:
     def manifest(self, call: Call) -> dict[str, Any]:
         """Return the record of a finished value."""
         return read_manifest(self.get(call))
+
+    def steps(self, key: str) -> Steps | None:
+        """Say how far the call of a key is, where it is being made and tells."""
+        return read_steps(self.path / "scratch" / key)
 
     def missing(self, calls: Iterable[Call]) -> list[Call]:
         """List the calls still to be made, inputs first. A call that only finished values need is left out."""

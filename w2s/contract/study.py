@@ -165,6 +165,19 @@ class Study(ABC):
         """
         return ()
 
+    def describe(self, call: Call, block: Block) -> str:
+        """Name the making of an artifact that ``block`` needs, for a person who watches: what is done, to what, which seed.
+
+        By default the function's name, the names of models and data among the arguments, and the seeds of the block. It is
+        shown and decides nothing.
+        """
+        from w2s.files.datafile import Content
+
+        named = [str(value) for value in call.arguments.values() if isinstance(value, Content)]
+        words = [call.artifact.name.removeprefix("w2s.").replace("_", " "), *named]
+        seeds = block.values("seed") if "seed" in block.names else []
+        return " ".join(words + ([f"seed {seeds[0]}"] if len(seeds) == 1 else []))
+
     def parts(self, block: Block) -> Iterable[Any]:
         """Name functions and classes that the block's rows depend on and that a user may have written: a loss, a method.
 

@@ -20,13 +20,18 @@ def status(
         bool,
         typer.Option("--verify", help="read every byte and compare it with its part's digest; exit code 1 if damaged"),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="follow the launch at work, with time left and trainings, until it has ended")
+    ] = False,
     trust_code: TrustCode = False,
 ) -> None:
-    from sweeper.cli.show.run import print_failures, print_status
+    from sweeper.cli.show.run import follow, print_failures, print_status
     from sweeper.errors import Exit
     from sweeper.review.failures import failures
     from sweeper.review.status import run_status
 
+    if watch:
+        follow(run)
     found = run_status(run, trust_code=trust_code, verify=verify)
     print_status(found)
     if failed:

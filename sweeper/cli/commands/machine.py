@@ -1,7 +1,8 @@
-"""What concerns this machine: doctor and benchmarks."""
+"""What concerns this machine: doctor, benchmarks, and files for those who watch it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,11 +22,43 @@ def doctor(
     room.calibrate() if calibrate else room.print_doctor()
 
 
-@command(app, "Run the benchmarks of the source checkout and print ratios against peers. Exit code 1 if one breaks.")
+@command(
+    app,
+    "Run the benchmarks of the source checkout and print ratios against peers; --gpu: all tests and measurements of a GPU, in "
+    "steps with time limits, below eight minutes. Exit code 1 if one breaks.",
+)
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks to run; default: all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="benchmarks, or steps of --gpu, to run; default: all")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer repetitions")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="test and measure the GPU; writes OUT/card.{json,md}")] = False,
+    out: Annotated[Path, typer.Option(help="folder for the report of --gpu")] = Path("runs/card"),
+    stand_in: Annotated[
+        bool, typer.Option("--stand-in", help="rehearse --gpu on the CPU, by stand-ins for its libraries")
+    ] = False,
 ) -> None:
     from sweeper.tools.bench import run_benchmarks
 
+    if gpu or stand_in:
+        from sweeper.tools.card import card_steps, run_card
+
+        steps = card_steps(stand_in=stand_in)
+        found = run_card(out, stand_in=stand_in, only=names or [], steps=steps, say=typer.echo)
+        typer.echo(f"report: {out / 'card.md'} and {out / 'card.json'}")
+        raise typer.Exit(int(any(report.state in ("failed", "timeout") for report in found)))
     raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
+
+
+@command(app, "Write prometheus.yml and grafana.json, by which launches on Ray clusters of this machine are watched.")
+def dashboard(
+    out: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="folder for both files")] = Path("w2s-dashboard"),
+    ray_folder: Annotated[
+        Path, typer.Option(help="Ray's temporary folder, where a cluster lists its nodes: RAY_TMPDIR, if set, and /ray")
+    ] = Path("/tmp/ray"),
+) -> None:
+    from sweeper.tools.dashboard import write_dashboard
+
+    scrape, page = write_dashboard(out, ray_folder)
+    typer.echo(f"prometheus --config.file={scrape} --web.listen-address=127.0.0.1:9090")
+    typer.echo(f"Grafana: Dashboards, New, Import: {page}")

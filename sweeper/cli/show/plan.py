@@ -19,6 +19,7 @@ from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.making import UTILISATION, on_card, on_this_machine
 from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
+from sweeper.plan.weights import making_seconds
 from w2s.artifacts import Call, Store, open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
@@ -63,14 +64,21 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
             out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
     waste = f"; up to {plan.waste:,} solved that are not wanted" if plan.waste else ""
     out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
-    missing = 0
     if has_artifacts(grid.study):
-        missing = print_artifacts(plan, device, utilisation)
+        print_artifacts(plan, device, utilisation)
     print_space(plan)
-    choice = choose_executor(plan, grid.compute, makes_artifacts=missing > 0)
+    choice = choose_executor(plan, grid.compute, making=lambda: _making(plan))
     if is_predicted(grid.study):
         print_forecast(plan, make_forecast(plan), choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
+
+
+def _making(plan: Plan) -> float | None:
+    """Predict the seconds of the artifacts that a launch would make; None where that is not known."""
+    if not has_artifacts(plan.grid.study):
+        return 0.0
+    store = open_store(store_folder(plan.grid, plan.grid.compute, plan.grid.out))
+    return making_seconds(missing_calls(plan, store), store)
 
 
 def print_space(plan: Plan) -> None:
@@ -99,11 +107,8 @@ def _is_last_look(part: SubGrid) -> bool:
     return part.until is not None and part.block.values("seed")[-1] == part.until.max - 1
 
 
-def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> int:
-    """Print which artifacts must be made before rows can be joined, what sharing saves, and how long making them should take.
-
-    Returns how many are missing.
-    """
+def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> None:
+    """Print which artifacts must be made before rows can be joined, what sharing saves, and how long it should take."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     store = open_store(place)
     lines = artifact_lines(plan, store)
@@ -119,7 +124,6 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
     _print_making(lines, store, device, utilisation)
     _print_memory(missing_calls(plan, store), device)
-    return distinct - sum(line.stored for line in lines)
 
 
 def _print_memory(calls: Sequence[Call], device: str | None) -> None:

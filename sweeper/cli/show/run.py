@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from sweeper.console import console, short
+from sweeper.console import console, printable, short
 from sweeper.errors import Exit, RunError
 from sweeper.folder.looks import Stopped
 from sweeper.folder.run_folder import RunFolder
+from sweeper.folder.standing import Standing
 from sweeper.grid.conditions import show
 from sweeper.grid.model import Grid
 from sweeper.launching.compare import grid_changes
@@ -18,12 +21,14 @@ from sweeper.launching.launch import Outcome
 from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus, run_status
+from sweeper.review.watch import standings
 from w2s.contract.rows import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
-__all__ = ["print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["follow", "print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
+_FOLLOW_SECONDS = 2.0
 
 
 def print_status(status: RunStatus) -> None:
@@ -65,8 +70,30 @@ def print_status(status: RunStatus) -> None:
         out.print(f"first error: {status.first_error}")
     if status.running:
         out.print("a launch is at work")
+        if status.standing is not None:
+            _print_standing(status.standing)
     elif status.pending or status.failed:
         out.print("launch the grid again to resume")
+
+
+def follow(run: str) -> None:
+    """Show how far the launch at work in a run is until it has ended: in place on a terminal, elsewhere line by line."""
+    out = console()
+    if not out.is_terminal:
+        for standing in standings(run, _FOLLOW_SECONDS):
+            _print_standing(standing)
+        return
+    with Live(console=out, refresh_per_second=2) as live:
+        for standing in standings(run, _FOLLOW_SECONDS):
+            lines = [standing.line(), *(f"  {task.line()}" for task in standing.tasks)]
+            live.update(Text("\n".join(printable(line) for line in lines)))
+
+
+def _print_standing(standing: Standing) -> None:
+    out = console()
+    out.print(standing.line())
+    for task in standing.tasks:
+        out.print(f"  {task.line()}")
 
 
 def print_failures(found: Sequence[Failure]) -> None:

@@ -1,38 +1,30 @@
-"""Counts of a sweep for the Ray dashboard and its Prometheus endpoint."""
+"""The numbers of a launch for the Ray dashboard and its Prometheus endpoint."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 
-from ray.util.metrics import Counter, Gauge
+from ray.util.metrics import Gauge
+
+from sweeper.executors.metrics import LABELS, METRICS, PREFIX
 
 __all__ = ["SweepCounters"]
 
 
 class SweepCounters:
-    """Cells done, failures, cells per second and batch fill, seen as ``ray_w2s_*`` on the metrics endpoint.
+    """The metrics of one launch, seen as ``ray_w2s_*`` on the metrics endpoint, labelled with run and study.
 
-    Ray exports every value a few seconds after it was set.
+    All are gauges, so that each is there from the start: a counter that was never increased is not exported. Ray exports every
+    value a few seconds after it was set.
     """
 
-    def __init__(self) -> None:
-        self._done = Counter("w2s_cells_done", description="Cells that have a row.")
-        self._failed = Counter("w2s_cells_failed", description="Cells whose row has status failed.")
-        self._rate = Gauge("w2s_cells_per_second", description="Cells per second since the launch.")
-        self._fill = Gauge("w2s_batch_fill", description="Wanted cells / solved cells of the last task, 0 to 1.")
-        self._start = time.monotonic()
-        self._cells = 0
+    def __init__(self, run: str, study: str) -> None:
+        tags = dict(zip(LABELS, (run, study), strict=True))
+        self._gauges = {name: Gauge(PREFIX + name, description=text, tag_keys=LABELS) for name, text in METRICS.items()}
+        for gauge in self._gauges.values():
+            gauge.set_default_tags(tags)
 
-    def count(self, cells: int, failed: int, fill: float) -> None:
-        """Add one block to the counts."""
-        self._cells += cells
-        if cells:
-            self._done.inc(cells)
-        if failed:
-            self._failed.inc(failed)
-        self._fill.set(fill)
-        self.set_rate()
-
-    def set_rate(self) -> None:
-        """Set the metric of cells per second to the present rate."""
-        self._rate.set(self._cells / max(time.monotonic() - self._start, 1e-9))
+    def show(self, counts: Mapping[str, float]) -> None:
+        """Set the metrics to the numbers of now."""
+        for name, gauge in self._gauges.items():
+            gauge.set(counts[name])

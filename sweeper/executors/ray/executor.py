@@ -12,12 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import ray
 import ray.exceptions
+import ray.job_config
 
 from sweeper.cpus import THREAD_VARIABLES, usable_cpus
 from sweeper.errors import ClusterError, RunError, StoreError, UnseenFolderError, UserError
@@ -96,7 +98,6 @@ class RayExecutor(Executor):
 
     def submit(self, task: Task) -> None:
         """Submit the task to the cluster."""
-        self._counters = self._counters or SweepCounters()
         gpus, cpus = _share(task.gpus if self.has_gpus else 0, task.cpus)
         elsewhere = {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(self._avoided))})"}} if self._avoided else {}
         remote = ray.remote(_run_task).options(
@@ -137,8 +138,6 @@ class RayExecutor(Executor):
 
     def close(self) -> None:
         """Leave the cluster: cancel the tasks in flight on a shared cluster, shut down a local one."""
-        if self._counters is not None:
-            self._counters.set_rate()
         if self.options.address and ray.is_initialized():
             # A local cluster ends right after this. Never forced: Ray 2.60 may abort this process when a task that is
             # cancelled by force ends at that moment (a failed check in task_manager.cc).
@@ -151,10 +150,10 @@ class RayExecutor(Executor):
         ray.shutdown()
         self._folder.close()
 
-    def count(self, cells: int, failed: int, fill: float) -> None:
-        """Pass the counts on to Ray's metrics endpoint."""
-        if self._counters is not None:
-            self._counters.count(cells, failed, fill)
+    def show(self, counts: Mapping[str, float]) -> None:
+        """Pass the numbers on to Ray's metrics endpoint."""
+        self._counters = self._counters or SweepCounters(self.setup.run, self.setup.study)
+        self._counters.show(counts)
 
     def describe(self) -> str:
         """Say where tasks run."""
@@ -176,11 +175,21 @@ class RayExecutor(Executor):
         self.slots = max(1, int(resources.get("GPU" if self.setup.gpus == "every" else "CPU", 1)))
         self.capacity = 2 * self.slots
 
+    def _job(self) -> ray.job_config.JobConfig:
+        """Name the launch in the list of jobs, by the key under which Ray's dashboard looks for a name."""
+        return ray.job_config.JobConfig(metadata={"job_name": f"{self.setup.study} in {self.setup.run}"})
+
     def _connect(self) -> None:
         if self.options.address:
             check_address(self.options.address)
             code = {"py_modules": shipped_code()} if self.options.ship else None
-            ray.init(address=self.options.address, runtime_env=code, logging_level="ERROR", log_to_driver=False)
+            ray.init(
+                address=self.options.address,
+                runtime_env=code,
+                job_config=self._job(),
+                logging_level="ERROR",
+                log_to_driver=False,
+            )
             self.setup.note(f"connected to Ray at {self.options.address}")
             return
         cpus = self.options.cpus or usable_cpus()
@@ -193,6 +202,7 @@ class RayExecutor(Executor):
             _temp_dir=folder,
             num_cpus=cpus,
             num_gpus=None if self.setup.gpus != "none" else 0,
+            job_config=self._job(),
             include_dashboard=True,
             dashboard_host="127.0.0.1",
             object_store_memory=256 * 2**20,
@@ -259,4 +269,6 @@ def _dashboard(context: Any, key: Path | None) -> str:
         return f"its dashboard at {url} does not answer ({error})"
     port = url.rpartition(":")[2]
     lines = [f"dashboard http://{url}", f"  from elsewhere: ssh -L {port}:{url} <this machine>"]
-    return "\n".join(lines + ([f"  its token: in {key}"] if key else []))
+    # Ray's dialog advises `ray get-auth-token`, which prints the token of another cluster.
+    asks = f"  its dialog 'Authentication Token Required' takes what this prints: cat {key}"
+    return "\n".join(lines + ([asks] if key else []))

@@ -28,7 +28,8 @@ def taken(monkeypatch, seconds, *, ray=True, **written):
     [
         (9.9, True, "inline", "predicted 9.9 core seconds are fewer than 10"),
         (0.0, False, "inline", "predicted 0.0 core seconds are fewer than 10"),
-        (10.0, True, "ray", "predicted 10.0 core seconds"),
+        (10.0, True, "processes", "predicted 10.0 core seconds, fewer than the 300 from which a Ray cluster is started"),
+        (300.0, True, "ray", "predicted 300.0 core seconds"),
         (1234.5, False, "processes", "predicted 1,234.5 core seconds, and Ray is not installed"),
         (None, True, "ray", "the time is not predicted"),
         (None, False, "processes", "the time is not predicted, and Ray is not installed"),
@@ -47,16 +48,17 @@ def test_what_is_named_is_taken_and_no_time_is_predicted():
     assert executor_names()[0] == "auto"
 
 
-def test_what_is_left_counts_and_artifacts_are_not_predicted(bench, monkeypatch):
+def test_what_is_left_counts_and_what_artifacts_are_predicted_to_take(bench, monkeypatch):
     monkeypatch.setattr(module, "has_ray", lambda: True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(bench.folder / "cache"))
     plan = make_plan(load_grid(bench.grid()))
     assert make_forecast(plan).seconds > 20
-    assert choose_executor(plan, plan.grid.compute).kind.name == "ray"
+    assert choose_executor(plan, plan.grid.compute).kind.name == "processes"
     assert choose_executor(plan, plan.grid.compute, share=0.1).kind.name == "inline"
     quick = make_plan(load_grid(bench.grid(QUICK)))
     assert choose_executor(quick, quick.grid.compute).kind.name == "inline"
-    assert choose_executor(quick, quick.grid.compute, makes_artifacts=True).kind.name == "ray"
+    for making, name in ((None, "ray"), (9.0, "inline"), (20.0, "processes"), (300.0, "ray")):
+        assert choose_executor(quick, quick.grid.compute, making=lambda making=making: making).kind.name == name
 
 
 def test_launch_and_plan_say_which_one_and_why(bench):

@@ -28,7 +28,6 @@ def asked(monkeypatch):
 
     nodes = [({"CPU": 4.0}, True), ({"CPU": 2.0, "GPU": 2.0}, True), ({"CPU": 64.0, "GPU": 8.0}, False)]
     monkeypatch.setattr(module.ray, "remote", remote)
-    monkeypatch.setattr(module, "SweepCounters", lambda: None)
     monkeypatch.setattr(module.ray, "nodes", lambda: [{"Resources": has, "Alive": alive} for has, alive in nodes])
     return found
 

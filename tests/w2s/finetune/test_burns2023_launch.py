@@ -284,6 +284,9 @@ def test_killed_in_any_training_it_ends_with_the_same_table(place, tmp_path):
     store = Store(tmp_path / "killed" / ".w2s-store")
     assert (store.path / first.name[:2] / first.name / "artifact.json").exists()
     assert (second / f"step-{latest_step(second)[1]['step']}").exists()
+    told = store.steps(second.name)
+    assert told is not None, "a training says how far it is"
+    assert (1 <= told.step <= told.steps, told.unit) == (True, "tokens")
     assert launch(path, out=out).exit == Exit.DONE
     assert not second.exists()
     same_rows(out, tmp_path / "whole" / "run")
@@ -307,3 +310,18 @@ def test_random_flips_have_the_weak_models_errors_at_other_places(place):
         (row["weak_error_01"] - row["student_flip_error_01"]) / (row["weak_error_01"] - row["ceiling_error_01"])
     )
     assert row["student_flip_error_01"] != row["student_error_01"]
+
+
+def test_artifacts_are_named_by_role_model_task_method_and_seed(place):
+    plan = make_plan(load_grid(grid(place, "names", axes={"method": ["naive", "confidence"]}, seeds=[3])))
+    study = plan.grid.study()
+    words = {study.describe(call, block) for block in plan.blocks() for call in in_order(study.needs(block))}
+    assert {word for word in words if word.startswith("train ")} == {
+        "train weak bert:1 mine.csv seed 3",
+        "train student bert mine.csv naive seed 3",
+        "train student bert mine.csv confidence seed 3",
+        "train ceiling bert mine.csv seed 3",
+        "train strong bert mine.csv seed 3",
+    }
+    assert {"predict weak bert:1 mine.csv seed 3", "items mine.csv seed 3"} <= words
+    assert not [word for word in words if "w2s." in word]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from w2s.artifacts import StepTeller
 from w2s.finetune.data.tokens import training_batches
 from w2s.finetune.inference.forward import device_for, in_batches
 from w2s.finetune.objectives.base import Objective
@@ -37,7 +38,8 @@ Matrix = npt.NDArray[np.float64]
 class Trainer(Resumable):
     """One training: a module, an objective with its examples, a recipe and a seed.
 
-    ``checkpoint`` is the folder of the state from which a training resumes that was ended; None: none is kept.
+    ``checkpoint`` is the folder of the state from which a training resumes that was ended, and where it tells how far it is;
+    None: neither is kept.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Trainer(Resumable):
         self.per_epoch = -(-len(objective.lengths) // recipe.batch)
         self.steps = self.per_epoch * recipe.epochs
         self.devices = 1
+        self.tells = True
         # Of the last steps, still on the device: reading one waits for it.
         self._losses: list[Tensor] = []
         self._traces: list[Tensor] = []
@@ -87,6 +90,7 @@ class Trainer(Resumable):
         self._restore()
         self.module.train(self.recipe.dropout is not None)
         self._started = self._saved = time.perf_counter()
+        teller = StepTeller(self.checkpoint if self.tells else None, "tokens", self.tokens)
         batches: list[Any] = []
         while self.step < self.steps:
             epoch, place = divmod(self.step, self.per_epoch)
@@ -94,6 +98,7 @@ class Trainer(Resumable):
                 batches = training_batches(self.objective.lengths, self.recipe.batch, self.seed, epoch, self.recipe.grouping)
             self._step(batches[place])
             self.step += 1
+            teller.tell(self.step, self.steps, self.tokens)
             every = self.recipe.evaluate_every
             if every and (self.step % every == 0 or self.step == self.steps):
                 self._settle()

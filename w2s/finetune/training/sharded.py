@@ -138,7 +138,7 @@ class ShardedTrainer(Trainer):
     def __init__(self, module: nn.Module, *given: Any, mesh: DeviceMesh, **named: Any) -> None:
         self.mesh, self.rank = mesh, mesh.get_rank()
         super().__init__(shard(module, mesh), *given, **named)
-        self.devices = mesh.size()
+        self.devices, self.tells = mesh.size(), self.rank == 0
         self.asked = self.micro = min(self.micro, -(-self.recipe.batch // self.devices))
 
     def _narrow(self) -> None:

@@ -43,6 +43,7 @@ from w2s.studies.burns2023.tasks import (
 from w2s.studies.burns2023.text.claims import CLAIMS
 from w2s.studies.burns2023.text.figures import FIGURES
 from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
+from w2s.studies.burns2023.text.names import call_words
 from w2s.studies.burns2023.text.solve import TextSolver
 from w2s.studies.fields import asked_levels
 from w2s.summary import summarize
@@ -198,6 +199,14 @@ class Text(Study):
     def needs(self, block: Block) -> Sequence[Call]:
         """List the calls of every wanted cell."""
         return [call for cell in block.cells() for call in self._graph(cell).needs]
+
+    def describe(self, call: Call, block: Block) -> str:
+        """Name a call by its role in the first cell that needs it: ``train student minilm-l6 ag_news naive seed 2``."""
+        for cell in block.cells():
+            graph = self._graph(cell)
+            if any(call.key == needed.key for needed in in_order(graph.needs)):
+                return call_words(call, cell, graph)
+        return super().describe(call, block)
 
     def parts(self, block: Block) -> Iterable[Any]:
         """Name the methods, losses and objectives of the cells, the formatters of their tasks, and the artifacts' functions."""
