@@ -1,15 +1,16 @@
 """Linear probes on rows of data by the eigendecomposition of a Gram, where that is as good as decomposing the rows.
 
 The Gram is of the smaller side: X'X/n of n >= d rows, XX'/n of fewer. Its decomposition takes about a third of the time of that
-of the rows, and its rounding, eps s_max in every entry, is amplified by what a filter makes of neighbouring eigenvalues. On rows
-with the second moments of the training rows the root mean square of what it moves in the outputs is at most
+of the rows. Its rounding is about eps s_max in the norm, spread over all entries in the eigenbasis: 6 eps s_max/sqrt(r) covers
+one of them, r being its order. A filter amplifies it by what it makes of neighbouring eigenvalues. On rows with the second
+moments of the training rows the root mean square of what moves in the outputs is at most
 
-    eps s_max max_s |g'(s)| s  times that of the targets,  g(s) = phi(s)/s,
+    6/sqrt(r) eps s_max max_s |g'(s)| s  times that of the targets,  g(s) = phi(s)/s,
 
-which is s_max s/(s + lambda)^2 for a ridge: at most s_max/(4 lambda), and s_max/s_min without one. A filter is *served* where
-this is at most :data:`SERVED`. Any other ridge is refined once by a residual of the rows themselves, which squares the amplified
-rounding and leaves eps sqrt(condition), that of the rows. Flow and steps cannot be refined: for such filters, and for rows whose
-rank the Gram does not show, the rows are decomposed (:class:`w2s.probes.rows.RowProbe`).
+and |g'(s)| s is s/(s + lambda)^2 for a ridge: at most 1/(4 lambda), and 1/s_min without one. A filter is *served* where this is
+at most :data:`SERVED`. With n >= d any other ridge is refined once by a residual of the rows themselves, which squares what is
+amplified and leaves eps sqrt(s_max/s_min), the rounding of the rows. Flow and steps cannot be refined, nor can fewer rows than
+features: then, and where the Gram does not show the rank, the rows are decomposed (:class:`w2s.probes.rows.RowProbe`).
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ __all__ = ["CERTAIN", "SERVED", "GramProbe", "amplified", "fit_rows"]
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 
-SERVED = 1e-9
-"""Largest amplified rounding with which a filter is applied to the spectrum of a Gram as it is."""
+SERVED = 2.5e-10
+"""Largest amplified rounding with which a filter is applied to the spectrum of a Gram as it is.
+
+A squared error of at least a quarter of the targets' power then moves by at most 1e-9 of itself."""
 
 CERTAIN = 1e-10
 """Least s_min/s_max of a Gram that shows the rank of its rows; a refined ridge is then within 1e-11."""
@@ -41,7 +44,7 @@ CERTAIN = 1e-10
 _LEAST = 1e-200
 """Feature power from which entries of a Gram are normal numbers with all their digits; up to its inverse they are finite."""
 
-_RIDGE = 0
+_RIDGE, _SPREAD = 0, 6.0
 _STEEPNESS = np.array([1.0, 1.5, 4.0])
 """Upper bounds of |g'(s)| s in units of s/(s + lambda)^2, lambda being the equivalent ridge: ridge, flow, steps."""
 
@@ -58,11 +61,12 @@ def fit_rows(features: Matrix, preprocess: str, backend: Backend) -> RowProbe | 
 
 
 def amplified(values: Matrix, filters: Filters) -> Matrix:
-    """Bound the rounding of a Gram with eigenvalues (r,) in the outputs of filters, (L,): eps s_max max_s |g'(s)| s."""
+    """Bound what rounding of a Gram with eigenvalues (r,) moves in the outputs of filters, (L,), as part of the targets."""
     strength = filters.equivalent_ridge()[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = np.where(np.isinf(strength), 0.0, values / (values + strength) ** 2)
-    return np.asarray(EPS * values[0] * _STEEPNESS[filters.kind] * slopes.max(axis=1))
+    rounding = _SPREAD / np.sqrt(len(values)) * EPS * values[0]
+    return np.asarray(rounding * _STEEPNESS[filters.kind] * slopes.max(axis=1))
 
 
 class GramProbe(Prepared):
@@ -101,6 +105,8 @@ class GramProbe(Prepared):
         if int(info) or not pivots.min() >= CERTAIN * np.trace(gram) / len(gram):
             return None
         spectrum = kernels.factor_gram(gram, self.backend)
+        if self.dual:
+            return spectrum if amplified(spectrum.values, kernels.ridge([0.0]))[0] <= SERVED else None
         return spectrum if spectrum.values[-1] >= CERTAIN * spectrum.values[0] else None
 
     @functools.cached_property
@@ -143,11 +149,8 @@ class GramProbe(Prepared):
         """Compute in the eigenbasis what ridge fits with coordinates (r, L, k) leave of their equations, from the rows."""
         rank, count, outputs = coords.shape
         found = self.spectrum.vectors @ coords.reshape(rank, count * outputs)
-        wanted, decay = np.tile(targets, count), np.repeat(strengths, outputs) * found
-        if self.dual:
-            left = (wanted - self._rows @ (self._rows.T @ found)) / self.rows - decay
-        else:
-            left = self._rows.T @ (wanted - self._rows @ found) / self.rows - decay
+        missed = self._rows.T @ (np.tile(targets, count) - self._rows @ found)
+        left = missed / self.rows - np.repeat(strengths, outputs) * found
         return np.asarray(self.spectrum.project(left)).reshape(rank, count, outputs)
 
     def basis(self, features: Matrix) -> Matrix:

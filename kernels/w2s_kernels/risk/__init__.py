@@ -53,7 +53,8 @@ class PredictionErrors(NamedTuple):
     Attributes
     ----------
     squared : |p - t|^2, of predictions p and truth t. misfit : |p - y|^2, y being the labels that models were trained on.
-    distance : |p - w|^2, w being what the teacher gives. cross : 2 <w - p, p - t>, so that distance + cross = |w - t|^2 - |p - t|^2.
+    distance : |p - w|^2, w being what the teacher gives.
+    cross : 2 <w - p, p - t>, so that distance + cross = |w - t|^2 - |p - t|^2.
     wrong, apart : shares of rows where the largest of p is not the largest of t, of w; the first of equals counts. NaN where an
         output is NaN.
     """

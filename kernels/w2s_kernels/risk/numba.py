@@ -28,7 +28,7 @@ def errors(out: Array, scores: Array, offset: Array, truth: Array, teacher: Arra
                 misfit += to_label * to_label
                 distance += to_teacher * to_teacher
                 cross += to_teacher * to_truth
-                unknown |= p != p  # noqa: PLR0124
+                unknown |= p != p
                 if p > top:
                     best, top = j, p
             out[0, f] += squared
