@@ -42,6 +42,8 @@ def agree(study: Any, block: Block) -> None:
     assert set(got) == set(want)
     for name, values in want.items():
         assert type(got[name]) is np.ndarray
+        if name == "solver":
+            continue  # how a row was made: on a device rows are decomposed, on the host their Gram is
         if values.dtype == object:
             np.testing.assert_array_equal(got[name], values)
         else:

@@ -160,4 +160,4 @@ class GramProbe(Prepared):
 
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the rows under each filter, as :class:`RowProbe`: (L,), the root of the Gram's."""
-        return np.sqrt(kernels.condition(self.spectrum, filters))
+        return np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))
