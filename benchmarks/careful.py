@@ -78,3 +78,7 @@ def seed_cells(strong, weak, Y, rows, teachers, rules, filters):
                 "weak_validation": errors(out[None][:, val], Y[val])[0],
             }  # fmt: skip
     return cells
+
+
+if __name__ == "__main__":
+    print(__doc__)  # a peer of real_features, which measures it
