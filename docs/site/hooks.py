@@ -28,7 +28,11 @@ _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of the root, the pages made from code, and every file of the checkout that a page links."""
     made = {name: (ROOT / source).read_text(encoding="utf-8") for source, name in _AT_ROOT.items()}
-    made |= {"gallery.md": "\n".join(gallery()), "commands.md": "\n".join(commands()), "python.md": "\n".join(python_functions())}
+    made |= {
+        "gallery.md": "\n".join(gallery()),
+        "commands.md": "\n".join(commands()),
+        "python.md": "\n".join(python_functions()),
+    }
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     for path in sorted(_linked_files(files)):
@@ -70,7 +74,7 @@ def gallery() -> Iterator[str]:
             counted = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
             yield f"[Claims](papers.md#{path.stem}): {counted}.\n"
         for says, link in pictures:
-            yield f"[![{says}]({link.removeprefix('../')}){{ width=420 loading=lazy }}](studies/{path.name} \"{says}\")"
+            yield f'[![{says}]({link.removeprefix("../")}){{ width=420 loading=lazy }}](studies/{path.name} "{says}")'
         yield ""
 
 
@@ -82,10 +86,14 @@ def commands() -> Iterator[str]:
     yield "What `w2s-sweep COMMAND --help` prints.\n"
     group: Any = typer.main.get_command(app)
     for name, command in group.commands.items():
-        for path, one in ((f"{name} {inner}", other) for inner, other in command.commands.items()) if hasattr(
-            command, "commands"
-        ) else [(name, command)]:
-            context = one.make_context(f"w2s-sweep {path}", [], resilient_parsing=True, max_content_width=100, terminal_width=100)
+        for path, one in (
+            ((f"{name} {inner}", other) for inner, other in command.commands.items())
+            if hasattr(command, "commands")
+            else [(name, command)]
+        ):
+            context = one.make_context(
+                f"w2s-sweep {path}", [], resilient_parsing=True, max_content_width=100, terminal_width=100
+            )
             yield f"## {path}\n\n```text\n{one.get_help(context)}\n```\n"
 
 

@@ -8,7 +8,7 @@ Nothing here may import `w2s` or `sweeper`. A new kernel registers its operation
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
 from .moments import CHUNK, gram, streamed_grams
-from .risk import joint_risk
+from .risk import PredictionErrors, joint_risk, prediction_errors
 from .spectral import (
     Filters,
     Spectrum,
@@ -34,6 +34,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "Filters",
+    "PredictionErrors",
     "Spectrum",
     "Stream",
     "choose",
@@ -51,6 +52,7 @@ __all__ = [
     "nested",
     "normals",
     "permutation",
+    "prediction_errors",
     "project_rows",
     "response",
     "ridge",

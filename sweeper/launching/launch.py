@@ -107,7 +107,7 @@ def _check_memory(plan: Plan, settings: Compute, run: Where) -> None:
     """Refuse artifacts that cannot fit into the memory of this machine, where they would be made on it."""
     if not has_artifacts(plan.grid.study):
         return
-    choice = choose_executor(plan, settings, makes_artifacts=True)
+    choice = choose_executor(plan, settings, making=lambda: None)
     if choice.kind.cpus(choice.options) is not None:
         check_memory(missing_calls(plan, open_store(store_folder(plan.grid, settings, run))), this_machine())
 

@@ -201,6 +201,22 @@ def risks(backend: Backend) -> Found:
     }
 
 
+def measured(backend: Backend) -> Found:
+    """Ordinary and tiny outputs, ties, one output, and models with a NaN or an infinite output."""
+    rng = np.random.default_rng(12)
+    scores, goals = rng.standard_normal((40, 7, 5)), rng.standard_normal((3, 40, 5))
+    scores[3, 0] = scores[3, 0, 0]
+    goals[0, 3] = 0.0
+    found: dict[str, Any] = {}
+    for name, scale, outputs in (("all", 1.0, 5), ("tiny", 1e-150, 5), ("one", 1.0, 1)):
+        arrays = (scores[..., :outputs] * scale, np.full(outputs, 0.1 * scale), *(goals[..., :outputs] * scale))
+        ours = kernels.prediction_errors(*(backend.asarray(a) for a in arrays), backend)
+        found |= {f"{name} {field}": values for field, values in ours._asdict().items()}
+    scores[5, 2, 1], scores[7, 4, 3] = np.nan, np.inf
+    wild = kernels.prediction_errors(*(backend.asarray(a) for a in (scores, np.zeros(5), *goals)), backend)
+    return found | {"nan": backend.xp.isnan(wild.wrong), "others": wild.squared[5:], "infinite": wild.wrong[4:5]}
+
+
 def trained(backend: Backend) -> Found:
     rng = np.random.default_rng(8)
     shapes = [(5, 7), (7, 4)]
@@ -317,6 +333,7 @@ CASES: dict[str, Case] = {
     "nested.substitute": solutions(backwards),
     "nested.forms": Case(widths, 1e-13),
     "risk.forms": Case(risks, 1e-13),
+    "risk.errors": Case(measured, 1e-13),
     "descent.training": Case(trained, 1e-10),
     "robust.training": Case(robust, 1e-10),
     "patch_cnn.training": Case(patched, 1e-10),

@@ -42,6 +42,8 @@ def agree(study: Any, block: Block) -> None:
     assert set(got) == set(want)
     for name, values in want.items():
         assert type(got[name]) is np.ndarray
+        if name == "solver":
+            continue  # how a row was made: on a device rows are decomposed, on the host their Gram is
         if values.dtype == object:
             np.testing.assert_array_equal(got[name], values)
         else:
@@ -102,7 +104,7 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
     study, block = solved("probe.table", axes, **DIGITS)
     agree(study, block)
-    probes, fits, bases, predictions = 9, 15, 15, 21  # one basis of the test rows serves both label rules
+    probes, fits, bases, predictions = 9, 15, 12, 21  # one basis of the test rows serves ceilings and both label rules
     assert transfers.counts("sent") == {
         "w2s.probes.rows:RowProbe.__init__": probes,
         "w2s.probes.rows:RowProbe.fit": fits,
@@ -112,7 +114,7 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     assert transfers.counts("fetched") == {
         "w2s.probes.rows:RowProbe.rank": probes,
         "w2s.probes.rows:RowProbe.condition": probes,
-        "w2s.probes.rows:Prediction.at": predictions,
+        "w2s.probes.rows:Prediction.by_row": predictions,
         "w2s.laws.feature_maps:_relu": 6,  # weights of random features, which are applied to the host's table
         "w2s.laws.table:split_rows": 9,  # permutations of row numbers, for each set of sizes that is asked for
     }

@@ -43,6 +43,10 @@ class MixedProbe(Prepared):
         self._found: dict[float, tuple[int, bool]] = {}
         self._conditions: dict[float, float] = {}
 
+    def serving(self, filters: Filters) -> MixedProbe:  # noqa: ARG002
+        """Return this probe: what does not converge is solved by another one for its filter alone."""
+        return self
+
     def solvers(self, filters: Filters) -> list[str]:
         """Name the solvers as :class:`RowProbe`; those of the latest fit."""
         found = (self._found[strength] for strength in filters.value)

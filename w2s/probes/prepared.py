@@ -36,9 +36,12 @@ class Prepared:
         self.unit = unit if scaled else np.ones(self.width)
         self.mean = mean if scaled else mean * unit
         self.scale = np.where(self.still, np.inf, deviation) if scaled else np.ones(self.width)
+        self._as_is = not self.center
 
     def prepared(self, features: Matrix) -> Matrix:
-        """Return features (m, d) of other rows in the units of the fit."""
+        """Return features (m, d) of other rows in the units of the fit; the same array where nothing is done to them."""
+        if self._as_is:
+            return np.asarray(features, dtype=np.float64)
         with np.errstate(over="ignore"):  # a row far outside the training rows' range is data: its error is not finite
             return np.asarray((features / self.unit - self.mean) / self.scale)
 

@@ -34,15 +34,15 @@ class Prediction:
     offset: Matrix
 
     def at(self, basis: Array) -> Matrix:
-        """Compute outputs (L, m, k) at rows given by their ``basis`` (m, r), in the library of the coordinates.
+        """Compute outputs (L, m, k) at rows given by their ``basis`` (m, r), in the library of the coordinates."""
+        return np.ascontiguousarray(np.moveaxis(self.by_row(basis), 1, 0)) + self.offset
 
-        One GEMM serves all filters.
-        """
+    def by_row(self, basis: Array) -> Matrix:
+        """Compute outputs as :meth:`at` without the intercept, as the one GEMM of all filters leaves them: (m, L, k)."""
         xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
         stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = to_host((basis @ stacked).reshape(len(basis), filters, outputs))
-        return np.ascontiguousarray(np.moveaxis(scores, 1, 0)) + self.offset
+            return np.asarray(to_host((basis @ stacked).reshape(len(basis), filters, outputs)))
 
 
 class RowProbe(Prepared):
@@ -71,6 +71,15 @@ class RowProbe(Prepared):
     def full_rank(self) -> bool:
         """Whether least squares without regularisation has one solution."""
         return bool(self.rank == self.width)
+
+    @property
+    def exact(self) -> RowProbe:
+        """The rows decomposed themselves: this probe."""
+        return self
+
+    def serving(self, filters: Filters) -> RowProbe:  # noqa: ARG002
+        """Return the probe that is accurate for all of the filters: this one."""
+        return self
 
     def solvers(self, filters: Filters) -> list[str]:
         """Name the solver of each filter, as the ``solver`` column shows it."""

@@ -13,7 +13,9 @@ From rows (a Gram would square their condition number):
 
 * ``svd``: thin singular value decomposition. QR is cheaper for one strength, but the rank and the condition number are columns
   of every row, and they need the singular values.
-* ``dual svd``: the same call on n < d rows. LAPACK then works on an n x n triangle, which is the dual problem without its Gram:
+* ``gram``, ``dual gram``: studies of tables decompose the Gram of the rows where the data allow it, which no count can tell:
+  :mod:`w2s.probes.gram_rows`.
+* ``dual svd``: the SVD on n < d rows. LAPACK then works on an n x n triangle, which is the dual problem without its Gram:
   there is no other code for it, and n^2 d instead of n d^2 operations.
 
 With ``precision: mixed`` the factor is a float32 Cholesky factor, refined: ``mixed cholesky``, of the n x n Gram of the rows

@@ -279,7 +279,7 @@ DIGITS |= {"n_transfer": 120, "n_test": 150, "n_validation": 50, "ridge": 0.1}
 def test_the_dual_side_is_named() -> None:
     rows = solve(TABLE, axes={"n_transfer": [30, 120], "n_labeled": [10, 60]}, **without(DIGITS, "n_transfer", "n_labeled"))
     found = rows.set_index(["n_labeled", "n_transfer"])["solver"].to_dict()
-    assert found == {(10, 30): "dual svd", (10, 120): "dual svd+svd", (60, 30): "svd+dual svd", (60, 120): "svd"}
+    assert found == {(10, 30): "dual svd", (10, 120): "dual svd+gram", (60, 30): "gram+dual svd", (60, 120): "gram"}
 
 
 @pytest.mark.parametrize("preprocess", ["none", "center", "standardise"])
@@ -296,7 +296,7 @@ def test_mixed_probes_are_the_float64_probes(n_transfer: int, preprocess: str) -
     # Centred, 25 rows span 24 dimensions, and only the ridge separates the system from a singular one.
     short, weak = (mixed["ridge"] == 1e-9) & (n_transfer == 25) & (preprocess != "none"), mixed["ridge_weak"] > 0
     assert mixed[short]["solver"].str.contains("dual svd (mixed did not converge)", regex=False).all()
-    assert mixed[~short & ~weak]["solver"].str.match(r"svd\+mixed cholesky, \d refinements?$").all()
+    assert mixed[~short & ~weak]["solver"].str.match(r"gram\+mixed cholesky, \d refinements?$").all()
     assert mixed[~short & weak]["solver"].str.startswith("mixed cholesky").all()
 
 

@@ -196,9 +196,9 @@ def test_the_plan_names_the_solver_that_solves(changes: dict[str, Any], solver: 
 @pytest.mark.parametrize(
     ("changes", "solver", "piece"),
     [
-        ({}, "svd", "SVD of the student's rows"),
-        ({"n_transfer": 60}, "svd+dual svd", "SVD of the student's rows"),
-        ({"precision": "mixed"}, "svd+mixed", "refined factors of the student's rows"),
+        ({}, "gram", "SVD of the student's rows"),
+        ({"n_transfer": 60}, "gram+dual svd", "SVD of the student's rows"),
+        ({"precision": "mixed"}, "gram+mixed", "refined factors of the student's rows"),
         ({"precision": "mixed", "ridge_weak": 0.1}, "mixed", "refined factors of the weak model's rows"),
     ],
 )

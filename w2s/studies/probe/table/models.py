@@ -12,12 +12,13 @@ import numpy.typing as npt
 from w2s.laws.feature_maps import feature_matrix
 from w2s.laws.table import Rows, Table, load_table, split_rows
 from w2s.measure import metrics
+from w2s.probes.gram_rows import GramProbe, fit_rows
 from w2s.probes.mixed import MixedProbe
 from w2s.probes.rows import RowProbe
 from w2s.probes.tuning import best_ridge, end_of_range, ridges_tried
 from w2s.sharing.stage import Count, Level, Stage, Values
 from w2s.studies.probe.table.sizes import DATA, INPUTS, SHAPE, STUDENT, TEACHER, Sizes, is_mixed, strong_width, weak_width
-from w2s_kernels import flops, ridge
+from w2s_kernels import Backend, flops, ridge
 
 __all__ = [
     "CEILING",
@@ -41,7 +42,8 @@ __all__ = [
 
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-Probe = RowProbe | MixedProbe
+Probe = RowProbe | GramProbe | MixedProbe
+Fit = Callable[[Matrix, str, Backend], Probe]
 
 FILE = ("data", "target", "task", "encoders")
 DRAW = (*FILE, "split", "seed")
@@ -108,7 +110,11 @@ FEATURES = Stage(
 
 
 class Factored(NamedTuple):
-    """Stages of some factored rows: one singular value decomposition, or a refined factor for each ridge."""
+    """Stages of some factored rows: one decomposition for all filters, or a refined factor for each ridge.
+
+    A plan counts the singular value decomposition: the cheaper one of a Gram serves rows that are not ill-conditioned, which
+    only the data tell.
+    """
 
     spectrum: Stage
     refined: Stage
@@ -120,7 +126,7 @@ class Factored(NamedTuple):
 
 def _factored(
     whose: str,
-    run: Callable[[Level, Values, type[Probe]], Any],
+    run: Callable[[Level, Values, Fit], Any],
     size: Callable[[Level], tuple[int, int]],
     spectra: Count,
     ridges: Count,
@@ -134,7 +140,7 @@ def _factored(
     options["order"] = lambda level, _sizes: min(size(level))
     spectrum = Stage(
         f"SVD of {whose} rows",
-        run=lambda level, values: run(level, values, RowProbe),
+        run=lambda level, values: run(level, values, fit_rows),
         kind="svd",
         flops=lambda level, _sizes: flops.svd(*size(level)),
         times=spectra,
@@ -158,9 +164,9 @@ def _strong_rows(
 ) -> Factored:
     """Make the stages of the strong features of some rows, ``count`` of them."""
 
-    def run(level: Level, values: Values, probe: type[Probe]) -> Probe:
+    def run(level: Level, values: Values, fit: Fit) -> Probe:
         features = values(FEATURES, level)[train(rows_of(level, values))]
-        return probe(features, level["preprocess"], values.backend)
+        return fit(features, level["preprocess"], values.backend)
 
     def needed(level: Level) -> bool:
         return "ceiling" not in more or level["ceiling"] == "labeled+transfer"
@@ -231,10 +237,10 @@ WEAK_FEATURES = Stage(
 )
 
 
-def _weak_rows(level: Level, values: Values, probe: type[Probe]) -> tuple[Probe, Matrix]:
+def _weak_rows(level: Level, values: Values, fit: Fit) -> tuple[Probe, Matrix]:
     """Factor the labelled rows, and compute the basis of all rows."""
     features = values(WEAK_FEATURES, level)
-    fitted = probe(features[rows_of(level, values).labeled], level["preprocess"], values.backend)
+    fitted = fit(features[rows_of(level, values).labeled], level["preprocess"], values.backend)
     return fitted, fitted.basis(features)
 
 

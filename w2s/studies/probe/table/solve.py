@@ -28,13 +28,14 @@ from w2s.studies.probe.table.models import (
     STUDENT_ROWS,
     TEACHERS,
     Factored,
+    Probe,
     constant_note,
     rows_of,
     table_of,
     tuned_ridge,
 )
 from w2s.studies.probe.table.sizes import FILTER, PASSES, SHAPE, STUDENT, TEACHER, TUNED, Sizes, is_mixed, strong_width
-from w2s_kernels import Filters, flops, ridge
+from w2s_kernels import NUMPY, Filters, flops, prediction_errors, ridge
 
 __all__ = ["ERRORS", "STAGES"]
 
@@ -78,6 +79,7 @@ def _student_basis(level: Level, values: Values) -> tuple[Matrix, Matrix | None]
     The latter are None where there are none.
     """
     probe, strong, rows = STUDENT_ROWS(level, values), values(FEATURES, level), rows_of(level, values)
+    probe = probe.exact if level["exact"] else probe
     return probe.basis(strong[_where(level, rows)]), probe.basis(strong[rows.validation]) if len(rows.validation) else None
 
 
@@ -87,7 +89,7 @@ def _shown(level: Level, sizes: Sizes) -> float:
 
 BASIS = Stage(
     "rows in the student's basis",
-    (*DESIGN, "evaluate", "n_labeled"),
+    (*DESIGN, "evaluate", "n_labeled", "exact"),
     _student_basis,
     kind="gemm",
     flops=lambda level, sizes: flops.gemm(_shown(level, sizes), strong_width(level), sizes.rank(level)),
@@ -95,7 +97,7 @@ BASIS = Stage(
     times=lambda level, _sizes: not is_mixed(level),
     why="one basis serves all weak models and filters",
     sizes=_VIEW,
-    ask=_measured,
+    ask=lambda level: {"exact": False, **_measured(level)},
     weighed=(*STUDENT, *TEACHER),  # once for every weak model, as it was: the cut of grids must not move
 )
 
@@ -109,8 +111,16 @@ def _anchor(
         table, strong, rows = table_of(level), values(FEATURES, level), rows_of(level, values)
         fitted, chosen, where = probe(level, values), train(rows), _where(level, rows)
 
+        def basis(serving: Probe, part: Index) -> Matrix:
+            """Return rows in the basis of a probe; those of the student's are known."""
+            if probe is not STUDENT_ROWS:
+                return serving.basis(strong[part])
+            tested, held_out = values(BASIS, {**level, "exact": serving is not fitted})
+            return tested if part is where else held_out
+
         def errors(filters: Filters, ridges: Matrix, end: str = "") -> _Errors:
-            scores = fitted.fit(table.targets[chosen], filters).at(fitted.basis(strong[where]))
+            serving = fitted.serving(filters)
+            scores = serving.fit(table.targets[chosen], filters).at(basis(serving, where))
             squared, ends = metrics.squared_error(scores, table.targets[where]), np.full(len(filters), end, dtype=object)
             if table.labels is None:
                 return _Errors(squared, np.full(len(filters), np.nan), ridges, ends)
@@ -118,7 +128,7 @@ def _anchor(
 
         tuned = None
         if level["tuned"]:
-            strength, end = tuned_ridge(fitted, table, chosen, fitted.basis(strong[rows.validation]), rows.validation)
+            strength, end = tuned_ridge(fitted, table, chosen, basis(fitted, rows.validation), rows.validation)
             tuned = errors(ridge([strength]), np.array([strength]), end)
         own = _levels(level)
         given = np.array([np.nan if filter_["ridge"] is None else filter_["ridge"] for filter_ in own])
@@ -193,13 +203,16 @@ class _Fitted(NamedTuple):
     prediction: Prediction
     condition: Matrix
     solvers: list[str]
+    exact: bool
+    """Whether the rows had to be decomposed though their Gram was."""
 
 
 def _fit(level: Level, values: Values) -> _Fitted:
-    probe, filters = STUDENT_ROWS(level, values), filters_of(_levels(level))
+    rows, filters = STUDENT_ROWS(level, values), filters_of(_levels(level))
+    probe = rows.serving(filters)
     scores = values(TEACHERS, level).scores[rows_of(level, values).transfer]
     prediction = probe.fit(LABEL_RULES[level["labels"]](scores), filters)
-    return _Fitted(prediction, probe.condition(filters), probe.solvers(filters))
+    return _Fitted(prediction, probe.condition(filters), probe.solvers(filters), probe is not rows)
 
 
 FITS = Stage(
@@ -225,9 +238,10 @@ _CELLS: dict[str, Any] = {
 
 
 def _outputs(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Compute outputs (filters, rows, k) where errors are measured and on validation rows."""
-    student, (basis, held_out) = values(FITS, level).prediction, values(BASIS, level)
-    return student.at(basis), None if held_out is None else student.at(held_out)
+    """Compute outputs (rows, filters, k) without intercepts, where errors are measured and on validation rows."""
+    fitted = values(FITS, level)
+    basis, held_out = values(BASIS, {**level, "exact": fitted.exact})
+    return fitted.prediction.by_row(basis), None if held_out is None else fitted.prediction.by_row(held_out)
 
 
 OUTPUTS = Stage(
@@ -245,12 +259,14 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
     rows, table, teacher = rows_of(level, values), table_of(level), values(TEACHERS, level)
     probe, fitted, where = STUDENT_ROWS(level, values), values(FITS, level), _where(level, rows)
     (scores, held_out), truth, weak = values(OUTPUTS, level), table.targets[where], teacher.scores[where]
-    size, treat = len(level["filters"]), LABEL_RULES[level["labels"]]
+    size, treat, offset = len(level["filters"]), LABEL_RULES[level["labels"]], fitted.prediction.offset
+    host = NUMPY if values.backend.name == "cupy" else values.backend  # outputs are fetched from a device as they are
+    tested = prediction_errors(scores, offset, truth, weak, treat(weak), host)
     out: dict[str, npt.NDArray[Any]] = {
         "weak_error": np.broadcast_to(metrics.squared_error(weak, truth), size),
-        "student_error": metrics.squared_error(scores, truth),
-        "misfit": metrics.misfit(scores, treat(weak)),
-        "weak_distance": metrics.weak_distance(scores, weak),
+        "student_error": tested.squared,
+        "misfit": tested.misfit,
+        "weak_distance": tested.distance,
         "weak_power": np.broadcast_to(metrics.squared_error(weak, np.zeros_like(weak)), size),
         "condition": np.maximum(fitted.condition, teacher.condition),
         "weak_rank": np.full(size, teacher.rank),
@@ -259,7 +275,7 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
         "solver": np.array([solver_pair(teacher.solver, name) for name in fitted.solvers], dtype=object),
         "weak_ridge": np.full(size, teacher.ridge),
     }
-    out["gain"] = out["weak_distance"] + metrics.cross_term(scores, weak, truth)
+    out["gain"] = tested.distance + tested.cross
     ends = {"weak": np.full(size, teacher.end, dtype=object)}
     for name, anchor in (("strong", _BASELINE), ("ceiling", _CEILINGS[level["ceiling"]])):
         errors = _spread(values(anchor, level), level)
@@ -268,14 +284,14 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
     if table.labels is not None:
         labels = table.labels[where]
         out["weak_error_01"] = np.broadcast_to(metrics.zero_one_error(weak, labels), size)
-        out |= {"student_error_01": metrics.zero_one_error(scores, labels), "disagreement": metrics.disagreement(scores, weak)}
+        out |= {"student_error_01": tested.wrong, "disagreement": tested.apart}
     if held_out is not None:
         weak_held_out = teacher.scores[rows.validation]
         out["weak_validation_error"] = np.broadcast_to(
             metrics.squared_error(weak_held_out, table.targets[rows.validation]), size
         )
-        out["student_validation_misfit"] = metrics.misfit(held_out, treat(weak_held_out))
-        out["student_validation_weak_distance"] = metrics.weak_distance(held_out, weak_held_out)
+        seen = prediction_errors(held_out, offset, weak_held_out, weak_held_out, treat(weak_held_out), host)
+        out["student_validation_misfit"], out["student_validation_weak_distance"] = seen.misfit, seen.distance
     # Without regularisation and without one solution the minimum-norm one was taken.
     endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in _levels(level)])
     out["status"] = (teacher.singular | (endless & (not probe.full_rank))).astype(np.int64)

@@ -14,7 +14,7 @@ from w2s.probes.prepared import Prepared
 from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.studies.probe.table.models import DESIGN, STUDENT_ROWS, TEACHERS, WEAK_FEATURES, rows_of, table_of
 from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes, strong_width, weak_width
-from w2s.studies.probe.table.solve import BASIS, ERRORS, OUTPUTS, STAGES
+from w2s.studies.probe.table.solve import BASIS, ERRORS, FITS, OUTPUTS, STAGES
 from w2s.studies.xue2025.principal import RULE, Pair, Principal, predictions
 from w2s.theory import xue2025 as theory
 from w2s_kernels import flops
@@ -36,7 +36,7 @@ class _Factors(NamedTuple):
 
 
 def _strong(level: Level, values: Values) -> _Factors:
-    probe = values(STUDENT_ROWS.spectrum, level)
+    probe = values(STUDENT_ROWS.spectrum, level).exact  # the left singular vectors themselves are what is asked for
     rank = probe.rank
     return _Factors(probe.left[:, :rank], values.backend.to_numpy(probe.spectrum.values)[:rank])
 
@@ -106,9 +106,10 @@ _PAIR = Stage(
 
 def _ceiling(level: Level, values: Values) -> Matrix:
     """Compute the outputs (filters, rows, k) of the ceilings where errors are measured."""
-    probe, rows = STUDENT_ROWS(level, values), rows_of(level, values).transfer
-    fitted = probe.fit(table_of(level).targets[rows], filters_of(_levels(level)))
-    return np.asarray(fitted.at(values(BASIS, level)[0]))
+    factored, filters, rows = STUDENT_ROWS(level, values), filters_of(_levels(level)), rows_of(level, values).transfer
+    probe = factored.serving(filters)
+    basis, _ = values(BASIS, {**level, "exact": probe is not factored})
+    return np.asarray(probe.fit(table_of(level).targets[rows], filters).at(basis))
 
 
 _CEILING = Stage("outputs of the ceilings", (*DESIGN, "evaluate", "n_labeled", "filters"), _ceiling)
@@ -117,7 +118,8 @@ _CEILING = Stage("outputs of the ceilings", (*DESIGN, "evaluate", "n_labeled", "
 def _gaps(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
     """Add PredGap, its predictions and scores to the columns of all filters of one teacher."""
     found: dict[str, npt.NDArray[Any]] = dict(values(ERRORS, level))
-    found["pred_gap"] = metrics.pred_gap(values(OUTPUTS, level)[0], values(_CEILING, level))
+    students = np.moveaxis(values(OUTPUTS, level)[0], 1, 0) + values(FITS, level).prediction.offset
+    found["pred_gap"] = metrics.pred_gap(students, values(_CEILING, level))
     pair, teacher = values(_PAIR, level), values(TEACHERS, level)
     strong, weak = values(_STRONG, level), values(_WEAK, level)
     ridges = np.array([filter_["ridge"] for filter_ in _levels(level)], dtype=np.float64)
