@@ -6,24 +6,26 @@ from sweeper.errors import GridError
 from sweeper.executors.registry import Choice, choose
 from sweeper.grid.compute import Compute
 from sweeper.plan.cut import Plan
-from sweeper.plan.forecast import is_predicted, make_forecast
+from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from w2s.errors import FieldError
 
 __all__ = ["choose_executor", "cpus_in_use"]
 
 
-def choose_executor(plan: Plan, settings: Compute, *, share: float = 1.0, makes_artifacts: bool = False) -> Choice:
+def choose_executor(
+    plan: Plan, settings: Compute, *, share: float = 1.0, makes_artifacts: bool = False, forecast: Forecast | None = None
+) -> Choice:
     """Return the executor for a ``share`` of a plan (0 to 1). Raises :class:`sweeper.errors.GridError` where there is none.
 
     The time is not known where artifacts are to be made, or where the study's account of its work is broken. Cost: a forecast
-    for ``auto``, nothing otherwise.
+    for ``auto`` unless it is given, nothing otherwise.
     """
 
     def seconds() -> float | None:
         if makes_artifacts or not is_predicted(plan.grid.study):
             return None
         try:
-            return share * make_forecast(plan).seconds
+            return share * (forecast or make_forecast(plan)).seconds
         except GridError:
             return None
 

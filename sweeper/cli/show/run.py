@@ -21,7 +21,7 @@ from sweeper.review.status import RunStatus, run_status
 from w2s.contract.rows import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
-__all__ = ["print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
 
@@ -97,28 +97,6 @@ def _print_stopped(stopped: Stopped) -> None:
         out.print(f"  {count:,} of {stopped.settings:,} settings {words[state]}, {seeds:,} seeds")
     for line in stopped.examples:
         out.print(f"    {line}")
-
-
-def print_existing(grid: Grid) -> None:
-    """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
-    folder = RunFolder(grid.out)
-    if folder.read_grid() is None:
-        return
-    out, place = console(), short(grid.out)
-    try:
-        changes = grid_changes(grid, folder)
-    except RunError as error:
-        out.print(f"a launch would refuse this grid: {error}")
-        return
-    if changes:
-        out.print(f"{place} holds another grid, and a launch would refuse this one: {'; '.join(changes)}")
-        return
-    status = run_status(grid.out, study=grid.study)
-    out.print(f"{status.done:,} of these cells have a row in {place}")
-    for line in status.code.remarks:
-        out.print(line)
-    if status.code.changed:
-        out.print("a launch would refuse to add rows of other code to them: see --keep-code and --fresh")
 
 
 def print_rerun(comparison: Comparison) -> bool:
