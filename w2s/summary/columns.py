@@ -207,10 +207,12 @@ def as_names(names: str | Sequence[str]) -> list[str]:
 def numbers(df: Rows, name: str) -> FloatArray:
     """Read a column as float64, null and infinity as NaN; ValueError for text."""
     try:
-        values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=not isinstance(df, Stored))
     except (TypeError, ValueError) as error:
         raise ValueError(f"column {name!r} of type {df[name].dtype} is no number, so it has no mean") from error
-    values[~np.isfinite(values)] = np.nan
+    odd = ~np.isfinite(values)
+    if odd.any():
+        values = np.where(odd, np.nan, values)
     return values
 
 

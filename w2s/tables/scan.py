@@ -5,6 +5,7 @@ A frame of ten million rows with all its columns takes more than ten gigabytes; 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["StoredRows", "scan"]
 
 T = TypeVar("T")
-_MOST_FOOTERS = 1024
-"""Files whose footers are kept in memory; a run of more files than that is read again for every column."""
+_MOST_OPEN = 256
+"""Files that stay open; of a run of more files than that all are opened again for every column."""
 
 
 def scan(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> StoredRows | pd.DataFrame:
@@ -99,7 +100,8 @@ class StoredRows:
         self._files, self._schema = files, schema
         self._lengths = [footer.num_rows for footer in footers]
         self._ranges = {name: _range(footers, place) for place, name in enumerate(schema.names)}
-        self._footers = list(footers) if len(files) <= _MOST_FOOTERS else [None] * len(files)
+        self._words_of = [field.name for field in schema if field.name != "cell_id" and not _is_number(field.type)]
+        self._open = [self._opened(file) for file in files] if len(files) <= _MOST_OPEN else []
         self._kept: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -111,7 +113,7 @@ class StoredRows:
         import pyarrow as pa
 
         kind = self._schema.field(name).type
-        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        if not _is_number(kind):
             return pd.Series(self._words(name), name=name)
         low, high, nulls = self._ranges[name] or (None, None, 1)
         if nulls == len(self) or (not nulls and low == high):
@@ -185,7 +187,7 @@ class StoredRows:
                 coded = hasattr(chunk, "dictionary")
                 found.update((chunk.dictionary if coded else pc.unique(chunk)).to_pylist(), [None] * bool(chunk.null_count))
 
-        self._each(name, look, as_dictionary=True)
+        self._each(name, look)
         return len(found) > 1
 
     def _words(self, name: str) -> pd.Categorical:
@@ -203,20 +205,29 @@ class StoredRows:
                 codes[at : at + len(chunk)] = table[chunk.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)]
                 at += len(chunk)
 
-        self._each(name, put, as_dictionary=True)
+        self._each(name, put)
         kind = self._schema.field(name).type
         return pd.Categorical.from_codes(codes, categories=pa.array(list(numbers), kind).to_pandas())
 
-    def _each(self, name: str, put: Callable[[slice, pa.ChunkedArray], None], *, as_dictionary: bool = False) -> None:
-        """Read one column of every file and give it away with the place of its rows."""
+    def _opened(self, file: Path) -> pq.ParquetFile:
         import pyarrow.parquet as pq
 
+        return pq.ParquetFile(file, read_dictionary=self._words_of)
+
+    def _each(self, name: str, put: Callable[[slice, pa.ChunkedArray], None]) -> None:
+        """Read one column of every file and give it away with the place of its rows."""
         start = 0
-        for file, footer, length in zip(self._files, self._footers, self._lengths, strict=True):
-            words = [name] if as_dictionary else None
-            with pq.ParquetFile(file, metadata=footer, read_dictionary=words) as opened:
+        for place, (file, length) in enumerate(zip(self._files, self._lengths, strict=True)):
+            with contextlib.ExitStack() as stack:
+                opened = self._open[place] if self._open else stack.enter_context(self._opened(file))
                 put(slice(start, start + length), opened.read([name], use_threads=False).column(0))
             start += length
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _range(footers: Sequence[pq.FileMetaData], place: int) -> tuple[Any, Any, int] | None:
