@@ -121,6 +121,8 @@ class StoredRows:
             return pd.Series(np.full(len(self), np.nan if nulls else low, dtype=dtype), name=name)
         values = np.empty(len(self), dtype=np.float64 if nulls else kind.to_pandas_dtype())
         self._each(name, lambda place, column: values.__setitem__(place, column.to_numpy(zero_copy_only=False)))
+        if values.dtype != kind.to_pandas_dtype() and not np.isnan(values).any():
+            values = values.astype(kind.to_pandas_dtype())
         return pd.Series(values, name=name, copy=False)
 
     def varies(self, name: str) -> bool:
@@ -235,6 +237,8 @@ def _range(footers: Sequence[pq.FileMetaData], place: int) -> tuple[Any, Any, in
     low, high, nulls = None, None, 0
     for footer in footers:
         for group in range(footer.num_row_groups):
+            if not footer.row_group(group).num_rows:
+                continue
             found = footer.row_group(group).column(place).statistics
             if found is None or not found.has_null_count or isinstance(found.min, str | bytes | bool):
                 return None
