@@ -144,7 +144,9 @@ class StoredRows:
         found = {}
         for name in names:
             column = self[name].iloc[places].reset_index(drop=True)
-            found[name] = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
+            found[name] = (
+                column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
+            )
         return pd.DataFrame(found, index=range(len(places)))
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -214,7 +216,7 @@ class StoredRows:
     def _opened(self, file: Path) -> pq.ParquetFile:
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(file, read_dictionary=self._words_of)
+        return pq.ParquetFile(file, read_dictionary=self._words_of, pre_buffer=False)
 
     def _each(self, name: str, put: Callable[[slice, pa.ChunkedArray], None]) -> None:
         """Read one column of every file and give it away with the place of its rows."""
@@ -258,7 +260,9 @@ def _hashes(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
         offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
         if chunk.null_count or (len(chunk) and (np.diff(offsets) != 32).any()):
             raise ValueError("identities have 32 digits")
-        words = np.frombuffer(chunk.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]] if len(chunk) else np.empty(0, np.uint8)
+        words = (
+            np.frombuffer(chunk.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]] if len(chunk) else np.empty(0, np.uint8)
+        )
         total = np.zeros(len(chunk), dtype=np.uint64)
         for word in words.view(np.uint64).reshape(-1, 4).T:
             total = (total ^ word) * np.uint64(0x9E3779B97F4A7C15)

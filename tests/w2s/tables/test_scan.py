@@ -53,7 +53,12 @@ def test_columns_are_those_of_load(run: Path) -> None:
 
 def test_a_summary_is_that_of_the_frame(run: Path) -> None:
     rows, frame = opened(run), w2s.load(run)
-    for options in ({}, {"by": ["ceiling"]}, {"by": []}, {"by": ["n_labeled"], "metrics": ["pgr", "opr"], "method": "bootstrap"}):
+    for options in (
+        {},
+        {"by": ["ceiling"]},
+        {"by": []},
+        {"by": ["n_labeled"], "metrics": ["pgr", "opr"], "method": "bootstrap"},
+    ):
         first, second = w2s.summarize(rows, **options), w2s.summarize(frame, **options)
         pd.testing.assert_frame_equal(first, second, rtol=1e-12)
         assert first.attrs == second.attrs
@@ -61,7 +66,7 @@ def test_a_summary_is_that_of_the_frame(run: Path) -> None:
 
 
 def test_errors_are_those_of_a_frame(run: Path) -> None:
-    with pytest.raises(ValueError, match="no column 'rigde'.*ridge"):
+    with pytest.raises(ValueError, match=r"no column 'rigde'.*ridge"):
         w2s.summarize(opened(run), by="rigde")
     with pytest.raises(ValueError, match="no number"):
         w2s.summarize(opened(run), metrics="solver")
