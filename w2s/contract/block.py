@@ -47,9 +47,8 @@ class Axis:
 
     @functools.cached_property
     def _columns(self) -> Mapping[str, tuple[Any, ...]]:
-        return (
-            dict(zip(self.names, zip(*self.values, strict=True), strict=True)) if self.values else dict.fromkeys(self.names, ())
-        )
+        columns = zip(*self.values, strict=True) if self.values else [()] * len(self.names)
+        return dict(zip(self.names, columns, strict=True))
 
     @functools.cached_property
     def _grouped(self) -> dict[tuple[str, ...], tuple[Levels, npt.NDArray[np.int64]]]:

@@ -144,9 +144,8 @@ class StoredRows:
         found = {}
         for name in names:
             column = self[name].iloc[places].reset_index(drop=True)
-            found[name] = (
-                column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
-            )
+            words = isinstance(column.dtype, pd.CategoricalDtype)
+            found[name] = column.astype(column.cat.categories.dtype) if words else column
         return pd.DataFrame(found, index=range(len(places)))
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -235,7 +234,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _range(footers: Sequence[pq.FileMetaData], place: int) -> tuple[Any, Any, int] | None:
-    """Return the least and the greatest value of a column of numbers, and its number of nulls; None where a footer lacks them."""
+    """Return least and greatest value and the number of nulls of a column of numbers; None where a footer lacks them."""
     low, high, nulls = None, None, 0
     for footer in footers:
         for group in range(footer.num_row_groups):
@@ -260,11 +259,11 @@ def _hashes(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
         offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
         if chunk.null_count or (len(chunk) and (np.diff(offsets) != 32).any()):
             raise ValueError("identities have 32 digits")
-        words = (
-            np.frombuffer(chunk.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]] if len(chunk) else np.empty(0, np.uint8)
-        )
+        letters = np.empty(0, dtype=np.uint8)
+        if len(chunk):
+            letters = np.frombuffer(chunk.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]]
         total = np.zeros(len(chunk), dtype=np.uint64)
-        for word in words.view(np.uint64).reshape(-1, 4).T:
+        for word in letters.view(np.uint64).reshape(-1, 4).T:
             total = (total ^ word) * np.uint64(0x9E3779B97F4A7C15)
             total ^= total >> np.uint64(29)
         mixed.append(total)

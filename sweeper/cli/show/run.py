@@ -8,16 +8,13 @@ from typing import Any
 from rich.table import Table
 
 from sweeper.console import console, short
-from sweeper.errors import Exit, RunError
+from sweeper.errors import Exit
 from sweeper.folder.looks import Stopped
-from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.conditions import show
-from sweeper.grid.model import Grid
-from sweeper.launching.compare import grid_changes
 from sweeper.launching.launch import Outcome
 from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
-from sweeper.review.status import RunStatus, run_status
+from sweeper.review.status import RunStatus
 from w2s.contract.rows import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
