@@ -1,8 +1,8 @@
 """A run of ten million cells, read: `status`, `w2s.summarize` and `report`, each in a process of its own.
 
 The grid is `million.yaml` with a thousand seeds instead of a hundred, launched by the command that users type (600 MB on disk,
-some 45 s of processor time). Bars for each reader: 20 s of processor time and 1 GiB of resident memory at its peak. The means of
-the summary are compared with those that pandas finds.
+some 45 s of processor time). Bars for each reader: 20 s of processor time and 1 GiB of resident memory at its peak. The means
+of the summary are compared with those that pandas finds.
 """
 
 from __future__ import annotations
