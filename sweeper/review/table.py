@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IN_MEMORY", "RunTable", "read_run"]
 
-IN_MEMORY = 500_000
+IN_MEMORY = 200_000
 """Rows of a run that is too large for memory that come into it, in whole seeds."""
 
 
