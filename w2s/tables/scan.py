@@ -37,8 +37,9 @@ _MOST_OPEN = 256
 def scan(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> StoredRows | pd.DataFrame:
     """Open the rows of a run without reading them; :func:`w2s.summarize` takes the result in the place of a frame.
 
-    The rows, their order, the metadata and the errors are those of :func:`w2s.load`; the numbers of a summary differ by rounding
-    at most. Every file is read once, to compare it with its digest. Memory: the columns that are asked for, one at a time.
+    The rows, their order, the metadata and the errors are those of :func:`w2s.load`; the numbers of a summary differ by
+    rounding at most. Every file is read once, to compare it with its digest. Memory: the columns that are asked for, one at a
+    time.
 
     A run that needs a look at all its rows together comes back as the frame of `load`: one in a bucket or of files without a
     digest, one whose files have different columns or lack fields that are younger, one with cells that are there twice, and
