@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from w2s.summary import best, compare, contrast, summarize
     from w2s.tables.concat import concat
     from w2s.tables.load import load
+    from w2s.tables.scan import scan
 
 __all__ = [
     "Axis",
@@ -36,6 +37,7 @@ __all__ = [
     "contrast",
     "field",
     "load",
+    "scan",
     "summarize",
 ]
 
@@ -59,6 +61,7 @@ _HOME = {
     "contrast": "w2s.summary",
     "field": "w2s.contract.cells",
     "load": "w2s.tables.load",
+    "scan": "w2s.tables.scan",
     "summarize": "w2s.summary",
 }
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from w2s.errors import FieldError, nearest
 
-__all__ = ["Registry", "load_plugin", "plugin_names"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+__all__ = ["Registry", "entry_points", "load_plugin", "plugin_names"]
 
 T = TypeVar("T")
+
+
+def entry_points(group: str) -> EntryPoints:
+    """List the entry points of a group. What looks through installed packages is imported here: most names are built in."""
+    from importlib import metadata
+
+    return metadata.entry_points(group=group)
 
 
 def plugin_names(group: str) -> list[str]:

@@ -17,7 +17,6 @@ from sweeper.cpus import usable_cpus
 from sweeper.executors.base import Executor, Options, Setup
 from sweeper.executors.inline import InlineExecutor
 from sweeper.executors.options import ProcessesOptions, RayOptions
-from sweeper.executors.processes import ProcessesExecutor
 from sweeper.executors.ray import open_ray
 from sweeper.executors.ray.environment import has_ray
 from sweeper.executors.ray.surroundings import cluster_address
@@ -60,9 +59,15 @@ class Kind:
     cpus: Callable[[Any], int | None] = lambda _options: None
 
 
+def _open_processes(options: Any, setup: Setup) -> Executor:
+    from sweeper.executors.processes import ProcessesExecutor
+
+    return ProcessesExecutor(options, setup)
+
+
 _BUILTIN = {
     "inline": Kind("inline", InlineExecutor.options_model, InlineExecutor, lambda _: 1),
-    "processes": Kind("processes", ProcessesOptions, ProcessesExecutor, lambda options: options.cpus or usable_cpus()),
+    "processes": Kind("processes", ProcessesOptions, _open_processes, lambda options: options.cpus or usable_cpus()),
     "ray": Kind(
         "ray", RayOptions, open_ray, lambda options: None if cluster_address(options.address) else options.cpus or usable_cpus()
     ),

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweeper.errors import RunError
@@ -280,5 +280,5 @@ def _layout(table: pa.Table) -> dict[str, Any]:
 def _repeats(name: str, kind: pa.DataType, column: pa.ChunkedArray) -> bool:
     if name == "cell_id" or kind != pa.float64():
         return name != "cell_id"
-    head = column.slice(0, _LOOK).to_numpy()
-    return 2 * len(np.unique(head)) <= len(head)
+    head = column.slice(0, _LOOK)
+    return 2 * int(pc.count_distinct(head, mode="all").as_py()) <= len(head)

@@ -37,6 +37,7 @@ from sweeper.folder.grid_file import grid_of_part, parse_grid
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, rows_file
 from sweeper.grid.yaml import dump_yaml
 from w2s.errors import FieldError
+from w2s.files.arrays import empty_table
 from w2s.files.lock import LockError
 from w2s.places.known import place_of, source_of
 from w2s.places.url import Where, base_of, where_of
@@ -90,7 +91,7 @@ class RunFolder:
     def write_empty_part(self, schema: pa.Schema) -> None:
         """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
         if not _has_schema(self.empty_part, schema):
-            self._write(schema.empty_table(), self.empty_part)
+            self._write(empty_table(schema), self.empty_part)
 
     def compact(self) -> None:
         """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""

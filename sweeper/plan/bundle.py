@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 from sweeper.errors import GridError
 from sweeper.plan.cut import Plan
@@ -39,11 +40,22 @@ def make_bundles(plan: Plan, blocks: Sequence[Block]) -> list[Bundle]:
     study = plan.grid.study()
     if not _shares(study, plan):
         return [(block,) for block in blocks]
-    members: list[list[Block]] = []
+    return [tuple(blocks[place] for place in places) for places in _bundled(study, blocks, _commons(study, blocks))]
+
+
+def _commons(study: Study, blocks: Sequence[Block]) -> list[dict[Hashable, Common]]:
+    return [_common(study, block) for block in blocks]
+
+
+def _bundled(study: Study, blocks: Sequence[Block], commons: Sequence[Mapping[Hashable, Common]]) -> list[list[int]]:
+    """Return the bundles as places in the list of blocks."""
+    members: list[list[int]] = []
     flops: list[float] = []
     owner: dict[Hashable, int] = {}
-    for block in blocks:
-        common, whole = _common(study, block), study.cost(block).flops
+    known: dict[tuple[Any, ...], float] = {}
+    for number, (block, common) in enumerate(zip(blocks, commons, strict=True)):
+        alike = _alike(block)
+        whole = known[alike] if alike in known else known.setdefault(alike, study.cost(block).flops)
         saved: dict[int, float] = defaultdict(float)
         for key, each in common.items():
             if key in owner:
@@ -53,10 +65,20 @@ def make_bundles(plan: Plan, blocks: Sequence[Block]) -> list[Bundle]:
             place = len(members)
             members.append([])
             flops.append(0.0)
-        members[place].append(block)
+        members[place].append(number)
         flops[place] += whole - saved[place]
         owner |= dict.fromkeys(common, place)
-    return [tuple(bundle) for bundle in members]
+    return members
+
+
+def _alike(block: Block) -> tuple[Any, ...]:
+    """Return what blocks of equal cost have in common: everything but which seeds they hold, and their mask.
+
+    Blocks of one sub-grid share their axes as objects, so that is what is compared.
+    """
+    axes = (len(axis) if axis.names == ("seed",) else id(axis) for axis in block.axes)
+    mask = None if block.mask is None else block.mask.tobytes()
+    return (tuple((name, repr(value)) for name, value in block.fixed.items() if name != "seed"), *axes, mask)
 
 
 def _best(saved: Mapping[int, float], flops: Sequence[float], whole: float) -> int | None:
@@ -87,12 +109,13 @@ def saved_pieces(plan: Plan) -> Iterator[Piece]:
     study = plan.grid.study()
     if not _shares(study, plan):
         return
-    for bundle in make_bundles(plan, list(plan.blocks())):
+    blocks = list(plan.blocks())
+    commons = _commons(study, blocks)
+    for bundle in _bundled(study, blocks, commons):
         seen: set[Hashable] = set()
-        for block in bundle:
-            common = _common(study, block)
-            yield from (piece for key, each in common.items() if key in seen for piece in each.pieces)
-            seen |= set(common)
+        for place in bundle:
+            yield from (piece for key, each in commons[place].items() if key in seen for piece in each.pieces)
+            seen |= set(commons[place])
 
 
 def memo_of(study: Study, blocks: Sequence[Block]) -> Memo | None:

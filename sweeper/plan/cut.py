@@ -57,9 +57,9 @@ class Cut:
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks with at least one wanted cell, in C order."""
-        ranges = [range(0, len(a), c) for a, c in zip(self.part.block.axes, self.chunks, strict=True)]
-        for starts in itertools.product(*ranges):
-            axes = tuple(a[s : s + c] for a, s, c in zip(self.part.block.axes, starts, self.chunks, strict=True))
+        # Blocks share the pieces of the axes as objects, and with them what a piece remembers.
+        pieces = [[a[s : s + c] for s in range(0, len(a), c)] for a, c in zip(self.part.block.axes, self.chunks, strict=True)]
+        for axes in itertools.product(*pieces):
             block = Block(self.part.block.fixed, axes)
             mask = self.part.mask(block)
             if mask is None or mask.any():

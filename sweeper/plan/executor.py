@@ -8,7 +8,7 @@ from sweeper.errors import GridError
 from sweeper.executors.registry import Choice, choose
 from sweeper.grid.compute import Compute
 from sweeper.plan.cut import Plan
-from sweeper.plan.forecast import is_predicted, make_forecast
+from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.rates import load_rates
 from w2s.errors import FieldError
 
@@ -16,12 +16,17 @@ __all__ = ["choose_executor", "cpus_in_use"]
 
 
 def choose_executor(
-    plan: Plan, settings: Compute, *, share: float = 1.0, making: Callable[[], float | None] = lambda: 0.0
+    plan: Plan,
+    settings: Compute,
+    *,
+    share: float = 1.0,
+    making: Callable[[], float | None] = lambda: 0.0,
+    forecast: Forecast | None = None,
 ) -> Choice:
     """Return the executor for a ``share`` of a plan (0 to 1). Raises :class:`sweeper.errors.GridError` where there is none.
 
     ``making`` predicts the seconds of the artifacts that are to be made, None where that is not known. The time is not known
-    either where the study's account of its work is broken. Cost: a forecast for ``auto``, nothing otherwise.
+    either where the study's account of its work is broken. Cost: a forecast for ``auto`` unless it is given, nothing otherwise.
     """
 
     def seconds() -> float | None:
@@ -31,7 +36,7 @@ def choose_executor(
         if not is_predicted(plan.grid.study):  # its blocks join what the artifacts hold
             return artifacts + load_rates()[0].rows.seconds(plan.cells, plan.block_count)
         try:
-            return artifacts + share * make_forecast(plan).seconds
+            return artifacts + share * (forecast or make_forecast(plan)).seconds
         except GridError:
             return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sweeper.console import console
 from sweeper.errors import RunError
@@ -14,6 +14,7 @@ from sweeper.review.page import Content, Picture, page
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
+from w2s.contract.study import Study
 from w2s.places.url import Where
 from w2s.summary.columns import usable
 from w2s.summary.looks import describe_level
@@ -21,18 +22,21 @@ from w2s.summary.looks import describe_level
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["make_report", "write_report"]
+__all__ = ["MOST_ROWS", "make_report", "write_report"]
 
+MOST_ROWS = 2_000_000
+"""Rows up to which a report holds all of them in memory, at about a kilobyte a row."""
 _MAX_LINES = 60
 
 
 def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
 
-    Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
+    Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out. Of a run
+    of more than :data:`MOST_ROWS` rows, summary and digest are of all rows, claims and figures of its first seeds.
     ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
     """
-    out, table = console(), read_run(run, trust_code=trust_code)
+    out, table = console(), read_run(run, trust_code=trust_code, most=MOST_ROWS)
     if not len(table.rows):
         raise RunError(f"{run} has no rows yet; launch its grid first")
     status = table.status
@@ -63,8 +67,9 @@ def write_report(table: RunTable) -> tuple[Content, list[Where]]:
 
 def _content(table: RunTable) -> Content:
     """Collect everything that the page shows: digest as text, drawn figures, tested claims, provenance."""
-    study, rows = table.grid.study(), table.rows
-    digest = study.digest(rows)
+    study, part = table.grid.study(), _in_part(table)
+    whole = table.stored is not None and type(study).digest is Study.digest
+    digest = study.digest(cast("DataFrame", table.stored) if whole else table.rows)
     text = digest.map(_cell)
     text.attrs["caption"] = digest.attrs.get("caption", "")
     pictures, undrawn = _draw(table)
@@ -73,11 +78,21 @@ def _content(table: RunTable) -> Content:
         summary=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
         digest=text,
         pictures=pictures,
-        undrawn=undrawn,
+        undrawn=(*part, *undrawn),
         claims=judge([table]) if study.claims or table.origin.get("claims") else None,
         grid=dump_yaml(RunFolder(table.path).read_grid() or {}),
         provenance=_provenance(table),
     )
+
+
+def _in_part(table: RunTable) -> tuple[str, ...]:
+    """Say what of a large run is not of all its rows."""
+    if table.stored is None:
+        return ()
+    own = type(table.grid.study()).digest is not Study.digest
+    what = "the digest, figures and claims are" if own else "figures and claims are"
+    some = f"{what} those of the first {table.seeds:,} seeds, {len(table.rows):,} of {len(table.stored):,} rows"
+    return (f"{some}; w2s-sweep verify tests the claims on all, in memory",)
 
 
 def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
@@ -85,7 +100,8 @@ def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
 
     Also returns a line for each figure that could not be drawn.
     """
-    rows = table.rows[usable(table.rows)]
+    kept = usable(table.rows)
+    rows = table.rows if kept.all() else table.rows[kept]
     pictures, undrawn = [], []
     for figure in table.grid.study.figures if len(rows) else ():
         buffer = io.BytesIO()
@@ -102,7 +118,7 @@ def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
 
 def _provenance(table: RunTable) -> dict[str, str]:
     """Describe how the rows were made, from the metadata of the oldest ones, the rows themselves and the events."""
-    origin, rows = table.origin, table.rows
+    origin, rows = table.origin, table.rows if table.stored is None else table.stored
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
     times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches if "time" in event]
@@ -118,7 +134,7 @@ def _provenance(table: RunTable) -> dict[str, str]:
         "machine": origin.get("machine", ""),
         "libraries": libraries,
         **{name: ", ".join(sorted(map(str, rows[name].dropna().unique()))) for name in ("backend", "blas", "solver", "dtype")},
-        "code": ", ".join(sorted(map(str, rows["code_digest"].dropna().unique()))) if "code_digest" in rows else "",
+        "code": ", ".join(sorted(map(str, rows["code_digest"].dropna().unique()))) if "code_digest" in rows.columns else "",
         "executor": ", ".join(dict.fromkeys(str(event.get("executor", "")) for event in launches)),
         "launched": ", then last ".join(dict.fromkeys([times[0], times[-1]])) if times else "",
         "seconds of solving": f"{table.status.seconds:,.1f}",
@@ -131,7 +147,7 @@ def _write(table: RunTable, content: Content) -> list[Where]:
 
     folder, place = RunFolder(table.path), table.path / "report"
     written = [place / "summary.csv", *(place / f"{picture.id}.png" for picture in content.pictures), place / "index.html"]
-    folder.write(written[0], w2s.summarize(table.rows).to_csv(index=False).encode())
+    folder.write(written[0], w2s.summarize(table.rows if table.stored is None else table.stored).to_csv(index=False).encode())
     for path, picture in zip(written[1:], content.pictures, strict=False):
         folder.write(path, picture.png)
     folder.write(written[-1], page(content).encode())

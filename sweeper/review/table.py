@@ -16,21 +16,31 @@ from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
 from w2s.places.url import Where
+from w2s.tables.scan import StoredRows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["RunTable", "read_run"]
+__all__ = ["IN_MEMORY", "RunTable", "read_run"]
+
+IN_MEMORY = 200_000
+"""Rows of a run that is too large for memory that come into it, in whole seeds."""
 
 
 @dataclass(frozen=True)
 class RunTable:
-    """A run as people read it: counts, grid, the rows of the grid's cells (failed ones too), and the oldest rows' metadata."""
+    """A run as people read it: counts, grid, the rows of the grid's cells (failed ones too), and the oldest rows' metadata.
+
+    Of a run with more rows than its reader wanted in memory, ``rows`` are whole seeds, the first ``seeds`` of them, and
+    ``stored`` gives a column of all rows at a time; else ``stored`` is None.
+    """
 
     status: RunStatus
     grid: Grid
     rows: DataFrame
     origin: Mapping[str, Any]
+    stored: StoredRows | None = None
+    seeds: int = 0
 
     @property
     def path(self) -> Where:
@@ -44,10 +54,13 @@ class RunTable:
         return " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def read_run(path: Where | str, *, trust_code: bool = False, study: type[Study] | None = None) -> RunTable:
+def read_run(
+    path: Where | str, *, trust_code: bool = False, study: type[Study] | None = None, most: int | None = None
+) -> RunTable:
     """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
 
-    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`.
+    ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`. Of a run with more than ``most`` rows only
+    the first seeds come into memory, where :func:`w2s.scan` can open it.
 
     Raises :class:`RunError` for a folder that is no run, or whose rows another version of the study made.
     """
@@ -63,12 +76,19 @@ def read_run(path: Where | str, *, trust_code: bool = False, study: type[Study] 
                 "launch its grid again to recompute them"
             )
     status = run_status(folder.path, study=study)
+    stored, seeds = None, 0
     try:
-        rows = w2s.load(folder.path, cell=study.Cell)
+        many = most is not None and status.done + status.failed > most and not status.outside
+        found = (w2s.scan if many else w2s.load)(folder.path, cell=study.Cell)
+        if isinstance(found, StoredRows):
+            stored = found
+            rows, seeds = stored.first_seeds(IN_MEMORY)
+        else:
+            rows = found
     except (OSError, ValueError) as error:
         raise RunError(str(error)) from None
     if problem := rows_problem(rows, study):
         raise RunError(f"the rows in {folder.path} are no table of {study.name}: {problem}")
     if status.outside:
         rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
-    return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder))
+    return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder), stored, seeds)

@@ -18,12 +18,13 @@ from sweeper.executors.ray.surroundings import cluster_address, file_limit_probl
 from sweeper.executors.registry import executor_names
 from sweeper.folder.provenance import package_version
 from sweeper.plan.rates import load_rates, save_rates
+from sweeper.tools.blas_rate import LEAST_SHARE, BlasRate, measure_blas, slow_kernel
 from sweeper.tools.calibrate import measure
 from w2s.files.cache import has_kept_cache
 from w2s.files.datafile import DataFileError, data_folders
 from w2s.files.lock import lock_problem, locks_are_off
 
-__all__ = ["Finding", "calibrate", "examine", "print_doctor"]
+__all__ = ["Finding", "blas_finding", "calibrate", "examine", "print_doctor"]
 
 _REQUIRED = ("numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "typer", "matplotlib", "scikit-learn")
 _EXTRAS = {
@@ -50,6 +51,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("w2s-sweep", package_version("w2s-sweep") or "not installed", ok=package_version("w2s-sweep") is not None)
     yield from _packages()
     yield from _threads()
+    yield from _blas_speed()
     yield from _backends()
     yield from _ray()
     yield from _surroundings()
@@ -75,6 +77,25 @@ def _threads() -> Iterator[Finding]:
     for library in threadpool_info():
         text = f"{library['internal_api']} {library['version']}, {library['num_threads']} threads now, 1 inside a block"
         yield Finding("blas" if library["user_api"] == "blas" else library["user_api"], text)
+
+
+def _blas_speed() -> Iterator[Finding]:
+    """Measure the BLAS against the core; nothing is set, since another kernel means other last digits."""
+    try:
+        yield blas_finding(measure_blas())
+    except ImportError as error:
+        yield Finding("blas speed", f"not measured: {error}")
+
+
+def blas_finding(found: BlasRate, flags: frozenset[str] | None = None) -> Finding:
+    """Say how fast the BLAS is, and the variable that gives it the right kernels where it has taken slow ones."""
+    rates = f"dgemm {found.dgemm / 1e9:,.0f} of {found.peak / 1e9:,.0f} GFLOP/s that this core does ({found.share:.0%})"
+    if core := slow_kernel(found, flags):
+        text = f"{rates}: it does not know this processor and took its kernels for {found.core}"
+        remedy = f"export OPENBLAS_CORETYPE={core}  (before a first launch: last digits of rows depend on it)"
+        return Finding("blas speed", text, ok=False, remedy=remedy)
+    slow = "" if found.share >= LEAST_SHARE else "; no faster kernels are known for it, or the machine is busy"
+    return Finding("blas speed", f"{rates}, kernels for {found.core or 'an unnamed core'}{slow}")
 
 
 def _backends() -> Iterator[Finding]:

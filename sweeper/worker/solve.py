@@ -155,10 +155,9 @@ def _record(
     statuses = status_counts(table)
     footer = {"study": study.name, "version": study.version, "statuses": statuses, "seconds": seconds}
     RunFolder(job.run).write_part(key, table.replace_schema_metadata({**job.metadata, **code.metadata()}), footer)
-    failed = pc.index(table["status"], "failed").as_py()
-    if failed < 0:
+    if not statuses.get("failed"):
         return Receipt(key, table.num_rows, statuses, seconds, error, None, os.getpid())
-    first = table.slice(failed, 1).to_pylist()[0]
+    first = table.slice(pc.index(table["status"], "failed").as_py(), 1).to_pylist()[0]
     axes = {name: first[name] for axis in block.axes for name in axis.names}
     return Receipt(key, table.num_rows, statuses, seconds, error or first["message"], first["cell_id"], os.getpid(), axes)
 

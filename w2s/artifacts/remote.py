@@ -16,7 +16,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from w2s.artifacts.call import Call
 from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, parse_manifest, read_manifest
@@ -24,8 +24,10 @@ from w2s.artifacts.store import ArtifactError, Store, parse_note, run_note, sile
 from w2s.files.cache import cache_folder
 from w2s.files.durable import publish
 from w2s.places.known import place_of
-from w2s.places.objects import Objects, bucket_of
 from w2s.places.url import Url, Where, where_of
+
+if TYPE_CHECKING:
+    from w2s.places.objects import Objects
 
 __all__ = ["RemoteStore", "open_store"]
 
@@ -34,6 +36,8 @@ class RemoteStore(Store):
     """Finished artifacts in a bucket, shared by runs on any machine."""
 
     def __init__(self, url: Url) -> None:
+        from w2s.places.objects import bucket_of
+
         name = hashlib.blake2b(str(url).encode(), digest_size=8).hexdigest()
         super().__init__(cache_folder("artifacts") / name)
         self.url = url

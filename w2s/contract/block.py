@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 __all__ = ["Axis", "Block", "Group"]
 
+Levels = tuple[Mapping[str, Any], ...]
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -43,6 +45,27 @@ class Axis:
         """Values of each field as an array, numbers as numbers (None becomes NaN among them); not to be written to."""
         return {name: _array(self.column(name)) for name in self.names}
 
+    @functools.cached_property
+    def _columns(self) -> Mapping[str, tuple[Any, ...]]:
+        columns = zip(*self.values, strict=True) if self.values else [()] * len(self.names)
+        return dict(zip(self.names, columns, strict=True))
+
+    @functools.cached_property
+    def _grouped(self) -> dict[tuple[str, ...], tuple[Levels, npt.NDArray[np.int64]]]:
+        return {}
+
+    def grouped(self, names: tuple[str, ...]) -> tuple[Levels, npt.NDArray[np.int64]]:
+        """Return the distinct combinations of some of the axis's fields, and the number of the one that each value has.
+
+        They are remembered, since many blocks share an axis, and are not to be written to. Cost: O(length), once.
+        """
+        if names not in self._grouped:
+            levels: dict[tuple[Any, ...], int] = {}
+            rows = zip(*(self._columns[name] for name in names), strict=True) if names else [()]
+            codes = np.array([levels.setdefault(row, len(levels)) for row in rows], dtype=np.int64)
+            self._grouped[names] = tuple(dict(zip(names, level, strict=True)) for level in levels), codes
+        return self._grouped[names]
+
     def __getitem__(self, part: slice) -> Axis:
         return Axis(self.names, self.values[part])
 
@@ -53,8 +76,7 @@ class Axis:
 
     def column(self, name: str) -> tuple[Any, ...]:
         """Return the values of one of the axis's fields."""
-        position = self.names.index(name)
-        return tuple(value[position] for value in self.values)
+        return self._columns[name]
 
 
 @dataclass(frozen=True)
@@ -67,7 +89,7 @@ class Group:
 
     names: tuple[str, ...]
     fixed: Mapping[str, Any]
-    factors: tuple[tuple[tuple[Mapping[str, Any], ...], npt.NDArray[np.int64]], ...]
+    factors: tuple[tuple[Levels, npt.NDArray[np.int64]], ...]
 
     def __len__(self) -> int:
         return math.prod(len(levels) for levels, _ in self.factors)
@@ -164,12 +186,8 @@ class Block:
         fixed = {name: self.fixed[name] for name in names if name in self.fixed}
         factors = []
         for position, axis in enumerate(self.axes):
-            columns = {name: axis.column(name) for name in names if name in axis.names}
-            levels: dict[tuple[Any, ...], int] = {}
-            rows = zip(*columns.values(), strict=True) if columns else [()]
-            codes = np.array([levels.setdefault(row, len(levels)) for row in rows], dtype=np.int64)
-            shape = [-1 if k == position else 1 for k in range(len(self.axes))]
-            factors.append((tuple(dict(zip(columns, level, strict=True)) for level in levels), codes.reshape(shape)))
+            levels, codes = axis.grouped(tuple(name for name in dict.fromkeys(names) if name in axis.names))
+            factors.append((levels, codes.reshape([-1 if k == position else 1 for k in range(len(self.axes))])))
         for name in names:
             self._known(name)
         return Group(names, fixed, tuple(factors))

@@ -19,6 +19,7 @@ from w2s.contract.block import Block
 from w2s.contract.cells import FieldSpec, cell_fields
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Rows, Study
+from w2s.files.arrays import number_array, value_array, word_array
 from w2s.measure import metrics
 
 __all__ = [
@@ -126,7 +127,8 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
             columns[name] = _result_column(complete[name], _TYPES[kind])
         else:
             columns[name] = _constant(provenance.get(name), len(ids), _TYPES[kind])
-    return pa.table(columns, schema=table_schema(study))
+    schema = table_schema(study)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
@@ -214,10 +216,9 @@ def _null_nonfinite(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _result_column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
-    if values.dtype.kind in "OU":
-        return pa.array(values, type=kind, from_pandas=True)
-    # Looking for NaN is a tenth of the price of turning them into nulls.
-    return pa.array(np.ascontiguousarray(values), type=kind, from_pandas=bool(np.isnan(values).any()))
+    if kind == pa.string():
+        return word_array(values)
+    return value_array(values.tolist(), kind) if values.dtype.kind == "O" else number_array(values, kind)
 
 
 def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
@@ -227,7 +228,9 @@ def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
 @functools.lru_cache(maxsize=256, typed=True)
 def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     """Return a column of one repeated value, made once: most blocks of a run have one size and share such columns."""
-    return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, type=kind), count)
+    if value is None:
+        return pa.nulls(count, kind)
+    return value_array([value], kind).take(number_array(np.zeros(count, dtype=np.int32), pa.int32()))
 
 
 def _fixed_width_strings(ids: npt.NDArray[np.bytes_]) -> pa.Array:
@@ -243,12 +246,14 @@ def _field_column(name: str, spec: FieldSpec, block: Block, keep: Any, count: in
     position = next((k for k, axis in enumerate(block.axes) if name in axis.names), None)
     if position is None:
         return _constant(None, count, kind)
-    levels = pa.array([_plain(value, spec) for value in block.axes[position].column(name)], type=kind)
+    values = [_plain(value, spec) for value in block.axes[position].column(name)]
     shape = [-1 if k == position else 1 for k in range(len(block.axes))]
-    plain = levels.null_count == 0 and pa.types.is_primitive(kind) and not pa.types.is_boolean(kind)
-    spread = levels.to_numpy() if plain else np.arange(len(levels), dtype=np.int32)
-    values = pa.array(np.broadcast_to(spread.reshape(shape), block.shape).reshape(-1)[keep])
-    return values if plain else levels.take(values)
+    plain = None not in values and pa.types.is_primitive(kind) and not pa.types.is_boolean(kind)
+    spread = np.array(values) if plain else np.arange(len(values), dtype=np.int32)
+    spread = np.broadcast_to(spread.reshape(shape), block.shape).reshape(-1)[keep]
+    if plain:
+        return number_array(spread, kind)
+    return value_array(values, kind).take(number_array(spread, pa.int32()))
 
 
 def _plain(value: Any, spec: FieldSpec) -> Any:

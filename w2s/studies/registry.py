@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from w2s.claims.claim import Claim
 from w2s.contract.cells import Cell, cell_fields
 from w2s.contract.study import Figure, Study
 from w2s.errors import FieldError, nearest
+from w2s.plugins import entry_points
 from w2s.user_files import is_file_reference, load_from_file
 
 __all__ = ["BUILTIN", "StudyError", "checked", "find_study", "study_names"]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from w2s.summary.stored import Rows, Stored
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -30,6 +32,7 @@ __all__ = [
     "as_names",
     "cell_fields",
     "check_group",
+    "dense",
     "group_codes",
     "is_ratio",
     "need",
@@ -72,6 +75,8 @@ UNUSABLE = ("failed", "nonfinite")
 CODE = "code_digest"
 """Column of the digest of the code outside this package that made a row."""
 
+_FEW = 1 << 12
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -108,13 +113,13 @@ RATIOS: Mapping[str, Ratio] = {
 }
 
 
-def ratios(df: pd.DataFrame) -> Mapping[str, Ratio]:
+def ratios(df: Rows) -> Mapping[str, Ratio]:
     """Return the metrics of a frame that are quotients of means: the known ones, and those its metadata declare as ``pgr``."""
     own = _metadata(df).get("pgr", {})
     return {**RATIOS, **{str(name): _pgr(str(student)) for name, student in own.items()}}
 
 
-def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
+def need(df: Rows, names: Iterable[str], purpose: str) -> None:
     """Raise ValueError for the first of `names` that is no column, with the nearest ones."""
     for name in names:
         if name not in df.columns:
@@ -124,7 +129,7 @@ def need(df: pd.DataFrame, names: Iterable[str], purpose: str) -> None:
             raise ValueError(f"no column {name!r} ({purpose}); {hint}")
 
 
-def cell_fields(df: pd.DataFrame) -> list[str]:
+def cell_fields(df: Rows) -> list[str]:
     """List the columns that name a cell: study, version and its fields, without the seed.
 
     The fields come from the table's own metadata. Where rows of several sources are together (``--keep-code``), the digest of
@@ -142,12 +147,12 @@ def cell_fields(df: pd.DataFrame) -> list[str]:
     return [name for name in dict.fromkeys(fields) if name in df.columns and name != SEED]
 
 
-def _metadata(df: pd.DataFrame) -> Mapping[str, Any]:
+def _metadata(df: Rows) -> Mapping[str, Any]:
     found: Mapping[str, Any] = df.attrs.get("w2s") or {}
     return found
 
 
-def check_group(df: pd.DataFrame, keys: Sequence[str]) -> None:
+def check_group(df: Rows, keys: Sequence[str]) -> None:
     """Look at group columns that a user named: none is a result, and no group mixes studies or versions.
 
     Raises ValueError; warns of a group whose rows several sources made.
@@ -168,11 +173,11 @@ def check_group(df: pd.DataFrame, keys: Sequence[str]) -> None:
             warnings.warn(f"{says}; add {CODE!r} to by to see them apart", stacklevel=4)
 
 
-def _is_result(df: pd.DataFrame, name: str) -> bool:
+def _is_result(df: Rows, name: str) -> bool:
     return name in METRICS or name in ratios(df) or name in PGR.values() or name.endswith(("_theory", "_status"))
 
 
-def is_ratio(df: pd.DataFrame, name: str) -> bool:
+def is_ratio(df: Rows, name: str) -> bool:
     """Tell whether a metric is a quotient of means in this frame.
 
     Raises ValueError for one that seems to be, by its name, in a table that has lost the metadata which would say of what.
@@ -187,8 +192,10 @@ def is_ratio(df: pd.DataFrame, name: str) -> bool:
     return False
 
 
-def varying(df: pd.DataFrame, names: Iterable[str]) -> list[str]:
+def varying(df: Rows, names: Iterable[str]) -> list[str]:
     """List those of `names` that take more than one value in `df`; null counts as a value."""
+    if isinstance(df, Stored):
+        return [name for name in names if df.varies(name)]
     return [name for name in names if df[name].nunique(dropna=False) > 1]
 
 
@@ -197,17 +204,19 @@ def as_names(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def numbers(df: pd.DataFrame, name: str) -> FloatArray:
+def numbers(df: Rows, name: str) -> FloatArray:
     """Read a column as float64, null and infinity as NaN; ValueError for text."""
     try:
-        values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        values = df[name].to_numpy(dtype=np.float64, na_value=np.nan, copy=not isinstance(df, Stored))
     except (TypeError, ValueError) as error:
         raise ValueError(f"column {name!r} of type {df[name].dtype} is no number, so it has no mean") from error
-    values[~np.isfinite(values)] = np.nan
+    odd = ~np.isfinite(values)
+    if odd.any():
+        values = np.where(odd, np.nan, values)
     return values
 
 
-def usable(df: pd.DataFrame) -> BoolArray:
+def usable(df: Rows) -> BoolArray:
     """Mark the rows whose numbers may be used: all but those of status "failed" and "nonfinite".
 
     Without a status column, all rows may be used.
@@ -217,26 +226,26 @@ def usable(df: pd.DataFrame) -> BoolArray:
     return np.asarray(~df["status"].isin(UNUSABLE), dtype=np.bool_)
 
 
-def ratio_columns(df: pd.DataFrame, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def ratio_columns(df: Rows, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the columns behind the top and the bottom of a ratio metric in this frame."""
     ratio = ratios(df)[name]
     stored = ratio.stored_top is not None and ratio.stored_top in df.columns
     return ((ratio.stored_top,) if stored and ratio.stored_top else ratio.top), ratio.bottom
 
 
-def ratio_parts(df: pd.DataFrame, name: str) -> tuple[FloatArray, FloatArray]:
+def ratio_parts(df: Rows, name: str) -> tuple[FloatArray, FloatArray]:
     """Compute top and bottom of a ratio metric for every row; for PGR the gain and the gap weak_error - ceiling_error."""
     top, bottom = ratio_columns(df, name)
     need(df, [*top, *bottom], f"for {name}")
     return _difference(df, top), _difference(df, bottom)
 
 
-def _difference(df: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
+def _difference(df: Rows, names: tuple[str, ...]) -> FloatArray:
     first, *rest = (numbers(df, name) for name in names)
     return first - rest[0] if rest else first
 
 
-def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
+def group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
     """Number the group of every row, and return the table of group keys.
 
     Keys are sorted, null last; null is a key of its own.
@@ -247,9 +256,29 @@ def group_codes(df: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, pd.DataF
         if width * size > 2**62:  # numbers of groups, not of rows: compress before the product overflows
             used, codes = np.unique(codes, return_inverse=True)
             width = len(used)
-        codes, width = codes * size + column, width * size
-    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    return np.asarray(codes, dtype=np.int64), df.iloc[first][list(by)].reset_index(drop=True)
+        codes *= size
+        codes += column
+        width *= size
+    first, _, codes = dense(codes, width)
+    if isinstance(df, Stored):
+        return codes, df.at(first, list(by))
+    return codes, df.iloc[first][list(by)].reset_index(drop=True)
+
+
+def dense(codes: IntArray, width: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Number anew, in their order, those of the codes 0 .. width - 1 that occur: (n,) in, (n,) out.
+
+    Returns the first row of each, the codes that occur, and the new numbers. Without a sort where most codes occur.
+    """
+    if width > 4 * len(codes) + _FEW:
+        used, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
+        return np.asarray(first, dtype=np.int64), used, np.asarray(numbers, dtype=np.int64)
+    used = np.flatnonzero(np.bincount(codes, minlength=width))
+    place = np.empty(width, dtype=np.int64)
+    place[codes[::-1]] = np.arange(len(codes))[::-1]  # of several rows the first is written last
+    first = place[used]
+    place[used] = np.arange(len(used))
+    return first, used, place[codes]
 
 
 def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
@@ -265,12 +294,12 @@ def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
         order = sorted(range(len(values)), key=values.__getitem__)
     except TypeError:
         order = sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, repr(values[i])))
-    rank = np.empty(len(values) + 1, dtype=np.int64)
+    rank = np.empty(len(values) + 1, dtype=np.int32)
     rank[order], rank[-1] = np.arange(len(values)), len(values)
     return rank[codes], len(values) + 1  # code -1, a null, takes the last entry
 
 
-def seed_codes(df: pd.DataFrame, column: str = SEED) -> IntArray:
+def seed_codes(df: Rows, column: str = SEED) -> IntArray:
     """Number every row's seed, in sorted order; ValueError when a row has none."""
     import pandas as pd
 

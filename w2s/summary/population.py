@@ -7,7 +7,7 @@ from the one of the population; this module adds what is known of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,7 @@ import numpy.typing as npt
 from w2s.summary import columns
 from w2s.summary.columns import BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import Beyond, group_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
+from w2s.summary.stored import Rows
 
 __all__ = ["Population", "SeedsDraw", "about", "population_of", "seeds_draw_of"]
 
@@ -29,7 +27,7 @@ _SIZES = ("n_test", "n_labeled", "n_transfer")
 _NORMAL = 1.959964  # bounds over items are of 95 %
 
 
-def seeds_draw_of(df: pd.DataFrame) -> SeedsDraw | None:
+def seeds_draw_of(df: Rows) -> SeedsDraw | None:
     """Read from a table's metadata what its seeds draw anew; None where it does not say."""
     found = df.attrs.get("w2s", {}).get("seeds_draw")
     return found if found in get_args(SeedsDraw) else None
@@ -54,20 +52,20 @@ class Population(NamedTuple):
     seeds_draw: SeedsDraw
     factor: FloatArray  # (groups,)
 
-    def of_mean(self, df: pd.DataFrame, name: str, group: IntArray, entered: BoolArray) -> Beyond | None:
+    def of_mean(self, df: Rows, name: str, group: IntArray, entered: BoolArray) -> Beyond | None:
         """Return what to add for a mean; None where the rows do not say how it varies over test items."""
         if self.seeds_draw != "test_part":
             return Beyond(factor=self.factor)
         return _items(df, name, group, entered, np.ones(len(df)), len(self.factor))
 
-    def of_ratio(self, df: pd.DataFrame, name: str, group: IntArray, entered: BoolArray, den: FloatArray) -> Beyond | None:
+    def of_ratio(self, df: Rows, name: str, group: IntArray, entered: BoolArray, den: FloatArray) -> Beyond | None:
         """Return what to add for a ratio of means, ``den`` (rows,) being its denominators; None as for a mean."""
         if self.seeds_draw != "test_part":
             return Beyond(factor=self.factor)
         return _items(df, name, group, entered, den, len(self.factor))
 
 
-def _items(df: pd.DataFrame, name: str, group: IntArray, entered: BoolArray, unit: FloatArray, groups: int) -> Beyond | None:
+def _items(df: Rows, name: str, group: IntArray, entered: BoolArray, unit: FloatArray, groups: int) -> Beyond | None:
     """Average over rows the variance over test items, from the rows' own bounds, in squares of ``unit``.
 
     All seeds are tested on the same items, so their noise does not average out. Groups with a row without bounds get NaN.
@@ -79,7 +77,7 @@ def _items(df: pd.DataFrame, name: str, group: IntArray, entered: BoolArray, uni
     return Beyond(added=group_mean(variance, group[entered], groups)[1])
 
 
-def population_of(df: pd.DataFrame, population: bool | SeedsDraw, group: IntArray, groups: int) -> Population | None:
+def population_of(df: Rows, population: bool | SeedsDraw, group: IntArray, groups: int) -> Population | None:
     """Return what lies beyond the seeds of a table's groups; None where intervals over seeds are asked for.
 
     ``population`` True asks the table what its seeds draw; a word says it. For ``pool`` the correction of Nadeau and Bengio:
@@ -115,7 +113,7 @@ def population_of(df: pd.DataFrame, population: bool | SeedsDraw, group: IntArra
     return Population(draws, factor)
 
 
-def _refuse(df: pd.DataFrame, name: str, other: Any, what: str) -> None:
+def _refuse(df: Rows, name: str, other: Any, what: str) -> None:
     if name not in df.columns:
         return
     found: npt.NDArray[np.bool_] = other(df[name])

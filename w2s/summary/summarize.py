@@ -15,6 +15,7 @@ from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import Beyond, RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
 from w2s.summary.population import Population, SeedsDraw, about, population_of, seeds_draw_of
+from w2s.summary.stored import Rows, Stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["group_keys", "summarize"]
 
 Method = Literal["fieller", "bootstrap"]
+_SLICE = 1 << 20
 
 
 def summarize(
-    df: pd.DataFrame,
+    df: Rows,
     by: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     level: float = 0.95,
@@ -37,8 +39,8 @@ def summarize(
 
     Parameters
     ----------
-    df : DataFrame
-        Rows of a run, as from `load`.
+    df : DataFrame or rows on disk
+        Rows of a run, as from `load`; or from `scan`, where they are too many for memory.
     by : name or names
         Columns that define a group, null being a value like any other. None takes every cell field (with study and
         version) that varies in `df`, without the seed; the table's metadata say which columns are fields, so one that has lost
@@ -96,9 +98,16 @@ def summarize(
         raise ValueError("population and method='bootstrap': a resampling of seeds shows no other data set; use fieller")
     keys = group_keys(df, by)
     names = _metric_names(df, metrics, keys)
-    table = _Table.of(df, keys)
+    table = df.kept(("groups", *keys), lambda: _Table.of(df, keys)) if isinstance(df, Stored) else _Table.of(df, keys)
     beyond = population_of(df, population, table.group, table.groups)
-    blocks = [_summary_of(df, table, name, level, method, resamples, beyond) for name in names]
+
+    def block(name: str) -> _Block:
+        def make() -> _Block:
+            return _summary_of(df, table, name, level, method, resamples, beyond)
+
+        return df.kept((name, *keys, level, method, resamples, population), make) if isinstance(df, Stored) else make()
+
+    blocks = [block(name) for name in names]
     counts = table.counts(blocks)
     columns_ = {**counts, **{key: value for block in blocks for key, value in block.columns.items()}}
     out = pd.concat([table.keys, pd.DataFrame(columns_, index=table.keys.index)], axis=1)
@@ -108,7 +117,7 @@ def summarize(
     return out
 
 
-def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+def group_keys(df: Rows, by: str | Sequence[str] | None) -> list[str]:
     """List the grouping columns: the given ones, checked, or every cell field that varies, for which metadata are needed."""
     if by is None:
         return columns.varying(df, columns.cell_fields(df))
@@ -121,7 +130,7 @@ def group_keys(df: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     return keys
 
 
-def _metric_names(df: pd.DataFrame, metrics: str | Sequence[str] | None, keys: list[str]) -> list[str]:
+def _metric_names(df: Rows, metrics: str | Sequence[str] | None, keys: list[str]) -> list[str]:
     if metrics is not None:
         names = list(dict.fromkeys(columns.as_names(metrics)))
         columns.need(df, [name for name in names if not columns.is_ratio(df, name)], "a metric")
@@ -136,11 +145,13 @@ def _metric_names(df: pd.DataFrame, metrics: str | Sequence[str] | None, keys: l
     return plain + [name for name in ratios if _has_ratio(df, name)]
 
 
-def _has_value(df: pd.DataFrame, name: str) -> bool:
+def _has_value(df: Rows, name: str) -> bool:
+    if isinstance(df, Stored):
+        return df.has_value(name)
     return bool(df[name].notna().any()) or not len(df)
 
 
-def _has_ratio(df: pd.DataFrame, name: str) -> bool:
+def _has_ratio(df: Rows, name: str) -> bool:
     top, bottom = columns.ratio_columns(df, name)
     return all(column in df.columns and _has_value(df, column) for column in (*top, *bottom))
 
@@ -157,7 +168,8 @@ class _Block:
 class _Table:
     """Groups and seeds of the rows of a frame.
 
-    A *unit* is a (group, seed) pair, numbered by group, then seed; `unit` (rows,) says which one a row belongs to.
+    A *unit* is a (group, seed) pair, numbered by group, then seed; `unit` (rows,) says which one a row belongs to. Where rows
+    are on disk and each is a unit of its own, `unit` is empty, and units are in the order of the rows.
     """
 
     keys: pd.DataFrame
@@ -167,12 +179,17 @@ class _Table:
     usable: BoolArray = field(repr=False)
 
     @classmethod
-    def of(cls, df: pd.DataFrame, by: list[str]) -> _Table:
+    def of(cls, df: Rows, by: list[str]) -> _Table:
         group, keys = columns.group_codes(df, by)
         rank = columns.seed_codes(df)
         width = int(rank.max()) + 1 if len(rank) else 1
-        pairs, unit = np.unique(group * width + rank, return_inverse=True)
-        return cls(keys, group, unit, pairs // width, columns.usable(df))
+        rank += group * width
+        _, pairs, unit = columns.dense(rank, width * len(keys))
+        del rank
+        if isinstance(df, Stored) and len(pairs) == len(unit):
+            return cls(keys, group, np.empty(0, dtype=np.int64), group, columns.usable(df))
+        pairs //= width
+        return cls(keys, group, unit, pairs, columns.usable(df))
 
     @property
     def groups(self) -> int:
@@ -180,6 +197,9 @@ class _Table:
 
     def per_seed(self, entered: BoolArray, *values: FloatArray) -> tuple[IntArray, list[FloatArray]]:
         """Return group and means of every unit with at least one entered row, in the order of the units."""
+        if not len(self.unit):
+            whole = bool(entered.all())
+            return self.group if whole else self.group[entered], [value if whole else value[entered] for value in values]
         units = len(self.unit_group)
         results = [group_mean(value[entered], self.unit[entered], units) for value in values]
         present = results[0][0] > 0
@@ -197,8 +217,11 @@ class _Table:
             whole &= block.entered | ~defined[self.group]
             any_value |= block.entered
         whole &= any_value
-        touched = np.unique(self.unit[any_value])
-        seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
+        if len(self.unit):
+            touched = np.flatnonzero(np.bincount(self.unit[any_value], minlength=len(self.unit_group)))
+            seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
+        else:
+            seeds = self.rows_of(any_value)
         rows = np.bincount(self.group, minlength=self.groups)
         return {"rows": rows, "seeds": seeds, "excluded": rows - self.rows_of(whole), "status": _seed_status(seeds)}
 
@@ -208,7 +231,7 @@ def _seed_status(seeds: IntArray) -> npt.NDArray[np.str_]:
 
 
 def _summary_of(
-    df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
+    df: Rows, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
 ) -> _Block:
     if name in columns.ratios(df):
         return _ratio_block(df, table, name, level, method, resamples, population)
@@ -245,7 +268,7 @@ def _in_seeds(status: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
 
 
 def _ratio_block(
-    df: pd.DataFrame, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
+    df: Rows, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
 ) -> _Block:
     top, bottom = columns.ratio_parts(df, name)
     entered = table.usable & np.isfinite(top) & np.isfinite(bottom)
@@ -260,9 +283,7 @@ def _ratio_block(
     status = _ratio_status(interval, gap, bottom_name)
     status = np.where(_unknown(more, status == "ok"), "no_item_noise", status)
     bounded = (status == "ok") | (status == "few_seeds")
-    each, each_status = pgr_from_gap(num, den)
-    kept = each_status == "ok"
-    kept_seeds, mean_of_ratios = group_mean(each[kept], codes[kept], table.groups)
+    kept_seeds, mean_of_ratios = _mean_of_ratios(num, den, codes, table.groups)
     return _Block(
         {
             name: np.where(gap > 0, interval.ratio, np.nan),
@@ -277,6 +298,18 @@ def _ratio_block(
         },
         entered,
     )
+
+
+def _mean_of_ratios(num: FloatArray, den: FloatArray, codes: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
+    """Count and average by group the ratios of the seeds whose own denominator is positive; a status takes 60 bytes."""
+    each, kept = np.empty(len(num)), np.empty(len(num), dtype=np.bool_)
+    for start in range(0, len(num), _SLICE):
+        part = slice(start, start + _SLICE)
+        each[part], status = pgr_from_gap(num[part], den[part])
+        kept[part] = status == "ok"
+    if kept.all():
+        return group_mean(each, codes, groups)
+    return group_mean(each[kept], codes[kept], groups)
 
 
 def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:

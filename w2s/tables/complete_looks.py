@@ -13,7 +13,7 @@ from w2s.summary.looks import Until
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["complete_looks"]
+__all__ = ["complete_looks", "has_rule"]
 
 
 def complete_looks(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> pd.DataFrame:
@@ -36,6 +36,11 @@ def complete_looks(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> pd.DataFr
         reached = np.where(whole, look, reached)
     kept: pd.DataFrame = rows[seeds < reached[codes]].reset_index(drop=True)
     return kept
+
+
+def has_rule(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether the seeds of a run end at a rule, so that rows may have to be left out."""
+    return _rule(metadata) is not None
 
 
 def _rule(metadata: Mapping[str, Any]) -> Until | None:

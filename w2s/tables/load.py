@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from w2s.contract.cells import Cell
 
-__all__ = ["load"]
+__all__ = ["frame_of", "is_stranger", "load", "parts_of", "registered_cell"]
 
 _BLOCK_KEY = b"w2s.block"
 _LISTS = 5
@@ -49,13 +49,13 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     were left out for that, where there were any.
     """
     parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
-    strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
+    strangers = [is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
-    cell = cell or _registered(metadata.get("study"))
+    cell = cell or registered_cell(metadata.get("study"))
     if cell is not None:
         tables = [with_added_fields(table, cell) for table in tables]
         metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
-    frame = _to_frame(tables)
+    frame = frame_of(tables)
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
         metadata["repeated"] = len(frame) - len(rows)
@@ -67,7 +67,7 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
 def _read_all(run: Where) -> tuple[list[Where], list[pa.Table]]:
     """Read all parts of a run; where a launch has just merged small parts, the list is made again."""
     for left in reversed(range(_LISTS)):
-        parts = _parts(run)
+        parts = parts_of(run)
         try:
             with ThreadPoolExecutor(max_workers=min(8, len(parts))) as pool:
                 return parts, list(pool.map(_read, parts))
@@ -77,7 +77,7 @@ def _read_all(run: Where) -> tuple[list[Where], list[pa.Table]]:
     raise AssertionError
 
 
-def _registered(name: Any) -> type[Cell] | None:
+def registered_cell(name: Any) -> type[Cell] | None:
     """Return the cell type of the registered study of that name; None where it is not registered or cannot be imported."""
     try:
         return find_study(name).Cell if name in study_names() else None
@@ -85,7 +85,7 @@ def _registered(name: Any) -> type[Cell] | None:
         return None
 
 
-def _parts(path: Where) -> list[Where]:
+def parts_of(path: Where) -> list[Where]:
     """List the Parquet files of a run folder, a results folder or one file, sorted by name."""
     place = place_of(path)
     if not place.is_folder(path):
@@ -125,7 +125,7 @@ def _read(part: Where) -> pa.Table:
     return table
 
 
-def _is_stranger(schema: pa.Schema, part: Where) -> bool:
+def is_stranger(schema: pa.Schema, part: Where) -> bool:
     """Tell whether a part of a run has another name than its own."""
     try:
         return bool(part.stem != f"part-{json.loads((schema.metadata or {})[_BLOCK_KEY])['key']}")
@@ -144,7 +144,8 @@ def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -
     return best.sort_index().reset_index(drop=True)
 
 
-def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:
+def frame_of(tables: list[pa.Table]) -> pd.DataFrame:
+    """Put tables together as one frame; ValueError where their columns do not fit together."""
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.

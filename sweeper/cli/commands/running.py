@@ -32,8 +32,8 @@ def plan(
     ] = None,
     utilisation: Annotated[float, typer.Option(help="share of the card's peak that trainings are assumed to reach")] = 0.2,
 ) -> None:
+    from sweeper.cli.show.existing import print_existing
     from sweeper.cli.show.plan import print_plan
-    from sweeper.cli.show.run import print_existing
     from sweeper.errors import GridError
     from sweeper.grid.read import load_grid
     from sweeper.plan.cut import make_plan

@@ -67,9 +67,10 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
     if has_artifacts(grid.study):
         print_artifacts(plan, device, utilisation)
     print_space(plan)
-    choice = choose_executor(plan, grid.compute, making=lambda: _making(plan))
-    if is_predicted(grid.study):
-        print_forecast(plan, make_forecast(plan), choice)
+    forecast = make_forecast(plan) if is_predicted(grid.study) else None
+    choice = choose_executor(plan, grid.compute, making=lambda: _making(plan), forecast=forecast)
+    if forecast is not None:
+        print_forecast(plan, forecast, choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
 
 

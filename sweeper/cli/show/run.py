@@ -10,22 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.console import console, printable, short
-from sweeper.errors import Exit, RunError
+from sweeper.errors import Exit
 from sweeper.folder.looks import Stopped
-from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.standing import Standing
 from sweeper.grid.conditions import show
-from sweeper.grid.model import Grid
-from sweeper.launching.compare import grid_changes
 from sweeper.launching.launch import Outcome
 from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
-from sweeper.review.status import RunStatus, run_status
+from sweeper.review.status import RunStatus
 from sweeper.review.watch import standings
 from w2s.contract.rows import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
-__all__ = ["follow", "print_existing", "print_failures", "print_outcome", "print_rerun", "print_status"]
+__all__ = ["follow", "print_failures", "print_outcome", "print_rerun", "print_status"]
 
 _MOST_DAMAGED = 5
 _FOLLOW_SECONDS = 2.0
@@ -124,28 +121,6 @@ def _print_stopped(stopped: Stopped) -> None:
         out.print(f"  {count:,} of {stopped.settings:,} settings {words[state]}, {seeds:,} seeds")
     for line in stopped.examples:
         out.print(f"    {line}")
-
-
-def print_existing(grid: Grid) -> None:
-    """Say what a launch would find in the grid's run folder: rows, or another grid, which it would refuse."""
-    folder = RunFolder(grid.out)
-    if folder.read_grid() is None:
-        return
-    out, place = console(), short(grid.out)
-    try:
-        changes = grid_changes(grid, folder)
-    except RunError as error:
-        out.print(f"a launch would refuse this grid: {error}")
-        return
-    if changes:
-        out.print(f"{place} holds another grid, and a launch would refuse this one: {'; '.join(changes)}")
-        return
-    status = run_status(grid.out, study=grid.study)
-    out.print(f"{status.done:,} of these cells have a row in {place}")
-    for line in status.code.remarks:
-        out.print(line)
-    if status.code.changed:
-        out.print("a launch would refuse to add rows of other code to them: see --keep-code and --fresh")
 
 
 def print_rerun(comparison: Comparison) -> bool:

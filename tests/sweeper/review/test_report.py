@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -227,3 +228,20 @@ def test_claims_stand_in_the_metadata_of_every_part(reported: Path) -> None:
             "reason": "",
             "thresholds": {"limit": 0.5},
         }
+
+
+def test_a_run_too_large_for_memory_says_what_is_of_some_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path)
+    make_report(run)
+    whole = (run / "report" / "summary.csv").read_text()
+    capsys.readouterr()
+    monkeypatch.setattr("sweeper.review.report.MOST_ROWS", 10)
+    monkeypatch.setattr("sweeper.review.table.IN_MEMORY", 12)
+    make_report(run)
+    said = "figures and claims are those of the first 4 seeds, 12 of 24 rows; w2s-sweep verify tests the claims on all"
+    assert said in capsys.readouterr().out
+    assert said in (run / "report" / "index.html").read_text()
+    summary, before = pd.read_csv(run / "report" / "summary.csv"), pd.read_csv(io.StringIO(whole))
+    pd.testing.assert_frame_equal(summary, before, rtol=1e-12)

@@ -21,7 +21,7 @@ from tiny_models import letter_task, tiny_bert
 
 import w2s
 from sweeper import launch
-from sweeper.cli.show.run import print_existing
+from sweeper.cli.show.existing import print_existing
 from sweeper.errors import Exit, GridError, RunError
 from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import extends, read_resolved, resolved_grid

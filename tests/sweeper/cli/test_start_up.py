@@ -1,0 +1,54 @@
+"""What a command imports before it does its work: a list of modules, since times depend on the machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = ("pandas", "scipy", "matplotlib", "numba", "torch", "ray", "sklearn", "cupy")
+LIBRARIES = ("numpy", "pyarrow", *HEAVY)
+CODE = """
+import json, sys
+from sweeper.cli.main import app
+try:
+    app(json.loads(sys.argv[1]), prog_name="w2s-sweep")
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n" + json.dumps([name for name in json.loads(sys.argv[2]) if name in sys.modules]))
+"""
+SMALL = """
+study: dong2025.regression
+axes: {ridge: [1.0e-3, 1.0e-2, 1.0e-1, 1.0]}
+fixed: {d_weak: 8, d_strong: 8, d_overlap: 2, noise: 0.5, n_labeled: 60, n_transfer: 200, design: wishart}
+seeds: 4
+"""
+
+
+def loaded(*arguments: str, names: tuple[str, ...] = LIBRARIES) -> set[str]:
+    """Run a command in a process of its own, and say which of some modules it has imported at its end."""
+    command = [sys.executable, "-c", CODE, json.dumps(arguments), json.dumps(names)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("command", [(), ("plan",), ("launch",), ("status",), ("report",), ("store",)])
+def test_help_imports_no_library_of_numbers(command: tuple[str, ...]) -> None:
+    assert loaded(*command, "--help") == set()
+
+
+def test_a_plan_imports_what_it_shows() -> None:
+    names = (*HEAVY, "multiprocessing.connection", "w2s.places.objects", "sweeper.executors.processes", "sweeper.folder.part")
+    assert loaded("plan", "configs/quickstart.yaml", names=names) == set()
+
+
+def test_a_small_launch_and_its_status_read_no_frame(tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text(SMALL)
+    names = ("pandas", "matplotlib", "torch", "ray", "sklearn", "cupy", "sweeper.executors.processes", "w2s.places.objects")
+    grid, run = str(tmp_path / "grid.yaml"), str(tmp_path / "run")
+    assert loaded("launch", grid, "--executor", "inline", "--out", run, names=names) == set()
+    assert loaded("status", run, names=(*names, "numba", "scipy")) == set()

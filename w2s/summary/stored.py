@@ -1,0 +1,51 @@
+"""What summaries ask of rows that are not in memory; :mod:`w2s.tables.scan` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, Union, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Rows", "Stored"]
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """Rows whose columns are read when they are asked for: the part of a frame's interface that summaries use, and four more.
+
+    ``varies`` and ``has_value`` answer without reading a column where they can, ``at`` reads some rows of some columns, and
+    ``kept`` keeps what was made for a key.
+    """
+
+    columns: pd.Index[Any]
+    attrs: dict[str, Any]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, name: str) -> pd.Series[Any]: ...
+
+    def varies(self, name: str) -> bool:
+        """Tell whether a column takes more than one value, null being one."""
+        ...
+
+    def has_value(self, name: str) -> bool:
+        """Tell whether a column has a value that is not null."""
+        ...
+
+    def at(self, places: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+        """Read some rows of some columns, as a frame."""
+        ...
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make()`` returns, made once for this key."""
+        ...
+
+
+Rows: TypeAlias = Union["pd.DataFrame", Stored]
