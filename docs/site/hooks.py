@@ -1,7 +1,7 @@
-"""What the documentation site has beside the pages of ``docs/``: files of the checkout that pages link, and pages made from code.
+"""What the documentation site has beside the pages of ``docs/``: files that pages link, and pages made from code.
 
-mkdocs calls the functions that begin with ``on_``. The pages stay readable without a site: a link such as ``../configs/x.yaml`` is
-one from the page's file, and only here becomes one of the site.
+mkdocs calls the functions that begin with ``on_``. The pages stay readable without a site: a link such as
+``../configs/x.yaml`` is one from the page's file, and only here becomes one of the site.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_others: Any) -> str:
     """Turn links between files of the checkout into links of the site."""
     source = _source_of(page.file.src_uri)
 
@@ -56,7 +56,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def gallery() -> Iterator[str]:
-    """Yield the gallery's lines: every picture that a study's page shows, its paper's grids, and what became of the claims."""
+    """Yield the gallery's lines: every picture of a study's page, its paper's grids, and what became of the claims."""
     yield "# Gallery\n"
     yield "Every picture of the studies' pages. A picture leads to the page that says which grid drew it and what is to be seen.\n"
     studies = json.loads((ROOT / "docs" / "papers.json").read_text(encoding="utf-8"))["studies"]
@@ -100,7 +100,7 @@ def commands() -> Iterator[str]:
 def python_functions() -> Iterator[str]:
     """Yield the reference of what ``import w2s`` and ``import sweeper`` give, from its docstrings."""
     yield "# Python\n"
-    yield "What `import w2s` and `import sweeper` give. The [kernels](architecture.md) are a package of their own, `w2s_kernels`.\n"
+    yield "What `import w2s` and `import sweeper` give. The [kernels](architecture.md) are a package of their own.\n"
     for package in ("w2s", "sweeper"):
         module = importlib.import_module(package)
         yield f"## {package}\n"

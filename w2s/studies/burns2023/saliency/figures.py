@@ -29,7 +29,7 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 def _draw_ladder(table: DataFrame) -> Canvas | None:
-    """Draw accuracies with intervals over seeds, markers of one kind for each task and pair, the weak model as a dashed line."""
+    """Draw accuracies with intervals over seeds, markers of a kind for each task and pair, the weak model as a dashed line."""
     rows = table[table["status"] == "ok"]
     if not len(rows):
         return None
