@@ -52,7 +52,7 @@ _ERRORS_01 = (
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
 """What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string", "traceback": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
@@ -130,7 +130,10 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
 
 
 def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
-    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
+    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null.
+
+    ``provenance`` may hold the ``traceback`` of what was raised.
+    """
     nothing = np.full((1,) * len(block.axes), np.nan)
     solved = dict.fromkeys(_REQUIRED, nothing) | {
         "status": np.full_like(nothing, STATUS.index("failed"), dtype=np.int8),

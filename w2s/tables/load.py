@@ -7,10 +7,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from w2s.contract.cells import cell_fields, former_names
 from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
-from w2s.tables.added_fields import added_fields, with_added_fields
+from w2s.tables.added_fields import added_fields, with_added_fields, with_names_of_today
 from w2s.tables.complete_looks import complete_looks
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
@@ -36,7 +37,8 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     Where the seeds of a run end at a rule (``seeds: {until: ...}``), seeds beyond the last look that a setting has whole are
     left out: no look has judged them yet. A run that has ended has none.
 
-    Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
+    Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters;
+    a field that was renamed since has its name of today.
     `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
     and a study that is not registered (one in a file) leaves such rows null.
 
@@ -53,8 +55,11 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or _registered(metadata.get("study"))
     if cell is not None:
-        tables = [with_added_fields(table, cell) for table in tables]
-        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
+        tables = [with_added_fields(with_names_of_today(table, cell), cell) for table in tables]
+        former = former_names(cell_fields(cell))
+        for key in ("fields", "axes"):
+            later = added_fields(cell) if key == "fields" else []
+            metadata[key] = list(dict.fromkeys([*(former.get(name, name) for name in metadata.get(key, [])), *later]))
     frame = _to_frame(tables)
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
