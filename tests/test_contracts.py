@@ -38,7 +38,7 @@ SCIENCE = (
     ["places"],
     ["user_files"],
     ["artifacts"],
-    ["measure"],
+    ["measure", "glossary"],
     ["decoding"],
     ["summary"],
     ["claims"],

@@ -38,7 +38,7 @@ from sweeper.supervised import ending_before
 from sweeper.worker.solve import Job
 from w2s.artifacts import open_store
 from w2s.contract.block import Block
-from w2s.contract.rows import table_schema
+from w2s.contract.described import described_schema
 from w2s.errors import FieldError
 from w2s.files.lock import locks_are_off
 from w2s.places.url import Where, where_of
@@ -204,7 +204,7 @@ def _lay_out(grid: Grid, folder: RunFolder) -> dict[bytes, bytes]:
     metadata = run_metadata(grid, resolved)
     folder.prepare()
     folder.write_grid(resolved)
-    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    folder.write_empty_part(described_schema(grid.study).with_metadata(metadata))
     return metadata
 
 

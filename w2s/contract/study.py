@@ -124,6 +124,7 @@ class Study(ABC):
     Cell : the cell type.
     shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
+    explains : what the columns of a study of your own mean, name -> a line; the built-in ones are in :mod:`w2s.glossary`.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
     finite : result columns that must be finite for a row to be ``ok``. A study without a teacher names those that it has; the
@@ -141,6 +142,7 @@ class Study(ABC):
     Cell: ClassVar[type[Cell]]
     shares: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[Mapping[str, str]] = {}
+    explains: ClassVar[Mapping[str, str]] = {}
     pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
     finite: ClassVar[tuple[str, ...]] = ("weak_error", "student_error", "ceiling_error", "weak_distance")

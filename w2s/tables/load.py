@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.contract.cells import cell_fields, former_names
 from w2s.places.known import place_of
@@ -27,7 +27,9 @@ _BLOCK_KEY = b"w2s.block"
 _LISTS = 5
 
 
-def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
+def load(
+    run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None, dtypes: Literal["numpy", "nullable"] = "numpy"
+) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
@@ -42,6 +44,9 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
     and a study that is not registered (one in a file) leaves such rows null.
 
+    `dtypes` "nullable" gives columns pandas' nullable types (Int64, Float64, boolean, string): whole numbers with nulls stay
+    whole numbers, and a null is ``pd.NA``, not NaN.
+
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
     a Parquet file, when a part is damaged (its bytes are not those that its digest was taken of), or when parts of different
     studies or study versions are mixed.
@@ -50,6 +55,8 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
     were left out for that, where there were any.
     """
+    if dtypes not in ("numpy", "nullable"):
+        raise ValueError(f"dtypes: {dtypes!r} is not one of: numpy, nullable")
     parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
     strangers = [_is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
@@ -60,7 +67,7 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
         for key in ("fields", "axes"):
             later = added_fields(cell) if key == "fields" else []
             metadata[key] = list(dict.fromkeys([*(former.get(name, name) for name in metadata.get(key, [])), *later]))
-    frame = _to_frame(tables)
+    frame = _to_frame(tables, nullable=dtypes == "nullable")
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
         metadata["repeated"] = len(frame) - len(rows)
@@ -127,7 +134,7 @@ def _read(part: Where) -> pa.Table:
             raise
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{part} is not a Parquet file, or it is damaged: {why}") from error
-    return table
+    return _with_plain_words(table)
 
 
 def _is_stranger(schema: pa.Schema, part: Where) -> bool:
@@ -149,7 +156,7 @@ def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -
     return best.sort_index().reset_index(drop=True)
 
 
-def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:
+def _to_frame(tables: list[pa.Table], *, nullable: bool) -> pd.DataFrame:
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.
@@ -159,11 +166,31 @@ def _to_frame(tables: list[pa.Table]) -> pd.DataFrame:
         raise ValueError(f"parts do not fit together: {str(error).splitlines()[0]}") from None
     if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]!r}")
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_nullable_types().get if nullable else None)
     for name, field in zip(table.column_names, table.schema, strict=True):
         if pa.types.is_nested(field.type):  # arrays cannot be group keys, tuples can
             frame[name] = [None if value is None else _frozen(value) for value in frame[name]]
     return frame
+
+
+def _nullable_types() -> dict[pa.DataType, Any]:
+    import pandas as pd
+    import pyarrow as pa
+
+    return {
+        pa.int64(): pd.Int64Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(na_value=pd.NA),
+    }
+
+
+def _with_plain_words(table: pa.Table) -> pa.Table:
+    """Turn dictionaries, which the part without rows declares, into the words that they stand for."""
+    import pyarrow as pa
+
+    plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(plain, metadata=table.schema.metadata))
 
 
 def _frozen(value: Any) -> Any:
