@@ -66,6 +66,7 @@ ENGINE = (
     ["worker"],
     ["launching"],
     ["review"],
+    ["report"],
     ["tools"],
     ["cli"],
 )

@@ -13,7 +13,7 @@ from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from w2s.claims.claim import decide
 from w2s.studies.medvedev2025.random_features.study import RandomFeatures
 

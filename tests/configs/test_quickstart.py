@@ -12,7 +12,7 @@ import yaml
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEDS = 8

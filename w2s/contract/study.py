@@ -105,12 +105,14 @@ class Rule:
 class Figure:
     """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes.
 
-    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``.
+    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``. ``claims`` are the ids of
+    the study's claims that the picture bears on: a report links them.
     """
 
     id: str
     title: str
     draw: Callable[[DataFrame], Canvas | None]
+    claims: tuple[str, ...] = ()
 
 
 class Study(ABC):

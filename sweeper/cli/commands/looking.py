@@ -61,7 +61,7 @@ def verify(
     "Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html.",
 )
 def report(run: RunName, trust_code: TrustCode = False) -> None:
-    from sweeper.review.report import make_report
+    from sweeper.report.make import make_report
 
     make_report(run, trust_code=trust_code)
 

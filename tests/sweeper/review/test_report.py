@@ -14,7 +14,7 @@ import pytest
 from workbench import STUDIES
 
 from sweeper import RunError, launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 
 VOID = {"meta", "img", "br"}
 
