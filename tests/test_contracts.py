@@ -67,6 +67,7 @@ ENGINE = (
     ["launching"],
     ["review"],
     ["report"],
+    ["travel"],
     ["tools"],
     ["cli"],
 )

@@ -295,7 +295,11 @@ def _has_schema(path: Where, schema: pa.Schema) -> bool:
     if not is_whole(path):
         return False
     found = pq.read_schema(source_of(path))
-    return bool(found.equals(schema) and _notes(found) == _notes(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))
+    return bool(
+        found.equals(schema)
+        and _notes(found) == _notes(schema)
+        and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s")
+    )
 
 
 def _notes(schema: pa.Schema) -> list[dict[bytes, bytes]]:

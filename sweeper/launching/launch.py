@@ -28,6 +28,7 @@ from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
+from sweeper.launching.stopping import stoppable
 from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
@@ -91,7 +92,12 @@ def launch(
     if locks_are_off():
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     waiting = f"another launch is at work in {run}; waiting for it to end"
-    with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
+    with (
+        EndingSignals() as signals,
+        folder.lock(lambda: report.note(waiting)),
+        stoppable(folder),
+        contextlib.ExitStack() as tokens,
+    ):
         if space_check and not folder.has_rows() and all(p.until is None for p in checked.parts):
             check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
         more = {"keep": keep, "keep_code": keep_code, "space": space_check}

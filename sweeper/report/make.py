@@ -21,7 +21,7 @@ from w2s.summary.looks import describe_level
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["make_report", "write_report"]
+__all__ = ["Content", "make_report", "report_content", "write_report"]
 
 _MAX_LINES = 60
 
@@ -32,9 +32,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
     ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
     """
-    out, table = console(), read_run(run, trust_code=trust_code)
-    if not len(table.rows):
-        raise RunError(f"{run} has no rows yet; launch its grid first")
+    out, table = console(), _rows_of(run, trust_code)
     status = table.status
     if table.unfinished:
         out.print(f"of {status.cells:,} cells {status.pending:,} are pending and {status.failed:,} failed: a partial report")
@@ -53,6 +51,18 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     for path in written:
         out.print(f"wrote {path}")
     return written
+
+
+def report_content(run: Where | str, *, trust_code: bool = False) -> tuple[Content, list[Where]]:
+    """Write the report of a run and return what it shows and the files, printing nothing. Raises as :func:`make_report` does."""
+    return write_report(_rows_of(run, trust_code))
+
+
+def _rows_of(run: Where | str, trust_code: bool) -> RunTable:
+    table = read_run(run, trust_code=trust_code)
+    if not len(table.rows):
+        raise RunError(f"{run} has no rows yet; launch its grid first")
+    return table
 
 
 def write_report(table: RunTable) -> tuple[Content, list[Where]]:

@@ -21,7 +21,7 @@ def provenance(table: RunTable) -> dict[str, str]:
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
     times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches if "time" in event]
     found = {
-        "run folder": str(table.path),
+        "run folder": table.path.name,
         "package": f"w2s-sweep {origin.get('package') or 'of unknown version'}",
         "seeds": "; ".join(
             f"until {rule.metric} is within +-{rule.half_width:g}, by {describe_level(rule)}"

@@ -81,7 +81,9 @@ def test_known_errors_of_infinite_students(small: pd.DataFrame, d: int, width: i
 
 @pytest.mark.grid
 def test_known_ratios_of_finite_students(small: pd.DataFrame) -> None:
-    rows = small[(small["model"] == "relu") & (small["student"] == "finite") & (small["d"] == 32) & (small["student_filter"] == "flow")]
+    rows = small[
+        (small["model"] == "relu") & (small["student"] == "finite") & (small["d"] == 32) & (small["student_filter"] == "flow")
+    ]
     for width, known in BY_WIDTH.items():
         part = rows[rows["d_strong"] == width]
         if len(part):

@@ -74,6 +74,8 @@ def print_failures(found: Sequence[Failure]) -> None:
     out = console()
     for failure in found:
         out.print(f"{failure.count:,} failed: {failure.message}")
+        for line in (failure.traceback or "").splitlines():
+            out.print(f"    {line}")
         for cell, axes in failure.cells:
             out.print(f"  cell {cell}: {', '.join(f'{name}={show(value)}' for name, value in axes.items())}")
         if failure.count > len(failure.cells):
