@@ -250,8 +250,9 @@ def status_counts(table: pa.Table) -> dict[str, int]:
 def rows_file(table: pa.Table, *, notes: bool = False) -> memoryview:
     """Return a table as the content of a Parquet file, for one write: its columns would be a hundred.
 
-    Arrow's own schema, with what it says of columns, is stored with ``notes`` only: every type of a row is one of Parquet's, and
-    the notes of a run are needed once. Pages carry checksums for readers of Parquet, and the file a digest of all its bytes (:mod:`w2s.files.sealed`).
+    Arrow's own schema, with what it says of columns, is stored with ``notes`` only: every type of a row is one of Parquet's,
+    and the notes of a run are needed once. Pages carry checksums for readers of Parquet, and the file a digest of all its bytes
+    (:mod:`w2s.files.sealed`).
     """
     buffer = pa.BufferOutputStream()
     bare = table.replace_schema_metadata()

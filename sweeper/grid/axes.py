@@ -83,8 +83,8 @@ def join_conditional(
 ) -> tuple[tuple[Axis, ...], dict[str, Any]]:
     """Merge every field that matters only for some values of another with that other's axis, and set inactive fields to null.
 
-    The result is a product again: an axis ``(student_filter, ridge, time)`` holds each ridge once, with time null, and each time
-    once, with ridge null. Returns the axes and the fields that are the same in all cells.
+    The result is a product again: an axis ``(student_filter, ridge, time)`` holds each ridge once, with time null, and each
+    time once, with ridge null. Returns the axes and the fields that are the same in all cells.
     """
     axes, fixed = list(axes), dict(fixed)
     for names in _components(axes, fields):
@@ -130,8 +130,8 @@ def _distinct(
 ) -> tuple[tuple[Any, ...], ...]:
     """Return the distinct combinations after inactive fields are set to null, in the order of the product of the axes.
 
-    Axes that decide are multiplied out first and duplicates are dropped at once. So ``student_filter`` with a hundred ridges, times and
-    steps costs three hundred combinations, not three million.
+    Axes that decide are multiplied out first and duplicates are dropped at once. So ``student_filter`` with a hundred ridges,
+    times and steps costs three hundred combinations, not three million.
     """
     names = [*(name for axis in joined for name in axis.names), *constants]
     found: dict[tuple[Any, ...], tuple[dict[str, Any], tuple[int, ...]]] = {(): (dict(constants), (0,) * len(joined))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sweeper.console import console
+from sweeper.console import console, frame_text
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.yaml import dump_yaml
@@ -54,7 +54,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
 
 
 def report_content(run: Where | str, *, trust_code: bool = False) -> tuple[Content, list[Where]]:
-    """Write the report of a run and return what it shows and the files, printing nothing. Raises as :func:`make_report` does."""
+    """Write the report of a run, printing nothing; return what it shows and the files. Raises as :func:`make_report` does."""
     return write_report(_rows_of(run, trust_code))
 
 
@@ -101,7 +101,7 @@ def _write(table: RunTable, content: Content) -> list[Where]:
 
 
 def _print_digest(digest: DataFrame) -> None:
-    console().print(digest.head(_MAX_LINES).to_string(index=False, line_width=10_000))
+    console().print(frame_text(digest.head(_MAX_LINES)))
     if digest.attrs["caption"]:
         console().print(digest.attrs["caption"])
     if len(digest) > _MAX_LINES:

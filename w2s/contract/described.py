@@ -34,7 +34,7 @@ class ColumnNote:
 def column_notes(study: type[Study]) -> tuple[ColumnNote, ...]:
     """Describe every column of a study's table, in its order.
 
-    Fields say themselves what they are, results of a built-in study are in the glossary, those of another in ``Study.explains``.
+    Fields say what they are, results of a built-in study are in the glossary, those of another in ``Study.explains``.
     """
     fields = cell_fields(study.Cell)
     return tuple(_note(study, column, fields.get(column.name)) for column in table_schema(study))
