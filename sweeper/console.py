@@ -70,7 +70,7 @@ def terminal_width() -> int | None:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Break lines that are wider than ``width`` between words; what has no space, such as a path, stays whole."""
+    """Wrap lines that are wider than ``width`` between words; what has no space, such as a path, stays whole."""
     lines = []
     for line in text.split("\n"):
         if len(line) <= width:

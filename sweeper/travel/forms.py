@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 from collections.abc import Mapping
@@ -18,18 +17,16 @@ from w2s.files.durable import whole
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["needed_library", "plain_value", "write_csv", "write_hf", "write_xlsx"]
+__all__ = ["missing_library", "plain_value", "write_csv", "write_hf", "write_xlsx"]
 
 _MOST_XLSX = 1_048_575
 """Rows below the heading that a sheet can have."""
 
 
-def needed_library(name: str, extra: str) -> Any:
-    """Import an optional library; raise :class:`UserError` that says how to get it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise UserError(f"{name} is not installed: pip install 'w2s-sweep[{extra}]'") from None
+def missing_library(name: str) -> UserError:
+    """Return an error for a library that is not installed, with the extra of its form that brings it."""
+    extra = {"openpyxl": "xlsx"}.get(name, name)
+    return UserError(f"{name} is not installed: pip install 'w2s-sweep[{extra}]'")
 
 
 def plain_value(value: Any) -> Any:
@@ -52,11 +49,14 @@ def write_csv(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[str, 
 def write_xlsx(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[str, Any]) -> None:
     """Write a workbook: sheets ``rows``, ``summary`` (means over seeds) and ``columns``.
 
-    Words are never formulas. Raises :class:`UserError` for more rows than a sheet has.
+    Words are never formulas; a workbook keeps 16 digits of a number. Raises :class:`UserError` for more rows than a sheet has.
     """
     import w2s
 
-    openpyxl = needed_library("openpyxl", "xlsx")
+    try:
+        import openpyxl
+    except ImportError:
+        raise missing_library("openpyxl") from None
     if len(rows) > _MOST_XLSX:
         raise UserError(f"a sheet has at most {_MOST_XLSX:,} rows, here are {len(rows):,}; export --to csv")
     book = openpyxl.Workbook(write_only=True)
@@ -66,17 +66,19 @@ def write_xlsx(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[str,
         sheet.freeze_panes = "A2"
         sheet.append([str(name) for name in frame.columns])
         for values in frame.itertuples(index=False, name=None):
-            sheet.append([_cell(openpyxl, sheet, value) for value in values])
+            sheet.append([_cell(sheet, value) for value in values])
     with whole(out) as temporary:
         book.save(temporary)
 
 
-def _cell(openpyxl: Any, sheet: Any, value: Any) -> Any:
+def _cell(sheet: Any, value: Any) -> Any:
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
+
     plain = plain_value(value)
     if not isinstance(plain, str):
         return plain
-    clean = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("", plain)[:32_000]
-    cell = openpyxl.cell.WriteOnlyCell(sheet, clean)
+    clean = ILLEGAL_CHARACTERS_RE.sub("", plain)[:32_000]
+    cell = WriteOnlyCell(sheet, clean)
     cell.data_type = "s"  # a text that begins with = is a text
     return cell
 

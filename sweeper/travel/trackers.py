@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import UserError
-from sweeper.travel.forms import needed_library, plain_value
+from sweeper.travel.forms import missing_library, plain_value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +26,10 @@ def write_mlflow(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[st
     """Write a file store: one experiment with a run for each row; ``mlflow ui --backend-store-uri FOLDER`` shows it."""
     _check_size(rows, "mlflow")
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases ask for a word before they write files
-    mlflow = needed_library("mlflow", "mlflow")
+    try:
+        import mlflow
+    except ImportError:
+        raise missing_library("mlflow") from None
     out.mkdir(parents=True)
     client = mlflow.MlflowClient(tracking_uri=out.resolve().as_uri())
     experiment = client.create_experiment(about["name"], tags={"study": about["study"], "version": str(about["version"])})
@@ -44,7 +47,10 @@ def write_mlflow(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[st
 def write_wandb(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[str, Any]) -> None:
     """Write offline runs, one for each row; ``wandb sync FOLDER/wandb/offline-run-*`` sends them when a person wants that."""
     _check_size(rows, "wandb")
-    wandb = needed_library("wandb", "wandb")
+    try:
+        import wandb
+    except ImportError:
+        raise missing_library("wandb") from None
     out.mkdir(parents=True)
     settings = wandb.Settings(mode="offline", silent=True, console="off", disable_git=True, save_code=False)
     for cell, fields, numbers, words in _rows(rows, notes, about):
@@ -54,7 +60,7 @@ def write_wandb(rows: DataFrame, notes: DataFrame, out: Path, about: Mapping[str
         )  # fmt: skip
         run.log(numbers)
         run.summary.update(words)
-        run.finish(exit_code=1 if words.get("status") == "failed" else 0, quiet=True)
+        run.finish(exit_code=1 if words.get("status") == "failed" else 0)
 
 
 def _check_size(rows: DataFrame, name: str) -> None:

@@ -27,7 +27,10 @@ GRID = {
     "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 3, "n_transfer": 20, "noise": 0.5},
     "seeds": 8,
 }
-FAULTY = {"study": f"{ROOT}/tests/studies/faulty.py:Faulty", "grids": [{"fixed": {"fault": "none"}}, {"fixed": {"fault": "raises"}}]}
+FAULTY = {
+    "study": f"{ROOT}/tests/studies/faulty.py:Faulty",
+    "grids": [{"fixed": {"fault": "none"}}, {"fixed": {"fault": "raises"}}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,8 @@ def test_every_look_has_a_json_document(place: Path) -> None:
     assert {finding["topic"] for finding in document("doctor")} >= {"python", "numpy", "executors"}
     assert "digits" in [file["name"] for file in document("data")["files"]]
     (place / "predictions.csv").write_text(
-        "item_id,truth,weak,student,ceiling\n" + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
+        "item_id,truth,weak,student,ceiling\n"
+        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
     )
     assert document("score", "predictions.csv")["rows"][0]["n_items"] == 40
     error = run("status", "runs/nothing", code=2)
@@ -116,7 +120,11 @@ def test_a_schema_accepts_grids_and_refuses_typing_errors() -> None:
     text = run("new", "dong2025.regression").stdout
     assert text.splitlines()[0] == "# yaml-language-server: $schema=dong2025.regression.schema.json"
     check.validate(yaml.safe_load(text))
-    for wrong in ({**today, "fixd": {}}, {**today, "fixed": {"noise": "much"}}, {**today, "axes": {"student_filter": ["rigde"]}}):
+    for wrong in (
+        {**today, "fixd": {}},
+        {**today, "fixed": {"noise": "much"}},
+        {**today, "axes": {"student_filter": ["rigde"]}},
+    ):
         assert not check.is_valid(wrong)
     for path in sorted((ROOT / "configs").rglob("*.yaml")):
         content = yaml.safe_load(path.read_text())
