@@ -77,8 +77,9 @@ def wrapped(text: str, width: int) -> str:
             lines.append(line)
             continue
         indent = " " * (len(line) - len(line.lstrip()))
-        more = {"initial_indent": indent, "subsequent_indent": f"{indent}  "}
-        lines += textwrap.wrap(line.strip(), width, break_long_words=False, break_on_hyphens=False, **more) or [""]
+        wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+        wrapper.break_long_words = wrapper.break_on_hyphens = False
+        lines += wrapper.wrap(line.strip()) or [""]
     return "\n".join(lines)
 
 

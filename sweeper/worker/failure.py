@@ -1,4 +1,4 @@
-"""What a worker says of an exception that a study's code has raised: the error, its place in the study's files, the traceback."""
+"""What a worker says of an exception that a study's code has raised: the error, where in the study's files, the traceback."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_other_code_is_refused(tmp_path: Path) -> None:
         grid = {"study": f"{file}:Toy", "axes": {"x": [0.5]}, "seeds": seeds}
         assert launch(grid, out=tmp_path / name, executor="inline").exit == 0
         file.write_text(text + "\n\nMORE = 1\n")
-    with pytest.raises(RunError, match="made by different code: .*noisy.py: 2 rows by"):
+    with pytest.raises(RunError, match=r"made by different code: .*noisy\.py: 2 rows by"):
         merge_runs([tmp_path / "one", tmp_path / "two"], tmp_path / "m")
 
 
@@ -185,7 +185,7 @@ class StandIn:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
 
-    def Settings(self, **given: Any) -> dict[str, Any]:
+    def Settings(self, **given: Any) -> dict[str, Any]:  # noqa: N802
         return given
 
     def init(self, **given: Any) -> StandIn:

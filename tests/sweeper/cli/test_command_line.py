@@ -184,7 +184,8 @@ def test_80_columns_break_no_number(arguments: list[str], place: Path, monkeypat
     monkeypatch.setattr(sweeper.console, "terminal_width", lambda: 80)
     monkeypatch.setattr("sweeper.cli.show.plan.terminal_width", lambda: 80)
     narrow = CliRunner().invoke(app, arguments, prog_name="w2s-sweep").stdout
-    assert wide and narrow
+    assert wide
+    assert narrow
     number = r"(?<![\w.…])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w…])"
     lost = set(re.findall(number, wide)) - set(re.findall(number, narrow))
     assert not [found for found in lost if len(found) > 2 and arguments[0] not in ("doctor", "status")], lost
