@@ -188,6 +188,8 @@ def null_inactive(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) ->
 
 def _check_conditions(cell: type[Cell], specs: Mapping[str, FieldSpec]) -> None:
     for spec in specs.values():
+        if spec.formerly in specs:
+            raise TypeError(f"{cell.__qualname__}.{spec.name}: formerly= names {spec.formerly!r}, which is a field")
         for controller in spec.when:
             if controller not in specs:
                 raise TypeError(f"{cell.__qualname__}.{spec.name}: when= names {controller!r}, which is not a field")

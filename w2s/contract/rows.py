@@ -19,6 +19,7 @@ from w2s.contract.block import Block
 from w2s.contract.cells import FieldSpec, cell_fields
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Rows, Study
+from w2s.errors import nearest
 from w2s.measure import metrics
 
 __all__ = [
@@ -96,6 +97,8 @@ def schema_problem(study: type[Study]) -> str | None:
     for name in cell_fields(study.Cell):
         if name in columns:
             return f"{name!r} is a field of its Cell and a column of every table"
+    if strangers := [name for name in study.explains if name not in study.columns]:
+        return f"explains names {strangers[0]!r}, which is none of its columns{nearest(strangers[0], study.columns)}"
     return None
 
 
