@@ -59,7 +59,7 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
     found = [group_codes(summary, [name]) for name in by]
     codes = np.stack([code for code, _ in found])
     axes = [_axis(name, keys[name], units.get(name, "")) for name, (_, keys) in zip(by, found, strict=True)]
-    along = along_axis(axes)
+    along = along_axis(axes, codes)
     kept = _whole_lines(codes, along, MOST_BYTES // (4 * len(axes) + 28 * len(names) + 40))
     axes, codes = _only_used(axes, codes[:, kept])
     shown = summary.iloc[kept]

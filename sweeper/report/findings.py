@@ -56,10 +56,10 @@ def _of_gain(summary: DataFrame) -> Iterator[str]:
         verdict = "beats" if better else "is worse than" if worse else "is not told apart from"
         yield f"The student {verdict} its weak model: {name} {interval_text(summary.iloc[int(np.nanargmax(value))].to_dict(), name)}."
         return
-    yield (
-        f"The student beats its weak model in {better:,} of {settings:,} settings, with an interval of {level:.0%} above zero; "
-        f"it is worse in {worse:,}, and in {settings - better - worse:,} neither is shown{known}.{luck}"
-    )
+    open_ = settings - better - worse
+    parts = [f"it is worse in {worse:,}"] * bool(worse) + [f"in {open_:,} neither is shown{known}"] * bool(open_)
+    more = f"; {', and '.join(parts)}" if parts else ""
+    yield f"The student beats its weak model in {better:,} of {settings:,} settings, by intervals of {level:.0%} above zero{more}.{luck}"
 
 
 def _of_extremes(summary: DataFrame) -> Iterator[str]:
