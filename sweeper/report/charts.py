@@ -46,7 +46,9 @@ def _lines() -> dict[str, Any]:
 def _parallel() -> dict[str, Any]:
     import altair as alt
 
-    across = alt.X("axis:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=True, labelAngle=0, orient="top"))
+    across = alt.X(
+        "axis:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=True, labelAngle=0, orient="top")
+    )
     place = alt.Y("place:Q", scale=alt.Scale(domain=[-0.03, 1.03]), axis=None)
     hovered = alt.selection_point(name="hovered", on="pointerover", clear="pointerout", fields=["point"], empty=False)
     lines = (

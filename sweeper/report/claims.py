@@ -14,9 +14,7 @@ __all__ = ["claims_section"]
 _MOST_CLAIMS, _MOST_TEXT = 200, 600
 
 
-def claims_section(
-    found: Verification, figures: Mapping[str, Collection[str]], metrics: Collection[str]
-) -> dict[str, Any]:
+def claims_section(found: Verification, figures: Mapping[str, Collection[str]], metrics: Collection[str]) -> dict[str, Any]:
     """Describe verdicts for the template; ``figures`` says for each drawn figure which claims it bears on.
 
     ``metrics`` are those of the explorer: a claim that needs one of them leads there.

@@ -70,7 +70,9 @@ def _of_extremes(summary: DataFrame) -> Iterator[str]:
         bounded = summary[np.isfinite(summary[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)).all(axis=1)]
         if len(bounded) > 1:
             values = bounded[name].to_numpy(float)
-            low, high = (_with_setting(bounded.iloc[int(k)].to_dict(), name, summary) for k in (values.argmin(), values.argmax()))
+            low, high = (
+                _with_setting(bounded.iloc[int(k)].to_dict(), name, summary) for k in (values.argmin(), values.argmax())
+            )
             yield (
                 f"{name} lies between {low} and {high}. The two are picked by their values out of "
                 f"{count(len(bounded), 'setting')}, so seeds drawn anew would probably bring them closer together."

@@ -1,4 +1,4 @@
-"""How the explorer opens: which axis lies along x, which is told by colour, and what is held where there would be too many lines.
+"""How the explorer opens: which axis lies along x, which one colours tell, and what is held where lines would be too many.
 
 A reader changes all of it. Nothing is hidden: what is held is said in its own control, and above the chart how many settings
 are shown of how many.

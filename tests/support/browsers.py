@@ -60,7 +60,9 @@ def opened(browser: Any, path: Path, size: str = "desktop", **options: Any) -> I
     shown.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     shown.on("pageerror", lambda error: said.append(f"error: {error}"))
     shown.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    shown.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else said.append(request.url))
+    shown.on(
+        "request", lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else said.append(request.url)
+    )
     shown.goto(path.resolve().as_uri())
     if options.get("java_script_enabled", True) and shown.locator("#explorer").count():
         shown.wait_for_selector(".chart[data-drawn]")

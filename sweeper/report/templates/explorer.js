@@ -236,9 +236,9 @@ function explorer(data, charts) {
     chart.setAttribute("aria-label", `Chart: ${says.textContent}`);
     if (view) view.finalize();
     view = null;
-    const box = element("div", {});
+    const box = element("div", { "aria-hidden": "true" }); // the chart around it says in words what it shows
     chart.replaceChildren(box);
-    if (!points.length) { box.append("No setting has a value with these choices."); chart.dataset.drawn = mine; return; }
+    if (!points.length) { says.append(" No setting has a value with these choices."); chart.dataset.drawn = mine; return; }
     const renderer = points.length > MOST_MARKS ? "canvas" : "svg";
     const made = await window.vegaEmbed(box, spec,
       { mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer, tooltip: showTip, config: config() });

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from browsers import TOO_WIDE, axe_faults, browser, opened
+from browsers import SIZES, TOO_WIDE, axe_faults, browser, opened
 from report_pages import rows_table, small_grids, small_page, write_page
 
 import w2s
@@ -19,7 +19,13 @@ from w2s.contract.study import Study
 __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
-NEEDS_DATA = ("ladder", "burns2023/small/reward", "burns2023/small/saliency", "xue2025/small/features", "dong2025/small/features")
+NEEDS_DATA = (
+    "ladder",
+    "burns2023/small/reward",
+    "burns2023/small/saliency",
+    "xue2025/small/features",
+    "dong2025/small/features",
+)
 HOSTILE = ("</script><script>window.hit = 1</script>", "<img src=x onerror='window.hit = 2'>", "datum.x + '\\u202e", "a\nb")
 NUMBERS = ["10", "20", "40"]
 A4 = 688
@@ -33,23 +39,32 @@ def test_pages_of_small_grids_are_whole(browser: Any, name: str, tmp_path: Path)
         pytest.skip("needs the data sets that W2S_DATA names")
     path = small_page(name, tmp_path)
     assert path.stat().st_size < MOST_BYTES
-    for size, scheme in (("desktop", "light"), ("phone", "dark")):
-        with opened(browser, path, size, color_scheme=scheme) as (shown, said):
-            assert shown.evaluate(TOO_WIDE) == [], f"{size}, lines"
-            assert axe_faults(shown) == [], size
-            assert said == []
-            if size == "desktop":
-                hover(shown)
-                sort(shown)
-            if shown.locator("#explorer").count():
-                redraw(shown, "view", "parallel")
-                assert shown.evaluate(TOO_WIDE) == [], f"{size}, parallel"
-            assert said == []
     with opened(browser, path) as (shown, said):
+        assert shown.evaluate(TOO_WIDE) == [], "desktop, lines"
+        assert axe_faults(shown) == []
+        hover(shown)
+        sort(shown)
+        if shown.locator("#explorer").count():
+            redraw(shown, "view", "parallel")
+            assert shown.evaluate(TOO_WIDE) == [], "desktop, parallel"
+        resized(shown, *SIZES["phone"])
+        assert shown.evaluate(TOO_WIDE) == [], "phone, parallel"
+        if shown.locator("#explorer").count():
+            redraw(shown, "view", "lines")
+            assert shown.evaluate(TOO_WIDE) == [], "phone, lines"
         shown.emulate_media(media="print")
         shown.set_viewport_size({"width": A4, "height": 900})
         assert shown.evaluate(TOO_WIDE) == [], "paper"
         assert said == []
+
+
+def resized(shown: Any, width: int, height: int) -> None:
+    """Make the window another size and wait for its chart."""
+    with_chart = shown.locator("#explorer").count()
+    before = int(shown.locator(".chart").get_attribute("data-drawn")) if with_chart else 0
+    shown.set_viewport_size({"width": width, "height": height})
+    if with_chart:
+        shown.wait_for_function("before => Number(document.querySelector('.chart').dataset.drawn) > before", arg=before)
 
 
 def redraw(shown: Any, label: str, value: str) -> None:
@@ -84,7 +99,9 @@ def sort(shown: Any) -> None:
     last = table.locator("thead th").count() - 1
     button = table.locator("thead button").nth(last)
     button.click()
-    values = "t => [...t.tBodies[0].rows].map(r => leading(r.cells[r.cells.length - 1].textContent)).filter(v => !Number.isNaN(v))"
+    values = (
+        "t => [...t.tBodies[0].rows].map(r => leading(r.cells[r.cells.length - 1].textContent)).filter(v => !Number.isNaN(v))"
+    )
     leading = "const leading = (s) => parseFloat(s.replaceAll(',', ''));"
     ordered = table.evaluate(f"t => {{ {leading} return ({values})(t); }}")
     assert ordered == sorted(ordered)
@@ -92,7 +109,9 @@ def sort(shown: Any) -> None:
     assert table.locator("thead th").nth(last).get_attribute("aria-sort") == "descending"
 
 
-def made_rows(words: tuple[str, ...] = ("ridge", "flow"), counts: tuple[int, ...] = (10, 20, 40), seeds: int = 4) -> pd.DataFrame:
+def made_rows(
+    words: tuple[str, ...] = ("ridge", "flow"), counts: tuple[int, ...] = (10, 20, 40), seeds: int = 4
+) -> pd.DataFrame:
     """Rows of a study with an axis of words and one of numbers; one cell has failed."""
     rows = pd.DataFrame(
         [
@@ -102,7 +121,12 @@ def made_rows(words: tuple[str, ...] = ("ridge", "flow"), counts: tuple[int, ...
             for seed in range(seeds)
         ]
     )
-    rows["ceiling_error"], rows["gain"], rows["misfit"], rows["status"] = 0.1, rows["weak_error"] - rows["student_error"], 0.2, "ok"
+    rows["ceiling_error"], rows["gain"], rows["misfit"], rows["status"] = (
+        0.1,
+        rows["weak_error"] - rows["student_error"],
+        0.2,
+        "ok",
+    )
     rows["message"] = None
     rows.loc[0, ["status", "message"]] = ["failed", f"no luck {HOSTILE[0]} {HOSTILE[1]}"]
     rows.attrs["w2s"] = {"fields": ["filter", "n_labeled"]}
@@ -144,6 +168,16 @@ def test_nothing_in_a_run_is_obeyed(browser: Any, tmp_path: Path) -> None:
         assert said == []
 
 
+def test_the_dark_on_a_phone(browser: Any, made: Path) -> None:
+    with opened(browser, made, "phone", color_scheme="dark") as (shown, said):
+        assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 25)"
+        assert shown.evaluate(TOO_WIDE) == []
+        assert axe_faults(shown) == []
+        shown.emulate_media(color_scheme="light")
+        shown.wait_for_function("document.querySelector('.chart').dataset.drawn > 1")
+        assert said == []
+
+
 def test_what_a_page_lets_run(browser: Any, made: Path) -> None:
     with opened(browser, made) as (shown, said):
         shown.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hit = 1'}))")
@@ -161,7 +195,10 @@ def test_a_table_is_filtered_copied_and_downloaded(browser: Any, made: Path) -> 
         assert part.get_by_role("status").inner_text() == "3 of 6 rows"
         part.get_by_text("copy").click()
         copied = shown.evaluate("navigator.clipboard.readText()")
-        assert [line.split("\t")[:2] for line in copied.splitlines()] == [["filter", "n_labeled"], *(["ridge", n] for n in NUMBERS)]
+        assert [line.split("\t")[:2] for line in copied.splitlines()] == [
+            ["filter", "n_labeled"],
+            *(["ridge", n] for n in NUMBERS),
+        ]
         with shown.expect_download() as waiting:
             part.get_by_text("download as CSV").click()
         assert waiting.value.suggested_filename == "digest.csv"
@@ -192,7 +229,16 @@ def test_the_explorer_by_keyboard_and_its_download(browser: Any, made: Path) -> 
 def test_without_scripts_everything_is_there(browser: Any, made: Path) -> None:
     with opened(browser, made, java_script_enabled=False) as (shown, said):
         text = shown.locator("main").inner_text()
-        for word in ("Findings", "Explorer", "figures and tables below", "Digest", "Unusable cells", "Grid", "Provenance", "flow"):
+        for word in (
+            "Findings",
+            "Explorer",
+            "figures and tables below",
+            "Digest",
+            "Unusable cells",
+            "Grid",
+            "Provenance",
+            "flow",
+        ):
             assert word in text
         assert not shown.locator("button, select, input").count()
         assert said == []
