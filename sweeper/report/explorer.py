@@ -1,4 +1,4 @@
-"""What the explorer of the page shows: one point per setting with every metric, its interval, seeds, status and a cell to rerun.
+"""What the explorer of the page shows: a point per setting with all metrics, intervals, seeds, status and a cell to rerun.
 
 Points are summaries over seeds, never cells, so their number follows the axes of a grid and not its seeds. Where there are more
 than the page can hold, whole lines along one axis are left out, evenly, and the page says so.
@@ -126,7 +126,7 @@ def _metric(summary: DataFrame, name: str) -> dict[str, Any]:
 
 
 def _numbers(column: Series[Any]) -> list[float | None]:
-    """Round to five digits; None for what is not finite, since JSON has no word for it."""
+    """Write numbers with five digits; None for what is not finite, since JSON has no word for it."""
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in column.to_numpy(float)]
 
 

@@ -48,7 +48,7 @@ def made(a: int = 3, b: int = 2, words: tuple[str | None, ...] = ("x", None), se
     frame["weak_error"], frame["ceiling_error"], frame["misfit"] = 1.0, 0.2, 0.5
     frame["student_error"] = 0.5 + 0.4 * frame["b"] * (frame["a"] == 1) + noise
     frame["gain"], frame["status"], frame["message"] = frame["weak_error"] - frame["student_error"], "ok", None
-    frame["cell_id"] = [f"{k:032x}" for k in range(len(frame))]
+    frame["cell_id"] = [f"{k:012x}{20 * '0'}" for k in range(len(frame))]
     frame.attrs["w2s"] = {"fields": ["a", "b", "word"]}
     return frame
 
