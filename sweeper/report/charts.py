@@ -22,22 +22,21 @@ def chart_templates() -> dict[str, Any]:
 def _lines() -> dict[str, Any]:
     import altair as alt
 
-    color = alt.Color("color:N", legend=alt.Legend(orient="bottom"))
     base = alt.Chart().encode(
         x=alt.X("x:Q", scale=alt.Scale(zero=False)),
         y=alt.Y("value:Q", scale=alt.Scale(zero=False)),
-        color=color,
+        color="color:N",
         detail="line:N",
     )
     hovered = alt.selection_point(name="hovered", on="pointerover", clear="pointerout", fields=["line"], empty=False)
     levels = alt.Chart(alt.NamedData("levels")).mark_rule(strokeDash=[2, 3], opacity=0.7).encode(y="level:Q")
     intervals = base.mark_rule(opacity=0.55).encode(y="low:Q", y2="high:Q")
     lines = base.mark_line(opacity=0.8).encode(
-        strokeDash=alt.StrokeDash("color:N", legend=None),
+        strokeDash="color:N",
         strokeWidth=alt.condition(hovered, alt.value(3.5), alt.value(1.5)),
     )
     points = base.mark_point(filled=True, opacity=1, tooltip={"content": "data"}).encode(
-        shape=alt.Shape("color:N", legend=None),
+        shape="color:N",
         size=alt.condition(hovered, alt.value(90), alt.value(45)),
     )
     chart = alt.layer(levels, intervals, lines, points.add_params(hovered), data=alt.NamedData("points"))

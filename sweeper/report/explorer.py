@@ -1,4 +1,4 @@
-"""What the explorer of the page shows: one point per setting with every metric, its interval, seeds, status and a cell to rerun.
+"""What the explorer of the page shows: a point per setting with all metrics, intervals, seeds, status and a cell to rerun.
 
 Points are summaries over seeds, never cells, so their number follows the axes of a grid and not its seeds. Where there are more
 than the page can hold, whole lines along one axis are left out, evenly, and the page says so.
@@ -59,7 +59,7 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
     found = [group_codes(summary, [name]) for name in by]
     codes = np.stack([code for code, _ in found])
     axes = [_axis(name, keys[name], units.get(name, "")) for name, (_, keys) in zip(by, found, strict=True)]
-    along = along_axis(axes)
+    along = along_axis(axes, codes)
     kept = _whole_lines(codes, along, MOST_BYTES // (4 * len(axes) + 28 * len(names) + 40))
     axes, codes = _only_used(axes, codes[:, kept])
     shown = summary.iloc[kept]
@@ -126,7 +126,7 @@ def _metric(summary: DataFrame, name: str) -> dict[str, Any]:
 
 
 def _numbers(column: Series[Any]) -> list[float | None]:
-    """Round to five digits; None for what is not finite, since JSON has no word for it."""
+    """Write numbers with five digits; None for what is not finite, since JSON has no word for it."""
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in column.to_numpy(float)]
 
 

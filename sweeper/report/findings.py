@@ -54,12 +54,14 @@ def _of_gain(summary: DataFrame) -> Iterator[str]:
     luck = f" Of so many intervals about one in {round(1 / (1 - level))} misses by luck." if settings >= _LEAST_WRONG else ""
     if settings == 1:
         verdict = "beats" if better else "is worse than" if worse else "is not told apart from"
-        yield f"The student {verdict} its weak model: {name} {interval_text(summary.iloc[int(np.nanargmax(value))].to_dict(), name)}."
+        row = {str(key): item for key, item in summary.iloc[int(np.nanargmax(value))].to_dict().items()}
+        yield f"The student {verdict} its weak model: {name} {interval_text(row, name)}."
         return
-    yield (
-        f"The student beats its weak model in {better:,} of {settings:,} settings, with an interval of {level:.0%} above zero; "
-        f"it is worse in {worse:,}, and in {settings - better - worse:,} neither is shown{known}.{luck}"
-    )
+    open_ = settings - better - worse
+    parts = [f"it is worse in {worse:,}"] * bool(worse) + [f"in {open_:,} neither is shown{known}"] * bool(open_)
+    more = f"; {', and '.join(parts)}" if parts else ""
+    shown = f"by intervals of {level:.0%} above zero"
+    yield f"The student beats its weak model in {better:,} of {settings:,} settings, {shown}{more}.{luck}"
 
 
 def _of_extremes(summary: DataFrame) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How the explorer opens: which axis lies along x, which is told by colour, and what is held where there would be too many lines.
+"""How the explorer opens: which axis lies along x, which one colours tell, and what is held where lines would be too many.
 
 A reader changes all of it. Nothing is hidden: what is held is said in its own control, and above the chart how many settings
 are shown of how many.
@@ -21,10 +21,19 @@ _FAVOURITES = ("pgr", "pgr_01", "gain", "gain_01", "student_error", "student_err
 Axis = Mapping[str, Any]
 
 
-def along_axis(axes: Sequence[Axis]) -> int:
-    """Choose the axis for x: of the numeric ones, or of all where there are none, the one with the most values."""
+def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
+    """Choose the axis for x: of the numeric ones, or of all where there are none, the one that joins the most points to lines.
+
+    ``codes`` (axes, points) say which value a point has. Among axes that join as many, the one with the most values.
+    """
     numeric = [k for k, axis in enumerate(axes) if axis["numeric"]] or list(range(len(axes)))
-    return max(numeric, key=lambda k: len(axes[k]["values"]))
+    return max(numeric, key=lambda k: (_joined(codes, k), len(axes[k]["values"])))
+
+
+def _joined(codes: npt.NDArray[np.int64], along: int) -> int:
+    """Count the points that share all other axes with a further point."""
+    _, sizes = np.unique(np.delete(codes, along, axis=0), axis=1, return_counts=True)
+    return int(sizes[sizes > 1].sum())
 
 
 def opening(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 from w2s.files.cache import cache_folder
@@ -20,14 +21,14 @@ __all__ = ["csp_hash", "own_script", "vega_bundle"]
 def vega_bundle() -> str:
     """Return the JavaScript of Vega, Vega-Lite and Vega-Embed as one module, 0.9 MB, which asks no network for anything.
 
-    The kept file ends with its own digest: a damaged one is made again. Raises ImportError without `vl-convert-python`.
+    The kept file ends with its own digest: a damaged one is made again.
     """
-    import vl_convert
-
-    path = cache_folder("vega", f"bundle-{vl_convert.__version__}.js")
+    path = cache_folder("vega", f"bundle-{version('vl-convert-python')}.js")
     if kept := _kept(path):
         return kept
-    text = str(vl_convert.javascript_bundle())
+    import vl_convert
+
+    text = str(vl_convert.javascript_bundle())  # type: ignore[call-arg]  # its stub does not know that the snippet has a default
     try:
         with whole(path) as temporary:
             temporary.write_text(f"{text}\n//{_digest(text)}", encoding="utf-8", newline="")

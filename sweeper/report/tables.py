@@ -49,7 +49,7 @@ def digest_listing(digest: DataFrame) -> Listing:
 
 
 def unusable_listing(rows: DataFrame, run: Where) -> Listing | None:
-    """List what went wrong, the most frequent first, with the command that solves one such cell again; None where nothing did."""
+    """List what went wrong, the most frequent first, with the command that solves such a cell again; None where nothing did."""
     wrong = rows[rows["status"].isin(UNUSABLE)]
     if not len(wrong):
         return None

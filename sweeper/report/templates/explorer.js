@@ -46,7 +46,7 @@ function explorer(data, charts) {
   const held = element("div", { class: "controls" });
 
   function select(label, options, value, change) {
-    const list = element("select", { change: (event) => { change(event.target.value); update(); } },
+    const list = element("select", { "aria-label": label, change: (event) => { change(event.target.value); update(); } },
       ...options.map(([key, text]) => element("option", { value: key }, text)));
     list.value = value;
     return element("label", {}, `${label} `, list);
@@ -81,8 +81,8 @@ function explorer(data, charts) {
       aria: false, background: "transparent", font: "system-ui, sans-serif", view: { stroke: line },
       mark: { color: palette[0] }, range: { category: palette }, rule: { color: quiet }, text: { color: text },
       axis: { labelColor: text, titleColor: text, gridColor: line, domainColor: quiet, tickColor: quiet, labelLimit: 110,
-        titleLimit: 400, titleFontWeight: "normal" },
-      legend: { labelColor: text, titleColor: text, titleFontWeight: "normal", titleLimit: 300, labelLimit: 160 },
+        titleLimit: 400, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12, tickCount: 7 },
+      legend: { labelFontSize: 11, titleFontSize: 12, labelColor: text, titleColor: text, titleFontWeight: "normal", titleLimit: 300, labelLimit: 160 },
       header: { labelColor: text, titleColor: text, titleFontWeight: "normal" },
     };
   }
@@ -98,16 +98,21 @@ function explorer(data, charts) {
       for (const name of ["color", "shape", "strokeDash"]) delete encoding[name];
       return;
     }
+    // One domain for colour, shape and dashes, so that they share one legend: the values that are shown, in their order.
     const axis = axes[chosen.color];
-    const few = axis.values.length <= MOST_COLORS;
-    const longest = Math.max(...axis.values.map((value) => String(value).length), 3);
-    const columns = Math.max(1, Math.floor((width - 40) / (Math.min(longest, 24) * 7 + 34)));
-    const common = { field: "color", title: named(chosen.color), legend: { orient: "bottom", columns, symbolLimit: 40 } };
-    encoding.color = axis.numeric && !few ? { ...common, type: "quantitative", scale: { scheme: "viridis" } }
-      : { ...common, type: "nominal", sort: axis.values, ...(few ? {} : { scale: { scheme: "viridis" } }) };
-    for (const name of ["shape", "strokeDash"]) {
-      if (encoding[name] && few) encoding[name] = { ...common, type: "nominal", sort: axis.values };
-      else delete encoding[name];
+    const used = new Set(points.map((i) => codes[chosen.color][i]));
+    const domain = axis.values.filter((_, code) => used.has(code)).map(String);
+    const columns = Math.max(1, Math.floor((width - 40) / (Math.min(Math.max(...domain.map((text) => text.length), 3), 24) * 7 + 34)));
+    const common = { title: named(chosen.color), legend: { orient: "bottom", columns, symbolLimit: 40, symbolOpacity: 1 } };
+    if (domain.length > MOST_COLORS) {
+      encoding.color = axis.numeric
+        ? { ...common, field: "shade", type: "quantitative", scale: { scheme: "viridis", type: axis.log ? "log" : "linear" } }
+        : { ...common, field: "color", type: "nominal", scale: { domain, scheme: "viridis" } };
+      for (const name of ["shape", "strokeDash"]) delete encoding[name];
+      return;
+    }
+    for (const name of ["color", "shape", "strokeDash"]) {
+      if (encoding[name]) encoding[name] = { ...common, field: "color", type: "nominal", scale: { domain } };
     }
   }
 
@@ -118,12 +123,13 @@ function explorer(data, charts) {
     const rows = points.map((i) => ({
       i, x: valueAt(chosen.x, i), value: metric.value[i], low: metric.low[i], high: metric.high[i],
       line: others.map((k) => codes[k][i]).join(" "),
-      color: chosen.color === null ? "" : valueAt(chosen.color, i),
+      color: chosen.color === null ? "" : String(valueAt(chosen.color, i)), shade: chosen.color === null ? 0 : valueAt(chosen.color, i),
       panel: chosen.panel === null ? "" : String(valueAt(chosen.panel, i)),
     }));
     const [low, high] = [Math.min, Math.max].map((f) => f(...points.flatMap((i) => [metric.value[i], metric.low[i] ?? metric.value[i],
       metric.high[i] ?? metric.value[i]])));
     const levels = metric.signed && low <= 0 && high >= 0 ? [{ level: 0 }] : [];
+    if (!levels.length) spec.layer.shift(); // the first layer is that of the levels
     for (const layer of spec.layer) {
       if (!layer.encoding.x) continue;
       layer.encoding.x = scaled(chosen.x);
@@ -147,6 +153,15 @@ function explorer(data, charts) {
     return high > low ? (scale(value) - low) / (high - low) : 0.5;
   }
 
+  function apart() { // labels that would lie on the one before them are left out
+    let before = { axis: null, place: 0 };
+    return (tick) => {
+      const kept = tick.axis !== before.axis || Math.abs(tick.place - before.place) >= 0.06;
+      if (kept) before = tick;
+      return kept;
+    };
+  }
+
   function across(width) {
     const spec = structuredClone(charts.parallel);
     const metric = metrics[chosen.metric];
@@ -162,12 +177,11 @@ function explorer(data, charts) {
     const rows = some.flatMap((i) => [...used.map((k) => ({ axis: axes[k].name, place: at(k, codes[k][i]) })),
       { axis: metric.name, place: place(metric.value[i], [low, high], false) }]
       .map((row) => ({ ...row, i, point: i, value: metric.value[i] })));
-    const ticks = used.flatMap((k) => {
-      const every = Math.ceil(axes[k].values.length / 6);
-      return axes[k].values.map((value, code) => ({ axis: axes[k].name, place: at(k, code), label: String(value).slice(0, 10) }))
-        .filter((_, code) => code % every === 0);
-    }).concat([0, 0.25, 0.5, 0.75, 1].map((share) => (
-      { axis: metric.name, place: high > low ? share : 0.5, label: digits(low + share * (high - low)) })));
+    const ticks = used.flatMap((k) => axes[k].values.map((value, code) => (
+      { axis: axes[k].name, place: at(k, code), label: String(value).slice(0, 10) })))
+      .concat([0, 0.25, 0.5, 0.75, 1].map((share) => (
+        { axis: metric.name, place: high > low ? share : 0.5, label: digits(low + share * (high - low)) })))
+      .filter(apart());
     for (const layer of spec.layer) {
       layer.encoding.x.sort = [...used.map((k) => axes[k].name), metric.name];
       if (layer.encoding.color) layer.encoding.color.title = metric.name;
@@ -222,9 +236,9 @@ function explorer(data, charts) {
     chart.setAttribute("aria-label", `Chart: ${says.textContent}`);
     if (view) view.finalize();
     view = null;
-    const box = element("div", {});
+    const box = element("div", { "aria-hidden": "true" }); // the chart around it says in words what it shows
     chart.replaceChildren(box);
-    if (!points.length) { box.append("No setting has a value with these choices."); chart.dataset.drawn = mine; return; }
+    if (!points.length) { says.append(" No setting has a value with these choices."); chart.dataset.drawn = mine; return; }
     const renderer = points.length > MOST_MARKS ? "canvas" : "svg";
     const made = await window.vegaEmbed(box, spec,
       { mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer, tooltip: showTip, config: config() });

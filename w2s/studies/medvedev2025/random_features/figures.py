@@ -219,8 +219,23 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("loss_ratio", "Loss ratio over stopping time", _draw_times),
-    Figure("exponent", "Best student error against the teacher's error", _draw_exponent),
-    Figure("student_width", "Best loss ratio against the student's width", _draw_widths),
+    Figure(
+        "loss_ratio",
+        "Loss ratio over stopping time",
+        _draw_times,
+        ("wider_teacher_better_ratio", "anchor", "late_infinite", "late_finite", "starts_at_one", "linear_closed_form"),
+    ),
+    Figure(
+        "exponent",
+        "Best student error against the teacher's error",
+        _draw_exponent,
+        ("exponent", "exponent_above_proved", "quadratic_rate", "lower_bound", "lower_bound_approached"),
+    ),
+    Figure(
+        "student_width",
+        "Best loss ratio against the student's width",
+        _draw_widths,
+        ("wider_student_better_ratio", "no_gain_at_equal_width"),
+    ),
     Figure("filters", "Ridge against gradient flow", _draw_filters),
 )
