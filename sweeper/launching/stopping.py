@@ -35,13 +35,14 @@ def stoppable(folder: RunFolder) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ended = threading.Event()
-    looking = threading.Thread(target=_look, args=(folder, ended), name="w2s-stop", daemon=True)
+    ended, ending = threading.Event(), threading.Lock()
+    looking = threading.Thread(target=_look, args=(folder, ended, ending), name="w2s-stop", daemon=True)
     looking.start()
     try:
         yield
     finally:
-        ended.set()
+        with ending:  # no signal is sent once the caller may have left its handlers
+            ended.set()
 
 
 def ask_to_stop(run: Where | str, seconds: float) -> bool:
@@ -62,7 +63,7 @@ def ask_to_stop(run: Where | str, seconds: float) -> bool:
     return True
 
 
-def _look(folder: RunFolder, ended: threading.Event) -> None:
+def _look(folder: RunFolder, ended: threading.Event, ending: threading.Lock) -> None:
     """Look for the file until the launch has ended, or the wish is there."""
     pause = _LOOK_SECONDS if isinstance(folder.path, Path) else _LOOK_SECONDS_FAR
     while not ended.wait(pause):
@@ -71,8 +72,9 @@ def _look(folder: RunFolder, ended: threading.Event) -> None:
                 _forget(folder)
                 with contextlib.suppress(StoreError):
                     folder.event("stop")
-                if not ended.is_set() and (main := threading.main_thread().ident) is not None:
-                    signal.pthread_kill(main, signal.SIGTERM)
+                with ending:
+                    if not ended.is_set() and (main := threading.main_thread().ident) is not None:
+                        signal.pthread_kill(main, signal.SIGTERM)
                 return
 
 
