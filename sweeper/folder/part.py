@@ -255,7 +255,8 @@ def rows_file(table: pa.Table, *, notes: bool = False) -> memoryview:
     (:mod:`w2s.files.sealed`).
     """
     buffer = pa.BufferOutputStream()
-    bare = table.replace_schema_metadata()
+    # A reader of a stored schema takes the metadata from there alone.
+    bare = table if notes else table.replace_schema_metadata()
     with pq.ParquetWriter(buffer, bare.schema, store_schema=notes, write_page_checksum=True, **_layout(table)) as writer:
         writer.write_table(bare)
         writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ import pytest
 
 import sweeper
 import w2s
+from sweeper.folder.provenance import stored_study
+from sweeper.folder.run_folder import RunFolder
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "finished" / "dong2025.regression"
 
@@ -31,6 +34,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_arrow_fields_say_what_they_are(run: Path) -> None:
     schema = pq.read_table(run / "results").schema
+    assert json.loads(schema.metadata[b"w2s"])["study"] == "dong2025.regression"
+    assert stored_study(RunFolder(run)) == "dong2025.regression"
     ridge = schema.field("ridge").metadata
     assert (ridge[b"unit"], ridge[b"role"]) == (b"feature power", b"field")
     assert schema.field("pgr").metadata[b"role"] == b"result"
