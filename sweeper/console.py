@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from w2s.places.url import Url, Where
 
-__all__ = ["console", "printable", "short"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["console", "frame_text", "printable", "short", "terminal_width", "wrapped"]
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters other than tab and new line, and those that turn the direction of what follows."""
 
 
+_PIPE = 200
+"""Columns of a pipe or a file."""
+
+
 class _Console(Console):
+    breaks_lines = False
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does; on a terminal a line of text ends between words, so that no number is cut in two."""
+        if self.breaks_lines:
+            objects = tuple(wrapped(item, self.width) if isinstance(item, str) else item for item in objects)
+        super().print(*objects, **options)
+
     def on_broken_pipe(self) -> None:
         """Raise the error of a closed pipe, so that the caller decides what it means.
 
@@ -37,12 +54,56 @@ class _Console(Console):
 
 
 def console() -> Console:
-    """Return a console that neither wraps long paths nor reads text as markup.
+    """Return a console that neither cuts long paths nor reads text as markup.
 
     A pipe or file is as wide as it needs to be.
     """
-    width = None if sys.stdout.isatty() else 200
-    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+    width = terminal_width()
+    out = _Console(highlight=False, markup=False, emoji=False, soft_wrap=width is None, width=width or _PIPE)
+    out.breaks_lines = width is not None
+    return out
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that reads the output; None where a pipe or a file does."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, width: int) -> str:
+    """Wrap lines that are wider than ``width`` between words; what has no space, such as a path, stays whole."""
+    lines = []
+    for line in text.split("\n"):
+        if len(line) <= width:
+            lines.append(line)
+            continue
+        indent = " " * (len(line) - len(line.lstrip()))
+        wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+        wrapper.break_long_words = wrapper.break_on_hyphens = False
+        lines += wrapper.wrap(line.strip()) or [""]
+    return "\n".join(lines)
+
+
+def frame_text(frame: DataFrame) -> str:
+    """Write a frame as text: as one table where the reader is wide enough, else its columns in groups, one below the other.
+
+    Every group begins with the first column. No value is cut.
+    """
+    width = terminal_width() or 10_000
+    names = list(frame.columns)
+    groups: list[list[Any]] = []
+    for name in names[1:] or names:
+        joined = [*(groups[-1] if groups else names[:1]), name] if len(names) > 1 else [name]
+        if groups and _width(frame[joined]) > width:
+            groups.append([names[0], name])
+        elif groups:
+            groups[-1] = joined
+        else:
+            groups.append(joined)
+    return "\n\n".join(frame[group].to_string(index=False, line_width=10_000) for group in groups)
+
+
+def _width(frame: DataFrame) -> int:
+    return max(map(len, frame.to_string(index=False, line_width=10_000).split("\n")))
 
 
 def printable(text: str) -> str:

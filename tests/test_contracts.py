@@ -38,7 +38,7 @@ SCIENCE = (
     ["places"],
     ["user_files"],
     ["artifacts"],
-    ["measure"],
+    ["measure", "glossary"],
     ["decoding"],
     ["summary"],
     ["claims"],
@@ -66,6 +66,8 @@ ENGINE = (
     ["worker"],
     ["launching"],
     ["review"],
+    ["report"],
+    ["travel"],
     ["tools"],
     ["cli"],
 )

@@ -16,7 +16,7 @@ from claims_page import page
 from sweeper import launch, load_grid
 from sweeper.cli.show.catalogue import starting_grid
 from sweeper.grid.yaml import read_yaml
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from sweeper.review.verify import exit_code, verify
 from sweeper.tools.atlas_page import atlas_page
 from w2s.studies.registry import find_study, study_names

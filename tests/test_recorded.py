@@ -62,6 +62,11 @@ def part_names(run: Path) -> set[str]:
     return {path.name for path in (run / "results").glob("part-*.parquet")}
 
 
+def of_today(table: pa.Table) -> pa.Table:
+    """Recorded rows with today's name of the one field that was renamed."""
+    return table.rename_columns(["student_filter" if name == "filter" else name for name in table.column_names])
+
+
 MORE_OF_OLD_CELLS = {
     *("accuracy_by_step", "ceiling_agreement_right", "ceiling_agreement_wrong", "label_calibration"),
     *("strong_validation_error_01", "student_parameters", "weak_parameters", "weak_validation_error_01"),
@@ -105,7 +110,7 @@ def _scale(recorded: pa.Table, name: str) -> Any:
 
 
 def numpy_rows(name: str) -> pa.Table:
-    return pq.read_table(RECORDED / "numpy_rows" / f"{name}.parquet")
+    return of_today(pq.read_table(RECORDED / "numpy_rows" / f"{name}.parquet"))
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -115,7 +120,7 @@ def test_rows_computed_anew_are_the_recorded_ones(name: str, copy: Path, elsewhe
     outcome = launch(grid, out=new / "numba", executor="inline", backend="numba", store=str(store))
     assert (outcome.exit, outcome.computed, outcome.found) == (0, outcome.cells, 0)
     launch(grid, out=new / "numpy", executor="inline", backend="numpy", store=str(store))
-    recorded = recorder.rows(RECORDED / "finished" / name)
+    recorded = of_today(recorder.rows(RECORDED / "finished" / name))
     found = {backend: recorder.rows(new / backend) for backend in ("numba", "numpy")}
     assert part_names(new / "numba") == part_names(RECORDED / "finished" / name)
     if name in WITH_ARTIFACTS and elsewhere[name]:

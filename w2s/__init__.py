@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from w2s.files.datafile import DataFile
     from w2s.summary import best, compare, contrast, summarize
     from w2s.tables.concat import concat
+    from w2s.tables.describe import describe
     from w2s.tables.load import load
     from w2s.tables.scan import scan
 
@@ -35,6 +36,7 @@ __all__ = [
     "compare",
     "concat",
     "contrast",
+    "describe",
     "field",
     "load",
     "scan",
@@ -59,6 +61,7 @@ _HOME = {
     "compare": "w2s.summary",
     "concat": "w2s.tables.concat",
     "contrast": "w2s.summary",
+    "describe": "w2s.tables.describe",
     "field": "w2s.contract.cells",
     "load": "w2s.tables.load",
     "scan": "w2s.tables.scan",
@@ -70,3 +73,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'w2s' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not: completion in a shell or notebook shows the whole of the API."""
+    return sorted(__all__)

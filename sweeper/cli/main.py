@@ -6,7 +6,7 @@ import sys
 
 # isort: off
 from sweeper.cli.app import app
-from sweeper.cli.commands import catalogue, running, looking, outside, machine  # noqa: F401  (each registers its commands)
+from sweeper.cli.commands import catalogue, explaining, running, looking, travelling, outside, machine  # noqa: F401  (each registers its commands)
 from sweeper.cli.store import store_app
 
 # isort: on
@@ -25,5 +25,9 @@ def main() -> None:
     write_any_text()
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in _SOLVING:
-        sys.exit(supervise(app, again=name in ("launch", "atlas")))
-    app()
+        sys.exit(supervise(_run, again=name in ("launch", "atlas")))
+    _run()
+
+
+def _run() -> None:
+    app(prog_name="w2s-sweep")  # the name under which shells complete it

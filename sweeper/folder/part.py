@@ -247,15 +247,17 @@ def status_counts(table: pa.Table) -> dict[str, int]:
     return {str(item["values"]): int(item["counts"]) for item in table["status"].value_counts().to_pylist()}
 
 
-def rows_file(table: pa.Table) -> memoryview:
+def rows_file(table: pa.Table, *, notes: bool = False) -> memoryview:
     """Return a table as the content of a Parquet file, for one write: its columns would be a hundred.
 
-    Arrow's own schema is left out: every type of a table is one of Parquet's, and the metadata would be stored twice. Pages
-    carry checksums for readers of Parquet, and the file a digest of all its bytes (:mod:`w2s.files.sealed`).
+    Arrow's own schema, with what it says of columns, is stored with ``notes`` only: every type of a row is one of Parquet's,
+    and the notes of a run are needed once. Pages carry checksums for readers of Parquet, and the file a digest of all its bytes
+    (:mod:`w2s.files.sealed`).
     """
     buffer = pa.BufferOutputStream()
-    bare = table.replace_schema_metadata()
-    with pq.ParquetWriter(buffer, bare.schema, store_schema=False, write_page_checksum=True, **_layout(table)) as writer:
+    # A reader of a stored schema takes the metadata from there alone.
+    bare = table if notes else table.replace_schema_metadata()
+    with pq.ParquetWriter(buffer, bare.schema, store_schema=notes, write_page_checksum=True, **_layout(table)) as writer:
         if table.num_rows:  # `datasets` cannot read a group of no rows, but a file without groups
             writer.write_table(bare)
         writer.add_key_value_metadata({**(table.schema.metadata or {}), **MARKS})

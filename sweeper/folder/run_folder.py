@@ -89,9 +89,12 @@ class RunFolder:
             raise StoreError(f"cannot write in {self.results}: {error.strerror}") from None
 
     def write_empty_part(self, schema: pa.Schema) -> None:
-        """Write a part without rows: the table can be read from the first second, and knows the latest launch."""
+        """Write a part without rows: the table can be read from the first second, and knows the latest launch.
+
+        It alone carries the notes on its columns: readers of a folder take the schema of the first file.
+        """
         if not _has_schema(self.empty_part, schema):
-            self._write(empty_table(schema), self.empty_part)
+            self.write(self.empty_part, rows_file(empty_table(schema), notes=True))
 
     def compact(self) -> None:
         """Merge small parts where there are many, as :func:`sweeper.folder.compact.compact` does; not in an object store."""
@@ -294,4 +297,13 @@ def _has_schema(path: Where, schema: pa.Schema) -> bool:
     if not is_whole(path):
         return False
     found = pq.read_schema(source_of(path))
-    return bool(found.equals(schema) and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s"))
+    return bool(
+        found.equals(schema)
+        and _notes(found) == _notes(schema)
+        and (found.metadata or {}).get(b"w2s") == (schema.metadata or {}).get(b"w2s")
+    )
+
+
+def _notes(schema: pa.Schema) -> list[dict[bytes, bytes]]:
+    """Return what a schema says of its columns, without what Parquet adds when it is read."""
+    return [{key: text for key, text in (field.metadata or {}).items() if not key.startswith(b"PARQUET:")} for field in schema]

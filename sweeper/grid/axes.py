@@ -83,13 +83,13 @@ def join_conditional(
 ) -> tuple[tuple[Axis, ...], dict[str, Any]]:
     """Merge every field that matters only for some values of another with that other's axis, and set inactive fields to null.
 
-    The result is a product again: an axis ``(filter, ridge, time)`` holds each ridge once, with time null, and each time
-    once, with ridge null. Returns the axes and the fields that are the same in all cells.
+    The result is a product again: an axis ``(student_filter, ridge, time)`` holds each ridge once, with time null, and each
+    time once, with ridge null. Returns the axes and the fields that are the same in all cells.
     """
     axes, fixed = list(axes), dict(fixed)
     for names in _components(axes, fields):
         joined = [axis for axis in axes if set(axis.names) & names]
-        constants = {name: fixed.pop(name) for name in sorted(names & set(fixed))}
+        constants = {name: fixed.pop(name) for name in sorted(names & set(fixed), key=lambda n: fields[n].word)}
         values = _distinct(joined, constants, fields)
         merged = Axis((*(n for axis in joined for n in axis.names), *constants), values)
         axes[axes.index(joined[0])] = merged
@@ -130,8 +130,8 @@ def _distinct(
 ) -> tuple[tuple[Any, ...], ...]:
     """Return the distinct combinations after inactive fields are set to null, in the order of the product of the axes.
 
-    Axes that decide are multiplied out first and duplicates are dropped at once. So ``filter`` with a hundred ridges, times and
-    steps costs three hundred combinations, not three million.
+    Axes that decide are multiplied out first and duplicates are dropped at once. So ``student_filter`` with a hundred ridges,
+    times and steps costs three hundred combinations, not three million.
     """
     names = [*(name for axis in joined for name in axis.names), *constants]
     found: dict[tuple[Any, ...], tuple[dict[str, Any], tuple[int, ...]]] = {(): (dict(constants), (0,) * len(joined))}

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sweeper.grid.conditions import Condition
 from w2s.contract.block import Block
-from w2s.contract.cells import FieldSpec
+from w2s.contract.cells import FieldSpec, former_names
 from w2s.errors import nearest
 from w2s.files.datafile import Content
 
@@ -54,6 +54,10 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
     ``known`` are the field names, or their specifications, which then check the words. Raises ValueError with the reason.
     """
     tree = _parse(text)
+    former = former_names(known) if isinstance(known, Mapping) else {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = former.get(node.id, node.id)
     names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
     for name in names:
         if name not in known:

@@ -11,12 +11,13 @@ from sweeper.errors import GridError
 from sweeper.grid.axes import join_conditional
 from sweeper.grid.compute import Compute, read_compute
 from sweeper.grid.conditions import Condition, first_violation, kept_cells, show
+from sweeper.grid.former_names import lines_of_today, names_of_today
 from sweeper.grid.model import Grid, SubGrid, common_cells, pairs_to_compare
 from sweeper.grid.sections import Sections, given
 from sweeper.grid.until import MAX_SETTINGS, written_until
 from sweeper.grid.yaml import read_yaml
 from w2s.contract.block import Axis, Block
-from w2s.contract.cells import cell_fields, null_inactive
+from w2s.contract.cells import cell_fields, former_names, null_inactive
 from w2s.contract.study import Study
 from w2s.errors import FieldError
 from w2s.files.paths import expand_path, expand_variables
@@ -62,6 +63,8 @@ class _GridReader(Sections):
         top = self.mapping(document, TOP_KEYS)
         self.study, reference = self.find_study(top, study)
         self.fields = cell_fields(self.study.Cell)
+        former = former_names(self.fields)
+        top, self.lines = names_of_today(top, former, self.fail), lines_of_today(self.lines, former)
         if "grids" in top:
             if not isinstance(top["grids"], list) or not top["grids"]:
                 raise self.fail("grids must be a list of one or more blocks of axes", "grids")

@@ -28,6 +28,7 @@ from sweeper.launching.outcome import Outcome, collect
 from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining, find_lost
 from sweeper.launching.schedule import Schedule
+from sweeper.launching.stopping import stoppable
 from sweeper.launching.watched import make_ledger, watched
 from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, missing_calls, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
@@ -41,7 +42,7 @@ from sweeper.supervised import ending_before
 from sweeper.worker.solve import Job
 from w2s.artifacts import open_store
 from w2s.contract.block import Block
-from w2s.contract.rows import table_schema
+from w2s.contract.described import described_schema
 from w2s.errors import FieldError
 from w2s.files.lock import locks_are_off
 from w2s.places.url import Where, where_of
@@ -95,7 +96,12 @@ def launch(
     if locks_are_off():
         report.note("W2S_LOCKS=none: where the file system has no locks, nothing keeps a second launch out of this folder")
     waiting = f"another launch is at work in {run}; waiting for it to end"
-    with EndingSignals() as signals, folder.lock(lambda: report.note(waiting)), contextlib.ExitStack() as tokens:
+    with (
+        EndingSignals() as signals,
+        folder.lock(lambda: report.note(waiting)),
+        stoppable(folder),
+        contextlib.ExitStack() as tokens,
+    ):
         if space_check and not folder.has_rows() and all(p.until is None for p in checked.parts):
             check_space(checked.study, run, plan.cells, plan.block_count, metadata_bytes(checked))
             _check_memory(plan, settings, run)
@@ -219,7 +225,7 @@ def _lay_out(grid: Grid, folder: RunFolder) -> dict[bytes, bytes]:
     metadata = run_metadata(grid, resolved)
     folder.prepare()
     folder.write_grid(resolved)
-    folder.write_empty_part(table_schema(grid.study).with_metadata(metadata))
+    folder.write_empty_part(described_schema(grid.study).with_metadata(metadata))
     return metadata
 
 

@@ -20,7 +20,7 @@ from sweeper.errors import GridError
 from sweeper.grid.model import Grid, SubGrid
 from sweeper.plan.looks import all_looks
 from w2s.contract.block import Axis, Block
-from w2s.contract.cells import value_digest
+from w2s.contract.cells import cell_fields, value_digest
 from w2s.contract.study import Cost, Study
 
 __all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan", "plan_of"]
@@ -245,11 +245,14 @@ def _cost(study: Study, block: Block) -> Cost:
 
 def block_key(study: type[Study], block: Block) -> str:
     """Name a block's part file by 24 hex digits of a hash of its study, planner version, fields, axes and mask."""
+    words = {name: spec.word for name, spec in cell_fields(study.Cell).items()}
+    named = [([words[n] for n in axis.names], axis.values) for axis in block.axes]
     content = {
         "study": [study.name, study.version, PLANNER_VERSION],
-        "fixed": sorted((n, value_digest(n, v)) for n, v in block.fixed.items() if v is not None),
+        "fixed": sorted((words[n], value_digest(words[n], v)) for n, v in block.fixed.items() if v is not None),
         "axes": [
-            [a.names, [[value_digest(n, v) for n, v in zip(a.names, vs, strict=True)] for vs in a.values]] for a in block.axes
+            [names, [[value_digest(n, v) for n, v in zip(names, values, strict=True)] for values in rows]]
+            for names, rows in named
         ],
     }
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=12)

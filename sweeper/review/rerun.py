@@ -17,8 +17,10 @@ from sweeper.worker.solve import block_code, solve_rows
 from sweeper.worker.threads import one_thread
 from w2s.artifacts import Store, open_store
 from w2s.contract.block import Block
+from w2s.contract.cells import Cell
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.places.url import Where, where_of
+from w2s.tables.added_fields import with_names_of_today
 from w2s_kernels import choose
 
 __all__ = ["Comparison", "rerun_cell"]
@@ -37,7 +39,7 @@ class Comparison:
 
     def verdict(self, name: str) -> str:
         """Return ``same bits``, ``within tolerance`` or ``differs``."""
-        a, b = self.stored[name], self.again[name]
+        a, b = self.stored.get(name), self.again[name]
         if a == b:
             return "same bits"
         if isinstance(a, float) and isinstance(b, float) and abs(a - b) <= self.tolerance:
@@ -53,7 +55,7 @@ def rerun_cell(run: Where | str, cell: str, backend: str, *, trust_code: bool = 
     """
     folder = RunFolder.existing(run)
     grid = stored_grid(folder, trust_code=trust_code, check_files=True)
-    stored = _find_row(folder, cell)
+    stored = _find_row(folder, cell, grid.study.Cell)
     block = _cell_block(grid, folder, stored["cell_id"])
     store = _store(folder)
     with one_thread():
@@ -73,12 +75,12 @@ def _store(folder: RunFolder) -> Store | None:
     return open_store(where_of(places[-1])) if places else None
 
 
-def _find_row(folder: RunFolder, cell: str) -> dict[str, Any]:
+def _find_row(folder: RunFolder, cell: str, kind: type[Cell]) -> dict[str, Any]:
     if not cell or not set(cell) <= set("0123456789abcdef"):
         raise RunError(f"{cell!r} is not a cell_id (hex digits)")
     found: list[dict[str, Any]] = []
     for part in folder.parts():
-        table = folder.read(part)
+        table = with_names_of_today(folder.read(part), kind)
         found += table.filter(pc.starts_with(table["cell_id"], cell)).to_pylist()
     if not found:
         raise RunError(f"no row of {folder.path} has a cell_id that starts with {cell}")

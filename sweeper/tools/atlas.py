@@ -16,7 +16,7 @@ from sweeper.grid.model import Grid
 from sweeper.grid.read import load_grid
 from sweeper.launching.launch import launch
 from sweeper.launching.progress import Progress
-from sweeper.review.report import write_report
+from sweeper.report.make import write_report
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verdicts import claim_content, summary_text, verdict_text
 from sweeper.review.verify import AS_EXPECTED, UNTESTABLE, Judged, Verification, exit_code, judge

@@ -161,12 +161,16 @@ def _rates() -> Finding:
     return Finding("rates", f"{remark}, {rates.backend} kernels")
 
 
-def calibrate() -> None:
+def calibrate(*, quiet: bool = False) -> None:
     """Measure how fast this machine is at each kind of work, print and save it; ``plan`` and ``status`` predict from it."""
-    out = console()
-    out.print("GFLOP/s on one thread at orders d; takes a few seconds")
-    rates = measure(out.print)
-    out.print(f"written to {save_rates(rates)}")
+    say = _silent if quiet else console().print
+    say("GFLOP/s on one thread at orders d; takes a few seconds")
+    rates = measure(say)
+    say(f"written to {save_rates(rates)}")
+
+
+def _silent(*_texts: object) -> None:
+    """Say nothing."""
 
 
 def print_doctor() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from sweeper.console import console
+from sweeper.console import console, frame_text
 from sweeper.errors import UserError
 from sweeper.grid.read import load_grid
 from sweeper.worker.solve import solve_rows
@@ -65,7 +65,7 @@ def print_scores(rows: DataFrame) -> None:
     table = table.sort_values(by, kind="stable") if by else table
     rest = [name for name in table.columns if name not in (*by, "seed")]
     out = console()
-    out.print(table[[*by, "seed", *rest]].to_string(index=False, line_width=10_000))
+    out.print(frame_text(table[[*by, "seed", *rest]]))
     for remark in rows.attrs.get("remarks", []):
         out.print(f"! {remark}")
 

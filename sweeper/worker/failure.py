@@ -1,8 +1,9 @@
-"""What a worker says of an exception that a study's code has raised: the error, and where in the study's own files it was."""
+"""What a worker says of an exception that a study's code has raised: the error, where in the study's files, the traceback."""
 
 from __future__ import annotations
 
 import inspect
+import linecache
 import traceback
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sweeper.signals import interrupted
 from w2s.user_files import plain_name
 
-__all__ = ["describe_error", "folder_of", "raise_interrupt"]
+__all__ = ["describe_error", "describe_trace", "folder_of", "raise_interrupt"]
 
 _LONGEST = 4000
 
@@ -35,6 +36,32 @@ def describe_error(problem: BaseException, owner: Any = None) -> str:
         text = f"{text[:_LONGEST]}..."
     place = _place(problem, owner)
     return f"{text} ({place})" if place else text
+
+
+def describe_trace(problem: BaseException, owner: Any = None) -> str:
+    """Write the calls that led to an exception, outermost first, a line each: file, line, function and the code there.
+
+    Files are named from the folder of ``owner``, or from the package that they are in, never from the root of a machine: rows
+    travel. The engine's own calls are left out. Of a very long list the innermost calls stay.
+    """
+    home, lines = folder_of(owner), []
+    for frame, line in traceback.walk_tb(problem.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] == "sweeper":
+            continue
+        file = Path(frame.f_code.co_filename)
+        named = file.relative_to(home) if home is not None and file.is_relative_to(home) else _in_package(file, module)
+        code = linecache.getline(str(file), line, frame.f_globals).strip()
+        lines.append(f"{named}:{line} in {frame.f_code.co_name}: {code}")
+    text = "\n".join([*lines, "".join(traceback.format_exception_only(problem)).strip()])
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= _LONGEST else f"...{text[-_LONGEST:]}"
+
+
+def _in_package(file: Path, module: str) -> Path:
+    """Return a file from the folder of its top package on; its name alone where the module has none."""
+    depth = plain_name(module).count(".") + (file.stem == "__init__")
+    return Path(*file.parts[-1 - depth :]) if depth else Path(file.name)
 
 
 def folder_of(owner: Any) -> Path | None:

@@ -23,7 +23,7 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.token import Token, check_token
 from sweeper.plan.bundle import memo_of
 from sweeper.plan.cut import block_key
-from sweeper.worker.failure import describe_error, folder_of, raise_interrupt
+from sweeper.worker.failure import describe_error, describe_trace, folder_of, raise_interrupt
 from sweeper.worker.halve import halves
 from sweeper.worker.limit import limited, where_it_stood
 from sweeper.worker.threads import blas_name, keep_freed_memory, one_thread
@@ -124,16 +124,16 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
             if halves(block):
                 return Receipt(block_key(study, block), 0, {}, 0.0, error, None, os.getpid(), too_large=True)
             error = f"{error}; the process held {held_memory()}"
-        return record_failure(job, block, error, time.perf_counter() - start)
+        return record_failure(job, block, error, time.perf_counter() - start, describe_trace(problem, study))
     if curves is not None:
         RunFolder(job.run).write_curves(block_key(study, block), curves)
     return _record(job, study, block, table, time.perf_counter() - start, code)
 
 
-def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0) -> Receipt:
-    """Write a block's cells as ``failed`` rows with the error as their message."""
+def record_failure(job: Job, block: Block, error: str, seconds: float = 0.0, trace: str | None = None) -> Receipt:
+    """Write a block's cells as ``failed`` rows with the error as their message, and the traceback where there is one."""
     study = job.find_study()
-    table = failed_rows(study, block, error, _provenance(job.backend, seconds))
+    table = failed_rows(study, block, error, _provenance(job.backend, seconds) | {"traceback": trace})
     return _record(job, study, block, table, seconds, Code(), error=error)
 
 

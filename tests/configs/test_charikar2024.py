@@ -12,7 +12,7 @@ from sabotaged import faults, recorded
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from sweeper.review.rerun import rerun_cell
 from sweeper.review.verify import verify
 from w2s.claims.claim import decide

@@ -15,7 +15,7 @@ from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from sweeper.review.verify import exit_code, verify
 from w2s.studies.dong2025.features.study import Features
 

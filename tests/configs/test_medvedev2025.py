@@ -13,7 +13,7 @@ from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from w2s.claims.claim import decide
 from w2s.studies.medvedev2025.random_features.study import RandomFeatures
 
@@ -68,7 +68,7 @@ def test_claims_notice_what_they_declare(small: pd.DataFrame) -> None:
 @pytest.mark.parametrize(("d", "width", "weak", "student"), KNOWN)
 def test_known_errors_of_infinite_students(small: pd.DataFrame, d: int, width: int, weak: float, student: float) -> None:
     rows = small[
-        (small["student"] == "infinite") & (small["d"] == d) & (small["d_weak"] == width) & (small["filter"] == "flow")
+        (small["student"] == "infinite") & (small["d"] == d) & (small["d_weak"] == width) & (small["student_filter"] == "flow")
     ]
     wide = rows.pivot_table(index="seed", columns="time", values="student_error")
     best = wide.columns[wide.mean().argmin()]
@@ -81,7 +81,9 @@ def test_known_errors_of_infinite_students(small: pd.DataFrame, d: int, width: i
 
 @pytest.mark.grid
 def test_known_ratios_of_finite_students(small: pd.DataFrame) -> None:
-    rows = small[(small["model"] == "relu") & (small["student"] == "finite") & (small["d"] == 32) & (small["filter"] == "flow")]
+    rows = small[
+        (small["model"] == "relu") & (small["student"] == "finite") & (small["d"] == 32) & (small["student_filter"] == "flow")
+    ]
     for width, known in BY_WIDTH.items():
         part = rows[rows["d_strong"] == width]
         if len(part):
@@ -119,7 +121,7 @@ def test_wide_students_come_close_to_infinite_ones(tmp_path: Path) -> None:
     content["grids"][-1]["axes"]["d_strong"] = [1024, 2048]
     rows = launched(content, tmp_path / "run")
     assert "fails" not in outcomes(rows).values()
-    rows = rows[(rows["d_weak"] == 64) & (rows["seed"] < 6) & (rows["filter"] == "flow")]
+    rows = rows[(rows["d_weak"] == 64) & (rows["seed"] < 6) & (rows["student_filter"] == "flow")]
     for width, known in BY_WIDTH.items():
         part = rows[rows["d_strong"] == width].pivot_table(index="seed", columns="time", values="loss_ratio")
         best = part[part.columns[part.mean().argmin()]]

@@ -12,7 +12,7 @@ from sabotaged import faults
 from small_studies import launched_ok
 
 from sweeper import GridError, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from w2s.claims.claim import decide
 from w2s.files.datafile import data_folders
 from w2s.studies.registry import find_study

@@ -12,7 +12,7 @@ import yaml
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEDS = 8
@@ -65,7 +65,7 @@ def of_teacher(rows: pd.DataFrame, labels: str, *, tuned: bool) -> pd.DataFrame:
 @pytest.mark.parametrize("filter_", ["ridge", "flow"])
 def test_regularisation_is_what_makes_it_work(rows: pd.DataFrame, labels: str, filter_: str) -> None:
     part = of_teacher(rows, labels, tuned=False)
-    part = part[part["filter"] == filter_]
+    part = part[part["student_filter"] == filter_]
     over, weakest = ("ridge", part["ridge"].min()) if filter_ == "ridge" else ("time", part["time"].max())
     least = w2s.summarize(part[part[over] == weakest], by=["labels"], metrics=["pgr_01"]).iloc[0]
     best = w2s.best(part, over=over, by=["labels"], metric="student_error_01", metrics=["pgr_01"]).iloc[0]
@@ -81,7 +81,7 @@ def test_a_tuned_teacher_leaves_little_to_soft_labels_and_half_to_hard_ones(rows
     for labels in ("soft", "hard"):
         for tuned in (False, True):
             part = of_teacher(rows, labels, tuned=tuned)
-            over = ["filter", "ridge", "time"]
+            over = ["student_filter", "ridge", "time"]
             found[labels, tuned] = w2s.best(part, over=over, by=[], metric="student_error_01", metrics=["pgr_01"]).iloc[0]
     # Four seeds report here: too few for intervals that tell .2 from .5, which the grid's twelve do.
     assert found["soft", True]["pgr_01"] < 0.75 * found["soft", False]["pgr_01"]
@@ -92,7 +92,7 @@ def test_a_tuned_teacher_leaves_little_to_soft_labels_and_half_to_hard_ones(rows
 @pytest.mark.parametrize("labels", ["soft", "hard"])
 def test_gain_is_close_to_misfit_at_the_best_ridge(rows: pd.DataFrame, labels: str) -> None:
     part = of_teacher(rows, labels, tuned=False)
-    part = part[part["filter"] == "ridge"]
+    part = part[part["student_filter"] == "ridge"]
     best = w2s.best(part, over="ridge", by=["labels"], metrics=["gain", "weak_distance"]).iloc[0]
     assert best["gain"] == pytest.approx(best["weak_distance"], rel=0.2)
     least = part[part["ridge"] == part["ridge"].min()]

@@ -10,7 +10,7 @@ from sabotaged import faults
 from small_studies import CONFIGS, launched_ok
 
 from sweeper import load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from w2s.claims.claim import decide
 from w2s.studies.xu2025.posterior_mean.study import PosteriorMean
 

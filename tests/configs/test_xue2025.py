@@ -13,7 +13,7 @@ from sabotaged import faults
 
 import w2s
 from sweeper import launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from w2s.claims.claim import Claim, decide
 from w2s.studies.xue2025.features.study import Features
 from w2s.studies.xue2025.toy.study import Toy

@@ -16,7 +16,7 @@ from w2s_kernels import NUMPY
 
 CELL = {"d_weak": 9, "d_overlap": 4.0, "rho_weak": 0.1, "noise": 0.7, "ridge_weak": 0.01}
 SAMPLES = {"n_labeled": [40, 10], "n_transfer": [60], "d_strong": [12]}
-STUDENTS = {"filter": ["ridge", "flow"], "ridge": [1e-3, 0.1], "time": [3.0]}
+STUDENTS = {"student_filter": ["ridge", "flow"], "ridge": [1e-3, 0.1], "time": [3.0]}
 VIEWS = {"evaluate": ["fresh", "transfer", "labeled"], "risk": ["excess", "noisy"], "ceiling": ["transfer", "labeled+transfer"]}
 """Every way to measure errors, every ceiling, and a teacher with fewer rows than the strong features."""
 
@@ -122,7 +122,7 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
 
 def test_random_features_send_nothing_but_filters(transfers: Transfers) -> None:
     """Units are drawn on the device; what is fetched are powers, cross terms, projections and errors, (T,) or (T, L) each."""
-    axes = {"filter": ["flow", "ridge"], "time": [30.0], "ridge": [0.1]}
+    axes = {"student_filter": ["flow", "ridge"], "time": [30.0], "ridge": [0.1]}
     study, block = solved("medvedev2025.random_features", axes, seeds=1, model="relu", d=6, d_weak=14, d_strong=40)
     agree(study, block)
     assert transfers.counts("sent") == {FILTERS: 4}

@@ -70,7 +70,7 @@ def _silent_points(before: DataFrame, after: DataFrame) -> DataFrame:
 
 
 def _passed(table: DataFrame, level: object) -> object:
-    return np.where(table["filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
+    return np.where(table["student_filter"] == "ridge", level / (level + table["ridge"]), -np.expm1(-table["time"] * level))
 
 
 def _pred_gaps(before: DataFrame, after: DataFrame) -> DataFrame:

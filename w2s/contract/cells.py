@@ -25,7 +25,7 @@ from w2s.errors import FieldError, nearest
 from w2s.files.canonical import canonical
 from w2s.files.datafile import Content, DataFileError
 
-__all__ = ["Cell", "FieldSpec", "cell_fields", "field", "null_inactive", "value_digest"]
+__all__ = ["Cell", "FieldSpec", "cell_fields", "field", "former_names", "null_inactive", "value_digest"]
 
 
 class Cell(BaseModel):
@@ -43,6 +43,7 @@ def field(
     unit: str = "",
     when: Mapping[str, Sequence[Any]] | None = None,
     since: int | None = None,
+    formerly: str | None = None,
     infinite: bool = False,
     **bounds: Any,
 ) -> Any:
@@ -55,12 +56,14 @@ def field(
     when : ``{other_field: [values]}``; in cells where it does not hold the field is null and outside the identity.
     since : release of the study that added the field, for readers; at its default the field stays out of the identity, so
         cells computed before it existed keep theirs (the study's ``version`` is not raised for it).
+    formerly : the name that the field had before; grids may use it, and it stays the field's word in identities.
     infinite : whether ``.inf`` is a value (a number field refuses it otherwise).
     bounds : ``ge``, ``gt``, ``le``, ``lt``, ``pattern`` as in pydantic.
 
     """
     conditions = {name: list(values) for name, values in (when or {}).items()}
     extra: dict[str, Any] = {"unit": unit, "when": conditions, "since": since, "infinite": infinite}
+    extra["formerly"] = formerly
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -78,6 +81,7 @@ class FieldSpec:
     when: Mapping[str, tuple[Any, ...]]
     since: int | None
     infinite: bool
+    formerly: str | None = None
 
     def parse(self, value: Any, base: Path | None = None, *, stored: bool = False) -> Any:
         """Check one value and return its canonical form (1e3 -> 1000 for integers, -0.0 -> 0.0).
@@ -105,6 +109,11 @@ class FieldSpec:
         if isinstance(parsed, int) and not -(2**63) <= parsed < 2**63:
             raise FieldError(f"{_show(value)} does not fit into 64 bits")
         return tuple(parsed) if isinstance(parsed, list) else parsed
+
+    @property
+    def word(self) -> str:
+        """The name under which the field enters identities: its first one."""
+        return self.formerly or self.name
 
     @functools.cached_property
     def core(self) -> Any:
@@ -158,9 +167,15 @@ def cell_fields(cell: type[Cell]) -> Mapping[str, FieldSpec]:
             when={key: tuple(values) for key, values in when.items()},
             since=typing.cast("int | None", extra.get("since")),
             infinite=bool(extra.get("infinite")),
+            formerly=typing.cast("str | None", extra.get("formerly")),
         )
     _check_conditions(cell, specs)
     return types.MappingProxyType({**{k: v for k, v in specs.items() if k != "seed"}, "seed": specs["seed"]})
+
+
+def former_names(fields: Mapping[str, FieldSpec]) -> dict[str, str]:
+    """Map the earlier names of fields to those of today."""
+    return {spec.formerly: name for name, spec in fields.items() if spec.formerly is not None}
 
 
 def null_inactive(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
@@ -173,6 +188,8 @@ def null_inactive(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) ->
 
 def _check_conditions(cell: type[Cell], specs: Mapping[str, FieldSpec]) -> None:
     for spec in specs.values():
+        if spec.formerly in specs:
+            raise TypeError(f"{cell.__qualname__}.{spec.name}: formerly= names {spec.formerly!r}, which is a field")
         for controller in spec.when:
             if controller not in specs:
                 raise TypeError(f"{cell.__qualname__}.{spec.name}: when= names {controller!r}, which is not a field")

@@ -51,7 +51,7 @@ def hex_ids(ids: Words) -> npt.NDArray[np.bytes_]:
 def _digest(spec: FieldSpec, value: Any) -> tuple[int, int]:
     if value is None or (spec.since is not None and value == spec.default):
         return 0, 0
-    return value_digest(spec.name, value)
+    return value_digest(spec.word, value)
 
 
 def _sum(digests: list[tuple[int, int]]) -> Words:

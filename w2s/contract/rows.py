@@ -19,6 +19,7 @@ from w2s.contract.block import Block
 from w2s.contract.cells import FieldSpec, cell_fields
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Rows, Study
+from w2s.errors import nearest
 from w2s.files.arrays import number_array, value_array, word_array
 from w2s.measure import metrics
 
@@ -53,7 +54,7 @@ _ERRORS_01 = (
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
 """What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
 PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string"}
+PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string", "traceback": "string"}
 """Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
@@ -97,6 +98,8 @@ def schema_problem(study: type[Study]) -> str | None:
     for name in cell_fields(study.Cell):
         if name in columns:
             return f"{name!r} is a field of its Cell and a column of every table"
+    if strangers := [name for name in study.explains if name not in study.columns]:
+        return f"explains names {strangers[0]!r}, which is none of its columns{nearest(strangers[0], study.columns)}"
     return None
 
 
@@ -132,7 +135,10 @@ def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mappi
 
 
 def failed_rows(study: type[Study], block: Block, message: str, provenance: Mapping[str, Any]) -> pa.Table:
-    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null."""
+    """Build the rows of a block that raised: every wanted cell ``failed`` with the error, every number null.
+
+    ``provenance`` may hold the ``traceback`` of what was raised.
+    """
     nothing = np.full((1,) * len(block.axes), np.nan)
     solved = dict.fromkeys(_REQUIRED, nothing) | {
         "status": np.full_like(nothing, STATUS.index("failed"), dtype=np.int8),

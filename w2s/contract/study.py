@@ -105,12 +105,14 @@ class Rule:
 class Figure:
     """A picture drawn from a finished table: ``draw`` returns a matplotlib figure, or None when the table lacks the axes.
 
-    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``.
+    The table that a report draws holds one row or more, and none that is ``failed`` or ``nonfinite``. ``claims`` are the ids of
+    the study's claims that the picture bears on: a report links them.
     """
 
     id: str
     title: str
     draw: Callable[[DataFrame], Canvas | None]
+    claims: tuple[str, ...] = ()
 
 
 class Study(ABC):
@@ -124,6 +126,7 @@ class Study(ABC):
     Cell : the cell type.
     shares : fields whose cells share work, most expensive to cut first.
     columns : extra result columns beyond the common ones, name -> Arrow type name.
+    explains : what the columns of a study of your own mean, name -> a line; the built-in ones are in :mod:`w2s.glossary`.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
     finite : result columns that must be finite for a row to be ``ok``. A study without a teacher names those that it has; the
@@ -141,6 +144,7 @@ class Study(ABC):
     Cell: ClassVar[type[Cell]]
     shares: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[Mapping[str, str]] = {}
+    explains: ClassVar[Mapping[str, str]] = {}
     pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
     finite: ClassVar[tuple[str, ...]] = ("weak_error", "student_error", "ceiling_error", "weak_distance")

@@ -16,7 +16,7 @@ __all__ = ["FILTER_FIELDS", "LABEL_RULES", "filters_of", "hard_labels", "soft_la
 
 Matrix = npt.NDArray[np.float64]
 
-FILTER_FIELDS = ("filter", "ridge", "time", "steps", "step_size")
+FILTER_FIELDS = ("student_filter", "ridge", "time", "steps", "step_size")
 """Cell fields that name the student's filter."""
 
 
@@ -27,7 +27,7 @@ def filters_of(levels: Sequence[Mapping[str, Any]]) -> Filters:
         "flow": lambda cells: kernels.flow([cell["time"] for cell in cells]),
         "steps": lambda cells: kernels.steps([cell["steps"] for cell in cells], [cell["step_size"] for cell in cells]),
     }
-    alike = itertools.groupby(levels, key=lambda level: level["filter"])
+    alike = itertools.groupby(levels, key=lambda level: level["student_filter"])
     return kernels.concat(*(make[name](list(cells)) for name, cells in alike))
 
 

@@ -56,10 +56,10 @@ class Choice:
 def count_filters(levels: Sequence[Mapping[str, Any]], d: int, n: int) -> tuple[int, int]:
     """Count the distinct ridge strengths that a Cholesky factor of n rows serves, and the filters that need the spectrum.
 
-    ``levels`` hold ``filter`` and ``ridge``. A ridge of zero has a Cholesky factor where n > d.
+    ``levels`` hold ``student_filter`` and ``ridge``. A ridge of zero has a Cholesky factor where n > d.
     """
     least = 0.0 if n > d else LEAST_RIDGE
-    ridges = [level["ridge"] for level in levels if level["filter"] == "ridge" and level["ridge"] >= least]
+    ridges = [level["ridge"] for level in levels if level["student_filter"] == "ridge" and level["ridge"] >= least]
     return len(set(ridges)), len(levels) - len(ridges)
 
 

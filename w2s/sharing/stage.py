@@ -165,7 +165,7 @@ class Stages:
         count their combinations. By default all fields that a stage is over, together.
     sizes : makes what ``flops`` and its like read from a block; ``sizes.given(level)`` adds fields that hold several values.
     shares : fields that a plan shows as served by stages that are not over them.
-    batches : the cells' fields in each field that holds several values: ``{"filters": ("filter", "ridge", "time")}``.
+    batches : the cells' fields in each field that holds several values: ``{"filters": ("student_filter", "ridge", "time")}``.
 
     """
 

@@ -18,25 +18,27 @@ __all__ = ["NEEDS_SPECTRUM", "FilterCell", "asked_levels", "occurring"]
 class FilterCell(Cell):
     """The student's filter: ridge, gradient flow, or steps of gradient descent."""
 
-    filter: Literal["ridge", "flow", "steps"] = field("ridge", description="how the student is trained")
+    student_filter: Literal["ridge", "flow", "steps"] = field(
+        "ridge", description="how the student is trained", formerly="filter"
+    )
     ridge: float = field(
         0.0,
         description="lambda of (X'X/n + lambda I)^-1 X'y/n; 0 is the minimum norm",
         unit="feature power",
-        when={"filter": ["ridge"]},
+        when={"student_filter": ["ridge"]},
         ge=0,
     )
     time: float = field(
         1.0,
         description="stopping time of gradient flow on half the mean squared error",
         unit="1 / feature power",
-        when={"filter": ["flow"]},
+        when={"student_filter": ["flow"]},
         infinite=True,
         ge=0,
     )
-    steps: int = field(100, description="steps of gradient descent", when={"filter": ["steps"]}, ge=0)
+    steps: int = field(100, description="steps of gradient descent", when={"student_filter": ["steps"]}, ge=0)
     step_size: float = field(
-        0.1, description="step size of gradient descent", unit="1 / feature power", when={"filter": ["steps"]}, gt=0
+        0.1, description="step size of gradient descent", unit="1 / feature power", when={"student_filter": ["steps"]}, gt=0
     )
     precision: Literal["float64", "mixed"] = field(
         "float64", description="factors in float64, or in float32 with refinement to float64 residuals", since=2
@@ -44,9 +46,9 @@ class FilterCell(Cell):
 
 
 NEEDS_SPECTRUM = Rule(
-    ("precision", "filter"),
-    lambda precision, filter: (precision != "mixed") | (filter == "ridge"),
-    "precision: mixed needs filter: ridge; flow and steps need the spectrum, which is computed in float64",
+    ("precision", "student_filter"),
+    lambda precision, student_filter: (precision != "mixed") | (student_filter == "ridge"),
+    "precision: mixed needs student_filter: ridge; flow and steps need the spectrum, which is computed in float64",
 )
 
 

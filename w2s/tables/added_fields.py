@@ -1,4 +1,4 @@
-"""Fields that a study got after a table was written: every row of that table has their default."""
+"""Fields that a study got, or renamed, after a table was written: old rows have their default, and the names of today."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from w2s.contract.cells import FieldSpec, cell_fields
+from w2s.contract.cells import FieldSpec, cell_fields, former_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from w2s.contract.cells import Cell
 
-__all__ = ["added_fields", "with_added_fields"]
+__all__ = ["added_fields", "with_added_fields", "with_names_of_today"]
 
 
 def added_fields(cell: type[Cell]) -> list[str]:
     """List the fields declared with ``since=``, those on which others depend first."""
     fields = cell_fields(cell)
     return sorted((name for name, spec in fields.items() if spec.since is not None), key=lambda name: _depth(name, fields))
+
+
+def with_names_of_today(table: pa.Table, cell: type[Cell]) -> pa.Table:
+    """Give columns of renamed fields the names of today. A table that has a field under both names is left unchanged."""
+    former = former_names(cell_fields(cell))
+    there = set(table.column_names)
+    names = [former[n] if n in former and former[n] not in there else n for n in table.column_names]
+    return table if names == table.column_names else table.rename_columns(names)
 
 
 def with_added_fields(table: pa.Table, cell: type[Cell]) -> pa.Table:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from w2s.contract.cells import cell_fields, former_names
 from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
-from w2s.tables.added_fields import added_fields, with_added_fields
+from w2s.tables.added_fields import added_fields, with_added_fields, with_names_of_today
 from w2s.tables.complete_looks import complete_looks
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
     from w2s.contract.cells import Cell
 
-__all__ = ["frame_of", "is_stranger", "load", "parts_of", "registered_cell"]
+__all__ = ["frame_of", "is_stranger", "load", "parts_of", "plain_schema", "registered_cell"]
 
 _BLOCK_KEY = b"w2s.block"
 _LISTS = 5
 
 
-def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -> pd.DataFrame:
+def load(
+    run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None, dtypes: Literal["numpy", "nullable"] = "numpy"
+) -> pd.DataFrame:
     """Read the rows of a run into a frame; the table's metadata (cell fields, axes, metrics, study) in ``df.attrs["w2s"]``.
 
     `run` is a run folder (with ``results/*.parquet``), the results folder itself, or one Parquet file. Files whose name
@@ -36,9 +39,13 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     Where the seeds of a run end at a rule (``seeds: {until: ...}``), seeds beyond the last look that a setting has whole are
     left out: no look has judged them yet. A run that has ended has none.
 
-    Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters.
+    Rows written before a field of the study existed (declared with ``since=``) get its default, in the cells where it matters;
+    a field that was renamed since has its name of today.
     `cell`, the study's cell type, says which fields there are; without it the study is looked up by the name in the metadata,
     and a study that is not registered (one in a file) leaves such rows null.
+
+    `dtypes` "nullable" gives columns pandas' nullable types (Int64, Float64, boolean, string): whole numbers with nulls stay
+    whole numbers, and a null is ``pd.NA``, not NaN.
 
     Raises FileNotFoundError when there is nothing to read, saying what was expected, and ValueError when a part is not
     a Parquet file, when a part is damaged (its bytes are not those that its digest was taken of), or when parts of different
@@ -48,14 +55,19 @@ def load(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
     were left out for that, where there were any.
     """
+    if dtypes not in ("numpy", "nullable"):
+        raise ValueError(f"dtypes: {dtypes!r} is not one of: numpy, nullable")
     parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
     strangers = [is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
     metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
     cell = cell or registered_cell(metadata.get("study"))
     if cell is not None:
-        tables = [with_added_fields(table, cell) for table in tables]
-        metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *added_fields(cell)]))
-    frame = frame_of(tables)
+        tables = [with_added_fields(with_names_of_today(table, cell), cell) for table in tables]
+        former = former_names(cell_fields(cell))
+        for key in ("fields", "axes"):
+            later = added_fields(cell) if key == "fields" else []
+            metadata[key] = list(dict.fromkeys([*(former.get(name, name) for name in metadata.get(key, [])), *later]))
+    frame = frame_of(tables, nullable=dtypes == "nullable")
     rows = _each_once(frame, [len(table) for table in tables], strangers)
     if len(rows) < len(frame):
         metadata["repeated"] = len(frame) - len(rows)
@@ -122,7 +134,7 @@ def _read(part: Where) -> pa.Table:
             raise
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{part} is not a Parquet file, or it is damaged: {why}") from error
-    return table
+    return table.cast(plain_schema(table.schema))
 
 
 def is_stranger(schema: pa.Schema, part: Where) -> bool:
@@ -144,8 +156,8 @@ def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -
     return best.sort_index().reset_index(drop=True)
 
 
-def frame_of(tables: list[pa.Table]) -> pd.DataFrame:
-    """Put tables together as one frame; ValueError where their columns do not fit together."""
+def frame_of(tables: list[pa.Table], *, nullable: bool = False) -> pd.DataFrame:
+    """Put tables together as one frame, ``nullable`` with pandas' nullable types; ValueError where columns do not fit together."""
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.
@@ -155,11 +167,31 @@ def frame_of(tables: list[pa.Table]) -> pd.DataFrame:
         raise ValueError(f"parts do not fit together: {str(error).splitlines()[0]}") from None
     if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]!r}")
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_nullable_types().get if nullable else None)
     for name, field in zip(table.column_names, table.schema, strict=True):
         if pa.types.is_nested(field.type):  # arrays cannot be group keys, tuples can
             frame[name] = [None if value is None else _frozen(value) for value in frame[name]]
     return frame
+
+
+def _nullable_types() -> dict[pa.DataType, Any]:
+    import pandas as pd
+    import pyarrow as pa
+
+    return {
+        pa.int64(): pd.Int64Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(na_value=pd.NA),
+    }
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Give dictionaries, which the part without rows declares, the type of the words that they stand for."""
+    import pyarrow as pa
+
+    plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
+    return pa.schema(plain, metadata=schema.metadata)
 
 
 def _frozen(value: Any) -> Any:

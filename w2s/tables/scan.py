@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from w2s.contract.cells import cell_fields, former_names
 from w2s.places.url import Url, Where, where_of
 from w2s.tables.added_fields import added_fields
 from w2s.tables.complete_looks import has_rule
-from w2s.tables.load import frame_of, is_stranger, load, parts_of, registered_cell
+from w2s.tables.load import frame_of, is_stranger, load, parts_of, plain_schema, registered_cell
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def scan(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     time.
 
     A run that needs a look at all its rows together comes back as the frame of `load`: one in a bucket or of files without a
-    digest, one whose files have different columns or lack fields that are younger, one with cells that are there twice, and
+    digest, one whose files have different columns, lack fields that are younger or have fields under earlier names, one with cells that are there twice, and
     one whose seeds end at a rule.
     """
     where = where_of(run if isinstance(run, Url) else os.fspath(run))
@@ -66,7 +67,7 @@ def _opened(run: Path, cell: type[Cell] | None) -> StoredRows | None:
                 return None
             file = pq.ParquetFile(pa.BufferReader(content))
             footers.append(file.metadata)
-            schemas.append(file.schema_arrow.remove_metadata())
+            schemas.append(plain_schema(file.schema_arrow).remove_metadata())
             documents.append(read_metadata(file.schema_arrow, part))
             if is_stranger(file.schema_arrow, part):
                 return None
@@ -77,7 +78,8 @@ def _opened(run: Path, cell: type[Cell] | None) -> StoredRows | None:
     later = [] if cell is None else added_fields(cell)
     alike = all(schema == schemas[0] for schema in schemas) and len(set(schemas[0].names)) == len(schemas[0])
     flat = not any(pa.types.is_nested(kind) for kind in schemas[0].types)
-    if not (alike and flat and set(later) <= set(schemas[0].names)) or has_rule(metadata):
+    renamed = set() if cell is None else former_names(cell_fields(cell)).keys() & set(schemas[0].names)
+    if renamed or not (alike and flat and set(later) <= set(schemas[0].names)) or has_rule(metadata):
         return None
     metadata["fields"] = list(dict.fromkeys([*metadata.get("fields", []), *later]))
     rows = StoredRows([Path(str(part)) for part in parts], footers, schemas[0], metadata)

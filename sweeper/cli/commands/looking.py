@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.app import RunName, TrustCode, app
+from sweeper.cli.app import AsJson, RunName, TrustCode, app
 from sweeper.cli.guard import command
 
 __all__: list[str] = []  # commands are reached through the application
@@ -23,6 +23,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="follow the launch at work, with time left and trainings, until it has ended")
     ] = False,
+    as_json: AsJson = False,
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.cli.show.run import follow, print_failures, print_status
@@ -33,9 +34,14 @@ def status(
     if watch:
         follow(run)
     found = run_status(run, trust_code=trust_code, verify=verify)
-    print_status(found)
-    if failed:
-        print_failures(failures(run, trust_code=trust_code))
+    broken = failures(run, trust_code=trust_code) if failed else None
+    if as_json:
+        from sweeper.cli.show.documents import status_document, text_of
+
+        typer.echo(text_of(status_document(found, broken)))
+    else:
+        print_status(found)
+        print_failures(broken or ())
     if verify and found.damaged:
         raise typer.Exit(int(Exit.CANNOT_WRITE))
 
@@ -45,7 +51,7 @@ def status(
 )
 def verify(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run folders, or s3://BUCKET/RUN", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
     partial: Annotated[bool, typer.Option("--partial", help="test unfinished runs on what is there")] = False,
     trust_code: TrustCode = False,
 ) -> None:
@@ -65,10 +71,15 @@ def verify(
     app,
     "Print the summary, with intervals of 95 % over seeds, and the claims; write them and figures to RUN/report/index.html.",
 )
-def report(run: RunName, trust_code: TrustCode = False) -> None:
-    from sweeper.review.report import make_report
+def report(run: RunName, as_json: AsJson = False, trust_code: TrustCode = False) -> None:
+    from sweeper.report.make import make_report, report_content
 
-    make_report(run, trust_code=trust_code)
+    if not as_json:
+        make_report(run, trust_code=trust_code)
+        return
+    from sweeper.cli.show.documents import report_document, text_of
+
+    typer.echo(text_of(report_document(*report_content(run, trust_code=trust_code))))
 
 
 @command(app, "Say what changed since a run was made, and what that means for its rows; rows are never changed.")

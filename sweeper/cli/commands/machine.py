@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.app import app
+from sweeper.cli.app import AsJson, app
 from sweeper.cli.guard import command
 
 __all__: list[str] = []  # commands are reached through the application
@@ -16,10 +16,20 @@ __all__: list[str] = []  # commands are reached through the application
 @command(app, "Show versions, BLAS, threads, GPU and executors; say what is missing and how to get it.")
 def doctor(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="measure this machine's rates, for predicted times")] = False,
+    as_json: AsJson = False,
 ) -> None:
     from sweeper.tools import doctor as room
 
-    room.calibrate() if calibrate else room.print_doctor()
+    if as_json:
+        from sweeper.cli.show.documents import text_of
+
+        if calibrate:
+            room.calibrate(quiet=True)
+        typer.echo(text_of(list(room.examine())))
+    elif calibrate:
+        room.calibrate()
+    else:
+        room.print_doctor()
 
 
 @command(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sweeper.cli.app import app
+from sweeper.cli.app import AsJson, app
 from sweeper.cli.guard import command
 from w2s.predictions.kinds import Kind
 
@@ -26,11 +26,18 @@ def score(
     labels: Annotated[
         Literal["hard"] | None, typer.Option(help="hard: the student was trained on the weak model's most probable classes")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     from sweeper.tools.score import print_scores
     from sweeper.tools.score import score as score_file
 
-    print_scores(score_file(file, kind, by, labels))
+    rows = score_file(file, kind, by, labels)
+    if as_json:
+        from sweeper.cli.show.documents import records, text_of
+
+        typer.echo(text_of({"rows": records(rows), "remarks": rows.attrs["remarks"]}))
+    else:
+        print_scores(rows)
 
 
 @command(app, "Read the results of another code base into a table; no pickle is opened.", "import")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from sweeper.choices import BackendName, OnError
-from sweeper.cli.app import GridFile, RunName, TrustCode, app
+from sweeper.cli.app import AsJson, GridFile, RunName, TrustCode, app
+from sweeper.cli.completing import complete_cell
 from sweeper.cli.guard import command, mute_output
 
 __all__: list[str] = []  # commands are reached through the application
@@ -31,6 +32,7 @@ def plan(
         str | None, typer.Option(help="predict hours of trainings on one such card: H200, A100, ...; default: on this machine")
     ] = None,
     utilisation: Annotated[float, typer.Option(help="share of the card's peak that trainings are assumed to reach")] = 0.2,
+    as_json: AsJson = False,
 ) -> None:
     from sweeper.cli.show.existing import print_existing
     from sweeper.cli.show.plan import print_plan
@@ -40,7 +42,14 @@ def plan(
 
     if pilot is not None and resolve is None:
         raise GridError("--pilot is about --resolve METRIC=HALF_WIDTH, which is not given")
+    if as_json and resolve is not None:
+        raise GridError("--json is about the plan, and --resolve runs a pilot: give one of them")
     checked = make_plan(load_grid(grid))
+    if as_json:
+        from sweeper.cli.show.documents import plan_document, text_of
+
+        typer.echo(text_of(plan_document(checked)))
+        return
     print_plan(checked, device, utilisation)
     print_existing(checked.grid)
     if resolve is not None:
@@ -83,8 +92,10 @@ def launch(
     no_space_check: Annotated[
         bool, typer.Option("--no-space-check", help="launch also what is predicted not to fit on the disk, or into memory")
     ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="say nothing but errors; the exit code tells the rest")] = False,
 ) -> None:
     from sweeper.cli.show.run import print_outcome
+    from sweeper.errors import Exit
     from sweeper.folder.run_folder import run_name
     from sweeper.launching.launch import launch as run_grid
     from sweeper.launching.progress import Progress
@@ -94,9 +105,10 @@ def launch(
     named: dict[str, Any] = {"executor": executor, "backend": backend, "on_error": on_error, "address": address, "cpus": cpus}
     named |= {"time_limit": time_limit, "keep": keep, "keep_code": keep_code, "fresh": fresh, "space_check": not no_space_check}
     named |= {"store": None if store is None else str(run_name(store).resolve()), "blind": blind or None}
-    outcome = run_grid(grid, out=out, progress=Progress(), **named)
+    outcome = run_grid(grid, out=out, progress=Progress.silent() if quiet else Progress(), **named)
     try:
-        print_outcome(outcome)
+        if not quiet or outcome.exit != Exit.DONE:
+            print_outcome(outcome)
         sys.stdout.flush()
     except OSError:  # a closed pipe, or a terminal that has gone
         mute_output()
@@ -106,7 +118,7 @@ def launch(
 @command(app, "Solve one cell again in this process and compare it with its row. Exit code 1 if they differ.")
 def rerun(
     run: RunName,
-    cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits")],
+    cell: Annotated[str, typer.Argument(metavar="CELL_ID", help="cell_id, or its first digits", autocompletion=complete_cell)],
     backend: Annotated[BackendName, typer.Option(help="kernels to use")] = "auto",
     trust_code: TrustCode = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,83 @@ from sweeper.console import console
 from sweeper.errors import GridError
 from sweeper.grid.conditions import show
 from w2s.contract.cells import FieldSpec, cell_fields
+from w2s.contract.described import ColumnNote, column_notes
+from w2s.contract.study import Study
 from w2s.files.datafile import BUILTIN, DataFile, data_folders
 from w2s.studies.registry import StudyError, find_study, study_names
 
-__all__ = ["print_data", "print_studies", "starting_grid"]
+__all__ = ["data_document", "print_data", "print_studies", "starting_grid", "studies_document"]
 
 
-def print_studies() -> None:
-    """Print every registered study with its fields."""
+def print_studies(names: Sequence[str] = ()) -> None:
+    """Print every registered study with its fields; of studies that are named also their columns and claims."""
     out = console()
-    for name in study_names():
-        study = find_study(name)
-        out.print(f"{name}  (version {study.version})  {study.summary}", style="bold")
+    for name in names or study_names():
+        study = _found(name)
+        out.print(f"{study.name}  (version {study.version})  {study.summary}", style="bold")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for heading in ("  field", "type", "default", "meaning"):
-            table.add_column(heading)
+        for heading in ("  field", "type", "default"):
+            table.add_column(heading, no_wrap=heading != "type")
+        table.add_column("meaning", ratio=1)
         for spec in cell_fields(study.Cell).values():
             table.add_row(f"  {spec.name}", _type_text(spec), _default_text(spec), _meaning_text(spec))
         out.print(table)
+        if names:
+            _print_results(study)
         out.print()
+
+
+def _found(name: str) -> type[Study]:
+    try:
+        return find_study(name)
+    except StudyError as error:
+        raise GridError(str(error)) from None
+
+
+def _print_results(study: type[Study]) -> None:
+    """Print the columns of a study's own and its claims."""
+    out, notes = console(), {note.name: note for note in column_notes(study)}
+    for heading, lines in (
+        ("  column", [(note.name, _text(note)) for name in study.columns if (note := notes[name])]),
+        ("  claim", [(claim.id, f"{claim.says} ({claim.where})") for claim in study.claims]),
+    ):
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        table.add_column(heading, no_wrap=True)
+        table.add_column("meaning" if heading == "  column" else "says", ratio=1)
+        for name, text in lines:
+            table.add_row(f"  {name}", text)
+        if lines:
+            out.print(table)
+
+
+def _text(note: ColumnNote) -> str:
+    return f"{note.description}{f' [{note.unit}]' if note.unit else ''}" or "-"
+
+
+def studies_document(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Collect studies with their fields, columns and claims."""
+    return [_study_document(_found(name)) for name in names or study_names()]
+
+
+def _study_document(study: type[Study]) -> dict[str, Any]:
+    fields = [
+        {
+            "name": spec.name,
+            "type": spec.kind,
+            "choices": list(spec.choices),
+            "required": spec.required,
+            "default": None if spec.default is None else spec.default,
+            "description": spec.description,
+            "unit": spec.unit,
+            "when": spec.when,
+            "formerly": spec.formerly,
+        }
+        for spec in cell_fields(study.Cell).values()
+    ]
+    claims = [{"id": claim.id, "says": claim.says, "where": claim.where, "expected": claim.expected} for claim in study.claims]
+    columns = [note for note in column_notes(study) if note.role != "field"]
+    names = {"name": study.name, "version": study.version, "summary": study.summary}
+    return {**names, "fields": fields, "columns": columns, "claims": claims}
 
 
 def _type_text(spec: FieldSpec) -> str:
@@ -59,7 +118,9 @@ def starting_grid(reference: str) -> str:
     fields = [spec for spec in cell_fields(study.Cell).values() if spec.name != "seed"]
     axes = [spec for spec in fields if isinstance(study.example.get(spec.name, [] if spec.required else None), list)]
     fixed = [spec for spec in fields if spec not in axes]
-    lines = [f"# {study.summary or study.name}", f"study: {reference}", "axes:"]
+    lines = [f"# yaml-language-server: $schema={_schema_name(study)}"]
+    lines += [f"# made by: w2s-sweep schema {reference} > {_schema_name(study)}"]
+    lines += [f"# {study.summary or study.name}", f"study: {reference}", "axes:"]
     lines += [f"  {spec.name}: {_written(study.example.get(spec.name, []))}  # {_note(spec)}" for spec in axes]
     lines += ["fixed:"] if any(spec.name in study.example for spec in fixed) else ["# fixed:"] if fixed else []
     for spec in fixed:
@@ -67,6 +128,10 @@ def starting_grid(reference: str) -> str:
         lines.append(f"{mark}{spec.name}: {_written(study.example.get(spec.name, spec.default))}  # {_note(spec)}")
     lines += ["seeds: 20", "# out: runs/name  # default: runs/<name of this file>", ""]
     return "\n".join(lines)
+
+
+def _schema_name(study: type[Study]) -> str:
+    return f"{study.name}.schema.json"
 
 
 def _written(value: Any) -> str:
@@ -80,21 +145,31 @@ def _note(spec: FieldSpec) -> str:
 def print_data() -> None:
     """Print the built-in tables and every file in the folders of ``W2S_DATA``."""
     out = console()
-    for name in BUILTIN:
-        file = DataFile.find(name)
-        out.print(f"{name}  built in  sha256 {file.sha256}")
+    for found in _data_sets():
+        out.print(f"{found['name']}  {found['licence']}  sha256 {found['sha256']}")
     folders = data_folders()
     if not folders:
         out.print("W2S_DATA is not set: export W2S_DATA=/path/to/data to use data:FOLDER/FILE in a grid")
     for folder in folders:
         if not folder.is_dir():
             out.print(f"{folder}: no such folder")
-            continue
-        licences = _licences(folder)
+
+
+def data_document() -> dict[str, Any]:
+    """Collect the data sets that :func:`print_data` lists, and the folders that were looked at."""
+    return {"folders": [{"path": folder, "exists": folder.is_dir()} for folder in data_folders()], "files": list(_data_sets())}
+
+
+def _data_sets() -> Iterator[dict[str, str]]:
+    """Yield name, licence and digest of the built-in tables and of every file in the folders of ``W2S_DATA``."""
+    for name in BUILTIN:
+        yield {"name": name, "licence": "built in", "sha256": DataFile.find(name).sha256}
+    for folder in data_folders():
+        licences = _licences(folder) if folder.is_dir() else {}
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".csv", ".gz", ".parquet", ".npz")):
             name = path.relative_to(folder).as_posix()
             licence = licences.get(name) or licences.get(name.split("/")[0], "licence not stated")
-            out.print(f"data:{name}  {licence}  sha256 {DataFile.find(f'data:{name}').sha256}")
+            yield {"name": f"data:{name}", "licence": licence, "sha256": DataFile.find(f"data:{name}").sha256}
 
 
 def _licences(folder: Path) -> dict[str, str]:

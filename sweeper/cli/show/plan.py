@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sweeper.console import console, short
+from sweeper.console import console, short, terminal_width
 from sweeper.cpus import physical_memory
 from sweeper.executors.registry import Choice
 from sweeper.grid.conditions import show
@@ -25,6 +25,9 @@ from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
 
 __all__ = ["print_artifacts", "print_forecast", "print_plan", "print_space"]
+
+_WIDE = 120
+"""Columns from which on the table of the work has its reasons."""
 
 
 def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> None:
@@ -51,8 +54,8 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
         heading = heading if cut.part.until is None else "last look: "
         out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for name in ("  axis", "values", "from", "to", "in one block", "shares work"):
-            table.add_column(name)
+        for name in ("  axis", "values", "from", "to", "in one\nblock", "shares\nwork"):
+            table.add_column(name, no_wrap=name in ("values", "from", "to"), overflow="fold")
         for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True):
             shared = any(name in grid.study.shares for name in axis.names)
             first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
@@ -114,8 +117,8 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     store = open_store(place)
     lines = artifact_lines(plan, store)
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("  artifact", no_wrap=True)
-    for name in ("to be made", "in the store", "a script per cell would make", "TFLOP, nominal"):
+    table.add_column("  artifact", overflow="fold")
+    for name in ("to be\nmade", "in the\nstore", "a script per\ncell would make", "TFLOP,\nnominal"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
         numbers = (f"{line.distinct - line.stored:,}", f"{line.stored:,}", f"{line.unshared:,}", f"{line.flops / 1e12:,.3g}")
@@ -157,18 +160,24 @@ def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:
     """Print what is computed once for many cells, its nominal cost and its predicted time."""
     out, varied = console(), plan.grid.axes()
     table = Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("  piece of work", no_wrap=True)
+    wide = (terminal_width() or _WIDE) >= _WIDE
+    table.add_column("  piece of work", no_wrap=wide)
     for name in ("size", "how many", "GFLOP", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("one serves all values of", "because"):
+    for name in ("one serves all values of", "because") if wide else ():
         table.add_column(name)
     for line in forecast.lines:
         shared = ", ".join(name for name in varied if name in line.serves) or "-"
         numbers = (line.size, f"{line.count:,.0f}", f"{line.flops / 1e9:,.3g}", f"{line.seconds:,.2f}")
-        table.add_row(f"  {line.name}", *numbers, shared, line.why)
-    table.add_row("  rows and their identities", "", f"{plan.cells:,}", "", f"{forecast.rows:,.2f}", "-", "")
-    table.add_row("  writing parts", "", f"{plan.block_count:,}", "", f"{forecast.writing:,.2f}", "-", "")
+        table.add_row(f"  {line.name}", *numbers, *((shared, line.why) if wide else ()))
+    for name, count, seconds in (
+        ("rows and their identities", plan.cells, forecast.rows),
+        ("writing parts", plan.block_count, forecast.writing),
+    ):
+        table.add_row(f"  {name}", "", f"{count:,}", "", f"{seconds:,.2f}", *(("-", "") if wide else ()))
     out.print(table)
+    if not wide:
+        out.print(f"  (on {_WIDE} columns, or in a pipe: which values share one piece, and why)")
     out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast, choice)}; {forecast.remark}")
 
 

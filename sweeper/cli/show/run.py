@@ -98,6 +98,8 @@ def print_failures(found: Sequence[Failure]) -> None:
     out = console()
     for failure in found:
         out.print(f"{failure.count:,} failed: {failure.message}")
+        for line in (failure.traceback or "").splitlines():
+            out.print(f"    {line}")
         for cell, axes in failure.cells:
             out.print(f"  cell {cell}: {', '.join(f'{name}={show(value)}' for name, value in axes.items())}")
         if failure.count > len(failure.cells):
@@ -132,9 +134,9 @@ def print_rerun(comparison: Comparison) -> bool:
         out.print(f"artifacts (trained models, predictions) were read from {comparison.store}, not made again")
     if comparison.stored.get("code_digest") not in (None, comparison.again["code_digest"]):
         out.print("the stored row was made by other code than the one that is here now")
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("result", "stored", "again", ""):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name != "result", overflow="fold")
     names = [n for n in comparison.again if n not in (*comparison.fields, *PROVENANCE, "cell_id", "study", "version")]
     names = [n for n in names if comparison.stored.get(n) is not None or comparison.again[n] is not None]
     for name in names:

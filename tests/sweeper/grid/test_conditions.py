@@ -247,11 +247,11 @@ def test_filters_of_a_student():
     document = {
         "study": "dong2025.regression",
         "fixed": {"d_weak": 5, "d_strong": 6, "d_overlap": 2, "n_labeled": 20, "n_transfer": 40},
-        "axes": {"filter": ["ridge", "flow", "steps"], "ridge": [0, 0.1, 0.2], "time": [1, 2], "steps": [1, 2, 3, 4]},
+        "axes": {"student_filter": ["ridge", "flow", "steps"], "ridge": [0, 0.1, 0.2], "time": [1, 2], "steps": [1, 2, 3, 4]},
         "exclude": ["filter == 'ridge' and ridge == 0", {"steps": [4]}],
     }
     cells = cells_of(load_grid(document))
-    found = as_set(cells, ("filter", "ridge", "time", "steps", "step_size"))
+    found = as_set(cells, ("student_filter", "ridge", "time", "steps", "step_size"))
     assert found == {
         *(("ridge", r, None, None, None) for r in (0.1, 0.2)),
         *(("flow", None, t, None, None) for t in (1.0, 2.0)),
@@ -265,7 +265,7 @@ def test_many_values_behind_a_condition_are_not_multiplied_out(bench):
             "study": "dong2025.regression",
             "fixed": {"d_weak": 5, "d_strong": 6, "d_overlap": 2, "n_labeled": 20, "n_transfer": 40},
             "axes": {
-                "filter": ["ridge", "flow", "steps"],
+                "student_filter": ["ridge", "flow", "steps"],
                 "ridge": {"linspace": [0, 1, 1000]},
                 "time": {"linspace": [0, 1, 1000]},
                 "steps": {"linspace": [0, 999, 1000]},
@@ -285,7 +285,7 @@ def test_many_values_behind_a_condition_are_not_multiplied_out(bench):
 def test_nothing_holds_of_an_inactive_field() -> None:
     grid = {
         "study": "dong2025.regression",
-        "axes": {"filter": ["ridge", "flow"], "ridge": [0.1, 1.0], "time": [1.0, 5.0]},
+        "axes": {"student_filter": ["ridge", "flow"], "ridge": [0.1, 1.0], "time": [1.0, 5.0]},
         "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 4, "n_labeled": 40, "n_transfer": 40},
     }
     assert load_grid(grid).cells == 4
@@ -299,7 +299,7 @@ def test_a_word_that_a_field_cannot_have() -> None:
         load_grid(
             {
                 "study": "dong2025.regression",
-                "axes": {"filter": ["ridge", "flow"]},
+                "axes": {"student_filter": ["ridge", "flow"]},
                 "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 4, "n_labeled": 40, "n_transfer": 40},
                 "exclude": ["filter == 'rigde'"],
             }

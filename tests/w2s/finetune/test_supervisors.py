@@ -20,7 +20,7 @@ from sweeper.grid.read import load_grid
 from sweeper.grid.resolved import extends, read_resolved, resolved_grid
 from sweeper.plan.artifacts import used_calls
 from sweeper.plan.cut import make_plan
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
 from sweeper.review.verify import verify
 from w2s.artifacts import Store
 from w2s.contract.identity import cell_ids

@@ -220,10 +220,10 @@ def test_singular_moments_are_named() -> None:
 def test_filters_come_from_cells() -> None:
     null: dict[str, Any] = dict.fromkeys(("ridge", "time", "steps", "step_size"))
     cells = [
-        null | {"filter": "flow", "time": np.inf},
-        null | {"filter": "ridge", "ridge": 0.5},
-        null | {"filter": "steps", "steps": 7, "step_size": 0.1},
-        null | {"filter": "flow", "time": 3.0},
+        null | {"student_filter": "flow", "time": np.inf},
+        null | {"student_filter": "ridge", "ridge": 0.5},
+        null | {"student_filter": "steps", "steps": 7, "step_size": 0.1},
+        null | {"student_filter": "flow", "time": 3.0},
     ]
     got = filters_of(cells)
     assert len(got) == 4

@@ -83,8 +83,8 @@ def test_a_choice_says_why_and_what_it_costs() -> None:
 
 
 def test_what_a_factor_serves() -> None:
-    levels = [{"filter": "ridge", "ridge": value} for value in (0.0, 1e-9, LEAST_RIDGE, 1.0, 1.0)]
-    levels += [{"filter": "flow", "ridge": None, "time": 2.0}]
+    levels = [{"student_filter": "ridge", "ridge": value} for value in (0.0, 1e-9, LEAST_RIDGE, 1.0, 1.0)]
+    levels += [{"student_filter": "flow", "ridge": None, "time": 2.0}]
     assert count_filters(levels, d=10, n=11) == (4, 1)
     assert count_filters(levels, d=10, n=10) == (2, 3)
     assert count_filters([], d=10, n=10) == (0, 0)
@@ -181,7 +181,7 @@ def test_the_column_says_which() -> None:
     fixed = CELL | {"n_transfer": 60}
     few = solve(STUDY, axes={"ridge": [0.0, 0.1]}, **fixed)
     many = solve(STUDY, axes={"ridge": {"logspace": [-3, 0, 40]}}, **fixed)
-    flow = solve(STUDY, filter="flow", time=3.0, **fixed)
+    flow = solve(STUDY, student_filter="flow", time=3.0, **fixed)
     teachers = solve(STUDY, axes={"ridge_weak": {"logspace": [-3, 0, 40]}}, **fixed)
     assert [set(rows["solver"]) for rows in (few, many, flow, teachers)] == [
         {"cholesky"},
@@ -230,17 +230,17 @@ def test_a_teacher_beyond_float32_is_solved_in_float64_and_says_so() -> None:
 def test_mixed_is_a_field_among_others() -> None:
     grid = {
         "study": STUDY,
-        "axes": {"precision": ["float64", "mixed"], "filter": ["ridge", "flow"], "ridge": [0.0, 0.1], "time": [2.0]},
-        "exclude": [{"precision": "mixed", "filter": "flow"}],
+        "axes": {"precision": ["float64", "mixed"], "student_filter": ["ridge", "flow"], "ridge": [0.0, 0.1], "time": [2.0]},
+        "exclude": [{"precision": "mixed", "student_filter": "flow"}],
         "fixed": CELL | {"n_transfer": 50},
         "seeds": 2,
     }
     planned = make_plan(load_grid(grid))
     rows = pd.concat([solve_rows(planned.grid.study, block, NUMPY).to_pandas() for block in planned.blocks()])
     assert set(rows["status"]) == {"ok"}
-    counts = rows.groupby(["precision", "filter"]).size().to_dict()
+    counts = rows.groupby(["precision", "student_filter"]).size().to_dict()
     assert counts == {("float64", "ridge"): 4, ("float64", "flow"): 2, ("mixed", "ridge"): 4}
-    parts = [rows[(rows["precision"] == name) & (rows["filter"] == "ridge")] for name in ("float64", "mixed")]
+    parts = [rows[(rows["precision"] == name) & (rows["student_filter"] == "ridge")] for name in ("float64", "mixed")]
     agree(*(part.sort_values(["ridge", "seed"], ignore_index=True) for part in parts))
 
 
@@ -255,16 +255,16 @@ def test_float64_keeps_the_identity_of_a_cell_without_the_field() -> None:
 @pytest.mark.parametrize(
     ("study", "change", "message"),
     [
-        (STUDY, {"filter": "flow"}, "needs filter: ridge"),
-        (STUDY, {"filter": "steps"}, "needs filter: ridge"),
+        (STUDY, {"student_filter": "flow"}, "needs student_filter: ridge"),
+        (STUDY, {"student_filter": "steps"}, "needs student_filter: ridge"),
         (STUDY, {"n_transfer": 10, "ridge": 1e-8}, "n_transfer > d_strong or a ridge of at least"),
-        (TABLE, {"filter": "flow"}, "needs filter: ridge"),
+        (TABLE, {"student_filter": "flow"}, "needs student_filter: ridge"),
         (TABLE, {"ridge": 0.0}, "a ridge above zero"),
     ],
 )
 def test_what_mixed_cannot_do_is_refused(study: str, change: dict[str, Any], message: str) -> None:
     cell = CELL | {"n_transfer": 50} if study == STUDY else DIGITS
-    if "filter" in change:
+    if "student_filter" in change:
         cell = {k: v for k, v in cell.items() if k != "ridge"}
     with pytest.raises(GridError, match=message):
         solve(study, precision="mixed", **(cell | change))

@@ -25,7 +25,7 @@ DONG: dict[str, Any] = {
     "ridge_weak": [0.0, 0.1],
     "noise": [0.5],
     "design": ["wishart"],
-    "filter": ["flow"],
+    "student_filter": ["flow"],
     "time": [1.0, 5.0],
 }
 DIGITS: dict[str, Any] = {
@@ -113,9 +113,9 @@ def work(study: str, block: Block) -> dict[str, tuple[float, float]]:
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"design": ["rows"], "evaluate": ["fresh", "transfer", "labeled"], "ceiling": ["transfer", "labeled+transfer"]},
-    {"filter": ["ridge"], "time": [1.0], "ridge": [0.1]},
-    {"filter": ["ridge"], "time": [1.0], "ridge": [0.1], "precision": ["float64", "mixed"]},
-    {"filter": ["ridge", "flow", "steps"], "n_labeled": [15, 90], "ridge_weak": [0.1], "d_strong": [20, 25]},
+    {"student_filter": ["ridge"], "time": [1.0], "ridge": [0.1]},
+    {"student_filter": ["ridge"], "time": [1.0], "ridge": [0.1], "precision": ["float64", "mixed"]},
+    {"student_filter": ["ridge", "flow", "steps"], "n_labeled": [15, 90], "ridge_weak": [0.1], "d_strong": [20, 25]},
 ]
 
 
@@ -170,7 +170,7 @@ def test_seeds_are_work_of_their_own(study: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "solver", "piece"),
     [
-        ({"filter": "flow", "time": 3.0}, "cholesky+eigh", "eigendecomposition of the student's Gram"),
+        ({"student_filter": "flow", "time": 3.0}, "cholesky+eigh", "eigendecomposition of the student's Gram"),
         ({"ridge": 0.1}, "cholesky", "Cholesky factor of the student's Gram"),
         (
             {"ridge": [10.0**-k for k in range(40)], "ridge_weak": 0.2},

@@ -20,7 +20,7 @@ from w2s.theory import dong2025 as theory
 MODELS = ("weak", "student", "strong", "ceiling")
 BASE: dict[str, Any] = {
     "d_weak": 40, "d_strong": 20, "d_overlap": 10.0, "overlap": "aligned", "signal": 1.0, "rho_weak": 0.0, "rho_strong": 0.0,
-    "noise": 1.0, "n_labeled": 80, "n_transfer": 60, "filter": "ridge", "ridge": 0.0, "time": np.nan, "ridge_weak": 0.0,
+    "noise": 1.0, "n_labeled": 80, "n_transfer": 60, "student_filter": "ridge", "ridge": 0.0, "time": np.nan, "ridge_weak": 0.0,
     "risk": "excess", "evaluate": "fresh", "ceiling": "labeled+transfer", "design": "wishart",
 }  # fmt: skip
 CLAIMS = {claim.id: claim for study in (Regression, Features) for claim in study.claims}

@@ -58,7 +58,7 @@ def table(
         "d": 32,
         "d_weak": 64,
         "d_strong": np.nan,
-        "filter": "flow",
+        "student_filter": "flow",
         "ridge": np.nan,
     }
     fixed |= {"quadratic": 0.0, "quartic": 0.0, "decay": np.nan, "status": "ok", "teacher_cross": 1e-16}
@@ -198,7 +198,7 @@ def test_errors_that_cannot_be_decide_no_exponent(capfd: pytest.CaptureFixture[s
 
 
 def test_ridge_students_count_for_the_bound_and_not_for_stopping() -> None:
-    below = table(lambda loss: 0.5 * loss**2, filter="ridge").assign(time=np.nan, ridge=1e-3)
+    below = table(lambda loss: 0.5 * loss**2, student_filter="ridge").assign(time=np.nan, ridge=1e-3)
     assert verdict("lower_bound", below).outcome == "fails"
     assert verdict("exponent", pd.concat([CASES["exponent"][0], below])).outcome == "holds"
 

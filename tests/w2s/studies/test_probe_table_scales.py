@@ -136,7 +136,7 @@ def test_the_last_ridge_tried_is_named_in_the_row_and_in_the_report(tmp_path: Pa
 def test_a_given_ridge_is_a_column_too(tmp_path: Path) -> None:
     row = one(STUDY, folder=written(tmp_path), ridge=0.3, ridge_weak=0.02, **fixed())
     assert row[["weak_ridge", "strong_ridge", "ceiling_ridge"]].tolist() == [0.02, 0.3, 0.3]
-    flow = one(STUDY, folder=written(tmp_path), filter="flow", time=3.0, ridge_weak=0.02, **fixed())
+    flow = one(STUDY, folder=written(tmp_path), student_filter="flow", time=3.0, ridge_weak=0.02, **fixed())
     assert flow[["strong_ridge", "ceiling_ridge"]].isna().all()
     assert row[["tuning_criterion", "tuned_at_end"]].isna().all()
 

@@ -222,15 +222,15 @@ CELL: dict[str, Any] = {
     "n_labeled": 23,
     "n_transfer": 31,
     "ridge_weak": 0.0,
-    "filter": "ridge",
+    "student_filter": "ridge",
     "ridge": 0.0,
 }
 CELLS: list[dict[str, Any]] = [
     {},
     {"ridge": 0.3, "ridge_weak": 0.05},
     {"d_weak": 4, "d_strong": 9, "overlap": "spread", "rho_weak": 1.0, "rho_strong": 0.3},
-    {"filter": "flow", "time": 2.5, "noise": 0.0},
-    {"filter": "steps", "steps": 17, "step_size": 0.2, "ridge_weak": 1.5},
+    {"student_filter": "flow", "time": 2.5, "noise": 0.0},
+    {"student_filter": "steps", "steps": 17, "step_size": 0.2, "ridge_weak": 1.5},
     {"d_weak": 6, "d_strong": 6, "d_overlap": 0.0, "n_transfer": 1100, "rho_weak": 0.7, "rho_strong": 0.8},
     {"signal": 0.0, "rho_weak": 0.0, "rho_strong": 0.0, "n_labeled": 1500, "ridge": 2.0},
 ]
@@ -255,10 +255,10 @@ def maps(cell: Mapping[str, Any]) -> tuple[Matrix, Matrix]:
 def fit(X: Matrix, y: Matrix, cell: Mapping[str, Any]) -> Matrix:
     """Coefficients from rows, each filter by its definition."""
     n, d = X.shape
-    if cell["filter"] == "ridge":
+    if cell["student_filter"] == "ridge":
         tall = np.vstack([X / np.sqrt(n), np.sqrt(cell["ridge"]) * np.eye(d)])
         return np.linalg.lstsq(tall, np.concatenate([y / np.sqrt(n), np.zeros(d)]), rcond=None)[0]
-    if cell["filter"] == "steps":
+    if cell["student_filter"] == "steps":
         theta = np.zeros(d)
         for _ in range(cell["steps"]):
             theta = theta - cell["step_size"] * (X.T @ (X @ theta - y) / n)
@@ -277,7 +277,7 @@ def explicit(cell: Mapping[str, Any], evaluate: str, risk: str, ceiling: str, se
         sample = latent_sample(role, seed, cell[f"n_{role}"], cell["d_strong"], cell["d_weak"], NUMPY)
         latent[role], noise[role] = sample[:, :-1], cell["noise"] * sample[:, -1]
         y[role] = latent[role] @ goal + noise[role]
-    ridge = {"filter": "ridge", "ridge": cell["ridge_weak"]}
+    ridge = {"student_filter": "ridge", "ridge": cell["ridge_weak"]}
     weak = weak_map.T @ fit(latent["labeled"] @ weak_map.T, y["labeled"], ridge)
     strong = strong_map.T @ fit(latent["labeled"] @ strong_map.T, y["labeled"], cell)  # the student's filter
     student = strong_map.T @ fit(latent["transfer"] @ strong_map.T, latent["transfer"] @ weak, cell)
@@ -299,7 +299,7 @@ def explicit(cell: Mapping[str, Any], evaluate: str, risk: str, ceiling: str, se
 
 @pytest.mark.parametrize("change", CELLS, ids=[",".join(cell) or "plain" for cell in CELLS])
 def test_rows_written_out_give_the_same_errors(change: dict[str, Any]) -> None:
-    cell = {k: v for k, v in (CELL | change).items() if k != "ridge" or "filter" not in change}
+    cell = {k: v for k, v in (CELL | change).items() if k != "ridge" or "student_filter" not in change}
     axes = {
         "evaluate": ["fresh", "transfer", "labeled"],
         "risk": ["excess", "noisy"],

@@ -65,7 +65,7 @@ def explicit(cell: Mapping[str, Any], seed: int) -> dict[str, float]:
     width = cell["d_strong"]
     w = np.linalg.solve(tt, h_t)
     kernel, rhs = ss / width, st @ w / width
-    if cell["filter"] == "ridge":
+    if cell["student_filter"] == "ridge":
         a = np.linalg.solve(kernel + cell["ridge"] * np.eye(width), rhs)
     elif cell["time"] == INF:
         a = np.linalg.solve(kernel, rhs)
@@ -80,18 +80,18 @@ def explicit(cell: Mapping[str, Any], seed: int) -> dict[str, float]:
     return {"weak_error": weak, "student_error": student, "misfit": misfit, "ceiling_error": ceiling, "gain": weak - student}
 
 
-CELL: dict[str, Any] = {"model": "relu", "d": 6, "d_weak": 14, "d_strong": 40, "filter": "flow", "time": 300.0}
+CELL: dict[str, Any] = {"model": "relu", "d": 6, "d_weak": 14, "d_strong": 40, "student_filter": "flow", "time": 300.0}
 CELLS: list[dict[str, Any]] = [
     {},
     {"time": 0.0},
     {"time": INF},
     {"time": 1e5, "quadratic": 1.0},
     {"quadratic": 0.4, "quartic": 0.3, "d_weak": 33},
-    {"filter": "ridge", "ridge": 1e-3},
-    {"filter": "ridge", "ridge": 0.0, "d_strong": 9},
-    {"filter": "ridge", "ridge": 3.0, "d": 2, "d_weak": 5, "d_strong": 8},
+    {"student_filter": "ridge", "ridge": 1e-3},
+    {"student_filter": "ridge", "ridge": 0.0, "d_strong": 9},
+    {"student_filter": "ridge", "ridge": 3.0, "d": 2, "d_weak": 5, "d_strong": 8},
     {"model": "linear", "d": 50, "time": 3.0},
-    {"model": "linear", "d": 50, "decay": 0.3, "filter": "ridge", "ridge": 0.1},
+    {"model": "linear", "d": 50, "decay": 0.3, "student_filter": "ridge", "ridge": 0.1},
     {"model": "linear", "d": 50, "decay": 0.0, "time": INF},
 ]
 
@@ -99,7 +99,7 @@ CELLS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("change", CELLS, ids=[",".join(cell) or "plain" for cell in CELLS])
 def test_features_written_out_give_the_same_errors(change: dict[str, Any]) -> None:
     cell = CELL | change
-    if cell["filter"] == "ridge":
+    if cell["student_filter"] == "ridge":
         del cell["time"]
     rows = solve(STUDY, seeds=[2, 7], **cell)
     assert set(rows["status"]) == {"ok"}
@@ -122,12 +122,12 @@ def test_a_linear_student_with_more_features_than_inputs() -> None:
 
 def test_the_two_level_form_stands_beside_infinite_linear_students() -> None:
     d, decay, times, ridges = 27, 0.5, [0.0, 0.7, 3.0, INF], [0.0, 0.02, 1.5]
-    axes = {"filter": ["flow", "ridge"], "time": times, "ridge": ridges}
+    axes = {"student_filter": ["flow", "ridge"], "time": times, "ridge": ridges}
     rows = solve(STUDY, axes=axes, seeds=3, model="linear", student="infinite", d=d, d_weak=9, decay=decay)
     for row in rows.to_dict("records"):
         levels, loss = (1.0, d**-decay), row["weak_error"]
         signal, tail = (
-            level / (level + row["ridge"]) if row["filter"] == "ridge" else 1.0 - math.exp(-row["time"] * level)
+            level / (level + row["ridge"]) if row["student_filter"] == "ridge" else 1.0 - math.exp(-row["time"] * level)
             for level in levels
         )
         wanted = (1 - signal * (1 - loss)) ** 2 + tail**2 * loss * (1 - loss)
@@ -152,7 +152,7 @@ def test_the_infinite_student_on_a_circle_of_inputs(filter_: str, quadratic: flo
     levels = np.maximum(np.fft.fft(kernel).real / n, 0.0)
     values = [0.0, 1.0, 30.0, 1e3, 1e5] if filter_ == "flow" else [10.0, 0.1, 1e-3, 1e-5]
     rows = solve(STUDY, axes={"time" if filter_ == "flow" else "ridge": values}, seeds=[seed], d=2, d_weak=7,
-                 student="infinite", quadratic=quadratic, filter=filter_)  # fmt: skip
+                 student="infinite", quadratic=quadratic, student_filter=filter_)  # fmt: skip
     for value, (_, row) in zip(values, rows.iterrows(), strict=True):
         passed = -np.expm1(-value * levels) if filter_ == "flow" else levels / (levels + value)
         student = np.fft.ifft(passed * np.fft.fft(teacher)).real
@@ -166,7 +166,7 @@ def test_the_infinite_student_on_a_circle_of_inputs(filter_: str, quadratic: flo
 
 @pytest.fixture(scope="module")
 def mixed() -> pd.DataFrame:
-    axes = {"d_weak": [10, 40], "d_strong": [20, 90], "filter": ["flow", "ridge"], "quadratic": [0.0, 0.5]}
+    axes = {"d_weak": [10, 40], "d_strong": [20, 90], "student_filter": ["flow", "ridge"], "quadratic": [0.0, 0.5]}
     return solve(STUDY, axes=axes | {"time": [0.0, 100.0, 1e4, INF], "ridge": [0.0, 1e-4]}, seeds=3, d=8)
 
 
@@ -224,7 +224,7 @@ GRID: dict[str, Any] = {
     "d_weak": [6, 30],
     "student": ["finite", "infinite"],
     "d_strong": [12, 70],
-    "filter": ["flow", "ridge"],
+    "student_filter": ["flow", "ridge"],
     "time": [50.0, 5e3],
     "ridge": [1e-3, 1e-5],
     "quadratic": [0.0, 0.5],
@@ -251,7 +251,7 @@ def test_other_cells_of_a_block_do_not_matter(whole: pd.DataFrame, name: str) ->
     axes = GRID | {name: [GRID[name][0]]}
     dependants = {
         "student": "d_strong" if axes["student"] == ["infinite"] else "",
-        "filter": "ridge" if axes["filter"] == ["flow"] else "",
+        "student_filter": "ridge" if axes["student_filter"] == ["flow"] else "",
     }
     axes = {key: value for key, value in axes.items() if key != dependants.get(name)}
     same(whole, solve(STUDY, axes=axes, seeds=[5, 8]))
@@ -301,7 +301,7 @@ def test_costs_are_the_sum_of_pieces() -> None:
         ({"student": "infinite"}, "d_strong"),
         ({"decay": 0.5}, "decay"),
         ({"model": "linear", "d": 100, "quadratic": 0.5}, "quadratic"),
-        ({"filter": "steps"}, "not one of: flow, ridge"),
+        ({"student_filter": "steps"}, "not one of: flow, ridge"),
     ],
 )
 def test_impossible_cells_are_refused(change: dict[str, Any], message: str) -> None:

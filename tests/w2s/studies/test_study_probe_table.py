@@ -39,7 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "ceiling": "transfer",
     "ceiling_tuning": "same",
     "weak_tuning": "fixed",
-    "filter": "ridge",
+    "student_filter": "ridge",
     "ridge": 0.0,
 }
 
@@ -57,13 +57,13 @@ def fit_predict(X: Matrix, Y: Matrix, T: Matrix, preprocess: str, cell: Mapping[
         varies = scale > 1e-12
         X, T, mean, scale = X[:, varies], T[:, varies], mean[varies], scale[varies]
     X, T, Y, (n, d) = (X - mean) / scale, (T - mean) / scale, Y - offset, (len(X), len(mean))
-    if cell["filter"] == "ridge":
+    if cell["student_filter"] == "ridge":
         tall, wanted = (
             np.vstack([X / np.sqrt(n), np.sqrt(cell["ridge"]) * np.eye(d)]),
             np.vstack([Y / np.sqrt(n), np.zeros((d, Y.shape[1]))]),
         )
         theta = np.linalg.lstsq(tall, wanted, rcond=None)[0]
-    elif cell["filter"] == "steps":
+    elif cell["student_filter"] == "steps":
         theta = np.zeros((d, Y.shape[1]))
         for _ in range(cell["steps"]):
             theta = theta - cell["step_size"] * (X.T @ (X @ theta - Y) / n)
@@ -103,7 +103,7 @@ def reference(cell: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
             prepared = prepared[:, deviation > 1e-12] / deviation[deviation > 1e-12]
         power, trials = np.mean(np.sum(prepared**2, axis=1)), []
         for strength in power * np.geomspace(1e-10, 1e2, 25):
-            scores = fit_predict(features[train], truth[train], features, pre, {"filter": "ridge", "ridge": strength})
+            scores = fit_predict(features[train], truth[train], features, pre, {"student_filter": "ridge", "ridge": strength})
             loss = squared(scores[rows.validation], truth[rows.validation])
             miss = 0.0 if table.labels is None else wrong(scores[rows.validation], table.labels[rows.validation])
             trials.append((round(miss, 12), loss, strength, scores))
@@ -118,7 +118,7 @@ def reference(cell: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
     def hard(scores: Matrix) -> Matrix:
         return np.array([[float(k == np.argmax(row)) for k in range(len(row))] for row in scores])
 
-    ridge_weak = {"filter": "ridge", "ridge": cell.get("ridge_weak")}
+    ridge_weak = {"student_filter": "ridge", "ridge": cell.get("ridge_weak")}
     teacher, weak_ridge = fitted(weak, rows.labeled, cell["weak_tuning"], ridge_weak)
     labels = hard(teacher) if cell["labels"] == "hard" else teacher
     student = fit_predict(strong[rows.transfer], labels[rows.transfer], strong, pre, cell)
@@ -151,8 +151,8 @@ def agrees(row: Mapping[str, Any], wanted: Mapping[str, float], rel: float = 1e-
 CELLS: list[dict[str, Any]] = [
     {},
     {"preprocess": "none", "labels": "hard", "ridge": 1e-3, "ceiling": "labeled+transfer"},
-    {"preprocess": "standardise", "filter": "flow", "time": 3.0, "ceiling_tuning": "best_on_validation"},
-    {"filter": "steps", "steps": 30, "step_size": 0.5, "evaluate": "transfer", "ridge_weak": 0.01},
+    {"preprocess": "standardise", "student_filter": "flow", "time": 3.0, "ceiling_tuning": "best_on_validation"},
+    {"student_filter": "steps", "steps": 30, "step_size": 0.5, "evaluate": "transfer", "ridge_weak": 0.01},
     {"weak_features": "means:8", "evaluate": "labeled", "ceiling": "labeled+transfer", "ridge": 0.1},
     {"weak_features": "of_strong", "preprocess": "none", "ridge": 1e-2, "labels": "hard", "evaluate": "transfer"},
     {"weak_features": "means:4", "strong_features": "inputs", "preprocess": "standardise", "ridge": 1e-2},
@@ -167,7 +167,7 @@ CELLS: list[dict[str, Any]] = [
 def complete(change: Mapping[str, Any]) -> dict[str, Any]:
     """A cell without the fields that have no effect in it."""
     cell = DEFAULTS | DIGITS | change
-    if cell["filter"] != "ridge":
+    if cell["student_filter"] != "ridge":
         del cell["ridge"]
     if cell["weak_tuning"] != "fixed":
         del cell["ridge_weak"]
@@ -267,7 +267,7 @@ def test_a_teacher_in_the_students_span_leaves_nothing_to_gain() -> None:
 
 def test_endless_flow_is_no_ridge_and_both_are_flagged() -> None:
     fixed = DIGITS | {"d_strong": 200}
-    flow, none = one(STUDY, filter="flow", time=np.inf, **fixed), one(STUDY, ridge=0.0, **fixed)
+    flow, none = one(STUDY, student_filter="flow", time=np.inf, **fixed), one(STUDY, ridge=0.0, **fixed)
     assert flow["student_error"] == pytest.approx(none["student_error"], rel=1e-12)
     assert flow["status"] == none["status"] == "singular"
     assert one(STUDY, ridge=1e-3, **fixed)["status"] == "ok"

@@ -153,7 +153,7 @@ def test_impossible_cells_are_refused() -> None:
         with pytest.raises(GridError, match=words):
             load_grid({"study": "xue2025.toy", "fixed": {**SMALL, **cell}})
     for cell, words in (
-        ({"filter": "flow", "ridge": None}, "filter: PredGap is predicted for ridge only"),
+        ({"student_filter": "flow", "ridge": None}, "filter: PredGap is predicted for ridge only"),
         ({"ceiling_tuning": "best_on_validation", "n_validation": 50}, "a ceiling with the student's ridge"),
         ({"labels": "hard", "task": "classification"}, "labels: PredGap"),
     ):

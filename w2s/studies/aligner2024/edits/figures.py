@@ -54,4 +54,11 @@ def _draw_rounds(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("rounds", "Errors over rounds of corrections", _draw_rounds),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "rounds",
+        "Errors over rounds of corrections",
+        _draw_rounds,
+        ("accounting", "closed_form", "no_edits_change_nothing", "good_models_are_harmed"),
+    ),
+)

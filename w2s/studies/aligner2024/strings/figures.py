@@ -75,4 +75,20 @@ def _draw_accuracies(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("accuracies", "Accuracy of corrections and students", _draw_accuracies),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "accuracies",
+        "Accuracy of corrections and students",
+        _draw_accuracies,
+        (
+            "corrections_gain",
+            "student_keeps_the_gain",
+            "dpo_keeps_the_gain",
+            "accounting",
+            "corrections_teach_more",
+            "own_answers_teach_nothing",
+            "warmup_breaks_less",
+            "second_round_gains",
+        ),
+    ),
+)

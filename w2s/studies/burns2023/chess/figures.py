@@ -77,6 +77,11 @@ def _drawn(rows: DataFrame, by: list[str], label: Any, title: str) -> Canvas | N
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("pairs", "Best moves by pair of models", _draw_pairs),
-    Figure("ratings", "Best moves by ratings", _draw_ratings),
+    Figure(
+        "pairs",
+        "Best moves by pair of models",
+        _draw_pairs,
+        ("gap", "beats_weak", "tiny_supervisors", "small_gaps", "typical_pgr", "nested_views", "bootstrapping"),
+    ),
+    Figure("ratings", "Best moves by ratings", _draw_ratings, ("easy_truth", "easy_weak_labels")),
 )

@@ -110,6 +110,8 @@ def _columns(count: int, title: str, table: DataFrame) -> tuple[Canvas, Any]:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("strength", "Errors by the student's regularisation", _draw_strengths),
-    Figure("ladder", "Students against their teachers", _draw_ladder),
+    Figure(
+        "strength", "Errors by the student's regularisation", _draw_strengths, ("recovers", "regularisation", "random_errors")
+    ),
+    Figure("ladder", "Students against their teachers", _draw_ladder, ("recovers", "typical_pgr", "nested")),
 )

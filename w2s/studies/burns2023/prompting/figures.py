@@ -58,4 +58,11 @@ def _panel(ax: Any, rows: DataFrame) -> None:
             ax.axhline(1.0 - rows[name].mean(), color="#555555", linewidth=1.0, linestyle=dashes, label=label)
 
 
-FIGURES: tuple[Figure, ...] = (Figure("shots", "Accuracy against the number of examples", _draw_shots),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "shots",
+        "Accuracy against the number of examples",
+        _draw_shots,
+        ("examples_help", "prompt_beats_weak", "truth_helps", "competitive"),
+    ),
+)

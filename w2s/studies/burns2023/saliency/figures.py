@@ -53,4 +53,4 @@ def _draw_ladder(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("ladder", "Probes before and after finetuning", _draw_ladder),)
+FIGURES: tuple[Figure, ...] = (Figure("ladder", "Probes before and after finetuning", _draw_ladder, ("salient",)),)

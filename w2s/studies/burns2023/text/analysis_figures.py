@@ -156,8 +156,8 @@ def _draw_gaps(table: DataFrame) -> Canvas | None:
 
 
 ANALYSIS_FIGURES: tuple[Figure, ...] = (
-    Figure("structures", "Errors at other items", _draw_structures),
-    Figure("steps", "Accuracy by step", _draw_steps),
-    Figure("copying", "Who repeats the weak model's errors", _draw_copying),
-    Figure("gaps", "PGR by the size of the gap", _draw_gaps),
+    Figure("structures", "Errors at other items", _draw_structures, ("structured_errors", "hard_errors", "random_errors")),
+    Figure("steps", "Accuracy by step", _draw_steps, ("overtraining", "oracle_stop")),
+    Figure("copying", "Who repeats the weak model's errors", _draw_copying, ("shared_errors", "agreement_slope")),
+    Figure("gaps", "PGR by the size of the gap", _draw_gaps, ("larger_gap",)),
 )

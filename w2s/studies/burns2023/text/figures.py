@@ -138,7 +138,27 @@ def _seeds(rows: DataFrame) -> str:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("accuracy", "Accuracy of weak models, students and ceilings", _draw_accuracy),
-    Figure("agreement", "Agreement of students with their weak models", _draw_agreement),
+    Figure(
+        "accuracy",
+        "Accuracy of weak models, students and ceilings",
+        _draw_accuracy,
+        (
+            "gap",
+            "beats_weak",
+            "recovers",
+            "typical_pgr",
+            "confidence",
+            "random_errors",
+            "overtraining",
+            "oracle_stop",
+            "bootstrapping",
+        ),
+    ),
+    Figure(
+        "agreement",
+        "Agreement of students with their weak models",
+        _draw_agreement,
+        ("agreement", "inverse_scaling", "confidence_drops_errors", "shared_errors"),
+    ),
     *ANALYSIS_FIGURES,
 )

@@ -62,7 +62,14 @@ def _bits(name: str) -> int:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit, figures 2d to 2f", _draw_gain),
-    Figure("selection", "Choosing a weak model by weak_error - misfit, Table 1", _draw_selection),
+    Figure(
+        "gain_misfit", "Gain against misfit, figures 2d to 2f", _draw_gain, ("gains_follow_misfits", "points_near_the_line")
+    ),
+    Figure(
+        "selection",
+        "Choosing a weak model by weak_error - misfit, Table 1",
+        _draw_selection,
+        ("student_error_exceeds_score", "misfit_helps_to_choose"),
+    ),
 )
 """Figures of :class:`w2s.studies.charikar2024.molecules.study.Molecules`."""

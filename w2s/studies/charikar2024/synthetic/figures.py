@@ -177,8 +177,28 @@ def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Can
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit, figures 2a to 3c", _draw_gain),
-    Figure("heads", "Gain against misfit for other classes of heads", _draw_heads),
-    Figure("selection", "Choosing a weak model by weak_error - misfit", _draw_selection),
+    Figure(
+        "gain_misfit",
+        "Gain against misfit, figures 2a to 3c",
+        _draw_gain,
+        (
+            "gap_within_band",
+            "realizable_median",
+            "realizable_correlation",
+            "pretrained_correlation",
+            "pretrained_slope",
+            "perturbed_slope",
+            "pretrained_swapped_slope",
+            "perturbed_swapped_slope",
+            "low_sample_reverses",
+        ),
+    ),
+    Figure(
+        "heads",
+        "Gain against misfit for other classes of heads",
+        _draw_heads,
+        ("convex_gain_exceeds_misfit", "convex_inequality_is_strict", "nonconvex_heads_follow"),
+    ),
+    Figure("selection", "Choosing a weak model by weak_error - misfit", _draw_selection, ("misfit_helps_to_choose",)),
 )
 """Figures of :class:`w2s.studies.charikar2024.Synthetic`."""

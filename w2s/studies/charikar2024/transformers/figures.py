@@ -91,7 +91,12 @@ def _short(features: str) -> str:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit over pretrained weak models, figures 2d to 2f", _draw_gain),
-    Figure("order", "The student's error against weak_error - misfit, Table 1", _draw_order),
+    Figure(
+        "gain_misfit",
+        "Gain against misfit over pretrained weak models, figures 2d to 2f",
+        _draw_gain,
+        ("gains_follow_misfits", "slope_of_one", "points_near_the_line"),
+    ),
+    Figure("order", "The student's error against weak_error - misfit, Table 1", _draw_order, ("score_orders_students",)),
 )
 """Figures of :class:`w2s.studies.charikar2024.transformers.study.Transformers`."""

@@ -83,6 +83,11 @@ def _draw_distance(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("contrast", "Implicit and true reward over the contrast", _draw_contrast),
-    Figure("distance", "True reward against the distance from the language", _draw_distance),
+    Figure(
+        "contrast",
+        "Implicit and true reward over the contrast",
+        _draw_contrast,
+        ("implicit_rises", "true_rises", "control_flat", "filter_helps", "contrast_needs_filter", "interior_best"),
+    ),
+    Figure("distance", "True reward against the distance from the language", _draw_distance, ("true_rises", "interior_best")),
 )

@@ -105,6 +105,6 @@ def _draw_dimensions(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("order", "PGR and OPR against 1 - d_sw/d_w", _draw_order),
-    Figure("dimensions", "Intrinsic and correlation dimensions", _draw_dimensions),
+    Figure("order", "PGR and OPR against 1 - d_sw/d_w", _draw_order, ("pgr_follows_overlap",)),
+    Figure("dimensions", "Intrinsic and correlation dimensions", _draw_dimensions, ("overlap_of_rows_orders_better",)),
 )

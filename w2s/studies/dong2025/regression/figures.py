@@ -138,9 +138,35 @@ def _draw_variances(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("labeled", "PGR and OPR against the labelled count", _draw_labeled),
-    Figure("transfer", "PGR and OPR against the transfer count", _draw_transfer),
-    Figure("noise", "Gain, PGR and OPR against the label noise", _draw_noise),
-    Figure("variances", "Variance of the student, on its own and on fresh inputs", _draw_variances),
-    Figure("parts", "Bias and variance of the four models", _draw_parts),
+    Figure(
+        "labeled",
+        "PGR and OPR against the labelled count",
+        _draw_labeled,
+        ("opr_hump", "pgr_hump", "less_overlap_more_pgr", "less_overlap_more_opr"),
+    ),
+    Figure(
+        "transfer",
+        "PGR and OPR against the transfer count",
+        _draw_transfer,
+        (
+            "opr_rises_with_transfer",
+            "pgr_rises_with_transfer",
+            "pgr_rises_with_transfer_at_many_labels",
+            "less_overlap_more_pgr",
+            "less_overlap_more_opr",
+        ),
+    ),
+    Figure("noise", "Gain, PGR and OPR against the label noise", _draw_noise, ("noise_raises_pgr",)),
+    Figure(
+        "variances",
+        "Variance of the student, on its own and on fresh inputs",
+        _draw_variances,
+        ("student_in_sample", "student_fresh"),
+    ),
+    Figure(
+        "parts",
+        "Bias and variance of the four models",
+        _draw_parts,
+        ("bias_weak", "bias_student", "bias_strong", "bias_ceiling", "baselines_in_sample", "baselines_fresh"),
+    ),
 )

@@ -48,7 +48,9 @@ class Formula:
 
 def plain(table: DataFrame) -> DataFrame:
     """Keep the rows that the closed forms are about: without regularisation, against the noiseless target."""
-    chosen = (table["filter"] == "ridge") & (table["ridge"] == 0) & (table["ridge_weak"] == 0) & (table["risk"] == "excess")
+    chosen = (
+        (table["student_filter"] == "ridge") & (table["ridge"] == 0) & (table["ridge_weak"] == 0) & (table["risk"] == "excess")
+    )
     least = np.maximum(table["d_weak"], table["d_strong"])
     spare = (table["n_labeled"] > least + SPARE) & (table["n_transfer"] > table["d_strong"] + SPARE)
     found: DataFrame = table[chosen & spare]

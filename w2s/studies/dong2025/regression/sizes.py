@@ -82,6 +82,8 @@ class Fits:
 
     def teacher(self, n: int, ridges: Sequence[float]) -> Choice:
         """Name the solver of a labelled sample of n rows for some ridge strengths."""
-        strengths, spectral = count_filters([{"filter": "ridge", "ridge": ridge} for ridge in ridges], self.nest.d_weak, n)
+        strengths, spectral = count_filters(
+            [{"student_filter": "ridge", "ridge": ridge} for ridge in ridges], self.nest.d_weak, n
+        )
         options: dict[str, Any] = {"rhs": self.labels, "widths": self.widths, "mixed": self.mixed}
         return choose_solver(self.nest.d_weak, n, strengths=strengths, spectral=spectral, **options)

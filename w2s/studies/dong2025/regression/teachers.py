@@ -51,7 +51,7 @@ class Teachers:
     ) -> None:
         self.gram, self.rhs, self.widths, self.mixed, self.backend = gram, rhs, list(widths), mixed, backend
         d = gram.shape[-1]
-        levels = [{"filter": "ridge", "ridge": strength} for strength in strengths]
+        levels = [{"student_filter": "ridge", "ridge": strength} for strength in strengths]
         factors, spectral = count_filters(levels, d, n)
         chosen = choose_solver(d, n, strengths=factors, spectral=spectral, rhs=rhs.shape[-1], widths=self.widths, mixed=mixed)
         self.solver = chosen.name

@@ -76,7 +76,12 @@ def _draw_models(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_similarity", "Gain against similarity", _draw_gain),
-    Figure("models", "Errors of models and combinations", _draw_models),
+    Figure("gain_similarity", "Gain against similarity", _draw_gain, ("gain_falls_with_similarity", "nested_view_copies")),
+    Figure(
+        "models",
+        "Errors of models and combinations",
+        _draw_models,
+        ("independent_views", "complementary_view_gains", "nested_view_copies", "below_the_mean_of_both"),
+    ),
 )
 """Figures of :class:`w2s.studies.goel2025.similarity.study.Similarity`."""

@@ -92,6 +92,11 @@ def _draw_strengths(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("methods", "Errors by method", _draw_methods),
-    Figure("strengths", "Errors over strength", _draw_strengths),
+    Figure(
+        "methods",
+        "Errors by method",
+        _draw_methods,
+        ("erm_takes_the_decoy", "methods_repair", "robust_at_least_gradient", "combination_best", "bounds_need_one_mask"),
+    ),
+    Figure("strengths", "Errors over strength", _draw_strengths, ("penalty_degrades_first",)),
 )

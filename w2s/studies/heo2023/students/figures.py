@@ -52,4 +52,17 @@ def _draw_students(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("students", "Errors of teachers and students", _draw_students),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "students",
+        "Errors of teachers and students",
+        _draw_students,
+        (
+            "mask_recovers",
+            "decoy_is_inherited",
+            "broken_decoys_teach_nothing",
+            "plain_student_takes_it_up",
+            "mask_twice_loses_nothing",
+        ),
+    ),
+)

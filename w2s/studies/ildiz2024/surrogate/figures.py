@@ -99,6 +99,11 @@ def _line(ax: Axes, rows: DataFrame, over: str, color: str, label: str) -> None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("keep", "Error against the features that a surrogate keeps", _draw_keep),
-    Figure("scaling", "Error against the rows of the student", _draw_scaling),
+    Figure(
+        "keep",
+        "Error against the features that a surrogate keeps",
+        _draw_keep,
+        ("deterministic_equivalent", "weaker_teacher_better_student", "too_weak_hurts"),
+    ),
+    Figure("scaling", "Error against the rows of the student", _draw_scaling, ("optimal_below_truth", "exponent_unchanged")),
 )

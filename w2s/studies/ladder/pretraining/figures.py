@@ -47,4 +47,4 @@ def _draw_bits(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("bits_per_byte", "Bits per byte by size", _draw_bits),)
+FIGURES: tuple[Figure, ...] = (Figure("bits_per_byte", "Bits per byte by size", _draw_bits, ("bits_fall_with_size",)),)

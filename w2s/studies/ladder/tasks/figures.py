@@ -44,4 +44,6 @@ def _draw_accuracies(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("accuracies", "Accuracy by size and task", _draw_accuracies),)
+FIGURES: tuple[Figure, ...] = (
+    Figure("accuracies", "Accuracy by size and task", _draw_accuracies, ("accuracy_rises_with_size", "largest_beats_smallest")),
+)

@@ -82,6 +82,11 @@ def _draw_coverage(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("correction", "Student against teacher, by the structure of errors", _draw_correction),
-    Figure("coverage", "Errors on silent points", _draw_coverage),
+    Figure(
+        "correction",
+        "Student against teacher, by the structure of errors",
+        _draw_correction,
+        ("region_errors_inherited", "random_errors_corrected", "structure_decides"),
+    ),
+    Figure("coverage", "Errors on silent points", _draw_coverage, ("coverage_expands", "no_expansion_no_coverage")),
 )

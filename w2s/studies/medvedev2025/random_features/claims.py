@@ -144,7 +144,7 @@ def _largest(name: str, differences: npt.ArrayLike, limits: Thresholds, table: D
 
 
 def _never_below(table: DataFrame, limits: Thresholds) -> Verdict:
-    rows = table[table["filter"].isin(["flow", "ridge"])]
+    rows = table[table["student_filter"].isin(["flow", "ridge"])]
     slack = (rows["student_error"] - rows["lower_bound_theory"]).dropna()
     if not len(slack):
         return untestable("needs students by flow or ridge")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_SEEN = ("model", "student", "filter", "time", "ridge")
+_SEEN = ("model", "student", "student_filter", "time", "ridge")
 _ORACLE = "times selected by the truth, on the same seeds"
 
 
@@ -119,19 +119,19 @@ def _draw_filters(table: DataFrame) -> Canvas | None:
 
     Both are in units of the linear part's eigenvalue.
     """
-    if not {"flow", "ridge"} <= set(table["filter"]) or table["ridge"].nunique() < 5:
+    if not {"flow", "ridge"} <= set(table["student_filter"]) or table["ridge"].nunique() < 5:
         return None
     both = _one_model(table)
-    both = both[((both["filter"] == "ridge") | (both["time"] > 0)) & ~_endless(both)]
+    both = both[((both["student_filter"] == "ridge") | (both["time"] > 0)) & ~_endless(both)]
     rows, held = _held(
-        both, ("d_weak", *(("d",) if _zipped(both) else ())), every=("filter", "time", "ridge"), widest=("d_strong",)
+        both, ("d_weak", *(("d",) if _zipped(both) else ())), every=("student_filter", "time", "ridge"), widest=("d_strong",)
     )
     figure = figures.canvas(6.8, 4.4)
     ax = figures.panels(figure, 1, 1)[0, 0]
     unit = (rows["time_scaled"] / rows["time"]).max()
     for color, width in zip(figures.COLORS, _of(rows, "d_weak"), strict=False):
         for name, style in (("flow", "-"), ("ridge", (0, (4, 2)))):
-            part = rows[(rows["d_weak"] == width) & (rows["filter"] == name)]
+            part = rows[(rows["d_weak"] == width) & (rows["student_filter"] == name)]
             line = part.groupby("time" if name == "flow" else "ridge")[["student_error", "weak_error"]].mean()
             x = line.index.to_numpy() * unit if name == "flow" else unit / line.index.to_numpy()
             label = f"d_weak = {value_text(width)}, {name}"
@@ -158,7 +158,7 @@ def _endless(rows: DataFrame) -> Any:
 
 def _flow(table: DataFrame) -> DataFrame:
     """Keep the rows of flow students at a finite time above zero."""
-    return table[(table["filter"] == "flow") & (table["time"] > 0) & (table["time"] < np.inf)]
+    return table[(table["student_filter"] == "flow") & (table["time"] > 0) & (table["time"] < np.inf)]
 
 
 def _zipped(rows: DataFrame) -> bool:
@@ -219,8 +219,23 @@ def _columns(count: int, title: str, rows: DataFrame, held: str) -> tuple[Canvas
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("loss_ratio", "Loss ratio over stopping time", _draw_times),
-    Figure("exponent", "Best student error against the teacher's error", _draw_exponent),
-    Figure("student_width", "Best loss ratio against the student's width", _draw_widths),
+    Figure(
+        "loss_ratio",
+        "Loss ratio over stopping time",
+        _draw_times,
+        ("wider_teacher_better_ratio", "anchor", "late_infinite", "late_finite", "starts_at_one", "linear_closed_form"),
+    ),
+    Figure(
+        "exponent",
+        "Best student error against the teacher's error",
+        _draw_exponent,
+        ("exponent", "exponent_above_proved", "quadratic_rate", "lower_bound", "lower_bound_approached"),
+    ),
+    Figure(
+        "student_width",
+        "Best loss ratio against the student's width",
+        _draw_widths,
+        ("wider_student_better_ratio", "no_gain_at_equal_width"),
+    ),
     Figure("filters", "Ridge against gradient flow", _draw_filters),
 )

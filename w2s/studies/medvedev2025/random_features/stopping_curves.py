@@ -54,7 +54,7 @@ def curves_of(rows: DataFrame, by: str) -> Curves | None:
 
 def stopped(table: DataFrame, model: str, student: str) -> DataFrame:
     """Keep the rows of flow students of a linear target."""
-    chosen = (table["model"] == model) & (table["student"] == student) & (table["filter"] == "flow")
+    chosen = (table["model"] == model) & (table["student"] == student) & (table["student_filter"] == "flow")
     return table[chosen & ~(table["quadratic"] > 0) & ~(table["quartic"] > 0)]
 
 

@@ -32,7 +32,7 @@ __all__ = ["RandomFeatures", "RandomFeaturesCell"]
 WORLD = ("model", "d", "decay")
 TEACHER = ("d_weak", "quadratic", "quartic")
 STUDENT = ("student", "d_strong")
-FILTERS = ("filter", "time", "ridge")
+FILTERS = ("student_filter", "time", "ridge")
 _DEPENDENT = "the teacher's features are dependent to rounding"
 _ENTRY = 30.0  # operations of one entry of an arc-cosine Gram beyond its inner product
 _TEACHERS: tuple[str, Kind] = ("teachers: Gram and its Cholesky factor", "cholesky")
@@ -66,12 +66,14 @@ class RandomFeaturesCell(Cell):
     quartic: float = field(
         0.0, description="part of the target in degree 4", unit="of the power", when={"model": ["relu"]}, ge=0, le=1
     )
-    filter: Literal["flow", "ridge"] = field("flow", description="how the student is trained on the teacher's predictions")
+    student_filter: Literal["flow", "ridge"] = field(
+        "flow", description="how the student is trained on the teacher's predictions", formerly="filter"
+    )
     time: float = field(
         1.0,
         description="stopping time of gradient flow on half the mean squared error",
         unit="1 / kernel",
-        when={"filter": ["flow"]},
+        when={"student_filter": ["flow"]},
         infinite=True,
         ge=0,
     )
@@ -79,7 +81,7 @@ class RandomFeaturesCell(Cell):
         0.0,
         description="lambda of (K + lambda I)^-1, K the mean over the student's features; 0 is the minimum norm",
         unit="kernel",
-        when={"filter": ["ridge"]},
+        when={"student_filter": ["ridge"]},
         ge=0,
     )
 
@@ -191,4 +193,4 @@ def _completed(block: Block, columns: dict[str, npt.NDArray[Any]]) -> dict[str, 
 def _passed(block: Block, level: Any) -> npt.NDArray[np.float64]:
     """Compute what a cell's filter lets through at an eigenvalue."""
     ridge, time = block.column("ridge"), block.column("time")
-    return np.asarray(np.where(block.column("filter") == "ridge", level / (level + ridge), -np.expm1(-time * level)))
+    return np.asarray(np.where(block.column("student_filter") == "ridge", level / (level + ridge), -np.expm1(-time * level)))

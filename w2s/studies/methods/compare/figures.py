@@ -61,5 +61,12 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
 
 
-FIGURES = (Figure("differences", "What every method changes against naive", _draw_differences),)
+FIGURES = (
+    Figure(
+        "differences",
+        "What every method changes against naive",
+        _draw_differences,
+        ("naive_gains", "selective_better", "selective_beats_confidence", "own_answers_matter"),
+    ),
+)
 """Figures of :class:`w2s.studies.methods.compare.study.Compare`."""

@@ -109,6 +109,13 @@ def _scaled(ax: Axes, rows: DataFrame, name: str, label: str) -> None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("features", "Features of the first layer after one step", _draw_features),
-    Figure("errors", "Errors after one step", _draw_errors),
+    Figure(
+        "features", "Features of the first layer after one step", _draw_features, ("features_as_predicted", "both_features")
+    ),
+    Figure(
+        "errors",
+        "Errors after one step",
+        _draw_errors,
+        ("kept_head_gains", "readout_does_not_gain", "gain_rises_with_step", "gain_rises_with_pretraining"),
+    ),
 )

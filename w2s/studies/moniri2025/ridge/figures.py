@@ -148,7 +148,22 @@ def _line(ax: Axes, rows: DataFrame, x: str, model: str, color: str, label: str)
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("phase", "Where a ridge student beats its ridge teacher", _draw_phase),
-    Figure("teacher_ridge", "Errors against the teacher's ridge", _draw_teacher_ridge),
-    Figure("student_ridge", "Students with few and many rows, and on their teacher's", _draw_student_ridge),
+    Figure(
+        "phase",
+        "Where a ridge student beats its ridge teacher",
+        _draw_phase,
+        ("under_regularised_gains", "over_regularised_loses", "sign_change", "gain_boundary"),
+    ),
+    Figure(
+        "teacher_ridge",
+        "Errors against the teacher's ridge",
+        _draw_teacher_ridge,
+        ("teacher_limit", "student_limit", "sign_change", "never_below_best_teacher"),
+    ),
+    Figure(
+        "student_ridge",
+        "Students with few and many rows, and on their teacher's",
+        _draw_student_ridge,
+        ("student_limit", "same_sample_limit", "projection", "no_ridge"),
+    ),
 )

@@ -78,6 +78,11 @@ def _line(ax: Axes, rows: DataFrame, color: str, label: str) -> None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("ratio", "Gain by weights that fit the target", _draw_ratio),
-    Figure("ridge", "Students with weights against their ridge", _draw_ridge),
+    Figure("ratio", "Gain by weights that fit the target", _draw_ratio, ("gains_over_tuned_teacher", "gain_rises_with_ratio")),
+    Figure(
+        "ridge",
+        "Students with weights against their ridge",
+        _draw_ridge,
+        ("weighted_limit", "no_gain_without_weights", "wrong_weights_lose"),
+    ),
 )

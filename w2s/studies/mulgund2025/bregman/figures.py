@@ -87,7 +87,12 @@ def _draw_mixtures(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("gain_misfit", "Gain against misfit by divergence", _draw_gain),
-    Figure("mixtures", "Mixtures of k heads without the truth", _draw_mixtures),
+    Figure(
+        "gain_misfit",
+        "Gain against misfit by divergence",
+        _draw_gain,
+        ("reverse_mixture", "dual_identity", "squared_identity", "cross_entropy_falls_short", "truth_outside"),
+    ),
+    Figure("mixtures", "Mixtures of k heads without the truth", _draw_mixtures, ("mixtures_approach",)),
 )
 """Figures of :class:`w2s.studies.mulgund2025.bregman.study.Bregman`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from w2s.contract.study import Figure
@@ -42,4 +43,9 @@ def _draw_bridges(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (PATCHES[0], Figure("bridges", "What inputs with both digits teach", _draw_bridges))
+_STEPS = replace(PATCHES[0], claims=("labels_are_corrected", "correction_is_forgotten", "overtraining_costs"))
+
+FIGURES: tuple[Figure, ...] = (
+    _STEPS,
+    Figure("bridges", "What inputs with both digits teach", _draw_bridges, ("hard_digits_are_learnt", "no_bridge_no_gain")),
+)

@@ -117,6 +117,16 @@ def _edges(values: Any) -> Any:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("steps", "Early correction, then overtraining", _draw_steps),
-    Figure("map", "Accuracy on hard inputs over n and nu", _draw_map),
+    Figure(
+        "steps",
+        "Early correction, then overtraining",
+        _draw_steps,
+        ("labels_are_corrected", "nearly_perfect_early", "correction_is_forgotten", "overtraining_returns_to_the_teacher"),
+    ),
+    Figure(
+        "map",
+        "Accuracy on hard inputs over n and nu",
+        _draw_map,
+        ("benign_above_the_boundary", "harmful_below_the_boundary", "accuracy_rises_with_the_index"),
+    ),
 )

@@ -115,7 +115,7 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
 
 
 def _regulariser(row: dict[str, Any]) -> str:
-    name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("filter", "ridge"))]
+    name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("student_filter", "ridge"))]
     return f"{name} {row[name]:.3g}" if name in row else ""
 
 
@@ -188,7 +188,7 @@ def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
 def _draw_gain(ax: Any, part: DataFrame) -> None:
     ax.axhline(0, color="#000000", linewidth=0.9)
     for _, rule, filter_, rows in _lines(part):
-        if filter_ != part["filter"].iloc[0]:
+        if filter_ != part["student_filter"].iloc[0]:
             continue
         summary = summarize(rows, by=["strength"], metrics=["gain", "weak_distance"])
         for metric, style, word in (("gain", "-", "gain"), ("weak_distance", ":", "distance to weak model")):
@@ -202,7 +202,7 @@ def _draw_gain(ax: Any, part: DataFrame) -> None:
 
 def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
     found = []
-    for (rule, filter_), rows in part.groupby(["labels", "filter"], sort=True):
+    for (rule, filter_), rows in part.groupby(["labels", "student_filter"], sort=True):
         found.append((f"{rule} labels, {filter_}", str(rule), str(filter_), rows))
     return sorted(found, key=lambda line: line[2] != "ridge")
 

@@ -97,7 +97,7 @@ class ProbeTable(Study):
     seeds_draw: ClassVar[SeedsDraw] = "pool"
     Cell: ClassVar[type[Cell]] = TableCell
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
-    shares: ClassVar[tuple[str, ...]] = ("ridge", "time", "steps", "filter", "step_size", "ceiling_tuning", *TEACHER)
+    shares: ClassVar[tuple[str, ...]] = ("ridge", "time", "steps", "student_filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REGULARISER", "draw_teachers", "rule_color"]
 
-REGULARISER = ("filter", "ridge", "time", "steps", "step_size")
+REGULARISER = ("student_filter", "ridge", "time", "steps", "step_size")
 """Fields of the student's regularisation, over which the best is chosen."""
 
 _TEACHER = ("weak_tuning", "ridge_weak")

@@ -134,7 +134,26 @@ def _draw_shifts(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("regimes", "Methods in each regime", _draw_regimes),
-    Figure("sharing", "Whom learned weights trust", _draw_sharing),
-    Figure("shifts", "Errors under shifts", _draw_shifts),
+    Figure(
+        "regimes",
+        "Methods in each regime",
+        _draw_regimes,
+        (
+            "best_is_found",
+            "shared_errors_are_trusted",
+            "confidence_is_trusted",
+            "matched_labels_find_the_best",
+            "wrong_trust_costs",
+            "unlearnable_errors_are_left_out",
+            "matched_labels_gain",
+            "independent_errors_average_out",
+        ),
+    ),
+    Figure("sharing", "Whom learned weights trust", _draw_sharing, ("shared_errors_are_trusted", "confidence_is_trusted")),
+    Figure(
+        "shifts",
+        "Errors under shifts",
+        _draw_shifts,
+        ("noisy_images_gain", "unshifted_items_are_kept", "thirty_percent", "naive_falls_below_its_supervisor"),
+    ),
 )

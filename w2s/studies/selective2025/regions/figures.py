@@ -77,6 +77,17 @@ def _draw_smoothing(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("threshold", "Labels and students by the judge's threshold", _draw_threshold),
-    Figure("smoothing", "Smoothing of weak labels", _draw_smoothing),
+    Figure(
+        "threshold",
+        "Labels and students by the judge's threshold",
+        _draw_threshold,
+        (
+            "chosen_labels_are_better",
+            "labels_follow_the_arithmetic",
+            "chance_judge_no_better_labels",
+            "chance_judge_no_better_student",
+            "coinciding_errors_hurt",
+        ),
+    ),
+    Figure("smoothing", "Smoothing of weak labels", _draw_smoothing, ("smoothing_helps",)),
 )

@@ -48,4 +48,11 @@ def _draw_transfer(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("transfer", "Judges from task to task", _draw_transfer),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "transfer",
+        "Judges from task to task",
+        _draw_transfer,
+        ("judge_knows_its_task", "certainty_knows_other_tasks", "states_know_other_tasks", "judge_beyond_confidence"),
+    ),
+)

@@ -37,4 +37,11 @@ def _draw_density(table: DataFrame) -> Canvas | None:
     return figure
 
 
-FIGURES: tuple[Figure, ...] = (Figure("density", "Gain over the overlap density", _draw_density),)
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "density",
+        "Gain over the overlap density",
+        _draw_density,
+        ("no_overlap_no_gain", "gain_follows_overlap", "dense_overlap_gains"),
+    ),
+)

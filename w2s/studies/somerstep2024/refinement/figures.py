@@ -73,6 +73,11 @@ def _draw_threshold(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("demonstrations", "Error against the number of demonstrations", _draw_demonstrations),
-    Figure("threshold", "The closest concept", _draw_threshold),
+    Figure(
+        "demonstrations",
+        "Error against the number of demonstrations",
+        _draw_demonstrations,
+        ("naive_keeps_the_bias", "expectations", "refinement_overcomes_the_bias"),
+    ),
+    Figure("threshold", "The closest concept", _draw_threshold, ("refinement_overcomes_the_bias", "refinement_is_no_oracle")),
 )

@@ -78,6 +78,11 @@ def _draw_phases(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("weak_labels", "Error against the number of weak labels", _draw_labels),
-    Figure("phases", "Two phases of the closed form", _draw_phases),
+    Figure(
+        "weak_labels",
+        "Error against the number of weak labels",
+        _draw_labels,
+        ("student_of_a_guess", "deterministic_equivalent", "too_many_labels", "soft_labels_help"),
+    ),
+    Figure("phases", "Two phases of the closed form", _draw_phases, ("two_phases",)),
 )

@@ -77,7 +77,7 @@ def _draw_widths(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("teachers", "Gain over misfit against the number of teachers", _draw_teachers),
-    Figure("widths", "Larger students approach the mean", _draw_widths),
+    Figure("teachers", "Gain over misfit against the number of teachers", _draw_teachers, ("fresh_teachers", "ratio_rises")),
+    Figure("widths", "Larger students approach the mean", _draw_widths, ("wider_students",)),
 )
 """Figures of :class:`w2s.studies.xu2025.posterior_mean.study.PosteriorMean`."""

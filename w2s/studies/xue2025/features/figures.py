@@ -31,7 +31,17 @@ def _points(table: DataFrame) -> tuple[str, ...]:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("predicted", "PredGap against the formula", _draw_predicted),
-    Figure("scores", "The student's error against scores of its weak model", _draw_scores),
+    Figure(
+        "predicted",
+        "PredGap against the formula",
+        _draw_predicted,
+        ("formula_orders_gaps", "formula_near_gap_of_narrow_models", "formula_is_the_gap"),
+    ),
+    Figure(
+        "scores",
+        "The student's error against scores of its weak model",
+        _draw_scores,
+        ("formula_orders_students", "trace_score_orders_students", "operator_score_orders_students"),
+    ),
 )
 """Figures of :class:`w2s.studies.xue2025.features.study.Features`."""

@@ -38,7 +38,7 @@ class FeaturesCell(TableCell):
     share: float = field(0.95, description="share of the variance", when={"principal": ["variance"]}, gt=0, le=1)
 
 
-_ONLY: Mapping[str, str] = {"filter": "ridge", "precision": "float64", "labels": "soft", "ceiling": "transfer"}
+_ONLY: Mapping[str, str] = {"student_filter": "ridge", "precision": "float64", "labels": "soft", "ceiling": "transfer"}
 
 
 class Features(ProbeTable):

@@ -76,8 +76,29 @@ def _draw_ridges(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("predicted", "PredGap against the formula", _draw_predicted),
-    Figure("scores", "The student's error against scores of its weak model", _draw_scores),
-    Figure("ridges", "Students whose ridge goes to zero", _draw_ridges),
+    Figure(
+        "predicted",
+        "PredGap against the formula",
+        _draw_predicted,
+        (
+            "same_sample_identity",
+            "principal_kernels_predict",
+            "eigengap_predicts",
+            "full_kernels_understate",
+            "closed_form_of_many_rows",
+        ),
+    ),
+    Figure(
+        "scores",
+        "The student's error against scores of its weak model",
+        _draw_scores,
+        (
+            "prediction_orders_students",
+            "trace_score_orders_students",
+            "operator_score_orders_partial_sights",
+            "operator_score_saturates",
+        ),
+    ),
+    Figure("ridges", "Students whose ridge goes to zero", _draw_ridges, ("fitted_and_forgotten",)),
 )
 """Figures of :class:`w2s.studies.xue2025.toy.study.Toy`."""

@@ -80,7 +80,12 @@ def _draw_bounds(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("steps", "Error, calibration and disagreement along training", _draw_steps),
-    Figure("bounds", "Differences from the teacher and their bounds", _draw_bounds),
+    Figure(
+        "steps",
+        "Error, calibration and disagreement along training",
+        _draw_steps,
+        ("overtraining", "errors_taken_over", "random_errors_stay_out", "reverse_is_bolder"),
+    ),
+    Figure("bounds", "Differences from the teacher and their bounds", _draw_bounds, ("error_bound", "variation_bound")),
 )
 """Figures of :class:`w2s.studies.yao2025.limits.study.Limits`."""

@@ -15,7 +15,8 @@ import pytest
 from workbench import STUDIES
 
 from sweeper import RunError, launch, load_grid
-from sweeper.review.report import make_report
+from sweeper.report.make import make_report
+from sweeper.report.scripts import csp_hash
 
 VOID = {"meta", "img", "br"}
 
@@ -50,6 +51,10 @@ class Outline(HTMLParser):
 
     def text(self, tag: str = "") -> str:
         return " ".join(text for inside, text in self.texts if not tag or inside == tag)
+
+
+def headings(page: Outline) -> list[str]:
+    return [text for inside, text in page.texts if inside == "h2"]
 
 
 def make_run(folder: Path) -> Path:
@@ -92,7 +97,16 @@ def test_what_is_written_and_printed(run: Path, capsys: pytest.CaptureFixture[st
 def test_the_page_is_whole_and_says_everything(text: str, reported: Path) -> None:
     page = Outline(text)
     assert page.text("h1").startswith("claimed")
-    assert page.text("h2").split() == ["Claims", "Figures", "Digest", "Grid", "Provenance"]
+    assert headings(page) == [
+        "Findings",
+        "Claims",
+        "Explorer",
+        "Figures",
+        "Digest",
+        "Unusable cells",
+        "Grid",
+        "Provenance",
+    ]
     whole = page.text()
     for said in (
         "Half of the teacher's errors & <i>luck</i>.",
@@ -110,12 +124,15 @@ def test_the_page_is_whole_and_says_everything(text: str, reported: Path) -> Non
     ):
         assert said in whole
     badges = [attributes["class"] for attributes in page.all("span")]
-    assert badges == ["badge good", "badge open", "badge bad", "badge none", "badge good", "badge open"]
+    assert badges == ["badge good", "badge open", "badge bad", "badge good", "badge open"]
+    assert page.text("summary") == "Not testable on these rows (1): needy"
+    assert "needs 2 or more values of n, the table has 1" in page.text("dd")
 
 
 def test_nothing_from_a_study_becomes_markup(text: str) -> None:
     page = Outline(text)
-    assert not {tag for tag, _ in page.tags} & {"script", "b", "i", "iframe", "object", "link"}
+    assert not {tag for tag, _ in page.tags} & {"b", "i", "iframe", "object", "link"}
+    assert [attributes["type"] for attributes in page.all("script")] == ["application/json"] * 2 + ["module"] * 2
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert "<script>alert(1)</script>" in page.text("pre")  # the first error, as text
     assert page.text("title") == "claimed: run <1>"
@@ -129,17 +146,28 @@ def test_the_page_needs_nothing_from_elsewhere(text: str, reported: Path) -> Non
     source = image["src"] or ""
     assert source.startswith("data:image/png;base64,")
     assert base64.b64decode(source.partition(",")[2]) == (reported / "report" / "gain.png").read_bytes()
-    assert not re.search(r"(https?:)?//", re.sub(r"data:[^\"]*", "", text.replace(str(reported), "")))
-    assert "url(" not in text
-    assert "@import" not in text
-    assert "default-src 'none'" in text
+    links = [str(value) for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+    assert "url(" not in page.text("style")
+    assert "@import" not in page.text("style")
+
+
+def test_only_what_the_page_carries_may_run(text: str) -> None:
+    (policy,) = (a["content"] or "" for a in Outline(text).all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data:"
+    assert "unsafe" not in policy
+    for kind, tag in (("style-src", "<style>"), ("script-src", '<script type="module">')):
+        carried = [part.partition(f"</{tag[1:].split()[0].strip('>')}>")[0] for part in text.split(tag)[1:]]
+        assert rules[kind].split() == [csp_hash(part) for part in carried]
 
 
 def test_tables_and_pictures_can_be_read_aloud(text: str) -> None:
     page = Outline(text)
     assert page.all("html")[0]["lang"] == "en"
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
-    assert len(page.all("table")) == len(page.all("thead")) == 3
+    assert len(page.all("table")) == len(page.all("thead")) == 4
     assert all(attributes["alt"] for attributes in page.all("img"))
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
@@ -150,8 +178,8 @@ def test_text_stands_out_from_its_background(text: str, scheme: str) -> None:
     """Contrast of 4.5 to 1 or more (WCAG 2.2, success criterion 1.4.3) for every colour of text on every background."""
     blocks = re.findall(r":root \{(.*?)\}", text, flags=re.DOTALL)
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", blocks[["light", "dark", "print"].index(scheme)]))
-    assert set(colours) == {"text", "quiet", "line", "back", "shade", "good", "bad", "open", "none"}
-    for name in ("text", "quiet", "good", "bad", "open", "none"):
+    assert set(colours) >= {"text", "quiet", "line", "back", "shade", "good", "bad", "open", "none", "link"}
+    for name in ("text", "quiet", "good", "bad", "open", "none", "link"):
         for back in ("back", "shade"):
             light, dark = sorted((luminance(colours[name]), luminance(colours[back])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5
@@ -192,7 +220,7 @@ def test_a_study_without_claims_has_a_page(tmp_path: Path, capsys: pytest.Captur
     launch(load_grid(grid, tmp_path), out=tmp_path / "run", executor="inline", backend="numpy")
     make_report(tmp_path / "run")
     page = Outline((tmp_path / "run" / "report" / "index.html").read_text())
-    assert page.text("h2").split() == ["Digest", "Grid", "Provenance"]
+    assert headings(page) == ["Findings", "Explorer", "Digest", "Grid", "Provenance"]
     assert "claims of" not in capsys.readouterr().out
 
 

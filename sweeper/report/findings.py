@@ -1,0 +1,90 @@
+"""The first lines of the page: in words, what came of the claims, where students beat their weak models, and how far.
+
+All numbers are those of the summary, intervals over seeds; nothing is tested here that the claims do not test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sweeper.report.text import clip, count
+from sweeper.review.verdicts import summary_text, verdict_text
+from sweeper.review.verify import Verification
+from w2s.summary.text import interval_text, value_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["findings"]
+
+_MOST_TEXT, _MOST_KEYS = 300, 6
+_LEAST_WRONG = 20  # settings from which on intervals of 95 % are expected to miss once
+
+
+def findings(summary: DataFrame, claims: Verification | None) -> list[str]:
+    """Say in a few sentences what a run found: claims, sign of the gain, extremes of PGR or of what stands for it."""
+    return [*_of_claims(claims), *_of_gain(summary), *_of_extremes(summary)]
+
+
+def _of_claims(found: Verification | None) -> Iterator[str]:
+    if found is None:
+        return
+    testable = [judged for judged in found.judged if judged.verdict.outcome != "untestable"]
+    if not testable:
+        yield f"None of {count(len(found.judged), 'claim')} can be tested on this run."
+        return
+    yield f"{summary_text(found)}."
+    for judged in testable:
+        if not judged.as_expected and judged.verdict.outcome != "unresolved":
+            yield clip(f"Not as expected: {judged.claim.says.rstrip('.')} ({verdict_text(judged)}).", _MOST_TEXT)
+
+
+def _of_gain(summary: DataFrame) -> Iterator[str]:
+    name = next((name for name in ("gain", "gain_01") if f"{name}_low" in summary and summary[name].notna().any()), None)
+    if name is None:
+        return
+    value, low, high = (summary[column].to_numpy(float) for column in (name, f"{name}_low", f"{name}_high"))
+    settings, better, worse = int(np.isfinite(value).sum()), int((low > 0).sum()), int((high < 0).sum())
+    level = summary.attrs["w2s_summary"]["level"]
+    exact = int((summary[f"{name}_status"] == "tied").sum())
+    known = " (in some all seeds agree to the last digit, which gives no interval)" if exact else ""
+    luck = f" Of so many intervals about one in {round(1 / (1 - level))} misses by luck." if settings >= _LEAST_WRONG else ""
+    if settings == 1:
+        verdict = "beats" if better else "is worse than" if worse else "is not told apart from"
+        row = {str(key): item for key, item in summary.iloc[int(np.nanargmax(value))].to_dict().items()}
+        yield f"The student {verdict} its weak model: {name} {interval_text(row, name)}."
+        return
+    open_ = settings - better - worse
+    parts = [f"it is worse in {worse:,}"] * bool(worse) + [f"in {open_:,} neither is shown{known}"] * bool(open_)
+    more = f"; {', and '.join(parts)}" if parts else ""
+    shown = f"by intervals of {level:.0%} above zero"
+    yield f"The student beats its weak model in {better:,} of {settings:,} settings, {shown}{more}.{luck}"
+
+
+def _of_extremes(summary: DataFrame) -> Iterator[str]:
+    """Yield the lowest and the highest value of a metric, with their settings: chosen after the fact, which is said."""
+    metrics = summary.attrs["w2s_summary"]["metrics"]
+    order = [name for name in ("pgr", "pgr_01", "gain", "gain_01", "student_error", *metrics) if name in metrics]
+    for name in order:
+        bounded = summary[np.isfinite(summary[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)).all(axis=1)]
+        if len(bounded) > 1:
+            values = bounded[name].to_numpy(float)
+            low, high = (
+                _with_setting(bounded.iloc[int(k)].to_dict(), name, summary) for k in (values.argmin(), values.argmax())
+            )
+            yield (
+                f"{name} lies between {low} and {high}. The two are picked by their values out of "
+                f"{count(len(bounded), 'setting')}, so seeds drawn anew would probably bring them closer together."
+            )
+            return
+
+
+def _with_setting(row: dict[Any, Any], name: str, summary: DataFrame) -> str:
+    by = summary.attrs["w2s_summary"]["by"]
+    named = [f"{key} = {clip(value_text(row[key]), 40)}" for key in by if value_text(row[key]) != "-"]
+    more = f" and {len(named) - _MOST_KEYS} more" if len(named) > _MOST_KEYS else ""
+    place = f" at {', '.join(named[:_MOST_KEYS])}{more}" if named else ""
+    return f"{interval_text({str(key): value for key, value in row.items()}, name)}{place}"

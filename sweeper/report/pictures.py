@@ -1,0 +1,92 @@
+"""The figures of a study, drawn from the finished rows: PNG files, the smaller copies that the page holds, and their words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sweeper.report.text import clip
+from sweeper.review.table import RunTable
+from w2s.contract.study import Figure
+from w2s.summary.columns import usable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+__all__ = ["Picture", "draw_pictures"]
+
+MOST_BYTES = 700_000
+"""Of all PNGs that the page holds; in base64 they take a third more."""
+_LEAST_DPI = 50
+_MOST_TEXT, _MOST_AXES = 300, 6
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, drawn: ``png`` is the file beside the page, ``inline`` what the page holds; None where it has no room.
+
+    ``text`` says in words what the axes are; ``claims`` are the ids of the claims that it bears on.
+    """
+
+    id: str
+    title: str
+    png: bytes
+    inline: bytes | None
+    text: str
+    claims: tuple[str, ...]
+
+
+def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """Draw the study's figures from the rows that have numbers; skip a figure whose axes the table lacks.
+
+    Also returns a line for each figure that could not be drawn.
+    """
+    rows = table.rows[usable(table.rows)]
+    pictures: list[Picture] = []
+    undrawn: list[str] = []
+    figures = table.grid.study.figures if len(rows) else ()
+    room = MOST_BYTES
+    for left, figure in zip(range(len(figures), 0, -1), figures, strict=True):
+        try:
+            canvas = figure.draw(rows)
+            if canvas is not None:
+                picture = _picture(figure, canvas, room // left)
+                pictures.append(picture)
+                room -= len(picture.inline or b"")
+        except Exception as error:
+            # One broken figure must not keep the others, the table and the claims from being shown.
+            undrawn.append(clip(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}", _MOST_TEXT))
+    return tuple(pictures), tuple(undrawn)
+
+
+def _picture(figure: Figure, canvas: Canvas, most: int) -> Picture:
+    png = inline = _png(canvas, canvas.dpi)
+    dpi = float(canvas.dpi)
+    while len(inline) > most and dpi > _LEAST_DPI:
+        dpi = max(_LEAST_DPI, dpi * 0.75)
+        inline = _png(canvas, dpi)
+    return Picture(figure.id, figure.title, png, inline if len(inline) <= most else None, _words(canvas), figure.claims)
+
+
+def _png(canvas: Canvas, dpi: float) -> bytes:
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def _words(canvas: Canvas) -> str:
+    """Say what a figure shows, for those who do not see it: what lies along its axes, and what its legends name."""
+    panels = canvas.get_axes()
+    axes = dict.fromkeys(f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in panels if ax.get_ylabel() and ax.get_xlabel())
+    named = dict.fromkeys(text for ax in panels for text in _legend(ax))
+    words = [f"{len(panels)} panels" if len(panels) > 1 else ""]
+    words += ["; ".join(list(axes)[:_MOST_AXES])]
+    words += [f"lines and points: {', '.join(list(named)[: 2 * _MOST_AXES])}" if named else ""]
+    return clip(". ".join(word.replace("\n", " ") for word in words if word), _MOST_TEXT)
+
+
+def _legend(ax: Any) -> Iterator[str]:
+    if legend := ax.get_legend():
+        yield from (text.get_text() for text in legend.get_texts())

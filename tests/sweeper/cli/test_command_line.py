@@ -1,0 +1,194 @@
+"""What commands print: JSON, meanings, completion, the width of a terminal; in this process, on one small run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner, Result
+
+import sweeper
+import sweeper.console
+import w2s
+from sweeper.cli import completing
+from sweeper.cli.main import app
+
+ROOT = Path(__file__).parents[3]
+GRID = {
+    "study": "dong2025.regression",
+    "axes": {"n_labeled": [15, 30], "filter": ["ridge", "flow"], "ridge": [0.01], "time": [5]},
+    "fixed": {"d_weak": 8, "d_strong": 6, "d_overlap": 3, "n_transfer": 20, "noise": 0.5},
+    "seeds": 8,
+}
+FAULTY = {
+    "study": f"{ROOT}/tests/studies/faulty.py:Faulty",
+    "grids": [{"fixed": {"fault": "none"}}, {"fixed": {"fault": "raises"}}],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a grid, its finished run, and a run whose study raised."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "grid.yaml").write_text(yaml.safe_dump({**GRID, "out": "runs/grid"}))
+    assert sweeper.launch(folder / "grid.yaml", executor="inline").exit == 0
+    assert sweeper.launch(FAULTY, out=folder / "runs" / "faulty", executor="inline", on_error="continue").exit == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    found = CliRunner().invoke(app, list(arguments), prog_name="w2s-sweep")
+    assert found.exit_code == code, (found.output, found.exception)
+    return found
+
+
+def document(*arguments: str, code: int = 0) -> Any:
+    return json.loads(run(*arguments, "--json", code=code).stdout, parse_constant=pytest.fail)
+
+
+def test_the_version_and_a_quiet_launch(place: Path) -> None:
+    assert re.fullmatch(r"w2s-sweep \S+\n", run("--version").stdout)
+    assert run("launch", "grid.yaml", "-q").output == ""
+
+
+def test_every_look_has_a_json_document(place: Path) -> None:
+    plan = document("plan", "grid.yaml")
+    assert (plan["cells"], plan["study"], plan["axes"]["n_labeled"]) == (32, "dong2025.regression", [15, 30])
+    status = document("status", "runs/grid")
+    assert (status["done"], status["pending"], status["failed"]) == (32, 0, 0)
+    report = document("report", "runs/grid")
+    assert report["findings"]
+    assert {"id", "outcome"} <= set(report["claims"][0])
+    assert len(report["digest"]) == 4
+    (study,) = document("studies", "dong2025.regression")
+    (renamed,) = [field for field in study["fields"] if field["name"] == "student_filter"]
+    assert renamed["formerly"] == "filter"
+    assert all(column["description"] for column in study["columns"])
+    assert {finding["topic"] for finding in document("doctor")} >= {"python", "numpy", "executors"}
+    assert "digits" in [file["name"] for file in document("data")["files"]]
+    (place / "predictions.csv").write_text(
+        "item_id,truth,weak,student,ceiling\n"
+        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
+    )
+    assert document("score", "predictions.csv")["rows"][0]["n_items"] == 40
+    error = run("status", "runs/nothing", code=2)
+    assert error.stdout == ""
+
+
+def test_a_failed_study_says_where_and_how(place: Path) -> None:
+    (failure,) = document("status", "runs/faulty", "--failed")["failures"]
+    assert re.search(r"\(faulty\.py:\d+\)", failure["message"])
+    assert re.search(r"faulty\.py:\d+ in solve: raise", failure["traceback"])
+    assert str(ROOT) not in failure["traceback"]
+    rows = w2s.load(place / "runs" / "faulty")
+    assert rows.set_index("fault")["traceback"].notna().to_dict() == {"none": False, "raises": True}
+    assert "faulty.py:" in run("status", "runs/faulty", "--failed").stdout
+
+
+@pytest.mark.parametrize("word", ["pgr", "misfit", "opr", "status"])
+def test_words_are_explained(word: str) -> None:
+    text = run("explain", word).stdout
+    assert text.startswith(f"{word}: ")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "did you mean 'misfit'" in run("explain", "misfitt", code=2).stderr
+    assert run("explain", "student_ridge").stdout.startswith("student_ridge: ")
+
+
+def test_every_column_of_every_study_means_something() -> None:
+    from w2s.contract.described import column_notes
+    from w2s.studies.registry import find_study, study_names
+
+    silent = {note.name for name in study_names() for note in column_notes(find_study(name)) if not note.description}
+    assert silent == set()
+
+
+def test_a_schema_accepts_grids_and_refuses_typing_errors() -> None:
+    schema = json.loads(run("schema", "dong2025.regression").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    today = {**GRID, "axes": {("student_filter" if k == "filter" else k): v for k, v in GRID["axes"].items()}}
+    check.validate(today)
+    text = run("new", "dong2025.regression").stdout
+    assert text.splitlines()[0] == "# yaml-language-server: $schema=dong2025.regression.schema.json"
+    check.validate(yaml.safe_load(text))
+    for wrong in (
+        {**today, "fixd": {}},
+        {**today, "fixed": {"noise": "much"}},
+        {**today, "axes": {"student_filter": ["rigde"]}},
+    ):
+        assert not check.is_valid(wrong)
+    for path in sorted((ROOT / "configs").rglob("*.yaml")):
+        content = yaml.safe_load(path.read_text())
+        if content["study"] == "dong2025.regression":
+            check.validate(_with_numbers(content))
+
+
+def _with_numbers(value: Any) -> Any:
+    """Numbers such as 1e-3, which YAML 1.1 reads as text, as a grid reads them."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[-+\d.]+e[-+]?\d+|\.inf", value) else value
+
+
+def test_the_shell_is_offered_what_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert completing.complete_study("dong2025.r") == ["dong2025.regression"]
+    assert completing.complete_run("") == ["runs/", "runs/faulty", "runs/grid"]
+    assert completing.complete_run("runs/g") == ["runs/grid"]
+    assert "misfit" in completing.complete_word("mis")
+    cell = w2s.load("runs/grid")["cell_id"].iloc[0]
+    context = typer.Context(typer.main.get_command(app))
+    assert completing.complete_cell(context, "") == []
+    context.params = {"run": "runs/grid"}
+    assert completing.complete_cell(context, cell[:12]) == [cell]
+    words = {"COMP_WORDS": "w2s-sweep new dong2025.r", "COMP_CWORD": "2", "_W2S_SWEEP_COMPLETE": "complete_bash"}
+    found = CliRunner().invoke(app, [], prog_name="w2s-sweep", env=words)
+    assert "dong2025.regression" in found.output
+
+
+COMMANDS = [
+    ["plan", "grid.yaml"],
+    ["status", "runs/grid"],
+    ["status", "runs/faulty", "--failed"],
+    ["verify", "runs/grid"],
+    ["report", "runs/grid"],
+    ["studies", "dong2025.regression"],
+    ["describe", "runs/grid"],
+    ["migrate", "runs/grid"],
+    ["explain"],
+    ["data"],
+    ["doctor"],
+    ["score", "predictions.csv"],
+    ["rerun", "runs/grid", "CELL"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_80_columns_break_no_number(arguments: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every number of the wide output stands whole in the narrow one, and only what has no space is wider."""
+    monkeypatch.chdir(place)
+    if "CELL" in arguments:
+        arguments = [*arguments[:-1], w2s.load("runs/grid")["cell_id"].iloc[0]]
+    wide = re.sub(r"\S+ \S+ free", "", CliRunner().invoke(app, arguments, prog_name="w2s-sweep").stdout)
+    monkeypatch.setattr(sweeper.console, "terminal_width", lambda: 80)
+    monkeypatch.setattr("sweeper.cli.show.plan.terminal_width", lambda: 80)
+    narrow = CliRunner().invoke(app, arguments, prog_name="w2s-sweep").stdout
+    assert wide
+    assert narrow
+    number = r"(?<![\w.…])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w…])"
+    lost = set(re.findall(number, wide)) - set(re.findall(number, narrow))
+    assert not [found for found in lost if len(found) > 2 and arguments[0] not in ("doctor", "status")], lost
+    assert "…" not in narrow
+    too_wide = [line for line in narrow.splitlines() if len(line.rstrip()) > 80 and " " in line.strip()]
+    assert too_wide == [], too_wide

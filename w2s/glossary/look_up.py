@@ -1,0 +1,59 @@
+"""Look a word up: an answer of ``explain``, the name of a column, or a name that is made of known ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from w2s.errors import FieldError, nearest
+from w2s.glossary.answers import ANSWERS
+from w2s.glossary.finetunes import FINETUNES
+from w2s.glossary.rows import ENDS, MODELS, OF_MODELS, ROWS
+from w2s.glossary.studies import STUDIES
+
+__all__ = ["explain_word", "meaning_of", "words"]
+
+_KNOWN: Mapping[str, str] = {**FINETUNES, **STUDIES, **ROWS}
+
+
+@functools.cache
+def meaning_of(column: str) -> tuple[str, str] | None:
+    """Return meaning and unit of a column of a built-in study; None for a name that is not known. The unit may be empty."""
+    text = _text_of(column)
+    if text is None:
+        return None
+    meaning, bracket, unit = text.rpartition(" [")
+    return (meaning, unit.rstrip("]")) if bracket and text.endswith("]") else (text, "")
+
+
+def explain_word(word: str) -> str:
+    """Explain a word: a term such as ``pgr`` at length, a column in one line; :class:`FieldError` for an unknown one."""
+    if word in ANSWERS:
+        return ANSWERS[word]
+    found = meaning_of(word)
+    if found is None:
+        raise FieldError(f"nothing is called {word!r}{nearest(word, words())}; terms: {', '.join(ANSWERS)}, and every column")
+    meaning, unit = found
+    return f"{word}: {meaning}{f' [{unit}]' if unit else ''}"
+
+
+def words() -> list[str]:
+    """List every word that has a meaning of its own: terms, then columns."""
+    return list(dict.fromkeys([*ANSWERS, *sorted(_KNOWN)]))
+
+
+def _text_of(column: str) -> str | None:
+    if column in _KNOWN:
+        return _KNOWN[column]
+    model, _, rest = column.partition("_")
+    if model in MODELS and rest in OF_MODELS:
+        return f"{MODELS[model]}: {OF_MODELS[rest]}"
+    for end, pattern in ENDS.items():
+        if column.endswith(end) and (inner := _text_of(column.removesuffix(end))) is not None:
+            return pattern.format(inner) if not inner.endswith("]") else _unit_last(pattern, inner)
+    return None
+
+
+def _unit_last(pattern: str, inner: str) -> str:
+    meaning, _, unit = inner.rpartition(" [")
+    return f"{pattern.format(meaning)} [{unit}"
