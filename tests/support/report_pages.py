@@ -69,8 +69,8 @@ def rows_table(study: type[Study], rows: pd.DataFrame, **status: Any) -> RunTabl
         if column not in rows:
             rows[column] = value
     for field in table_schema(study):
-        if field.name not in rows and field.type == pa.float64():
-            rows[field.name] = float("nan")
+        if field.name not in rows:
+            rows[field.name] = float("nan") if field.type == pa.float64() else None
     for column in ("backend", "blas", "solver", "dtype"):
         rows[column] = "numpy"
     counts: dict[str, Any] = {"cells": len(rows), "done": len(rows), "failed": 0, "outside": 0}
