@@ -36,7 +36,7 @@ TOO_WIDE = """() => {
   }
   return found.slice(0, 12);
 }"""
-"""What sticks out of its box. Grid files and tables of more than ten columns may scroll in theirs."""
+"""What sticks out of its box. Grid files and tables of more than eight columns may scroll in theirs."""
 
 
 @pytest.fixture(scope="session")

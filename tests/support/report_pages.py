@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pandas as pd
+import pyarrow as pa
 import yaml
 from sabotaged import RECORDED, recorded
 
@@ -21,6 +22,7 @@ from sweeper.report.tables import digest_text
 from sweeper.review.status import RunStatus
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verify import judge
+from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 from w2s.studies.registry import find_study
 
@@ -61,11 +63,14 @@ def small_page(name: str, folder: Path) -> Path:
 
 
 def rows_table(study: type[Study], rows: pd.DataFrame, **status: Any) -> RunTable:
-    """A run that was never launched, of rows that get what they lack: identities and messages."""
+    """A run that was never launched, of rows that get what they lack: identities, messages and empty result columns."""
     ids = [hashlib.blake2b(str(k).encode(), digest_size=16).hexdigest() for k in range(len(rows))]
     for column, value in {"cell_id": ids, "message": None, "study": study.name, "version": study.version}.items():
         if column not in rows:
             rows[column] = value
+    for field in table_schema(study):
+        if field.name not in rows:
+            rows[field.name] = float("nan") if field.type == pa.float64() else None
     for column in ("backend", "blas", "solver", "dtype"):
         rows[column] = "numpy"
     counts: dict[str, Any] = {"cells": len(rows), "done": len(rows), "failed": 0, "outside": 0}

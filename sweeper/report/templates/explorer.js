@@ -2,6 +2,7 @@
 // The charts come from the page as Vega-Lite without data; this fills in points, types, scales and titles.
 
 const MOST_COLORS = 7, MOST_ACROSS = 500, MOST_MARKS = 1500;
+const PADDING = { left: 14, right: 14, top: 5, bottom: 5 }; // room for the outer labels of a colour scale
 
 function explorer(data, charts) {
   const root = document.getElementById("explorer");
@@ -137,7 +138,7 @@ function explorer(data, charts) {
       colored(layer.encoding, width);
     }
     const content = { ...spec, datasets: { points: rows, levels } };
-    if (chosen.panel === null) return { ...content, width, height: 320, autosize: { type: "fit", contains: "padding" } };
+    if (chosen.panel === null) return { ...content, width, height: 320, padding: PADDING, autosize: { type: "fit", contains: "padding" } };
     const { layer, ...outside } = content;
     const many = axes[chosen.panel].values.length;
     const columns = Math.min(many, Math.max(1, Math.floor(width / 230)));
@@ -187,7 +188,7 @@ function explorer(data, charts) {
       if (layer.encoding.color) layer.encoding.color.title = metric.name;
     }
     const cut = [step > 1 ? `every ${step}th setting` : "", varied.length > used.length ? `${used.length} of ${varied.length} axes` : ""];
-    return [{ ...spec, datasets: { points: rows, ticks }, width, height: 340, autosize: { type: "fit", contains: "padding" } },
+    return [{ ...spec, datasets: { points: rows, ticks }, width, height: 340, padding: PADDING, autosize: { type: "fit", contains: "padding" } },
       cut.filter(Boolean).join(", ")];
   }
 

@@ -44,7 +44,7 @@ function setUpTable(table) {
   }
 
   headings.forEach((cell, index) => {
-    cell.replaceChildren(element("button", { type: "button", class: "sort", click: () => sortBy(index) }, names[index]));
+    cell.replaceChildren(element("button", { type: "button", class: "sort", click: () => sortBy(index) }, ...cell.childNodes));
   });
   const text = (separator) => [names, ...shown().map(cells)].map((row) => row.join(separator)).join("\n");
   const tools = element("div", { class: "tools" },

@@ -18,7 +18,7 @@ from sweeper import RunError, launch, load_grid
 from sweeper.report.make import make_report
 from sweeper.report.scripts import csp_hash
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "wbr"}
 
 
 class Outline(HTMLParser):
