@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from w2s.contract.study import Cost, Figure, Piece, Rule, Study
     from w2s.errors import FieldError
     from w2s.files.datafile import DataFile
+    from w2s.plotting import plot
     from w2s.summary import best, compare, contrast, summarize
     from w2s.tables.concat import concat
     from w2s.tables.load import load
+    from w2s.tables.side_by_side import side_by_side
+    from w2s.tabulate import table
 
 __all__ = [
     "Axis",
@@ -36,7 +39,10 @@ __all__ = [
     "contrast",
     "field",
     "load",
+    "plot",
+    "side_by_side",
     "summarize",
+    "table",
 ]
 
 _HOME = {
@@ -59,7 +65,10 @@ _HOME = {
     "contrast": "w2s.summary",
     "field": "w2s.contract.cells",
     "load": "w2s.tables.load",
+    "plot": "w2s.plotting",
+    "side_by_side": "w2s.tables.side_by_side",
     "summarize": "w2s.summary",
+    "table": "w2s.tabulate",
 }
 
 

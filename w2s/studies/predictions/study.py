@@ -75,6 +75,7 @@ class PredictionStudy(Study):
 
     name = "predictions"
     version = 2  # classes and ids are text as written
+    error_unit = "loss of the kind of predictions"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PredictionCell
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
