@@ -10,20 +10,17 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweeper.review.table import RunTable
 from sweeper.review.verdicts import chance_text, explained, remarks, summary_text, verdict_text
 from sweeper.review.verify import Judged, Verification
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from w2s.tabulate import Digest
 
 __all__ = ["Content", "Picture", "page"]
 
-_MAX_LINES = 1000
 _MAX_GRID = 50_000
 
 
@@ -38,14 +35,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Content:
-    """What the page shows. ``digest`` holds text; ``claims`` is None for a study that makes none.
+    """What the page shows. ``claims`` is None for a study that makes none.
 
     ``undrawn`` says which figures could not be drawn, and why.
     """
 
     run: RunTable
     summary: str
-    digest: DataFrame
+    found: Digest
     pictures: tuple[Picture, ...]
     undrawn: tuple[str, ...]
     claims: Verification | None
@@ -67,7 +64,7 @@ def page(content: Content) -> str:
             {"id": picture.id, "title": picture.title, "base64": base64.b64encode(picture.png).decode("ascii")}
             for picture in content.pictures
         ],
-        digest=_digest(content.digest),
+        digest=_digest(content.found),
         grid=content.grid[:_MAX_GRID],
         grid_is_cut=len(content.grid) > _MAX_GRID,
         provenance=content.provenance,
@@ -135,11 +132,10 @@ def _badge(judged: Judged) -> str:
     return {"unresolved": "open", "untestable": "open" if judged.broken else "none"}.get(judged.verdict.outcome, "bad")
 
 
-def _digest(digest: DataFrame) -> dict[str, Any]:
-    more = len(digest) - _MAX_LINES
+def _digest(found: Digest) -> dict[str, Any]:
+    same = ", ".join(f"{name} = {value}" for name, value in found.constants.items())
     return {
-        "headings": [str(name) for name in digest.columns],
-        "rows": list(digest.head(_MAX_LINES).itertuples(index=False, name=None)),
-        "remarks": [str(digest.attrs["caption"])] * bool(digest.attrs.get("caption"))
-        + [f"{more:,} more lines are not shown."] * (more > 0),
+        "headings": [str(name) for name in found.table.columns],
+        "rows": list(found.table.itertuples(index=False, name=None)),
+        "remarks": [found.sentence, *([f"All lines: {same}"] if same else []), *found.notes],
     }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from sweeper.console import console
 from sweeper.errors import RunError
@@ -15,19 +14,16 @@ from sweeper.review.table import RunTable, read_run
 from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
 from w2s.places.url import Where
+from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
 from w2s.summary.looks import describe_level
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from w2s.tabulate import run_digest
 
 __all__ = ["make_report", "write_report"]
 
-_MAX_LINES = 60
-
 
 def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
-    """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
+    """Print digest and claims; write ``summary.csv``, ``digest.csv``, figures and ``index.html``; return what was written.
 
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
     ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
@@ -45,7 +41,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     for rule in dict.fromkeys(stopped.until for stopped in status.stopped):
         out.print(f"seeds ended when {rule.metric} was within +-{rule.half_width:g}, by {describe_level(rule)}")
     content, written = write_report(table)
-    _print_digest(content.digest)
+    out.print(content.found.text(out.width if sys.stdout.isatty() else 80))
     for line in content.undrawn:
         out.print(line, style="yellow")
     if content.claims is not None:
@@ -64,14 +60,12 @@ def write_report(table: RunTable) -> tuple[Content, list[Where]]:
 def _content(table: RunTable) -> Content:
     """Collect everything that the page shows: digest as text, drawn figures, tested claims, provenance."""
     study, rows = table.grid.study(), table.rows
-    digest = study.digest(rows)
-    text = digest.map(_cell)
-    text.attrs["caption"] = digest.attrs.get("caption", "")
+    found = run_digest(table.grid.study, rows)
     pictures, undrawn = _draw(table)
     return Content(
         run=table,
         summary=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
-        digest=text,
+        found=found,
         pictures=pictures,
         undrawn=undrawn,
         claims=judge([table]) if study.claims or table.origin.get("claims") else None,
@@ -87,13 +81,11 @@ def _draw(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """
     rows = table.rows[usable(table.rows)]
     pictures, undrawn = [], []
-    for figure in table.grid.study.figures if len(rows) else ():
-        buffer = io.BytesIO()
+    for figure in (*table.grid.study.figures, *default_figures()) if len(rows) else ():
         try:
             canvas = figure.draw(rows)
             if canvas is not None:
-                canvas.savefig(buffer, format="png")
-                pictures.append(Picture(figure.id, figure.title, buffer.getvalue()))
+                pictures.append(Picture(figure.id, figure.title, picture_bytes(canvas)))
         except Exception as error:
             # One broken figure must not keep the others, the table and the claims from being shown.
             undrawn.append(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}")
@@ -130,23 +122,11 @@ def _write(table: RunTable, content: Content) -> list[Where]:
     import w2s
 
     folder, place = RunFolder(table.path), table.path / "report"
-    written = [place / "summary.csv", *(place / f"{picture.id}.png" for picture in content.pictures), place / "index.html"]
+    pictures = [place / f"{picture.id}.png" for picture in content.pictures]
+    written = [place / "summary.csv", place / "digest.csv", *pictures, place / "index.html"]
     folder.write(written[0], w2s.summarize(table.rows).to_csv(index=False).encode())
-    for path, picture in zip(written[1:], content.pictures, strict=False):
+    folder.write(written[1], content.found.whole.to_csv(index=False).encode())
+    for path, picture in zip(pictures, content.pictures, strict=True):
         folder.write(path, picture.png)
     folder.write(written[-1], page(content).encode())
     return written
-
-
-def _print_digest(digest: DataFrame) -> None:
-    console().print(digest.head(_MAX_LINES).to_string(index=False, line_width=10_000))
-    if digest.attrs["caption"]:
-        console().print(digest.attrs["caption"])
-    if len(digest) > _MAX_LINES:
-        console().print(f"... {len(digest) - _MAX_LINES:,} more lines in report/index.html")
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

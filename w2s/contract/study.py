@@ -126,7 +126,7 @@ class Study(ABC):
     columns : extra result columns beyond the common ones, name -> Arrow type name.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
-    error_unit : what errors, gain and misfit are measured in, in a few words for tables; ``*_01`` columns are shares of wrong answers.
+    error_unit : what errors, gain and misfit are measured in, in a few words; ``*_01`` columns are shares of wrong answers.
     finite : result columns that must be finite for a row to be ``ok``. A study without a teacher names those that it has; the
         others, which every row has, are null in its table.
     seeds_draw : what seeds draw anew, as intervals for the population have to know (:mod:`w2s.summary.population`): ``fresh``

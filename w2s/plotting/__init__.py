@@ -1,6 +1,6 @@
 """Figures of one's own choice: axes against metrics, always with intervals and with what they hold fixed.
 
-The engine and users import this room; it imports `views` and `figures`. A new kind is a module with a function in `KINDS` of `plot`.
+The engine and users import this room; it imports `views` and `figures`. A new kind is a module and a line in `plot.KINDS`.
 """
 
 from w2s.plotting.defaults import default_figures

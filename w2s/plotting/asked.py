@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,12 +12,12 @@ import numpy.typing as npt
 from w2s.plotting.style import MOST_LINES
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError, View, field_values
-from w2s.views.symbols import axis_name, metric_name, metric_unit, setting
+from w2s.views.symbols import axis_name, metric_name, metric_unit, setting, short_value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "legend_title", "notes_of", "panels_of", "with_unit"]
+__all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "notes_of", "panels_of", "with_unit"]
 
 MOST_PANELS = 12
 FloatArray = npt.NDArray[np.float64]
@@ -103,13 +103,5 @@ def with_unit(rows: DataFrame, metric: str) -> str:
 
 def notes_of(shown: View, summary: DataFrame) -> list[str]:
     """Return the sentences of a view, with symbols in place of names."""
-    lines = shown.says(summary)
-    if shown.held:
-        held = ", ".join(setting(name, value) for name, value in shown.held.items())
-        lines = [f"Held: {held}." if line.startswith("Held: ") else line for line in lines]
-    return [line.replace("$", r"\$") if "$" in line and not line.startswith("Held: ") else line for line in lines]
-
-
-def legend_title(color: str | None) -> str:
-    """Write the heading of a legend."""
-    return "" if color is None else axis_name(color)
+    short = replace(shown, held={name: short_value(value) for name, value in shown.held.items()})
+    return short.says(summary, axis_name)

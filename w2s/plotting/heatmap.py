@@ -28,8 +28,8 @@ _SIGNED = ("gain", "pgr", "cross_term")
 def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
     """Draw metric ``color`` over the axes ``x`` and ``y``.
 
-    A metric with a sign has colours that are white at zero, a line where its mean over seeds is zero, and dashed lines where one
-    end of its interval is: the zero contour lies between them, pointwise, with the level of the intervals.
+    A metric with a sign has colours that are white at zero, a line where its mean over seeds is zero, and dashed lines where
+    one end of its interval is: the zero contour lies between them, pointwise, with the level of the intervals.
     """
     if asked.x is None or asked.y is None or asked.color is None:
         raise AxesError("a heatmap needs x and y, two axes, and color, a metric")
@@ -94,7 +94,7 @@ def _grids(part: DataFrame, x: str, y: str, metric: str, across: Places, up: Pla
 
 
 def _colors(values: Matrix, signed: bool) -> dict[str, Any]:
-    """Choose colours: two around zero for a metric with a sign, one scale else; a few extreme values do not bleach the others."""
+    """Choose colours: two around zero for a metric with a sign, else one scale; a few extreme values do not bleach the rest."""
     least, most = np.quantile(values, [0.01, 0.99])
     if signed:
         reach = float(max(abs(least), abs(most))) or 1.0
@@ -122,4 +122,4 @@ def _bar(sheet: Sheet, mesh: Any, label: str) -> None:
     bar.set_label(label, fontsize=sheet.style.size)
     bar.ax.tick_params(labelsize=sheet.style.size)
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-    bar.outline.set_linewidth(0.5 * sheet.style.line)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.5 * sheet.style.line)

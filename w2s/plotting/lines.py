@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, legend_title, notes_of, panels_of, with_unit
+from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, limits, places
-from w2s.plotting.sheet import Sheet
+from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting, short_value
+from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
     summary = shown.summary([asked.y], asked.level, asked.population)
     notes = notes_of(shown, summary)
     cuts = panels_of(summary, asked.panel, [asked.y], notes)
-    colors, where = colors_of(summary, asked.color), places(field_values(summary[asked.x]))
+    colors, where = colors_of(summary, asked.color), places(field_values(summary[asked.x]), least=3)
     sheet = Sheet.of(asked.style, len(cuts))
     handles: dict[int, Any] = {}
     shared: list[Bounded] = []
@@ -47,11 +47,8 @@ def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
             sheet.title(ax, setting(asked.panel, value))
     _finish_axes(sheet, where, asked.y, shared)
     sheet.label(axis_name(asked.x), with_unit(rows, asked.y))
-    labels = [short_value(colors[k]) for k in sorted(handles)] if asked.color else []
     title = asked.title or f"{metric_name(asked.y)} against {axis_name(asked.x)}"
-    return sheet.finish(
-        title, notes, [handles[k] for k in sorted(handles)] if labels else [], labels, legend_title(asked.color)
-    )
+    return sheet.finish(title, notes, Legend.of(handles, colors, asked.color))
 
 
 def _line(ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style, where: Places) -> Any:
@@ -60,7 +57,7 @@ def _line(ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style,
     order = order[found.drawn[order]]
     x, y, low, high = at[order], found.value[order], found.low[order], found.high[order]
     color, plain = look["color"], found.alone[order]
-    joined = {"linestyle": look["linestyle"] if where.kind != "words" else "none", "linewidth": style.line}
+    joined: dict[str, Any] = {"linestyle": look["linestyle"] if where.kind != "words" else "none", "linewidth": style.line}
     (drawn,) = ax.plot(x, y, color=color, marker=look["marker"], markersize=style.marker, **joined)
     if plain.any():
         ax.plot(

@@ -24,7 +24,7 @@ __all__ = ["draw_parallel"]
 
 _MOST_SETTINGS = 2000
 _MOST_COORDINATES = 8
-_MOST_VALUES = 6
+_MOST_VALUES = 8
 """Values that are written at an upright line."""
 
 

@@ -54,8 +54,8 @@ def plot(
     Parameters
     ----------
     run : rows of a run, as from `load`, or a run folder.
-    x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting; for
-        parallel coordinates y is the metric and all axes that vary are drawn.
+    x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting;
+        for parallel coordinates y is the metric and all axes that vary are drawn.
     panel : axis with a panel for every value.
     color : axis with a line for every value; for a heatmap the metric.
     kind : "line", "heatmap", "scatter" or "parallel"; None judges by what x and y are.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,15 +28,15 @@ _MOST_TICKS = 4
 class Places:
     """Coordinates of the values of an axis.
 
-    ``kind`` is ``log`` for positive values over a decade or more, ``linear`` for other numbers, and ``words`` for values that are
-    none: these stand at 0, 1, 2, ... Zero and infinity stand at the ends of a logarithmic axis, under ticks that say so.
+    ``kind`` is ``log`` for positive values over a decade or more, ``linear`` for other numbers, and ``words`` for values that
+    are none: these stand at 0, 1, 2, ... Zero and infinity stand at the ends of a logarithmic axis, under ticks that say so.
     """
 
     kind: Kind
     values: tuple[Any, ...]
     at: tuple[float, ...]
 
-    def of(self, column: Sequence[Any]) -> FloatArray:
+    def of(self, column: Iterable[Any]) -> FloatArray:
         """Return the coordinates of values."""
         known: Mapping[Any, float] = dict(zip(self.values, self.at, strict=True))
         return np.array([known[None if value is None or value != value else value] for value in column], dtype=float)
@@ -96,9 +96,9 @@ class Places:
         (ax.set_xlim if which == "x" else ax.set_ylim)(lower, upper)
 
 
-def places(values: Sequence[Any]) -> Places:
-    """Decide where sorted distinct values are drawn; None, a null, is a word."""
-    if not all(isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_) for value in values):
+def places(values: Sequence[Any], least: int = 1) -> Places:
+    """Decide where sorted distinct values are drawn; None, a null, is a word, and so are fewer than ``least`` numbers."""
+    if len(values) < least or not all(map(_is_number, values)):
         return Places("words", tuple(values), tuple(float(k) for k in range(len(values))))
     numbers = [float(value) for value in values]
     inside = [value for value in numbers if value > 0 and math.isfinite(value)]
@@ -112,6 +112,10 @@ def places(values: Sequence[Any]) -> Places:
     beyond = max((inside[-1] / inside[0]) ** 0.15, 1.5)
     at = [inside[0] / beyond if value == 0 else inside[-1] * beyond if math.isinf(value) else value for value in numbers]
     return Places("log", tuple(values), tuple(at))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
 
 
 def _geometric(values: Sequence[float]) -> bool:

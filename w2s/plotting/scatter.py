@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.plotting.asked import Asked, bounded, colors_of, legend_title, notes_of, panels_of, with_unit
+from w2s.plotting.asked import Asked, bounded, colors_of, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits
-from w2s.plotting.sheet import Sheet
+from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import line_style
 from w2s.views.axes import AxesError, view
-from w2s.views.symbols import metric_name, setting, short_value
+from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,20 +53,18 @@ def draw_scatter(rows: DataFrame, asked: Asked) -> Figure:
         for level, draw in ((first, ax.axvline), (second, ax.axhline)):
             if level.startswith(("gain", "pgr")):
                 draw(0.0, color="#000000", linewidth=0.6 * sheet.style.line, zorder=1)
-        ax.locator_params(nbins=4)
+        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="y", nbins=5)
     if any({first, second} <= alike for alike in _ALIKE):
         notes.append(f"Dotted: {metric_name(first)} = {metric_name(second)}.")
     sheet.label(with_unit(rows, first), with_unit(rows, second))
-    labels = [short_value(colors[k]) for k in sorted(handles)] if asked.color else []
     title = asked.title or f"{metric_name(second)} against {metric_name(first)}"
-    return sheet.finish(
-        title, notes, [handles[k] for k in sorted(handles)] if labels else [], labels, legend_title(asked.color)
-    )
+    return sheet.finish(title, notes, Legend.of(handles, colors, asked.color))
 
 
 def settings_note(summary: DataFrame, names: list[str]) -> str:
     """Say what the points or lines stand for: the axes that they go over, with the number of values of each."""
-    over = ", ".join(f"{name} ({summary[name].nunique(dropna=False)} values)" for name in names)
+    over = ", ".join(f"{axis_name(name)} ({summary[name].nunique()} values)" for name in names)
     return f"{len(summary)} settings{f', of {over}' if over else ''}."
 
 

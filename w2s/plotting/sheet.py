@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from w2s.errors import nearest
 from w2s.plotting.style import STYLES, Style, folded, text_width
+from w2s.views.symbols import axis_name, short_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "Sheet", "picture_bytes"]
+__all__ = ["FORMATS", "Legend", "Sheet", "picture_bytes"]
 
 PictureFormat = Literal["png", "svg", "pdf"]
 FORMATS: tuple[str, ...] = get_args(PictureFormat)
@@ -26,6 +27,23 @@ _GREY = "#555555"
 _MARGIN = 0.05
 _LINE = 1.3
 """Height of a line of text, in heights of its letters."""
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What lines stand for: marks, their names, and the axis whose values these are."""
+
+    marks: Sequence[Any] = ()
+    labels: Sequence[str] = ()
+    title: str = ""
+
+    @classmethod
+    def of(cls, marks: Mapping[int, Any], values: Sequence[Any], axis: str | None) -> Legend:
+        """Name the marks of the values of an axis, by their places; nothing is named where there is no axis."""
+        if axis is None:
+            return cls()
+        places = sorted(marks)
+        return cls([marks[k] for k in places], [short_value(values[k]) for k in places], axis_name(axis))
 
 
 @dataclass
@@ -86,18 +104,18 @@ class Sheet:
         size = self.style.size
         ax.set_title("\n".join(folded(text, 0.8 * self.panel_width, size)), fontsize=size, pad=0.4 * size)
 
-    def finish(
-        self, title: str, notes: Sequence[str], handles: Sequence[Any] = (), labels: Sequence[str] = (), legend: str = ""
-    ) -> Figure:
+    def finish(self, title: str, notes: Sequence[str], legend: Legend | None = None) -> Figure:
         """Give the sheet its height, and write title (on slides), legend and notes; returns the figure."""
+        legend = legend or Legend()
         style, size, width = self.style, self.style.size, float(self.figure.get_figwidth())
         room, line = width - 2 * _MARGIN, _LINE * size / 72.0
         top = folded(title, room, 1.1 * size) if style.titled else []
         bottom = folded(" ".join([*notes, *self.notes]), room, size)
-        columns, lines = _legend_shape(labels, legend, room, size)
+        columns, lines = _legend_shape(legend, room, size)
         above = len(top) * 1.15 * line + lines * line + (0.3 * line if lines or top else 0.0) + _MARGIN
         below = len(bottom) * line + 0.5 * line
-        height = max(self.panel_width * style.ratio, style.least) * self.rows + above + below
+        panel = min(max(self.panel_width * style.ratio, style.least), 0.8 * style.narrow)
+        height = panel * self.rows + above + below
         self.figure.set_size_inches(width, height)
         engine: Any = self.figure.get_layout_engine()
         engine.set(rect=(0.0, below / height, 1.0, 1.0 - (above + below) / height), w_pad=0.03, h_pad=0.03)
@@ -105,8 +123,8 @@ class Sheet:
         if top:
             self._write(left, y, "\n".join(top), 1.1 * size, "top")
             y -= len(top) * 1.15 * line / height
-        if labels:
-            self._legend(handles, labels, legend, columns, left, y)
+        if legend.labels:
+            self._legend(legend, columns, left, y)
         self._write(left, 0.25 * line / height, "\n".join(bottom), size, "bottom", color=_GREY)
         self.figure.set_label(" ".join([title, *notes, *self.notes]))
         return self.figure
@@ -115,11 +133,11 @@ class Sheet:
         written = self.figure.text(x, y, text, fontsize=size, ha="left", va=where, color=color, linespacing=1.15)
         written.set_in_layout(False)
 
-    def _legend(self, handles: Sequence[Any], labels: Sequence[str], title: str, columns: int, x: float, y: float) -> None:
+    def _legend(self, legend: Legend, columns: int, x: float, y: float) -> None:
         made = self.figure.legend(
-            handles,
-            labels,
-            title=title or None,
+            legend.marks,
+            legend.labels,
+            title=legend.title or None,
             loc="upper left",
             bbox_to_anchor=(x, y),
             ncols=columns,
@@ -136,13 +154,13 @@ class Sheet:
         made.set_in_layout(False)
 
 
-def _legend_shape(labels: Sequence[str], title: str, room: float, size: float) -> tuple[int, int]:
+def _legend_shape(legend: Legend, room: float, size: float) -> tuple[int, int]:
     """Choose columns of a legend that fit into ``room`` inches, and count its lines."""
-    if not labels:
+    if not legend.labels:
         return 1, 0
-    each = max(text_width(label, size) for label in labels) + 4.6 * size / 72.0
-    columns = max(min(len(labels), int(room / each)), 1)
-    return columns, math.ceil(len(labels) / columns) + bool(title)
+    each = max(text_width(label, size) for label in legend.labels) + 4.6 * size / 72.0
+    columns = max(min(len(legend.labels), int(room / each)), 1)
+    return columns, math.ceil(len(legend.labels) / columns) + bool(legend.title)
 
 
 def _plain(ax: Axes, style: Style) -> None:

@@ -25,9 +25,8 @@ def side_by_side(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     the runs differ in: they are listed in ``df.attrs["w2s"]["differ"]`` with their values, and are no axes of the result, since
     nothing would pair. ``w2s.compare(side_by_side({"a": a, "b": b}), over="run", baseline="a")`` compares the rest.
 
-    Raises ValueError for fewer than two runs, for a frame that has lost its metadata, for runs of different studies or versions,
-    for a study with a field of that name,
-    and where a run has several values of a field of which no other has one.
+    Raises ValueError for fewer than two runs, for a frame that has lost its metadata, for runs of different studies or
+    versions, for a study with a field of that name, and where a run has several values of a field of which no other has one.
     """
     import pandas as pd
 
@@ -67,8 +66,8 @@ def _differences(runs: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
             if several := next((run for run, given in values.items() if len(given) > 1), None):
                 some = ", ".join(sorted(values[several])[:6])
                 raise ValueError(
-                    f"no two runs share a value of {name}, and {several} has several of them ({some}), which would be averaged; "
-                    f"keep one: select {name}=..."
+                    f"no two runs share a value of {name}, and {several} has several of them ({some}), which would be "
+                    f"averaged; keep one: select {name}=..."
                 )
             found[name] = {run: given.pop() for run, given in values.items()}
     return found

@@ -57,8 +57,8 @@ class Digest:
 def run_digest(study: type[Study], rows: DataFrame) -> Digest:
     """Make the digest of a run's rows: the study's lines (:meth:`~w2s.contract.study.Study.digest`), narrowed to what fits.
 
-    Columns of one value are said once. Of more than eight columns those that name a line stay, then PGR, gain and errors. Of more
-    than 40 lines 40 are shown, evenly spread over all. ``whole`` has everything.
+    Columns of one value are said once. Of more than eight columns those that name a line stay, then PGR, gain and errors. Of
+    more than 40 lines 40 are shown, evenly spread over all. ``whole`` has everything.
     """
     import pandas as pd
 
@@ -66,7 +66,7 @@ def run_digest(study: type[Study], rows: DataFrame) -> Digest:
     texts = whole.map(_cell)
     headings = [str(name) for name in texts.columns]
     kept, lines, constants = constants_apart(headings, list(texts.itertuples(index=False, name=None)))
-    fields = {name for name in cell_fields(rows)} | {name.replace("_", " ") for name in cell_fields(rows)}
+    fields = set(cell_fields(rows)) | {name.replace("_", " ") for name in cell_fields(rows)}
     chosen = _narrowed(kept, fields)
     shown = spread(range(len(lines)), MOST_LINES)
     table = pd.DataFrame([[lines[k][c] for c in chosen] for k in shown], columns=[kept[c] for c in chosen])

@@ -9,6 +9,7 @@ import numpy as np
 from w2s.summary import summarize
 from w2s.summary.columns import FloatArray
 from w2s.summary.digits import number_digits
+from w2s.summary.text import interval_text
 from w2s.tabulate.table import usual_metrics
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _pgr(rows: DataFrame, gain: str) -> str:
         return f"; {what} has bounds in none, since no gap between weak model and ceiling is shown"
     if len(summary) == 1:
         row = summary.iloc[0]
-        return f"; {what} is {number_digits(row[name])} [{number_digits(row[f'{name}_low'])}, {number_digits(row[f'{name}_high'])}]"
+        return f"; {what} is {interval_text({str(key): value for key, value in row.items()}, name)}"
     where = "" if len(values) == len(summary) else f" where it has bounds ({len(values):,} settings)"
     return f"; {what} is {_range(values)}{where}"
 

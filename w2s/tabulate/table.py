@@ -44,7 +44,8 @@ def table(
     select, best_over : as in `plot`: axis -> value to keep; axes of which the best value is taken.
     level, population : as in `summarize`.
 
-    Digits follow the half width of the intervals. Columns of one value are said once above the table, units and what is held below.
+    Digits follow the half width of the intervals. Columns of one value are said once above the table, units and what is held
+    below it.
     ``print(table)`` shows text of 80 columns; `Table.write` writes ``text``, ``md``, ``csv``, ``latex`` or ``html``.
 
     Raises ValueError for unknown names (with the nearest), for an axis with several values that is neither shown, selected nor

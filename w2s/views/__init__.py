@@ -3,7 +3,7 @@
 Plotting and tables import this room; it imports `tables` and `summary`. Whatever both of them must decide alike goes here.
 """
 
-from w2s.views.axes import AxesError, View, view
+from w2s.views.axes import AxesError, View, rows_with, view
 from w2s.views.rows import rows_of
 
-__all__ = ["AxesError", "View", "rows_of", "view"]
+__all__ = ["AxesError", "View", "rows_of", "rows_with", "view"]

@@ -1,13 +1,13 @@
 """Which axes of a table are shown, and what becomes of the others: the one place that decides it.
 
-An axis with several values is *shown*, or one of its values is *selected*, or it is *reduced* to its best value. Else a number in
-the picture would be that of an arbitrary value, or an average over settings that nobody asked for: that is an error, which names
-the three ways. Axes that have one value are *held* and named. An axis whose value is decided by the shown ones *follows* them.
+An axis with several values is *shown*, or one of its values is *selected*, or it is *reduced* to its best value. Else a number
+in the picture would be that of an arbitrary value, or an average over settings that nobody asked for: that is an error, which
+names the three ways. Axes that have one value are *held* and named. An axis whose value the shown ones decide *follows* them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["AxesError", "View", "field_values", "view"]
+__all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
 
 _NO_AXES = ("study", "version", tables.SEED)
 _SOME = 6
@@ -45,7 +45,7 @@ class View:
     shown, best_over : axes by which rows are grouped, and those of which the best value is taken.
     held : value, as text, of every axis that has one value here and that the run varies or that was selected.
     follows : axes whose value the shown ones decide, with their values as text.
-    left_out : sentences on rows that cannot be shown.
+    left_out : axes that rows lack, and how many rows are left out for it.
 
     """
 
@@ -54,12 +54,12 @@ class View:
     best_over: tuple[str, ...]
     held: Mapping[str, str]
     follows: Mapping[str, str]
-    left_out: tuple[str, ...]
+    left_out: tuple[tuple[tuple[str, ...], int], ...]
 
     def summary(self, metrics: Sequence[str], level: float = 0.95, population: bool | SeedsDraw = False) -> DataFrame:
         """Summarise metrics over seeds, a row per shown setting; with ``best_over``, at the value that selection seeds choose.
 
-        The choice minimises the student's error (0-1, where the first metric is) on even seeds; the numbers are those of odd seeds.
+        The choice minimises the student's error (0-1, where the first metric is) on even seeds; numbers are those of odd seeds.
         """
         names = list(dict.fromkeys(metrics))
         if not self.best_over:
@@ -68,19 +68,27 @@ class View:
         by, over = list(self.shown), list(self.best_over)
         return best(self.rows, over, by, error, metrics=names, level=level, population=population)
 
-    def says(self, summary: DataFrame) -> list[str]:
-        """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out."""
+    def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
+        """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
+
+        ``named`` writes an axis: its name in a table, its symbol in a picture.
+        """
         lines = [f"Intervals: {summary.attrs['w2s_summary']['covers']}; {_seeds(summary)}."]
         if self.held:
-            lines.append(f"Held: {', '.join(f'{name} = {value}' for name, value in self.held.items())}.")
-        lines += [f"{name} follows the axes shown: {values}." for name, values in self.follows.items()]
+            lines.append(f"Held: {', '.join(f'{named(name)} = {value}' for name, value in self.held.items())}.")
+        lines += [f"{named(name)} follows the axes shown: {values}." for name, values in self.follows.items()]
         if self.best_over:
-            lines.append(f"Best {summary['selected_by'].iloc[0]}; reported on {summary['report_seeds'].iloc[0]}.")
+            over = " and ".join(map(named, self.best_over))
+            rule = str(summary["selected_by"].iloc[0]).partition(": ")[2]
+            lines.append(f"Best {over}: {rule}; reported on {summary['report_seeds'].iloc[0]}.")
             ends = int((summary["selected_at_end"] != "").sum())
             lines += [f"In {ends} of {len(summary)} settings the best is the last value tried."] if ends else []
         if excluded := int(summary["excluded"].sum()):
             lines.append(f"{excluded:,} rows without a number (failed, not finite, or null) did not enter.")
-        return [*lines, *self.left_out]
+        return [
+            *lines,
+            *(f"{count:,} rows without {' or '.join(map(named, names))} are left out." for names, count in self.left_out),
+        ]
 
 
 def view(
@@ -109,13 +117,13 @@ def view(
     fields = [name for name in tables.cell_fields(table) if name not in _NO_AXES]
     shown, over = list(dict.fromkeys(shown)), tables.as_names(best_over)
     chosen = dict(select or {})
-    for role, names in (("shown", shown), ("selected", chosen), ("reduced", over)):
+    for role, names in (("shown", shown), ("reduced", over)):
         for name in names:
             _check_axis(table, fields, name, role)
     if both := sorted(set(shown) & set(over)):
         raise AxesError(f"{', '.join(both)} cannot be both shown and reduced to its best value")
-    rows = _selected(table, chosen)
-    left_out: list[str] = []
+    rows = rows_with(table, chosen)
+    left_out: list[tuple[tuple[str, ...], int]] = []
     for names in ([name] for name in numbers):
         rows = _with_values(rows, names, left_out)
     if over:
@@ -163,14 +171,19 @@ def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -
     raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
 
 
-def _selected(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+    """Keep the rows with the values of some axes; a value may be a list, and a text is read as the axis's values are written.
+
+    Raises :class:`AxesError` for an unknown axis and for a value that no row has, with the nearest.
+    """
+    fields = [name for name in tables.cell_fields(table) if name not in _NO_AXES]
+    for name in chosen:
+        _check_axis(table, fields, name, "selected")
     rows = table
     for name, wanted in chosen.items():
         values = list(wanted) if isinstance(wanted, list | set | frozenset | range) else [wanted]
-        masks = [_equal(table, name, value) for value in values]
-        rows = rows[np.logical_or.reduce([mask[np.asarray(table.index.isin(rows.index))] for mask in masks])]
-        if not len(rows):
-            raise AxesError(f"no row has {', '.join(f'{key}={value}' for key, value in chosen.items())} together")
+        masks = [_equal(rows, name, value) for value in values]
+        rows = rows[np.logical_or.reduce(masks)]
     return rows
 
 
@@ -188,19 +201,18 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
     mask = equal_to(column, value)
     if not mask.any():
         near = nearest(value_text(value), [value_text(item) for item in known])
-        raise AxesError(f"no row has {name}={value_text(value)}{near}; {name} has {_listed(column)}")
+        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column)}")
     return mask
 
 
-def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[str]) -> DataFrame:
+def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
     """Leave out the rows in which all of some axes are null, and say so."""
     present = rows[list(names)].notna().any(axis=1)
     if present.all():
         return rows
-    what = " or ".join(names)
     if not present.any():
-        raise AxesError(f"no row has a value of {what}, so it cannot be shown or reduced")
-    left_out.append(f"{int((~present).sum()):,} rows without {what} are left out.")
+        raise AxesError(f"no row has a value of {' or '.join(names)}, so it cannot be shown or reduced")
+    left_out.append((tuple(names), int((~present).sum())))
     return rows[present]
 
 

@@ -103,8 +103,10 @@ def metric_unit(table: DataFrame, name: str) -> str:
 def _error_unit(table: DataFrame) -> str:
     from w2s.studies.registry import BUILTIN, find_study
 
-    study = table.attrs.get("w2s", {}).get("study")
-    return find_study(study).error_unit if study in BUILTIN else ""
+    told = table.attrs.get("w2s", {})
+    if "error_unit" in told:  # a study in a file of its own: who knows the study says it
+        return str(told["error_unit"])
+    return find_study(told["study"]).error_unit if told.get("study") in BUILTIN else ""
 
 
 def setting(name: str, value: Any) -> str:
