@@ -98,7 +98,7 @@ def colors_of(summary: DataFrame, color: str | None) -> list[Any]:
 def with_unit(rows: DataFrame, metric: str) -> str:
     """Write a metric with its unit, where it is known and says more than the name."""
     unit, name = metric_unit(rows, metric), metric_name(metric)
-    return f"{name} ({unit})" if unit and not metric.startswith(("pgr", "opr")) else name
+    return f"{name} ({unit})" if unit and not (metric.startswith(("pgr", "opr")) or metric.endswith("_01")) else name
 
 
 def notes_of(shown: View, summary: DataFrame) -> list[str]:

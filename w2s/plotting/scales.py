@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.figures.held import spread
-from w2s.plotting.style import text_width
+from w2s.figures.texts import text_width
 from w2s.views.symbols import short_value
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Places:
 
 
 def places(values: Sequence[Any], least: int = 1) -> Places:
-    """Decide where sorted distinct values are drawn; None, a null, is a word, and so are fewer than ``least`` numbers."""
+    """Choose where sorted distinct values are drawn; None, a null, is a word, and so are fewer than ``least`` numbers."""
     if len(values) < least or not all(map(_is_number, values)):
         return Places("words", tuple(values), tuple(float(k) for k in range(len(values))))
     numbers = [float(value) for value in values]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from w2s.errors import nearest
-from w2s.plotting.style import STYLES, Style, folded, text_width
+from w2s.figures.texts import folded, text_width, thin_labels
+from w2s.plotting.style import STYLES, Style
 from w2s.views.symbols import axis_name, short_value
 
 if TYPE_CHECKING:
@@ -91,13 +92,19 @@ class Sheet:
         """Width that a panel has about, in inches, with what stands at its left."""
         return float(self.figure.get_figwidth()) / self.columns
 
+    @property
+    def panel_height(self) -> float:
+        """Height that a panel has about, in inches, with what stands below it."""
+        style = self.style
+        return min(max(self.panel_width * style.ratio, style.least), 0.8 * style.narrow)
+
     def label(self, x: str, y: str) -> None:
         """Write what the axes are, below the lowest panels and at the left of the first ones."""
         for k, ax in enumerate(self.axes):
             if k + self.columns >= len(self.axes):
                 ax.set_xlabel(x, fontsize=self.style.size)
             if k % self.columns == 0:
-                ax.set_ylabel("\n".join(folded(y, 1.2 * self.style.least, self.style.size)), fontsize=self.style.size)
+                ax.set_ylabel("\n".join(folded(y, 0.75 * self.panel_height, self.style.size)), fontsize=self.style.size)
 
     def title(self, ax: Axes, text: str) -> None:
         """Write what a panel shows above it, folded to its width."""
@@ -114,8 +121,7 @@ class Sheet:
         columns, lines = _legend_shape(legend, room, size)
         above = len(top) * 1.15 * line + lines * line + (0.3 * line if lines or top else 0.0) + _MARGIN
         below = len(bottom) * line + 0.5 * line
-        panel = min(max(self.panel_width * style.ratio, style.least), 0.8 * style.narrow)
-        height = panel * self.rows + above + below
+        height = self.panel_height * self.rows + above + below
         self.figure.set_size_inches(width, height)
         engine: Any = self.figure.get_layout_engine()
         engine.set(rect=(0.0, below / height, 1.0, 1.0 - (above + below) / height), w_pad=0.03, h_pad=0.03)
@@ -126,7 +132,7 @@ class Sheet:
         if legend.labels:
             self._legend(legend, columns, left, y)
         self._write(left, 0.25 * line / height, "\n".join(bottom), size, "bottom", color=_GREY)
-        self.figure.set_label(" ".join([title, *notes, *self.notes]))
+        self.figure.set_label(" ".join([f"{title}.", *notes, *self.notes]))
         return self.figure
 
     def _write(self, x: float, y: float, text: str, size: float, where: str, color: str = "#000000") -> None:
@@ -183,6 +189,7 @@ def picture_bytes(figure: Figure, form: str = "png") -> bytes:
 
     if form not in FORMATS:
         raise ValueError(f"format={form!r} is not one of: {', '.join(FORMATS)}{nearest(form, FORMATS)}")
+    thin_labels(figure)
     buffer = io.BytesIO()
     undated: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "w2s", "svg.fonttype": "path"}):

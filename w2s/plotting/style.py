@@ -1,14 +1,13 @@
-"""Sizes of figures for paper and slides, how lines are told apart, and how wide a text is."""
+"""Sizes of figures for paper and slides, and how lines are told apart."""
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from w2s.figures.style import COLORS
 
-__all__ = ["MOST_LINES", "STYLES", "Style", "StyleName", "folded", "line_style", "text_width"]
+__all__ = ["MOST_LINES", "STYLES", "Style", "StyleName", "line_style"]
 
 StyleName = Literal["paper", "slides"]
 MOST_LINES = 12
@@ -50,23 +49,3 @@ def line_style(place: int, count: int) -> dict[str, Any]:
 
         color = colormaps["viridis"](0.92 * place / (count - 1))
     return {"color": color, "linestyle": _DASHES[place % len(_DASHES)], "marker": _MARKERS[place % len(_MARKERS)]}
-
-
-@functools.lru_cache(maxsize=4096)
-def text_width(text: str, size: float) -> float:
-    """Measure a text (mathematical notation too) in inches."""
-    from matplotlib.textpath import TextPath
-
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72.0 if text.strip() else 0.0
-
-
-def folded(text: str, width: float, size: float) -> list[str]:
-    """Fold a text at blanks to lines of at most ``width`` inches; a longer word keeps a line of its own."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines

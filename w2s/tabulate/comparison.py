@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_table"]
 
-_NUMBERS = ("mean", "baseline", "difference", "p (Holm)", "pairs", "conclusion")
+_NUMBERS = ("difference", "p (Holm)", "conclusion", "mean", "baseline", "pairs")
 
 
 def comparison_table(found: DataFrame, unit: str = "", differ: Mapping[str, Mapping[str, str]] | None = None) -> Table:
@@ -44,12 +44,12 @@ def _line(row: Mapping[str, Any], first: list[str]) -> tuple[str, ...]:
     p_value = row["p_holm"]
     return (
         *(value_text(row[name]) for name in first),
-        number_digits(row["mean"]) if row["mean"] == row["mean"] else "-",
-        number_digits(row["baseline_mean"]) if row["baseline_mean"] == row["baseline_mean"] else "-",
         interval_digits(row["difference"], row["low"], row["high"], str(row["status"])),
         "-" if p_value != p_value else "<0.001" if p_value < 0.001 else f"{p_value:.2g}",
-        str(row["pairs"]),
         str(row["conclusion"]),
+        number_digits(row["mean"]) if row["mean"] == row["mean"] else "-",
+        number_digits(row["baseline_mean"]) if row["baseline_mean"] == row["baseline_mean"] else "-",
+        str(row["pairs"]),
     )
 
 

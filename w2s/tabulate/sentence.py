@@ -60,7 +60,7 @@ def _pgr(rows: DataFrame, gain: str) -> str:
         return ""
     summary = summarize(rows, metrics=[name])
     values = summary[name].to_numpy(float)[(summary[f"{name}_status"] == "ok").to_numpy()]
-    what = "PGR (0-1)" if name.endswith("_01") else "PGR"
+    what = "PGR (accuracy)" if name.endswith("_01") else "PGR"
     if not len(values):
         return f"; {what} has bounds in none, since no gap between weak model and ceiling is shown"
     if len(summary) == 1:

@@ -76,11 +76,11 @@ def axis_name(name: str) -> str:
 
 
 def metric_name(name: str) -> str:
-    """Write a metric for a picture or a heading: ``PGR``, ``student's error``, ``gain (0-1)``."""
-    core, _, kind = name.partition("_01")
-    theory = " (closed form)" if name.endswith("_theory") else ""
-    core = core.removesuffix("_theory")
-    return _METRICS.get(core, core.replace("_", " ")) + (" (0-1)" if kind or name.endswith("_01") else "") + theory
+    """Write a metric for a picture or a heading: ``PGR``, ``student's error``, ``gain (accuracy)``."""
+    plain = name.removesuffix("_theory")
+    core = plain.removesuffix("_01")
+    kind = "" if core == plain else " (accuracy)" if core.startswith(("pgr", "gain")) else " (0-1)"
+    return _METRICS.get(core, _plain(core)) + kind + (" (closed form)" if plain != name else "")
 
 
 def metric_unit(table: DataFrame, name: str) -> str:
