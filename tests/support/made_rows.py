@@ -53,7 +53,7 @@ def _numbers(grid: Grid, block: Block) -> dict[str, Any]:
         effect = effect + 0.3 * np.sin(np.arange(len(axis)) * (place + 1.0)).reshape(along) / len(shape)
     found: dict[str, Any] = {}
     for name, kind in metric_columns(grid.study).items():
-        if kind == "double" and not name.startswith(("gain", "pgr")):
+        if kind == "double" and name not in ("gain", "gain_01", "pgr", "pgr_01"):
             found[name] = 0.3 + 0.2 * effect + 0.1 * rng.random(shape)
         elif kind == "int64":
             found[name] = rng.integers(10, 100, shape)

@@ -78,7 +78,8 @@ def text(reported: Path) -> str:
 
 def test_what_is_written_and_printed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = make_report(run)
-    assert [path.name for path in written] == ["summary.csv", "gain.png", "index.html"]
+    own = ["axis-line.png", "axis-scatter.png"]
+    assert [path.name for path in written] == ["summary.csv", "digest.csv", "gain.png", *own, "index.html"]
     assert all(path.parent == run / "report" and path.stat().st_size for path in written)
     assert set(pd.read_csv(written[0])["x"]) == {1.0, 2.0, 3.0}
     printed = capsys.readouterr().out
