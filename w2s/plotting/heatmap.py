@@ -46,13 +46,14 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
     signed = metric.startswith(_SIGNED)
     colors = _colors(np.concatenate([_seen(part, metric) for _, part in cuts]), signed)
     mesh: Any = None
-    contours = False
+    drawn: set[str] = set()
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
         grids = _grids(part, asked.x, asked.y, metric, across, up)
         mesh = ax.pcolormesh(across.edges(), up.edges(), np.ma.masked_invalid(grids[0]), rasterized=True, **colors)
         ax.set_facecolor(_UNKNOWN)
         ax.grid(visible=False)
-        contours |= signed and _contours(ax, grids, across, up, sheet.style.line)
+        if signed:
+            drawn |= _contours(ax, grids, across, up, sheet.style.line)
         if asked.panel:
             sheet.title(ax, setting(asked.panel, value))
         across.draw(ax, "x", sheet.style.size, 0.6 * sheet.panel_width)
@@ -60,11 +61,8 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
         ax.set(xlim=across.edges()[[0, -1]], ylim=up.edges()[[0, -1]])
     _bar(sheet, mesh, with_unit(rows, metric))
     sheet.label(axis_name(asked.x), axis_name(asked.y))
-    if contours:
-        percent = f"{100 * asked.level:g} %"
-        notes.insert(0, f"Black: {metric_name(metric)} is zero; dashed: one end of its {percent} interval is, point by point.")
-    elif signed:
-        notes.insert(0, f"{metric_name(metric)} changes its sign nowhere here.")
+    if signed:
+        notes.insert(0, _contour_note(metric_name(metric), f"{100 * asked.level:g} %", drawn))
     notes += ["Grey: no number."] if any(len(part) < len(across.values) * len(up.values) for _, part in cuts) else []
     title = asked.title or f"{metric_name(metric)} over {axis_name(asked.x)} and {axis_name(asked.y)}"
     return sheet.finish(title, notes)
@@ -102,16 +100,24 @@ def _colors(values: Matrix, signed: bool) -> dict[str, Any]:
     return {"cmap": "cividis", "vmin": float(least), "vmax": float(most) if most > least else float(least) + 1.0}
 
 
-def _contours(ax: Axes, grids: tuple[Matrix, Matrix, Matrix], across: Places, up: Places, line: float) -> bool:
-    """Draw where mean and ends of the interval are zero; tell whether the mean is anywhere."""
-    crossed = False
+def _contour_note(name: str, percent: str, drawn: set[str]) -> str:
+    """Say what the lines are, or that there are none."""
+    if "solid" in drawn:
+        return f"Black: {name} is zero; dashed: one end of its {percent} interval is, point by point."
+    within = f"; within dashed lines its {percent} interval holds zero" if drawn else ""
+    return f"{name} changes its sign nowhere here{within}."
+
+
+def _contours(ax: Axes, grids: tuple[Matrix, Matrix, Matrix], across: Places, up: Places, line: float) -> set[str]:
+    """Draw where mean (solid) and ends of the interval (dashed) are zero; return which of them are somewhere."""
+    crossed = set()
     for grid, width, dashes in zip(grids, (1.4, 0.8, 0.8), ("solid", "dashed", "dashed"), strict=True):
         if min(grid.shape) < 2 or not (np.nanmin(np.append(grid, np.inf)) < 0 < np.nanmax(np.append(grid, -np.inf))):
             continue
         ax.contour(
             across.at, up.at, np.ma.masked_invalid(grid), [0.0], colors="#000000", linewidths=width * line, linestyles=dashes
         )
-        crossed |= dashes == "solid"
+        crossed.add(dashes)
     return crossed
 
 
