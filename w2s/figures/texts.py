@@ -32,7 +32,7 @@ def folded(text: str, width: float, size: float) -> list[str]:
 
 
 def thin_labels(figure: Figure) -> None:
-    """Hide labels of axes that would lie on the one before them: of two numbers without room one is enough."""
+    """Leave out labels of axes that would lie on the one before them: of two numbers without room one is enough."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.texts import folded
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Sheet
@@ -125,7 +126,7 @@ def _bar(sheet: Sheet, mesh: Any, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     bar = sheet.figure.colorbar(mesh, ax=sheet.axes, extend="both", pad=0.02, fraction=0.06, aspect=25)
-    bar.set_label(label, fontsize=sheet.style.size)
+    bar.set_label("\n".join(folded(label, 0.8 * sheet.panel_height, sheet.style.size)), fontsize=sheet.style.size)
     bar.ax.tick_params(labelsize=sheet.style.size)
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     bar.outline.set_linewidth(0.5 * sheet.style.line)

@@ -102,7 +102,7 @@ class Sheet:
         """Write what the axes are, below the lowest panels and at the left of the first ones."""
         for k, ax in enumerate(self.axes):
             if k + self.columns >= len(self.axes):
-                ax.set_xlabel(x, fontsize=self.style.size)
+                ax.set_xlabel("\n".join(folded(x, 0.75 * self.panel_width, self.style.size)), fontsize=self.style.size)
             if k % self.columns == 0:
                 ax.set_ylabel("\n".join(folded(y, 0.75 * self.panel_height, self.style.size)), fontsize=self.style.size)
 
