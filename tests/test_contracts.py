@@ -52,6 +52,9 @@ SCIENCE = (
     ["theory", "figures", "predictions", "importers"],
     ["studies"],
     ["tables"],  # above studies: loading looks up fields that are younger than a table
+    ["views"],
+    ["tabulate"],
+    ["plotting"],  # above tabulate: figures of every study show the metrics that tables show
     ["workloads"],  # an old name of sharing.workloads
 )
 """Rooms of w2s from low to high; rooms of one line do not import each other."""
@@ -68,7 +71,7 @@ ENGINE = (
     ["review"],
     ["report"],
     ["travel"],
-    ["tools"],
+    ["tools", "showing"],
     ["cli"],
 )
 """Rooms of sweeper from low to high."""

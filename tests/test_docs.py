@@ -94,7 +94,9 @@ def test_the_claim_and_the_figure_of_the_manual(tmp_path: Path) -> None:
     run = launch(tmp_path / "my_grid.yaml", executor="inline").run
     (verification,) = verify([run])
     assert [judged.verdict.outcome for judged in verification.judged] == ["holds"]
-    assert [path.name for path in make_report(run)] == ["summary.csv", "gain.png", "index.html"]
+    written = [path.name for path in make_report(run)]
+    assert written[:3] + written[-1:] == ["summary.csv", "digest.csv", "gain.png", "index.html"]
+    assert {"axis-line.png", "axis-scatter.png"} <= set(written), "figures that every study has"
     calm = {"study": "my_study.py:MyStudy", "axes": {"shrink": [0, 0.5]}, "fixed": {"d": 10, "n_labeled": 100}, "seeds": 8}
     run = launch(load_grid(calm, tmp_path), out=tmp_path / "calm", executor="inline").run
     assert exit_code(verify([run])) == 4  # no teacher is that noisy

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from w2s.contract.study import Cost, Figure, Piece, Rule, Study
     from w2s.errors import FieldError
     from w2s.files.datafile import DataFile
+    from w2s.plotting import plot
     from w2s.summary import best, compare, contrast, summarize
     from w2s.tables.concat import concat
     from w2s.tables.describe import describe
     from w2s.tables.load import load
     from w2s.tables.scan import scan
+    from w2s.tables.side_by_side import side_by_side
+    from w2s.tabulate import table
 
 __all__ = [
     "Axis",
@@ -39,8 +42,11 @@ __all__ = [
     "describe",
     "field",
     "load",
+    "plot",
     "scan",
+    "side_by_side",
     "summarize",
+    "table",
 ]
 
 _HOME = {
@@ -65,7 +71,10 @@ _HOME = {
     "field": "w2s.contract.cells",
     "load": "w2s.tables.load",
     "scan": "w2s.tables.scan",
+    "plot": "w2s.plotting",
+    "side_by_side": "w2s.tables.side_by_side",
     "summarize": "w2s.summary",
+    "table": "w2s.tabulate",
 }
 
 

@@ -58,7 +58,7 @@ def on_page_markdown(markdown: str, page: Page, **_others: Any) -> str:
 def gallery() -> Iterator[str]:
     """Yield the gallery's lines: every picture of a study's page, its paper's grids, and what became of the claims."""
     yield "# Gallery\n"
-    yield "Every picture of the studies' pages. A picture leads to the page that says which grid drew it and what is to be seen.\n"
+    yield "Every picture of the studies' pages. A picture leads to the page that says which grid drew it.\n"
     studies = json.loads((ROOT / "docs" / "papers.json").read_text(encoding="utf-8"))["studies"]
     for path in sorted((ROOT / "docs" / "studies").glob("*.md")):
         text = path.read_text(encoding="utf-8")

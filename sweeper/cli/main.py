@@ -6,7 +6,7 @@ import sys
 
 # isort: off
 from sweeper.cli.app import app
-from sweeper.cli.commands import catalogue, explaining, running, looking, travelling, outside, machine  # noqa: F401  (each registers its commands)
+from sweeper.cli.commands import catalogue, explaining, running, looking, picturing, travelling, outside, machine  # noqa: F401  (each registers its commands)
 from sweeper.cli.store import store_app
 
 # isort: on

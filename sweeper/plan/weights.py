@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sweeper.errors import GridError
+from sweeper.plan.artifacts import has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
 from sweeper.plan.forecast import is_predicted, pieces_of
 from sweeper.plan.making import rates_in
 from sweeper.plan.rates import Rates, load_rates
-from w2s.artifacts import Call, Store
+from w2s.artifacts import Call, Store, open_store
 from w2s.contract.block import Block
 from w2s.contract.study import Study
 
-__all__ = ["block_seconds", "call_seconds", "making_seconds"]
+__all__ = ["block_seconds", "call_seconds", "making_seconds", "seconds_of_artifacts"]
 
 _MOST = 256
 _ORDER = 512.0
@@ -55,6 +56,14 @@ def making_seconds(calls: Iterable[Call], store: Store) -> float | None:
     if any(call.artifact.cost is None and call.artifact.code is not None for call in asked):
         return None
     return sum(call_seconds(asked, store).values())
+
+
+def seconds_of_artifacts(plan: Plan) -> float | None:
+    """Predict the seconds of the artifacts that a launch of a plan would make; None where that is not known."""
+    if not has_artifacts(plan.grid.study):
+        return 0.0
+    store = open_store(store_folder(plan.grid, plan.grid.compute, plan.grid.out))
+    return making_seconds(missing_calls(plan, store), store)
 
 
 def _seconds(study: Study, block: Block, rates: Rates) -> float:

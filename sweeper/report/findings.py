@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["findings"]
 
 _MOST_TEXT, _MOST_KEYS = 300, 6
-_LEAST_WRONG = 20  # settings from which on intervals of 95 % are expected to miss once
 
 
-def findings(summary: DataFrame, claims: Verification | None) -> list[str]:
-    """Say in a few sentences what a run found: claims, sign of the gain, extremes of PGR or of what stands for it."""
-    return [*_of_claims(claims), *_of_gain(summary), *_of_extremes(summary)]
+def findings(sentence: str, summary: DataFrame, claims: Verification | None) -> list[str]:
+    """Say in a few sentences what a run found: the digest's sentence, claims, extremes of PGR or of what stands for it."""
+    return [sentence, *_of_claims(claims), *_of_extremes(summary)]
 
 
 def _of_claims(found: Verification | None) -> Iterator[str]:
@@ -40,28 +39,6 @@ def _of_claims(found: Verification | None) -> Iterator[str]:
     for judged in testable:
         if not judged.as_expected and judged.verdict.outcome != "unresolved":
             yield clip(f"Not as expected: {judged.claim.says.rstrip('.')} ({verdict_text(judged)}).", _MOST_TEXT)
-
-
-def _of_gain(summary: DataFrame) -> Iterator[str]:
-    name = next((name for name in ("gain", "gain_01") if f"{name}_low" in summary and summary[name].notna().any()), None)
-    if name is None:
-        return
-    value, low, high = (summary[column].to_numpy(float) for column in (name, f"{name}_low", f"{name}_high"))
-    settings, better, worse = int(np.isfinite(value).sum()), int((low > 0).sum()), int((high < 0).sum())
-    level = summary.attrs["w2s_summary"]["level"]
-    exact = int((summary[f"{name}_status"] == "tied").sum())
-    known = " (in some all seeds agree to the last digit, which gives no interval)" if exact else ""
-    luck = f" Of so many intervals about one in {round(1 / (1 - level))} misses by luck." if settings >= _LEAST_WRONG else ""
-    if settings == 1:
-        verdict = "beats" if better else "is worse than" if worse else "is not told apart from"
-        row = {str(key): item for key, item in summary.iloc[int(np.nanargmax(value))].to_dict().items()}
-        yield f"The student {verdict} its weak model: {name} {interval_text(row, name)}."
-        return
-    open_ = settings - better - worse
-    parts = [f"it is worse in {worse:,}"] * bool(worse) + [f"in {open_:,} neither is shown{known}"] * bool(open_)
-    more = f"; {', and '.join(parts)}" if parts else ""
-    shown = f"by intervals of {level:.0%} above zero"
-    yield f"The student beats its weak model in {better:,} of {settings:,} settings, {shown}{more}.{luck}"
 
 
 def _of_extremes(summary: DataFrame) -> Iterator[str]:

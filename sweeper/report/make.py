@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
 
-from sweeper.console import console, frame_text
+from sweeper.console import console
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.yaml import dump_yaml
 from sweeper.report.page import Content, page
 from sweeper.report.pictures import draw_pictures
 from sweeper.report.provenance import provenance
-from sweeper.report.tables import digest_text
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
+from w2s.contract.study import Study
 from w2s.places.url import Where
 from w2s.summary.looks import describe_level
+from w2s.tabulate import run_digest
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+__all__ = ["MOST_ROWS", "Content", "make_report", "report_content", "write_report"]
 
-__all__ = ["Content", "make_report", "report_content", "write_report"]
-
-_MAX_LINES = 60
+MOST_ROWS = 2_000_000
+"""Rows up to which a report holds all of them in memory, at about a kilobyte a row."""
 
 
 def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
-    """Print digest and claims; write ``report/summary.csv``, one PNG per figure and ``index.html``; return what was written.
+    """Print digest and claims; write ``summary.csv``, ``digest.csv``, figures and ``index.html``; return what was written.
 
-    Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out.
+    Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out. Of a run
+    of more than :data:`MOST_ROWS` rows, summary and digest are of all rows, claims and figures of its first seeds.
     ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
     """
     out, table = console(), _rows_of(run, trust_code)
@@ -43,7 +43,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     for rule in dict.fromkeys(stopped.until for stopped in status.stopped):
         out.print(f"seeds ended when {rule.metric} was within +-{rule.half_width:g}, by {describe_level(rule)}")
     content, written = write_report(table)
-    _print_digest(content.digest)
+    out.print(content.found.text(out.width if sys.stdout.isatty() else 80))
     for line in content.undrawn:
         out.print(line, style="yellow")
     if content.claims is not None:
@@ -59,7 +59,7 @@ def report_content(run: Where | str, *, trust_code: bool = False) -> tuple[Conte
 
 
 def _rows_of(run: Where | str, trust_code: bool) -> RunTable:
-    table = read_run(run, trust_code=trust_code)
+    table = read_run(run, trust_code=trust_code, most=MOST_ROWS)
     if not len(table.rows):
         raise RunError(f"{run} has no rows yet; launch its grid first")
     return table
@@ -72,37 +72,42 @@ def write_report(table: RunTable) -> tuple[Content, list[Where]]:
 
 
 def _content(table: RunTable) -> Content:
-    """Collect everything that the page shows: summary, digest as text, drawn figures, tested claims, provenance."""
+    """Collect everything that the page shows: summary, digest, drawn figures, tested claims, provenance."""
     import w2s
 
     study = table.grid.study()
+    stored = None if type(study).digest is not Study.digest else table.stored  # a digest of the study's own takes a frame
     pictures, undrawn = draw_pictures(table)
     return Content(
         run=table,
         about=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
-        summary=w2s.summarize(table.rows),
-        digest=digest_text(study, table.rows),
+        summary=w2s.summarize(table.rows if table.stored is None else table.stored),
+        found=run_digest(table.grid.study, table.rows, stored),
         pictures=pictures,
-        undrawn=undrawn,
+        undrawn=(*_in_part(table), *undrawn),
         claims=judge([table]) if study.claims or table.origin.get("claims") else None,
         grid=dump_yaml(RunFolder(table.path).read_grid() or {}),
         provenance=provenance(table),
     )
 
 
+def _in_part(table: RunTable) -> tuple[str, ...]:
+    """Say what of a large run is not of all its rows."""
+    if table.stored is None:
+        return ()
+    own = type(table.grid.study()).digest is not Study.digest
+    what = "the digest, figures and claims are" if own else "figures and claims are"
+    some = f"{what} those of the first {table.seeds:,} seeds, {len(table.rows):,} of {len(table.stored):,} rows"
+    return (f"{some}; w2s-sweep verify tests the claims on all, in memory",)
+
+
 def _write(table: RunTable, content: Content) -> list[Where]:
     folder, place = RunFolder(table.path), table.path / "report"
-    written = [place / "summary.csv", *(place / f"{picture.id}.png" for picture in content.pictures), place / "index.html"]
+    pictures = [place / f"{picture.id}.png" for picture in content.pictures]
+    written = [place / "summary.csv", place / "digest.csv", *pictures, place / "index.html"]
     folder.write(written[0], content.summary.to_csv(index=False).encode())
-    for path, picture in zip(written[1:], content.pictures, strict=False):
+    folder.write(written[1], content.found.whole.to_csv(index=False).encode())
+    for path, picture in zip(pictures, content.pictures, strict=True):
         folder.write(path, picture.png)
     folder.write(written[-1], page(content).encode())
     return written
-
-
-def _print_digest(digest: DataFrame) -> None:
-    console().print(frame_text(digest.head(_MAX_LINES)))
-    if digest.attrs["caption"]:
-        console().print(digest.attrs["caption"])
-    if len(digest) > _MAX_LINES:
-        console().print(f"... {len(digest) - _MAX_LINES:,} more lines in report/index.html")

@@ -27,6 +27,7 @@ from sweeper.report.text import clip
 from sweeper.review.table import RunTable
 from sweeper.review.verify import Verification
 from w2s.contract.cells import cell_fields
+from w2s.tabulate import Digest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,7 +41,7 @@ _MAX_GRID, _MAX_ERROR, _MAX_ABOUT = 50_000, 5_000, 1_000
 
 @dataclass(frozen=True)
 class Content:
-    """What the page shows. ``digest`` holds text; ``claims`` is None for a study that makes none.
+    """What the page shows. ``found`` is the digest; ``claims`` is None for a study that makes none.
 
     ``summary`` is that of all metrics by all that varies; ``undrawn`` says which figures could not be drawn, and why.
     """
@@ -48,7 +49,7 @@ class Content:
     run: RunTable
     about: str
     summary: DataFrame
-    digest: DataFrame
+    found: Digest
     pictures: tuple[Picture, ...]
     undrawn: tuple[str, ...]
     claims: Verification | None
@@ -88,13 +89,13 @@ def _rendered(content: Content, explorer: Explorer | None, inline: bool) -> str:
         counts=_counts(run),
         cautions=_cautions(run),
         first_error=clip(status.first_error, _MAX_ERROR) if status.first_error else "",
-        findings=findings(content.summary, content.claims),
+        findings=findings(content.found.sentence, content.summary, content.claims),
         claims=None if content.claims is None else claims_section(content.claims, drawn, metrics),
         explorer=explorer,
         charts=None if explorer is None else chart_templates(),
         undrawn=content.undrawn,
         pictures=[_figure(picture, inline, content.claims) for picture in content.pictures],
-        digest=digest_listing(content.digest),
+        digest=digest_listing(content.found),
         unusable=unusable_listing(run.rows, run.path),
         grid=clip(content.grid, _MAX_GRID),
         grid_is_cut=len(content.grid) > _MAX_GRID,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.report.text import clip
 from sweeper.review.table import RunTable
 from w2s.contract.study import Figure
+from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
 
 if TYPE_CHECKING:
@@ -39,14 +39,15 @@ class Picture:
 
 
 def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """Draw the study's figures from the rows that have numbers; skip a figure whose axes the table lacks.
+    """Draw the figures of the study and those that all have, from rows with numbers; skip one whose axes the table lacks.
 
     Also returns a line for each figure that could not be drawn.
     """
-    rows = table.rows[usable(table.rows)]
+    kept = usable(table.rows)
+    rows = table.rows if kept.all() else table.rows[kept]
     pictures: list[Picture] = []
     undrawn: list[str] = []
-    figures = table.grid.study.figures if len(rows) else ()
+    figures = (*table.grid.study.figures, *default_figures()) if len(rows) else ()
     room = MOST_BYTES
     for left, figure in zip(range(len(figures), 0, -1), figures, strict=True):
         try:
@@ -62,18 +63,11 @@ def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]
 
 
 def _picture(figure: Figure, canvas: Canvas, most: int) -> Picture:
-    png = inline = _png(canvas, canvas.dpi)
-    dpi = float(canvas.dpi)
-    while len(inline) > most and dpi > _LEAST_DPI:
-        dpi = max(_LEAST_DPI, dpi * 0.75)
-        inline = _png(canvas, dpi)
+    png = inline = picture_bytes(canvas)
+    while len(inline) > most and canvas.dpi > _LEAST_DPI:
+        canvas.set_dpi(max(_LEAST_DPI, canvas.dpi * 0.75))
+        inline = picture_bytes(canvas)
     return Picture(figure.id, figure.title, png, inline if len(inline) <= most else None, _words(canvas), figure.claims)
-
-
-def _png(canvas: Canvas, dpi: float) -> bytes:
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
 
 
 def _words(canvas: Canvas) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweeper.report.text import clip
-from w2s.contract.study import Study
 from w2s.places.url import Where
 from w2s.summary.columns import UNUSABLE
+from w2s.tabulate import Digest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Listing", "digest_listing", "digest_text", "unusable_listing"]
+__all__ = ["Listing", "digest_listing", "unusable_listing"]
 
-_MOST_DIGEST, _MOST_MESSAGES = 100, 40
+_MOST_MESSAGES = 40
 _MOST_TEXT, _MOST_MESSAGE = 120, 600
 
 
@@ -31,21 +31,12 @@ class Listing:
     remarks: tuple[str, ...] = ()
 
 
-def digest_text(study: Study, rows: DataFrame) -> DataFrame:
-    """Return the digest of a study's rows as text; ``attrs["caption"]`` says what its intervals cover."""
-    digest = study.digest(rows)
-    text = digest.map(_cell)
-    text.attrs["caption"] = digest.attrs.get("caption", "")
-    return text
-
-
-def digest_listing(digest: DataFrame) -> Listing:
-    """Return the first lines of a digest for the page."""
-    more = len(digest) - _MOST_DIGEST
-    caption = str(digest.attrs.get("caption") or "")
-    shown = [tuple(clip(value, _MOST_TEXT) for value in row) for row in digest.head(_MOST_DIGEST).itertuples(index=False)]
-    left_out = f"{more:,} more lines are not shown here; summary.csv beside this page has every setting." if more > 0 else ""
-    return Listing("digest", tuple(str(name) for name in digest.columns), shown, tuple(filter(None, (caption, left_out))))
+def digest_listing(found: Digest) -> Listing:
+    """Return a digest for the page; its sentence is among the findings."""
+    shown = [tuple(clip(value, _MOST_TEXT) for value in row) for row in found.table.itertuples(index=False)]
+    same = ", ".join(f"{name} = {clip(value, _MOST_TEXT)}" for name, value in found.constants.items())
+    remarks = (*([f"All lines: {same}."] if same else []), *found.notes)
+    return Listing("digest", tuple(str(name) for name in found.table.columns), shown, remarks)
 
 
 def unusable_listing(rows: DataFrame, run: Where) -> Listing | None:
@@ -65,9 +56,3 @@ def unusable_listing(rows: DataFrame, run: Where) -> Listing | None:
     more = len(ordered) - len(lines)
     remarks = (f"{more:,} more messages: w2s-sweep status {shlex.quote(str(run))} --failed",) if more else ()
     return Listing("unusable", ("cells", "status", "message", "one of them again"), lines, remarks)
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,7 @@ from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
 from w2s.places.url import Where
+from w2s.tables.metadata import TableMetadata
 from w2s.tables.scan import StoredRows
 
 if TYPE_CHECKING:
@@ -91,4 +92,7 @@ def read_run(
         raise RunError(f"the rows in {folder.path} are no table of {study.name}: {problem}")
     if status.outside:
         rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
-    return RunTable(status, grid, rows.reset_index(drop=True), run_origin(folder), stored, seeds)
+    rows = rows.reset_index(drop=True)
+    # A table cannot say of a study in a file what its errors are measured in; whoever shows the rows asks.
+    rows.attrs["w2s"] = TableMetadata({**rows.attrs["w2s"], "error_unit": study.error_unit})
+    return RunTable(status, grid, rows, run_origin(folder), stored, seeds)

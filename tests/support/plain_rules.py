@@ -57,16 +57,16 @@ def meaning_of(content: Content, numbers_are_text: frozenset[str] = frozenset())
 
 
 def _prediction_meaning(kind: str, cells: Cells) -> Numbers | None:
-    if any(role not in cells for role in ROLES) or any(
-        n not in ROLES and n.lower() in ("seed", "group", "strong") for n in cells
+    if any(role not in cells for role in ROLES if role != "ceiling") or any(
+        n not in ROLES and n.lower() in ("seed", "group", "strong", "ceiling") for n in cells
     ):
         return None
     ids = [name.strip() for name in cells["item_id"]]
     if "" in ids or len(set(ids)) < len(ids):
         return None
     if kind == "class":
-        return _class_numbers({role: [cell.strip() for cell in cells[role]] for role in ROLES[1:]})
-    numbers = {role: [_float(cell) for cell in cells[role]] for role in ROLES[1:]}
+        return _class_numbers({role: [cell.strip() for cell in cells[role]] for role in ROLES[1:] if role in cells})
+    numbers = {role: [_float(cell) for cell in cells[role]] for role in ROLES[1:] if role in cells}
     if kind == "probability" and (found := _booleans(cells["truth"])):
         numbers["truth"] = found
     if any(value is None or not math.isfinite(value) for column in numbers.values() for value in column):
@@ -82,16 +82,16 @@ def _class_numbers(names: Cells) -> Numbers | None:
             return None
         if any(name not in truth and _spelling(name) in known for name in column):
             return None
-    if len(set(truth) | set(names["weak"]) | set(names["student"]) | set(names["ceiling"])) < 2:
+    if len(set(truth) | set(names["weak"]) | set(names["student"]) | set(names.get("ceiling", ()))) < 2:
         return None
-    wrong = {role: np.mean([a != b for a, b in zip(names[role], truth, strict=True)]) for role in ROLES[2:]}
+    wrong = {role: np.mean([a != b for a, b in zip(names[role], truth, strict=True)]) for role in ROLES[2:] if role in names}
     apart = np.mean([a != b for a, b in zip(names["weak"], names["student"], strict=True)])
     return _errors(wrong) | {"misfit": float(apart)}
 
 
 def _probability_numbers(numbers: Mapping[str, list[float]]) -> Numbers | None:
     truth = numbers["truth"]
-    models = [numbers[role] for role in ROLES[2:]]
+    models = [numbers[role] for role in ROLES[2:] if role in numbers]
     if set(truth) - {0.0, 1.0} or any(not 0 <= p <= 1 for column in models for p in column):
         return None
     if all(p in (0.0, 1.0) for column in models for p in column):
@@ -99,13 +99,14 @@ def _probability_numbers(numbers: Mapping[str, list[float]]) -> Numbers | None:
     losses = {
         r: np.mean([-math.log(max(p if t else 1 - p, 1e-12)) for p, t in zip(numbers[r], truth, strict=True)])
         for r in ROLES[2:]
+        if r in numbers
     }
     return _errors(losses)
 
 
 def _value_numbers(numbers: Mapping[str, list[float]]) -> Numbers:
     truth = np.array(numbers["truth"])
-    losses = {role: np.mean((np.array(numbers[role]) - truth) ** 2) for role in ROLES[2:]}
+    losses = {role: np.mean((np.array(numbers[role]) - truth) ** 2) for role in ROLES[2:] if role in numbers}
     return _errors(losses) | {"misfit": float(np.mean((np.array(numbers["weak"]) - np.array(numbers["student"])) ** 2))}
 
 

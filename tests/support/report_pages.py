@@ -18,13 +18,13 @@ from sweeper import launch, load_grid
 from sweeper.grid.model import Grid
 from sweeper.report.page import Content, page
 from sweeper.report.pictures import draw_pictures
-from sweeper.report.tables import digest_text
 from sweeper.review.status import RunStatus
 from sweeper.review.table import RunTable, read_run
 from sweeper.review.verify import judge
 from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 from w2s.studies.registry import find_study
+from w2s.tabulate import run_digest
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SEEDS = 3
@@ -86,7 +86,7 @@ def page_content(table: RunTable, **changes: Any) -> Content:
         "run": table,
         "about": study.summary,
         "summary": w2s.summarize(table.rows),
-        "digest": digest_text(study, table.rows),
+        "found": run_digest(type(study), table.rows),
         "pictures": pictures,
         "undrawn": undrawn,
         "claims": judge([table]) if study.claims else None,

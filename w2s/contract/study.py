@@ -129,6 +129,7 @@ class Study(ABC):
     explains : what the columns of a study of your own mean, name -> a line; the built-in ones are in :mod:`w2s.glossary`.
     pgr : those of them that are the PGR of another student, name -> the column of its error: summaries take ratios of means.
     classifies : whether rows carry the 0-1 columns.
+    error_unit : what errors, gain and misfit are measured in, in a few words; ``*_01`` columns are shares of wrong answers.
     finite : result columns that must be finite for a row to be ``ok``. A study without a teacher names those that it has; the
         others, which every row has, are null in its table.
     seeds_draw : what seeds draw anew, as intervals for the population have to know (:mod:`w2s.summary.population`): ``fresh``
@@ -147,6 +148,7 @@ class Study(ABC):
     explains: ClassVar[Mapping[str, str]] = {}
     pgr: ClassVar[Mapping[str, str]] = {}
     classifies: ClassVar[bool] = False
+    error_unit: ClassVar[str] = "squared error"
     finite: ClassVar[tuple[str, ...]] = ("weak_error", "student_error", "ceiling_error", "weak_distance")
     seeds_draw: ClassVar[SeedsDraw | None] = None
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.texts import folded
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#00
 """Okabe and Ito's palette, told apart by readers with any colour vision."""
 
 _GREY = "#555555"
+_HEADING = 10.0
 
 
 def canvas(width: float, height: float) -> Figure:
@@ -58,8 +61,10 @@ def beside(ax: Axes) -> None:
 
 
 def heading(figure: Figure, title: str, note: str) -> None:
-    """Write the title, and under it what is shown and what is held."""
-    figure.suptitle(f"{title}\n{note}", fontsize=10, x=0.01, ha="left")
+    """Write the title, and under it what is shown and what is held, folded to the width of the figure."""
+    room = 0.97 * float(figure.get_figwidth())
+    lines = [*folded(title, room, _HEADING), *folded(note, room, _HEADING)]
+    figure.suptitle("\n".join(lines), fontsize=_HEADING, x=0.01, ha="left")
 
 
 def few_digits(value: float) -> str:

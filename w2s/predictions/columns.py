@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 SUM_TOLERANCE = 1e-3  # probabilities written with four digits
 _EDGE = 1e-6  # a softmax in float32 can pass 1 by its rounding
-OPTIONAL = {"strong": "strong", "seed": "seed", "group": "group"}
+OPTIONAL = {"ceiling": "ceiling", "strong": "strong", "seed": "seed", "group": "group"}
 """Columns that a file may lack under these names; under a name of the grid's own they must be there."""
 
 
@@ -33,7 +33,7 @@ class ColumnNames:
     truth: str = "truth"
     weak: str = "weak"
     student: str = "student"
-    ceiling: str = "ceiling"
+    ceiling: str = OPTIONAL["ceiling"]
     strong: str = OPTIONAL["strong"]
     seed: str = OPTIONAL["seed"]
     group: str = OPTIONAL["group"]
@@ -115,8 +115,8 @@ class Reader:
         return truth, models
 
     def roles(self) -> tuple[str, ...]:
-        """List the models of the file; the strong baseline where there is one."""
-        return ("weak", "student", "ceiling", *(["strong"] if self.has("strong") else []))
+        """List the models of the file; ceiling and strong baseline where they are there."""
+        return ("weak", "student", *(role for role in ("ceiling", "strong") if self.has(role)))
 
     def has(self, role: str) -> bool:
         """Tell whether an optional column is there.

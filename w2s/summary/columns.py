@@ -281,7 +281,7 @@ def dense(codes: IntArray, width: int) -> tuple[IntArray, IntArray, IntArray]:
     return first, used, place[codes]
 
 
-def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
+def _value_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.integer[Any]], int]:
     """Rank every value among the distinct ones, null last, and return the number of ranks.
 
     The ranks are computed here because pandas cannot sort group keys that mix tuples, or types, with nulls.
@@ -296,7 +296,7 @@ def _value_codes(column: pd.Series[Any]) -> tuple[IntArray, int]:
         order = sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, repr(values[i])))
     rank = np.empty(len(values) + 1, dtype=np.int32)
     rank[order], rank[-1] = np.arange(len(values)), len(values)
-    return rank[codes], len(values) + 1  # code -1, a null, takes the last entry
+    return np.asarray(rank[codes], dtype=np.int32), len(values) + 1  # code -1, a null, takes the last entry
 
 
 def seed_codes(df: Rows, column: str = SEED) -> IntArray:

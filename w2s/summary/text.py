@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from w2s.summary.digits import interval_digits
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-_WORDS = {"one_seed": "one seed", "no_item_noise": "items unknown"}
 
 __all__ = ["interval_text", "readable", "value_text"]
 
@@ -24,17 +22,7 @@ def value_text(value: Any) -> str:
 
 def interval_text(row: Mapping[str, Any], name: str) -> str:
     """Write ``0.57 [0.52, 0.63]`` for a metric of one summary row; its status where there is no number or no interval."""
-    value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
-    status = str(row.get(f"{name}_status", ""))
-    if value is None or not np.isfinite(value):
-        return status or "-"
-    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
-        return f"{_number(value)} ({_WORDS.get(status, status) or 'one seed'})"
-    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1e}" if value != 0 and abs(value) < 0.005 else f"{value:.2f}"
+    return interval_digits(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), str(row.get(f"{name}_status", "")))
 
 
 def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> DataFrame:

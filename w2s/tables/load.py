@@ -157,7 +157,7 @@ def _each_once(frame: pd.DataFrame, lengths: list[int], strangers: list[bool]) -
 
 
 def frame_of(tables: list[pa.Table], *, nullable: bool = False) -> pd.DataFrame:
-    """Put tables together as one frame, ``nullable`` with pandas' nullable types; ValueError where columns do not fit together."""
+    """Put tables together as one frame, with pandas' nullable types if asked; ValueError where columns do not fit together."""
     import pyarrow as pa
 
     # An all-null column of one part must not decide the type of the others.

@@ -43,7 +43,8 @@ def scan(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
     time.
 
     A run that needs a look at all its rows together comes back as the frame of `load`: one in a bucket or of files without a
-    digest, one whose files have different columns, lack fields that are younger or have fields under earlier names, one with cells that are there twice, and
+    digest, one whose files have different columns,
+    lack fields that are younger or have fields under earlier names, one with cells that are there twice, and
     one whose seeds end at a rule.
     """
     where = where_of(run if isinstance(run, Url) else os.fspath(run))

@@ -16,6 +16,7 @@ from sweeper.plan.cut import Plan
 from sweeper.plan.executor import choose_executor
 from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
+from sweeper.plan.weights import seconds_of_artifacts
 from sweeper.report.findings import findings
 from sweeper.report.make import Content
 from sweeper.review.failures import Failure
@@ -43,11 +44,11 @@ def records(frame: DataFrame) -> list[dict[str, Any]]:
 def plan_document(plan: Plan) -> dict[str, Any]:
     """Collect what ``plan`` shows: axes, cells, blocks, artifacts, disk, memory, predicted time and executor."""
     grid, study = plan.grid, plan.grid.study
+    forecast = make_forecast(plan) if is_predicted(study) else None
     artifacts = []
     if has_artifacts(study):
         artifacts = list(artifact_lines(plan, open_store(store_folder(grid, grid.compute, grid.out))))
-    choice = choose_executor(plan, grid.compute, makes_artifacts=any(line.distinct > line.stored for line in artifacts))
-    forecast = make_forecast(plan) if is_predicted(study) else None
+    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan), forecast=forecast)
     return {
         "study": study.name,
         "version": study.version,
@@ -103,10 +104,10 @@ def report_document(content: Content, written: Iterable[Where]) -> dict[str, Any
         "study": status.study,
         "run": status.run,
         **{name: getattr(status, name) for name in ("cells", "done", "failed", "pending", "outside")},
-        "findings": findings(content.summary, content.claims),
+        "findings": findings(content.found.sentence, content.summary, content.claims),
         "claims": [claim_content(judged) for judged in content.claims.judged] if content.claims else [],
-        "digest": records(content.digest),
-        "caption": content.digest.attrs.get("caption") or None,
+        "digest": records(content.found.whole),
+        "caption": content.found.whole.attrs.get("caption") or None,
         "summary": records(content.summary),
         "undrawn": content.undrawn,
         "files": list(written),

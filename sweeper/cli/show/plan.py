@@ -19,7 +19,7 @@ from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.making import UTILISATION, on_card, on_this_machine
 from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
-from sweeper.plan.weights import making_seconds
+from sweeper.plan.weights import seconds_of_artifacts
 from w2s.artifacts import Call, Store, open_store
 from w2s.contract.study import Study
 from w2s.summary.looks import Until, describe_level
@@ -71,18 +71,10 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
         print_artifacts(plan, device, utilisation)
     print_space(plan)
     forecast = make_forecast(plan) if is_predicted(grid.study) else None
-    choice = choose_executor(plan, grid.compute, making=lambda: _making(plan), forecast=forecast)
+    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan), forecast=forecast)
     if forecast is not None:
         print_forecast(plan, forecast, choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
-
-
-def _making(plan: Plan) -> float | None:
-    """Predict the seconds of the artifacts that a launch would make; None where that is not known."""
-    if not has_artifacts(plan.grid.study):
-        return 0.0
-    store = open_store(store_folder(plan.grid, plan.grid.compute, plan.grid.out))
-    return making_seconds(missing_calls(plan, store), store)
 
 
 def print_space(plan: Plan) -> None:

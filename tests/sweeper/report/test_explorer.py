@@ -120,16 +120,12 @@ def test_it_opens_with_few_lines_and_says_what_it_holds() -> None:
     assert opening(axes, codes, metrics, 0) == {"metric": 1, "x": 0, "color": 1, "held": {}}
 
 
-def test_findings_say_signs_and_extremes() -> None:
+def test_findings_say_extremes_and_that_they_were_picked() -> None:
     summary = w2s.summarize(made(seeds=6))
-    gain, extremes = findings(summary, None)
-    better = int((summary["gain_low"] > 0).sum())
-    assert gain.startswith(f"The student beats its weak model in {better} of 12 settings")
+    gain, extremes = findings("In words.", summary, None)
+    assert gain == "In words."
     assert extremes.startswith("pgr lies between ")
     assert "picked by their values out of 12 settings" in extremes
-    losing = made(seeds=6).assign(student_error=2.0 + np.arange(72) % 7 / 50, gain=-1.0 - np.arange(72) % 7 / 50)
-    losing.attrs = made().attrs
-    assert "in 0 of 12 settings, by intervals of 95% above zero; it is worse in 12" in findings(w2s.summarize(losing), None)[0]
 
 
 def test_unusable_cells_are_listed_by_message() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -525,7 +525,7 @@ def test_one_item_has_no_intervals(tmp_path: Path, capsys: pytest.CaptureFixture
     assert row[[name for name in rows.columns if name.endswith(("_low", "_high"))]].isna().all()
     print_scores(rows)
     text = capsys.readouterr().out
-    assert "1.00 (one_item)" in text
+    assert "1 (one item)" in text
     assert "[" not in text
 
 
@@ -572,3 +572,20 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     write(drawn(0), tmp_path / "mine.csv")
     with pytest.raises(GridError, match="no seed column, so its rows are seed 0"):
         load_grid({"study": STUDY, "fixed": {"file": "mine.csv", "kind": "probability"}, "seeds": 2}, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["probability", "class", "value"])
+def test_without_a_ceiling_the_gain_is_a_result(tmp_path: Path, kind: Literal["probability", "class", "value"]) -> None:
+    frame = pd.DataFrame({"item_id": range(40), "truth": [0, 1] * 20, "weak": [0.6, 0.7] * 20, "student": [0.3, 0.8] * 20})
+    if kind == "class":
+        frame = frame.assign(weak=[1, 1] * 20, student=[0, 1] * 20)
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    (row,) = score(tmp_path / "mine.csv", kind).to_dict("records")
+    assert row["status"] == "ok"
+    assert row["gain"] > 0
+    assert row["ceiling_error"] != row["ceiling_error"]
+    assert row["pgr"] != row["pgr"]
+    assert row["message"] == "the file has no ceiling: no PGR"
+    frame.assign(Ceiling=frame["weak"]).to_csv(tmp_path / "odd.csv", index=False)
+    with pytest.raises(UserError, match="is column 'Ceiling' the ceiling column"):
+        score(tmp_path / "odd.csv", kind)

@@ -40,6 +40,7 @@ _SHOWN = 12
 _TERMS = 24.0  # columns that have an interval
 _PASSES = 1000  # what the cut of grids weighs an item with: another number would move it, and with it bits
 _ONE_ITEM = "one item: no intervals"
+_NO_CEILING = "the file has no ceiling: no PGR"
 _NO_GAP = "the items do not resolve the gap between weak model and ceiling: no interval of the PGR"
 
 
@@ -75,10 +76,12 @@ class PredictionStudy(Study):
 
     name = "predictions"
     version = 2  # classes and ids are text as written
+    error_unit = "loss of the kind of predictions"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PredictionCell
     summary = "your own predictions: PGR, gain, misfit, agreement and calibration from a file, with intervals over items"
     classifies = True
+    finite = ("weak_error", "student_error", "weak_distance")
     columns: ClassVar[Mapping[str, str]] = ROW_COLUMNS
     rules = (
         Rule(
@@ -154,9 +157,15 @@ def _row(level: Mapping[str, Any]) -> dict[str, Any]:
         "probability": functools.partial(probability_row, labels=level["labels"] or "soft"),
         "value": value_row,
     }
-    row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, rows.models))
-    unresolved = row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
+    whole = "ceiling" in rows.models
+    models = rows.models if whole else {**rows.models, "ceiling": rows.models["weak"]}
+    row: dict[str, Any] = dict(scorers[level["kind"]](rows.truth, models))
+    if not whole:  # the weak model stood in for the ceiling; what is about a ceiling is unknown
+        row |= {name: float("nan") for name in row if name.startswith(("ceiling", "pgr"))}
+        row["ceiling_error"] = float("nan")
+    unresolved = whole and row["ceiling_error"] < row["weak_error"] and np.isnan(row["pgr_low"])
     notes = [_ONE_ITEM] if row["n_items"] == 1 else [_NO_GAP] if unresolved else []
+    notes += [] if whole else [_NO_CEILING]
     message = "; ".join([*notes, *rows.remarks])
     return row | ({"message": message} if message else {})
 

@@ -51,6 +51,7 @@ class Edits(Study):
 
     name = "aligner2024.edits"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = EditsCell
     summary = (

@@ -67,6 +67,7 @@ class Chess(Study):
 
     name = "burns2023.chess"
     version = 1
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell: ClassVar[type[Cell]] = ChessCell
     summary = "Burns et al. 2023: best moves of chess puzzles by what models see of the game; a model between; easy to hard"

@@ -93,6 +93,7 @@ class Probes(Study):
 
     name = "burns2023.probes"
     version = 2
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = ProbeCell
     summary = "Burns et al. 2023: linear probes on layers of frozen encoders, weak labelling for strong; controls, agreement"

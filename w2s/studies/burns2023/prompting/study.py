@@ -80,6 +80,7 @@ class Prompting(Study):
 
     name = "burns2023.prompting"
     version = 1
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PromptingCell
     summary = "Burns et al. 2023: few-shot prompts with weak and with true labels, beside probes of the same model"

@@ -113,6 +113,7 @@ class Text(Study):
 
     name = "burns2023.text"
     version = 2
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = TextCell
     summary = "Burns et al. 2023: finetuned language models on real tasks; methods, chains, controls, agreement, calibration"

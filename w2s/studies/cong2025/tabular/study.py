@@ -92,6 +92,7 @@ class Tabular(Study):
 
     name = "cong2025.tabular"
     version = 1
+    error_unit = "reward a token"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = TabularCell
     summary = "Jiang et al. 2025: contrastive decoding of a weak pair, and students of its texts, where the reward is known"

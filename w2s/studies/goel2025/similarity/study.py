@@ -51,6 +51,7 @@ class Similarity(Study):
 
     name = "goel2025.similarity"
     version = 1
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     classifies = True
     Cell: ClassVar[type[Cell]] = SimilarityCell

@@ -48,6 +48,7 @@ class Decoy(Study):
 
     name = "heo2023.decoy"
     version = 1
+    error_unit = "share of wrong answers"
     Cell: ClassVar[type[Cell]] = MethodCell
     summary = "Heo et al. 2023: what robust training and gradient penalties repair of the damage of a decoy (0-1 errors)"
     shares = ("method", "penalty", "radius", *solver.PLAIN)

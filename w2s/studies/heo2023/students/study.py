@@ -47,6 +47,7 @@ class Students(Study):
 
     name = "heo2023.students"
     version = 1
+    error_unit = "share of wrong answers"
     Cell: ClassVar[type[Cell]] = StudentCell
     summary = "Students of teachers that answer by a decoy, with methods of Heo et al. 2023 that ignore it (0-1 errors)"
     shares = ("student_reg", "teacher_reg", "transfer", "penalty", "radius", *solver.RECIPE)

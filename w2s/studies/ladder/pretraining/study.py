@@ -66,6 +66,7 @@ class Pretraining(Study):
 
     name = "ladder.pretraining"
     version = 1
+    error_unit = "nats a byte"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = PretrainingCell
     summary = "ladders of small language models, pretrained here on text or molecules: held-out bits per byte by size"

@@ -63,6 +63,7 @@ class Correction(Study):
 
     name = "lang2024.correction"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = CorrectionCell
     summary = "Lang et al. 2024: pseudolabel correction and coverage expansion of students of wrong or silent teachers"

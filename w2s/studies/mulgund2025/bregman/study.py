@@ -71,6 +71,7 @@ class Bregman(Study):
 
     name = "mulgund2025.bregman"
     version = 1
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = BregmanCell
     summary = "Mulgund and Pabbaraju 2025: gain and misfit by Kullback-Leibler divergence, in both directions, and by squares"

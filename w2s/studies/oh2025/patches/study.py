@@ -104,6 +104,7 @@ class Patches(Study):
 
     name = "oh2025.patches"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = PatchesCell
     summary = "Oh et al. 2025: ReLU networks learn from a linear teacher what it cannot read, and forget it (0-1 errors)"

@@ -116,7 +116,8 @@ def _anchor(
             if probe is not STUDENT_ROWS:
                 return serving.basis(strong[part])
             tested, held_out = values(BASIS, {**level, "exact": serving is not fitted})
-            return tested if part is where else held_out
+            found: Matrix = tested if part is where else held_out
+            return found
 
         def errors(filters: Filters, ridges: Matrix, end: str = "") -> _Errors:
             serving = fitted.serving(filters)

@@ -128,6 +128,7 @@ class Shift(Study):
 
     name = "raven2025.shift"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = ShiftCell
     summary = "Jeon et al. 2025 (RAVEN): learned weights of supervisors under shifts, linear students (0-1 errors)"

@@ -67,6 +67,7 @@ class Regions(Study):
 
     name = "selective2025.regions"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = RegionsCell
     summary = "Lang et al. 2025: own answers where a judge says that the strong model knows, smoothed weak labels elsewhere"

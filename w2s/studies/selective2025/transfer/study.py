@@ -53,6 +53,7 @@ class Transfer(Study):
 
     name = "selective2025.transfer"
     version = 1
+    error_unit = "1 - AUROC"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell: ClassVar[type[Cell]] = TransferCell
     summary = "Lang et al. 2025: a judge of a model's own answers, trained on one text task and asked about another"

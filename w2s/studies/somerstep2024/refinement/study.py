@@ -60,6 +60,7 @@ class Refinement(Study):
 
     name = "somerstep2024.refinement"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = RefinementCell
     summary = "Somerstep et al. 2024: a latent concept, naive finetuning on biased labels against refinement"

@@ -52,6 +52,7 @@ class Spiked(Study):
 
     name = "wu2024.spiked"
     version = 1
+    error_unit = "share of wrong answers"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = SpikedCell
     summary = "Wu and Sahai 2024: interpolation of weak labels under spiked covariances, exact errors and closed forms"

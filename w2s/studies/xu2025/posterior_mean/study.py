@@ -70,6 +70,7 @@ class PosteriorMean(Study):
 
     name = "xu2025.posterior_mean"
     version = 1
+    error_unit = "squared error; nats with task: classification"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     Cell: ClassVar[type[Cell]] = PosteriorMeanCell
     summary = "Xu et al. 2025: gain and misfit of students of many bootstrapped teachers, against the mean of these teachers"

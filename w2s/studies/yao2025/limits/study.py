@@ -57,6 +57,7 @@ class Limits(Study):
 
     name = "yao2025.limits"
     version = 1
+    error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
     classifies = True
     Cell: ClassVar[type[Cell]] = LimitsCell

@@ -1,0 +1,119 @@
+"""Figures and tables of one run, from the words of the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeper.console import short
+from sweeper.errors import StoreError, UserError
+from sweeper.folder.run_folder import RunFolder
+from sweeper.review.table import read_run
+from w2s.files.durable import whole
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from w2s.tabulate import Table
+
+__all__ = ["draw_picture", "names_of", "rows_to_show", "run_rows_table", "selected", "write_text"]
+
+
+def draw_picture(
+    run: str,
+    words: Mapping[str, str | None],
+    select: Sequence[str],
+    best_over: str | None,
+    form: str,
+    out: Path | None,
+    *,
+    trust_code: bool = False,
+) -> tuple[str, str]:
+    """Draw a figure of a run and write it; return what the figure says and where it is.
+
+    ``words`` are those of :func:`w2s.plotting.plot`. Raises :class:`UserError` for words that do not fit the run.
+    """
+    from w2s.plotting import picture_bytes, plot
+
+    rows = rows_to_show(run, trust_code=trust_code)
+    given: dict[str, Any] = {name: word for name, word in words.items() if word is not None}
+    try:
+        figure = plot(rows, select=selected(select), best_over=names_of(best_over) or (), **given)
+        content = picture_bytes(figure, form)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if out is not None:
+        _write(out, content)
+        return _plain(str(figure.get_label())), short(out)
+    axes = [word for name, word in words.items() if word is not None and name not in ("style", "title")]
+    name = "-".join(re.sub(r"[^A-Za-z0-9_]+", "-", word) for word in [*axes, *select])
+    folder = RunFolder.existing(run)
+    path = folder.path / "report" / f"plot-{name}.{form}"
+    folder.write(path, content)
+    return _plain(str(figure.get_label())), short(path)
+
+
+def run_rows_table(
+    run: str, by: str | None, metrics: str | None, select: Sequence[str], best_over: str | None, *, trust_code: bool = False
+) -> Table:
+    """Make the table of a run. Raises :class:`UserError` for words that do not fit the run."""
+    from w2s.tabulate import table
+
+    rows = rows_to_show(run, trust_code=trust_code)
+    try:
+        return table(rows, names_of(by), names_of(metrics), select=selected(select), best_over=names_of(best_over) or ())
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def rows_to_show(run: str, *, trust_code: bool = False) -> DataFrame:
+    """Read the rows of a run. Raises :class:`UserError` for a run without rows."""
+    rows = read_run(run, trust_code=trust_code).rows
+    if not len(rows):
+        raise UserError(f"{run} has no rows yet; launch its grid first")
+    return rows
+
+
+def selected(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``AXIS=VALUE`` and ``AXIS=V1,V2``. Raises :class:`UserError` for another form, and for an axis given twice."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (equals and name.strip()):
+            raise UserError(f"--select {word!r}: write AXIS=VALUE, or AXIS=V1,V2")
+        if name.strip() in found:
+            raise UserError(f"--select: {name.strip()} is given twice; write {name.strip()}=V1,V2")
+        values = [item.strip() for item in value.split(",")]
+        found[name.strip()] = values if len(values) > 1 else values[0]
+    return found
+
+
+def names_of(text: str | None) -> list[str] | None:
+    """Read names that commas separate; None where nothing is given."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text to a file, whole or not at all. Raises :class:`StoreError`."""
+    _write(path, text.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with whole(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+_SYMBOLS = ((r"\lambda", "lambda"), (r"\rho", "rho"), (r"\sigma", "sigma"), (r"\eta", "eta"), (r" \wedge ", "^"), (r"\$", "$"))
+
+
+def _plain(text: str) -> str:
+    """Write mathematical notation for a terminal."""
+    for symbol, word in _SYMBOLS:
+        text = text.replace(symbol, word)
+    text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
+    return re.sub(r"\$([^$]*)\$", lambda found: found[1].replace("{", "").replace("}", "").replace("\\", ""), text)

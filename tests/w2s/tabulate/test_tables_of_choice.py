@@ -1,0 +1,169 @@
+"""Tables of one's own choice in five formats, comparisons, digests: no number is cut, nothing becomes markup."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import w2s
+from w2s.studies.registry import find_study
+from w2s.summary.contrast import equal_to
+from w2s.tabulate import comparison_table, found_in_words, run_digest
+
+
+def table(gain: float = 0.2, seeds: int = 8, key: int = 7, **axes: list[object]) -> pd.DataFrame:
+    """Return rows of a product of axes; the student gains so much, and nothing for hard labels."""
+    axes = axes or {"d_weak": [20, 50], "labels": ["hard", "soft"], "ridge": [0.1, 1.0]}
+    frame = pd.MultiIndex.from_product([*axes.values(), range(seeds)], names=[*axes, "seed"]).to_frame(index=False)
+    rng = np.random.Generator(np.random.Philox(key=key))
+    hard = equal_to(frame["labels"], "hard") if "labels" in frame else np.zeros(len(frame), dtype=bool)
+    frame["weak_error"], frame["ceiling_error"] = 0.5 + 0.02 * rng.random(len(frame)), 0.1 + 0.02 * rng.random(len(frame))
+    frame["gain"] = np.where(hard, 0.0, gain) + 0.01 * rng.standard_normal(len(frame))
+    frame["student_error"] = frame["weak_error"] - frame["gain"]
+    frame["misfit"], frame["status"], frame["study"], frame["version"] = 0.3, "ok", "wu2024.spiked", 1
+    frame["pgr"] = frame["gain"] / (frame["weak_error"] - frame["ceiling_error"])
+    frame["cell_id"] = [f"{k:032x}" for k in range(len(frame))]
+    metrics = ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"]
+    frame.attrs["w2s"] = {
+        "study": "wu2024.spiked",
+        "version": 1,
+        "fields": [*axes, "seed"],
+        "axes": list(axes),
+        "metrics": metrics,
+    }
+    return frame
+
+
+ROWS = table()
+
+
+class Cells(HTMLParser):
+    """Reads the cells of a table, and whether every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells.append(data)
+
+
+def test_text_has_80_columns_and_says_what_it_holds() -> None:
+    made = w2s.table(ROWS, by=["d_weak", "labels"], select={"ridge": 0.1})
+    lines = str(made).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "Held: ridge = 0.1." in lines
+    assert "Intervals: 95 % over seeds; 8 seeds." in lines
+    assert any(line.startswith("Units: weak_error") and "share of wrong" in line for line in lines)
+    assert max(map(len, made.to_text(200).splitlines())) > 80
+    wide = made.to_text(30)
+    assert all(cell in wide for line in made.lines for cell in line), "a number was cut"
+
+
+def test_constant_columns_are_said_once() -> None:
+    made = w2s.table(ROWS, by=["labels"], metrics=["misfit", "gain"], select={"ridge": 0.1, "d_weak": 20})
+    assert made.headings == ("labels", "gain")
+    assert made.constants == {"misfit": "0.3 (tied)"}
+    assert str(made).startswith("misfit = 0.3 (tied)\n")
+
+
+def test_an_axis_of_which_nothing_is_said_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"neither shown nor reduced:\n  labels: hard, soft\n  ridge: 0\.1, 1"):
+        w2s.table(ROWS, by=["d_weak"], metrics=["pgr"])
+    assert len(w2s.table(ROWS, metrics=["pgr"]).lines) == 8
+
+
+def test_csv_has_the_numbers_and_their_ends() -> None:
+    made = w2s.table(ROWS, by=["d_weak", "labels"], metrics=["pgr"], select={"ridge": 0.1})
+    back = pd.read_csv(io.StringIO(made.write("csv")))
+    assert {"d_weak", "labels", "pgr", "pgr_low", "pgr_high", "pgr_status", "seeds"} <= set(back.columns)
+    direct = w2s.summarize(ROWS[ROWS["ridge"] == 0.1], by=["d_weak", "labels"], metrics=["pgr"])
+    np.testing.assert_allclose(back["pgr_low"], direct["pgr_low"], rtol=1e-12)
+
+
+def test_latex_and_html_and_markdown_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)  # pandas' own writer needs it
+    rows = table(d_weak=[20, 50], labels=["a_b & <i>50%</i>|$x$", "soft"])
+    made = w2s.table(rows, by=["d_weak", "labels"], metrics=["pgr"])
+    latex = made.to_latex()
+    assert r"a\_b \& \textless{}i\textgreater{}50\%\textless{}/i\textgreater{}\textbar{}\$x\$" in latex
+    assert r"$d_w$ & labels & PGR \\" in latex
+    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
+    html = made.to_html()
+    assert "<i>" not in html
+    assert "a_b & <i>50%</i>|$x$" in Cells(html).cells
+    (line, *_) = [line for line in made.to_markdown().splitlines() if "a_b" in line]
+    assert r"\|$x$" in line
+    with pytest.raises(ValueError, match="did you mean 'latex'"):
+        made.write("latx")
+
+
+def test_two_runs_are_compared_by_seed() -> None:
+    first, second = table(0.2), table(0.3, key=8)
+    both = w2s.side_by_side({"first": first, "second": second})
+    found = w2s.compare(both, over="run", baseline="first", metric="student_error")
+    made = comparison_table(found, "share of wrong answers")
+    assert made.constants == {"run": "second"}
+    assert dict(zip(found["labels"], found["conclusion"], strict=True)) == {
+        "hard": "no significant difference",
+        "soft": "better",
+    }
+    assert "4 better, 4 no significant difference" in made.notes[0]
+    same = comparison_table(w2s.compare(w2s.side_by_side({"a": first, "b": table(0.2)}), over="run", baseline="a"))
+    assert same.notes[0] == "No significant difference in student_error from run = a, in 8 comparisons."
+    assert max(map(len, str(made).splitlines())) <= 80
+
+
+def test_runs_that_differ_in_a_field_are_paired_over_the_others() -> None:
+    first = table(0.2, d_weak=[20, 50], labels=["soft"])
+    second = table(0.2, key=8, d_weak=[20, 50], labels=["hard"])
+    both = w2s.side_by_side({"a": first, "b": second})
+    assert both.attrs["w2s"]["differ"] == {"labels": {"a": "soft", "b": "hard"}}
+    found = w2s.compare(both, over="run", baseline="a")
+    assert list(found["conclusion"]) == ["worse", "worse"]
+    several = table(0.2, d_weak=[20, 50], labels=["hard", "medium"])
+    with pytest.raises(ValueError, match="no two runs share a value of labels, and b has several"):
+        w2s.side_by_side({"a": first, "b": several})
+    with pytest.raises(ValueError, match="two or more"):
+        w2s.side_by_side({"a": first})
+    lost = table()
+    lost.attrs = {}
+    with pytest.raises(ValueError, match="lost its metadata"):
+        w2s.side_by_side({"a": first, "b": lost})
+
+
+def test_a_digest_has_at_most_8_columns_and_40_lines_and_a_sentence() -> None:
+    rows = table(a=list(range(5)), b=list(range(5)), c=list(range(3)), labels=["hard", "soft"])
+    found = run_digest(find_study("wu2024.spiked"), rows)
+    assert found.table.shape == (40, 8)
+    assert len(found.whole) == 150
+    assert any("40 of 150 lines" in note for note in found.notes)
+    assert any("more columns are in digest.csv" in note for note in found.notes)
+    assert "pgr" in found.table
+    assert found.table.iloc[0][["a", "b", "c"]].tolist() == ["0", "0", "0"]
+    assert found.table.iloc[-1][["a", "b", "c"]].tolist() == ["4", "4", "2"]
+    assert found.sentence.startswith("The student errs less than its weak model in 75 of 150 settings and more in 0; in 75")
+    assert max(map(len, found.text(80).splitlines())) <= 80
+
+
+def test_a_sentence_says_when_nothing_is_known() -> None:
+    assert found_in_words(table(seeds=1)).startswith("One seed, so no statement")
+    one = found_in_words(table(0.2, labels=["soft"]))
+    assert one.startswith("The student errs less than its weak model; PGR is 0.")
+    assert found_in_words(table(0.0, labels=["soft"])).startswith("No significant difference")
+    bare = table().drop(columns=["gain", "pgr", "weak_error", "misfit", "ceiling_error"])
+    assert found_in_words(bare).startswith("There is no weak model to compare with; student_error is from")

@@ -1,0 +1,54 @@
+"""How wide a text of a figure is, where it folds, and which labels of an axis have room."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["folded", "text_width", "thin_labels"]
+
+
+@functools.lru_cache(maxsize=4096)
+def text_width(text: str, size: float) -> float:
+    """Measure a text (mathematical notation too) in inches."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72.0 if text.strip() else 0.0
+
+
+def folded(text: str, width: float, size: float) -> list[str]:
+    """Fold a text at blanks to lines of at most ``width`` inches; a longer word keeps a line of its own."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, size) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def thin_labels(figure: Figure) -> None:
+    """Leave out labels of axes that would lie on the one before them: of two numbers without room one is enough."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            shown = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            shown += [tick.label1 for tick in axis.get_minor_ticks() if low <= tick.get_loc() <= high]
+            kept: list[Any] = []
+            for label in shown:
+                if not (label.get_visible() and label.get_text()):
+                    continue
+                box = label.get_window_extent(renderer)
+                if any(box.overlaps(other) for other in kept):
+                    label.set_visible(False)
+                else:
+                    kept.append(box)

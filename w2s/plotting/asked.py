@@ -1,0 +1,107 @@
+"""What was asked of a figure, and what every kind of figure does alike: panels, bounded numbers, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from w2s.plotting.style import MOST_LINES
+from w2s.summary.population import SeedsDraw
+from w2s.views.axes import AxesError, View, field_values
+from w2s.views.symbols import axis_name, metric_name, metric_unit, setting, short_value
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "notes_of", "panels_of", "with_unit"]
+
+MOST_PANELS = 12
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The words of :func:`w2s.plotting.plot`."""
+
+    x: str | None
+    y: str | None
+    panel: str | None
+    color: str | None
+    select: Mapping[str, Any]
+    best_over: tuple[str, ...]
+    style: str
+    level: float
+    population: bool | SeedsDraw
+    title: str | None
+
+
+class Bounded(NamedTuple):
+    """Numbers of a metric with their bounds; ``drawn`` marks those that are, ``alone`` those that have no interval at all."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    drawn: npt.NDArray[np.bool_]
+    alone: npt.NDArray[np.bool_]
+
+
+def bounded(summary: DataFrame, metric: str) -> Bounded:
+    """Read a metric of a summary: a number whose interval is unbounded is not drawn, one of a single seed is, as such."""
+    value, low, high = (summary[f"{metric}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+    alone = summary[f"{metric}_status"].isin(["one_seed", "tied", "no_item_noise"]).to_numpy() & np.isfinite(value)
+    whole = np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
+    return Bounded(value, np.where(whole, low, np.nan), np.where(whole, high, np.nan), whole | alone, alone)
+
+
+def panels_of(summary: DataFrame, panel: str | None, metrics: Sequence[str], notes: list[str]) -> list[tuple[Any, DataFrame]]:
+    """Cut a summary into panels; one without a single number that can be drawn is left out, and a note says so.
+
+    Raises :class:`AxesError` for more panels than a page holds, and where nothing can be drawn at all.
+    """
+    cuts = [(None, summary)] if panel is None else list(_cut(summary, panel))
+    if len(cuts) > MOST_PANELS:
+        raise AxesError(f"{panel} has {len(cuts)} values: at most {MOST_PANELS} panels fit; select some of them")
+    full = [(value, part) for value, part in cuts if all(bounded(part, metric).drawn.any() for metric in metrics)]
+    if not full:
+        status = ", ".join(sorted({str(s) for metric in metrics for s in summary[f"{metric}_status"]}))
+        raise AxesError(f"no number of {' or '.join(metrics)} has an interval to be drawn (status: {status})")
+    kept = {id(part) for _, part in full}
+    empty = [setting(str(panel), value) for value, part in cuts if id(part) not in kept]
+    notes += [f"Left out, without numbers: {', '.join(empty)}."] if empty else []
+    dropped = sum(int((~bounded(part, metric).drawn).sum()) for _, part in full for metric in metrics)
+    notes += [f"{dropped} points whose intervals are unbounded are not drawn."] if dropped else []
+    single = sum(int(bounded(part, metric).alone.sum()) for _, part in full for metric in metrics)
+    notes += ["Hollow: no interval, since there is one seed or all seeds agree."] if single else []
+    return full
+
+
+def _cut(summary: DataFrame, name: str) -> Iterator[tuple[Any, DataFrame]]:
+    for value in field_values(summary[name]):
+        yield value, summary[summary[name].isna() if value is None else summary[name] == value]
+
+
+def colors_of(summary: DataFrame, color: str | None) -> list[Any]:
+    """List the values that lines are coloured by; raises :class:`AxesError` for more than can be told apart."""
+    values = [None] if color is None else field_values(summary[color])
+    if len(values) > MOST_LINES:
+        raise AxesError(
+            f"{color} has {len(values)} values: at most {MOST_LINES} lines can be told apart; select some of them, "
+            f"show {color} as panel, or use kind heatmap with {color} as y"
+        )
+    return values
+
+
+def with_unit(rows: DataFrame, metric: str) -> str:
+    """Write a metric with its unit, where it is known and says more than the name."""
+    unit, name = metric_unit(rows, metric), metric_name(metric)
+    return f"{name} ({unit})" if unit and not (metric.startswith(("pgr", "opr")) or metric.endswith("_01")) else name
+
+
+def notes_of(shown: View, summary: DataFrame) -> list[str]:
+    """Return the sentences of a view, with symbols in place of names."""
+    short = replace(shown, held={name: short_value(value) for name, value in shown.held.items()})
+    return short.says(summary, axis_name)

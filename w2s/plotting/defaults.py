@@ -1,0 +1,89 @@
+"""Figures that every study has without drawing any: the main metric along the axis with most values, and over two of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from w2s.contract.study import Figure
+from w2s.figures.held import fullest
+from w2s.plotting.plot import plot
+from w2s.plotting.style import MOST_LINES
+from w2s.summary import columns
+from w2s.tabulate.table import usual_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
+
+__all__ = ["default_figures"]
+
+_LEAST_LINE, _LEAST_MAP, _MOST_PANELS = 3, 5, 4
+
+
+def default_figures() -> tuple[Figure, ...]:
+    """Return the figures that a report adds to those of the study; each draws None where a table lacks the axes."""
+    return (
+        Figure("axis-line", "The main metric along the longest axis", _draw_line),
+        Figure("axis-map", "The main metric over the two longest axes", _draw_map),
+        Figure("axis-scatter", "Gain against misfit, a point for every setting", _draw_scatter),
+    )
+
+
+def _metric(rows: DataFrame) -> str | None:
+    names = usual_metrics(rows)
+    return next((name for name in ("gain_01", "gain", "student_error_01", "student_error") if name in names), None)
+
+
+def _axes(rows: DataFrame) -> list[str]:
+    """List the axes that vary, those of numbers with most values first."""
+    names = [name for name in columns.varying(rows, columns.cell_fields(rows)) if name not in ("study", "version")]
+    return sorted(names, key=lambda name: (rows[name].dtype.kind not in "iuf", -rows[name].nunique()))
+
+
+def _numeric(rows: DataFrame, names: list[str], least: int) -> list[str]:
+    return [name for name in names if rows[name].dtype.kind in "iuf" and rows[name].nunique() >= least]
+
+
+def _draw_line(rows: DataFrame) -> Canvas | None:
+    """Draw lines along the longest axis, coloured by another, with panels for a third; all else is held where most is there."""
+    metric, names = _metric(rows), _axes(rows)
+    if metric is None or not names:
+        return None
+    x = next(iter(_numeric(rows, names, _LEAST_LINE)), names[0])
+    others = sorted((name for name in names if name != x), key=lambda name: rows[name].nunique(), reverse=True)
+    color = next((name for name in others if 2 <= rows[name].nunique(dropna=False) <= MOST_LINES), None)
+    panel = next((name for name in others if name != color and 2 <= rows[name].nunique(dropna=False) <= _MOST_PANELS), None)
+    part = _held(rows, [name for name in (x, color, panel) if name])
+    varying = _axes(part)
+    if x not in varying:
+        return None
+    color, panel = (name if name in varying else None for name in (color, panel))
+    return plot(part, x, metric, color=color, panel=panel, kind="line")
+
+
+def _draw_map(rows: DataFrame) -> Canvas | None:
+    """Draw a heatmap where two axes of numbers have five values or more together."""
+    metric, names = _metric(rows), _axes(rows)
+    long = _numeric(rows, names, _LEAST_MAP)[:2]
+    if metric is None or len(long) < 2:
+        return None
+    part = _held(rows, long)
+    if min(part[name].nunique() for name in long) < _LEAST_MAP or part[long].drop_duplicates().shape[0] < _LEAST_MAP**2:
+        return None
+    return plot(part, *long, color=metric, kind="heatmap")
+
+
+def _draw_scatter(rows: DataFrame) -> Canvas | None:
+    """Draw the gain of every setting against its misfit."""
+    if not {"gain", "misfit"} <= set(rows.columns) or rows["gain"].isna().all() or rows["misfit"].isna().all():
+        return None
+    if len(_axes(rows)) < 1:
+        return None
+    return plot(rows, "misfit", "gain", kind="scatter")
+
+
+def _held(rows: DataFrame, shown: list[str]) -> DataFrame:
+    """Keep the setting of all other axes in which the shown ones take most values; the figure names it."""
+    part = fullest(rows[rows[shown[0]].notna()], shown)[0]
+    part.attrs = rows.attrs
+    return part

@@ -1,0 +1,104 @@
+"""Lines: a metric against an axis, with bands; a panel and a colour for two axes more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, with_unit
+from w2s.plotting.scales import Places, limits, places
+from w2s.plotting.sheet import Legend, Sheet
+from w2s.plotting.style import Style, line_style
+from w2s.views.axes import AxesError, field_values, view
+from w2s.views.symbols import axis_name, metric_name, setting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+__all__ = ["draw_lines"]
+
+
+def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
+    """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands."""
+    if asked.x is None or asked.y is None:
+        raise AxesError("a figure of lines needs x, an axis, and y, a metric")
+    axes = [name for name in (asked.x, asked.panel, asked.color) if name]
+    numbers = [asked.x] if rows[asked.x].dtype.kind in "iuf" else []
+    shown = view(rows, axes, select=asked.select, best_over=asked.best_over, numbers=numbers)
+    summary = shown.summary([asked.y], asked.level, asked.population)
+    notes = notes_of(shown, summary)
+    cuts = panels_of(summary, asked.panel, [asked.y], notes)
+    colors, where = colors_of(summary, asked.color), places(field_values(summary[asked.x]), least=3)
+    sheet = Sheet.of(asked.style, len(cuts))
+    handles: dict[int, Any] = {}
+    shared: list[Bounded] = []
+    for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
+        for k, one in enumerate(colors):
+            line = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
+            found = bounded(line, asked.y)
+            if found.drawn.any():
+                offset = 0.5 * (k - (len(colors) - 1) / 2.0) / len(colors) if where.kind == "words" else 0.0
+                handles[k] = _line(ax, where.of(line[asked.x]) + offset, found, line_style(k, len(colors)), sheet.style, where)
+                shared.append(found)
+        if asked.panel:
+            sheet.title(ax, setting(asked.panel, value))
+    _finish_axes(sheet, where, asked.y, shared)
+    sheet.label(axis_name(asked.x), with_unit(rows, asked.y))
+    title = asked.title or f"{metric_name(asked.y)} against {axis_name(asked.x)}"
+    return sheet.finish(title, notes, Legend.of(handles, colors, asked.color))
+
+
+def _line(ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style, where: Places) -> Any:
+    """Draw one line with its intervals, and hollow marks where there are none; returns what the legend shows."""
+    order = np.argsort(at, kind="stable")
+    order = order[found.drawn[order]]
+    x, y, low, high = at[order], found.value[order], found.low[order], found.high[order]
+    color, plain = look["color"], found.alone[order]
+    joined: dict[str, Any] = {"linestyle": look["linestyle"] if where.kind != "words" else "none", "linewidth": style.line}
+    (drawn,) = ax.plot(x, y, color=color, marker=look["marker"], markersize=style.marker, **joined)
+    if plain.any():
+        ax.plot(
+            x[plain],
+            y[plain],
+            color=color,
+            marker=look["marker"],
+            markersize=style.marker,
+            linestyle="none",
+            markerfacecolor="w",
+        )
+    if where.kind == "words":
+        _bars(ax, x, y, low, high, color, style)
+    elif len(x) > 1 and not plain.all():
+        ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    else:
+        _bars(ax, x, y, low, high, color, style)
+    return drawn
+
+
+def _bars(ax: Axes, x: Any, y: Any, low: Any, high: Any, color: Any, style: Style) -> None:
+    known = np.isfinite(low) & np.isfinite(high)
+    if known.any():
+        ends = np.stack([y[known] - low[known], high[known] - y[known]]).clip(0.0)
+        ax.errorbar(x[known], y[known], yerr=ends, fmt="none", ecolor=color, elinewidth=style.line, capsize=0.6 * style.marker)
+
+
+def _finish_axes(sheet: Sheet, where: Places, metric: str, drawn: list[Bounded]) -> None:
+    """Give all panels their scales; the line at zero, or one for a ratio of errors, is what curves are read against."""
+    value, low, high = (
+        np.concatenate([getattr(found, end)[found.drawn] for found in drawn]) for end in ("value", "low", "high")
+    )
+    shown = limits(value, low, high)
+    level = 1.0 if metric.startswith("opr") else 0.0
+    signed = metric.startswith(("gain", "pgr", "opr", "cross_term")) or (np.nanmin(value) < 0 < np.nanmax(value))
+    for ax in sheet.axes:
+        if shown is not None:
+            ax.set_ylim(*shown)
+            if signed and shown[0] < level < shown[1]:
+                ax.axhline(level, color="#000000", linewidth=0.6 * sheet.style.line, zorder=1)
+        where.draw(ax, "x", sheet.style.size, 0.75 * sheet.panel_width)
+        ax.locator_params(axis="y", nbins=5)
+    if shown is not None and (np.nanmin(np.append(low, np.inf)) < shown[0] or np.nanmax(np.append(high, -np.inf)) > shown[1]):
+        sheet.notes.append("Some intervals reach beyond the panel.")

@@ -1,0 +1,103 @@
+"""The few lines of a run that a person wants to see: at most 8 columns and 40 rows, and a sentence in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from w2s.contract.study import Study
+from w2s.figures.held import spread
+from w2s.summary.columns import cell_fields
+from w2s.summary.digits import number_digits
+from w2s.tabulate import formats
+from w2s.tabulate.grid import constants_apart
+from w2s.tabulate.sentence import found_in_words
+from w2s.tabulate.table import units_note, usual_metrics
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from w2s.tables.scan import StoredRows
+
+__all__ = ["MOST_COLUMNS", "MOST_LINES", "Digest", "run_digest"]
+
+MOST_COLUMNS, MOST_LINES = 8, 40
+_IMPORTANT = ("pgr", "gain", "student", "weak", "ceiling", "misfit", "difference", "accuracy")
+"""Words of headings, the most important first: what stays where there are too many columns."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a report shows first.
+
+    Attributes
+    ----------
+    sentence : what was found, in words.
+    constants : columns that are the same in every line, with their value; shown once.
+    table : at most 40 lines of at most 8 columns, texts; ``keys`` of them, the first ones, name the line.
+    whole : all lines and columns, for ``digest.csv``.
+    notes : what intervals cover, units, and what the table leaves out.
+
+    """
+
+    sentence: str
+    constants: Mapping[str, str]
+    table: DataFrame
+    keys: int
+    whole: DataFrame
+    notes: tuple[str, ...]
+
+    def text(self, width: int = 80) -> str:
+        """Write sentence, constants, lines and notes for a terminal of so many columns."""
+        lines = [tuple(map(str, row)) for row in self.table.itertuples(index=False, name=None)]
+        above = ", ".join(f"{name} = {value}" for name, value in self.constants.items())
+        body = formats.text([str(name) for name in self.table.columns], lines, self.keys, above, self.notes, width)
+        return f"{formats.paragraph(self.sentence, width)}\n\n{body}"
+
+
+def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = None) -> Digest:
+    """Make the digest of a run's rows: the study's lines (:meth:`~w2s.contract.study.Study.digest`), narrowed to what fits.
+
+    Columns of one value are said once. Of more than eight columns those that name a line stay, then PGR, gain and errors. Of
+    more than 40 lines 40 are shown, evenly spread over all. ``whole`` has everything. Of a run that is too large for memory
+    ``stored`` are all rows, and ``rows`` some of them, which say what columns there are.
+    """
+    import pandas as pd
+
+    every = rows if stored is None else cast("DataFrame", stored)
+    whole = study().digest(every)
+    texts = whole.map(_cell)
+    headings = [str(name) for name in texts.columns]
+    kept, lines, constants = constants_apart(headings, list(texts.itertuples(index=False, name=None)))
+    fields = set(cell_fields(rows)) | {name.replace("_", " ") for name in cell_fields(rows)}
+    chosen = _narrowed(kept, fields)
+    shown = spread(range(len(lines)), MOST_LINES)
+    table = pd.DataFrame([[lines[k][c] for c in chosen] for k in shown], columns=[kept[c] for c in chosen])
+    notes = [str(whole.attrs.get("caption", "")), units_note(rows, usual_metrics(rows))]
+    missing = [kept[c] for c in range(len(kept)) if c not in chosen]
+    notes += [f"{len(missing)} more columns are in digest.csv: {', '.join(missing)}."] if missing else []
+    notes += [f"{len(shown)} of {len(lines):,} lines, evenly spread; all are in digest.csv."] if len(shown) < len(lines) else []
+    keys = sum(kept[c] in fields for c in chosen)
+    return Digest(found_in_words(every), constants, table, keys, whole, tuple(filter(None, notes)))
+
+
+def _narrowed(headings: Sequence[str], fields: set[str]) -> list[int]:
+    """Choose the places of at most eight columns, in their order: first what names a line, then the important ones."""
+    if len(headings) <= MOST_COLUMNS:
+        return list(range(len(headings)))
+
+    def rank(place: int) -> tuple[int, int]:
+        words = headings[place].lower()
+        by_word = next((k for k, word in enumerate(_IMPORTANT) if word in words), len(_IMPORTANT))
+        return (-1 if headings[place] in fields else by_word, place)
+
+    keys = [place for place in range(len(headings)) if headings[place] in fields][: MOST_COLUMNS - 2]
+    rest = sorted((place for place in range(len(headings)) if place not in keys and headings[place] not in fields), key=rank)
+    return sorted([*keys, *rest[: MOST_COLUMNS - len(keys)]])
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return number_digits(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,94 @@
+"""A finished table: headings, cells as text, what is said above and below it, and the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from w2s.errors import nearest
+from w2s.tabulate import formats
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Format", "Table", "constants_apart"]
+
+Format = Literal["text", "md", "csv", "latex", "html"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text with headings; ``str(table)`` is the text of 80 columns.
+
+    Attributes
+    ----------
+    headings, lines : names of the columns, and their cells, a tuple a line.
+    keys : number of leading columns that name a line; a text that is too wide repeats them in every part.
+    constants : columns that have one value, which is said once above the table.
+    notes : sentences below the table: intervals, units, what is held and how a best value was chosen.
+    numbers : the numbers behind the cells, unrounded, for CSV.
+    symbols : heading -> its LaTeX, where that is not the heading.
+
+    """
+
+    headings: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    keys: int
+    constants: Mapping[str, str]
+    notes: tuple[str, ...]
+    numbers: DataFrame
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Write the table as text of 80 columns."""
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return self.to_html()
+
+    def write(self, form: str = "text", width: int = 80) -> str:
+        """Write the table in a format: ``text`` (of at most ``width`` columns), ``md``, ``csv``, ``latex`` or ``html``.
+
+        Raises ValueError for another word.
+        """
+        if form not in get_args(Format):
+            raise ValueError(f"format={form!r} is not one of: {', '.join(get_args(Format))}{nearest(form, get_args(Format))}")
+        if form == "text":
+            return self.to_text(width)
+        return {"md": self.to_markdown, "csv": self.to_csv, "latex": self.to_latex, "html": self.to_html}[form]()
+
+    def to_text(self, width: int = 80) -> str:
+        """Write aligned text. A table that is wider than ``width`` is written in parts, each with the key columns."""
+        return formats.text(self.headings, self.lines, self.keys, self._above(), self.notes, width)
+
+    def to_markdown(self) -> str:
+        """Write a pipe table."""
+        return formats.markdown(self.headings, self.lines, self.keys, self._above(), self.notes)
+
+    def to_csv(self) -> str:
+        """Write the numbers, unrounded: keys, and for every metric its value, both ends, status and counts."""
+        return str(self.numbers.to_csv(index=False))
+
+    def to_latex(self) -> str:
+        r"""Write a LaTeX ``table`` with ``booktabs`` rules; needs ``\usepackage{booktabs}`` there, and no package here."""
+        return formats.latex(self.headings, self.lines, self.keys, self._above(), self.notes, self.symbols)
+
+    def to_html(self) -> str:
+        """Write an HTML ``table`` element; every text in it is escaped."""
+        return formats.html(self.headings, self.lines, self.keys, self._above(), self.notes)
+
+    def _above(self) -> str:
+        return ", ".join(f"{name} = {value}" for name, value in self.constants.items())
+
+
+def constants_apart(
+    headings: Sequence[str], lines: Sequence[Sequence[str]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str, str]]:
+    """Take out columns in which all lines (two or more) say the same; return headings, lines, and those columns with values."""
+    rows: list[Sequence[Any]] = list(lines)
+    same = [k for k in range(len(headings)) if len(rows) > 1 and len({row[k] for row in rows}) == 1]
+    kept = [k for k in range(len(headings)) if k not in same]
+    found = {headings[k]: str(rows[0][k]) for k in same}
+    return tuple(headings[k] for k in kept), tuple(tuple(str(row[k]) for k in kept) for row in rows), found

@@ -1,0 +1,95 @@
+"""Axes against metrics, a line per setting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from w2s.places.url import Url
+from w2s.summary import columns
+from w2s.summary.population import SeedsDraw
+from w2s.summary.text import interval_text, value_text
+from w2s.tabulate.grid import Table, constants_apart
+from w2s.views.axes import View, view
+from w2s.views.rows import rows_of
+from w2s.views.symbols import math_name, metric_name, metric_unit
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["USUAL", "USUAL_01", "latex_headings", "lines_of", "table", "units_note", "usual_metrics"]
+
+USUAL = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr")
+USUAL_01 = ("weak_error_01", "student_error_01", "ceiling_error_01", "gain_01", "disagreement", "pgr_01")
+
+
+def table(
+    run: DataFrame | str | os.PathLike[str] | Url,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    *,
+    select: Mapping[str, Any] | None = None,
+    best_over: str | Sequence[str] = (),
+    level: float = 0.95,
+    population: bool | SeedsDraw = False,
+) -> Table:
+    """Make a table of metrics with intervals, a line per setting of the axes in ``by``.
+
+    Parameters
+    ----------
+    run : rows of a run, as from `load`, or a run folder.
+    by : axes to show. None shows all that vary.
+    metrics : columns or ratios. None takes the errors, gain, misfit and PGR (on 0-1 errors, where the rows have them).
+    select, best_over : as in `plot`: axis -> value to keep; axes of which the best value is taken.
+    level, population : as in `summarize`.
+
+    Digits follow the half width of the intervals. Columns of one value are said once above the table, units and what is held
+    below it.
+    ``print(table)`` shows text of 80 columns; `Table.write` writes ``text``, ``md``, ``csv``, ``latex`` or ``html``.
+
+    Raises ValueError for unknown names (with the nearest), for an axis with several values that is neither shown, selected nor
+    reduced, and for a frame that has lost its metadata.
+    """
+    rows = rows_of(run)
+    shown = view(rows, columns.as_names(by or ()), select=select, best_over=best_over, each=by is None)
+    names = usual_metrics(shown.rows) if metrics is None else columns.as_names(metrics)
+    summary = shown.summary(names, level, population)
+    return _table(rows, shown, summary, names)
+
+
+def usual_metrics(rows: DataFrame) -> list[str]:
+    """List the metrics of a table that nobody chose: errors, gain, misfit and PGR, 0-1 where the rows have them."""
+    wanted = USUAL_01 if "student_error_01" in rows.columns and rows["student_error_01"].notna().any() else USUAL
+    return [name for name in wanted if name in rows.columns and rows[name].notna().any()]
+
+
+def _table(rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:
+    keys = [*shown.shown, *shown.best_over]
+    headings, lines = [*keys, *names], lines_of(summary, keys, names)
+    kept, cells, constants = constants_apart(headings, lines)
+    count = sum(name in kept for name in keys)
+    notes = [*shown.says(summary), units_note(rows, names)]
+    return Table(kept, cells, count, constants, tuple(filter(None, notes)), summary, latex_headings(keys, names))
+
+
+def lines_of(summary: DataFrame, keys: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Write every row of a summary: its keys, and its metrics with digits from their half widths."""
+    records = [{str(name): value for name, value in row.items()} for row in summary.to_dict("records")]
+    return [(*(value_text(row[key]) for key in keys), *(interval_text(row, name) for name in names)) for row in records]
+
+
+def units_note(rows: DataFrame, names: Sequence[str]) -> str:
+    """Say in what metrics are measured, those of one unit together."""
+    units: dict[str, list[str]] = {}
+    for name in names:
+        if unit := metric_unit(rows, name):
+            units.setdefault(unit, []).append(name)
+    said = "; ".join(f"{', '.join(members)}: {unit}" for unit, members in units.items())
+    return f"Units: {said}." if said else ""
+
+
+def latex_headings(keys: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Return the LaTeX of headings: symbols of axes, and metrics in words."""
+    symbols = {name: f"${symbol}$" for name in keys if (symbol := math_name(name))}
+    return symbols | {name: metric_name(name) for name in names}

@@ -1,0 +1,240 @@
+"""Which axes of a table are shown, and what becomes of the others: the one place that decides it.
+
+An axis with several values is *shown*, or one of its values is *selected*, or it is *reduced* to its best value. Else a number
+in the picture would be that of an arbitrary value, or an average over settings that nobody asked for: that is an error, which
+names the three ways. Axes that have one value are *held* and named. An axis whose value the shown ones decide *follows* them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2s.errors import nearest
+from w2s.summary import best, summarize
+from w2s.summary import columns as tables
+from w2s.summary.columns import BoolArray
+from w2s.summary.contrast import equal_to
+from w2s.summary.population import SeedsDraw
+from w2s.summary.text import value_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
+
+_NO_AXES = ("study", "version", tables.SEED)
+_SOME = 6
+"""Values of an axis that a message lists."""
+
+
+class AxesError(ValueError):
+    """An axis that cannot be shown as asked, or that nothing was said about; the message says what can be done."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The rows that are left, and what is said of every axis.
+
+    Attributes
+    ----------
+    rows : usable and unusable rows of the shown settings, with their metadata.
+    shown, best_over : axes by which rows are grouped, and those of which the best value is taken.
+    held : value, as text, of every axis that has one value here and that the run varies or that was selected.
+    follows : axes whose value the shown ones decide, with their values as text.
+    left_out : axes that rows lack, and how many rows are left out for it.
+
+    """
+
+    rows: DataFrame
+    shown: tuple[str, ...]
+    best_over: tuple[str, ...]
+    held: Mapping[str, str]
+    follows: Mapping[str, str]
+    left_out: tuple[tuple[tuple[str, ...], int], ...]
+
+    def summary(self, metrics: Sequence[str], level: float = 0.95, population: bool | SeedsDraw = False) -> DataFrame:
+        """Summarise metrics over seeds, a row per shown setting; with ``best_over``, at the value that selection seeds choose.
+
+        The choice minimises the student's error (0-1, where the first metric is) on even seeds; numbers are those of odd seeds.
+        """
+        names = list(dict.fromkeys(metrics))
+        if not self.best_over:
+            return summarize(self.rows, list(self.shown), names, level, population=population)
+        error = "student_error_01" if names[0].endswith("_01") else "student_error"
+        by, over = list(self.shown), list(self.best_over)
+        return best(self.rows, over, by, error, metrics=names, level=level, population=population)
+
+    def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
+        """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
+
+        ``named`` writes an axis: its name in a table, its symbol in a picture.
+        """
+        lines = [f"Intervals: {summary.attrs['w2s_summary']['covers']}; {_seeds(summary)}."]
+        if self.held:
+            lines.append(f"Held: {', '.join(f'{named(name)} = {value}' for name, value in self.held.items())}.")
+        lines += [f"{named(name)} follows the axes shown: {values}." for name, values in self.follows.items()]
+        if self.best_over:
+            over = " and ".join(map(named, self.best_over))
+            rule = str(summary["selected_by"].iloc[0]).partition(": ")[2]
+            lines.append(f"Best {over}: {rule}; reported on {summary['report_seeds'].iloc[0]}.")
+            ends = int((summary["selected_at_end"] != "").sum())
+            lines += [f"In {ends} of {len(summary)} settings the best is the last value tried."] if ends else []
+        if excluded := int(summary["excluded"].sum()):
+            lines.append(f"{excluded:,} rows without a number (failed, not finite, or null) did not enter.")
+        return [
+            *lines,
+            *(f"{count:,} rows without {' or '.join(map(named, names))} are left out." for names, count in self.left_out),
+        ]
+
+
+def view(
+    table: DataFrame,
+    shown: Iterable[str],
+    *,
+    select: Mapping[str, Any] | None = None,
+    best_over: str | Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    each: bool = False,
+) -> View:
+    """Choose the rows to show, and account for every axis of the table.
+
+    Parameters
+    ----------
+    table : rows of a run with their metadata.
+    shown : axes to group by.
+    select : axis -> the value to keep, or a list of values; texts are read as the axis's values are written.
+    best_over : axes of which the best value is taken.
+    numbers : those of ``shown`` that need a number; rows in which one is null are left out, and the view says so.
+    each : show every setting apart: all axes that vary are shown.
+
+    Raises :class:`AxesError` for unknown names (with the nearest), values that no row has, and an axis with several values that
+    is neither shown nor reduced.
+    """
+    fields = [name for name in tables.cell_fields(table) if name not in _NO_AXES]
+    shown, over = list(dict.fromkeys(shown)), tables.as_names(best_over)
+    chosen = dict(select or {})
+    for role, names in (("shown", shown), ("reduced", over)):
+        for name in names:
+            _check_axis(table, fields, name, role)
+    if both := sorted(set(shown) & set(over)):
+        raise AxesError(f"{', '.join(both)} cannot be both shown and reduced to its best value")
+    rows = rows_with(table, chosen)
+    left_out: list[tuple[tuple[str, ...], int]] = []
+    for names in ([name] for name in numbers):
+        rows = _with_values(rows, names, left_out)
+    if over:
+        rows = _with_values(rows, over, left_out)
+    varying = tables.varying(rows, fields)
+    if each:
+        shown += [name for name in varying if name not in shown and name not in over]
+    rest = [name for name in varying if name not in shown and name not in over]
+    follows = {name: _listed(rows[name]) for name in rest if _decided(rows, [*shown, *over], name)}
+    if loose := [name for name in rest if name not in follows]:
+        raise AxesError(_three_ways(rows, loose))
+    asked = set(table.attrs["w2s"].get("axes", ())) | set(tables.varying(table, fields)) | set(chosen)
+    held = {
+        name: value_text(rows[name].iloc[0])
+        for name in fields
+        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or rows[name].notna().any())
+    }
+    return View(rows, tuple(shown), tuple(over), held, follows, tuple(left_out))
+
+
+def field_values(column: Series[Any]) -> list[Any]:
+    """List the distinct values of a column in order, nulls (as None) last."""
+    values = list(column.dropna().drop_duplicates())
+    try:
+        values.sort()
+    except TypeError:
+        values.sort(key=repr)
+    return [*values, None] if column.isna().any() else values
+
+
+def _seeds(summary: DataFrame) -> str:
+    counts = summary["seeds"]
+    least, most = int(counts.min()), int(counts.max())
+    number = str(least) if least == most else f"{least} to {most}"
+    return "one seed" if number == "1" else f"{number} seeds"
+
+
+def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -> None:
+    if name in fields:
+        return
+    varying = tables.varying(table, fields)
+    if name in table.columns:
+        kind = "seeds are the replicates that intervals are over" if name == tables.SEED else "it is a result or provenance"
+        raise AxesError(f"{name!r} cannot be {role}: {kind}; axes that vary: {', '.join(varying) or 'none'}")
+    raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
+
+
+def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+    """Keep the rows with the values of some axes; a value may be a list, and a text is read as the axis's values are written.
+
+    Raises :class:`AxesError` for an unknown axis and for a value that no row has, with the nearest.
+    """
+    fields = [name for name in tables.cell_fields(table) if name not in _NO_AXES]
+    for name in chosen:
+        _check_axis(table, fields, name, "selected")
+    rows = table
+    for name, wanted in chosen.items():
+        values = list(wanted) if isinstance(wanted, list | set | frozenset | range) else [wanted]
+        masks = [_equal(rows, name, value) for value in values]
+        rows = rows[np.logical_or.reduce(masks)]
+    return rows
+
+
+def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
+    """Mark the rows with a value; a text is read as the column's values are written."""
+    column = table[name]
+    known = field_values(column)
+    if isinstance(value, str) and column.dtype.kind in "iuf":
+        try:
+            value = None if value in ("", "-", "none", "null") else float(value)
+        except ValueError:
+            raise AxesError(f"{name}={value!r} is no number; {name} has {_listed(column)}") from None
+    elif isinstance(value, str) and value not in known:
+        value = next((item for item in known if value_text(item) == value), value)
+    mask = equal_to(column, value)
+    if not mask.any():
+        near = nearest(value_text(value), [value_text(item) for item in known])
+        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column)}")
+    return mask
+
+
+def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
+    """Leave out the rows in which all of some axes are null, and say so."""
+    present = rows[list(names)].notna().any(axis=1)
+    if present.all():
+        return rows
+    if not present.any():
+        raise AxesError(f"no row has a value of {' or '.join(names)}, so it cannot be shown or reduced")
+    left_out.append((tuple(names), int((~present).sum())))
+    return rows[present]
+
+
+def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
+    """Tell whether the value of an axis is a function of others."""
+    codes, keys = tables.group_codes(rows, list(by))
+    pairs, _ = tables.group_codes(rows.assign(_setting=codes), ["_setting", name])
+    return int(pairs.max()) + 1 == len(keys)
+
+
+def _listed(column: Series[Any]) -> str:
+    values = [value_text(value) for value in field_values(column)]
+    return ", ".join(values) if len(values) <= _SOME else f"{', '.join(values[: _SOME - 1])}, ... ({len(values)} values)"
+
+
+def _three_ways(rows: DataFrame, loose: Sequence[str]) -> str:
+    axes = "".join(f"\n  {name}: {_listed(rows[name])}" for name in loose)
+    first = loose[0]
+    value = value_text(field_values(rows[first])[0])
+    many = "an axis has several values and is" if len(loose) == 1 else f"{len(loose)} axes have several values and are"
+    return (
+        f"{many} neither shown nor reduced:{axes}\n"
+        f"Name each in one of three ways: show it (x, y, panel or color; by of a table), select a value ({first}={value}), "
+        f"or take its best value (best-over {first})"
+    )
