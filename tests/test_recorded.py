@@ -68,9 +68,6 @@ MORE_OF_OLD_CELLS = {
 }
 """Columns that came later and are computed from predictions and models that old cells have, too."""
 
-LATER_FIELDS = {"checkpointing", "generation", "grouping", "precision"}
-"""Fields of cells that came later and have a default that is not null: what old cells were, before it had a name."""
-
 
 def assert_same(found: pa.Table, recorded: pa.Table, differs: list[str], order: Sequence[str] = ("cell_id",)) -> None:
     """Equal bits where nothing differs; elsewhere equal words, counts and statuses, and numbers within 1e-9.
@@ -80,7 +77,7 @@ def assert_same(found: pa.Table, recorded: pa.Table, differs: list[str], order: 
     found, recorded = (table.sort_by([(name, "ascending") for name in order]).combine_chunks() for table in (found, recorded))
     later = [name for name in found.column_names if name not in recorded.column_names]
     said = {name for name in later if found[name].null_count < found.num_rows}
-    assert said <= MORE_OF_OLD_CELLS | LATER_FIELDS, said - MORE_OF_OLD_CELLS  # what came later says nothing of old cells
+    assert said <= MORE_OF_OLD_CELLS, said - MORE_OF_OLD_CELLS  # what came later says nothing of old cells
     found = found.drop_columns(later)
     assert found.column_names == recorded.column_names
     assert found["cell_id"].to_pylist() == recorded["cell_id"].to_pylist()
