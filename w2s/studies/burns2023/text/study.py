@@ -139,20 +139,22 @@ class Text(Study):
             "tuning frozen and top_layers train on one device",
         ),
         Rule(("tuning", "dropout"), lambda tuning, _: tuning != "frozen", "tuning frozen trains without dropout"),
+        Rule(("tuning", "precision"), lambda tuning, _: tuning != "frozen", "tuning frozen runs no model: leave precision out"),
         Rule(
-            ("tuning", "precision", "checkpointing"),
-            lambda tuning, precision, again: (tuning != "frozen") | ~_saving(precision, again),
-            "tuning frozen runs no model: leave precision and checkpointing out",
+            ("tuning", "checkpointing"),
+            lambda tuning, again: (tuning != "frozen") | ~again.astype(bool),
+            "tuning frozen runs no model: leave checkpointing out",
         ),
         Rule(
             ("tuning", "precision"),
-            lambda tuning, precision: ~np.isin(precision, ("int8",)) | (tuning == "lora"),
+            lambda tuning, precision: (precision != "int8") | (tuning == "lora"),
             "precision int8 is for tuning lora, which leaves the models' weights as they are",
         ),
+        Rule(("precision", "shards"), lambda _, n: n == 1, "precision is for trainings on one device (shards: 1)"),
         Rule(
-            ("precision", "checkpointing", "shards"),
-            lambda precision, again, n: (n == 1) | ~_saving(precision, again),
-            "precision and checkpointing are for trainings on one device (shards: 1)",
+            ("checkpointing", "shards"),
+            lambda again, n: (n == 1) | ~again.astype(bool),
+            "checkpointing is for trainings on one device (shards: 1)",
         ),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
@@ -331,11 +333,6 @@ def _one_of_each(block: Block, *names: str) -> list[Mapping[str, Any]]:
             missing.discard(values)
             cells.append(cell)
     return cells
-
-
-def _saving(precision: npt.NDArray[Any], again: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell where weights are not float32, or activations are computed again."""
-    return np.isin(precision, ("bfloat16", "int8")) | np.isin(again, (True,))
 
 
 def _stops_early(methods: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
