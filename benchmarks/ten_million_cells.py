@@ -27,7 +27,7 @@ SECONDS, GIBIBYTES = 20.0, 1.0
 READERS = {
     "status": "from sweeper.review.status import run_status; run_status(run)",
     "summarize": "import w2s; w2s.summarize(w2s.scan(run))",
-    "report": "from sweeper.review.report import make_report; make_report(run)",
+    "report": "from sweeper.report.make import make_report; make_report(run)",
 }
 MEASURED = """
 import json, resource, sys

@@ -222,7 +222,7 @@ def test_a_study_without_claims_has_a_page(tmp_path: Path, capsys: pytest.Captur
     launch(load_grid(grid, tmp_path), out=tmp_path / "run", executor="inline", backend="numpy")
     make_report(tmp_path / "run")
     page = Outline((tmp_path / "run" / "report" / "index.html").read_text())
-    assert headings(page) == ["Findings", "Explorer", "Digest", "Grid", "Provenance"]
+    assert headings(page) == ["Findings", "Explorer", "Figures", "Digest", "Grid", "Provenance"]
     assert "claims of" not in capsys.readouterr().out
 
 
@@ -267,7 +267,7 @@ def test_a_run_too_large_for_memory_says_what_is_of_some_seeds(
     make_report(run)
     whole = (run / "report" / "summary.csv").read_text()
     capsys.readouterr()
-    monkeypatch.setattr("sweeper.review.report.MOST_ROWS", 10)
+    monkeypatch.setattr("sweeper.report.make.MOST_ROWS", 10)
     monkeypatch.setattr("sweeper.review.table.IN_MEMORY", 12)
     make_report(run)
     said = "figures and claims are those of the first 4 seeds, 12 of 24 rows; w2s-sweep verify tests the claims on all"

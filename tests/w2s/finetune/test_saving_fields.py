@@ -27,7 +27,7 @@ def trainings(place, **fixed):
 
 def test_usual_values_leave_old_names_and_others_make_new_ones(place):
     usual = trainings(place)
-    same = trainings(place, precision="float32", checkpointing=False, grouping=16, generation="transformers")
+    same = trainings(place, precision=None, checkpointing=None, grouping=None, generation=None)
     assert same.keys() == usual.keys()
     for field, value in {"precision": "bfloat16", "checkpointing": True, "grouping": 100}.items():
         assert not trainings(place, **{field: value}).keys() & usual.keys(), field

@@ -24,8 +24,8 @@ from w2s.studies.burns2023.tasks import drawn, formatter_for, has_pairs, whole_t
 __all__ = ["CellGraph", "cell_graph", "weak_models"]
 
 _RECIPE = ("epochs", "batch", "schedule", "warmup", "weight_decay")
-_LATER: Mapping[str, Any] = {"dropout": None, "clip": None, "grouping": 16, "checkpointing": False}
-"""Fields of a recipe that came later: at these values they are left out, so that the keys of older artifacts stay."""
+_LATER = ("dropout", "clip", "grouping", "checkpointing")
+"""Fields of a recipe that came later: without a value they are left out, so that the keys of older artifacts stay."""
 _ANSWER_LENGTH = 16
 
 
@@ -139,7 +139,7 @@ def _check_prompts(cell: Mapping[str, Any], method: Method) -> None:
 
 
 def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
-    later = {name: cell[name] for name, usual in _LATER.items() if cell.get(name, usual) != usual}
+    later = {name: cell[name] for name in _LATER if cell.get(name) is not None}
     return Setup(
         items=items(**drawn(cell)),
         truth=truth(**drawn(cell)),
@@ -159,7 +159,7 @@ def _setup(cell: Mapping[str, Any], classes: int) -> Setup:
         pairs=has_pairs(cell),
         encoded=whole_task(cell) if cell["tuning"] in ("frozen", "top_layers") else None,
         sampling=_sampling(cell) if formatter_for(cell).prompts else None,
-        engine=cell.get("generation", "transformers"),
+        engine=cell.get("generation") or "transformers",
     )
 
 
@@ -167,8 +167,8 @@ def _shape(cell: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """Return how every model is made; what came later is there for the tuning that needs it, so that other keys stay."""
     later: Mapping[str, dict[str, Any]] = {"lora": {"adapted": "used"}, "top_layers": {"top": cell.get("top_layers")}}
     shape = {"classes": classes, "tuning": cell["tuning"], "lora_rank": cell["lora_rank"], **later.get(cell["tuning"], {})}
-    precision = cell.get("precision", "float32")
-    return shape if precision == "float32" else {**shape, "precision": precision}
+    precision = cell.get("precision")
+    return shape if precision is None else {**shape, "precision": precision}
 
 
 def _sampling(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,17 +94,22 @@ class TextCell(TaskCell):
     shift: Literal["length", "topic"] | None = field(
         None, description="what sets the student's and the test items apart from the labelled ones", since=2
     )
-    precision: Literal["float32", "bfloat16", "int8"] = field(
-        "float32", description="how models hold their weights; bfloat16 is trained on float32 copies, int8 by LoRA", since=2
+    precision: Literal["bfloat16", "int8"] | None = field(
+        None,
+        description="how models hold their weights; bfloat16 is trained on float32 copies, int8 by LoRA; null: float32",
+        since=2,
     )
-    checkpointing: bool = field(
-        False, description="compute a layer's activations again on the way back: less memory, a third more operations", since=2
+    checkpointing: bool | None = field(
+        None, description="compute a layer's activations again on the way back: less memory, a third more operations", since=2
     )
-    generation: Literal["transformers", "vllm"] = field(
-        "transformers", description="what writes texts; vllm has draws of its own", since=2
+    generation: Literal["vllm"] | None = field(
+        None, description="what writes texts; vllm has draws of its own; null: transformers", since=2
     )
-    grouping: int = field(
-        16, description="batches sorted by length together; more: less padding, less random batches", since=2, ge=1
+    grouping: int | None = field(
+        None,
+        description="batches sorted by length together: more have less padding, and are less random; null: 16",
+        since=2,
+        ge=1,
     )
 
 
@@ -136,20 +141,22 @@ class Text(Study):
             "tuning frozen and top_layers train on one device",
         ),
         Rule(("tuning", "dropout"), lambda tuning, _: tuning != "frozen", "tuning frozen trains without dropout"),
+        Rule(("tuning", "precision"), lambda tuning, _: tuning != "frozen", "tuning frozen runs no model: leave precision out"),
         Rule(
-            ("tuning", "precision", "checkpointing"),
-            lambda tuning, precision, again: (tuning != "frozen") | (precision == "float32") & ~np.asarray(again, dtype=bool),
-            "tuning frozen runs no model: precision is float32 and checkpointing false",
+            ("tuning", "checkpointing"),
+            lambda tuning, again: (tuning != "frozen") | ~again.astype(bool),
+            "tuning frozen runs no model: leave checkpointing out",
         ),
         Rule(
             ("tuning", "precision"),
             lambda tuning, precision: (precision != "int8") | (tuning == "lora"),
             "precision int8 is for tuning lora, which leaves the models' weights as they are",
         ),
+        Rule(("precision", "shards"), lambda _, n: n == 1, "precision is for trainings on one device (shards: 1)"),
         Rule(
-            ("precision", "checkpointing", "shards"),
-            lambda precision, again, n: (n == 1) | (precision == "float32") & ~np.asarray(again, dtype=bool),
-            "precision and checkpointing are for trainings on one device (shards: 1)",
+            ("checkpointing", "shards"),
+            lambda again, n: (n == 1) | ~again.astype(bool),
+            "checkpointing is for trainings on one device (shards: 1)",
         ),
         Rule(("seed",), lambda seed: seed <= LARGEST_SEED, f"seeds of this study go from 0 to {LARGEST_SEED}"),
     )
