@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all papers torture gpu lint types format clean
+.PHONY: help demo test test-all papers torture gpu docs lint types format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ gpu: ## test and measure the GPU of this machine in eight minutes: runs/card/car
 	@if $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then python="$(PYTHON)"; else python="$(BIN)/python"; fi; \
 	PYTHONPATH=kernels:.:$$PYTHONPATH exec $$python -m sweeper.cli bench --gpu
 
+docs: $(VENV)/.dev ## the documentation as a site, in site/index.html
+	$(BIN)/mkdocs build --quiet
+
 lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -41,7 +44,7 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 clean: ## remove the environment and caches; run folders stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "w2s-sweep needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
