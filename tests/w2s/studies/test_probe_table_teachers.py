@@ -6,6 +6,7 @@ import numpy as np
 
 import w2s
 from sweeper import launch
+from w2s.studies.probe.table.accuracies import draw_accuracies
 from w2s.studies.probe.table.study import ProbeTable
 
 SHAPE = {"data": "digits", "task": "classification", "d_strong": 60, "d_weak": 20, "n_labeled": 60, "n_transfer": 120}
@@ -28,7 +29,7 @@ def test_three_teachers_are_drawn_in_order_the_tuned_one_last(tmp_path):
     assert set(rows["weak_tuning"]) == {"fixed", "best_on_validation"}
     errors, shares = canvas.axes
     assert [label.get_text() for label in shares.get_xticklabels()] == ["0", "0.01", "chosen on\nvalidation"]
-    heading = canvas.get_suptitle()
+    heading = canvas.get_suptitle().replace("\n", " ")
     assert "at least 95 % over data sets of this size" in heading
     assert "least true error on even seeds, shown on odd ones, of 4 seeds" in heading
     teacher = next(line for line in errors.get_lines() if line.get_color() == "#000000" and len(line.get_xdata()) == 2)
@@ -39,3 +40,19 @@ def test_three_teachers_are_drawn_in_order_the_tuned_one_last(tmp_path):
 
 def test_two_teachers_are_no_picture(tmp_path):
     assert drawn(tmp_path / "run", ridge_weak=[1e-2, 0.0])[1] is None
+
+
+def test_accuracies_show_the_tuned_teacher_and_what_is_held(tmp_path):
+    rows, _ = drawn(
+        tmp_path / "run",
+        weak_tuning=["fixed", "best_on_validation"],
+        ceiling_tuning=["same", "best_on_validation"],
+        labels=["soft", "hard"],
+    )
+    canvas = draw_accuracies(rows)
+    assert "ceiling_tuning = best_on_validation" in canvas.get_suptitle().replace("\n", " ")
+    names = [text.get_text() for text in canvas.axes[0].get_legend().get_texts()]
+    assert "teacher, its ridge tuned" in names
+    assert len(names) == 4
+    assert draw_accuracies(rows[rows["ridge"] < 1.0]) is None
+    assert draw_accuracies(rows[rows["seed"] == 0]) is None

@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.studies.probe.table.accuracies import draw_accuracies
 from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers, rule_color
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
@@ -268,6 +269,7 @@ def _draw_teachers(table: DataFrame) -> Canvas | None:
 
 
 FIGURES: tuple[Figure, ...] = (
+    Figure("accuracies", "accuracy of teacher, student and ceiling against the student's ridge", draw_accuracies),
     Figure("teachers", "what is left of the gain when the teacher is tuned", _draw_teachers),
     Figure("regularisation", "PGR, gain and weak distance against the student's regularisation", _draw_regularisation),
     Figure("weak_models", "PGR of every weak model", _draw_weak_models),
