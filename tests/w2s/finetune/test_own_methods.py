@@ -253,6 +253,15 @@ def halves(kit, options):
     assert losses[curves["./halves.py:halves"]] == pytest.approx(0.5 * losses[curves["naive"]], rel=1e-6)
 
 
+def test_the_loss_of_the_page_of_jobs_trains(place):
+    page = (MANUAL.parent / "howto.md").read_text()
+    (place / "half.py").write_text(re.search(r"```python\n(# half.py\n.*?)```", page, re.DOTALL)[1])
+    outcome, rows = run(place, "half", axes={"method": ["naive", "./half.py:half"]})
+    assert (outcome.exit, set(rows["status"])) == (Exit.DONE, {"ok"})
+    errors = rows.set_index("method")["student_error"]
+    assert errors["./half.py:half"] != errors["naive"]
+
+
 LOSS = """
 from w2s.finetune.losses import cross_entropy, loss
 from package_of_losses.tools import share
