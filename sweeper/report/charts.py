@@ -6,7 +6,10 @@ names of ours (``x``, ``value``, ``low``, ...), so no name from a run is ever re
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+from w2s.files.cache import cache_folder, has_kept_cache
 
 __all__ = ["chart_templates"]
 
@@ -19,8 +22,21 @@ def chart_templates() -> dict[str, Any]:
     return {"lines": _lines(), "parallel": _parallel()}
 
 
+def _altair() -> Any:
+    """Import Altair, which looks for a home folder even where it needs none and a user has none."""
+    lacking = not has_kept_cache() and "HOME" not in os.environ
+    if lacking:
+        os.environ["HOME"] = str(cache_folder().parent)
+    try:
+        import altair
+    finally:
+        if lacking:
+            del os.environ["HOME"]
+    return altair
+
+
 def _lines() -> dict[str, Any]:
-    import altair as alt
+    alt = _altair()
 
     base = alt.Chart().encode(
         x=alt.X("x:Q", scale=alt.Scale(zero=False)),
@@ -44,7 +60,7 @@ def _lines() -> dict[str, Any]:
 
 
 def _parallel() -> dict[str, Any]:
-    import altair as alt
+    alt = _altair()
 
     across = alt.X(
         "axis:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=True, labelAngle=0, orient="top")

@@ -47,9 +47,10 @@ def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]
     rows = table.rows if kept.all() else table.rows[kept]
     pictures: list[Picture] = []
     undrawn: list[str] = []
-    figures = (*table.grid.study.figures, *default_figures()) if len(rows) else ()
+    own, common = (table.grid.study.figures, default_figures()) if len(rows) else ((), ())
     room = MOST_BYTES
-    for left, figure in zip(range(len(figures), 0, -1), figures, strict=True):
+    # The study's own figures come first and share all the room; those that every study has get what they leave.
+    for left, figure in (*zip(range(len(own), 0, -1), own, strict=True), *zip(range(len(common), 0, -1), common, strict=True)):
         try:
             canvas = figure.draw(rows)
             if canvas is not None:
@@ -64,9 +65,10 @@ def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]
 
 def _picture(figure: Figure, canvas: Canvas, most: int) -> Picture:
     png = inline = picture_bytes(canvas)
-    while len(inline) > most and canvas.dpi > _LEAST_DPI:
-        canvas.set_dpi(max(_LEAST_DPI, canvas.dpi * 0.75))
-        inline = picture_bytes(canvas)
+    dpi = float(canvas.dpi)
+    while len(inline) > most and dpi > _LEAST_DPI:
+        dpi = max(_LEAST_DPI, dpi * 0.75)
+        inline = picture_bytes(canvas, dpi=dpi)
     return Picture(figure.id, figure.title, png, inline if len(inline) <= most else None, _words(canvas), figure.claims)
 
 

@@ -149,7 +149,8 @@ def flaky(endpoint: str, every: int = 20) -> Iterator[FlakyProxy]:
 def bucket_table(run: Url) -> pa.Table:
     """Rows of a run in a bucket, as :func:`workbench.table` gives those of a folder."""
     files = place_of(run).files(run / "results", suffix=".parquet")
-    whole = pa.concat_tables(pq.read_table(source_of(file)).replace_schema_metadata() for file in files)
+    tables = [pq.read_table(source_of(file)).replace_schema_metadata() for file in files]
+    whole = pa.concat_tables(table for table in tables if len(table))  # the part without rows declares dictionaries
     return whole.drop_columns(list(PROVENANCE)).sort_by("cell_id")
 
 

@@ -180,8 +180,10 @@ def _plain(ax: Axes, style: Style) -> None:
         axis.get_offset_text().set_fontsize(style.size)
 
 
-def picture_bytes(figure: Figure, form: str = "png") -> bytes:
+def picture_bytes(figure: Figure, form: str = "png", dpi: float | None = None) -> bytes:
     """Write a figure as ``png``, ``svg`` or ``pdf``; fonts are embedded as TrueType, and the same figure gives the same bytes.
+
+    ``dpi`` are points per inch of a PNG; None takes the figure's own.
 
     Raises ValueError for another format.
     """
@@ -193,5 +195,5 @@ def picture_bytes(figure: Figure, form: str = "png") -> bytes:
     buffer = io.BytesIO()
     undated: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "w2s", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format=form, metadata=undated[form])
+        figure.savefig(buffer, format=form, dpi=dpi or "figure", metadata=undated[form])
     return buffer.getvalue()

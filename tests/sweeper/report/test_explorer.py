@@ -174,7 +174,7 @@ def test_large_figures_are_drawn_coarser_for_the_page(monkeypatch: pytest.Monkey
     assert whole.inline == whole.png
     assert whole.text == "error against rows. lines and points: dots"
     assert whole.claims == ("claim",)
-    monkeypatch.setattr(pictures, "MOST_BYTES", (1 + len(_others)) * len(whole.png) // 2)
+    monkeypatch.setattr(pictures, "MOST_BYTES", len(whole.png) // 2)
     (coarse, *_others), _ = draw_pictures(rows_table(Drawn, made()))
     assert coarse.png == whole.png
     assert coarse.inline is not None

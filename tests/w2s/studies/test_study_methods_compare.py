@@ -48,7 +48,7 @@ def test_the_table_has_a_line_for_every_method_and_model_and_says_what_follows()
     for task in ("one", "two"):
         assert (said[task, "confidence"], said[task, "entropy"], said[task, "naive"]) == ("better", "worse", "-")
     assert "Holm's correction over 4 comparisons" in found.attrs["caption"]
-    assert found.loc[found["method"] == "(ceiling)", "error, points"].str.startswith("20.").any()
+    assert found.loc[found["method"] == "(ceiling)", "error, points"].str.startswith("20 [").any()
 
 
 def test_without_naive_there_are_errors_alone() -> None:

@@ -68,7 +68,7 @@ def test_expectations_of_both_students_by_sampling() -> None:
         assert float(expected) == pytest.approx(np.mean(values), abs=4 * np.std(values) / np.sqrt(len(values)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(0.02, 0.3), st.floats(0.02, 0.5), st.floats(0.02, 0.4))
 @example(0.2578125, 0.2734375, 0.125)
 def test_the_sign_of_the_evidence_decides_the_limit(bias: float, apart: float, noise: float) -> None:
