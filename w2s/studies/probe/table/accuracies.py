@@ -51,11 +51,12 @@ def draw_accuracies(table: DataFrame) -> Canvas | None:
     any_rule = summary.drop_duplicates("ridge")
     for name, color, dashes, label in ((ceiling, "#888888", "--", "ceiling: true labels"), (weak, "#000000", "-.", teacher)):
         _draw(ax, any_rule, name, classes, color=color, linestyle=dashes, label=label)
-    for rule, dashes in (("soft", (0, (6, 2))), ("hard", "-")):
+    rules: tuple[tuple[str, Any], ...] = (("soft", (0, (6, 2))), ("hard", "-"))
+    for rule, dashed in rules:
         part = summary[summary["labels"] == rule]
         if len(part):
             label = f"student, {rule} labels of the teacher"
-            _draw(ax, part, student, classes, color=rule_color(rule), linestyle=dashes, label=label)
+            _draw(ax, part, student, classes, color=rule_color(rule), linestyle=dashed, label=label)
     ax.set_xscale("log")
     ax.set_xlabel("ridge of the student (the ceiling's is the same, or tuned)", fontsize=9)
     ax.set_ylabel("accuracy on the test rows" if classes else "squared error on the test rows", fontsize=9)
