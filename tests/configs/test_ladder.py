@@ -122,5 +122,5 @@ def test_bad_grids_are_refused(place: Path, change: dict[str, object], says: str
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "ladder").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_grid_is_read(place: Path, path: Path) -> None:
-    if path.name != "tasks.yaml":  # which needs the models of english.yaml
-        assert load_grid(path).cells >= 2
+    if path.name != "tasks.yaml":  # which needs the models of english_short.yaml
+        assert load_grid(path).cells >= 1

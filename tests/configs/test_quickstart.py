@@ -118,13 +118,18 @@ def test_the_report_draws_and_prints_intervals(run: Path, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert {path.name for path in written} == {
         "summary.csv",
+        "digest.csv",
+        "accuracies.png",
+        "axis-line.png",
+        "axis-scatter.png",
         "teachers.png",
         "regularisation.png",
         "weak_models.png",
         "index.html",
     }
     assert all(path.stat().st_size > 1000 for path in written)
-    assert re.search(r"100 +120 .* hard .* 0\.\d\d \[0\.\d\d, 0\.\d\d\]", text)
+    assert text.startswith("The student errs less than its weak model in ")
+    assert re.search(r"100 +120 .*hard.* 0\.\d+ \[-?0\.\d+, \d\.\d+\]", text)
 
 
 def test_the_python_of_the_readme_runs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

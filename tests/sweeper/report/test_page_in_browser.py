@@ -33,6 +33,7 @@ A4 = 688
 
 
 @pytest.mark.grid
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small_grids())
 def test_pages_of_small_grids_are_whole(browser: Any, name: str, tmp_path: Path) -> None:
     if "W2S_DATA" not in os.environ and any(part in name for part in NEEDS_DATA):

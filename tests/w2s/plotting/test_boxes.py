@@ -36,6 +36,7 @@ def figures_of(rows: pd.DataFrame) -> list[Drawn]:
 
 
 @pytest.mark.grid
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small_grids())
 def test_texts_of_figures_have_room(name: str) -> None:
     if "W2S_DATA" not in os.environ and any(part in name for part in WITH_DATA):
