@@ -149,7 +149,7 @@ def test_a_killed_computation_leaves_its_lease_free_and_its_scratch_there(tmp_pa
     worker = multiprocessing.get_context("fork").Process(target=_compute, args=(store.path, call))
     worker.start()
     checkpoint = store.path / "scratch" / call.key / "checkpoint.json"
-    wait_until(lambda: log.exists() and checkpoint.exists())
+    wait_until(lambda: log.exists() and checkpoint.exists() and checkpoint.read_text() == "17")
     assert store.remove_unused() == (0, 0)  # in use: left alone
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
