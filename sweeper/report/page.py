@@ -7,19 +7,18 @@ every script and style that it carries, so nothing else runs, whatever a run fol
 from __future__ import annotations
 
 import base64
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sweeper.report.charts import chart_templates
 from sweeper.report.claims import claims_section
 from sweeper.report.explorer import Explorer, explore
 from sweeper.report.findings import findings
+from sweeper.report.markup import page_template
 from sweeper.report.pictures import Picture
 from sweeper.report.scripts import csp_hash, own_script, vega_bundle
 from sweeper.report.tables import digest_listing, unusable_listing
@@ -81,7 +80,7 @@ def _rendered(content: Content, explorer: Explorer | None, inline: bool) -> str:
         scripts = [vega_bundle(), scripts[0] + own_script("explorer.js")]
     metrics = [] if explorer is None else [metric["name"] for metric in explorer.data["metrics"]]
     drawn = {picture.id: picture.claims for picture in content.pictures}
-    return _template().render(
+    return page_template(Path(__file__).parent / "templates", "page.html.jinja").render(
         title=f"{status.study}: {run.path.name}",
         study=status.study,
         version=run.grid.study.version,
@@ -105,20 +104,6 @@ def _rendered(content: Content, explorer: Explorer | None, inline: bool) -> str:
         style_hash=Markup(csp_hash(f"\n{style}")),
         script_hashes=[Markup(csp_hash(f"\n{script}\n")) for script in scripts],
     )
-
-
-@functools.cache
-def _template() -> Template:
-    folder = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(
-        loader=folder,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.jinja")
 
 
 def _counts(run: RunTable) -> str:

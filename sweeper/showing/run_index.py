@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
 from sweeper.errors import UserError
+from sweeper.report.markup import page_template
 from sweeper.review.table import read_run
 from sweeper.showing.pictures import write_text
 
@@ -44,7 +42,12 @@ def write_index(folder: Path, out: Path | None = None, *, trust_code: bool = Fal
         raise UserError(f"{folder} holds no run folder: one has grid.yaml or results/part-*.parquet")
     page = out or folder / "index.html"
     lines = [_line(run, folder, page.parent, trust_code=trust_code) for run in runs]
-    write_text(page, _template().render(folder=folder.resolve().name, lines=lines))
+    write_text(
+        page,
+        page_template(Path(__file__).parent / "templates", "index.html.jinja").render(
+            folder=folder.resolve().name, lines=lines
+        ),
+    )
     return len(runs), page
 
 
@@ -81,16 +84,3 @@ def _line(run: Path, folder: Path, beside: Path, *, trust_code: bool) -> _Line:
         found = str(error)
     study = f"{table.grid.study.name}, version {table.grid.study.version}"
     return _Line(name, link, study, counts, str(rows["seed"].nunique()), found)
-
-
-@functools.cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("index.html.jinja")
