@@ -219,10 +219,13 @@ def split_rows(
     if split is not None:
         parts = _published(table, split)
         pool, validation, test = parts["train"], parts["valid"], parts["test"]
-    needed = n_labeled + n_transfer + (0 if split is not None else n_validation + n_test)
+    wanted = {"n_labeled": n_labeled, "n_transfer": n_transfer}
+    if split is None:
+        wanted |= {"n_validation": n_validation, "n_test": n_test}
+    needed = sum(wanted.values())
     if needed > len(pool):
-        what = "n_labeled + n_transfer" if split is not None else "n_labeled + n_transfer + n_validation + n_test"
-        raise FieldError(f"{table.name}: {what} = {needed}, but there are {len(pool)} rows to take them from")
+        parts = " + ".join(f"{name} {count:,}" for name, count in wanted.items() if count)
+        raise FieldError(f"{table.name}: {parts} = {needed:,} rows, but there are {len(pool):,} to take them from")
     order = pool[backend.to_numpy(streams.permutation(streams.stream("rows", seed=seed), len(pool), backend))]
     back = order[::-1]
     if validation is None or test is None:

@@ -162,8 +162,9 @@ class ProbeTable(Study):
                 except FieldError as error:
                     raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
-        for level in asked_levels(block, *sizes, *_TUNING, "evaluate"):
-            self._check_sizes(level)
+        levels = asked_levels(block, *sizes, *_TUNING, "evaluate")
+        for level in sorted(levels, key=lambda level: -sum(level[name] for name in sizes if name.startswith("n_"))):
+            self._check_sizes(level)  # the largest first: an error then names the rows that the whole grid needs
 
     def _check_sizes(self, level: Mapping[str, Any]) -> None:
         from w2s_kernels import NUMPY
