@@ -165,6 +165,11 @@ class GramProbe(Prepared):
         rows = self.prepared(features)
         return np.asarray((rows @ self._rows.T if self.dual else rows) @ self.spectrum.vectors)
 
+    def slope(self, coords: Matrix) -> Matrix:
+        """Compute coefficients as :class:`RowProbe`."""
+        found = np.asarray(self.spectrum.vectors @ coords)
+        return self._rows.T @ found if self.dual else found
+
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the rows under each filter, as :class:`RowProbe`: (L,), the root of the Gram's."""
         return np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))

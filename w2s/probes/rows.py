@@ -125,6 +125,10 @@ class RowProbe(Prepared):
         """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""
         return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
 
+    def slope(self, coords: Array) -> Matrix:
+        """Compute coefficients (d, k) of the prepared features from coordinates (r, k)."""
+        return np.asarray(self.backend.to_numpy(self.spectrum.vectors @ coords))
+
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the system solved by each filter: (L,)."""
         return self.backend.to_numpy(kernels.condition(self.spectrum, filters))
