@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeper.report.opening import along_axis, opening
+from sweeper.report.opening import along_axis, favourites, opening
 from sweeper.report.text import clip
 from w2s.places.url import Where
 from w2s.summary.columns import cell_fields, group_codes
@@ -53,9 +53,11 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
     """
     described = summary.attrs["w2s_summary"]
     by = described["by"]
-    names = [name for name in described["metrics"] if np.isfinite(summary[name].to_numpy(float)).any()][:_MOST_METRICS]
-    if not by or not names:
+    known = [name for name in described["metrics"] if np.isfinite(summary[name].to_numpy(float)).any()]
+    if not by or not known:
         return None
+    wanted = list(dict.fromkeys([*favourites(known), *known]))[:_MOST_METRICS]
+    names = [name for name in known if name in wanted]
     found = [group_codes(summary, [name]) for name in by]
     codes = np.stack([code for code, _ in found])
     axes = [_axis(name, keys[name], units.get(name, "")) for name, (_, keys) in zip(by, found, strict=True)]

@@ -6,19 +6,30 @@ are shown of how many.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["along_axis", "opening"]
+__all__ = ["along_axis", "favourites", "opening"]
 
 MOST_LINES, MOST_COLORS = 24, 6
 """Lines in one chart, and colours, that readers tell apart."""
-_FAVOURITES = ("pgr", "pgr_01", "gain", "gain_01", "student_error", "student_error_01")
+_FAVOURITES = ("pgr", "gain", "student_error")
 
 Axis = Mapping[str, Any]
+
+
+def favourites(names: Collection[str]) -> list[str]:
+    """List the metrics among ``names`` that a reader asks for first: PGR, gain, error.
+
+    Where a student has a share of wrong answers, the metrics of accuracy come before those of squared error, as in the
+    sentence of the digest.
+    """
+    accuracy = [f"{name}_01" for name in _FAVOURITES]
+    first, then = (accuracy, _FAVOURITES) if "student_error_01" in names else (_FAVOURITES, accuracy)
+    return [name for name in (*first, *then) if name in names]
 
 
 def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
@@ -62,8 +73,8 @@ def _metric(metrics: Sequence[Mapping[str, Any]]) -> int:
     """Choose the first favourite that half of the points or more have, else the metric that most have."""
     had = [sum(value is not None for value in metric["value"]) for metric in metrics]
     names = [metric["name"] for metric in metrics]
-    for name in _FAVOURITES:
-        if name in names and 2 * had[names.index(name)] >= len(metrics[0]["value"]):
+    for name in favourites(names):
+        if 2 * had[names.index(name)] >= len(metrics[0]["value"]):
             return names.index(name)
     return int(np.argmax(had))
 

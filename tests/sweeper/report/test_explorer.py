@@ -16,7 +16,7 @@ from sweeper.report import explorer, pictures, scripts
 from sweeper.report.charts import chart_templates
 from sweeper.report.explorer import explore
 from sweeper.report.findings import findings
-from sweeper.report.opening import MOST_LINES, opening
+from sweeper.report.opening import MOST_LINES, favourites, opening
 from sweeper.report.page import MOST_BYTES, page
 from sweeper.report.pictures import draw_pictures
 from sweeper.report.tables import unusable_listing
@@ -118,6 +118,30 @@ def test_it_opens_with_few_lines_and_says_what_it_holds() -> None:
     metrics = [{"name": "gain", "value": [None, None, None, 1.0]}, {"name": "other", "value": [1.0, 2.0, 3.0, 4.0]}]
     codes = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
     assert opening(axes, codes, metrics, 0) == {"metric": 1, "x": 0, "color": 1, "held": {}}
+
+
+def classified(**options: Any) -> pd.DataFrame:
+    """Rows of a classification task: errors are shares of wrong answers too."""
+    rows = made(**options)
+    for name in ("weak_error", "student_error", "ceiling_error"):
+        rows[f"{name}_01"] = rows[name] / 2
+    rows["gain_01"] = rows["weak_error_01"] - rows["student_error_01"]
+    rows.attrs["w2s"] = {"fields": ["a", "b", "word"]}
+    return rows
+
+
+def test_a_classification_task_opens_with_its_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorer, "_MOST_METRICS", 6)  # more can be measured than has room
+    rows = classified(seeds=6)
+    data = explored(rows).data
+    names = [metric["name"] for metric in data["metrics"]]
+    assert set(names) == {"pgr_01", "gain_01", "student_error_01", "pgr", "gain", "student_error"}
+    assert names[data["opening"]["metric"]] == "pgr_01"
+    assert findings("In words.", w2s.summarize(rows), None)[-1].startswith("pgr_01 lies between ")
+    rows["ceiling_error_01"] = rows["weak_error_01"]
+    data = explored(rows).data
+    assert data["metrics"][data["opening"]["metric"]]["name"] == "gain_01"
+    assert favourites(["gain", "pgr", "pgr_01", "gain_01", "student_error"]) == ["pgr", "gain", "student_error", "pgr_01", "gain_01"]
 
 
 def test_findings_say_extremes_and_that_they_were_picked() -> None:
