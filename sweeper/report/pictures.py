@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.report.text import clip
 from sweeper.review.table import RunTable
 from w2s.contract.study import Figure
+from w2s.figures.symbols import without_math
 from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
 
@@ -80,7 +81,7 @@ def _words(canvas: Canvas) -> str:
     words = [f"{len(panels)} panels" if len(panels) > 1 else ""]
     words += ["; ".join(list(axes)[:_MOST_AXES])]
     words += [f"lines and points: {', '.join(list(named)[: 2 * _MOST_AXES])}" if named else ""]
-    return clip(". ".join(word.replace("\n", " ") for word in words if word), _MOST_TEXT)
+    return clip(without_math(". ".join(word.replace("\n", " ") for word in words if word)), _MOST_TEXT)
 
 
 def _legend(ax: Any) -> Iterator[str]:

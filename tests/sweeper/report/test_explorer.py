@@ -141,7 +141,13 @@ def test_a_classification_task_opens_with_its_accuracy(monkeypatch: pytest.Monke
     rows["ceiling_error_01"] = rows["weak_error_01"]
     data = explored(rows).data
     assert data["metrics"][data["opening"]["metric"]]["name"] == "gain_01"
-    assert favourites(["gain", "pgr", "pgr_01", "gain_01", "student_error"]) == ["pgr", "gain", "student_error", "pgr_01", "gain_01"]
+    assert favourites(["gain", "pgr", "pgr_01", "gain_01", "student_error"]) == [
+        "pgr",
+        "gain",
+        "student_error",
+        "pgr_01",
+        "gain_01",
+    ]
 
 
 def test_findings_say_extremes_and_that_they_were_picked() -> None:

@@ -98,7 +98,7 @@ def _ends(values: Any) -> Any:
 def _short(setting: Setting) -> str:
     """Write the fields that tell settings apart, without those that are null and without the folders of models."""
     pairs = [part.split(" = ") for part in setting.name.split(", ")] if setting.name else []
-    parts = [f"{name} = {value.rpartition('/')[2].removesuffix('.0')}" for name, value in pairs if value not in ("nan", "None")]
+    parts = [setting(name, value.removesuffix(".0")) for name, value in pairs if value not in ("nan", "None")]
     return "\n".join(", ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))
 
 
