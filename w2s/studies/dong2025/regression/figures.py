@@ -73,8 +73,9 @@ def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
         figures.band(ax, summary[axis], summary[metric], low, high, color=color, label=setting("d_overlap", overlap))
         ax.plot(summary[axis], summary[f"{metric}_theory"], color="#000000", linewidth=0.9, linestyle=_DASHED)
     ax.set_xscale("log")
-    if axis == "noise":
-        ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(lambda x, _: figures.few_digits(x))
+    ax.tick_params(axis="x", which="minor", labelsize=8, labelcolor="#555555")
 
 
 def _draw_parts(table: DataFrame) -> Canvas | None:
