@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.symbols import axis_name, metric_name, setting, short_value
 from w2s.plotting.style import MOST_LINES
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError, View, field_values
-from w2s.views.symbols import axis_name, metric_name, metric_unit, setting, short_value
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame

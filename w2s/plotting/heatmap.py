@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.symbols import axis_name, metric_name, setting
 from w2s.figures.texts import folded
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Sheet
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

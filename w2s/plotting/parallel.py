@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s.figures.held import spread
+from w2s.figures.symbols import axis_name, metric_name, setting, short_value
 from w2s.figures.texts import text_width
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits, places
 from w2s.plotting.scatter import settings_note
 from w2s.plotting.sheet import Sheet
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting, short_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2s.figures.symbols import axis_name, metric_name, setting
 from w2s.plotting.asked import Asked, bounded, colors_of, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import line_style
 from w2s.views.axes import AxesError, view
-from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from w2s.errors import nearest
+from w2s.figures.symbols import axis_name, short_value
 from w2s.figures.texts import folded, text_width, thin_labels
 from w2s.plotting.style import STYLES, Style
-from w2s.views.symbols import axis_name, short_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from w2s.figures.symbols import math_name, metric_name
 from w2s.places.url import Url
 from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
@@ -13,7 +14,7 @@ from w2s.summary.text import interval_text, value_text
 from w2s.tabulate.grid import Table, constants_apart
 from w2s.views.axes import View, view
 from w2s.views.rows import rows_of
-from w2s.views.symbols import math_name, metric_name, metric_unit
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
 from w2s.summary.text import value_text
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-__all__ = ["axis_name", "math_name", "metric_name", "metric_unit", "setting", "short_value"]
+__all__ = ["axis_name", "math_name", "metric_name", "setting", "short_value", "without_math"]
 
 _MATH = {
     "n_labeled": "n",
@@ -28,6 +26,7 @@ _MATH = {
     "depth_strong": r"\ell_s",
     "p_weak": "p_w",
     "p_strong": "p_s",
+    "p_both": "p_b",
     "q_weak": "q_w",
     "q_strong": "q_s",
     "r_weak": "r_w",
@@ -62,6 +61,9 @@ _METRICS = {
     "ceiling_error": "ceiling's error",
     "pgr_flip": "PGR of flipped labels",
 }
+_LETTERS = ((r" \wedge ", "^"), (r"\ell", "l"))
+"""Notation whose name is not what a reader says; other names stay, without their backslash."""
+_BETWEEN_DOLLARS = r"(?<!\\)\$([^$]*)(?<!\\)\$"
 
 
 def math_name(name: str) -> str | None:
@@ -83,32 +85,6 @@ def metric_name(name: str) -> str:
     return _METRICS.get(core, _plain(core)) + kind + (" (closed form)" if plain != name else "")
 
 
-def metric_unit(table: DataFrame, name: str) -> str:
-    """Say what a metric is measured in; empty where nothing is known.
-
-    The unit of errors is that of the table's study (:attr:`w2s.contract.study.Study.error_unit`).
-    """
-    core = name.removesuffix("_theory").removesuffix("_01")
-    if core.startswith("pgr"):
-        return "share of the gap"
-    if core.startswith("opr"):
-        return "ratio of errors"
-    if core in ("disagreement", "agreement", "agreement_right", "agreement_wrong"):
-        return "share of the items"
-    if not (core in ("gain", "misfit", "weak_distance", "cross_term") or core.endswith("_error")):
-        return ""
-    return "share of wrong answers" if name.removesuffix("_theory").endswith("_01") else _error_unit(table)
-
-
-def _error_unit(table: DataFrame) -> str:
-    from w2s.studies.registry import BUILTIN, find_study
-
-    told = table.attrs.get("w2s", {})
-    if "error_unit" in told:  # a study in a file of its own: who knows the study says it
-        return str(told["error_unit"])
-    return find_study(told["study"]).error_unit if told.get("study") in BUILTIN else ""
-
-
 def setting(name: str, value: Any) -> str:
     """Write a field with a value for a picture: ``$d_w$ = 100``."""
     return f"{axis_name(name)} = {short_value(value)}"
@@ -120,6 +96,15 @@ def short_value(value: Any, most: int = 26) -> str:
     text = text.rstrip("/").rpartition("/")[2] if "/" in text and " " not in text else text
     text = text.replace("$", r"\$")
     return text if len(text) <= most else f"{text[: most // 2 - 1]}...{text[-(most // 2 - 2) :]}"
+
+
+def without_math(text: str) -> str:
+    """Write mathematical notation in plain letters, ``lambda_w`` say, for terminals and for those who hear a page."""
+    for notation, plain in _LETTERS:
+        text = text.replace(notation, plain)
+    text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
+    plain = re.sub(_BETWEEN_DOLLARS, lambda found: re.sub(r"[{}\\]", "", found[1]), text)
+    return plain.replace(r"\$", "$")
 
 
 def _plain(name: str) -> str:
