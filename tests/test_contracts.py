@@ -92,6 +92,7 @@ OUTSIDE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 BY_NAME = {
     "w2s": "its front imports what is asked for, so that `import w2s` is quick",
     "sweeper": "its front imports what is asked for",
+    "w2s.claims": "its front imports what is asked for, so that a plan of a study without claims imports none",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
     "w2s.user_files.load": "a grid names a file of the user's",
