@@ -320,11 +320,19 @@ def test_what_nothing_reaches_is_found(tree: Tree) -> None:
         b="from pkg import a, front\nfrom pkg.a import alone\ndef calls(): return a.used(), dead()\ndef dead(): ...",
         c='HOME = "pkg.c:by_name"\ndef by_name(): ...\n@app.command()\ndef command(): ...\ndef shown(): ...\ndef root(): ...',
         d="from pkg.front import passed_on\nclass Kept:\n    def run(self): return passed_on()\nKept().run()",
-        k="step = operation('kernel', 'work', 'numba')",
+        k="step = operation('kernel', 'work', 'numba', twin='lanes')",
         kernel__in__plain="def work(): ...",
+        kernel__in__lanes="def work(): ...\ndef third(): ...",
         kernel__in__numba="def work(): ...\ndef other(): ...",
     )
-    lost = ["pkg.a:alone", "pkg.b:calls", "pkg.b:dead", "pkg.front.deep:only_passed_on", "pkg.kernel.numba:other"]
+    lost = [
+        "pkg.a:alone",
+        "pkg.b:calls",
+        "pkg.b:dead",
+        "pkg.front.deep:only_passed_on",
+        "pkg.kernel.lanes:third",
+        "pkg.kernel.numba:other",
+    ]
     assert unreached(modules, ["import pkg.c\npkg.c.shown()"], ["pkg.c.root"]) == lost
     assert unreached(modules) == sorted([*lost, "pkg.c:root", "pkg.c:shown"])
 
