@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from w2s.contract.rows import STATUS, table_schema
+from w2s.contract.columns import STATUS
+from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from w2s.probes.filters import LABEL_RULES, filters_of
 from w2s.probes.rows import Prediction, Projected
 from w2s.probes.solver_choice import solver_pair
 from w2s.probes.tuning import CRITERIA, end_text
+from w2s.sharing.nominal import CALLS
 from w2s.sharing.stage import Level, Stage, Stages, Values
-from w2s.sharing.workloads import CALLS
 from w2s.studies.probe.table import models
 from w2s.studies.probe.table.models import (
     CEILING,
