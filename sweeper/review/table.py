@@ -16,14 +16,17 @@ from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
 from w2s.places.url import Where
+from w2s.summary.stored import Rows
 from w2s.tables.metadata import TableMetadata
 from w2s.tables.scan import StoredRows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["IN_MEMORY", "RunTable", "read_run"]
+__all__ = ["IN_MEMORY", "MOST_ROWS", "RunTable", "read_run"]
 
+MOST_ROWS = 2_000_000
+"""Rows up to which reports, figures and tables hold all of them in memory, at about a kilobyte a row."""
 IN_MEMORY = 200_000
 """Rows of a run that is too large for memory that come into it, in whole seeds."""
 
@@ -42,6 +45,11 @@ class RunTable:
     origin: Mapping[str, Any]
     stored: StoredRows | None = None
     seeds: int = 0
+
+    @property
+    def every(self) -> Rows:
+        """All rows, in memory or on disk."""
+        return self.rows if self.stored is None else self.stored
 
     @property
     def path(self) -> Where:
@@ -94,5 +102,6 @@ def read_run(
         rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
     rows = rows.reset_index(drop=True)
     # A table cannot say of a study in a file what its errors are measured in; whoever shows the rows asks.
-    rows.attrs["w2s"] = TableMetadata({**rows.attrs["w2s"], "error_unit": study.error_unit})
+    for table in (rows,) if stored is None else (rows, stored):
+        table.attrs["w2s"] = TableMetadata({**table.attrs["w2s"], "error_unit": study.error_unit})
     return RunTable(status, grid, rows, run_origin(folder), stored, seeds)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from w2s.figures.style import heading
-from w2s.summary.columns import cell_fields, group_codes
+from w2s.summary.columns import cell_fields, group_codes, varying
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
 
     Returns the rows and a text that says what is held.
     """
-    others = unshown_fields(table, shown)
-    if not len(table):
+    others = varying(table, unshown_fields(table, shown))
+    if not len(table) or not others:
         return table, ""
     setting, keys = group_codes(table, others)
-    seen = table.assign(setting=setting).drop_duplicates(["setting", *shown])["setting"]
+    pairs, of_pairs = group_codes(table, [*others, *shown])
+    seen = np.empty(len(of_pairs), dtype=np.int64)
+    seen[pairs] = setting
     chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
-    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]
+    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others]
     return table[setting == chosen], ", ".join(held)
 
 

@@ -11,6 +11,7 @@ from w2s.figures.texts import folded
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Sheet
+from w2s.summary.columns import is_number
 from w2s.views.axes import AxesError, field_values, view
 from w2s.views.symbols import axis_name, metric_name, setting
 
@@ -70,7 +71,7 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
 
 
 def _numeric(rows: DataFrame, *names: str) -> list[str]:
-    return [name for name in names if rows[name].dtype.kind in "iuf"]
+    return [name for name in names if is_number(rows, name)]
 
 
 def _seen(part: DataFrame, metric: str) -> Matrix:

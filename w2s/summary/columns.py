@@ -36,6 +36,7 @@ __all__ = [
     "difference",
     "distinct",
     "group_codes",
+    "has_null",
     "has_value",
     "is_number",
     "is_ratio",
@@ -208,6 +209,11 @@ def has_value(df: Rows, name: str) -> bool:
     return df.has_value(name) if isinstance(df, Stored) else bool(df[name].notna().any())
 
 
+def has_null(df: Rows, name: str) -> bool:
+    """Tell whether a column has a null."""
+    return df.has_null(name) if isinstance(df, Stored) else bool(df[name].isna().any())
+
+
 def distinct(df: Rows, name: str) -> list[Any]:
     """List the values of a column in the order in which they appear, without null."""
     return df.distinct(name) if isinstance(df, Stored) else list(df[name].dropna().unique())
@@ -268,8 +274,14 @@ def difference(df: Rows, names: Sequence[str]) -> FloatArray:
 def group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
     """Number the group of every row, and return the table of group keys.
 
-    Keys are sorted, null last; null is a key of its own.
+    Keys are sorted, null last; null is a key of its own. Those of rows on disk are kept with them.
     """
+    if isinstance(df, Stored):
+        return df.kept(("codes", *by), lambda: _group_codes(df, by))
+    return _group_codes(df, by)
+
+
+def _group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
     codes, width = np.zeros(len(df), dtype=np.int64), 1
     for name in by:
         column, size = _value_codes(df, name)

@@ -45,7 +45,11 @@ class Stored(Protocol):
         """Tell whether a column has a value that is not null."""
         ...
 
-    def numbered(self, name: str) -> tuple[npt.NDArray[np.int32], list[Any]]:
+    def has_null(self, name: str) -> bool:
+        """Tell whether a column has a null."""
+        ...
+
+    def numbered(self, name: str) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.int32], list[Any]]:
         """Number the values of a column, null being -1, and list them."""
         ...
 

@@ -25,6 +25,8 @@ __all__ = ["StoredRows"]
 
 T = TypeVar("T")
 BoolArray = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int16] | npt.NDArray[np.int32]
+_MOST_SHORT = 1 << 15
 _MOST_OPEN = 256
 """Files that stay open; of a run of more files than that all are opened again for every column."""
 _BATCH = 1 << 17
@@ -97,7 +99,7 @@ class StoredRows:
         return _is_number(self._schema.field(name).type)
 
     def varies(self, name: str) -> bool:
-        """Tell whether a column takes more than one value, null being one. Of most columns of numbers the footers tell."""
+        """Tell whether a column takes more than one value, null being one. Of most columns the footers tell."""
         if self._same(name) is not None:
             return False
         low, high, nulls = self._ranges[name] or (None, None, None)
@@ -112,31 +114,38 @@ class StoredRows:
             return len(self) > 0 and found[0] is not None
         return bool(self[name].notna().any())
 
-    def numbered(self, name: str) -> tuple[npt.NDArray[np.int32], list[Any]]:
-        """Number the values of a column in the order in which they appear, null being -1, and list them."""
+    def has_null(self, name: str) -> bool:
+        """Tell whether a column has a null."""
+        found = self._ranges[name]
+        if found is not None and (found[2] == 0 or self._mask is None):
+            return found[2] > 0
+        return bool(self[name].isna().any())
+
+    def numbered(self, name: str) -> tuple[Codes, list[Any]]:
+        """Number the values of a column in the order in which they appear, null being -1, and list them; kept.
+
+        Codes have 16 bits where that is enough.
+        """
         import pandas as pd
 
         def coded(array: pa.Array) -> tuple[npt.NDArray[Any], list[Any]]:
             own, values = pd.factorize(array.to_numpy(zero_copy_only=False))
             return own, values.tolist()
 
-        if self.is_number(name):
-            codes, numbers = np.zeros(len(self), dtype=np.int32), {}
-            same = self._same(name)
-            if same is None:
-                numbers = self._number(name, codes, coded)
-            elif same == same:
-                numbers = {same: 0}
-            else:
-                codes -= 1
-        else:
-            codes, numbers = self._word_codes(name)
-        self._kept["distinct", name] = list(numbers)
-        return codes, list(numbers)
+        def number() -> tuple[Codes, list[Any]]:
+            codes = np.empty(len(self), dtype=np.int32)
+            numbers = self._number(name, codes, coded if self.is_number(name) else _coded_words)
+            return codes if len(numbers) > _MOST_SHORT else codes.astype(np.int16), list(numbers)
+
+        if (same := self._same(name)) is not None:
+            values = [same] if same == same else []
+            return np.full(len(self), len(values) - 1, dtype=np.int16), values
+        return self.kept(("numbered", name), number)
 
     def distinct(self, name: str) -> list[Any]:
         """List the values of a column in the order in which they appear, without null."""
-        return self.kept(("distinct", name), lambda: self.numbered(name)[1])
+        same = self._same(name)
+        return self.numbered(name)[1] if same is None else [same] if same == same else []
 
     def batches(self, names: Sequence[str]) -> Iterator[tuple[slice, list[npt.NDArray[np.float64]]]]:
         """Yield numbers of some columns, float64, null being NaN, batch by batch with the place of their rows."""
@@ -218,8 +227,8 @@ class StoredRows:
             start += len(column)
 
     def _same(self, name: str) -> Any:
-        """Return the one number that a column holds, NaN where all are null; None where footers do not tell of one."""
-        if not self.is_number(name) or (found := self._ranges[name]) is None:
+        """Return the one value that a column holds, NaN where all are null; None where footers do not tell of one."""
+        if (found := self._ranges[name]) is None:
             return None
         low, high, nulls = found
         if nulls and nulls == sum(self._lengths):
@@ -242,20 +251,9 @@ class StoredRows:
         import pandas as pd
         import pyarrow as pa
 
-        codes, numbers = self._word_codes(name)
+        codes, values = self.numbered(name)
         kind = self._schema.field(name).type
-        return pd.Categorical.from_codes(codes, categories=pa.array(list(numbers), kind).to_pandas())
-
-    def _word_codes(self, name: str) -> tuple[npt.NDArray[np.int32], dict[Any, int]]:
-        import pyarrow as pa
-
-        codes = np.empty(len(self), dtype=np.int32)
-
-        def coded(array: pa.Array) -> tuple[npt.NDArray[Any], list[Any]]:
-            array = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-            return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
-
-        return codes, self._number(name, codes, coded)
+        return pd.Categorical.from_codes(codes, categories=pa.array(values, kind).to_pandas())
 
     def _number(self, name: str, codes: npt.NDArray[np.int32], coded: Callable[[pa.Array], tuple[Any, Any]]) -> dict[Any, int]:
         """Put the numbers of a column's values into ``codes``, from the codes of every piece, and return the values."""
@@ -265,9 +263,9 @@ class StoredRows:
             at = place.start
             for chunk in column.chunks:
                 own, values = coded(chunk)
-                used = np.unique(own)
+                used = np.flatnonzero(np.bincount(own + 1, minlength=len(values) + 1)[1:])
                 table = np.full(len(values) + 1, -1, dtype=np.int32)
-                for code in used[used >= 0].tolist():
+                for code in used.tolist():
                     table[code] = numbers.setdefault(values[code], len(numbers))
                 codes[at : at + len(chunk)] = table[own]
                 at += len(chunk)
@@ -301,6 +299,13 @@ class StoredRows:
         return pq.ParquetFile(file, read_dictionary=self._words_of, pre_buffer=False)
 
 
+def _coded_words(array: pa.Array) -> tuple[npt.NDArray[Any], list[Any]]:
+    import pyarrow as pa
+
+    array = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
+
+
 def _is_number(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
@@ -308,14 +313,14 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _range(footers: Sequence[pq.FileMetaData], place: int) -> tuple[Any, Any, int] | None:
-    """Return least and greatest value and the number of nulls of a column of numbers; None where a footer lacks them."""
+    """Return least and greatest value and the number of nulls of a column; None where a footer lacks them."""
     low, high, nulls = None, None, 0
     for footer in footers:
         for group in range(footer.num_row_groups):
             if not footer.row_group(group).num_rows:
                 continue
             found = footer.row_group(group).column(place).statistics
-            if found is None or not found.has_null_count or isinstance(found.min, str | bytes | bool):
+            if found is None or not found.has_null_count or isinstance(found.min, bytes):
                 return None
             nulls += found.null_count
             if found.has_min_max:

@@ -60,8 +60,8 @@ def table(
 
 def usual_metrics(rows: DataFrame) -> list[str]:
     """List the metrics of a table that nobody chose: errors, gain, misfit and PGR, 0-1 where the rows have them."""
-    wanted = USUAL_01 if "student_error_01" in rows.columns and rows["student_error_01"].notna().any() else USUAL
-    return [name for name in wanted if name in rows.columns and rows[name].notna().any()]
+    wanted = USUAL_01 if "student_error_01" in rows.columns and columns.has_value(rows, "student_error_01") else USUAL
+    return [name for name in wanted if name in rows.columns and columns.has_value(rows, name)]
 
 
 def _table(rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:

@@ -20,6 +20,7 @@ from w2s.summary.columns import BoolArray
 from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
 from w2s.summary.text import value_text
+from w2s.views.rows import in_memory
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -66,7 +67,15 @@ class View:
             return summarize(self.rows, list(self.shown), names, level, population=population)
         error = "student_error_01" if names[0].endswith("_01") else "student_error"
         by, over = list(self.shown), list(self.best_over)
-        return best(self.rows, over, by, error, metrics=names, level=level, population=population)
+        return best(
+            in_memory(self.rows, [*by, *over, error, *names]),
+            over,
+            by,
+            error,
+            metrics=names,
+            level=level,
+            population=population,
+        )
 
     def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
@@ -137,9 +146,9 @@ def view(
         raise AxesError(_three_ways(rows, loose))
     asked = set(table.attrs["w2s"].get("axes", ())) | set(tables.varying(table, fields)) | set(chosen)
     held = {
-        name: value_text(rows[name].iloc[0])
+        name: value_text(next(iter(tables.distinct(rows, name)), None))
         for name in fields
-        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or rows[name].notna().any())
+        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or tables.has_value(rows, name))
     }
     return View(rows, tuple(shown), tuple(over), held, follows, tuple(left_out))
 
@@ -207,7 +216,9 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
 
 def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
     """Leave out the rows in which all of some axes are null, and say so."""
-    present = rows[list(names)].notna().any(axis=1)
+    if not all(tables.has_null(rows, name) for name in names):
+        return rows
+    present = np.logical_or.reduce([rows[name].notna().to_numpy() for name in names])
     if present.all():
         return rows
     if not present.any():
@@ -218,9 +229,9 @@ def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tup
 
 def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
     """Tell whether the value of an axis is a function of others."""
-    codes, keys = tables.group_codes(rows, list(by))
-    pairs, _ = tables.group_codes(rows.assign(_setting=codes), ["_setting", name])
-    return int(pairs.max()) + 1 == len(keys)
+    _, keys = tables.group_codes(rows, by)
+    _, pairs = tables.group_codes(rows, [*by, name])
+    return len(pairs) == len(keys)
 
 
 def _listed(column: Series[Any]) -> str:
