@@ -34,7 +34,7 @@ _LEAST_QUOTIENT = 30.0  # of the largest and the smallest value on an axis: from
 _FIRST_DIGITS = 12  # of a cell's identity, which `rerun` completes; two cells in ten million share them once in three reports
 _UNSAID = ("study", "version")
 
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _FAVOURITES = ("pgr", "pgr_01", "gain", "gain_01", "student_error", "student_err
 Axis = Mapping[str, Any]
 
 
-def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
+def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]]) -> int:
     """Choose the axis for x: of the numeric ones, or of all where there are none, the one that joins the most points to lines.
 
     ``codes`` (axes, points) say which value a point has. Among axes that join as many, the one with the most values.
@@ -30,14 +30,14 @@ def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
     return max(numeric, key=lambda k: (_joined(codes, k), len(axes[k]["values"])))
 
 
-def _joined(codes: npt.NDArray[np.int64], along: int) -> int:
+def _joined(codes: npt.NDArray[np.integer[Any]], along: int) -> int:
     """Count the points that share all other axes with a further point."""
     _, sizes = np.unique(np.delete(codes, along, axis=0), axis=1, return_counts=True)
     return int(sizes[sizes > 1].sum())
 
 
 def opening(
-    axes: Sequence[Axis], codes: npt.NDArray[np.int64], metrics: Sequence[Mapping[str, Any]], along: int
+    axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]], metrics: Sequence[Mapping[str, Any]], along: int
 ) -> dict[str, Any]:
     """Choose metric, x, colour and held values; ``color`` is None where no axis has few enough values to be told apart.
 
@@ -68,11 +68,11 @@ def _metric(metrics: Sequence[Mapping[str, Any]]) -> int:
     return int(np.argmax(had))
 
 
-def _color(axes: Sequence[Axis], codes: npt.NDArray[np.int64], along: int) -> int | None:
+def _color(axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]], along: int) -> int | None:
     """Choose the axis with the most values of those with few enough."""
     few = [k for k, axis in enumerate(axes) if k != along and 1 < len(axis["values"]) <= MOST_COLORS]
     return max(few, key=lambda k: len(np.unique(codes[k])), default=None)
 
 
-def _lines(codes: npt.NDArray[np.int64], along: int) -> int:
+def _lines(codes: npt.NDArray[np.integer[Any]], along: int) -> int:
     return int(np.unique(np.delete(codes, along, axis=0), axis=1).shape[1])

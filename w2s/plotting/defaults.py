@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from w2s.contract.study import Figure
 from w2s.figures.held import fullest
@@ -13,6 +13,7 @@ from w2s.tabulate.table import usual_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+    from pandas import DataFrame
 
     from w2s.summary.stored import Rows
 
@@ -94,6 +95,6 @@ def _draw_scatter(rows: Rows) -> Canvas | None:
 def _held(rows: Rows, shown: list[str]) -> Rows:
     """Keep the setting of all other axes in which the shown ones take most values; the figure names it."""
     known = rows[rows[shown[0]].notna().to_numpy()] if columns.has_null(rows, shown[0]) else rows
-    part = fullest(known, shown)[0]
-    part.attrs = rows.attrs
+    part = fullest(cast("DataFrame", known), shown)[0]
+    part.attrs = cast("DataFrame", rows).attrs
     return part

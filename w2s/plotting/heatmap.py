@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["draw_heatmap"]
 
 Matrix = npt.NDArray[np.float64]
@@ -27,7 +29,7 @@ _UNKNOWN = "#d9d9d9"
 _SIGNED = ("gain", "pgr", "cross_term")
 
 
-def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
+def draw_heatmap(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``color`` over the axes ``x`` and ``y``.
 
     A metric with a sign has colours that are white at zero, a line where its mean over seeds is zero, and dashed lines where
@@ -70,7 +72,7 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
     return sheet.finish(title, notes)
 
 
-def _numeric(rows: DataFrame, *names: str) -> list[str]:
+def _numeric(rows: Rows, *names: str) -> list[str]:
     return [name for name in names if is_number(rows, name)]
 
 

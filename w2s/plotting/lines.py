@@ -17,12 +17,13 @@ from w2s.views.symbols import axis_name, metric_name, setting
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["draw_lines"]
 
 
-def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
+def draw_lines(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands."""
     if asked.x is None or asked.y is None:
         raise AxesError("a figure of lines needs x, an axis, and y, a metric")

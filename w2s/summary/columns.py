@@ -83,7 +83,8 @@ CODE = "code_digest"
 _FEW = 1 << 12
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.integer[Any]]
+"""Whole numbers of 64 bits, or of rows on disk of fewer."""
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -282,7 +283,8 @@ def group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
 
 
 def _group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
-    codes, width = np.zeros(len(df), dtype=np.int64), 1
+    codes: IntArray = np.zeros(len(df), dtype=np.int64)
+    width = 1
     for name in by:
         column, size = _value_codes(df, name)
         if width * size > 2**62:  # numbers of groups, not of rows: compress before the product overflows
@@ -336,9 +338,10 @@ def seed_codes(df: Rows, column: str = SEED) -> IntArray:
     import pandas as pd
 
     need(df, [column], "the unit of the intervals")
+    codes: IntArray
     if isinstance(df, Stored):
-        codes, values = df.numbered(column)
-        codes = np.append(np.argsort(np.argsort(values)), -1).astype(np.int32)[codes]
+        numbers, values = df.numbered(column)
+        codes = np.append(np.argsort(np.argsort(values)), -1).astype(np.int32)[numbers]
     else:
         codes, _ = pd.factorize(df[column], sort=True)
     if len(codes) and int(codes.min()) < 0:

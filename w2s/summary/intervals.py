@@ -145,7 +145,7 @@ def mean_interval_of(moments: Moments, level: float, beyond: Beyond | None = Non
     """Compute `mean_interval` from what it takes of the samples."""
     law, mean = _law(moments, beyond or Beyond(), skewed), moments.mean
     lower, upper = corrected_quantiles(t_quantile(law.samples, level), law.skew)
-    return MeanInterval(mean, mean - law.error * upper, mean - law.error * lower, moments.count, law.status)
+    return MeanInterval(mean, mean - law.error * upper, mean - law.error * lower, moments.samples, law.status)
 
 
 class _Law(NamedTuple):

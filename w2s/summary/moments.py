@@ -39,7 +39,7 @@ class Moments(NamedTuple):
     ``variance`` is that of the mean, NaN below two samples; ``third`` the mean of the cubed deviations from the mean.
     """
 
-    count: IntArray
+    samples: IntArray
     mean: FloatArray
     variance: FloatArray
     third: FloatArray
@@ -52,7 +52,7 @@ class PairMoments(NamedTuple):
     denominator, and of e, that of the numerator less ``shift`` times d; ``shift`` is that of :func:`ratio_and_shift`.
     """
 
-    count: IntArray
+    samples: IntArray
     top: FloatArray
     bottom: FloatArray
     v_dd: FloatArray

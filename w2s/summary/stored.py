@@ -61,7 +61,7 @@ class Stored(Protocol):
         """Yield numbers of some columns batch by batch, with the place of their rows."""
         ...
 
-    def at(self, places: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    def at(self, places: npt.NDArray[np.integer[Any]], names: Sequence[str]) -> pd.DataFrame:
         """Read some rows of some columns, as a frame."""
         ...
 

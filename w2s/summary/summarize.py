@@ -271,6 +271,7 @@ class _Table:
             whole &= block.entered | ~defined[self.group]
             any_value |= block.entered
         whole &= any_value
+        seeds: IntArray
         if len(self.unit):
             touched = np.flatnonzero(np.bincount(self.unit[any_value], minlength=len(self.unit_group)))
             seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
@@ -326,16 +327,20 @@ def _ratio_block(
     columns.need(df, [*top, *bottom], f"for {name}")
     if method == "fieller":
         pairs, entered = table.pairs(df, top, bottom)
-        denominators = columns.difference(df, bottom) if population is not None else None
-        more = Beyond() if population is None else population.of_ratio(df, name, table.group, entered, denominators)
+        more: Beyond | None = Beyond()
+        if population is not None:
+            more = population.of_ratio(df, name, table.group, entered, columns.difference(df, bottom))
         interval = fieller_of(pairs.moments, level, more)
     else:
         num, den = columns.difference(df, top), columns.difference(df, bottom)
         entered = table.usable & np.isfinite(num) & np.isfinite(den)
         codes, (num, den) = table.per_seed(entered, num, den)
+        if isinstance(df, Stored) and not len(table.unit):  # resampling goes by places, in memory those of the seeds
+            order = np.argsort(columns.seed_codes(df)[entered], kind="stable")
+            codes, num, den = codes[order], num[order], den[order]
         pairs = Pairs.of(num, den, codes, table.groups)
         interval, more = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples), Beyond()
-    seeds, gap = pairs.moments.count, pairs.moments.bottom
+    seeds, gap = pairs.moments.samples, pairs.moments.bottom
     bottom_name = columns.ratios(df)[name].bottom_name
     status = _ratio_status(interval, gap, bottom_name)
     status = np.where(_unknown(more, status == "ok"), "no_item_noise", status)

@@ -74,7 +74,7 @@ class StoredRows:
         kind = self._schema.field(key).type
         if not _is_number(kind):
             return pd.Series(self._words(key), name=key)
-        nulls = self._ranges[key] is None or bool(self._ranges[key][2])
+        _, _, nulls = self._ranges[key] or (None, None, 1)
         if (same := self._same(key)) is not None:
             dtype = np.float64 if nulls or pa.types.is_floating(kind) else np.int64
             return pd.Series(np.full(len(self), same, dtype=dtype), name=key)
@@ -164,7 +164,7 @@ class StoredRows:
             yield slice(start, start + size), columns
             start += size
 
-    def at(self, places: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    def at(self, places: npt.NDArray[np.integer[Any]], names: Sequence[str]) -> pd.DataFrame:
         """Read some rows of some columns, as `load` gives them; files without any of the rows are not read."""
         import pandas as pd
         import pyarrow as pa

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from w2s.views.rows import in_memory
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
 
@@ -50,7 +52,7 @@ class View:
 
     """
 
-    rows: DataFrame
+    rows: Rows
     shown: tuple[str, ...]
     best_over: tuple[str, ...]
     held: Mapping[str, str]
@@ -101,7 +103,7 @@ class View:
 
 
 def view(
-    table: DataFrame,
+    table: Rows,
     shown: Iterable[str],
     *,
     select: Mapping[str, Any] | None = None,
@@ -170,7 +172,7 @@ def _seeds(summary: DataFrame) -> str:
     return "one seed" if number == "1" else f"{number} seeds"
 
 
-def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -> None:
+def _check_axis(table: Rows, fields: Sequence[str], name: str, role: str) -> None:
     if name in fields:
         return
     varying = tables.varying(table, fields)
@@ -180,7 +182,7 @@ def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -
     raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
 
 
-def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+def rows_with(table: Rows, chosen: Mapping[str, Any]) -> Rows:
     """Keep the rows with the values of some axes; a value may be a list, and a text is read as the axis's values are written.
 
     Raises :class:`AxesError` for an unknown axis and for a value that no row has, with the nearest.
@@ -192,11 +194,11 @@ def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
     for name, wanted in chosen.items():
         values = list(wanted) if isinstance(wanted, list | set | frozenset | range) else [wanted]
         masks = [_equal(rows, name, value) for value in values]
-        rows = rows[np.logical_or.reduce(masks)]
+        rows = _marked(rows, np.logical_or.reduce(masks))
     return rows
 
 
-def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
+def _equal(table: Rows, name: str, value: Any) -> BoolArray:
     """Mark the rows with a value; a text is read as the column's values are written."""
     column = table[name]
     known = field_values(column)
@@ -214,7 +216,7 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
     return mask
 
 
-def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
+def _with_values(rows: Rows, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> Rows:
     """Leave out the rows in which all of some axes are null, and say so."""
     if not all(tables.has_null(rows, name) for name in names):
         return rows
@@ -224,10 +226,15 @@ def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tup
     if not present.any():
         raise AxesError(f"no row has a value of {' or '.join(names)}, so it cannot be shown or reduced")
     left_out.append((tuple(names), int((~present).sum())))
-    return rows[present]
+    return _marked(rows, present)
 
 
-def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
+def _marked(rows: Rows, mask: BoolArray) -> Rows:
+    found: Rows = cast("Any", rows)[mask]
+    return found
+
+
+def _decided(rows: Rows, by: Sequence[str], name: str) -> bool:
     """Tell whether the value of an axis is a function of others."""
     _, keys = tables.group_codes(rows, by)
     _, pairs = tables.group_codes(rows, [*by, name])
@@ -239,7 +246,7 @@ def _listed(column: Series[Any]) -> str:
     return ", ".join(values) if len(values) <= _SOME else f"{', '.join(values[: _SOME - 1])}, ... ({len(values)} values)"
 
 
-def _three_ways(rows: DataFrame, loose: Sequence[str]) -> str:
+def _three_ways(rows: Rows, loose: Sequence[str]) -> str:
     axes = "".join(f"\n  {name}: {_listed(rows[name])}" for name in loose)
     first = loose[0]
     value = value_text(field_values(rows[first])[0])

@@ -40,5 +40,5 @@ def in_memory(rows: Rows, names: Sequence[str]) -> DataFrame:
     parts = [part for name in ratios for side in columns.ratio_columns(rows, name) for part in side]
     wanted = [columns.SEED, "status", *columns.varying(rows, columns.cell_fields(rows)), *names, *parts]
     frame = pd.DataFrame({name: rows[name] for name in dict.fromkeys(wanted) if name in rows.columns}, copy=False)
-    frame.attrs = dict(rows.attrs)
+    frame.attrs = {"w2s": rows.attrs["w2s"]}
     return frame

@@ -15,8 +15,10 @@ import pytest
 from workbench import STUDIES
 
 from sweeper import RunError, launch, load_grid
-from sweeper.report.make import make_report
+from sweeper.report.make import make_report, report_content
+from sweeper.report.page import page
 from sweeper.report.scripts import csp_hash
+from sweeper.report.tables import unusable_listing
 
 VOID = {"meta", "img", "br", "wbr"}
 
@@ -275,3 +277,26 @@ def test_a_run_too_large_for_memory_says_what_is_of_some_seeds(
     assert said in (run / "report" / "index.html").read_text()
     summary, before = pd.read_csv(run / "report" / "summary.csv"), pd.read_csv(io.StringIO(whole))
     pd.testing.assert_frame_equal(summary, before, rtol=1e-12)
+
+
+def test_what_a_large_run_shows_is_of_all_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path)
+    before, _ = report_content(run)
+    pages = [page(before)]
+    monkeypatch.setattr("sweeper.report.make.MOST_ROWS", 10)
+    monkeypatch.setattr("sweeper.review.table.IN_MEMORY", 3)
+    content, _ = report_content(run)
+    assert (content.run.seeds, len(content.run.rows)) == (1, 3)
+    pages.append(page(content))
+    own = {figure.id for figure in content.run.grid.study.figures}
+    first, second = ({p.id: p.png for p in found.pictures if p.id not in own} for found in (before, content))
+    assert first == second
+    assert first
+    cells = [re.search(r'"cells": ?\[[^]]*\]', text) for text in pages]
+    assert cells[0] is not None
+    assert cells[1] is not None
+    assert cells[0][0] == cells[1][0]
+    listings = [unusable_listing(found.run.every, run) for found in (before, content)]
+    assert listings[0] is not None
+    assert listings[0] == listings[1]
+    assert listings[0].rows[0][0] == "8"
