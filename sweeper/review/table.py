@@ -69,7 +69,8 @@ def read_run(
     """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
 
     ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`. Of a run with more than ``most`` rows only
-    the first seeds come into memory, where :func:`w2s.scan` can open it.
+    the first seeds come into memory, where :func:`w2s.scan` can open it; without ``most`` all do, of a run of more than
+    ``MOST_ROWS`` without the memory of columns that have one value.
 
     Raises :class:`RunError` for a folder that is no run, or whose rows another version of the study made.
     """
@@ -87,11 +88,13 @@ def read_run(
     status = run_status(folder.path, study=study)
     stored, seeds = None, 0
     try:
-        many = most is not None and status.done + status.failed > most and not status.outside
+        many = status.done + status.failed > (MOST_ROWS if most is None else most) and not status.outside
         found = (w2s.scan if many else w2s.load)(folder.path, cell=study.Cell)
-        if isinstance(found, StoredRows):
+        if isinstance(found, StoredRows) and most is not None:
             stored = found
             rows, seeds = stored.first_seeds(IN_MEMORY)
+        elif isinstance(found, StoredRows):
+            rows = found.frame()
         else:
             rows = found
     except (OSError, ValueError) as error:

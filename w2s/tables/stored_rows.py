@@ -91,7 +91,7 @@ class StoredRows:
         if self._mask is not None:
             whole = self._mask.copy()
             whole[self._mask] = mask
-        found._mask, found._kept, found.attrs = whole, {}, dict(self.attrs)
+        found._mask, found._kept, found.attrs, found._ranges = whole, {}, dict(self.attrs), dict(self._ranges)
         return found
 
     def is_number(self, name: str) -> bool:
@@ -132,15 +132,18 @@ class StoredRows:
             own, values = pd.factorize(array.to_numpy(zero_copy_only=False))
             return own, values.tolist()
 
-        def number() -> tuple[Codes, list[Any]]:
-            codes = np.empty(len(self), dtype=np.int32)
-            numbers = self._number(name, codes, coded if self.is_number(name) else _coded_words)
-            return codes if len(numbers) > _MOST_SHORT else codes.astype(np.int16), list(numbers)
-
+        if ("numbered", name) not in self._kept and self._same(name) is None:
+            codes: Codes = np.empty(len(self), dtype=np.int32)
+            numbers = list(self._number(name, codes, coded if self.is_number(name) else _coded_words))
+            if len(codes) and len(numbers) < 2 and (codes == codes[0]).all():  # footers do not tell it of words
+                self._ranges[name] = (numbers[0], numbers[0], 0) if numbers else (None, None, sum(self._lengths))
+            else:
+                self._kept["numbered", name] = codes if len(numbers) > _MOST_SHORT else codes.astype(np.int16), numbers
         if (same := self._same(name)) is not None:
             values = [same] if same == same else []
             return np.full(len(self), len(values) - 1, dtype=np.int16), values
-        return self.kept(("numbered", name), number)
+        found: tuple[Codes, list[Any]] = self._kept["numbered", name]
+        return found
 
     def distinct(self, name: str) -> list[Any]:
         """List the values of a column in the order in which they appear, without null."""
@@ -187,6 +190,37 @@ class StoredRows:
             if self.is_number(name) and (self._ranges[name] or (0, 0, 1))[2] and frame[name].dtype.kind in "iu":
                 frame[name] = frame[name].astype(np.float64)  # nulls elsewhere make it a column of these
         return pd.DataFrame(frame)
+
+    def frame(self) -> pd.DataFrame:
+        """Read all columns, as `load` gives them; a column of one value takes no memory, however many rows there are."""
+        import pandas as pd
+
+        found = pd.DataFrame({name: self._column(name) for name in self.columns}, copy=False)
+        found.attrs["w2s"] = self.attrs["w2s"]
+        return found
+
+    def _column(self, name: str) -> Any:
+        import pandas as pd
+        import pyarrow as pa
+
+        kind = self._schema.field(name).type
+        if name in self._words_of:
+            self.distinct(name)
+        same = self._same(name)
+        if same is not None and not pa.types.is_string(kind) and (same == same or self.is_number(name)):
+            dtype = np.bool_ if pa.types.is_boolean(kind) else np.float64 if same != same else kind.to_pandas_dtype()
+            return pd.Series(np.broadcast_to(np.asarray(same, dtype=dtype), len(self)), copy=False)
+        if self.is_number(name):
+            return self[name]
+        chunks: list[pa.Array] = []
+        if pa.types.is_string(kind) and same is not None:
+            one = pa.array([None if same != same else same], pa.large_string()).take(pa.array(np.zeros(_BATCH, dtype=np.int8)))
+            chunks = [one[: len(self) - start] for start in range(0, len(self), _BATCH)]
+        else:
+            wide = pa.large_string() if pa.types.is_string(kind) else kind
+            self.each(name, lambda _place, column: chunks.extend(column.cast(kind).cast(wide).chunks))
+        column = pa.chunked_array(chunks)
+        return _text().__from_arrow__(column) if pa.types.is_string(kind) else column.to_pandas()
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make()`` returns, made once for this key: a report asks twice for the same summaries."""
@@ -297,6 +331,13 @@ class StoredRows:
         import pyarrow.parquet as pq
 
         return pq.ParquetFile(file, read_dictionary=self._words_of, pre_buffer=False)
+
+
+def _text() -> Any:
+    """Return pandas' type of a column of words, which `load` gives."""
+    import pandas as pd
+
+    return pd.Series(["a"]).dtype
 
 
 def _coded_words(array: pa.Array) -> tuple[npt.NDArray[Any], list[Any]]:

@@ -187,6 +187,17 @@ def test_marked_rows_are_those_of_the_frame(tmp_path: Path) -> None:
     assert len(rows[np.ones(len(frame), dtype=bool)]) == len(frame)
 
 
+def test_all_rows_at_once_are_the_frame_of_load(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.tables.stored_rows._BATCH", 7)
+    found, frame = opened(run).frame(), w2s.load(run)
+    pd.testing.assert_frame_equal(found, frame, check_exact=True)
+    assert found.attrs == frame.attrs
+    kept = frame["ridge"] == 1e-3
+    pd.testing.assert_frame_equal(found[kept], frame[kept], check_exact=True)
+    whole = found["noise"].to_numpy()
+    assert whole.strides == (0,)  # one number in memory, not one a row
+
+
 def test_figures_and_tables_say_what_those_of_the_frame_say(run: Path) -> None:
     rows, frame = opened(run), w2s.load(run)
     for words in (
