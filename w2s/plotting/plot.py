@@ -54,7 +54,7 @@ def plot(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting;
         for parallel coordinates y is the metric and all axes that vary are drawn.
     panel : axis with a panel for every value.

@@ -193,8 +193,9 @@ def streamed_pairs(table: Grouped, top: Sequence[str], bottom: Sequence[str]) ->
     for codes, (num, den) in entered.batches((top, bottom)):
         numerator.add(num, codes)
         denominator.add(den, codes)
-        each, _ = pgr_from_gap(num, den)
-        known = ~np.isnan(each)
+        with np.errstate(over="ignore", under="ignore"):
+            each = np.divide(num, den, out=np.full(len(num), np.nan), where=den > 0)
+        known = np.isfinite(each)
         ratios.add(each[known], codes[known])
     count, means = numerator.count, (numerator.mean, denominator.mean)
     _, shift = ratio_and_shift(*means)

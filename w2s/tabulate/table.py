@@ -40,7 +40,7 @@ def table(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     by : axes to show. None shows all that vary.
     metrics : columns or ratios. None takes the errors, gain, misfit and PGR (on 0-1 errors, where the rows have them).
     select, best_over : as in `plot`: axis -> value to keep; axes of which the best value is taken.
