@@ -133,7 +133,7 @@ class StoredRows:
             return own, values.tolist()
 
         if ("numbered", name) not in self._kept and self._same(name) is None:
-            codes: Codes = np.empty(len(self), dtype=np.int32)
+            codes = np.empty(len(self), dtype=np.int32)
             numbers = list(self._number(name, codes, coded if self.is_number(name) else _coded_words))
             if len(codes) and len(numbers) < 2 and (codes == codes[0]).all():  # footers do not tell it of words
                 self._ranges[name] = (numbers[0], numbers[0], 0) if numbers else (None, None, sum(self._lengths))
