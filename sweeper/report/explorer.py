@@ -137,9 +137,11 @@ def _first_cells(rows: Rows, by: list[str], kept: Codes) -> list[str]:
     """Return the identity of one cell of each of some settings, that of its lowest seed."""
     codes, keys = group_codes(rows, by)
     seeds = seed_codes(rows)
-    least = np.full(len(keys), np.iinfo(seeds.dtype).max, dtype=seeds.dtype)
-    np.minimum.at(least, codes, seeds)
-    lowest = np.flatnonzero(seeds == least[codes])
+    lowest = np.flatnonzero(seeds == 0)
+    if len(np.unique(codes[lowest])) < len(keys):  # not all settings have the lowest seed
+        least = np.full(len(keys), np.iinfo(seeds.dtype).max, dtype=seeds.dtype)
+        np.minimum.at(least, codes, seeds)
+        lowest = np.flatnonzero(seeds == least[codes])
     first = np.empty(len(keys), dtype=np.int64)
     first[codes[lowest][::-1]] = lowest[::-1]  # of several rows the first is written last
     cells = rows.at(first[kept], ["cell_id"]) if isinstance(rows, Stored) else rows.iloc[first[kept]]
