@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sweeper.errors import UserError
 from sweeper.folder.run_folder import run_name
@@ -81,7 +81,7 @@ def _selected(frames: Mapping[str, DataFrame], chosen: Mapping[str, Any]) -> dic
         errors = []
         for name, rows in kept.items():
             try:
-                kept[name] = rows_with(rows, {axis: value})
+                kept[name] = cast("DataFrame", rows_with(rows, {axis: value}))
             except ValueError as error:
                 errors.append(error)
         if len(errors) == len(kept):

@@ -18,6 +18,8 @@ from w2s.views.units import metric_unit
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "notes_of", "panels_of", "with_unit"]
 
 MOST_PANELS = 12
@@ -96,7 +98,7 @@ def colors_of(summary: DataFrame, color: str | None) -> list[Any]:
     return values
 
 
-def with_unit(rows: DataFrame, metric: str) -> str:
+def with_unit(rows: Rows, metric: str) -> str:
     """Write a metric with its unit, where it is known and says more than the name."""
     unit, name = metric_unit(rows, metric), metric_name(metric)
     return f"{name} ({unit})" if unit and not (metric.startswith(("pgr", "opr")) or metric.endswith("_01")) else name

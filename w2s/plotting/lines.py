@@ -11,22 +11,24 @@ from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, pan
 from w2s.plotting.scales import Places, limits, places
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
+from w2s.summary.columns import is_number
 from w2s.views.axes import AxesError, field_values, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["draw_lines"]
 
 
-def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
+def draw_lines(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands."""
     if asked.x is None or asked.y is None:
         raise AxesError("a figure of lines needs x, an axis, and y, a metric")
     axes = [name for name in (asked.x, asked.panel, asked.color) if name]
-    numbers = [asked.x] if rows[asked.x].dtype.kind in "iuf" else []
+    numbers = [asked.x] if is_number(rows, asked.x) else []
     shown = view(rows, axes, select=asked.select, best_over=asked.best_over, numbers=numbers)
     summary = shown.summary([asked.y], asked.level, asked.population)
     notes = notes_of(shown, summary)

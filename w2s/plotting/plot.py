@@ -21,12 +21,13 @@ from w2s.views.rows import rows_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["KINDS", "Kind", "plot"]
 
 Kind = Literal["line", "heatmap", "scatter", "parallel"]
-KINDS: Mapping[str, Callable[[DataFrame, Asked], Figure]] = {
+KINDS: Mapping[str, Callable[[Rows, Asked], Figure]] = {
     "line": draw_lines,
     "heatmap": draw_heatmap,
     "scatter": draw_scatter,
@@ -35,7 +36,7 @@ KINDS: Mapping[str, Callable[[DataFrame, Asked], Figure]] = {
 
 
 def plot(
-    run: DataFrame | str | os.PathLike[str] | Url,
+    run: Rows | str | os.PathLike[str] | Url,
     x: str | None = None,
     y: str | None = None,
     *,
@@ -53,7 +54,7 @@ def plot(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting;
         for parallel coordinates y is the metric and all axes that vary are drawn.
     panel : axis with a panel for every value.
@@ -84,7 +85,7 @@ def plot(
     return KINDS[chosen](rows, Asked(x, y, panel, color, dict(select or {}), over, style, level, population, title))
 
 
-def _check_name(rows: DataFrame, name: str | None) -> None:
+def _check_name(rows: Rows, name: str | None) -> None:
     if name is None or name in rows.columns or columns.is_ratio(rows, name):
         return
     known = [*map(str, rows.columns), *columns.ratios(rows)]
@@ -107,7 +108,7 @@ _ROLES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _check_roles(rows: DataFrame, axes: set[str], kind: str, words: Mapping[str, str | None]) -> None:
+def _check_roles(rows: Rows, axes: set[str], kind: str, words: Mapping[str, str | None]) -> None:
     """Refuse an axis where the kind of figure needs a metric, and the reverse."""
     for word, name in words.items():
         role = _ROLES[kind][word]

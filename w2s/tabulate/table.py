@@ -19,6 +19,8 @@ from w2s.views.units import metric_unit
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["USUAL", "USUAL_01", "latex_headings", "lines_of", "table", "units_note", "usual_metrics"]
 
 USUAL = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr")
@@ -26,7 +28,7 @@ USUAL_01 = ("weak_error_01", "student_error_01", "ceiling_error_01", "gain_01", 
 
 
 def table(
-    run: DataFrame | str | os.PathLike[str] | Url,
+    run: Rows | str | os.PathLike[str] | Url,
     by: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     *,
@@ -39,7 +41,7 @@ def table(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     by : axes to show. None shows all that vary.
     metrics : columns or ratios. None takes the errors, gain, misfit and PGR (on 0-1 errors, where the rows have them).
     select, best_over : as in `plot`: axis -> value to keep; axes of which the best value is taken.
@@ -59,13 +61,13 @@ def table(
     return _table(rows, shown, summary, names)
 
 
-def usual_metrics(rows: DataFrame) -> list[str]:
+def usual_metrics(rows: Rows) -> list[str]:
     """List the metrics of a table that nobody chose: errors, gain, misfit and PGR, 0-1 where the rows have them."""
-    wanted = USUAL_01 if "student_error_01" in rows.columns and rows["student_error_01"].notna().any() else USUAL
-    return [name for name in wanted if name in rows.columns and rows[name].notna().any()]
+    wanted = USUAL_01 if "student_error_01" in rows.columns and columns.has_value(rows, "student_error_01") else USUAL
+    return [name for name in wanted if name in rows.columns and columns.has_value(rows, name)]
 
 
-def _table(rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:
+def _table(rows: Rows, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:
     keys = [*shown.shown, *shown.best_over]
     headings, lines = [*keys, *names], lines_of(summary, keys, names)
     kept, cells, constants = constants_apart(headings, lines)
@@ -80,7 +82,7 @@ def lines_of(summary: DataFrame, keys: Sequence[str], names: Sequence[str]) -> l
     return [(*(value_text(row[key]) for key in keys), *(interval_text(row, name) for name in names)) for row in records]
 
 
-def units_note(rows: DataFrame, names: Sequence[str]) -> str:
+def units_note(rows: Rows, names: Sequence[str]) -> str:
     """Say in what metrics are measured, those of one unit together."""
     units: dict[str, list[str]] = {}
     for name in names:

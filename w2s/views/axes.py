@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from w2s.summary.columns import BoolArray
 from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
 from w2s.summary.text import value_text
+from w2s.views.rows import in_memory
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
 
@@ -49,7 +52,7 @@ class View:
 
     """
 
-    rows: DataFrame
+    rows: Rows
     shown: tuple[str, ...]
     best_over: tuple[str, ...]
     held: Mapping[str, str]
@@ -66,7 +69,15 @@ class View:
             return summarize(self.rows, list(self.shown), names, level, population=population)
         error = "student_error_01" if names[0].endswith("_01") else "student_error"
         by, over = list(self.shown), list(self.best_over)
-        return best(self.rows, over, by, error, metrics=names, level=level, population=population)
+        return best(
+            in_memory(self.rows, [*by, *over, error, *names]),
+            over,
+            by,
+            error,
+            metrics=names,
+            level=level,
+            population=population,
+        )
 
     def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
@@ -92,7 +103,7 @@ class View:
 
 
 def view(
-    table: DataFrame,
+    table: Rows,
     shown: Iterable[str],
     *,
     select: Mapping[str, Any] | None = None,
@@ -137,9 +148,9 @@ def view(
         raise AxesError(_three_ways(rows, loose))
     asked = set(table.attrs["w2s"].get("axes", ())) | set(tables.varying(table, fields)) | set(chosen)
     held = {
-        name: value_text(rows[name].iloc[0])
+        name: value_text(next(iter(tables.distinct(rows, name)), None))
         for name in fields
-        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or rows[name].notna().any())
+        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or tables.has_value(rows, name))
     }
     return View(rows, tuple(shown), tuple(over), held, follows, tuple(left_out))
 
@@ -161,7 +172,7 @@ def _seeds(summary: DataFrame) -> str:
     return "one seed" if number == "1" else f"{number} seeds"
 
 
-def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -> None:
+def _check_axis(table: Rows, fields: Sequence[str], name: str, role: str) -> None:
     if name in fields:
         return
     varying = tables.varying(table, fields)
@@ -171,7 +182,7 @@ def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -
     raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
 
 
-def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+def rows_with(table: Rows, chosen: Mapping[str, Any]) -> Rows:
     """Keep the rows with the values of some axes; a value may be a list, and a text is read as the axis's values are written.
 
     Raises :class:`AxesError` for an unknown axis and for a value that no row has, with the nearest.
@@ -183,11 +194,11 @@ def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
     for name, wanted in chosen.items():
         values = list(wanted) if isinstance(wanted, list | set | frozenset | range) else [wanted]
         masks = [_equal(rows, name, value) for value in values]
-        rows = rows[np.logical_or.reduce(masks)]
+        rows = _marked(rows, np.logical_or.reduce(masks))
     return rows
 
 
-def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
+def _equal(table: Rows, name: str, value: Any) -> BoolArray:
     """Mark the rows with a value; a text is read as the column's values are written."""
     column = table[name]
     known = field_values(column)
@@ -205,22 +216,29 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
     return mask
 
 
-def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
+def _with_values(rows: Rows, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> Rows:
     """Leave out the rows in which all of some axes are null, and say so."""
-    present = rows[list(names)].notna().any(axis=1)
+    if not all(tables.has_null(rows, name) for name in names):
+        return rows
+    present = np.logical_or.reduce([rows[name].notna().to_numpy() for name in names])
     if present.all():
         return rows
     if not present.any():
         raise AxesError(f"no row has a value of {' or '.join(names)}, so it cannot be shown or reduced")
     left_out.append((tuple(names), int((~present).sum())))
-    return rows[present]
+    return _marked(rows, present)
 
 
-def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
+def _marked(rows: Rows, mask: BoolArray) -> Rows:
+    found: Rows = cast("Any", rows)[mask]
+    return found
+
+
+def _decided(rows: Rows, by: Sequence[str], name: str) -> bool:
     """Tell whether the value of an axis is a function of others."""
-    codes, keys = tables.group_codes(rows, list(by))
-    pairs, _ = tables.group_codes(rows.assign(_setting=codes), ["_setting", name])
-    return int(pairs.max()) + 1 == len(keys)
+    _, keys = tables.group_codes(rows, by)
+    _, pairs = tables.group_codes(rows, [*by, name])
+    return len(pairs) == len(keys)
 
 
 def _listed(column: Series[Any]) -> str:
@@ -228,7 +246,7 @@ def _listed(column: Series[Any]) -> str:
     return ", ".join(values) if len(values) <= _SOME else f"{', '.join(values[: _SOME - 1])}, ... ({len(values)} values)"
 
 
-def _three_ways(rows: DataFrame, loose: Sequence[str]) -> str:
+def _three_ways(rows: Rows, loose: Sequence[str]) -> str:
     axes = "".join(f"\n  {name}: {_listed(rows[name])}" for name in loose)
     first = loose[0]
     value = value_text(field_values(rows[first])[0])
