@@ -46,7 +46,7 @@ def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]]) -> int
 
 def _placed(axis: Axis, codes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
     """Tell which points have a place along an axis."""
-    return np.array([not axis["numeric"] or value != NOWHERE for value in axis["values"]])[codes]
+    return np.asarray(np.array([not axis["numeric"] or value != NOWHERE for value in axis["values"]])[codes])
 
 
 def _joined(codes: npt.NDArray[np.integer[Any]], along: int) -> float:

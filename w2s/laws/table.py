@@ -141,8 +141,8 @@ def split_rows(
         wanted |= {"n_validation": n_validation, "n_test": n_test}
     needed = sum(wanted.values())
     if needed > len(pool):
-        parts = " + ".join(f"{name} {count:,}" for name, count in wanted.items() if count)
-        raise FieldError(f"{table.name}: {parts} = {needed:,} rows, but there are {len(pool):,} to take them from")
+        terms = " + ".join(f"{name} {count:,}" for name, count in wanted.items() if count)
+        raise FieldError(f"{table.name}: {terms} = {needed:,} rows, but there are {len(pool):,} to take them from")
     order = pool[backend.to_numpy(streams.permutation(streams.stream("rows", seed=seed), len(pool), backend))]
     back = order[::-1]
     if validation is None or test is None:

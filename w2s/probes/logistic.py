@@ -118,7 +118,8 @@ class _Descent:
 
         self.rows, self.targets, self.decay, self.lapack = rows, targets, decay, lapack
         count = targets.shape[1]
-        self.columns, self.bound = (1, 0.25) if count == 2 else (count, 0.5)
+        self.columns: int = 1 if count == 2 else count
+        self.bound = 0.25 if count == 2 else 0.5
         # The bound only shapes the descent: where the decay is lost beside the features' power, a larger one serves as well.
         shift = max(decay, _LEAST_BOUND * float(np.trace(gram)))
         self.factor, info = lapack.dpotrf(self.bound * gram + shift * np.eye(len(gram)), lower=1)
@@ -144,7 +145,7 @@ class _Descent:
         return value, self.rows.T @ residual + self.decay * slope, residual.sum(axis=0)
 
     def minimised(self, gradient: float, start: Matrix | None = None) -> tuple[Matrix, int]:
-        """Descend by L-BFGS until no entry of the gradient is larger; return the point and the number of iterations."""
+        """Minimise by L-BFGS until no entry of the gradient is larger; return the point and the number of iterations."""
         from scipy.optimize import minimize
 
         start = np.zeros((len(self.factor) + 1) * self.columns) if start is None else start
