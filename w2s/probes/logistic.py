@@ -145,7 +145,7 @@ class _Descent:
         return value, self.rows.T @ residual + self.decay * slope, residual.sum(axis=0)
 
     def minimised(self, gradient: float, start: Matrix | None = None) -> tuple[Matrix, int]:
-        """Minimise by L-BFGS until no entry of the gradient is larger; return the point and the number of iterations."""
+        """Find by L-BFGS a point at which no entry of the gradient is larger; return it and the number of iterations."""
         from scipy.optimize import minimize
 
         start = np.zeros((len(self.factor) + 1) * self.columns) if start is None else start
