@@ -131,7 +131,7 @@ def _automatic(start: bool) -> Backend:
         return Backend("cupy", "auto: a CUDA device answered")
     no_numba = _missing("numba", start)
     if not no_numba:
-        found = "imports" if start else "is installed, and not needed for so little work"
+        found = "compiles for the processor" if start else "is installed, and not needed for so little work"
         return Backend("numba", f"auto: numba {found}; no GPU ({no_cupy})", compiled=start)
     return Backend("numpy", f"auto: no GPU ({no_cupy}); no compiler ({no_numba})")
 
@@ -145,6 +145,8 @@ def _missing(name: str, start: bool) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _probe_cupy() if name == "cupy" else _probe_numba(start)
+    except ModuleNotFoundError as error:
+        return f"{error.name} is not installed"
     except Exception as error:  # a driver can fail with any class, and auto must try the next backend
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""

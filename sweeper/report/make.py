@@ -46,8 +46,11 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
         out.print(line, style="yellow")
     if content.claims is not None:
         print_verdicts(content.claims)
-    for path in written:
-        out.print(f"wrote {path}")
+    page = next((path for path in written if path.name == "index.html"), None)
+    if others := [path.name for path in written if path != page]:
+        out.print(f"wrote, in {written[0].parent}: {', '.join(others)}")
+    if page is not None:
+        out.print(f"open {page}")
     return written
 
 

@@ -97,7 +97,7 @@ def test_what_is_written_and_printed(run: Path, capsys: pytest.CaptureFixture[st
     assert "of 24 cells 0 are pending and 8 failed: a partial report" in printed
     assert "claims of claimed, version 1, on 16 rows, 8 seeds" in printed
     assert "2 of 6 claims as expected" in printed
-    assert printed.splitlines()[-1] == f"wrote {written[-1]}"
+    assert printed.splitlines()[-1] == f"open {written[-1]}"
 
 
 def test_the_page_is_whole_and_says_everything(text: str, reported: Path) -> None:
