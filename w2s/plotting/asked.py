@@ -17,7 +17,7 @@ from w2s.views.symbols import axis_name, metric_name, metric_unit, setting, shor
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "notes_of", "panels_of", "with_unit"]
+__all__ = ["MOST_PANELS", "Asked", "Bounded", "bounded", "colors_of", "notes_of", "panels_of", "shared_unit", "with_unit"]
 
 MOST_PANELS = 12
 FloatArray = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Asked:
-    """The words of :func:`w2s.plotting.plot`."""
+    """The words of :func:`w2s.plotting.plot`; of several metrics ``y`` is the first, and ``more`` are the others."""
 
     x: str | None
     y: str | None
@@ -37,6 +37,7 @@ class Asked:
     level: float
     population: bool | SeedsDraw
     title: str | None
+    more: tuple[str, ...] = ()
 
 
 class Bounded(NamedTuple):
@@ -99,6 +100,13 @@ def with_unit(rows: DataFrame, metric: str) -> str:
     """Write a metric with its unit, where it is known and says more than the name."""
     unit, name = metric_unit(rows, metric), metric_name(metric)
     return f"{name} ({unit})" if unit and not (metric.startswith(("pgr", "opr")) or metric.endswith("_01")) else name
+
+
+def shared_unit(rows: DataFrame, metrics: Sequence[str]) -> str:
+    """Write what the numbers of several metrics of one unit are: errors, or the unit alone."""
+    unit = metric_unit(rows, metrics[0])
+    kind = "error" if all(metric.removesuffix("_theory").removesuffix("_01").endswith("_error") for metric in metrics) else ""
+    return f"{kind} ({unit})" if kind and unit else unit or kind or ", ".join(map(metric_name, metrics))
 
 
 def notes_of(shown: View, summary: DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, with_unit
+from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, shared_unit, with_unit
 from w2s.plotting.scales import Places, limits, places
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
@@ -22,33 +22,41 @@ __all__ = ["draw_lines"]
 
 
 def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
-    """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands."""
+    """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands.
+
+    Several metrics are lines of one panel each, in place of the values of ``color``.
+    """
     if asked.x is None or asked.y is None:
         raise AxesError("a figure of lines needs x, an axis, and y, a metric")
     axes = [name for name in (asked.x, asked.panel, asked.color) if name]
+    metrics = [asked.y, *asked.more]
     numbers = [asked.x] if rows[asked.x].dtype.kind in "iuf" else []
     shown = view(rows, axes, select=asked.select, best_over=asked.best_over, numbers=numbers)
-    summary = shown.summary([asked.y], asked.level, asked.population)
+    summary = shown.summary(metrics, asked.level, asked.population)
     notes = notes_of(shown, summary)
-    cuts = panels_of(summary, asked.panel, [asked.y], notes)
+    cuts = panels_of(summary, asked.panel, metrics, notes)
     colors, where = colors_of(summary, asked.color), places(field_values(summary[asked.x]), least=3)
+    series = [(asked.y, one) for one in colors] if not asked.more else [(metric, None) for metric in metrics]
     sheet = Sheet.of(asked.style, len(cuts))
     handles: dict[int, Any] = {}
     shared: list[Bounded] = []
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
-        for k, one in enumerate(colors):
+        for k, (metric, one) in enumerate(series):
             line = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
-            found = bounded(line, asked.y)
+            found = bounded(line, metric)
             if found.drawn.any():
-                offset = 0.5 * (k - (len(colors) - 1) / 2.0) / len(colors) if where.kind == "words" else 0.0
-                handles[k] = _line(ax, where.of(line[asked.x]) + offset, found, line_style(k, len(colors)), sheet.style, where)
+                offset = 0.5 * (k - (len(series) - 1) / 2.0) / len(series) if where.kind == "words" else 0.0
+                handles[k] = _line(ax, where.of(line[asked.x]) + offset, found, line_style(k, len(series)), sheet.style, where)
                 shared.append(found)
         if asked.panel:
             sheet.title(ax, setting(asked.panel, value))
     _finish_axes(sheet, where, asked.y, shared)
-    sheet.label(axis_name(asked.x), with_unit(rows, asked.y))
-    title = asked.title or f"{metric_name(asked.y)} against {axis_name(asked.x)}"
-    return sheet.finish(title, notes, Legend.of(handles, colors, asked.color))
+    sheet.label(axis_name(asked.x), with_unit(rows, asked.y) if not asked.more else shared_unit(rows, metrics))
+    title = asked.title or f"{', '.join(map(metric_name, metrics))} against {axis_name(asked.x)}"
+    legend = (
+        Legend.of(handles, colors, asked.color) if not asked.more else Legend.named(handles, list(map(metric_name, metrics)))
+    )
+    return sheet.finish(title, notes, legend)
 
 
 def _line(ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style, where: Places) -> Any:

@@ -13,11 +13,12 @@ from w2s.plotting.heatmap import draw_heatmap
 from w2s.plotting.lines import draw_lines
 from w2s.plotting.parallel import draw_parallel
 from w2s.plotting.scatter import draw_scatter
-from w2s.plotting.style import StyleName
+from w2s.plotting.style import MOST_LINES, StyleName
 from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError
 from w2s.views.rows import rows_of
+from w2s.views.symbols import metric_unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ KINDS: Mapping[str, Callable[[DataFrame, Asked], Figure]] = {
 def plot(
     run: DataFrame | str | os.PathLike[str] | Url,
     x: str | None = None,
-    y: str | None = None,
+    y: str | Sequence[str] | None = None,
     *,
     panel: str | None = None,
     color: str | None = None,
@@ -55,7 +56,8 @@ def plot(
     ----------
     run : rows of a run, as from `load`, or a run folder.
     x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting;
-        for parallel coordinates y is the metric and all axes that vary are drawn.
+        for parallel coordinates y is the metric and all axes that vary are drawn. Lines may have several metrics of one unit,
+        such as ``["weak_error", "student_error"]``: each has its colour, so ``color`` is not free then.
     panel : axis with a panel for every value.
     color : axis with a line for every value; for a heatmap the metric.
     kind : "line", "heatmap", "scatter" or "parallel"; None judges by what x and y are.
@@ -70,18 +72,42 @@ def plot(
     figure with embedded fonts.
 
     Raises ValueError for unknown names (with the nearest), for an axis with several values that is neither shown, selected nor
-    reduced (it names the three ways), for a frame that has lost its metadata, and where no number can be drawn.
+    reduced (it names the three ways), for metrics of several units, for a frame that has lost its metadata, and where no number
+    can be drawn.
     """
     rows = rows_of(run)
     axes = set(columns.cell_fields(rows))
-    for name in (x, y, panel, color):
+    metrics = [] if y is None else columns.as_names(y)
+    for name in (x, *metrics, panel, color):
         _check_name(rows, name)
-    chosen = kind or _judged(axes, x, y, color)
+    first = metrics[0] if metrics else None
+    chosen = kind or _judged(axes, x, first, color)
     if chosen not in KINDS:
         raise AxesError(f"kind={chosen!r} is not one of: {', '.join(KINDS)}{nearest(chosen, KINDS)}")
-    _check_roles(rows, axes, chosen, {"x": x, "y": y, "panel": panel, "color": color})
-    over = tuple(columns.as_names(best_over))
-    return KINDS[chosen](rows, Asked(x, y, panel, color, dict(select or {}), over, style, level, population, title))
+    for metric in metrics or [None]:
+        _check_roles(rows, axes, chosen, {"x": x, "y": metric, "panel": panel, "color": color})
+    if len(metrics) > 1:
+        _check_together(rows, metrics, chosen, color)
+    over, more = tuple(columns.as_names(best_over)), tuple(metrics[1:])
+    return KINDS[chosen](rows, Asked(x, first, panel, color, dict(select or {}), over, style, level, population, title, more))
+
+
+def _check_together(rows: DataFrame, metrics: Sequence[str], kind: str, color: str | None) -> None:
+    """Refuse metrics that cannot share a panel: of several units, in another kind than lines, or where colours are taken."""
+    if kind != "line":
+        raise AxesError(f"y={','.join(metrics)}: only lines have several metrics; kind {kind} has one")
+    if color is not None:
+        raise AxesError(
+            f"color={color}: the {len(metrics)} metrics of y take the colours; show {color} as panel, or select a value"
+        )
+    if len(set(metrics)) < len(metrics):
+        raise AxesError(f"one name is given twice: {', '.join(metrics)}")
+    if len(metrics) > MOST_LINES:
+        raise AxesError(f"y has {len(metrics)} metrics: at most {MOST_LINES} lines can be told apart")
+    units = {name: metric_unit(rows, name) for name in metrics}
+    if len(set(units.values())) > 1:
+        said = "; ".join(f"{name}: {unit or 'no unit'}" for name, unit in units.items())
+        raise AxesError(f"metrics in one panel need one unit, and these have several ({said}); draw a figure for each unit")
 
 
 def _check_name(rows: DataFrame, name: str | None) -> None:

@@ -46,6 +46,12 @@ class Legend:
         places = sorted(marks)
         return cls([marks[k] for k in places], [short_value(values[k]) for k in places], axis_name(axis))
 
+    @classmethod
+    def named(cls, marks: Mapping[int, Any], names: Sequence[str]) -> Legend:
+        """Give marks their names, by their places."""
+        places = sorted(marks)
+        return cls([marks[k] for k in places], [names[k] for k in places])
+
 
 @dataclass
 class Sheet:

@@ -14,7 +14,7 @@ __all__ = ["html", "latex", "markdown", "paragraph", "text"]
 
 Lines = Sequence[Sequence[str]]
 _GAP = "  "
-_NUMBER = re.compile(r"^-?(\d|\.\d|inf|nan)")
+_NUMBER = re.compile(r"^[+-]?(\d|\.\d|inf|nan)")
 
 
 def text(headings: Sequence[str], lines: Lines, keys: int, above: str, notes: Sequence[str], width: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s.places.url import Url
 from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import interval_text, value_text
+from w2s.summary.text import interval_texts, value_text
 from w2s.tabulate.grid import Table, constants_apart
 from w2s.views.axes import View, view
 from w2s.views.rows import rows_of
@@ -76,7 +76,8 @@ def _table(rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str
 def lines_of(summary: DataFrame, keys: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]]:
     """Write every row of a summary: its keys, and its metrics with digits from their half widths."""
     records = [{str(name): value for name, value in row.items()} for row in summary.to_dict("records")]
-    return [(*(value_text(row[key]) for key in keys), *(interval_text(row, name) for name in names)) for row in records]
+    cells = [*([value_text(row[key]) for row in records] for key in keys), *(interval_texts(records, name) for name in names)]
+    return list(zip(*cells, strict=True))
 
 
 def units_note(rows: DataFrame, names: Sequence[str]) -> str:
