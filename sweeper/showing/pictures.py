@@ -27,6 +27,7 @@ __all__ = [
     "selected",
     "table_form",
     "write_text",
+    "written_table",
 ]
 
 _PICTURES: Mapping[str, str] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
@@ -119,6 +120,14 @@ def run_rows_table(
         return table(rows, names_of(by), names_of(metrics), select=selected(select), best_over=names_of(best_over) or ())
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def written_table(made: Table, form: str, width: int, caption: str | None, label: str | None) -> str:
+    """Write a table in a format. Raises :class:`UserError` for a caption or a label where the format has none."""
+    try:
+        return made.write(form, width, caption=caption, label=label)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
 
 
 def rows_to_show(run: str, *, trust_code: bool = False) -> DataFrame:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from w2s.plotting.style import MOST_LINES
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError, View, field_values
-from w2s.views.symbols import axis_name, metric_name, metric_unit, setting, short_value
+from w2s.views.symbols import metric_name, metric_unit, name_in_words, setting, short_value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -110,6 +110,6 @@ def shared_unit(rows: DataFrame, metrics: Sequence[str]) -> str:
 
 
 def notes_of(shown: View, summary: DataFrame) -> list[str]:
-    """Return the sentences of a view, with symbols in place of names."""
+    """Return the sentences of a view, with words and symbols in place of names."""
     short = replace(shown, held={name: short_value(value) for name, value in shown.held.items()})
-    return short.says(summary, axis_name)
+    return short.says(summary, name_in_words)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["column_decimals", "decimals", "interval_digits", "needed_decimals", "number_digits"]
+__all__ = ["column_decimals", "decimals", "fewest_digits", "interval_digits", "needed_decimals", "number_digits"]
 
 _MOST_DECIMALS = 5
 _MOST_MORE = 3
@@ -73,6 +73,20 @@ def interval_digits(value: Any, low: Any, high: Any, status: str = "", least: in
         return f"{value:.{digits}e} [{low:.{digits}e}, {high:.{digits}e}]"
     places = max(places, min(least or 0, _MOST_DECIMALS))
     return f"{_fixed(value, places)} [{_end(low, places)}, {_end(high, places)}]"
+
+
+def fewest_digits(values: Sequence[float]) -> list[str]:
+    """Write numbers with as few significant digits, two or more, as tell the different ones apart: ``3.2`` for 3.16228.
+
+    Whole numbers below a million keep all their digits.
+    """
+    whole = [value.is_integer() and abs(value) < 1e6 for value in map(float, values)]
+    texts: list[str] = []
+    for digits in range(2, 13):
+        texts = [f"{value:.0f}" if plain else f"{value:.{digits}g}" for value, plain in zip(values, whole, strict=True)]
+        if len(set(texts)) == len({value for value in values if value == value}) + any(value != value for value in values):
+            break
+    return texts
 
 
 def number_digits(value: float) -> str:

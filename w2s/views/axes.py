@@ -24,7 +24,7 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
+__all__ = ["AxesError", "View", "ends_reached", "field_values", "rows_with", "view"]
 
 _NO_AXES = ("study", "version", tables.SEED)
 _SOME = 6
@@ -59,19 +59,19 @@ class View:
     def summary(self, metrics: Sequence[str], level: float = 0.95, population: bool | SeedsDraw = False) -> DataFrame:
         """Summarise metrics over seeds, a row per shown setting; with ``best_over``, at the value that selection seeds choose.
 
-        The choice minimises the student's error (0-1, where the first metric is) on even seeds; numbers are those of odd seeds.
+        The choice makes the student's error least (0-1, where the first metric is) on even seeds; numbers are of odd ones.
         """
         names = list(dict.fromkeys(metrics))
         if not self.best_over:
             return summarize(self.rows, list(self.shown), names, level, population=population)
-        error = "student_error_01" if names[0].endswith("_01") else "student_error"
         by, over = list(self.shown), list(self.best_over)
-        return best(self.rows, over, by, error, metrics=names, level=level, population=population)
+        return best(self.rows, over, by, _chosen_by(names), metrics=names, level=level, population=population)
 
-    def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
+    def says(self, summary: DataFrame, named: Callable[[str], str] = str, mark: str = "") -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
 
-        ``named`` writes an axis: its name in a table, its symbol in a picture.
+        ``named`` writes an axis or the student's error: a column's name in a table, words and a symbol in a picture. ``mark``
+        stands at values that are the last ones tried.
         """
         lines = [f"Intervals: {summary.attrs['w2s_summary']['covers']}; {_seeds(summary)}."]
         if self.held:
@@ -79,10 +79,13 @@ class View:
         lines += [f"{named(name)} follows the axes shown: {values}." for name, values in self.follows.items()]
         if self.best_over:
             over = " and ".join(map(named, self.best_over))
-            rule = str(summary["selected_by"].iloc[0]).partition(": ")[2]
-            lines.append(f"Best {over}: {rule}; reported on {summary['report_seeds'].iloc[0]}.")
-            ends = int((summary["selected_at_end"] != "").sum())
-            lines += [f"In {ends} of {len(summary)} settings the best is the last value tried."] if ends else []
+            even = int((self.rows[tables.SEED].drop_duplicates() % 2 == 0).sum())
+            least = named(_chosen_by(summary.attrs["w2s_summary"]["metrics"]))
+            lines.append(
+                f"Best {over}: chosen by the least mean of {least} on the {even} even seeds, for each setting; the numbers are "
+                "those of the odd seeds."
+            )
+            lines += _at_ends(summary, self.best_over, named, mark)
         if excluded := int(summary["excluded"].sum()):
             lines.append(f"{excluded:,} rows without a number (failed, not finite, or null) did not enter.")
         return [
@@ -152,6 +155,35 @@ def field_values(column: Series[Any]) -> list[Any]:
     except TypeError:
         values.sort(key=repr)
     return [*values, None] if column.isna().any() else values
+
+
+def ends_reached(summary: DataFrame, name: str) -> dict[str, list[int]]:
+    """List the lines of a summary whose best value is the ``least`` or the ``greatest`` one tried of an axis."""
+    said = [str(text).split(", ") for text in summary["selected_at_end"]]
+    return {end: [k for k, words in enumerate(said) if f"{name} {end}" in words] for end in ("least", "greatest")}
+
+
+def _at_ends(summary: DataFrame, over: Sequence[str], named: Callable[[str], str], mark: str) -> list[str]:
+    """Say in how many lines the best value is the last one tried, and how far the axis must go on."""
+    lines = []
+    for name in over:
+        ends = ends_reached(summary, name)
+        if not (count := sum(map(len, ends.values()))):
+            continue
+        further = []
+        for end, way in (("least", "below"), ("greatest", "above")):
+            values = [float(summary[name].iloc[k]) for k in ends[end]]
+            value = (min if end == "least" else max)(values, default=0.0)
+            further += [f"{way} {value_text(value)}"] if value not in (0.0, np.inf) else []
+        more = f": others may be better, so extend {named(name)} {' and '.join(further)}" if further else ""
+        said = f"In {count} of {len(summary)} settings the best {named(name)} is the last value tried{more}."
+        lines.append(f"{mark} {said}".strip())
+    return lines
+
+
+def _chosen_by(metrics: Sequence[str]) -> str:
+    """Name the error that a best value makes least: 0-1 where the first metric is."""
+    return "student_error_01" if metrics[0].endswith("_01") else "student_error"
 
 
 def _seeds(summary: DataFrame) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from w2s.summary.text import value_text
@@ -9,47 +11,49 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["axis_name", "math_name", "metric_name", "metric_unit", "setting", "short_value"]
+__all__ = ["axis_name", "fields_of_symbol", "metric_name", "metric_unit", "name_in_words", "setting", "short_value"]
 
-_MATH = {
-    "n_labeled": "n",
-    "n_transfer": "N",
-    "n_validation": r"n_{\mathrm{val}}",
-    "n_test": r"n_{\mathrm{test}}",
-    "d_weak": "d_w",
-    "d_strong": "d_s",
-    "d_overlap": r"d_{s \wedge w}",
-    "d_signal": r"d_{\mathrm{signal}}",
-    "rho_weak": r"\rho_w",
-    "rho_strong": r"\rho_s",
-    "sigma_weak": r"\sigma_w",
-    "sigma_strong": r"\sigma_s",
-    "depth_weak": r"\ell_w",
-    "depth_strong": r"\ell_s",
-    "p_weak": "p_w",
-    "p_strong": "p_s",
-    "q_weak": "q_w",
-    "q_strong": "q_s",
-    "r_weak": "r_w",
-    "r_strong": "r_s",
-    "c_weak": "c_w",
-    "ridge": r"\lambda",
-    "ridge_weak": r"\lambda_w",
-    "noise": r"\sigma",
-    "noise_variance": r"\sigma^2",
-    "step_size": r"\eta",
-    "learning_rate": r"\eta",
-    "mu": r"\mu",
-    "nu": r"\nu",
-    "beta": r"\beta",
-    "gamma": r"\gamma",
-    "time": "t",
-    "temperature": "T",
-    "d": "d",
-    "u": "u",
-    "c": "c",
-    "k": "k",
+_SYMBOLS: Mapping[str, tuple[str, str]] = {
+    "n_labeled": ("labelled rows", "n"),
+    "n_transfer": ("transfer rows", "N"),
+    "n_validation": ("validation rows", r"n_{\mathrm{val}}"),
+    "n_test": ("test rows", r"n_{\mathrm{test}}"),
+    "d_weak": ("weak width", "d_w"),
+    "d_strong": ("strong width", "d_s"),
+    "d_overlap": ("overlap", r"d_{s{\wedge}w}"),
+    "d_signal": ("signal width", r"d_{\mathrm{signal}}"),
+    "rho_weak": ("signal outside weak", r"\rho_w"),
+    "rho_strong": ("signal outside strong", r"\rho_s"),
+    "sigma_weak": ("weak noise", r"\sigma_w"),
+    "sigma_strong": ("strong noise", r"\sigma_s"),
+    "depth_weak": ("weak depth", r"\ell_w"),
+    "depth_strong": ("strong depth", r"\ell_s"),
+    "p_weak": ("weak width exponent", "p_w"),
+    "p_strong": ("strong width exponent", "p_s"),
+    "q_weak": ("weak energy exponent", "q_w"),
+    "q_strong": ("strong energy exponent", "q_s"),
+    "r_weak": ("weak spike exponent", "r_w"),
+    "r_strong": ("strong spike exponent", "r_s"),
+    "c_weak": ("weak model's inverse penalty", "c_w"),
+    "ridge": ("ridge", r"\lambda"),
+    "ridge_weak": ("weak model's ridge", r"\lambda_w"),
+    "noise": ("noise", r"\sigma"),
+    "noise_variance": ("noise variance", r"\sigma^2"),
+    "step_size": ("step size", r"\eta"),
+    "learning_rate": ("learning rate", r"\eta"),
+    "mu": ("easy signal", r"\mu"),
+    "nu": ("hard signal", r"\nu"),
+    "beta": ("", r"\beta"),
+    "gamma": ("", r"\gamma"),
+    "time": ("time", "t"),
+    "temperature": ("temperature", "T"),
+    "d": ("dimension", "d"),
+    "u": ("transfer exponent", "u"),
+    "c": ("inverse penalty", "c"),
+    "k": ("neighbours", "k"),
 }
+"""Field -> what it is in a word or two, and its symbol."""
+_GREEK = {"λ": "lambda", "ρ": "rho", "σ": "sigma", "η": "eta", "μ": "mu", "ν": "nu", "β": "beta", "γ": "gamma", "ℓ": "ell"}
 _METRICS = {
     "pgr": "PGR",
     "opr": "OPR",
@@ -64,15 +68,26 @@ _METRICS = {
 }
 
 
-def math_name(name: str) -> str | None:
-    """Return the symbol of a field in mathematical notation, without dollars; None for a field that has none."""
-    return _MATH.get(name)
-
-
 def axis_name(name: str) -> str:
-    """Write a field for a picture: its symbol, or its name in words."""
-    symbol = _MATH.get(name)
-    return f"${symbol}$" if symbol else _plain(name)
+    r"""Write a field for a picture or a heading: words and symbol, ``ridge $\lambda$``, or its name in words."""
+    words, symbol = _SYMBOLS.get(name, (_plain(name), ""))
+    return f"{words} ${symbol}$".strip() if symbol else words
+
+
+def fields_of_symbol(word: str) -> list[str]:
+    """List the fields that figures write with a symbol, typed as ``lambda``, ``d_w``, ``rho_w`` or with the Greek letter."""
+    typed = _GREEK.get(word[:1], word[:1]) + word[1:]
+    return [name for name, (_, symbol) in _SYMBOLS.items() if typed in (symbol, _typed(symbol))]
+
+
+def _typed(symbol: str) -> str:
+    """Write a symbol with the letters of a keyboard: ``n_val`` for one with an upright index."""
+    return re.sub(r"\\mathrm|[\\{}]", "", symbol.replace(r"{\wedge}", "^"))
+
+
+def name_in_words(name: str) -> str:
+    """Write an axis or the student's error, by which best values are chosen, for a picture or a heading."""
+    return metric_name(name) if name.startswith("student_error") else axis_name(name)
 
 
 def metric_name(name: str) -> str:
@@ -110,7 +125,7 @@ def _error_unit(table: DataFrame) -> str:
 
 
 def setting(name: str, value: Any) -> str:
-    """Write a field with a value for a picture: ``$d_w$ = 100``."""
+    """Write a field with a value for a picture: ``weak width $d_w$ = 100``."""
     return f"{axis_name(name)} = {short_value(value)}"
 
 

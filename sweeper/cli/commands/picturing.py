@@ -25,6 +25,10 @@ TableFormat = Annotated[
     typer.Option("--format", help="how it is written; default: as --out ends, else text"),
 ]
 Width = Annotated[int, typer.Option(min=20, help="columns of text")]
+Caption = Annotated[
+    str | None, typer.Option(metavar="LATEX", help="caption of a LaTeX table; default: what it shows, in words")
+]
+Label = Annotated[str | None, typer.Option(metavar="NAME", help="label of a LaTeX table, for \\ref")]
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="write it to a file instead of printing it")]
 
 
@@ -69,14 +73,16 @@ def table(
     select: Select = None,
     best_over: BestOver = None,
     width: Width = 80,
+    caption: Caption = None,
+    label: Label = None,
     out: Out = None,
     trust_code: TrustCode = False,
 ) -> None:
-    from sweeper.showing.pictures import run_rows_table, table_form
+    from sweeper.showing.pictures import run_rows_table, table_form, written_table
 
     written = table_form(out, form)
     made = run_rows_table(run, by, metrics, select or [], best_over, trust_code=trust_code)
-    _give(made.write(written, width), out)
+    _give(written_table(made, written, width, caption, label), out)
 
 
 @command(
@@ -95,15 +101,17 @@ def compare(
     select: Select = None,
     form: TableFormat = None,
     width: Width = 80,
+    caption: Caption = None,
+    label: Label = None,
     out: Out = None,
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.showing.comparing import compare_runs
-    from sweeper.showing.pictures import table_form
+    from sweeper.showing.pictures import table_form, written_table
 
     written = table_form(out, form)
     made = compare_runs(runs, metric, over, baseline, by, better, select or [], trust_code=trust_code)
-    _give(made.write(written, width), out)
+    _give(written_table(made, written, width, caption, label), out)
 
 
 @command(app, "Write one page over all runs in a folder: what each found, in words, and links to their reports.")

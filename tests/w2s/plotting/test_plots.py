@@ -47,8 +47,8 @@ def test_lines_have_bands_symbols_and_what_is_held() -> None:
     assert figure.get_figwidth() == 3.25
     assert len(ax.collections) == 2, "a band for each line"
     assert len({(to_hex(line.get_color()), str(line.get_linestyle())) for line in ax.lines[:2]}) == 2
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (r"$\lambda$", "PGR")
-    assert "Held: $d_w$ = 50." in texts(figure)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (r"ridge $\lambda$", "PGR")
+    assert "Held: weak width $d_w$ = 50." in texts(figure)
     assert "95 % over seeds; 6 seeds" in texts(figure)
     band = ax.collections[0].get_paths()[0].vertices
     summary = w2s.summarize(ROWS[(ROWS["d_weak"] == 50) & (ROWS["labels"] == "hard")], by=["ridge"], metrics=["pgr"])
@@ -57,12 +57,38 @@ def test_lines_have_bands_symbols_and_what_is_held() -> None:
     assert faults(figure) == []
 
 
+def test_several_metrics_of_one_unit_share_a_panel() -> None:
+    names = ["weak_error", "student_error", "ceiling_error"]
+    figure = w2s.plot(ROWS, "ridge", names, panel="d_weak", select={"labels": "soft"})
+    assert [len(ax.collections) for ax in figure.axes] == [2, 2], "a band for each metric; all seeds agree on the first"
+    assert len({(to_hex(line.get_color()), str(line.get_linestyle())) for line in figure.axes[0].lines[:3]}) == 3
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["weak model's error", "student's error", "ceiling's error"]
+    assert figure.axes[0].get_ylabel() == "error"
+    assert faults(figure) == []
+    held = {"d_weak": 20, "labels": "soft"}
+    with pytest.raises(ValueError, match=r"need one unit, and these have several \(gain: no unit; pgr: share of the gap\)"):
+        w2s.plot(ROWS, "ridge", ["gain", "pgr"], select=held)
+    with pytest.raises(ValueError, match="color=labels: the 2 metrics of y take the colours; show labels as panel"):
+        w2s.plot(ROWS, "ridge", names[:2], color="labels", select={"d_weak": 20})
+    with pytest.raises(ValueError, match="only lines have several metrics; kind scatter has one"):
+        w2s.plot(ROWS, "misfit", names[:2], select=held)
+    with pytest.raises(ValueError, match=r"no axis or metric .student_eror. .did you mean .student_error."):
+        w2s.plot(ROWS, "ridge", ["gain", "student_eror"], select=held)
+
+
 def test_panels_are_wide_and_a_best_value_has_its_rule_in_the_caption() -> None:
     figure = w2s.plot(ROWS, "labels", "gain", panel="d_weak", best_over="ridge")
     assert figure.get_figwidth() == 6.75
-    assert [ax.get_title() for ax in figure.axes] == ["$d_w$ = 20", "$d_w$ = 50"]
-    assert r"Best $\lambda$: min student_error, truth, seeds even, mean_then_min; reported on seeds odd." in texts(figure)
-    assert "In 4 of 4 settings the best is the last value tried." in texts(figure)
+    assert [ax.get_title() for ax in figure.axes] == ["weak width $d_w$ = 20", "weak width $d_w$ = 50"]
+    assert (
+        r"Best ridge $\lambda$: chosen by the least mean of student's error on the 3 even seeds, for each setting; the"
+        in texts(figure)
+    )
+    assert (
+        r"In 4 of 4 settings the best ridge $\lambda$ is the last value tried: others may be better, so extend ridge"
+        in texts(figure)
+    )
     assert faults(figure) == []
 
 
@@ -106,7 +132,7 @@ def test_every_setting_is_a_point_or_a_line() -> None:
     scatter = w2s.plot(ROWS, "misfit", "gain", color="labels")
     points = sum(len(line.get_xdata()) for line in scatter.axes[0].lines if line.get_linestyle() == "None")
     assert points == 20
-    assert r"20 settings, of $\lambda$ (5 values), $d_w$ (2 values)." in texts(scatter)
+    assert r"20 settings, of ridge $\lambda$ (5 values), weak width $d_w$ (2 values)." in texts(scatter)
     assert "Dotted: misfit = gain." in texts(scatter)
     parallel = w2s.plot(ROWS, y="gain")
     assert parallel.axes[0].get_xticklabels()[-1].get_text() == "gain"
@@ -118,7 +144,7 @@ def test_a_panel_without_numbers_is_left_out_with_a_note() -> None:
     rows.loc[rows["d_weak"] == 20, "gain"] = np.nan
     figure = w2s.plot(rows, "ridge", "gain", panel="d_weak", color="labels")
     assert len(figure.axes) == 1
-    assert "Left out, without numbers: $d_w$ = 20." in texts(figure)
+    assert "Left out, without numbers: weak width $d_w$ = 20." in texts(figure)
     with pytest.raises(ValueError, match="no number of gain has an interval"):
         w2s.plot(rows[rows["d_weak"] == 20], "ridge", "gain", color="labels")
 

@@ -112,6 +112,51 @@ def test_latex_and_html_and_markdown_escape(monkeypatch: pytest.MonkeyPatch) -> 
         made.write("latx")
 
 
+def test_a_best_value_that_is_the_last_one_is_marked_and_says_how_to_go_on() -> None:
+    rows = table(ridge=[0.1, 1.0, 10.0], labels=["hard", "soft"])
+    rows.loc[rows["labels"] == "soft", "student_error"] += 0.05 * np.abs(np.log10(rows["ridge"]))
+    rows.loc[rows["labels"] == "hard", "student_error"] -= 0.05 * np.log10(rows["ridge"])
+    made = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge")
+    assert [line[1] for line in made.lines] == ["10†", "1"]
+    assert (
+        "† In 1 of 2 settings the best ridge is the last value tried: others may be better, so extend ridge above 10."
+        in made.notes
+    )
+    rows.loc[rows["labels"] == "hard", "student_error"] += 0.2 * np.log10(rows["ridge"])
+    low = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge")
+    assert any(note.endswith("so extend ridge below 0.1.") for note in low.notes)
+    assert r"10$^{\dagger}$ &" in made.to_latex()
+    rows.loc[rows["labels"] == "hard", "student_error"] = rows["weak_error"] + (rows["ridge"] - 1.0).abs()
+    assert not any("†" in text for text in (*w2s.table(rows, ["labels"], ["gain"], best_over="ridge").notes, made.headings[0]))
+
+
+def test_every_interval_of_a_column_has_as_many_decimals_and_its_sign() -> None:
+    rows = table(0.004, labels=["soft"], d_weak=[20, 50, 100])
+    rows.loc[rows["d_weak"] == 50, "gain"] *= 10.0
+    cells = [line[1] for line in w2s.table(rows, ["d_weak"], ["gain"]).lines]
+    assert len({len(cell.partition(" ")[0].partition(".")[2]) for cell in cells}) == 1
+    assert not any(end in ("0.000", "0.00", "0.0", "0") for cell in cells for end in cell[:-1].partition("[")[2].split(", "))
+
+
+def test_a_latex_table_has_a_caption_in_words_a_label_and_short_numbers() -> None:
+    rows = table(ridge=[10**-0.5, 1.0, 10**0.5, 1e-5], labels=["hard", "soft"], n_labeled=[250])
+    made = w2s.table(rows, by=["ridge", "labels"], metrics=["pgr", "gain"], select={"n_labeled": 250})
+    latex = made.to_latex(label="tab:gain")
+    assert latex.startswith("% needs \\usepackage{booktabs}\n")
+    assert r"\caption{PGR and gain with intervals of 95 \% over 8 seeds. Held: labelled rows $n$ = 250. Units: gain: " in latex
+    assert r"\label{tab:gain}" in latex
+    assert r"\begin{tabular}{rlrr}" in latex
+    assert r"ridge $\lambda$ & labels & PGR & gain \\" in latex
+    assert [line.split(" & ")[0] for line in latex.splitlines() if "[" in line] == [r"$10^{-5}$"] * 2 + ["0.32"] * 2 + [
+        "1"
+    ] * 2 + ["3.2"] * 2
+    assert r"\caption{Mine $x$.}" in made.write("tex", caption="Mine $x$.")
+    chosen = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge").to_latex()
+    assert r"chosen by the least mean of student's error on the 4 even seeds" in chosen
+    with pytest.raises(ValueError, match="label: only the format latex has one, and format='md'"):
+        made.write("md", label="tab:x")
+
+
 def test_two_runs_are_compared_by_seed() -> None:
     first, second = table(0.2), table(0.3, key=8)
     both = w2s.side_by_side({"first": first, "second": second})
