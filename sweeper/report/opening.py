@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["along_axis", "favourites", "opening"]
+__all__ = ["NOWHERE", "along_axis", "favourites", "opening"]
 
 MOST_LINES, MOST_COLORS = 24, 6
 """Lines in one chart, and colours, that readers tell apart."""
+NOWHERE = "-"
+"""The value of an axis of numbers in settings whose field says nothing."""
 _FAVOURITES = ("pgr", "gain", "student_error")
 
 Axis = Mapping[str, Any]
@@ -35,16 +37,22 @@ def favourites(names: Collection[str]) -> list[str]:
 def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
     """Choose the axis for x: of the numeric ones, or of all where there are none, the one that joins the most points to lines.
 
-    ``codes`` (axes, points) say which value a point has. Among axes that join as many, the one with the most values.
+    ``codes`` (axes, points) say which value a point has. A point counts the more the longer its line is, by the logarithm of
+    the points on it: many lines of two points say less than half as many lines of twelve.
     """
     numeric = [k for k, axis in enumerate(axes) if axis["numeric"]] or list(range(len(axes)))
-    return max(numeric, key=lambda k: (_joined(codes, k), len(axes[k]["values"])))
+    return max(numeric, key=lambda k: (_joined(codes[:, _placed(axes[k], codes[k])], k), len(axes[k]["values"])))
 
 
-def _joined(codes: npt.NDArray[np.int64], along: int) -> int:
-    """Count the points that share all other axes with a further point."""
+def _placed(axis: Axis, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell which points have a place along an axis."""
+    return np.array([not axis["numeric"] or value != NOWHERE for value in axis["values"]])[codes]
+
+
+def _joined(codes: npt.NDArray[np.int64], along: int) -> float:
+    """Add up, over lines of points that share all other axes, their points times the logarithm of their points."""
     _, sizes = np.unique(np.delete(codes, along, axis=0), axis=1, return_counts=True)
-    return int(sizes[sizes > 1].sum())
+    return float((sizes * np.log(sizes)).sum())
 
 
 def opening(
@@ -57,7 +65,7 @@ def opening(
     """
     metric = _metric(metrics)
     color = _color(axes, codes, along)
-    shown = np.array([value is not None for value in metrics[metric]["value"]])
+    shown = np.array([value is not None for value in metrics[metric]["value"]]) & _placed(axes[along], codes[along])
     held: dict[str, int] = {}
     free = sorted((k for k in range(len(axes)) if k not in (along, color)), key=lambda k: -len(axes[k]["values"]))
     for k in free:

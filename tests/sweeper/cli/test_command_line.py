@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,18 @@ FAULTY = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a grid, its finished run, and a run whose study raised."""
+    """A folder with a grid, its finished run, one of other seeds, one whose study raised, predictions, and a store of artifacts."""
     folder = tmp_path_factory.mktemp("commands")
     (folder / "grid.yaml").write_text(yaml.safe_dump({**GRID, "out": "runs/grid"}))
     assert sweeper.launch(folder / "grid.yaml", executor="inline").exit == 0
     assert sweeper.launch({**GRID, "seeds": list(range(8, 16))}, out=folder / "runs" / "more", executor="inline").exit == 0
     assert sweeper.launch(FAULTY, out=folder / "runs" / "faulty", executor="inline", on_error="continue").exit == 3
+    (folder / "predictions.csv").write_text(
+        "item_id,truth,weak,student,ceiling\n"
+        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
+    )
+    shutil.copytree(ROOT / "tests" / "recorded" / "store", folder / "store")
+    (folder / "store" / "runs").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -76,10 +83,6 @@ def test_every_look_has_a_json_document(place: Path) -> None:
     assert all(column["description"] for column in study["columns"])
     assert {finding["topic"] for finding in document("doctor")} >= {"python", "numpy", "executors"}
     assert "digits" in [file["name"] for file in document("data")["files"]]
-    (place / "predictions.csv").write_text(
-        "item_id,truth,weak,student,ceiling\n"
-        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
-    )
     assert document("score", "predictions.csv")["rows"][0]["n_items"] == 40
     error = run("status", "runs/nothing", code=2)
     assert error.stdout == ""
@@ -173,16 +176,15 @@ COMMANDS = [
     ["score", "predictions.csv"],
     ["rerun", "runs/grid", "CELL"],
     ["plot", "runs/grid", "--x", "n_labeled", "--y", "gain", "--color", "student_filter", "--select", "ridge=0.01"],
-    ["compare", "runs/grid", "--over", "n_labeled"],
+    ["compare", "runs/grid", "--over", "n_labeled", "--baseline", "15"],
     ["merge", "runs/grid", "runs/more", "--out", "OUT/both"],
     ["bundle", "runs/grid", "--out", "OUT/bundle.zip"],
-    ["stop", "runs/grid"],
     ["export", "runs/grid", "--to", "csv", "--out", "OUT/rows.csv"],
     ["index", "runs", "--out", "OUT/index.html"],
     ["atlas", "grid.yaml", "--out", "OUT/atlas"],
     ["launch", "grid.yaml", "--out", "OUT/run"],
-    ["store", "list", "STORE"],
-    ["store", "gc", "STORE", "--dry-run"],
+    ["store", "list", "store"],
+    ["store", "gc", "store", "--dry-run"],
     ["dashboard", "OUT/dashboard"],
 ]
 
@@ -201,6 +203,15 @@ def test_80_columns_break_no_number(arguments: list[str], place: Path, monkeypat
     assert _too_wide(narrow) == []
 
 
+def test_every_help_fits_80_columns() -> None:
+    group = typer.main.get_command(app)
+    names = [[], *([name] for name in group.commands), ["store", "list"], ["store", "gc"]]
+    for words in names:
+        text = CliRunner().invoke(app, [*words, "--help"], prog_name="w2s-sweep", env={"COLUMNS": "80"}).output
+        assert text.startswith("Usage: w2s-sweep")
+        assert [line for line in text.splitlines() if len(line.rstrip()) > 80] == [], words
+
+
 MISTAKES = [
     ["status", "runs/nothing"],
     ["plan", "nothing.yaml"],
@@ -213,6 +224,7 @@ MISTAKES = [
     ["score", "mistaken.yaml"],
     ["store", "list", "runs/grid"],
     ["schema", "nothing"],
+    ["stop", "runs/grid"],
     ["stop", "runs/nothing"],
     ["export", "runs/nothing", "--to", "csv"],
     ["bundle", "runs/nothing"],
@@ -237,9 +249,9 @@ def _twice(arguments: list[str], monkeypatch: pytest.MonkeyPatch, *, error: bool
     """What a command prints into a pipe, and what to a terminal of 80 columns; folders that it writes are new each time."""
     said = []
     for out in ("wide", "tall"):
-        words = {"CELL": w2s.load("runs/grid")["cell_id"].iloc[0], "STORE": str(ROOT / "tests" / "recorded" / "store")}
         Path(out).mkdir(exist_ok=True)
-        given = [words.get(word, word.replace("OUT/", f"{out}/")) for word in arguments]
+        cell = w2s.load("runs/grid")["cell_id"].iloc[0]
+        given = [cell if word == "CELL" else word.replace("OUT/", f"{out}/") for word in arguments]
         found = CliRunner().invoke(app, given, prog_name="w2s-sweep")
         assert (found.exit_code in (1, 2)) == error, found.output
         said.append(found.stderr if error else re.sub(r"\S+ \S+ free", "", found.stdout))

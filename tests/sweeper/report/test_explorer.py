@@ -120,6 +120,20 @@ def test_it_opens_with_few_lines_and_says_what_it_holds() -> None:
     assert opening(axes, codes, metrics, 0) == {"metric": 1, "x": 0, "color": 1, "held": {}}
 
 
+def test_a_field_that_says_nothing_in_some_settings_is_an_axis_of_numbers() -> None:
+    """Of two ways to train a student only one has the axis ``a``; it has twelve values, ``b`` in all settings two."""
+    rows = made(a=12, b=2, words=("ridge", "flow"))
+    rows.loc[rows["word"] == "flow", "a"] = float("nan")
+    rows = rows.drop_duplicates(["a", "b", "word", "seed"]).reset_index(drop=True)
+    rows.attrs["w2s"] = {"fields": ["a", "b", "word"]}
+    data = explored(rows).data
+    axis = data["axes"][0]
+    assert (axis["name"], axis["numeric"], axis["log"]) == ("a", True, True)
+    assert sorted(axis["values"], key=str) == sorted(["-", *10.0 ** np.arange(12)], key=str)
+    assert data["axes"][data["opening"]["x"]]["name"] == "a"
+    json.dumps(data, allow_nan=False)
+
+
 def classified(**options: Any) -> pd.DataFrame:
     """Rows of a classification task: errors are shares of wrong answers too."""
     rows = made(**options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,29 @@ def test_the_explorer_by_keyboard_and_its_download(browser: Any, made: Path) -> 
         assert {row["filter"] for row in rows} == {"flow"}
         assert [row["n_labeled"] for row in rows] == NUMBERS
         assert all(float(row["gain_low"]) < float(row["gain"]) < float(row["gain_high"]) for row in rows)
+        assert said == []
+
+
+def test_settings_without_a_number_have_no_place_along_its_axis(browser: Any, tmp_path: Path) -> None:
+    rows = made_rows(counts=(10, 20, 40, 80))
+    rows.loc[rows["filter"] == "flow", "n_labeled"] = None
+    rows = rows.drop_duplicates(["filter", "n_labeled", "seed"]).reset_index(drop=True)
+    rows.attrs["w2s"] = {"fields": ["filter", "n_labeled"]}
+    path = write_page(rows_table(Plain, rows, failed=1), tmp_path / "index.html")
+    with opened(browser, path) as (shown, said):
+        text = shown.locator(".says").inner_text()
+        assert "4 of 5 settings" in text
+        assert text.endswith("; 1 more have no n_labeled.")
+        redraw(shown, "view", "parallel")
+        assert "5 of 5 settings" in shown.locator(".says").inner_text()
+        redraw(shown, "colour", "1")
+        assert said == []
+
+
+def test_numbers_have_the_digits_that_their_interval_leaves(browser: Any, made: Path) -> None:
+    with opened(browser, made) as (shown, said):
+        value, low, high = re.findall(r"-?\d+\.\d+", shown.locator(".detail dd").first.inner_text())
+        assert {len(number.partition(".")[2]) for number in (value, low, high)} == {2}
         assert said == []
 
 

@@ -26,6 +26,16 @@ WITH_DATA = ("burns2023", "molecules", "ladder", "transfer", "small/compare", "m
 WITH_WORDS = {"raven2025.shift": "weights are lists in a text column, which made-up rows lack"}
 """Studies whose own figures need more than numbers."""
 
+QUICK = (
+    "aligner2024/small/edits.yaml",
+    "burns2023/small/saliency.yaml",
+    "goel2025/small/all.yaml",
+    "heo2023/small/decoy.yaml",
+    "ildiz2024/small/surrogate.yaml",
+    "ladder/small/pretraining.yaml",
+)
+"""Grids whose figures are drawn in two or three seconds each: lines, points, bars, panels, no legend and long ones."""
+
 
 def small_grids() -> list[str]:
     return [path.relative_to(CONFIGS).as_posix() for path in sorted(CONFIGS.rglob("small/*.yaml"))]
@@ -37,8 +47,9 @@ def figures_of(rows: pd.DataFrame) -> list[Drawn]:
 
 
 @pytest.mark.grid
-@pytest.mark.slow
-@pytest.mark.parametrize("name", small_grids())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in small_grids()]
+)
 def test_texts_of_figures_have_room_and_names(name: str) -> None:
     if "W2S_DATA" not in os.environ and any(part in name for part in WITH_DATA):
         pytest.skip("needs the data sets that W2S_DATA names")
