@@ -192,7 +192,7 @@ def test_a_page_of_much_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = made(a=30, b=60, words=tuple(f"{k} {'long ' * 400}" for k in range(3)), seeds=2)
     table = rows_table(Wide, rows)
     noise = np.random.Generator(np.random.Philox(3)).bytes(2_500_000)
-    picture = pictures.Picture("noise", "Noise", noise, noise, "noise", ())
+    picture = pictures.Picture("noise", "Noise", noise, noise, 400, "noise", ())
     content = page_content(table, grid="x" * 10**7, about="y" * 10**6, provenance={"a": "z"}, pictures=(picture,))
     text = page(content)
     assert len(text.encode()) < MOST_BYTES
