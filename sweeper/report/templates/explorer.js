@@ -96,7 +96,7 @@ function explorer(data, charts) {
   function scaled(k) {
     const axis = axes[k];
     if (!axis.numeric) return { field: "x", type: "ordinal", sort: axis.values, title: named(k) };
-    return { field: "x", type: "quantitative", title: named(k), scale: { zero: false, type: axis.log ? "log" : "linear" } };
+    return { field: "x", type: "quantitative", title: named(k), scale: axis.log ? { type: "log" } : { zero: false } };
   }
 
   function colored(encoding, width) {
