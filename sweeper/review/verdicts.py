@@ -97,7 +97,7 @@ def print_verdicts(found: Verification) -> None:
 
 
 def _table(found: Verification) -> Table:
-    """Lay out verdicts; where there is little room without the places, which the page has too, so that names stay whole."""
+    """Return the verdicts as a table; where there is little room without the places, so that names of claims stay whole."""
     table, wide = Table(box=None, pad_edge=False, padding=(0, 2)), (terminal_width() or _WIDE) >= _WIDE
     for heading in ("claim", "verdict", "numbers", "place") if wide else ("claim", "verdict", "numbers"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
