@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -21,7 +21,7 @@ from w2s.places.url import Url, Where
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["console", "frame_text", "printable", "short", "terminal_width", "wrapped"]
+__all__ = ["console", "frame_text", "printable", "say", "short", "terminal_width", "wrapped"]
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters other than tab and new line, and those that turn the direction of what follows."""
@@ -64,9 +64,16 @@ def console() -> Console:
     return out
 
 
-def terminal_width() -> int | None:
-    """Return the columns of the terminal that reads the output; None where a pipe or a file does."""
-    return Console().width if sys.stdout.isatty() else None
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """Return the columns of the terminal that reads a stream, the output by default; None where a pipe or a file does."""
+    return Console().width if (stream or sys.stdout).isatty() else None
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text, on a terminal with lines that end between words; ``err`` prints it where errors go."""
+    stream = sys.stderr if err else sys.stdout
+    width, shown = terminal_width(stream), printable(text)
+    print(shown if width is None else wrapped(shown, width), file=stream, flush=True)
 
 
 def wrapped(text: str, width: int) -> str:

@@ -33,16 +33,16 @@ def _guarded(function: Function) -> Function:
         try:
             return function(*arguments, **options)
         except UserError as error:
-            typer.echo(f"error: {_printable(str(error))}", err=True)
+            _say(f"error: {error}")
             raise typer.Exit(int(error.code)) from None
         except PlaceError as error:
-            typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            _say(f"error: {error.filename}: {error.strerror}")
             raise typer.Exit(int(Exit.CANNOT_WRITE)) from None
         except UnicodeEncodeError as error:
-            typer.echo(f"error: {_unwritable(error)}", err=True)
+            _say(f"error: {_unwritable(error)}")
             raise typer.Exit(int(Exit.BAD_INPUT)) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
+            _say("interrupted")
             raise typer.Exit(int(Exit.INTERRUPTED)) from None
         except BrokenPipeError:
             mute_output()
@@ -51,10 +51,10 @@ def _guarded(function: Function) -> Function:
     return run
 
 
-def _printable(text: str) -> str:
-    from sweeper.console import printable
+def _say(text: str) -> None:
+    from sweeper.console import say  # a command that goes well does not load it for this
 
-    return printable(text)
+    say(text, err=True)
 
 
 def mute_output() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sweeper.console import printable
+from sweeper.console import printable, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from sweeper.folder.standing import Standing
@@ -44,7 +44,8 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a text on a line of its own."""
-        text = printable(text)
+        text, width = printable(text), terminal_width(self.stream)
+        text = text if width is None else wrapped(text, width)
         with self._lock:
             if self._bar is not None:
                 self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -62,13 +63,7 @@ class Progress:
         if not self.stream.isatty():
             yield
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-
-        columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        said = TextColumn("{task.fields[said]}", markup=False)
-        bar = Bar(*columns, said, console=Console(file=self.stream))
+        bar = _bar(self.stream)
         bar.start()
         self._bar, self._task = bar, bar.add_task("cells", total=ledger.cells, completed=ledger.found, said="")
         try:
@@ -85,8 +80,8 @@ class Progress:
         told = [task.line() for task in standing.tasks if task.steps is not None][:_TASKS]
         with self._lock:
             if self._bar is not None:
-                said = " | ".join([standing.line(), *told[:1]])
-                self._bar.update(self._task, completed=standing.done + standing.failed, said=printable(said))
+                said = printable("\n".join([standing.line(), *told]))
+                self._bar.update(self._task, completed=standing.done + standing.failed, said=said)
                 return
             now = time.monotonic()
             if now - self._last < _LINE_SECONDS:
@@ -99,6 +94,24 @@ class Progress:
         """Print that an artifact was made."""
         if receipt.error is None:
             self.note(f"artifact {done} of {total}: {receipt.words}, {receipt.seconds:.1f} s")
+
+
+def _bar(stream: TextIO) -> Any:
+    """Make a bar with lines of text below it, which end between words however narrow the terminal is."""
+    from rich.console import Console, RenderableType
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class WithLines(Bar):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            for said in (task.fields["said"] for task in self.tasks):
+                if said:
+                    yield Text(wrapped(said, self.console.width))
+
+    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return WithLines(*columns, console=Console(file=stream))
 
 
 class _Silent(Progress):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeper.report.opening import along_axis, opening
+from sweeper.report.opening import NOWHERE, along_axis, favourites, opening
 from sweeper.report.text import clip
 from w2s.places.url import Where
 from w2s.summary.columns import cell_fields, group_codes
@@ -53,9 +53,11 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
     """
     described = summary.attrs["w2s_summary"]
     by = described["by"]
-    names = [name for name in described["metrics"] if np.isfinite(summary[name].to_numpy(float)).any()][:_MOST_METRICS]
-    if not by or not names:
+    known = [name for name in described["metrics"] if np.isfinite(summary[name].to_numpy(float)).any()]
+    if not by or not known:
         return None
+    wanted = list(dict.fromkeys([*favourites(known), *known]))[:_MOST_METRICS]
+    names = [name for name in known if name in wanted]
     found = [group_codes(summary, [name]) for name in by]
     codes = np.stack([code for code, _ in found])
     axes = [_axis(name, keys[name], units.get(name, "")) for name, (_, keys) in zip(by, found, strict=True)]
@@ -80,16 +82,20 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
 
 
 def _axis(name: str, values: Series[Any], unit: str) -> dict[str, Any]:
-    """Describe an axis by its distinct values in order: numbers, or words where some are words, nulls or truth values."""
-    numeric = values.dtype.kind in "iuf" and not values.isna().any() and bool(np.isfinite(values.to_numpy(float)).all())
-    if not numeric:
+    """Describe an axis by its distinct values in order: numbers, or words where some are words or truth values.
+
+    A null among numbers, where the field says nothing, is the word "-": such a setting has no place along the axis.
+    """
+    numeric = values.dtype.kind in "iuf" and bool(np.isfinite(values.dropna().to_numpy(float)).all())
+    if not numeric or not values.notna().any():
         texts = [clip(value_text(value), _MOST_TEXT) for value in values]
         repeated = {text for text in texts if texts.count(text) > 1} if len(texts) <= _MOST_VALUES else set(texts)
         listed: list[Any] = [f"{text} #{k}" if text in repeated else text for k, text in enumerate(texts)]
         return {"name": name, "unit": unit, "numeric": False, "log": False, "values": listed}
-    numbers = [value.item() if hasattr(value, "item") else value for value in values]
+    numbers = [value.item() if hasattr(value, "item") else value for value in values.dropna()]
     log = min(numbers) > 0 and max(numbers) >= _LEAST_QUOTIENT * min(numbers)
-    return {"name": name, "unit": unit, "numeric": True, "log": log, "values": numbers}
+    told = [NOWHERE if value != value else value.item() if hasattr(value, "item") else value for value in values]
+    return {"name": name, "unit": unit, "numeric": True, "log": log, "values": told}
 
 
 def _whole_lines(codes: Codes, along: int, most: int) -> Codes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sweeper.report.opening import favourites
 from sweeper.report.text import clip, count
 from sweeper.review.verdicts import summary_text, verdict_text
 from sweeper.review.verify import Verification
@@ -44,8 +45,7 @@ def _of_claims(found: Verification | None) -> Iterator[str]:
 def _of_extremes(summary: DataFrame) -> Iterator[str]:
     """Yield the lowest and the highest value of a metric, with their settings: chosen after the fact, which is said."""
     metrics = summary.attrs["w2s_summary"]["metrics"]
-    order = [name for name in ("pgr", "pgr_01", "gain", "gain_01", "student_error", *metrics) if name in metrics]
-    for name in order:
+    for name in (*favourites(metrics), *metrics):
         bounded = summary[np.isfinite(summary[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)).all(axis=1)]
         if len(bounded) > 1:
             values = bounded[name].to_numpy(float)

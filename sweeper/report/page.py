@@ -130,6 +130,7 @@ def _figure(picture: Picture, inline: bool, claims: Verification | None) -> dict
         "id": picture.id,
         "title": picture.title,
         "text": picture.text,
+        "width": picture.width,
         "source": encoded,
         "claims": [claim for claim in picture.claims if claim in tested],
     }

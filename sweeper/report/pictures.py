@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.report.text import clip
 from sweeper.review.table import RunTable
 from w2s.contract.study import Figure
+from w2s.figures.symbols import without_math
 from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
 
@@ -20,6 +21,8 @@ __all__ = ["Picture", "draw_pictures"]
 MOST_BYTES = 700_000
 """Of all PNGs that the page holds; in base64 they take a third more."""
 _LEAST_DPI = 50
+_PIXELS = 115.0  # of the page for an inch of a figure: letters of 8 points are as large as the text of a table
+_MOST_HEIGHT = 900.0  # of a figure, in pixels of the page: that of a sheet of paper
 _MOST_TEXT, _MOST_AXES = 300, 6
 
 
@@ -27,13 +30,15 @@ _MOST_TEXT, _MOST_AXES = 300, 6
 class Picture:
     """A figure, drawn: ``png`` is the file beside the page, ``inline`` what the page holds; None where it has no room.
 
-    ``text`` says in words what the axes are; ``claims`` are the ids of the claims that it bears on.
+    ``width`` is that on the page, in its pixels; ``text`` says in words what the axes are; ``claims`` are the ids of the claims
+    that it bears on.
     """
 
     id: str
     title: str
     png: bytes
     inline: bytes | None
+    width: int
     text: str
     claims: tuple[str, ...]
 
@@ -69,7 +74,14 @@ def _picture(figure: Figure, canvas: Canvas, most: int) -> Picture:
     while len(inline) > most and dpi > _LEAST_DPI:
         dpi = max(_LEAST_DPI, dpi * 0.75)
         inline = picture_bytes(canvas, dpi=dpi)
-    return Picture(figure.id, figure.title, png, inline if len(inline) <= most else None, _words(canvas), figure.claims)
+    kept = inline if len(inline) <= most else None
+    return Picture(figure.id, figure.title, png, kept, _width(canvas), _words(canvas), figure.claims)
+
+
+def _width(canvas: Canvas) -> int:
+    """Choose the width on the page: letters of all figures have one size there, unless a figure is too high for a screen."""
+    width, height = (float(inches) for inches in canvas.get_size_inches())
+    return round(width * min(_PIXELS, _MOST_HEIGHT / height))
 
 
 def _words(canvas: Canvas) -> str:
@@ -80,7 +92,7 @@ def _words(canvas: Canvas) -> str:
     words = [f"{len(panels)} panels" if len(panels) > 1 else ""]
     words += ["; ".join(list(axes)[:_MOST_AXES])]
     words += [f"lines and points: {', '.join(list(named)[: 2 * _MOST_AXES])}" if named else ""]
-    return clip(". ".join(word.replace("\n", " ") for word in words if word), _MOST_TEXT)
+    return clip(without_math(". ".join(word.replace("\n", " ") for word in words if word)), _MOST_TEXT)
 
 
 def _legend(ax: Any) -> Iterator[str]:

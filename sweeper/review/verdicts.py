@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.console import console, short
+from sweeper.console import console, short, terminal_width
 from sweeper.folder.code import mixed_runs
 from sweeper.review.table import RunTable
 from sweeper.review.verify import Judged, Verification, exit_code
@@ -31,6 +31,8 @@ __all__ = [
 CHANCE = 0.8
 """How often the number of seeds that is named for an unresolved claim decides it."""
 
+_WIDE = 100
+"""Columns from which on verdicts have their places in the paper beside them."""
 _STYLES = {"holds": "green", "fails": "bold red", "unresolved": "yellow", "untestable": "dim"}
 
 
@@ -95,13 +97,15 @@ def print_verdicts(found: Verification) -> None:
 
 
 def _table(found: Verification) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for heading in ("claim", "verdict", "numbers", "place"):
-        table.add_column(heading, overflow="fold")
+    """Return the verdicts as a table; where there is little room without the places, so that names of claims stay whole."""
+    table, wide = Table(box=None, pad_edge=False, padding=(0, 2)), (terminal_width() or _WIDE) >= _WIDE
+    for heading in ("claim", "verdict", "numbers", "place") if wide else ("claim", "verdict", "numbers"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
     for judged in found.judged:
         style = "green" if judged.as_expected else _STYLES.get(judged.verdict.outcome, "")
         claim = judged.claim
-        table.add_row(claim.id, Text(verdict_text(judged), style=style), Text(judged.verdict.says), Text(claim.where))
+        place = [Text(claim.where)] if wide else []
+        table.add_row(claim.id, Text(verdict_text(judged), style=style), Text(judged.verdict.says), *place)
     return table
 
 

@@ -13,7 +13,7 @@ from w2s.summary import compare
 from w2s.tables.side_by_side import RUN, side_by_side
 from w2s.tabulate import Table, comparison_table
 from w2s.views import rows_with, view
-from w2s.views.symbols import metric_unit
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame

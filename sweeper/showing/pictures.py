@@ -11,6 +11,7 @@ from sweeper.console import short
 from sweeper.errors import StoreError, UserError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.review.table import read_run
+from w2s.figures.symbols import without_math
 from w2s.files.durable import whole
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def draw_picture(
         raise UserError(str(error)) from None
     if out is not None:
         _write(out, content)
-        return _plain(str(figure.get_label())), short(out)
+        return without_math(str(figure.get_label())), short(out)
     axes = [word for name, word in words.items() if word is not None and name not in ("style", "title")]
     name = "-".join(re.sub(r"[^A-Za-z0-9_]+", "-", word) for word in [*axes, *select])
     folder = RunFolder.existing(run)
     path = folder.path / "report" / f"plot-{name}.{form}"
     folder.write(path, content)
-    return _plain(str(figure.get_label())), short(path)
+    return without_math(str(figure.get_label())), short(path)
 
 
 def run_rows_table(
@@ -168,14 +169,3 @@ def _write(path: Path, content: bytes) -> None:
             temporary.write_bytes(content)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-_SYMBOLS = ((r"\lambda", "lambda"), (r"\rho", "rho"), (r"\sigma", "sigma"), (r"\eta", "eta"), (r" \wedge ", "^"), (r"\$", "$"))
-
-
-def _plain(text: str) -> str:
-    """Write mathematical notation for a terminal."""
-    for symbol, word in _SYMBOLS:
-        text = text.replace(symbol, word)
-    text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
-    return re.sub(r"\$([^$]*)\$", lambda found: found[1].replace("{", "").replace("}", "").replace("\\", ""), text)

@@ -1,7 +1,9 @@
-"""Where the texts of a figure lie: whether any is cut off by the edge of the figure, or lies on another one."""
+"""The texts of a figure: whether any is cut off by the edge of the figure, lies on another one, or is the name of a column."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from itertools import combinations
 from typing import NamedTuple
 
@@ -43,6 +45,15 @@ def faults(figure: Figure) -> list[str]:
         if box.x0 < -_SLACK or box.y0 < -_SLACK or box.x1 > width + _SLACK or box.y1 > height + _SLACK
     ]
     return cut + [f"{one.text!r} lies on {other.text!r}" for one, other in combinations(boxes, 2) if _meet(one, other)]
+
+
+def raw_names(figure: Figure, columns: Collection[str]) -> list[str]:
+    """List texts with a name of a column that no person would write: one with an underscore, outside of notation."""
+    raw = {name for name in columns if "_" in name}
+    texts = dict.fromkeys(text.get_text() for text in figure.findobj(Text))
+    return [
+        f"{text!r} names a column" for text in texts if raw & set(re.findall(r"[A-Za-z]\w*", re.sub(r"\$[^$]*\$", "", text)))
+    ]
 
 
 def _shown(figure: Figure, text: Text) -> bool:

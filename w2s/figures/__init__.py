@@ -1,4 +1,4 @@
-"""How figures look, and what their titles say of the fields that are held fixed.
+"""How figures look, by which symbols they call fields, and what their titles say of the fields that are held fixed.
 
 Imported by studies that draw; Matplotlib is loaded with the first figure. A new building block that figures share goes here.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from w2s.figures.style import heading
+from w2s.figures.symbols import setting as setting_text
 from w2s.summary.columns import cell_fields, group_codes
 from w2s.summary.text import value_text
 
@@ -36,7 +37,7 @@ def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
     setting, keys = group_codes(table, others)
     seen = table.assign(setting=setting).drop_duplicates(["setting", *shown])["setting"]
     chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
-    held = [f"{name} = {value_text(keys[name].iloc[chosen])}" for name in others if table[name].nunique(dropna=False) > 1]
+    held = [setting_text(name, keys[name].iloc[chosen]) for name in others if table[name].nunique(dropna=False) > 1]
     return table[setting == chosen], ", ".join(held)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["folded", "text_width", "thin_labels"]
+
+_WORDS = re.compile(r"(?:\\\$|\$[^$]*\$|\S)+")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -20,9 +23,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def folded(text: str, width: float, size: float) -> list[str]:
-    """Fold a text at blanks to lines of at most ``width`` inches; a longer word keeps a line of its own."""
+    """Fold a text at blanks to lines of at most ``width`` inches; a longer word keeps a line of its own.
+
+    Mathematical notation is one word, blanks and all.
+    """
     lines = [""]
-    for word in text.split():
+    for word in _WORDS.findall(text):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_width(longer, size) > width:
             lines.append(word)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.symbols import metric_name, name_in_words, setting_in_words, short_value
 from w2s.plotting.style import MOST_LINES
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError, View, field_values
-from w2s.views.symbols import metric_name, metric_unit, name_in_words, setting, short_value
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,7 +72,7 @@ def panels_of(summary: DataFrame, panel: str | None, metrics: Sequence[str], not
         status = ", ".join(sorted({str(s) for metric in metrics for s in summary[f"{metric}_status"]}))
         raise AxesError(f"no number of {' or '.join(metrics)} has an interval to be drawn (status: {status})")
     kept = {id(part) for _, part in full}
-    empty = [setting(str(panel), value) for value, part in cuts if id(part) not in kept]
+    empty = [setting_in_words(str(panel), value) for value, part in cuts if id(part) not in kept]
     notes += [f"Left out, without numbers: {', '.join(empty)}."] if empty else []
     dropped = sum(int((~bounded(part, metric).drawn).sum()) for _, part in full for metric in metrics)
     notes += [f"{dropped} points whose intervals are unbounded are not drawn."] if dropped else []

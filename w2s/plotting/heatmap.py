@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
 from w2s.figures.texts import folded
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Sheet
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,16 +56,16 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
         if signed:
             drawn |= _contours(ax, grids, across, up, sheet.style.line)
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, value))
+            sheet.title(ax, setting_in_words(asked.panel, value))
         across.draw(ax, "x", sheet.style.size, 0.6 * sheet.panel_width)
         up.draw(ax, "y", sheet.style.size, sheet.style.least)
         ax.set(xlim=across.edges()[[0, -1]], ylim=up.edges()[[0, -1]])
     _bar(sheet, mesh, with_unit(rows, metric))
-    sheet.label(axis_name(asked.x), axis_name(asked.y))
+    sheet.label(axis_in_words(asked.x), axis_in_words(asked.y))
     if signed:
         notes.insert(0, _contour_note(metric_name(metric), f"{100 * asked.level:g} %", drawn))
     notes += ["Grey: no number."] if any(len(part) < len(across.values) * len(up.values) for _, part in cuts) else []
-    title = asked.title or f"{metric_name(metric)} over {axis_name(asked.x)} and {axis_name(asked.y)}"
+    title = asked.title or f"{metric_name(metric)} over {axis_in_words(asked.x)} and {axis_in_words(asked.y)}"
     return sheet.finish(title, notes)
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
 from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, shared_unit, with_unit
 from w2s.plotting.scales import Places, limits, places
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,10 +49,10 @@ def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
                 handles[k] = _line(ax, where.of(line[asked.x]) + offset, found, line_style(k, len(series)), sheet.style, where)
                 shared.append(found)
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, value))
+            sheet.title(ax, setting_in_words(asked.panel, value))
     _finish_axes(sheet, where, asked.y, shared)
-    sheet.label(axis_name(asked.x), with_unit(rows, asked.y) if not asked.more else shared_unit(rows, metrics))
-    title = asked.title or f"{', '.join(map(metric_name, metrics))} against {axis_name(asked.x)}"
+    sheet.label(axis_in_words(asked.x), with_unit(rows, asked.y) if not asked.more else shared_unit(rows, metrics))
+    title = asked.title or f"{', '.join(map(metric_name, metrics))} against {axis_in_words(asked.x)}"
     legend = (
         Legend.of(handles, colors, asked.color) if not asked.more else Legend.named(handles, list(map(metric_name, metrics)))
     )

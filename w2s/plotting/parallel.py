@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s.figures.held import spread
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words, short_value
 from w2s.figures.texts import text_width
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits, places
 from w2s.plotting.scatter import settings_note
 from w2s.plotting.sheet import Sheet
 from w2s.views.axes import AxesError, field_values, view
-from w2s.views.symbols import axis_name, metric_name, setting, short_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def draw_parallel(rows: DataFrame, asked: Asked) -> Figure:
     for ax, (setting_value, part) in zip(sheet.axes, cuts, strict=True):
         _draw(ax, part, names, asked.y, ends, {name: field_values(summary[name]) for name in names}, colors, sheet)
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, setting_value))
+            sheet.title(ax, setting_in_words(asked.panel, setting_value))
     unit = with_unit(rows, asked.y)
     notes.append(f"Last line: {unit}, with its intervals; colour: the same, from dark (least) to light.")
     return sheet.finish(asked.title or f"{metric_name(asked.y)} of every setting", notes)
@@ -107,7 +107,7 @@ def _draw(
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    heads = [*(axis_name(name) for name in names), metric_name(metric)]
+    heads = [*(axis_in_words(name) for name in names), metric_name(metric)]
     ax.set_xticks(range(last + 1), heads, fontsize=size)
     room = sheet.figure.get_figwidth() / sheet.columns / (last + 1.2)
     if max(text_width(head, size) for head in heads) > 0.9 * room:

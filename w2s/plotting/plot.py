@@ -18,7 +18,7 @@ from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
 from w2s.views.axes import AxesError
 from w2s.views.rows import rows_of
-from w2s.views.symbols import metric_unit
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

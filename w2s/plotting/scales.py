@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.figures.held import spread
+from w2s.figures.symbols import short_value
 from w2s.figures.texts import text_width
-from w2s.views.symbols import short_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

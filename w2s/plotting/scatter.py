@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
 from w2s.plotting.asked import Asked, bounded, colors_of, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import line_style
 from w2s.views.axes import AxesError, view
-from w2s.views.symbols import axis_name, metric_name, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def draw_scatter(rows: DataFrame, asked: Asked) -> Figure:
             if mark := _points(ax, group, first, second, look, sheet):
                 handles[k] = mark
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, value))
+            sheet.title(ax, setting_in_words(asked.panel, value))
     across, up = (_limits(cuts, name) for name in (first, second))
     for ax in sheet.axes:
         ax.set(xlim=across, ylim=up)
@@ -64,7 +64,7 @@ def draw_scatter(rows: DataFrame, asked: Asked) -> Figure:
 
 def settings_note(summary: DataFrame, names: list[str]) -> str:
     """Say what the points or lines stand for: the axes that they go over, with the number of values of each."""
-    over = ", ".join(f"{axis_name(name)} ({summary[name].nunique()} values)" for name in names)
+    over = ", ".join(f"{axis_in_words(name)} ({summary[name].nunique()} values)" for name in names)
     return f"{len(summary)} settings{f', of {over}' if over else ''}."
 
 

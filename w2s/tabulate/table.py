@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from w2s.figures.symbols import axis_in_words, metric_name
 from w2s.places.url import Url
 from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
@@ -14,7 +15,7 @@ from w2s.tabulate import formats
 from w2s.tabulate.grid import Table, constants_apart
 from w2s.views.axes import View, ends_reached, view
 from w2s.views.rows import rows_of
-from w2s.views.symbols import axis_name, metric_name, metric_unit
+from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -137,4 +138,4 @@ def units_note(rows: DataFrame, names: Sequence[str]) -> str:
 
 def latex_headings(keys: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """Return the LaTeX of headings: words and symbols of axes, and metrics in words."""
-    return {name: axis_name(name) for name in keys} | {name: metric_name(name) for name in names}
+    return {name: axis_in_words(name) for name in keys} | {name: metric_name(name) for name in names}

@@ -1,4 +1,4 @@
-"""What a picture or a table of one's own choice shows of a run: axes, numbers in digits, symbols and units.
+"""What a picture or a table of one's own choice shows of a run: axes, numbers in digits, units.
 
 Plotting and tables import this room; it imports `tables` and `summary`. Whatever both of them must decide alike goes here.
 """

@@ -91,7 +91,8 @@ def migrate(
     write: Annotated[bool, typer.Option("--write", help="let the stored grid name --study from now on")] = False,
     trust_code: TrustCode = False,
 ) -> None:
+    from sweeper.console import say
     from sweeper.review.migrate import migrate as say_changes
 
     for line in say_changes(run, study, write=write, trust_code=trust_code):
-        typer.echo(line)
+        say(line)

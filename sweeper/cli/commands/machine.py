@@ -67,8 +67,9 @@ def dashboard(
         Path, typer.Option(help="Ray's temporary folder, where a cluster lists its nodes: RAY_TMPDIR, if set, and /ray")
     ] = Path("/tmp/ray"),
 ) -> None:
+    from sweeper.console import say
     from sweeper.tools.dashboard import write_dashboard
 
     scrape, page = write_dashboard(out, ray_folder)
-    typer.echo(f"prometheus --config.file={scrape} --web.listen-address=127.0.0.1:9090")
-    typer.echo(f"Grafana: Dashboards, New, Import: {page}")
+    say(f"prometheus --config.file={scrape} --web.listen-address=127.0.0.1:9090")
+    say(f"Grafana: Dashboards, New, Import: {page}")

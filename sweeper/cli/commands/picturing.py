@@ -53,13 +53,14 @@ def plot(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: RUN/report/plot-WORDS.FORMAT")] = None,
     trust_code: TrustCode = False,
 ) -> None:
+    from sweeper.console import say
     from sweeper.showing.pictures import draw_picture, picture_form
 
     written = picture_form(out, form)
     words = {"x": x, "y": y, "panel": panel, "color": color, "kind": kind, "style": style, "title": title}
     caption, path = draw_picture(run, words, select or [], best_over, written, out, trust_code=trust_code)
-    typer.echo(caption)
-    typer.echo(f"wrote {path}")
+    say(caption)
+    say(f"wrote {path}")
 
 
 @command(app, "Print metrics with intervals against axes of a run, as text of 80 columns, Markdown, CSV, LaTeX or HTML.")
@@ -120,19 +121,20 @@ def index(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: FOLDER/index.html")] = None,
     trust_code: TrustCode = False,
 ) -> None:
+    from sweeper.console import say
     from sweeper.showing.run_index import write_index
 
     runs, path = write_index(folder, out, trust_code=trust_code)
-    typer.echo(f"{runs} runs; wrote {path}")
+    say(f"{runs} runs; wrote {path}")
 
 
 def _give(text: str, out: Path | None) -> None:
     """Print a table, or write it to a file."""
-    from sweeper.console import printable, short
+    from sweeper.console import printable, say, short
     from sweeper.showing.pictures import write_text
 
     if out is None:
         typer.echo(printable(text), nl=False)
     else:
         write_text(out, text)
-        typer.echo(f"wrote {short(out)}")
+        say(f"wrote {short(out)}")

@@ -75,11 +75,12 @@ def stop(
     run: RunName,
     wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="how long to wait for its end")] = 60.0,
 ) -> None:
+    from sweeper.console import say
     from sweeper.errors import Exit
     from sweeper.launching.stopping import ask_to_stop
 
     if ask_to_stop(run, wait):
-        typer.echo("the launch has ended; launch the grid again to resume")
+        say("the launch has ended; launch the grid again to resume")
         return
-    typer.echo(f"asked, and after {wait:g} s the launch is still at work; it ends when it sees the wish")
+    say(f"asked, and after {wait:g} s the launch is still at work; it ends when it sees the wish")
     raise typer.Exit(int(Exit.CANNOT_WRITE))

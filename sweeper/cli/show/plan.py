@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.padding import Padding
 from rich.table import Table
 
 from sweeper.console import console, short, terminal_width
@@ -54,19 +55,20 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
         heading = heading if cut.part.until is None else "last look: "
         out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for name in ("  axis", "values", "from", "to", "in one\nblock", "shares\nwork"):
+        for name in ("axis", "values", "from", "to", "in one\nblock", "shares\nwork"):
             table.add_column(name, no_wrap=name in ("values", "from", "to"), overflow="fold")
         for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True):
             shared = any(name in grid.study.shares for name in axis.names)
             first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
-            table.add_row(f"  {', '.join(axis.names)}", str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
-        out.print(table)
+            table.add_row(", ".join(axis.names), str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
+        out.print(Padding.indent(table, 2))
         size = f"{cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB"
-        out.print(f"  {cut.count:,} blocks of up to {size} each")
+        out.print(f"  {cut.count:,} block{'' if cut.count == 1 else 's'} of up to {size} each")
         if cut.cost.bytes > (memory := physical_memory()):
             out.print(f"  ! a block takes more memory than this machine has ({memory / 2**30:,.0f} GiB)")
     waste = f"; up to {plan.waste:,} solved that are not wanted" if plan.waste else ""
-    out.print(f"{plan.cells:,} cells in {plan.block_count:,} blocks, {plan.flops:.3g} nominal operations{waste}")
+    blocks = f"{plan.block_count:,} block{'' if plan.block_count == 1 else 's'}"
+    out.print(f"{plan.cells:,} cells in {blocks}, {plan.flops:.3g} nominal operations{waste}")
     if has_artifacts(grid.study):
         print_artifacts(plan, device, utilisation)
     print_space(plan)
@@ -109,13 +111,13 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     store = open_store(place)
     lines = artifact_lines(plan, store)
     out, table = console(), Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("  artifact", overflow="fold")
+    table.add_column("artifact", overflow="fold")
     for name in ("to be\nmade", "in the\nstore", "a script per\ncell would make", "TFLOP,\nnominal"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
         numbers = (f"{line.distinct - line.stored:,}", f"{line.stored:,}", f"{line.unshared:,}", f"{line.flops / 1e12:,.3g}")
-        table.add_row(f"  {line.function}", *numbers)
-    out.print(table)
+        table.add_row(line.function, *numbers)
+    out.print(Padding.indent(table, 2))
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
     _print_making(lines, store, device, utilisation)
@@ -153,7 +155,7 @@ def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:
     out, varied = console(), plan.grid.axes()
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     wide = (terminal_width() or _WIDE) >= _WIDE
-    table.add_column("  piece of work", no_wrap=wide)
+    table.add_column("piece of work", no_wrap=wide)
     for name in ("size", "how many", "GFLOP", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("one serves all values of", "because") if wide else ():
@@ -161,13 +163,13 @@ def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:
     for line in forecast.lines:
         shared = ", ".join(name for name in varied if name in line.serves) or "-"
         numbers = (line.size, f"{line.count:,.0f}", f"{line.flops / 1e9:,.3g}", f"{line.seconds:,.2f}")
-        table.add_row(f"  {line.name}", *numbers, *((shared, line.why) if wide else ()))
+        table.add_row(line.name, *numbers, *((shared, line.why) if wide else ()))
     for name, count, seconds in (
         ("rows and their identities", plan.cells, forecast.rows),
         ("writing parts", plan.block_count, forecast.writing),
     ):
-        table.add_row(f"  {name}", "", f"{count:,}", "", f"{seconds:,.2f}", *(("-", "") if wide else ()))
-    out.print(table)
+        table.add_row(name, "", f"{count:,}", "", f"{seconds:,.2f}", *(("-", "") if wide else ()))
+    out.print(Padding.indent(table, 2))
     if not wide:
         out.print(f"  (on {_WIDE} columns, or in a pipe: which values share one piece, and why)")
     out.print(f"predicted: {forecast.seconds:,.1f} core seconds{_wall(plan, forecast, choice)}; {forecast.remark}")

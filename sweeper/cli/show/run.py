@@ -153,7 +153,7 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(f"nothing to do: all {outcome.cells:,} cells have a row in {short(outcome.run)}")
         return
     parts = [f"{outcome.artifacts:,} artifacts made"] if outcome.artifacts else []
-    parts += [f"{outcome.computed:,} cells computed"]
+    parts += [f"{outcome.computed:,} cell{'' if outcome.computed == 1 else 's'} computed"]
     parts += [f"{outcome.found:,} found"] if outcome.found else []
     parts += [f"{outcome.failed:,} FAILED"] if outcome.failed else []
     parts += [f"{outcome.pending:,} pending"] if outcome.pending else []

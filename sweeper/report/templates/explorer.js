@@ -11,24 +11,29 @@ function explorer(data, charts) {
     view: "lines", metric: opening.metric, x: opening.x, color: opening.color, panel: null,
     held: new Map(axes.map((axis, k) => [k, opening.held[axis.name] ?? null])),
   };
-  let view = null, drawing = 0, points = [], pinned = 0;
+  let view = null, drawing = 0, points = [], nowhere = 0, pinned = 0;
 
   // Text of points
 
   const valueAt = (axis, point) => axes[axis].values[codes[axis][point]];
   const named = (axis) => axes[axis].name + (axes[axis].unit ? ` [${axes[axis].unit}]` : "");
   const digits = (value) => value === null ? "none" : String(Number(value.toPrecision(4)));
-  function interval(metric, point) {
-    const [low, high] = [metric.low[point], metric.high[point]];
-    return low === null || high === null ? "no interval" : `[${digits(low)}, ${digits(high)}]`;
+  function estimate(metric, point) { // with the digits that the half width of its interval leaves
+    const [value, low, high] = [metric.value[point], metric.low[point], metric.high[point]];
+    if (low === null || high === null) return `${digits(value)} no interval`;
+    const places = high > low ? 1 - Math.floor(Math.log10((high - low) / 2)) : 100;
+    const text = places < 0 || places > 8 ? digits : (number) => number.toFixed(places);
+    return `${text(value)} [${text(low)}, ${text(high)}]`;
   }
+  const placed = (axis, point) => !axes[axis].numeric || valueAt(axis, point) !== "-"; // "-": the setting has no such number
+  const whole = (axis) => axes[axis].numeric && !axes[axis].values.includes("-");
   const rerun = (point) => `${data.rerun} ${data.cells[point]}`;
   function lines(point) {
     const metric = metrics[chosen.metric];
     const setting = axes.map((axis, k) => [axis.name, String(valueAt(k, point))]);
     const left = data.excluded[point] ? `, ${data.excluded[point]} left out` : "";
     return [
-      [metric.name, `${digits(metric.value[point])} ${interval(metric, point)}`],
+      [metric.name, estimate(metric, point)],
       ["status", metric.words[metric.status[point]]],
       ["seeds", `${data.seeds[point]} (${data.rows[point]} rows${left})`],
       ...setting.filter(([, value]) => value !== "-"),
@@ -91,7 +96,7 @@ function explorer(data, charts) {
   function scaled(k) {
     const axis = axes[k];
     if (!axis.numeric) return { field: "x", type: "ordinal", sort: axis.values, title: named(k) };
-    return { field: "x", type: "quantitative", title: named(k), scale: { zero: false, type: axis.log ? "log" : "linear" } };
+    return { field: "x", type: "quantitative", title: named(k), scale: axis.log ? { type: "log" } : { zero: false } };
   }
 
   function colored(encoding, width) {
@@ -106,7 +111,7 @@ function explorer(data, charts) {
     const columns = Math.max(1, Math.floor((width - 40) / (Math.min(Math.max(...domain.map((text) => text.length), 3), 24) * 7 + 34)));
     const common = { title: named(chosen.color), legend: { orient: "bottom", columns, symbolLimit: 40, symbolOpacity: 1 } };
     if (domain.length > MOST_COLORS) {
-      encoding.color = axis.numeric
+      encoding.color = whole(chosen.color)
         ? { ...common, field: "shade", type: "quantitative", scale: { scheme: "viridis", type: axis.log ? "log" : "linear" } }
         : { ...common, field: "color", type: "nominal", scale: { domain, scheme: "viridis" } };
       for (const name of ["shape", "strokeDash"]) delete encoding[name];
@@ -172,7 +177,7 @@ function explorer(data, charts) {
     const step = Math.ceil(points.length / MOST_ACROSS);
     const some = points.filter((_, k) => k % step === 0);
     const rank = (k, code) => axes[k].values.length > 1 ? code / (axes[k].values.length - 1) : 0.5;
-    const at = (k, code) => axes[k].numeric ? place(axes[k].values[code], axes[k].values, axes[k].log) : rank(k, code);
+    const at = (k, code) => whole(k) ? place(axes[k].values[code], axes[k].values, axes[k].log) : rank(k, code);
     const found = points.map((i) => metric.value[i]);
     const [low, high] = [Math.min(...found), Math.max(...found)];
     const rows = some.flatMap((i) => [...used.map((k) => ({ axis: axes[k].name, place: at(k, codes[k][i]) })),
@@ -233,7 +238,8 @@ function explorer(data, charts) {
     const kept = axes.map((axis, k) => [axis.name, chosen.held.get(k), k]).filter(([, code]) => code !== null)
       .map(([name, code, k]) => `${name} = ${axes[k].values[code]}`);
     says.textContent = `${metric.name} of ${points.length} of ${data.seeds.length} settings, intervals of ${Math.round(data.level * 100)} % over seeds`
-      + `${kept.length ? `; held: ${kept.join(", ")}` : ""}${cut ? `; shown: ${cut}` : ""}.`;
+      + `${kept.length ? `; held: ${kept.join(", ")}` : ""}${cut ? `; shown: ${cut}` : ""}`
+      + `${nowhere ? `; ${nowhere} more have no ${axes[chosen.x].name}` : ""}.`;
     chart.setAttribute("aria-label", `Chart: ${says.textContent}`);
     if (view) view.finalize();
     view = null;
@@ -254,6 +260,9 @@ function explorer(data, charts) {
     const metric = metrics[chosen.metric];
     points = data.cells.map((_, i) => i).filter((i) => metric.value[i] !== null
       && [...chosen.held].every(([k, code]) => code === null || codes[k][i] === code));
+    const all = points.length;
+    if (chosen.view === "lines") points = points.filter((i) => placed(chosen.x, i));
+    nowhere = all - points.length;
     tip.hidden = true;
     pin(0);
     draw();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,18 @@ FAULTY = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a grid, its finished run, and a run whose study raised."""
+    """A folder with a grid, its finished run, one of other seeds, one whose study raised, predictions, and a store of artifacts."""
     folder = tmp_path_factory.mktemp("commands")
     (folder / "grid.yaml").write_text(yaml.safe_dump({**GRID, "out": "runs/grid"}))
     assert sweeper.launch(folder / "grid.yaml", executor="inline").exit == 0
+    assert sweeper.launch({**GRID, "seeds": list(range(8, 16))}, out=folder / "runs" / "more", executor="inline").exit == 0
     assert sweeper.launch(FAULTY, out=folder / "runs" / "faulty", executor="inline", on_error="continue").exit == 3
+    (folder / "predictions.csv").write_text(
+        "item_id,truth,weak,student,ceiling\n"
+        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
+    )
+    shutil.copytree(ROOT / "tests" / "recorded" / "store", folder / "store")
+    (folder / "store" / "runs").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -75,10 +83,6 @@ def test_every_look_has_a_json_document(place: Path) -> None:
     assert all(column["description"] for column in study["columns"])
     assert {finding["topic"] for finding in document("doctor")} >= {"python", "numpy", "executors"}
     assert "digits" in [file["name"] for file in document("data")["files"]]
-    (place / "predictions.csv").write_text(
-        "item_id,truth,weak,student,ceiling\n"
-        + "".join(f"{k},{k % 2},0.{k % 7 + 2},0.{k % 5 + 3},0.{k % 3 + 4}\n" for k in range(40))
-    )
     assert document("score", "predictions.csv")["rows"][0]["n_items"] == 40
     error = run("status", "runs/nothing", code=2)
     assert error.stdout == ""
@@ -171,6 +175,17 @@ COMMANDS = [
     ["doctor"],
     ["score", "predictions.csv"],
     ["rerun", "runs/grid", "CELL"],
+    ["plot", "runs/grid", "--x", "n_labeled", "--y", "gain", "--color", "student_filter", "--select", "ridge=0.01"],
+    ["compare", "runs/grid", "--over", "n_labeled", "--baseline", "15"],
+    ["merge", "runs/grid", "runs/more", "--out", "OUT/both"],
+    ["bundle", "runs/grid", "--out", "OUT/bundle.zip"],
+    ["export", "runs/grid", "--to", "csv", "--out", "OUT/rows.csv"],
+    ["index", "runs", "--out", "OUT/index.html"],
+    ["atlas", "grid.yaml", "--out", "OUT/atlas"],
+    ["launch", "grid.yaml", "--out", "OUT/run"],
+    ["store", "list", "store"],
+    ["store", "gc", "store", "--dry-run"],
+    ["dashboard", "OUT/dashboard"],
 ]
 
 
@@ -178,17 +193,72 @@ COMMANDS = [
 def test_80_columns_break_no_number(arguments: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every number of the wide output stands whole in the narrow one, and only what has no space is wider."""
     monkeypatch.chdir(place)
-    if "CELL" in arguments:
-        arguments = [*arguments[:-1], w2s.load("runs/grid")["cell_id"].iloc[0]]
-    wide = re.sub(r"\S+ \S+ free", "", CliRunner().invoke(app, arguments, prog_name="w2s-sweep").stdout)
-    monkeypatch.setattr(sweeper.console, "terminal_width", lambda: 80)
-    monkeypatch.setattr("sweeper.cli.show.plan.terminal_width", lambda: 80)
-    narrow = CliRunner().invoke(app, arguments, prog_name="w2s-sweep").stdout
+    wide, narrow = _twice(arguments, monkeypatch)
     assert wide
     assert narrow
     number = r"(?<![\w.…])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w…])"
     lost = set(re.findall(number, wide)) - set(re.findall(number, narrow))
     assert not [found for found in lost if len(found) > 2 and arguments[0] not in ("doctor", "status")], lost
     assert "…" not in narrow
-    too_wide = [line for line in narrow.splitlines() if len(line.rstrip()) > 80 and " " in line.strip()]
-    assert too_wide == [], too_wide
+    assert _too_wide(narrow) == []
+
+
+def test_every_help_fits_80_columns() -> None:
+    group = typer.main.get_command(app)
+    names = [[], *([name] for name in group.commands), ["store", "list"], ["store", "gc"]]
+    for words in names:
+        text = CliRunner().invoke(app, [*words, "--help"], prog_name="w2s-sweep", env={"COLUMNS": "80"}).output
+        assert text.startswith("Usage: w2s-sweep")
+        assert [line for line in text.splitlines() if len(line.rstrip()) > 80] == [], words
+
+
+MISTAKES = [
+    ["status", "runs/nothing"],
+    ["plan", "nothing.yaml"],
+    ["plan", "mistaken.yaml"],
+    ["table", "runs/grid", "--by", "nothing"],
+    ["plot", "runs/grid", "--x", "nothing", "--y", "gain"],
+    ["plot", "runs/grid", "--x", "n_labeled", "--y", "gain"],
+    ["merge", "runs/grid", "runs/grid", "--out", "OUT/both"],
+    ["explain", "nothing"],
+    ["score", "mistaken.yaml"],
+    ["store", "list", "runs/grid"],
+    ["schema", "nothing"],
+    ["stop", "runs/grid"],
+    ["stop", "runs/nothing"],
+    ["export", "runs/nothing", "--to", "csv"],
+    ["bundle", "runs/nothing"],
+    ["atlas", "nothing.yaml", "--out", "OUT/atlas"],
+    ["launch", "grid.yaml", "--executor", "nothing"],
+]
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_80_columns_cut_no_word_of_an_error(arguments: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    (place / "mistaken.yaml").write_text(
+        yaml.safe_dump({**GRID, "axes": {**GRID["axes"], "n_labled": [15, 30], "n_tranfer": [1]}})
+    )
+    wide, narrow = _twice(arguments, monkeypatch, error=True)
+    assert wide.split() == narrow.split()
+    assert narrow
+    assert _too_wide(narrow) == []
+
+
+def _twice(arguments: list[str], monkeypatch: pytest.MonkeyPatch, *, error: bool = False) -> tuple[str, str]:
+    """What a command prints into a pipe, and what to a terminal of 80 columns; folders that it writes are new each time."""
+    said = []
+    for out in ("wide", "tall"):
+        Path(out).mkdir(exist_ok=True)
+        cell = w2s.load("runs/grid")["cell_id"].iloc[0]
+        given = [cell if word == "CELL" else word.replace("OUT/", f"{out}/") for word in arguments]
+        found = CliRunner().invoke(app, given, prog_name="w2s-sweep")
+        assert (found.exit_code in (1, 2)) == error, found.output
+        said.append(found.stderr if error else re.sub(r"\S+ \S+ free", "", found.stdout))
+        for module in ("console", "cli.show.plan", "review.verdicts", "launching.progress"):
+            monkeypatch.setattr(f"sweeper.{module}.terminal_width", lambda *_: 80)
+    return said[0].replace("wide/", "tall/"), said[1]
+
+
+def _too_wide(text: str) -> list[str]:
+    return [line for line in text.splitlines() if len(line.rstrip()) > 80 and " " in line.strip()]

@@ -40,6 +40,32 @@ def test_a_line_with_the_time_left_and_one_for_each_training(tmp_path, ledger, m
     assert stream.getvalue().endswith(f"artifact 1 of 8: {WORDS}, 61.2 s\n")
 
 
+class Terminal(io.StringIO):
+    """A stream that a terminal reads."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_terminal_cuts_neither_the_time_left_nor_a_name(tmp_path, ledger, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    report, ticker = Progress(stream), Ticker(ledger, lambda key: Steps(40, 63, 1100.0, "tokens"), tmp_path, print)
+    with report.running(ledger):
+        report.note("backend numba: auto: numba imports; no GPU (ModuleNotFoundError: No module named 'cupy')")
+        report.tick(ticker.standing())
+        report._bar.refresh()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    lines = [line for piece in plain.split("\n") for line in piece.split("\r")]
+    assert max(map(len, lines)) <= columns
+    whole = " ".join(plain.split())
+    assert re.search(r"0 of 1 artifacts, 0 of 24 cells, about \d+ s left", whole)
+    assert f"{WORDS}: step 40 of 63, 1,100 tokens/s" in whole
+    assert "No module named 'cupy')" in whole
+
+
 def test_a_silent_launch_says_nothing_and_others_can_watch_it_all_the_same(tmp_path, ledger):
     seen = []
     with Ticker(ledger, lambda key: None, tmp_path, seen.append):

@@ -16,7 +16,7 @@ from sweeper.report import explorer, pictures, scripts
 from sweeper.report.charts import chart_templates
 from sweeper.report.explorer import explore
 from sweeper.report.findings import findings
-from sweeper.report.opening import MOST_LINES, opening
+from sweeper.report.opening import MOST_LINES, favourites, opening
 from sweeper.report.page import MOST_BYTES, page
 from sweeper.report.pictures import draw_pictures
 from sweeper.report.tables import unusable_listing
@@ -120,6 +120,50 @@ def test_it_opens_with_few_lines_and_says_what_it_holds() -> None:
     assert opening(axes, codes, metrics, 0) == {"metric": 1, "x": 0, "color": 1, "held": {}}
 
 
+def test_a_field_that_says_nothing_in_some_settings_is_an_axis_of_numbers() -> None:
+    """Of two ways to train a student only one has the axis ``a``; it has twelve values, ``b`` in all settings two."""
+    rows = made(a=12, b=2, words=("ridge", "flow"))
+    rows.loc[rows["word"] == "flow", "a"] = float("nan")
+    rows = rows.drop_duplicates(["a", "b", "word", "seed"]).reset_index(drop=True)
+    rows.attrs["w2s"] = {"fields": ["a", "b", "word"]}
+    data = explored(rows).data
+    axis = data["axes"][0]
+    assert (axis["name"], axis["numeric"], axis["log"]) == ("a", True, True)
+    assert sorted(axis["values"], key=str) == sorted(["-", *10.0 ** np.arange(12)], key=str)
+    assert data["axes"][data["opening"]["x"]]["name"] == "a"
+    json.dumps(data, allow_nan=False)
+
+
+def classified(**options: Any) -> pd.DataFrame:
+    """Rows of a classification task: errors are shares of wrong answers too."""
+    rows = made(**options)
+    for name in ("weak_error", "student_error", "ceiling_error"):
+        rows[f"{name}_01"] = rows[name] / 2
+    rows["gain_01"] = rows["weak_error_01"] - rows["student_error_01"]
+    rows.attrs["w2s"] = {"fields": ["a", "b", "word"]}
+    return rows
+
+
+def test_a_classification_task_opens_with_its_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorer, "_MOST_METRICS", 6)  # more can be measured than has room
+    rows = classified(seeds=6)
+    data = explored(rows).data
+    names = [metric["name"] for metric in data["metrics"]]
+    assert set(names) == {"pgr_01", "gain_01", "student_error_01", "pgr", "gain", "student_error"}
+    assert names[data["opening"]["metric"]] == "pgr_01"
+    assert findings("In words.", w2s.summarize(rows), None)[-1].startswith("pgr_01 lies between ")
+    rows["ceiling_error_01"] = rows["weak_error_01"]
+    data = explored(rows).data
+    assert data["metrics"][data["opening"]["metric"]]["name"] == "gain_01"
+    assert favourites(["gain", "pgr", "pgr_01", "gain_01", "student_error"]) == [
+        "pgr",
+        "gain",
+        "student_error",
+        "pgr_01",
+        "gain_01",
+    ]
+
+
 def test_findings_say_extremes_and_that_they_were_picked() -> None:
     summary = w2s.summarize(made(seeds=6))
     gain, extremes = findings("In words.", summary, None)
@@ -148,7 +192,7 @@ def test_a_page_of_much_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = made(a=30, b=60, words=tuple(f"{k} {'long ' * 400}" for k in range(3)), seeds=2)
     table = rows_table(Wide, rows)
     noise = np.random.Generator(np.random.Philox(3)).bytes(2_500_000)
-    picture = pictures.Picture("noise", "Noise", noise, noise, "noise", ())
+    picture = pictures.Picture("noise", "Noise", noise, noise, 400, "noise", ())
     content = page_content(table, grid="x" * 10**7, about="y" * 10**6, provenance={"a": "z"}, pictures=(picture,))
     text = page(content)
     assert len(text.encode()) < MOST_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ NEEDS_DATA = (
     "xue2025/small/features",
     "dong2025/small/features",
 )
+QUICK = ("aligner2024/small/edits.yaml", "burns2023/small/probes.yaml", "dong2025/small/all.yaml", "goel2025/small/all.yaml")
+"""Grids whose page is made in a few seconds: an axis of numbers, one of words, panels, recorded rows of many settings."""
 HOSTILE = ("</script><script>window.hit = 1</script>", "<img src=x onerror='window.hit = 2'>", "datum.x + '\\u202e", "a\nb")
 NUMBERS = ["10", "20", "40"]
 A4 = 688
@@ -33,8 +36,9 @@ A4 = 688
 
 
 @pytest.mark.grid
-@pytest.mark.slow
-@pytest.mark.parametrize("name", small_grids())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in small_grids()]
+)
 def test_pages_of_small_grids_are_whole(browser: Any, name: str, tmp_path: Path) -> None:
     if "W2S_DATA" not in os.environ and any(part in name for part in NEEDS_DATA):
         pytest.skip("needs the data sets that W2S_DATA names")
@@ -224,6 +228,30 @@ def test_the_explorer_by_keyboard_and_its_download(browser: Any, made: Path) -> 
         assert {row["filter"] for row in rows} == {"flow"}
         assert [row["n_labeled"] for row in rows] == NUMBERS
         assert all(float(row["gain_low"]) < float(row["gain"]) < float(row["gain_high"]) for row in rows)
+        assert said == []
+
+
+def test_settings_without_a_number_have_no_place_along_its_axis(browser: Any, tmp_path: Path) -> None:
+    rows = made_rows(counts=(10, 20, 40, 80))
+    rows.loc[rows["filter"] == "flow", "n_labeled"] = None
+    rows = rows.drop_duplicates(["filter", "n_labeled", "seed"]).reset_index(drop=True)
+    rows.attrs["w2s"] = {"fields": ["filter", "n_labeled"]}
+    path = write_page(rows_table(Plain, rows, failed=1), tmp_path / "index.html")
+    with opened(browser, path) as (shown, said):
+        text = shown.locator(".says").inner_text()
+        assert "4 of 5 settings" in text
+        assert text.endswith("; 1 more have no n_labeled.")
+        redraw(shown, "view", "parallel")
+        assert "5 of 5 settings" in shown.locator(".says").inner_text()
+        redraw(shown, "colour", "1")
+        assert said == []
+
+
+def test_numbers_have_the_digits_that_their_interval_leaves(browser: Any, made: Path) -> None:
+    with opened(browser, made) as (shown, said):
+        value, low, high = re.findall(r"-?\d+\.\d+", shown.locator(".detail dd").first.inner_text())
+        (places,) = {len(number.partition(".")[2]) for number in (value, low, high)}
+        assert 9 <= (float(high) - float(low)) / 2 * 10**places <= 101, "two digits of the half width"
         assert said == []
 
 

@@ -159,7 +159,7 @@ def test_figures_are_drawn_of_tables_that_have_their_axes():
     rows = pd.concat([table(weak=weak).assign(weak_dims=dims) for weak, dims in ((0.3, 16.0), (0.25, 32.0), (0.2, np.nan))])
     (panel,) = drawn["strength"](rows).axes
     assert [line.get_label() for line in panel.get_lines()] == ["teacher", "student", "student of random errors", "ceiling"]
-    assert panel.get_title() == "first\nweak_dims = 16"  # the widest gap
+    assert panel.get_title() == "first\nweak dims = 16"  # the widest gap
     assert len(drawn["ladder"](rows).axes) == 1
     assert drawn["ladder"](table()) is None
     assert drawn["strength"](table(nested=True)) is None

@@ -50,7 +50,7 @@ def test_accuracies_show_the_tuned_teacher_and_what_is_held(tmp_path):
         labels=["soft", "hard"],
     )
     canvas = draw_accuracies(rows)
-    assert "ceiling_tuning = best_on_validation" in canvas.get_suptitle().replace("\n", " ")
+    assert "ceiling tuning = best_on_validation" in canvas.get_suptitle().replace("\n", " ")
     names = [text.get_text() for text in canvas.axes[0].get_legend().get_texts()]
     assert "teacher, its ridge tuned" in names
     assert len(names) == 4

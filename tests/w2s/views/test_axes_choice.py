@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from w2s.figures.symbols import fields_of_symbol
 from w2s.summary.digits import column_decimals, decimals, fewest_digits, interval_digits
 from w2s.views import AxesError, rows_of, view
-from w2s.views.symbols import fields_of_symbol
 
 
 def table(**axes: list[object]) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def draw_scores(table: DataFrame, model: Sequence[str], held: str = "") -> Canva
             ax.set_title(f"rank correlation {order:.2f}" if np.isfinite(order) else "no order", fontsize=9)
             if place == len(parts):
                 ax.set_xlabel(label, fontsize=9)
-        row[0].set_ylabel("\n".join(filter(None, [name, "student_error"])), fontsize=8.5)
+        row[0].set_ylabel("\n".join(filter(None, [name, "student's error"])), fontsize=8.5)
     if len(kinds) > 1:
         figures.beside(axes[0, -1])
     note = f"a point is {_point(model)}, mean over {{seeds}}; bars: 95 % over seeds"

@@ -10,6 +10,7 @@ from w2s.claims.comparisons import by_task
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds
+from w2s.figures.symbols import setting as setting_text
 from w2s.studies.burns2023.probes.probe_settings import Setting, is_nested, settings_of
 from w2s.summary.intervals import mean_interval
 
@@ -95,10 +96,10 @@ def _ends(values: Any) -> Any:
     return np.stack([np.where(known, end, interval.mean) for end in (interval.low, interval.high)])
 
 
-def _short(setting: Setting) -> str:
+def _short(shown: Setting) -> str:
     """Write the fields that tell settings apart, without those that are null and without the folders of models."""
-    pairs = [part.split(" = ") for part in setting.name.split(", ")] if setting.name else []
-    parts = [f"{name} = {value.rpartition('/')[2].removesuffix('.0')}" for name, value in pairs if value not in ("nan", "None")]
+    pairs = [part.split(" = ") for part in shown.name.split(", ")] if shown.name else []
+    parts = [setting_text(name, value.removesuffix(".0")) for name, value in pairs if value not in ("nan", "None")]
     return "\n".join(", ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
+from w2s.figures.symbols import setting
 from w2s.studies.burns2023.text.analysis_figures import ANALYSIS_FIGURES
 from w2s.summary import columns, summarize
 
@@ -76,7 +77,7 @@ def _line(name: str, value: Any) -> str:
     """Write a setting's value for a label: names of models and methods alone, numbers with what they are."""
     if value is None or value != value:
         return f"{name}: none"
-    return _short(value) if isinstance(value, str) else f"{name} {value:g}"
+    return _short(value) if isinstance(value, str) else setting(name, value)
 
 
 def _settings(rows: DataFrame) -> list[tuple[str, DataFrame]]:

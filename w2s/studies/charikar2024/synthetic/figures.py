@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
+from w2s.figures.symbols import axis_name
 from w2s.studies.charikar2024.synthetic.paper_panels import PANELS, ladder, panel, per_seed
 from w2s.summary.selection import select
 from w2s.summary.text import value_text
@@ -162,17 +163,17 @@ def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Can
         offset, side = places[k % 2]
         at = (point["selection_score"], point["student_error"])
         left.annotate(value_text(name).rpartition(":")[2], at, textcoords="offset points", xytext=offset, ha=side, fontsize=7)
-    left.set_xlabel("weak_error - misfit  (known)", fontsize=9)
-    left.set_ylabel("student_error  (asked)", fontsize=9)
-    left.set_title(f"every {candidates}, means over {rows['seed'].nunique()} seeds", fontsize=10, loc="left")
+    left.set_xlabel("weak model's error - misfit  (known)", fontsize=9)
+    left.set_ylabel("student's error  (asked)", fontsize=9)
+    left.set_title(f"every {axis_name(candidates)}, means over {rows['seed'].nunique()} seeds", fontsize=10, loc="left")
     count = int(chosen["candidates"].iloc[0])
     share = np.bincount(chosen["rank"], minlength=count + 1)[1:] / len(chosen)
     right.bar(np.arange(1, count + 1), share, color=figures.COLORS[0])
     right.axhline(1 / count, color="#000000", linewidth=1.0, linestyle=(0, (4, 3)))
-    right.set_xlabel("rank of the chosen one by student_error", fontsize=9)
+    right.set_xlabel("rank of the chosen one by its student's error", fontsize=9)
     right.set_ylabel("share of draws (dashed: chance)", fontsize=9)
     right.set_title(f"{len(chosen)} draws", fontsize=10, loc="left")
-    figure.suptitle("Choosing a weak model by the least weak_error - misfit", fontsize=11, x=0.01, ha="left")
+    figure.suptitle("Choosing a weak model by the least error minus misfit", fontsize=11, x=0.01, ha="left")
     return figure
 
 

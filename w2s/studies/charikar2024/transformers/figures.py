@@ -71,8 +71,8 @@ def _draw_order(table: DataFrame) -> Canvas | None:
             ax.plot(row["weak_error"] - row["misfit"], row["student_error"], "o" if place < 8 else "s", markersize=5, **style)
         found = order({column: means[column].to_numpy() for column in _MEANS})
         ax.set_title(f"{name}: rank correlation {found:.2f}", fontsize=9.5, loc="left")
-        ax.set_xlabel("weak_error - misfit", fontsize=9)
-    axes[0].set_ylabel("student_error", fontsize=9)
+        ax.set_xlabel("weak model's error - misfit", fontsize=9)
+    axes[0].set_ylabel("student's error", fontsize=9)
     axes[-1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     note = f"a point is a weak model, mean over {seeds_text(table)}{' and splits' if _and_split(table) else ''}"
     figures.heading(figure, "student_error against the score of its teacher", note)

@@ -49,8 +49,8 @@ def _draw_contrast(table: DataFrame) -> Canvas | None:
             figures.band(ax, line["cd_lambda"], *found, color=color, label=f"student, {label}")
             ax.plot(line["cd_lambda"], line[f"decoded_{kind}"], color=color, linewidth=1.0, linestyle="--", label="their texts")
         right.axhline(part["weak_reward"].mean(), color=color, linewidth=0.9, linestyle=":", label="aligned weak model")
-    left.set(xlabel="strength of the contrast, cd_lambda", ylabel="implicit reward per token, nats")
-    right.set(xlabel="strength of the contrast, cd_lambda", ylabel="true reward of a text")
+    left.set(xlabel=r"strength of the contrast, $\lambda$", ylabel="implicit reward per token, nats")
+    right.set(xlabel=r"strength of the contrast, $\lambda$", ylabel="true reward of a text")
     figures.beside(right)
     heading_over_seeds(
         figure, "the implicit reward always rises, the true one where the alignment knows of it", rows, _NOTE, held

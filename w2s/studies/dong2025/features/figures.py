@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import math_name
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -23,6 +24,8 @@ _WAYS = {
     "centred": ("d_weak_99_centred", "d_overlap_99_centred"),
     "projected, as in the paper's code": ("d_weak_99", "d_overlap_projected"),
 }
+
+_SHARED = math_name("d_overlap")
 
 
 def _models(table: DataFrame) -> tuple[DataFrame, str]:
@@ -49,7 +52,7 @@ def _draw_order(table: DataFrame) -> Canvas | None:
         axes[0, k].set_title(way, fontsize=10)
         for row, metric in enumerate(("pgr", "opr")):
             _points(axes[row, k], rows, (1.0 - rows[overlap] / rows[weak]).round(9), metric)
-        axes[1, k].set_xlabel("1 - d_sw / d_w", fontsize=9)
+        axes[1, k].set_xlabel(rf"$1 - {_SHARED} / d_w$", fontsize=9)
     axes[0, 0].set_ylabel("PGR", fontsize=9)
     axes[1, 0].set_ylabel("OPR", fontsize=9)
     figures.beside(axes[0, 2])
@@ -78,10 +81,10 @@ def _draw_dimensions(table: DataFrame) -> Canvas | None:
     ax = figures.panels(figure, 1, 1)[0, 0]
     places = np.arange(len(names))
     shown = {
-        "d_weak_99": ("d_w", 0, "o", "none"),
-        "d_weak_99_centred": ("d_w, centred", 0, "o", "full"),
-        "d_overlap_99": ("d_sw", 1, "s", "none"),
-        "d_overlap_99_centred": ("d_sw, centred", 1, "s", "full"),
+        "d_weak_99": ("$d_w$", 0, "o", "none"),
+        "d_weak_99_centred": ("$d_w$, centred", 0, "o", "full"),
+        "d_overlap_99": (f"${_SHARED}$", 1, "s", "none"),
+        "d_overlap_99_centred": (f"${_SHARED}$, centred", 1, "s", "full"),
     }
     means = rows.groupby("model")[[*shown, "d_overlap_projected", "d_overlap_projected_sd"]].mean().loc[names]
     for column, (label, color, marker, fill) in shown.items():
@@ -89,7 +92,12 @@ def _draw_dimensions(table: DataFrame) -> Canvas | None:
         ax.plot(means[column], places, color=figures.COLORS[color], **style)
     spread = means["d_overlap_projected_sd"]
     ax.errorbar(
-        means["d_overlap_projected"], places, xerr=spread, fmt="x", color=figures.COLORS[2], label="d_sw, projected (sd)"
+        means["d_overlap_projected"],
+        places,
+        xerr=spread,
+        fmt="x",
+        color=figures.COLORS[2],
+        label=f"${_SHARED}$, projected (sd)",
     )
     ax.set_yticks(places, names, fontsize=8)
     ax.set(xscale="log")
@@ -99,7 +107,7 @@ def _draw_dimensions(table: DataFrame) -> Canvas | None:
     ax.set_xlabel("dimensions at 99 % of the energy", fontsize=9)
     figures.beside(ax)
     strong = rows[["d_strong_99", "d_strong_99_centred"]].mean()
-    text = f"strong features: d_s = {strong.iloc[0]:.3g}, centred {strong.iloc[1]:.3g}"
+    text = f"strong features: $d_s$ = {strong.iloc[0]:.3g}, centred {strong.iloc[1]:.3g}"
     figures.heading(figure, "intrinsic and correlation dimensions of the weak features", text)
     return figure
 

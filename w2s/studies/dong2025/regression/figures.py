@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import axis_name, setting
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 from w2s.theory import dong2025 as theory
@@ -51,14 +52,14 @@ def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | Non
     figure = figures.canvas(3.8 * len(columns) + 1.6, 3.1 * len(metrics) + 0.4)
     axes = figures.panels(figure, len(metrics), len(columns), sharex=True, sharey="row")
     for k, rho in enumerate(columns):
-        axes[0, k].set_title(f"rho_weak = {value_text(rho)}", fontsize=10)
+        axes[0, k].set_title(setting("rho_weak", rho), fontsize=10)
         for row, metric in enumerate(metrics):
             _draw_metric(axes[row, k], rows[rows["rho_weak"] == rho], axis, metric)
-        axes[-1, k].set_xlabel(axis, fontsize=9)
+        axes[-1, k].set_xlabel(axis_name(axis), fontsize=9)
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         ax.set_ylabel(_NAMES[metric], fontsize=9)
     figures.beside(axes[0, -1])
-    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis}; dashed: closed form"
+    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis_name(axis)}; dashed: closed form"
     heading_over_seeds(figure, title, rows, _OVER, held)
     return figure
 
@@ -69,11 +70,12 @@ def _draw_metric(ax: Any, part: DataFrame, axis: str, metric: str) -> None:
         rows = part[part["d_overlap"] == overlap]
         summary = summarize(rows, by=[axis], metrics=[metric, f"{metric}_theory"])
         low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
-        figures.band(ax, summary[axis], summary[metric], low, high, color=color, label=f"d_overlap = {value_text(overlap)}")
+        figures.band(ax, summary[axis], summary[metric], low, high, color=color, label=setting("d_overlap", overlap))
         ax.plot(summary[axis], summary[f"{metric}_theory"], color="#000000", linewidth=0.9, linestyle=_DASHED)
     ax.set_xscale("log")
-    if axis == "noise":
-        ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(lambda x, _: figures.few_digits(x))
+    ax.tick_params(axis="x", which="minor", labelsize=8, labelcolor="#555555")
 
 
 def _draw_parts(table: DataFrame) -> Canvas | None:
@@ -96,7 +98,7 @@ def _draw_parts(table: DataFrame) -> Canvas | None:
             ax.plot(line["n_labeled"], line[f"{metric}_theory"], color="#000000", linewidth=0.9, linestyle=_DASHED)
         ax.set(xscale="log", yscale="log")
         ax.set_title(model, fontsize=10)
-        ax.set_xlabel("n_labeled", fontsize=9)
+        ax.set_xlabel(axis_name("n_labeled"), fontsize=9)
     axes[0].set_ylabel("excess risk, fresh inputs", fontsize=9)
     figures.beside(axes[-1])
     rows, held = chosen["both"]
@@ -130,7 +132,7 @@ def _draw_variances(table: DataFrame) -> Canvas | None:
     labels = [", ".join(value_text(row[name]) for name in names) for _, row in places.iterrows()]
     ax.set_yticks(range(len(places)), labels, fontsize=8)
     ax.invert_yaxis()
-    ax.set_ylabel("d_w, d_s, d_sw, n, N, noise", fontsize=9)
+    ax.set_ylabel(", ".join(map(axis_name, names)), fontsize=9)
     ax.set_xlabel("variance of the student / its in-sample formula", fontsize=9)
     figures.beside(ax)
     heading_over_seeds(figure, "variance of the student, on its own and on fresh inputs", rows, _OVER)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import setting
 from w2s.summary import summarize
 
 if TYPE_CHECKING:
@@ -38,15 +39,15 @@ def _draw_gain(table: DataFrame) -> Canvas | None:
         for color, strong in zip(figures.COLORS, sorted(rows["d_strong"].unique()), strict=False):
             line = part[part["d_strong"] == strong]
             if not len(line):
-                ax.plot([], [], color=color, label=f"d_strong = {strong}")  # the legend is that of the last panel
+                ax.plot([], [], color=color, label=setting("d_strong", strong))  # the legend is that of the last panel
                 continue
             found = summarize(line, by=["overlap"], metrics=["gain_01", "similarity"])
             figures.band(
                 ax, found["similarity"], found["gain_01"], found["gain_01_low"], found["gain_01_high"],
-                color=color, label=f"d_strong = {strong}", marker="o", markersize=3.5,
+                color=color, label=setting("d_strong", strong), marker="o", markersize=3.5,
             )  # fmt: skip
         figures.level(ax, 0.0)
-        ax.set_title(f"d_weak = {width}", fontsize=10)
+        ax.set_title(setting("d_weak", width), fontsize=10)
         ax.set_xlabel("similarity before training", fontsize=9)
     axes[0].set_ylabel("gain, share of items", fontsize=9)
     figures.beside(axes[-1])

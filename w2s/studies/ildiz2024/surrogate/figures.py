@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import setting
 from w2s.summary import summarize
-from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +43,12 @@ def _draw_keep(table: DataFrame) -> Canvas | None:
                 ax.axhline(_simulated(level), color=color, linewidth=1.4, label=_NAMES[name])
                 ax.axhline(_expected(level), color=color, linewidth=1.0, linestyle="--")
         figures.level(ax, 1.0)
-        ax.set(xlabel="features that the surrogate keeps", title=f"noise = {value_text(noise)}")
+        ax.set(xlabel="features that the surrogate keeps", title=setting("noise", noise))
         ax.title.set_fontsize(10)
         ax.set_ylim(top=1.5, bottom=0.75)
     axes[0].set_ylabel("student's error / error on true labels")
     figures.beside(axes[-1])
-    fixed = ", ".join(f"{name} = {value_text(rows[name].iloc[0])}" for name in ("d", "n_transfer"))
+    fixed = ", ".join(setting(name, rows[name].iloc[0]) for name in ("d", "n_transfer"))
     title = "a surrogate that keeps fewer features can be the better teacher"
     heading_over_seeds(figure, title, rows, "{seeds}; dashed: deterministic equivalent", fixed, held)
     return figure
@@ -85,7 +85,7 @@ def _draw_scaling(table: DataFrame) -> Canvas | None:
         ax.xaxis.set_minor_formatter(lambda x, _: figures.few_digits(x))
         ax.tick_params(which="minor", labelsize=8, labelcolor="#555555")
     figures.beside(right)
-    fixed = f"d = {value_text(rows['d'].iloc[0])}"
+    fixed = setting("d", rows["d"].iloc[0])
     heading_over_seeds(figure, "a better surrogate: a smaller constant, the same exponent", rows, _NOTE, fixed, held)
     return figure
 

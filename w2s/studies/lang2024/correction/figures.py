@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds, spread
+from w2s.figures.symbols import setting
 from w2s.summary import summarize
 from w2s.summary.text import value_text
 
@@ -31,7 +32,7 @@ def _draw_correction(table: DataFrame) -> Canvas | None:
     left, right = figures.panels(figure, 1, 2)[0]
     for color, part in zip(figures.COLORS, spread(sorted(rows["structured"].unique()), len(figures.COLORS)), strict=False):
         line = summarize(rows[rows["structured"] == part], by=["teacher_error"], metrics=["student_error"])
-        label = f"structured = {value_text(part)}"
+        label = setting("structured", part)
         low, high = line["student_error_low"], line["student_error_high"]
         figures.band(left, line["teacher_error"], line["student_error"], low, high, color=color, label=label)
         same = rows[rows["structured"] == part].dropna(subset=["expansion_correction"])
@@ -76,7 +77,7 @@ def _draw_coverage(table: DataFrame) -> Canvas | None:
         ax.yaxis.set_major_formatter("{x:g}")
     axes[0].set_ylabel("share of wrong classes")
     figures.beside(axes[-1])
-    fixed = f"teacher_error = {value_text(rows['teacher_error'].iloc[0])}"
+    fixed = f"teacher's error = {value_text(rows['teacher_error'].iloc[0])}"
     heading_over_seeds(figure, "coverage expands to silent points with labelled neighbours", rows, _NOTE, fixed, held)
     return figure
 

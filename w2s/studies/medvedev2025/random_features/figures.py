@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.figures.symbols import axis_name, setting
 from w2s.summary import best, summarize
 from w2s.summary.text import value_text
 from w2s.theory import medvedev2025 as theory
@@ -43,11 +44,11 @@ def _draw_times(table: DataFrame) -> Canvas | None:
         for color, width in zip(figures.COLORS, sorted(part["d_weak"].unique()), strict=False):
             line = summarize(part[part["d_weak"] == width], by=["time_scaled"], metrics=["loss_ratio"])
             low, high = line["loss_ratio_low"], line["loss_ratio_high"]
-            label = f"d_weak = {value_text(width)}" + (
-                f", d = {_of(part[part['d_weak'] == width], 'd')[0]}" if together else ""
+            label = setting("d_weak", width) + (
+                f", {setting('d', _of(part[part['d_weak'] == width], 'd')[0])}" if together else ""
             )
             figures.band(ax, line["time_scaled"], line["loss_ratio"], low, high, color=color, label=label)
-        ax.set_title(f"{column} = {value_text(value)}", fontsize=10)
+        ax.set_title(setting(column, value), fontsize=10)
         _ratio_axes(ax, "time x eigenvalue of the linear part")
     figures.beside(axes[-1])
     return figure
@@ -65,7 +66,7 @@ def _draw_exponent(table: DataFrame) -> Canvas | None:
         lines = (
             [("linear network", rows)]
             if model == "linear"
-            else [(f"ReLU, d = {d}", rows[rows["d"] == d]) for d in _of(rows, "d")]
+            else [(f"ReLU, {setting('d', d)}", rows[rows["d"] == d]) for d in _of(rows, "d")]
         )
         found += [(model, label, _best(part, ["d_weak"])) for label, part in lines if part["d_weak"].nunique() >= 3]
     if not found:
@@ -99,12 +100,12 @@ def _draw_widths(table: DataFrame) -> Canvas | None:
     for color, width in zip(figures.COLORS, _of(finite, "d_weak"), strict=False):
         line = _best(finite[finite["d_weak"] == width], ["d_strong"])
         ratio = line["student_error"] / line["weak_error"]
-        ax.plot(line["d_strong"], ratio, "o-", color=color, markersize=4, label=f"d_weak = {value_text(width)}")
+        ax.plot(line["d_strong"], ratio, "o-", color=color, markersize=4, label=setting("d_weak", width))
         beyond = limit[limit["d_weak"] == width]
         if len(beyond):
             end = _best(beyond, ["d_weak"])
             ax.axhline(float((end["student_error"] / end["weak_error"]).iloc[0]), color=color, linewidth=1.0, linestyle=":")
-    _ratio_axes(ax, "width of the student, d_strong")
+    _ratio_axes(ax, f"width of the student, {axis_name('d_strong')}")
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylabel("best student error / teacher's error", fontsize=9)
@@ -134,7 +135,7 @@ def _draw_filters(table: DataFrame) -> Canvas | None:
             part = rows[(rows["d_weak"] == width) & (rows["student_filter"] == name)]
             line = part.groupby("time" if name == "flow" else "ridge")[["student_error", "weak_error"]].mean()
             x = line.index.to_numpy() * unit if name == "flow" else unit / line.index.to_numpy()
-            label = f"d_weak = {value_text(width)}, {name}"
+            label = f"{setting('d_weak', width)}, {name}"
             ax.plot(x, line["student_error"] / line["weak_error"], color=color, linestyle=style, linewidth=1.6, label=label)
     _ratio_axes(ax, "time, or 1 / ridge, x eigenvalue of the linear part")
     figures.beside(ax)
@@ -183,7 +184,7 @@ def _held(
             rows, value = rows[rows[name].isna() | (rows[name] == rows[name].max())], value_text(rows[name].max())
         else:
             rows, value = hold(rows, name)
-        held.append(f"{name} = {value}")
+        held.append(f"{axis_name(name)} = {value}")
     return rows, ", ".join(held)
 
 

@@ -50,7 +50,7 @@ def _draw_phase(table: DataFrame) -> Canvas | None:
             ax.set(xscale="log", yscale="log")
             ax.grid(visible=False)
             ax.set_ylim(wide.index.min(), wide.index.max())
-        axes[0, column].set_title(f"d/n_labeled = {ratios[0]:.3g}, d/n_transfer = {ratios[1]:.3g}", fontsize=9)
+        axes[0, column].set_title(f"$d/n$ = {ratios[0]:.3g}, $d/N$ = {ratios[1]:.3g}", fontsize=9)
         axes[1, column].set_xlabel("teacher's ridge", fontsize=9)
     for ax, name in zip(axes[:, 0], ("simulated", "limit"), strict=True):
         ax.set_ylabel(f"{name}: student's ridge", fontsize=9)
@@ -100,7 +100,9 @@ def _draw_teacher_ridge(table: DataFrame) -> Canvas | None:
             first = part.iloc[0]
             best = theory.optimal_ridge(first["d"] / first["n_labeled"], first["signal"], first["noise_variance"])
             ax.axvline(float(best), color="#000000", linewidth=0.9, linestyle=":")
-        ax.set_title("isotropic (dotted: optimal ridge)" if decay == 0 else f"eigenvalues i^-{value_text(decay)}", fontsize=10)
+        ax.set_title(
+            "isotropic (dotted: optimal ridge)" if decay == 0 else f"eigenvalues $i^{{-{value_text(decay)}}}$", fontsize=10
+        )
         ax.set(xscale="log", xlabel="teacher's ridge")
     axes[0].set_ylabel("excess risk", fontsize=9)
     figures.beside(axes[-1])
@@ -124,7 +126,7 @@ def _draw_student_ridge(table: DataFrame) -> Canvas | None:
         for color, (_, kind) in zip(figures.COLORS, kinds.iterrows(), strict=False):
             same = kind["sample"] == "same"
             of_kind = part[part["sample"] == "same"] if same else part[part["n_transfer"] == kind["n_transfer"]]
-            label = "the teacher's rows" if same else f"d/n_transfer = {of_kind['d'].iloc[0] / kind['n_transfer']:.2g}"
+            label = "the teacher's rows" if same else f"$d/N$ = {of_kind['d'].iloc[0] / kind['n_transfer']:.2g}"
             _line(ax, of_kind, "ridge", "student", color, label)
         ax.set_title(f"teacher's ridge {value_text(strength)}", fontsize=10)
         ax.set(xscale="log", xlabel="student's ridge")

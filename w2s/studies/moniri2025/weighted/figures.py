@@ -33,7 +33,7 @@ def _draw_ratio(table: DataFrame) -> Canvas | None:
         names = ["student_error", "weak_error"]
         line = best(part, over="ridge", by=["ratio"], select_seeds="all", report_seeds="all", metrics=names)
         limit = part.groupby("ratio")["student_error_theory"].min() / part["weak_error_theory"].mean()
-        inputs = "isotropic" if kind["decay"] == 0 else f"eigenvalues i^-{value_text(kind['decay'])}"
+        inputs = "isotropic" if kind["decay"] == 0 else f"eigenvalues $i^{{-{value_text(kind['decay'])}}}$"
         label = f"{inputs}, {kind['share']:.0%} of the target in the first half"
         ax.plot(line["ratio"], line["student_error"] / line["weak_error"], "o", color=color, markersize=4, label=label)
         ax.plot(limit.index, limit, color=color, linewidth=1.4)

@@ -10,6 +10,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import axis_name, setting
 from w2s.summary import summarize
 from w2s.theory import oh2025 as theory
 
@@ -52,7 +53,7 @@ def _draw_steps(table: DataFrame) -> Canvas | None:
     for ax, place in ((left, "lower right"), (right, "lower left")):
         ax.legend(fontsize=7.5, frameon=False, loc=place)
     if asked["p_both"].nunique() > 1:
-        held = ", ".join(filter(None, (f"p_both = {rows['p_both'].iloc[0]:g}", held)))
+        held = ", ".join(filter(None, (setting("p_both", float(rows["p_both"].iloc[0])), held)))
     heading_over_seeds(figure, "early correction, then overtraining", rows, "{seeds}", _BAND, _short(held))
     return figure
 
@@ -80,8 +81,8 @@ def _draw_map(table: DataFrame) -> Canvas | None:
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(lambda value, _: figures.few_digits(value))
     ax.tick_params(which="both", labelsize=8)
-    ax.set_xlabel("examples with weak labels, n", fontsize=9)
-    ax.set_ylabel("size of the hard signal, nu", fontsize=9)
+    ax.set_xlabel(f"examples with weak labels, {axis_name('n_transfer')}", fontsize=9)
+    ax.set_ylabel(r"size of the hard signal, $\nu$", fontsize=9)
     figure.colorbar(shown, ax=ax, label="accuracy on hard-only inputs")
     ax.legend(fontsize=8, frameon=True, loc="lower left")
     heading_over_seeds(figure, "scarce data: harmful below, benign above", rows, "means over {seeds}", _short(held, 80))
@@ -98,9 +99,9 @@ def _boundaries(ax: Axes, cell: Any, sizes: Any, signals: Any, accuracy: Any) ->
     if len(seen) and level.min() < 0.75 < level.max():
         crossing = float(np.exp(np.interp(0.75, np.maximum.accumulate(level), np.log(seen))))
         curve = (crossing * cell["d"] / (sizes * cell["p_both"] ** 2)) ** 0.25 * cell["sigma"]
-        ax.plot(sizes, curve, color="#ffffff", linewidth=1.8, label=f"n p_both^2 nu^4 / (sigma^4 d) = {crossing:.2g}")
+        ax.plot(sizes, curve, color="#ffffff", linewidth=1.8, label=rf"$N p_b^2 \nu^4 / (\sigma^4 d)$ = {crossing:.2g}")
     edge = np.sqrt(cell["d"] / (sizes * cell["p_both"])) * cell["sigma"]
-    ax.plot(sizes, edge, color="#ffffff", linewidth=1.2, linestyle="--", label="n p_both nu^2 / (sigma^2 d) = 1")
+    ax.plot(sizes, edge, color="#ffffff", linewidth=1.2, linestyle="--", label=r"$N p_b \nu^2 / (\sigma^2 d)$ = 1")
     ax.legend().get_frame().set_facecolor("#555555")
 
 

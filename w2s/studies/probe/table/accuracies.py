@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.figures.symbols import setting
 from w2s.studies.probe.table.teachers import REGULARISER, rule_color
 from w2s.summary import summarize
 from w2s.summary.population import about
@@ -37,7 +38,7 @@ def draw_accuracies(table: DataFrame) -> Canvas | None:
     for name in _others(rows):
         if rows[name].nunique(dropna=False) > 1:
             rows, value = hold(rows, name)
-            held.append(f"{name} = {value}")
+            held.append(setting(name, value))
     if not len(rows) or rows["seed"].nunique() < 2:
         return None
     classes = bool(rows["student_error_01"].notna().any())

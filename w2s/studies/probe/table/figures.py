@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
+from w2s.figures.symbols import axis_name, setting
 from w2s.studies.probe.table.accuracies import draw_accuracies
 from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers, rule_color
 from w2s.summary import best, summarize
@@ -135,16 +136,16 @@ def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
         held.append({})
         for name in _varying(part):
             part, held[-1][name] = hold(part, name)
-        panels.append(("" if column is None else f"{column} = {value_text(value)}", part))
+        panels.append(("" if column is None else setting(column, value), part))
     common = {name: value for name, value in held[0].items() if all(h.get(name) == value for h in held)}
     titles = [_facet_title(title, h, common) for (title, _), h in zip(panels, held, strict=True)]
     rows = [part for _, part in panels]
-    return list(zip(titles, rows, strict=True)), ", ".join(f"{name} = {value}" for name, value in common.items())
+    return list(zip(titles, rows, strict=True)), ", ".join(setting(name, value) for name, value in common.items())
 
 
 def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> str:
-    own = [f"{name} = {value}" for name, value in held.items() if name not in common]
-    return "\n".join([title.rpartition("/")[2] if title.startswith("data") else title, *own])
+    own = [setting(name, value) for name, value in held.items() if name not in common]
+    return "\n".join([title, *own])
 
 
 def _draw_regularisation(table: DataFrame) -> Canvas | None:
@@ -236,7 +237,7 @@ def _draw_weak_models(table: DataFrame) -> Canvas | None:
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.invert_yaxis()
     ax.set_xlabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
-    ax.set_ylabel(" · ".join(fields), fontsize=9)
+    ax.set_ylabel(" · ".join(map(axis_name, fields)), fontsize=9)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     note = "best value chosen on even seeds, reported on odd seeds; bars: 95 % over seeds, for this data set"
     figures.heading(figure, "PGR for every weak model, student least and best regularised", note)

@@ -8,6 +8,7 @@ import numpy as np
 
 from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds
+from w2s.figures.symbols import setting
 from w2s.summary import best
 from w2s.summary.population import about
 from w2s.summary.text import value_text
@@ -76,7 +77,7 @@ def _title(names: list[str], key: Any) -> str:
     words = {"d_weak": "features", "n_labeled": "true labels"}
     values = key if isinstance(key, tuple) else (key,)
     parts = [
-        f"{value_text(value)} {words[name]}" if name in words else f"{name} = {value_text(value)}"
+        f"{value_text(value)} {words[name]}" if name in words else setting(name, value)
         for name, value in zip(names, values, strict=True)
     ]
     return "\n".join([f"teacher: {parts[0]}", ", ".join(parts[1:])]).strip()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import axis_name
 from w2s.summary import summarize
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _draw_density(table: DataFrame) -> Canvas | None:
         figures.band(ax, line["p_both"], line["gain"], line["gain_low"], line["gain_high"], color=color, label=f"step {step}")
     ax.axhline(float(rows["weak_error"].mean()), color="#555555", linewidth=0.9, linestyle=":", label="all there is to gain")
     figures.level(ax, 0.0)
-    ax.set_xlabel("overlap density, p_both", fontsize=9)
+    ax.set_xlabel(f"overlap density, {axis_name('p_both')}", fontsize=9)
     ax.set_ylabel("gain: teacher's error - student's error", fontsize=9)
     figures.beside(ax)
     heading_over_seeds(figure, "gain over the overlap density", rows, "{seeds}", "bands: 95 % over seeds", held)

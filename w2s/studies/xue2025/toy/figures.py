@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.figures.symbols import setting
 from w2s.studies.xue2025.pictures import draw_predicted, draw_scores
 from w2s.summary import summarize
-from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -55,14 +55,14 @@ def _draw_ridges(table: DataFrame) -> Canvas | None:
         line = summarize(part, by=["ridge"], metrics=[*_LINES, "student_fit_error", "misfit"])
         for column, (_, style) in _LINES.items():
             low, high = line[f"{column}_low"], line[f"{column}_high"]
-            label = f"d_weak = {value_text(d_weak)}" if column == "pred_gap" else None
+            label = setting("d_weak", d_weak) if column == "pred_gap" else None
             figures.band(left, line["ridge"], line[column], low, high, color=color, linestyle=style, label=label)
         for column, style in (("misfit", "-"), ("student_fit_error", "--")):
             low, high = line[f"{column}_low"], line[f"{column}_high"]
             figures.band(right, line["ridge"], line[column], low, high, color=color, linestyle=style)
     for ax in (left, right):
         ax.set_xscale("log")
-        ax.set_xlabel("ridge of the student, beta_s", fontsize=9)
+        ax.set_xlabel(r"ridge of the student, $\beta_s$", fontsize=9)
     left.set_title("solid: PredGap; dashed: principal kernels; dotted: full", fontsize=9)
     left.set_ylim(bottom=0.0)
     right.set_title("misfit; solid: population; dashed: its own rows", fontsize=9)
