@@ -49,7 +49,7 @@ def draw_parallel(rows: DataFrame, asked: Asked) -> Figure:
     if len(cuts) == 1:
         sheet.figure.set_figwidth(sheet.style.wide)
     found = [bounded(part, asked.y) for _, part in cuts]
-    value, low, high = (np.concatenate([getattr(part, end)[part.drawn] for part in found]) for end in ("value", "low", "high"))
+    value, low, high = (np.concatenate([getattr(part, end)[part.sure] for part in found]) for end in ("value", "low", "high"))
     ends = limits(value, low, high) or (0.0, 1.0)
     colors = _Colors(float(value.min()), float(value.max()))
     for ax, (setting_value, part) in zip(sheet.axes, cuts, strict=True):
@@ -89,7 +89,7 @@ def _draw(
     heights = np.stack([_heights(part[name], values[name]) for name in names] + [_scaled(found.value, ends)], axis=1)
     low, high = _scaled(found.low, ends), _scaled(found.high, ends)
     for k in np.argsort(found.value, kind="stable"):
-        if found.drawn[k]:
+        if found.sure[k]:
             color = colors.of(float(found.value[k]))
             ax.plot(range(last + 1), heights[k], color=color, linewidth=0.7 * sheet.style.line, alpha=0.75)
             if np.isfinite(low[k]) and np.isfinite(high[k]):

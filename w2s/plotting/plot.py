@@ -16,7 +16,7 @@ from w2s.plotting.scatter import draw_scatter
 from w2s.plotting.style import MOST_LINES, StyleName
 from w2s.summary import columns
 from w2s.summary.population import SeedsDraw
-from w2s.views.axes import AxesError
+from w2s.views.axes import AxesError, axes_text, check_metric, metrics_of
 from w2s.views.rows import rows_of
 from w2s.views.units import metric_unit
 
@@ -78,8 +78,11 @@ def plot(
     rows = rows_of(run)
     axes = set(columns.cell_fields(rows))
     metrics = [] if y is None else columns.as_names(y)
-    for name in (x, *metrics, panel, color):
-        _check_name(rows, name)
+    heat = kind == "heatmap" or (kind is None and x in axes and any(metric in axes for metric in metrics))
+    for word, names in (("x", [x]), ("y", metrics), ("panel", [panel]), ("color", [color])):
+        role = _ROLES[kind if kind in KINDS else "heatmap" if heat else "line"][word]
+        for name in names:
+            _check_name(rows, name, role)
     first = metrics[0] if metrics else None
     chosen = kind or _judged(axes, x, first, color)
     if chosen not in KINDS:
@@ -110,11 +113,13 @@ def _check_together(rows: DataFrame, metrics: Sequence[str], kind: str, color: s
         raise AxesError(f"metrics in one panel need one unit, and these have several ({said}); draw a figure for each unit")
 
 
-def _check_name(rows: DataFrame, name: str | None) -> None:
+def _check_name(rows: DataFrame, name: str | None, role: str) -> None:
     if name is None or name in rows.columns or columns.is_ratio(rows, name):
         return
-    known = [*map(str, rows.columns), *columns.ratios(rows)]
-    raise AxesError(f"no axis or metric {name!r}{nearest(name, known)}; axes: {', '.join(columns.cell_fields(rows)[2:])}")
+    if role == "metric":
+        check_metric(rows, name)
+    known = [*(name for name in columns.cell_fields(rows) if name not in ("study", "version")), *metrics_of(rows)]
+    raise AxesError(f"no axis {name!r}{nearest(name, known)}; {axes_text(rows)}")
 
 
 def _judged(axes: set[str], x: str | None, y: str | None, color: str | None) -> str:

@@ -13,7 +13,7 @@ from w2s.summary.population import SeedsDraw
 from w2s.summary.text import interval_texts, value_text
 from w2s.tabulate import formats
 from w2s.tabulate.grid import Table, constants_apart
-from w2s.views.axes import View, ends_reached, view
+from w2s.views.axes import View, check_metric, ends_reached, view
 from w2s.views.rows import rows_of
 from w2s.views.units import metric_unit
 
@@ -57,6 +57,8 @@ def table(
     reduced, and for a frame that has lost its metadata.
     """
     rows = rows_of(run)
+    for name in columns.as_names(metrics or ()):
+        check_metric(rows, name)
     shown = view(rows, columns.as_names(by or ()), select=select, best_over=best_over, each=by is None)
     names = usual_metrics(shown.rows) if metrics is None else columns.as_names(metrics)
     summary = shown.summary(names, level, population)

@@ -24,10 +24,11 @@ from w2s.summary.text import value_text
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["AxesError", "View", "ends_reached", "field_values", "rows_with", "view"]
+__all__ = ["AxesError", "View", "axes_text", "check_metric", "ends_reached", "field_values", "metrics_of", "rows_with", "view"]
 
 _NO_AXES = ("study", "version", tables.SEED)
 _SOME = 6
+_MOST_NUMBERS = 24
 """Values of an axis that a message lists."""
 
 
@@ -193,14 +194,41 @@ def _seeds(summary: DataFrame) -> str:
     return "one seed" if number == "1" else f"{number} seeds"
 
 
+def metrics_of(table: DataFrame) -> list[str]:
+    """List the metrics of a run that have numbers: the usual ones first, then the others."""
+    told = list(map(str, table.attrs.get("w2s", {}).get("metrics", ())))
+    columns = [name for name in ([*tables.METRICS, *told] if told else map(str, table.columns)) if name in table.columns]
+    fields = {*tables.cell_fields(table), *tables.IDENTITY, *tables.PROVENANCE}
+    numbers = [name for name in columns if name not in fields and table[name].dtype.kind in "iuf" and table[name].notna().any()]
+    known = [name for name in tables.METRICS if name in numbers]
+    return list(dict.fromkeys([*known, *numbers]))
+
+
+def check_metric(table: DataFrame, name: str) -> None:
+    """Refuse what is no metric of a run; raises :class:`AxesError` with the nearest one, and those that the run has."""
+    if (name in table.columns and name not in tables.cell_fields(table)) or tables.is_ratio(table, name):
+        return
+    known = metrics_of(table)
+    what = f"{name!r} is an axis" if name in table.columns else f"no metric {name!r}{nearest(name, known)}"
+    raise AxesError(f"{what}; metrics of this run: {', '.join(known)}")
+
+
+def axes_text(table: DataFrame, fields: Sequence[str] | None = None) -> str:
+    """List the axes of a run: those with several values, then the others."""
+    names = [name for name in (tables.cell_fields(table) if fields is None else fields) if name not in _NO_AXES]
+    several = tables.varying(table, names)
+    rest = [name for name in names if name not in several and table[name].notna().any()]
+    others = f"; with one value: {', '.join(rest)}" if rest else ""
+    return f"axes with several values: {', '.join(several) or 'none'}{others}"
+
+
 def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -> None:
     if name in fields:
         return
-    varying = tables.varying(table, fields)
     if name in table.columns:
         kind = "seeds are the replicates that intervals are over" if name == tables.SEED else "it is a result or provenance"
-        raise AxesError(f"{name!r} cannot be {role}: {kind}; axes that vary: {', '.join(varying) or 'none'}")
-    raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
+        raise AxesError(f"{name!r} cannot be {role}: {kind}; {axes_text(table, fields)}")
+    raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; {axes_text(table, fields)}")
 
 
 def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
@@ -227,13 +255,13 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
         try:
             value = None if value in ("", "-", "none", "null") else float(value)
         except ValueError:
-            raise AxesError(f"{name}={value!r} is no number; {name} has {_listed(column)}") from None
+            raise AxesError(f"{name}={value!r} is no number; {name} has {_listed(column, _MOST_NUMBERS)}") from None
     elif isinstance(value, str) and value not in known:
         value = next((item for item in known if value_text(item) == value), value)
     mask = equal_to(column, value)
     if not mask.any():
         near = nearest(value_text(value), [value_text(item) for item in known])
-        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column)}")
+        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column, _MOST_NUMBERS)}")
     return mask
 
 
@@ -255,9 +283,9 @@ def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
     return int(pairs.max()) + 1 == len(keys)
 
 
-def _listed(column: Series[Any]) -> str:
+def _listed(column: Series[Any], most: int = _SOME) -> str:
     values = [value_text(value) for value in field_values(column)]
-    return ", ".join(values) if len(values) <= _SOME else f"{', '.join(values[: _SOME - 1])}, ... ({len(values)} values)"
+    return ", ".join(values) if len(values) <= most else f"{', '.join(values[: most - 1])}, ... ({len(values)} values)"
 
 
 def _three_ways(rows: DataFrame, loose: Sequence[str]) -> str:

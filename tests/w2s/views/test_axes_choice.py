@@ -77,10 +77,11 @@ def test_rows_without_a_number_on_an_axis_of_numbers_are_named() -> None:
 @pytest.mark.parametrize(
     ("shown", "more", "message"),
     [
-        (["rigde"], {}, "no axis 'rigde' to be shown .did you mean 'ridge'"),
+        (["rigde"], {}, "no axis 'rigde' to be shown .did you mean 'ridge'.*; axes with several values: ridge, d_weak, labels"),
         (["gain"], {}, "'gain' cannot be shown: it is a result"),
         (["seed"], {}, "seeds are the replicates"),
         (["ridge"], {"select": {"labels": "sofd"}}, "no row left has labels=sofd .did you mean 'soft'"),
+        (["ridge"], {"select": {"d_weak": "21"}}, "no row left has d_weak=21; d_weak has 20, 50"),
         (["ridge"], {"select": {"d_weak": "many"}}, "d_weak='many' is no number; d_weak has 20, 50"),
         (["ridge"], {"best_over": "ridge"}, "both shown and reduced"),
         (["ridge"], {"best_over": "depth"}, "no axis 'depth' to be reduced"),
