@@ -131,13 +131,13 @@ def panels_of(
     unbounded, single = sum(int(one.open.sum()) for one in found), any(one.alone.any() for one in found)
     without = sum(int((~one.drawn).sum()) for one in found)
     if unbounded and not with_open:
-        notes.append(f"{unbounded} points are not drawn: their gap may be zero, so their intervals are unbounded.")
+        notes.append(f"Not drawn: {unbounded} whose gap may be zero, so that their intervals are unbounded.")
     elif unbounded:
         notes.append(
             f"Hollow without a bar ({unbounded}): the gap may be zero, so the interval is unbounded; beyond the panel it "
             "stands at the border."
         )
-    notes += [f"{without} points have no number, since there is no gap to recover, or no row."] if without else []
+    notes += [f"Not drawn: {without} without a number."] if without else []
     notes += ["Hollow: no interval, since there is one seed or all seeds agree."] if single else []
     return full
 

@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["column_decimals", "decimals", "fewest_digits", "interval_digits", "needed_decimals", "number_digits"]
+__all__ = [
+    "MOST_DECIMALS",
+    "column_decimals",
+    "decimals",
+    "fewest_digits",
+    "interval_digits",
+    "needed_decimals",
+    "number_digits",
+]
 
-_MOST_DECIMALS = 5
+MOST_DECIMALS = 5
 _MOST_MORE = 3
 """Decimals that an end near zero may have beyond those of the half width."""
 _WORDS = {"no_item_noise": "items unknown"}
@@ -67,11 +75,11 @@ def interval_digits(value: Any, low: Any, high: Any, status: str = "", least: in
     places = needed_decimals(low, high)
     if places is None:
         return f"{number_digits(value)} [{number_digits(low)}, {number_digits(high)}]"
-    if places > _MOST_DECIMALS and (own := decimals((float(high) - float(low)) / 2.0) or 0) > _MOST_DECIMALS:
+    if places > MOST_DECIMALS and (own := decimals((float(high) - float(low)) / 2.0) or 0) > MOST_DECIMALS:
         top = math.floor(math.log10(max(abs(float(low)), abs(float(high)))))
         digits = max(own + top, 0)
         return f"{value:.{digits}e} [{low:.{digits}e}, {high:.{digits}e}]"
-    places = max(places, min(least or 0, _MOST_DECIMALS))
+    places = max(places, min(least or 0, MOST_DECIMALS))
     return f"{_fixed(value, places)} [{_end(low, places)}, {_end(high, places)}]"
 
 

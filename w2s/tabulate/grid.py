@@ -30,6 +30,7 @@ class Table:
     notes : sentences below the table: intervals, units, what is held and how a best value was chosen.
     numbers : the numbers behind the cells, unrounded, for CSV.
     symbols : heading -> its LaTeX, where that is not the heading.
+    title : what the table is about, where its columns do not say it; the constants follow it.
     caption : sentences of the LaTeX caption, names of columns between two ``formats.NAME``; without any the notes are taken.
 
     """
@@ -42,6 +43,7 @@ class Table:
     numbers: DataFrame
     symbols: Mapping[str, str] = field(default_factory=dict)
     caption: tuple[str, ...] = ()
+    title: str = ""
 
     def __str__(self) -> str:
         """Write the table as text of 80 columns."""
@@ -86,7 +88,7 @@ class Table:
         ``caption``, LaTeX itself, takes the place of the one that says what is shown; ``label`` is for ``\ref``. Values of
         axes have two significant digits, or as many as tell them apart.
         """
-        said = self.caption or (*([f"{self._above()}."] if self.constants else []), *self.notes)
+        said = self.caption or (*([f"{self._above()}."] if self._above() else []), *self.notes)
         written = caption if caption is not None else " ".join(formats.latex_sentence(part, self.symbols) for part in said)
         columns = [self._rounded(k) if k < self.keys else [line[k] for line in self.lines] for k in range(len(self.headings))]
         heads = [self.symbols.get(name) or formats.latex_sentence(name, {}) for name in self.headings]
@@ -107,7 +109,8 @@ class Table:
         return formats.html(self.headings, self.lines, self.keys, self._above(), self.notes)
 
     def _above(self) -> str:
-        return ", ".join(f"{name} = {value}" for name, value in self.constants.items())
+        constants = ", ".join(f"{name} = {value}" for name, value in self.constants.items())
+        return "; ".join(filter(None, [self.title, constants]))
 
 
 def constants_apart(

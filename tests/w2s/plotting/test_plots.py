@@ -153,7 +153,7 @@ def test_a_number_whose_interval_is_unbounded_is_hollow_and_at_the_border() -> N
     scatter = w2s.plot(rows, "gain", "pgr", color="labels")
     assert sum(len(line.get_xdata()) for line in scatter.axes[0].lines if line.get_linestyle() == "None") == 8
     parallel = w2s.plot(rows, y="pgr")
-    assert "1 points are not drawn: their gap may be zero, so their intervals are unbounded." in texts(parallel)
+    assert "Not drawn: 1 whose gap may be zero, so that their intervals are unbounded." in texts(parallel)
 
 
 def test_a_grid_with_holes_has_no_invented_cells() -> None:

@@ -162,12 +162,16 @@ def test_two_runs_are_compared_by_seed() -> None:
     both = w2s.side_by_side({"first": first, "second": second})
     found = w2s.compare(both, over="run", baseline="first", metric="student_error")
     made = comparison_table(found, "share of wrong answers")
-    assert made.constants == {"run": "second"}
+    assert made.headings[3:] == ("second", "first", "difference", "conclusion", "p (Holm)")
+    assert made.constants == {"pairs": "8"}
+    assert str(made).startswith("second against first: student_error (share of wrong answers), seed by seed;\npairs = 8\n")
     assert dict(zip(found["labels"], found["conclusion"], strict=True)) == {
         "hard": "no significant difference",
         "soft": "better",
     }
-    assert "4 better, 4 no significant difference" in made.notes[0]
+    assert made.notes[0] == (
+        "In student_error, against first: second is better in 4, not significantly different in 4, of 8 settings."
+    )
     same = comparison_table(w2s.compare(w2s.side_by_side({"a": first, "b": table(0.2)}), over="run", baseline="a"))
     assert same.notes[0] == "No significant difference in student_error from run = a, in 8 comparisons."
     assert max(map(len, str(made).splitlines())) <= 80
@@ -181,7 +185,9 @@ def test_runs_that_differ_in_a_field_are_paired_over_the_others() -> None:
     found = w2s.compare(both, over="run", baseline="a")
     assert list(found["conclusion"]) == ["worse", "worse"]
     several = table(0.2, d_weak=[20, 50], labels=["hard", "medium"])
-    with pytest.raises(ValueError, match="no two runs share a value of labels, and b has several"):
+    with pytest.raises(
+        ValueError, match=r"nothing to pair: the runs share no labels \(a has soft; b has hard, medium\)\. To compare"
+    ):
         w2s.side_by_side({"a": first, "b": several})
     with pytest.raises(ValueError, match="two or more"):
         w2s.side_by_side({"a": first})
