@@ -156,7 +156,7 @@ def _contours(ax: Axes, grids: tuple[Matrix, Matrix, Matrix], across: Places, up
 
 
 def _hatch(ax: Axes, grids: tuple[Matrix, Matrix, Matrix], across: Places, up: Places, line: float) -> None:
-    """Hatch the cells with a number whose interval does not exclude zero."""
+    """Draw lines across the cells with a number whose interval does not exclude zero."""
     from matplotlib.patches import Rectangle
 
     mean, low, high = grids

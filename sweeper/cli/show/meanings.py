@@ -55,12 +55,8 @@ def _of_field(word: str) -> str:
                 unit = f" [{spec.unit}]" if spec.unit else ""
                 now = f", now called {name}" if name != word else ""
                 meanings.setdefault(f"{spec.description}{unit}{now}", []).append(study)
-    lines = [
-        textwrap.fill(
-            f"  {text} ({_some(studies)})", 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-        )
-        for text, studies in sorted(meanings.items(), key=lambda item: -len(item[1]))
-    ]
+    said = [f"  {text} ({_some(studies)})" for text, studies in sorted(meanings.items(), key=lambda item: -len(item[1]))]
+    lines = [textwrap.fill(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False) for line in said]
     return "\n".join([f"{word}: a field of a cell, so a grid can have it as an axis", *lines]) if lines else ""
 
 

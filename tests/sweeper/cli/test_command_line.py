@@ -151,7 +151,7 @@ def test_errors_list_what_there_is(place: Path) -> None:
     said = run("plot", "runs/grid", "--x", "n_labeled", "--y", "gian", code=2).stderr
     assert "no metric 'gian' (did you mean 'gain'?); metrics of this run: weak_error, student_error" in " ".join(said.split())
     said = run("table", "runs/grid", "--by", "n_labelled", "--metrics", "gain", code=2).stderr
-    assert "did you mean 'n_labeled'?); axes with several values: n_labeled, student_filter" in " ".join(said.split())
+    assert "did you mean 'n_labeled'?); axes with several values: student_filter, " in " ".join(said.split())
     assert (
         "no row left has n_labeled=16; n_labeled has 15, 30"
         in run("table", "runs/grid", "--select", "n_labeled=16", code=2).stderr
@@ -220,7 +220,7 @@ def _with_numbers(value: Any) -> Any:
 def test_the_shell_is_offered_what_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     assert completing.complete_study("dong2025.r") == ["dong2025.regression"]
-    assert completing.complete_run("") == ["runs/", "runs/faulty", "runs/grid"]
+    assert completing.complete_run("") == ["runs/", "runs/faulty", "runs/grid", "runs/more", "store/"]
     assert completing.complete_run("runs/g") == ["runs/grid"]
     assert "misfit" in completing.complete_word("mis")
     cell = w2s.load("runs/grid")["cell_id"].iloc[0]
