@@ -85,8 +85,8 @@ def bounded(summary: DataFrame, metric: str) -> Bounded:
     alone = status.isin(["one_seed", "tied", "no_item_noise"]).to_numpy() & np.isfinite(value)
     unbounded = ~alone & np.isfinite(value) & status.str.endswith("_unresolved").to_numpy()
     whole = np.isfinite(value) & np.isfinite(low) & np.isfinite(high) & ~unbounded
-    ends = (np.where(whole, end, np.nan) for end in (low, high))
-    return Bounded(value, *ends, whole | alone | unbounded, alone, unbounded)
+    low, high = np.where(whole, low, np.nan), np.where(whole, high, np.nan)
+    return Bounded(value, low, high, whole | alone | unbounded, alone, unbounded)
 
 
 def limits_of(found: Sequence[Bounded]) -> tuple[float, float] | None:

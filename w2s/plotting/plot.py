@@ -78,18 +78,18 @@ def plot(
     rows = rows_of(run)
     axes = set(columns.cell_fields(rows))
     metrics = [] if y is None else columns.as_names(y)
-    heat = kind == "heatmap" or (kind is None and x in axes and any(metric in axes for metric in metrics))
-    for word, names in (("x", [x]), ("y", metrics), ("panel", [panel]), ("color", [color])):
-        role = _ROLES[kind if kind in KINDS else "heatmap" if heat else "line"][word]
-        for name in names:
-            _check_name(rows, name, role)
     first = metrics[0] if metrics else None
+    roles = _ROLES.get(str(kind), _ROLES["heatmap" if x in axes and first in axes else "line"])
+    for word, names in (("x", [x]), ("y", metrics), ("panel", [panel]), ("color", [color])):
+        for name in names:
+            _check_name(rows, name, roles[word])
     chosen = kind or _judged(axes, x, first, color)
     if chosen not in KINDS:
         raise AxesError(f"kind={chosen!r} is not one of: {', '.join(KINDS)}{nearest(chosen, KINDS)}")
-    for metric in metrics or [None]:
-        _check_roles(rows, axes, chosen, {"x": x, "y": metric, "panel": panel, "color": color})
+    _check_roles(rows, axes, chosen, {"x": x, "y": first, "panel": panel, "color": color})
     if len(metrics) > 1:
+        for metric in metrics[1:]:
+            _check_roles(rows, axes, chosen, {"x": x, "y": metric, "panel": panel})
         _check_together(rows, metrics, chosen, color)
     over, more = tuple(columns.as_names(best_over)), tuple(metrics[1:])
     return KINDS[chosen](rows, Asked(x, first, panel, color, dict(select or {}), over, style, level, population, title, more))

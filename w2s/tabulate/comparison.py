@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from w2s.summary.compare import CONCLUSIONS
 from w2s.summary.digits import MOST_DECIMALS, column_decimals, interval_digits, number_digits
 from w2s.summary.text import value_text
+from w2s.tabulate import formats
 from w2s.tabulate.grid import Table, constants_apart
 from w2s.tabulate.table import latex_headings
 
@@ -43,10 +46,13 @@ def comparison_table(found: DataFrame, unit: str = "", differ: Mapping[str, Mapp
     constants = {name: value for name, value in constants.items() if name not in shown}
     notes = [_conclusion(found, about), _method(about, unit), *_differences(differ or {})]
     keys = sum(name in kept for name in first)
-    symbols = latex_headings(map(str, first), ()) | {"p (Holm)": "$p$ (Holm)"}
+    symbols = latex_headings(map(str, first), [metric]) | {"p (Holm)": "$p$ (Holm)"}
     what = f"{over} = " if over != "run" else ""
     title = f"{', '.join(values)} against {what}{baseline}: {metric}{f' ({unit})' if unit else ''}, seed by seed"
-    return Table(kept, cells, keys, constants, tuple(notes), found, symbols, title=title)
+    made = Table(kept, cells, keys, constants, tuple(notes), found, symbols, title=title)
+    named = rf"{formats.NAME}{metric}{formats.NAME}"
+    caption = tuple(re.sub(rf"\b{re.escape(metric)}\b", named, text) for text in (f"{made.above()}.", *notes))
+    return replace(made, caption=caption)
 
 
 def _lines(found: DataFrame, first: list[str]) -> list[tuple[str, ...]]:

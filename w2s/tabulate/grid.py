@@ -72,11 +72,11 @@ class Table:
 
     def to_text(self, width: int = 80) -> str:
         """Write aligned text. A table that is wider than ``width`` is written in parts, each with the key columns."""
-        return formats.text(self.headings, self.lines, self.keys, self._above(), self.notes, width)
+        return formats.text(self.headings, self.lines, self.keys, self.above(), self.notes, width)
 
     def to_markdown(self) -> str:
         """Write a pipe table."""
-        return formats.markdown(self.headings, self.lines, self.keys, self._above(), self.notes)
+        return formats.markdown(self.headings, self.lines, self.keys, self.above(), self.notes)
 
     def to_csv(self) -> str:
         """Write the numbers, unrounded: keys, and for every metric its value, both ends, status and counts."""
@@ -88,7 +88,7 @@ class Table:
         ``caption``, LaTeX itself, takes the place of the one that says what is shown; ``label`` is for ``\ref``. Values of
         axes have two significant digits, or as many as tell them apart.
         """
-        said = self.caption or (*([f"{self._above()}."] if self._above() else []), *self.notes)
+        said = self.caption or (*([f"{self.above()}."] if self.above() else []), *self.notes)
         written = caption if caption is not None else " ".join(formats.latex_sentence(part, self.symbols) for part in said)
         columns = [self._rounded(k) if k < self.keys else [line[k] for line in self.lines] for k in range(len(self.headings))]
         heads = [self.symbols.get(name) or formats.latex_sentence(name, {}) for name in self.headings]
@@ -106,9 +106,10 @@ class Table:
 
     def to_html(self) -> str:
         """Write an HTML ``table`` element; every text in it is escaped."""
-        return formats.html(self.headings, self.lines, self.keys, self._above(), self.notes)
+        return formats.html(self.headings, self.lines, self.keys, self.above(), self.notes)
 
-    def _above(self) -> str:
+    def above(self) -> str:
+        """Say what stands above the table: what it is about, and the columns that have one value."""
         constants = ", ".join(f"{name} = {value}" for name, value in self.constants.items())
         return "; ".join(filter(None, [self.title, constants]))
 

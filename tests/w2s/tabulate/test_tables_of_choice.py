@@ -172,6 +172,10 @@ def test_two_runs_are_compared_by_seed() -> None:
     assert made.notes[0] == (
         "In student_error, against first: second is better in 4, not significantly different in 4, of 8 settings."
     )
+    assert (
+        r"\caption{second against first: student's error (share of wrong answers), seed by seed; pairs = 8. In student's"
+        in (made.to_latex())
+    )
     same = comparison_table(w2s.compare(w2s.side_by_side({"a": first, "b": table(0.2)}), over="run", baseline="a"))
     assert same.notes[0] == "No significant difference in student_error from run = a, in 8 comparisons."
     assert max(map(len, str(made).splitlines())) <= 80
