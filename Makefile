@@ -51,6 +51,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing the packages of constraints.txt into $(VENV): one to four minutes without a word"
 	$(PIP) -e .
 	@touch $@
 

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from sweeper import launch
 from w2s.contract.block import Block
-from w2s.contract.rows import PROVENANCE
+from w2s.contract.columns import PROVENANCE
 from w2s.studies.dong2025.regression.study import Regression
 from w2s_kernels import Backend
 

@@ -194,7 +194,8 @@ def agreement(out: Path, data: Seed, filters: int) -> float:
         if ridge == "tuned" or name not in (100, 200):
             continue
         same = table[(table["d_weak"] == name) & (table["n_labeled"] == n) & (table["labels"] == rule)]
-        same = same[same["ridge_weak"] == ridge].sort_values(["filter", "ridge", "time"], ascending=[False, True, True])
+        same = same[same["ridge_weak"] == ridge].astype({"student_filter": str})  # a dictionary sorts by its codes
+        same = same.sort_values(["student_filter", "ridge", "time"], ascending=[False, True, True])
         assert len(same) == filters
         ours = same["student_error"].to_numpy(float)
         scale = np.maximum(ours, same["weak_error"].to_numpy(float))

@@ -31,7 +31,7 @@ SIZES = {150: (100, 200), 300: (200, 400), 700: (400, 800, 1600)}
 
 def grid(seeds: int) -> dict[str, Any]:
     """The grid of this measurement, as a launch takes it."""
-    students = {"filter": ["ridge", "flow"], "ridge": [0.01, 0.1, 1.0], "time": [1, 10, 100]}
+    students = {"student_filter": ["ridge", "flow"], "ridge": [0.01, 0.1, 1.0], "time": [1, 10, 100]}
     parts = [{"fixed": {"d_strong": d}, "axes": {"n_labeled": list(counts), **students}} for d, counts in SIZES.items()]
     fixed = {"d_weak": 30, "d_overlap": 10, "n_transfer": 6000, "noise": 0.5}
     return {"study": "dong2025.regression", "fixed": fixed, "seeds": seeds, "grids": parts}

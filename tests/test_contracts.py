@@ -92,6 +92,7 @@ OUTSIDE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 BY_NAME = {
     "w2s": "its front imports what is asked for, so that `import w2s` is quick",
     "sweeper": "its front imports what is asked for",
+    "w2s.claims": "its front imports what is asked for, so that a plan of a study without claims imports none",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
     "w2s.user_files.load": "a grid names a file of the user's",
@@ -319,11 +320,19 @@ def test_what_nothing_reaches_is_found(tree: Tree) -> None:
         b="from pkg import a, front\nfrom pkg.a import alone\ndef calls(): return a.used(), dead()\ndef dead(): ...",
         c='HOME = "pkg.c:by_name"\ndef by_name(): ...\n@app.command()\ndef command(): ...\ndef shown(): ...\ndef root(): ...',
         d="from pkg.front import passed_on\nclass Kept:\n    def run(self): return passed_on()\nKept().run()",
-        k="step = operation('kernel', 'work', 'numba')",
+        k="step = operation('kernel', 'work', 'numba', twin='lanes')",
         kernel__in__plain="def work(): ...",
+        kernel__in__lanes="def work(): ...\ndef third(): ...",
         kernel__in__numba="def work(): ...\ndef other(): ...",
     )
-    lost = ["pkg.a:alone", "pkg.b:calls", "pkg.b:dead", "pkg.front.deep:only_passed_on", "pkg.kernel.numba:other"]
+    lost = [
+        "pkg.a:alone",
+        "pkg.b:calls",
+        "pkg.b:dead",
+        "pkg.front.deep:only_passed_on",
+        "pkg.kernel.lanes:third",
+        "pkg.kernel.numba:other",
+    ]
     assert unreached(modules, ["import pkg.c\npkg.c.shown()"], ["pkg.c.root"]) == lost
     assert unreached(modules) == sorted([*lost, "pkg.c:root", "pkg.c:shown"])
 

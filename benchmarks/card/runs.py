@@ -31,7 +31,7 @@ PROBE: dict[str, Any] = {
         "n_test": 400,
         "n_validation": 100,
     },
-    "axes": {"n_labeled": [60, 120, 240], "labels": ["soft", "hard"], "filter": ["ridge", "flow"]},
+    "axes": {"n_labeled": [60, 120, 240], "labels": ["soft", "hard"], "student_filter": ["ridge", "flow"]},
     "seeds": 16,
 }
 PROBE["axes"] |= {"ridge": [1e-4, 1e-2, 1.0], "time": [10, 1000]}

@@ -8,6 +8,7 @@ kernels. Which version runs is decided in `dispatch`.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import sys
 import warnings
 from dataclasses import dataclass
@@ -36,10 +37,13 @@ class Backend:
     ----------
     name : "numpy", "numba" or "cupy".
     reason : one sentence for people, shown by reports and by `doctor`.
+    compiled : False where work is so small that Numba need not start: operations with a twin in array code run that, with the
+        same bits; the others are compiled as ever.
     """
 
     name: str
     reason: str
+    compiled: bool = True
 
     @property
     def xp(self) -> Any:
@@ -65,7 +69,7 @@ class Backend:
 NUMPY = Backend("numpy", "the reference")
 
 
-def choose(name: str = "auto") -> Backend:
+def choose(name: str = "auto", *, start: bool = True) -> Backend:
     """Return the backend of this name, or for "auto" the fastest one that works here.
 
     Parameters
@@ -73,21 +77,23 @@ def choose(name: str = "auto") -> Backend:
     name :
         "numpy", "numba", "cupy", or "auto": cupy if a device answers a probe allocation, else numba if it imports,
         else numpy.
+    start :
+        False for small work: Numba is looked for and not imported, 0.4 s, and the backend is not `compiled`.
 
     Raises
     ------
     BackendError : unknown name (with the nearest match), or a named backend that cannot run here (with the remedy).
     """
     if name == "auto":
-        return _automatic()
+        return _automatic(start)
     if name not in NAMES:
         near = difflib.get_close_matches(name, ("auto", *NAMES), n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise BackendError(f"unknown backend {name!r}: allowed are auto, {', '.join(NAMES)}{hint}")
-    missing = _missing(name)
+    missing = _missing(name, start)
     if missing:
         raise BackendError(f"backend {name!r} cannot run here: {missing}. To get it: {_REMEDY[name]}")
-    return Backend(name, "asked for by name")
+    return Backend(name, "asked for by name", compiled=start or name != "numba")
 
 
 def namespace(*arrays: Array) -> Any:
@@ -119,17 +125,18 @@ def require_finite(a: Array, name: str, xp: Any) -> None:
         raise ValueError(f"{name} has {count} non-finite values of {a.size}, the first at index {first}")
 
 
-def _automatic() -> Backend:
-    no_cupy = _missing("cupy")
+def _automatic(start: bool) -> Backend:
+    no_cupy = _missing("cupy", start)
     if not no_cupy:
         return Backend("cupy", "auto: a CUDA device answered")
-    no_numba = _missing("numba")
+    no_numba = _missing("numba", start)
     if not no_numba:
-        return Backend("numba", f"auto: numba imports; no GPU ({no_cupy})")
+        found = "compiles for the processor" if start else "is installed, and not needed for so little work"
+        return Backend("numba", f"auto: numba {found}; no GPU ({no_cupy})", compiled=start)
     return Backend("numpy", f"auto: no GPU ({no_cupy}); no compiler ({no_numba})")
 
 
-def _missing(name: str) -> str:
+def _missing(name: str, start: bool) -> str:
     """Say what keeps a backend from running; return an empty text when it runs."""
     if name == "numpy":
         return ""
@@ -137,7 +144,9 @@ def _missing(name: str) -> str:
         # A missing toolkit makes CuPy warn at import; the reason below already says so.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _probe_cupy() if name == "cupy" else _probe_numba()
+            _probe_cupy() if name == "cupy" else _probe_numba(start)
+    except ModuleNotFoundError as error:
+        return f"{error.name} is not installed"
     except Exception as error:  # a driver can fail with any class, and auto must try the next backend
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
@@ -150,7 +159,10 @@ def _probe_cupy() -> None:
         raise RuntimeError("the device answered a probe sum wrongly")
 
 
-def _probe_numba() -> None:
-    import numba
+def _probe_numba(start: bool) -> None:
+    if start:
+        import numba
 
-    del numba
+        del numba
+    elif importlib.util.find_spec("numba") is None:
+        raise ModuleNotFoundError("No module named 'numba'")

@@ -29,11 +29,14 @@ class Operation:
     kernel : folder of the kernel in this package.
     name : the function that does it, in `plain.py` and in every compiled version.
     compiled : backends with a version of their own, of "numba" and "cupy"; the others run the plain one.
+    twin : module of the kernel with array code that has the bits of Numba's version, for work so small that Numba need not
+        start; empty where there is none.
     """
 
     kernel: str
     name: str
     compiled: tuple[str, ...] = ()
+    twin: str = ""
 
     @property
     def key(self) -> str:
@@ -42,6 +45,8 @@ class Operation:
 
     def on(self, backend: Backend) -> Callable[..., Any]:
         """Return the version that this backend runs."""
+        if self.twin and backend.name == "numba" and not backend.compiled:
+            return _version(self.kernel, self.twin, self.name)
         return _version(self.kernel, backend.name if backend.name in self.compiled else "plain", self.name)
 
     @property
@@ -54,9 +59,9 @@ REGISTRY: dict[str, Operation] = {}
 """Every operation by its key, filled as the kernels are imported."""
 
 
-def operation(kernel: str, name: str, *compiled: str) -> Operation:
+def operation(kernel: str, name: str, *compiled: str, twin: str = "") -> Operation:
     """Register an operation of a kernel; ValueError where its key is taken."""
-    made = Operation(kernel, name, compiled)
+    made = Operation(kernel, name, compiled, twin)
     if made.key in REGISTRY:
         raise ValueError(f"operation {made.key!r} is registered twice")
     REGISTRY[made.key] = made

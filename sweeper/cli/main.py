@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 # isort: off
 from sweeper.cli.app import app
@@ -30,4 +32,17 @@ def main() -> None:
 
 
 def _run() -> None:
+    _keep_only(sys.argv[1] if len(sys.argv) > 1 else "")
     app(prog_name="w2s-sweep")  # the name under which shells complete it
+
+
+def _keep_only(name: str) -> None:
+    """Drop the commands beside one that is named, since to read the options of thirty of them takes time."""
+    named = [command for command in app.registered_commands if name == (command.name or _spelt(command.callback))]
+    if named:
+        app.registered_commands, app.registered_groups = named, []
+
+
+def _spelt(callback: Callable[..., Any] | None) -> str:
+    """Return the word by which a function without a name of its own is called."""
+    return "" if callback is None else callback.__name__.replace("_", "-")

@@ -21,7 +21,7 @@ from sweeper.plan.cut import PLANNER_VERSION
 from sweeper.plan.space import LONG_GRID
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
-from w2s.contract.rows import metric_columns
+from w2s.contract.columns import metric_columns
 from w2s.places.url import Where
 from w2s.tables.metadata import read_metadata as read_document
 

@@ -43,6 +43,9 @@ class TaskStanding:
         return f"{self.name}: step {self.steps.step:,} of {self.steps.steps:,}{rate}"
 
 
+_FIRST = "; on a machine's first launch kernels are compiled, some ten seconds"
+
+
 @dataclass(frozen=True)
 class Standing:
     """Cells and artifacts of a launch, cells a second, predicted seconds to the end (None: not known yet), tasks at work."""
@@ -63,7 +66,8 @@ class Standing:
         parts += [f"{self.rate:,.0f}/s"] if self.rate >= 0.5 else []
         parts += [f"about {time_text(self.left)} left"] if self.left is not None else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
-        return ", ".join(parts)
+        waiting = not (self.done or self.failed or self.made or self.tasks)
+        return ", ".join(parts) + (_FIRST if waiting else "")
 
 
 def time_text(seconds: float) -> str:

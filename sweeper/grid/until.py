@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from w2s.contract.rows import metric_columns
+from w2s.contract.columns import metric_columns
 from w2s.contract.study import Study
 from w2s.errors import FieldError, nearest
 from w2s.summary.columns import PGR, RATIOS

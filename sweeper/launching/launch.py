@@ -163,8 +163,9 @@ def _launch_locked(
         return outcome
     metadata = part_metadata(metadata)
     looks.check_space(remaining, metadata, wanted=space)
+    small = most.flops < grid.study.compiled_from
     if settings.backend == "auto":
-        backend = choose("auto")
+        backend = choose("auto", start=not small)
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     source = loaded_source(grid.study.__module__)
@@ -181,6 +182,7 @@ def _launch_locked(
         source,
         _token(folder.path.resolve(), tokens),
         settings.time_limit,
+        small,
     )
     schedule = _schedule(plan, job, remaining, report)
     executor = _executor(most, settings, schedule, remaining, report, given, job)

@@ -18,7 +18,7 @@ from sweeper.errors import StoreError
 from w2s.contract.study import Kind, Piece
 from w2s.files.cache import cache_folder, has_kept_cache
 from w2s.files.durable import whole
-from w2s.sharing.workloads import NORMAL_FLOPS
+from w2s.sharing.nominal import NORMAL_FLOPS
 
 __all__ = ["BUILT_IN", "Rates", "Upkeep", "cpu_model", "load_rates", "rates_path", "save_rates"]
 

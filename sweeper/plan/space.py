@@ -12,12 +12,10 @@ import math
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
-
 from sweeper.grid.model import Grid
 from sweeper.grid.resolved import resolved_grid
 from sweeper.plan.cut import Plan
-from w2s.contract.rows import table_schema
+from w2s.contract.columns import table_columns
 from w2s.contract.study import Study
 from w2s.places.url import Where, base_of
 
@@ -37,9 +35,9 @@ _PROCESS_BYTES = 300 * 2**20
 
 def disk_bytes(study: type[Study], rows: int, parts: int, metadata: int) -> float:
     """Predict the bytes of so many rows in so many parts, each with so many bytes of ``metadata`` in its footer."""
-    schema = table_schema(study)
-    doubles = [field.type for field in schema].count(pa.float64())
-    return rows * (_ID_BYTES + _DOUBLE_BYTES * doubles) + parts * (metadata + _COLUMN_BYTES * len(schema))
+    columns = table_columns(study)
+    doubles = [*columns.values()].count("double")
+    return rows * (_ID_BYTES + _DOUBLE_BYTES * doubles) + parts * (metadata + _COLUMN_BYTES * len(columns))
 
 
 def metadata_bytes(grid: Grid) -> int:

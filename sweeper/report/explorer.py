@@ -18,7 +18,8 @@ import numpy.typing as npt
 from sweeper.report.opening import NOWHERE, along_axis, favourites, opening
 from sweeper.report.text import clip
 from w2s.places.url import Where
-from w2s.summary.columns import cell_fields, group_codes
+from w2s.summary.columns import cell_fields, distinct, group_codes, seed_codes
+from w2s.summary.stored import Rows, Stored
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _LEAST_QUOTIENT = 30.0  # of the largest and the smallest value on an axis: from
 _FIRST_DIGITS = 12  # of a cell's identity, which `rerun` completes; two cells in ten million share them once in three reports
 _UNSAID = ("study", "version")
 
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Explorer:
     same: Mapping[str, str]
 
 
-def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str, str]) -> Explorer | None:
+def explore(rows: Rows, summary: DataFrame, run: Where, units: Mapping[str, str]) -> Explorer | None:
     """Collect the points of a summary of some rows by all that varies; None where nothing varies or no metric has a value.
 
     ``units`` are those of fields, by name. Cost O(rows) for the cell that stands for each setting, else O(settings x metrics).
@@ -71,12 +72,14 @@ def explore(rows: DataFrame, summary: DataFrame, run: Where, units: Mapping[str,
         "codes": codes.tolist(),
         "metrics": metrics,
         **{name: shown[name].tolist() for name in ("seeds", "rows", "excluded")},
-        "cells": [cell[:_FIRST_DIGITS] for cell in _first_cells(rows, by)[kept]],
+        "cells": [cell[:_FIRST_DIGITS] for cell in _first_cells(rows, by, kept)],
         "rerun": f"w2s-sweep rerun {shlex.quote(str(run))}",
         "level": described["level"],
         "opening": opening(axes, codes, metrics, along),
     }
-    same = {name: value_text(rows[name].iloc[0]) for name in cell_fields(rows) if name not in (*by, *_UNSAID)}
+    same = {
+        name: value_text(next(iter(distinct(rows, name)), None)) for name in cell_fields(rows) if name not in (*by, *_UNSAID)
+    }
     said = {name: clip(text, _MOST_TEXT) for name, text in same.items() if text != "-"}
     return Explorer(data, len(summary), len(kept), said)
 
@@ -136,9 +139,16 @@ def _numbers(column: Series[Any]) -> list[float | None]:
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in column.to_numpy(float)]
 
 
-def _first_cells(rows: DataFrame, by: list[str]) -> npt.NDArray[Any]:
-    """Return the identity of one cell of every setting, that of its lowest seed."""
-    codes, _ = group_codes(rows, by)
-    order = np.argsort(rows["seed"].to_numpy(), kind="stable")
-    _, first = np.unique(codes[order], return_index=True)
-    return np.asarray(rows["cell_id"].to_numpy(dtype=object)[order[first]])
+def _first_cells(rows: Rows, by: list[str], kept: Codes) -> list[str]:
+    """Return the identity of one cell of each of some settings, that of its lowest seed."""
+    codes, keys = group_codes(rows, by)
+    seeds = seed_codes(rows)
+    lowest = np.flatnonzero(seeds == 0)
+    if len(np.unique(codes[lowest])) < len(keys):  # not all settings have the lowest seed
+        least = np.full(len(keys), np.iinfo(seeds.dtype).max, dtype=seeds.dtype)
+        np.minimum.at(least, codes, seeds)
+        lowest = np.flatnonzero(seeds == least[codes])
+    first = np.empty(len(keys), dtype=np.int64)
+    first[codes[lowest][::-1]] = lowest[::-1]  # of several rows the first is written last
+    cells = rows.at(first[kept], ["cell_id"]) if isinstance(rows, Stored) else rows.iloc[first[kept]]
+    return [str(cell) for cell in cells["cell_id"]]

@@ -11,7 +11,7 @@ from sweeper.grid.yaml import dump_yaml
 from sweeper.report.page import Content, page
 from sweeper.report.pictures import draw_pictures
 from sweeper.report.provenance import provenance
-from sweeper.review.table import RunTable, read_run
+from sweeper.review.table import MOST_ROWS, RunTable, read_run
 from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import judge
 from w2s.contract.study import Study
@@ -19,17 +19,15 @@ from w2s.places.url import Where
 from w2s.summary.looks import describe_level
 from w2s.tabulate import run_digest
 
-__all__ = ["MOST_ROWS", "Content", "make_report", "report_content", "write_report"]
-
-MOST_ROWS = 2_000_000
-"""Rows up to which a report holds all of them in memory, at about a kilobyte a row."""
+__all__ = ["Content", "make_report", "report_content", "write_report"]
 
 
 def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     """Print digest and claims; write ``summary.csv``, ``digest.csv``, figures and ``index.html``; return what was written.
 
     Works on an unfinished run too, and says how much of it is there. Rows that are not in the run's grid are left out. Of a run
-    of more than :data:`MOST_ROWS` rows, summary and digest are of all rows, claims and figures of its first seeds.
+    of more than :data:`~sweeper.review.table.MOST_ROWS` rows all is of all rows, but for what the study alone can draw and
+    test: its figures and claims are those of the first seeds.
     ``trust_code`` is as in :func:`sweeper.review.stored.stored_grid`.
     """
     out, table = console(), _rows_of(run, trust_code)
@@ -48,8 +46,11 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
         out.print(line, style="yellow")
     if content.claims is not None:
         print_verdicts(content.claims)
-    for path in written:
-        out.print(f"wrote {path}")
+    page = next((path for path in written if path.name == "index.html"), None)
+    if others := [path.name for path in written if path != page]:
+        out.print(f"wrote, in {written[0].parent}: {', '.join(others)}")
+    if page is not None:
+        out.print(f"open {page}")
     return written
 
 
@@ -81,7 +82,7 @@ def _content(table: RunTable) -> Content:
     return Content(
         run=table,
         about=study.summary or (study.__doc__ or "").strip().partition("\n")[0],
-        summary=w2s.summarize(table.rows if table.stored is None else table.stored),
+        summary=w2s.summarize(table.every),
         found=run_digest(table.grid.study, table.rows, stored),
         pictures=pictures,
         undrawn=(*_in_part(table), *undrawn),
@@ -95,10 +96,19 @@ def _in_part(table: RunTable) -> tuple[str, ...]:
     """Say what of a large run is not of all its rows."""
     if table.stored is None:
         return ()
-    own = type(table.grid.study()).digest is not Study.digest
-    what = "the digest, figures and claims are" if own else "figures and claims are"
-    some = f"{what} those of the first {table.seeds:,} seeds, {len(table.rows):,} of {len(table.stored):,} rows"
-    return (f"{some}; w2s-sweep verify tests the claims on all, in memory",)
+    study = table.grid.study
+    parts = {
+        "digest": study.digest is not Study.digest,
+        "figures": bool(study.figures),
+        "claims": bool(study.claims or table.origin.get("claims")),
+    }
+    own = [name for name, there in parts.items() if there]
+    if not own:
+        return ()
+    what = " and ".join(filter(None, [", ".join(own[:-1]), own[-1]]))
+    some = f"{len(table.rows):,} of {len(table.stored):,} rows"
+    said = f"the study's own {what} are those of the first {table.seeds:,} seeds, {some}"
+    return (f"{said}; w2s-sweep verify tests the claims on all, in memory",)
 
 
 def _write(table: RunTable, content: Content) -> list[Where]:

@@ -34,7 +34,7 @@ def favourites(names: Collection[str]) -> list[str]:
     return [name for name in (*first, *then) if name in names]
 
 
-def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
+def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]]) -> int:
     """Choose the axis for x: of the numeric ones, or of all where there are none, the one that joins the most points to lines.
 
     ``codes`` (axes, points) say which value a point has. A point counts the more the longer its line is, by the logarithm of
@@ -44,19 +44,19 @@ def along_axis(axes: Sequence[Axis], codes: npt.NDArray[np.int64]) -> int:
     return max(numeric, key=lambda k: (_joined(codes[:, _placed(axes[k], codes[k])], k), len(axes[k]["values"])))
 
 
-def _placed(axis: Axis, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _placed(axis: Axis, codes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
     """Tell which points have a place along an axis."""
-    return np.array([not axis["numeric"] or value != NOWHERE for value in axis["values"]])[codes]
+    return np.asarray(np.array([not axis["numeric"] or value != NOWHERE for value in axis["values"]])[codes])
 
 
-def _joined(codes: npt.NDArray[np.int64], along: int) -> float:
+def _joined(codes: npt.NDArray[np.integer[Any]], along: int) -> float:
     """Add up, over lines of points that share all other axes, their points times the logarithm of their points."""
     _, sizes = np.unique(np.delete(codes, along, axis=0), axis=1, return_counts=True)
     return float((sizes * np.log(sizes)).sum())
 
 
 def opening(
-    axes: Sequence[Axis], codes: npt.NDArray[np.int64], metrics: Sequence[Mapping[str, Any]], along: int
+    axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]], metrics: Sequence[Mapping[str, Any]], along: int
 ) -> dict[str, Any]:
     """Choose metric, x, colour and held values; ``color`` is None where no axis has few enough values to be told apart.
 
@@ -87,11 +87,11 @@ def _metric(metrics: Sequence[Mapping[str, Any]]) -> int:
     return int(np.argmax(had))
 
 
-def _color(axes: Sequence[Axis], codes: npt.NDArray[np.int64], along: int) -> int | None:
+def _color(axes: Sequence[Axis], codes: npt.NDArray[np.integer[Any]], along: int) -> int | None:
     """Choose the axis with the most values of those with few enough."""
     few = [k for k, axis in enumerate(axes) if k != along and 1 < len(axis["values"]) <= MOST_COLORS]
     return max(few, key=lambda k: len(np.unique(codes[k])), default=None)
 
 
-def _lines(codes: npt.NDArray[np.int64], along: int) -> int:
+def _lines(codes: npt.NDArray[np.integer[Any]], along: int) -> int:
     return int(np.unique(np.delete(codes, along, axis=0), axis=1).shape[1])

@@ -64,7 +64,7 @@ def page(content: Content) -> str:
     """
     study = content.run.grid.study
     units = {name: spec.unit for name, spec in cell_fields(study.Cell).items()}
-    explorer = explore(content.run.rows, content.summary, content.run.path, units)
+    explorer = explore(content.run.every, content.summary, content.run.path, units)
     for inline, explored in ((True, explorer), (False, explorer), (False, None)):
         found = _rendered(content, explored, inline)
         if len(found.encode()) < MOST_BYTES:
@@ -95,7 +95,7 @@ def _rendered(content: Content, explorer: Explorer | None, inline: bool) -> str:
         undrawn=content.undrawn,
         pictures=[_figure(picture, inline, content.claims) for picture in content.pictures],
         digest=digest_listing(content.found),
-        unusable=unusable_listing(run.rows, run.path),
+        unusable=unusable_listing(run.every, run.path),
         grid=clip(content.grid, _MAX_GRID),
         grid_is_cut=len(content.grid) > _MAX_GRID,
         provenance=content.provenance,

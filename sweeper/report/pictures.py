@@ -12,6 +12,7 @@ from w2s.contract.study import Figure
 from w2s.figures.symbols import without_math
 from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
+from w2s.summary.stored import Rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -46,16 +47,19 @@ class Picture:
 def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw the figures of the study and those that all have, from rows with numbers; skip one whose axes the table lacks.
 
+    Of a run that is too large for memory those of the study's own are of its first seeds, the others of all rows.
     Also returns a line for each figure that could not be drawn.
     """
-    kept = usable(table.rows)
-    rows = table.rows if kept.all() else table.rows[kept]
+    some, every = _usable(table.rows), _usable(table.every)
     pictures: list[Picture] = []
     undrawn: list[str] = []
-    own, common = (table.grid.study.figures, default_figures()) if len(rows) else ((), ())
+    own, common = (table.grid.study.figures, default_figures()) if len(some) else ((), ())
     room = MOST_BYTES
     # The study's own figures come first and share all the room; those that every study has get what they leave.
-    for left, figure in (*zip(range(len(own), 0, -1), own, strict=True), *zip(range(len(common), 0, -1), common, strict=True)):
+    plans = [
+        (len(figures) - k, figure, rows) for figures, rows in ((own, some), (common, every)) for k, figure in enumerate(figures)
+    ]
+    for left, figure, rows in plans:
         try:
             canvas = figure.draw(rows)
             if canvas is not None:
@@ -66,6 +70,11 @@ def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]
             # One broken figure must not keep the others, the table and the claims from being shown.
             undrawn.append(clip(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}", _MOST_TEXT))
     return tuple(pictures), tuple(undrawn)
+
+
+def _usable(rows: Rows) -> Any:
+    kept = usable(rows)
+    return rows if kept.all() else rows[kept]
 
 
 def _picture(figure: Figure, canvas: Canvas, most: int) -> Picture:

@@ -7,6 +7,7 @@ import time
 from sweeper.folder.run_folder import RunFolder
 from sweeper.report.text import clip
 from sweeper.review.table import RunTable
+from w2s.summary.columns import distinct
 from w2s.summary.looks import describe_level
 
 __all__ = ["provenance"]
@@ -16,7 +17,7 @@ _MOST_TEXT = 1000
 
 def provenance(table: RunTable) -> dict[str, str]:
     """Describe how the rows were made, from the metadata of the oldest ones, the rows themselves and the events."""
-    origin, rows = table.origin, table.rows if table.stored is None else table.stored
+    origin, rows = table.origin, table.every
     libraries = ", ".join(f"{name} {version}" for name, version in (origin.get("libraries") or {}).items())
     launches = [event for event in RunFolder(table.path).events() if event.get("event") == "launch"]
     times = [time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"])) for event in launches if "time" in event]
@@ -31,8 +32,8 @@ def provenance(table: RunTable) -> dict[str, str]:
         "Python": origin.get("python", ""),
         "machine": origin.get("machine", ""),
         "libraries": libraries,
-        **{name: ", ".join(sorted(map(str, rows[name].dropna().unique()))) for name in ("backend", "blas", "solver", "dtype")},
-        "code": ", ".join(sorted(map(str, rows["code_digest"].dropna().unique()))) if "code_digest" in rows.columns else "",
+        **{name: ", ".join(sorted(map(str, distinct(rows, name)))) for name in ("backend", "blas", "solver", "dtype")},
+        "code": ", ".join(sorted(map(str, distinct(rows, "code_digest")))) if "code_digest" in rows.columns else "",
         "executor": ", ".join(dict.fromkeys(str(event.get("executor", "")) for event in launches)),
         "launched": ", then last ".join(dict.fromkeys([times[0], times[-1]])) if times else "",
         "seconds of solving": f"{table.status.seconds:,.1f}",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from sweeper.report.text import clip
 from w2s.places.url import Where
-from w2s.summary.columns import UNUSABLE
+from w2s.summary.columns import usable
+from w2s.summary.stored import Rows, Stored
 from w2s.tabulate import Digest
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 __all__ = ["Listing", "digest_listing", "unusable_listing"]
 
@@ -39,11 +39,13 @@ def digest_listing(found: Digest) -> Listing:
     return Listing("digest", tuple(str(name) for name in found.table.columns), shown, remarks)
 
 
-def unusable_listing(rows: DataFrame, run: Where) -> Listing | None:
+def unusable_listing(rows: Rows, run: Where) -> Listing | None:
     """List what went wrong, the most frequent first, with the command that solves such a cell again; None where nothing did."""
-    wrong = rows[rows["status"].isin(UNUSABLE)]
-    if not len(wrong):
+    places = np.flatnonzero(~usable(rows))
+    if not len(places):
         return None
+    names = ["status", "message", "cell_id"]
+    wrong = rows.at(places, names) if isinstance(rows, Stored) else rows.iloc[places]
     found: dict[tuple[str, str], list[Any]] = {}
     for status, message, cell in zip(wrong["status"], wrong["message"], wrong["cell_id"], strict=True):
         entry = found.setdefault((str(status), str(message or "no message")), [0, cell])

@@ -16,14 +16,17 @@ from sweeper.review.status import RunStatus, run_status, wanted_ids
 from sweeper.review.stored import stored_grid
 from w2s.contract.study import Study
 from w2s.places.url import Where
+from w2s.summary.stored import Rows
 from w2s.tables.metadata import TableMetadata
 from w2s.tables.scan import StoredRows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["IN_MEMORY", "RunTable", "read_run"]
+__all__ = ["IN_MEMORY", "MOST_ROWS", "RunTable", "read_run"]
 
+MOST_ROWS = 2_000_000
+"""Rows up to which reports, figures and tables hold all of them in memory, at about a kilobyte a row."""
 IN_MEMORY = 200_000
 """Rows of a run that is too large for memory that come into it, in whole seeds."""
 
@@ -44,6 +47,11 @@ class RunTable:
     seeds: int = 0
 
     @property
+    def every(self) -> Rows:
+        """All rows, in memory or on disk."""
+        return self.rows if self.stored is None else self.stored
+
+    @property
     def path(self) -> Where:
         """Return the run folder."""
         return self.status.run
@@ -61,7 +69,8 @@ def read_run(
     """Read a run folder without the rows that ``--keep`` left there, fields younger than a row at their default.
 
     ``trust_code`` and ``study`` are as in :func:`sweeper.review.stored.stored_grid`. Of a run with more than ``most`` rows only
-    the first seeds come into memory, where :func:`w2s.scan` can open it.
+    the first seeds come into memory, where :func:`w2s.scan` can open it; without ``most`` all do, of a run of more than
+    ``MOST_ROWS`` without the memory of columns that have one value.
 
     Raises :class:`RunError` for a folder that is no run, or whose rows another version of the study made.
     """
@@ -79,11 +88,13 @@ def read_run(
     status = run_status(folder.path, study=study)
     stored, seeds = None, 0
     try:
-        many = most is not None and status.done + status.failed > most and not status.outside
+        many = status.done + status.failed > (MOST_ROWS if most is None else most) and not status.outside
         found = (w2s.scan if many else w2s.load)(folder.path, cell=study.Cell)
-        if isinstance(found, StoredRows):
+        if isinstance(found, StoredRows) and most is not None:
             stored = found
             rows, seeds = stored.first_seeds(IN_MEMORY)
+        elif isinstance(found, StoredRows):
+            rows = found.frame()
         else:
             rows = found
     except (OSError, ValueError) as error:
@@ -94,5 +105,6 @@ def read_run(
         rows = rows[rows["cell_id"].isin(wanted_ids(asked(grid, folder).plan).astype(str))]
     rows = rows.reset_index(drop=True)
     # A table cannot say of a study in a file what its errors are measured in; whoever shows the rows asks.
-    rows.attrs["w2s"] = TableMetadata({**rows.attrs["w2s"], "error_unit": study.error_unit})
+    for table in (rows,) if stored is None else (rows, stored):
+        table.attrs["w2s"] = TableMetadata({**table.attrs["w2s"], "error_unit": study.error_unit})
     return RunTable(status, grid, rows, run_origin(folder), stored, seeds)

@@ -116,7 +116,8 @@ def judge(runs: Sequence[RunTable]) -> Verification:
     if not study.claims and not frozen:
         raise RunError(f"{study.name} makes no claims; there is nothing to verify in {first.path}")
     rows, repeated = _together(runs)
-    usable = rows[rows["status"] != "failed"]
+    failed = (rows["status"] == "failed").to_numpy()
+    usable = rows[~failed] if failed.any() else rows.copy(deep=False)  # a copy of all rows would take much memory
     judged = [_judged(claim, usable, frozen.get(claim.id), runs) for claim in study.claims]
     known = {claim.id for claim in study.claims}
     judged += [_gone(name, content) for name, content in frozen.items() if name not in known]

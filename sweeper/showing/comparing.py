@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sweeper.errors import UserError
 from sweeper.folder.run_folder import run_name
@@ -90,7 +90,8 @@ def _selected(frames: Mapping[str, DataFrame], chosen: Mapping[str, Any]) -> dic
                     errors.append(error)
             if len(errors) == len(kept):
                 raise errors[0]
-        kept = {name: rows_with(rows, {axis: found[name]}) if found[name] else rows for name, rows in kept.items()}
+        for name, rows in kept.items():
+            kept[name] = cast("DataFrame", rows_with(rows, {axis: found[name]})) if found[name] else rows
     return kept
 
 

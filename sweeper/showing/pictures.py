@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.console import short
 from sweeper.errors import StoreError, UserError
 from sweeper.folder.run_folder import RunFolder
-from sweeper.review.table import read_run
+from sweeper.review.table import MOST_ROWS, RunTable, read_run
 from w2s.figures.symbols import without_math
 from w2s.files.durable import whole
 
@@ -90,7 +90,7 @@ def draw_picture(
     """
     from w2s.plotting import picture_bytes, plot
 
-    rows = rows_to_show(run, trust_code=trust_code)
+    rows = _run_with_rows(run, trust_code, MOST_ROWS).every
     given: dict[str, Any] = {name: word for name, word in words.items() if word is not None}
     if "," in given.get("y", ""):
         given["y"] = names_of(given["y"])
@@ -116,7 +116,7 @@ def run_rows_table(
     """Make the table of a run. Raises :class:`UserError` for words that do not fit the run."""
     from w2s.tabulate import table
 
-    rows = rows_to_show(run, trust_code=trust_code)
+    rows = _run_with_rows(run, trust_code, MOST_ROWS).every
     try:
         return table(rows, names_of(by), names_of(metrics), select=selected(select), best_over=names_of(best_over) or ())
     except ValueError as error:
@@ -133,10 +133,14 @@ def written_table(made: Table, form: str, width: int, caption: str | None, label
 
 def rows_to_show(run: str, *, trust_code: bool = False) -> DataFrame:
     """Read the rows of a run. Raises :class:`UserError` for a run without rows."""
-    rows = read_run(run, trust_code=trust_code).rows
-    if not len(rows):
+    return _run_with_rows(run, trust_code, None).rows
+
+
+def _run_with_rows(run: str, trust_code: bool, most: int | None) -> RunTable:
+    table = read_run(run, trust_code=trust_code, most=most)
+    if not len(table.rows):
         raise UserError(f"{run} has no rows yet; launch its grid first")
-    return rows
+    return table
 
 
 def selected(words: Sequence[str]) -> dict[str, Any]:

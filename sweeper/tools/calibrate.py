@@ -21,7 +21,8 @@ from w2s.contract.block import Axis, Block
 from w2s.contract.cells import Cell, field
 from w2s.contract.rows import rows_table
 from w2s.contract.study import Cost, Kind, Rows, Study
-from w2s.sharing.workloads import KINDS, NORMAL_FLOPS, workload
+from w2s.sharing.nominal import NORMAL_FLOPS
+from w2s.sharing.workloads import KINDS, workload
 from w2s_kernels import Backend, choose
 
 __all__ = ["measure"]

@@ -19,8 +19,8 @@ from sweeper.grid.model import Grid
 from sweeper.grid.resolved import differences, read_resolved, resolved_grid
 from sweeper.review.stored import stored_grid
 from w2s.contract.cells import Cell
+from w2s.contract.columns import PROVENANCE
 from w2s.contract.described import described_schema
-from w2s.contract.rows import PROVENANCE
 from w2s.places.url import Where
 from w2s.tables.added_fields import with_names_of_today
 

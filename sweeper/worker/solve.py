@@ -46,7 +46,7 @@ class Job:
 
     ``source`` is the digest of the study's own file, where it is in one: a worker takes no other, however late it looks. The
     text itself, ``files``, is for workers that do not see the file. ``token`` is what a worker must find in the run folder;
-    ``time_limit`` the most seconds that a block may take.
+    ``time_limit`` the most seconds that a block may take. The whole launch is ``small`` where Numba need not start for it.
     """
 
     study: str
@@ -59,6 +59,7 @@ class Job:
     files: Source | None = None
     token: Token | None = None
     time_limit: float | None = None
+    small: bool = False
 
     def find_study(self) -> type[Study]:
         """Return the study, from the source that the launch has read."""
@@ -108,11 +109,11 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
-    backend = choose(job.backend)  # imports Numba, before its threads are limited
+    backend = choose(job.backend, start=not job.small)  # may import Numba, before its threads are limited
     keep_freed_memory()
     start = time.perf_counter()
     try:
-        with limited(job.run, block_key(study, block), job.time_limit), one_thread():
+        with limited(job.run, block_key(study, block), job.time_limit), one_thread(numba_too=not job.small):
             store = None if job.store is None else open_store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)

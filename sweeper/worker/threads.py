@@ -36,13 +36,17 @@ def keep_freed_memory() -> None:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits."""
+def one_thread(*, numba_too: bool = True) -> Iterator[None]:
+    """Limit BLAS, OpenMP, Numba and Torch to one thread: a block is the unit of parallelism, and threads change bits.
+
+    Without ``numba_too`` Numba is not started for the sake of its limit, only limited where it runs already.
+    """
     import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
 
-    with contextlib.suppress(ImportError):
-        # Now, and limited by its setter: it reads its variable again at every compilation and refuses a change.
-        importlib.import_module("numba")
+    if numba_too:
+        with contextlib.suppress(ImportError):
+            # Now, and limited by its setter: it reads its variable again at every compilation and refuses a change.
+            importlib.import_module("numba")
     later = [name for name in THREAD_VARIABLES if name != "NUMBA_NUM_THREADS"]
     environment = {name: os.environ.get(name) for name in later}
     os.environ.update(dict.fromkeys(later, "1"))  # for libraries that a study loads later

@@ -128,7 +128,9 @@ def test_the_report_draws_and_prints_intervals(run: Path, capsys: pytest.Capture
         "index.html",
     }
     assert all(path.stat().st_size > 1000 for path in written)
-    assert text.startswith("The student errs less than its weak model in ")
+    said = " ".join(text.split())
+    assert said.startswith("With its best regularisation, chosen on even seeds, the student errs less than its weak model in ")
+    assert "gain (accuracy)" in (run / "report" / "digest.csv").read_text()
     assert re.search(r"100 +120 .*hard.* 0\.\d+ \[-?0\.\d+, \d\.\d+\]", text)
 
 

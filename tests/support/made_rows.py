@@ -16,7 +16,8 @@ import pyarrow as pa
 from sweeper import Grid, load_grid
 from sweeper.folder.provenance import run_metadata
 from w2s.contract.block import Axis, Block
-from w2s.contract.rows import metric_columns, rows_table
+from w2s.contract.columns import metric_columns
+from w2s.contract.rows import rows_table
 from w2s.tables.concat import concat
 
 _SEEDS = 6

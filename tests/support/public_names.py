@@ -163,13 +163,14 @@ def unreached(modules: Mapping[str, Module], documented: Iterable[str] = (), roo
 
 
 def _named_in_text(module: Module) -> Iterator[str]:
-    """Names behind ``"module:name"`` and behind ``operation(kernel, name, *compiled)``, one per version of an operation."""
+    """Names behind ``"module:name"`` and behind ``operation(kernel, name, *compiled, twin=)``, one per version of an operation."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[\w.]+:\w+", node.value):
             yield node.value.replace(":", ".")
         elif isinstance(node, ast.Call) and _decorator(node) == "operation":
             kernel, name, *compiled = [item.value if isinstance(item, ast.Constant) else "" for item in node.args] + [""] * 2
-            for version in ("plain", *compiled):
+            twins = [item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)]
+            for version in ("plain", *compiled, *twins):
                 yield f"{module.name.partition('.')[0]}.{kernel}.{version}.{name}"
 
 

@@ -130,7 +130,7 @@ def _permuted(_doctor: Doctor, table: DataFrame, draws: np.random.Generator) -> 
     return _moved(table, _within(columns.group_codes(table, columns.cell_fields(table))[0], draws))
 
 
-def _within(groups: npt.NDArray[np.int64], draws: np.random.Generator) -> npt.NDArray[np.int64]:
+def _within(groups: npt.NDArray[np.integer[Any]], draws: np.random.Generator) -> npt.NDArray[np.int64]:
     """Draw a permutation of rows that leaves every row in its group."""
     order = np.empty(len(groups), dtype=np.int64)
     order[np.argsort(groups, kind="stable")] = np.lexsort((draws.random(len(groups)), groups))

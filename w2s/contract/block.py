@@ -55,15 +55,16 @@ class Axis:
         return {}
 
     def grouped(self, names: tuple[str, ...]) -> tuple[Levels, npt.NDArray[np.int64]]:
-        """Return the distinct combinations of some of the axis's fields, and the number of the one that each value has.
+        """Return the distinct combinations of the axis's fields among ``names``, and the number of the one each value has.
 
         They are remembered, since many blocks share an axis, and are not to be written to. Cost: O(length), once.
         """
         if names not in self._grouped:
             levels: dict[tuple[Any, ...], int] = {}
-            rows = zip(*(self._columns[name] for name in names), strict=True) if names else [()]
+            own = [name for name in dict.fromkeys(names) if name in self.names]
+            rows = zip(*(self._columns[name] for name in own), strict=True) if own else [()]
             codes = np.array([levels.setdefault(row, len(levels)) for row in rows], dtype=np.int64)
-            self._grouped[names] = tuple(dict(zip(names, level, strict=True)) for level in levels), codes
+            self._grouped[names] = tuple(dict(zip(own, level, strict=True)) for level in levels), codes
         return self._grouped[names]
 
     def __getitem__(self, part: slice) -> Axis:
@@ -165,6 +166,10 @@ class Block:
         """Every field of the block's cells."""
         return (*self.fixed, *(name for axis in self.axes for name in axis.names))
 
+    @functools.cached_property
+    def _all(self) -> frozenset[str]:
+        return frozenset(self.names)
+
     def values(self, name: str) -> list[Any]:
         """List the distinct values of one field, in order of first appearance."""
         if name in self.fixed:
@@ -186,10 +191,11 @@ class Block:
         fixed = {name: self.fixed[name] for name in names if name in self.fixed}
         factors = []
         for position, axis in enumerate(self.axes):
-            levels, codes = axis.grouped(tuple(name for name in dict.fromkeys(names) if name in axis.names))
-            factors.append((levels, codes.reshape([-1 if k == position else 1 for k in range(len(self.axes))])))
-        for name in names:
-            self._known(name)
+            levels, codes = axis.grouped(names)
+            factors.append((levels, codes.reshape((1,) * position + (-1,) + (1,) * (len(self.axes) - position - 1))))
+        if not self._all.issuperset(names):
+            for name in names:
+                self._known(name)
         return Group(names, fixed, tuple(factors))
 
     def gather(self, table: npt.NDArray[Any], *groups: Group) -> npt.NDArray[Any]:

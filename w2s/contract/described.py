@@ -8,7 +8,8 @@ from typing import Literal
 import pyarrow as pa
 
 from w2s.contract.cells import FieldSpec, cell_fields
-from w2s.contract.rows import PROVENANCE, table_schema
+from w2s.contract.columns import PROVENANCE
+from w2s.contract.rows import table_schema
 from w2s.contract.study import Study
 from w2s.glossary import meaning_of
 

@@ -17,45 +17,25 @@ import pyarrow as pa
 
 from w2s.contract.block import Block
 from w2s.contract.cells import FieldSpec, cell_fields
+from w2s.contract.columns import PROVENANCE, STATUS, metric_columns, table_columns, type_of_field
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Rows, Study
-from w2s.errors import nearest
 from w2s.files.arrays import number_array, value_array, word_array
 from w2s.measure import metrics
 
 __all__ = [
     "ILL_CONDITIONED",
-    "PROVENANCE",
-    "STATUS",
     "failed_rows",
     "field_type",
-    "metric_columns",
     "rows_table",
-    "schema_problem",
     "table_schema",
 ]
-
-STATUS = ("ok", "singular", "ill_conditioned", "nonfinite", "failed")
-"""Row statuses, by code. ``singular``: a fit without regularisation had a rank-deficient system and is the minimum-norm one."""
 
 ILL_CONDITIONED = 1e12
 """Condition number above which a row's numbers are not comparable across backends (status ``ill_conditioned``)."""
 
-_ERRORS = ("weak_error", "student_error", "strong_error", "ceiling_error", "gain", "misfit", "weak_distance", "pgr")
-_ERRORS_01 = (
-    "weak_error_01",
-    "student_error_01",
-    "strong_error_01",
-    "ceiling_error_01",
-    "gain_01",
-    "disagreement",
-    "pgr_01",
-)
 _REQUIRED = ("weak_error", "student_error", "ceiling_error", "misfit")
 """What a study returns in any case; ``weak_distance`` where it differs from the misfit."""
-PROVENANCE = {"solver": "string", "backend": "string", "blas": "string", "dtype": "string", "condition": "double"}
-PROVENANCE |= {"threads": "int64", "elapsed_s": "double", "code_digest": "string", "traceback": "string"}
-"""Columns that say how a row was made, not what it says: name -> type name."""
 _TYPES: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
     "int64": pa.int64(),
@@ -64,43 +44,15 @@ _TYPES: Mapping[str, pa.DataType] = {
 }
 
 
-def metric_columns(study: type[Study]) -> dict[str, str]:
-    """Return the result columns of a study, name -> type name, in table order."""
-    names = {"status": "string", "message": "string"} | dict.fromkeys(_ERRORS, "double") | {"pgr_status": "string"}
-    if study.classifies:
-        names |= dict.fromkeys(_ERRORS_01, "double") | {"pgr_01_status": "string"}
-    return names | dict(study.columns)
-
-
 def field_type(spec: FieldSpec) -> pa.DataType:
     """Return the Arrow type of a cell field."""
-    if spec.kind == "literal":
-        return pa.int64() if all(type(c) is int for c in spec.choices) else pa.string()
-    kinds = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-    return kinds.get(spec.kind, pa.string())
+    return _TYPES[type_of_field(spec)]
 
 
 @functools.lru_cache(maxsize=64)
 def table_schema(study: type[Study]) -> pa.Schema:
     """Build the schema of a study's table: identity, every cell field, results, provenance."""
-    columns = [("cell_id", pa.string()), ("study", pa.string()), ("version", pa.int64())]
-    columns += [(name, field_type(spec)) for name, spec in cell_fields(study.Cell).items()]
-    columns += [(name, _TYPES[kind]) for name, kind in (metric_columns(study) | PROVENANCE).items()]
-    return pa.schema([pa.field(name, kind) for name, kind in columns])
-
-
-def schema_problem(study: type[Study]) -> str | None:
-    """Say why fields and columns of a study do not make a table; None when they do."""
-    for name, kind in study.columns.items():
-        if kind not in _TYPES:
-            return f"column {name!r} has type {kind!r}; known: {', '.join(_TYPES)}"
-    columns = {"cell_id", "study", "version", *metric_columns(study), *PROVENANCE}
-    for name in cell_fields(study.Cell):
-        if name in columns:
-            return f"{name!r} is a field of its Cell and a column of every table"
-    if strangers := [name for name in study.explains if name not in study.columns]:
-        return f"explains names {strangers[0]!r}, which is none of its columns{nearest(strangers[0], study.columns)}"
-    return None
+    return pa.schema([pa.field(name, _TYPES[kind]) for name, kind in table_columns(study).items()])
 
 
 def rows_table(study: type[Study], block: Block, solved: Rows, provenance: Mapping[str, Any]) -> pa.Table:

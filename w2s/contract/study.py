@@ -137,6 +137,8 @@ class Study(ABC):
     rules : conditions between fields, checked for the whole grid before anything runs.
     figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
     example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
+    compiled_from : nominal operations of a whole launch from which compiled kernels pay. Below, operations with a twin in array
+        code run that, with the same bits, and Numba is not started. Only for studies whose usual operations all have twins.
 
     """
 
@@ -156,6 +158,7 @@ class Study(ABC):
     claims: ClassVar[tuple[Claim, ...]] = ()
     example: ClassVar[Mapping[str, Any]] = {}
     summary: ClassVar[str] = ""
+    compiled_from: ClassVar[float] = 0.0
 
     memo: Memo | None = None
     """Where values that :meth:`common` names are kept between blocks; given by the worker, None for a block alone."""

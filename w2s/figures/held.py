@@ -9,7 +9,8 @@ import numpy as np
 
 from w2s.figures.style import heading
 from w2s.figures.symbols import setting as setting_text
-from w2s.summary.columns import cell_fields, group_codes
+from w2s.summary.columns import cell_fields, group_codes, varying
+from w2s.summary.stored import Rows, Stored
 from w2s.summary.text import value_text
 
 if TYPE_CHECKING:
@@ -19,25 +20,28 @@ if TYPE_CHECKING:
 __all__ = ["fullest", "heading_over_seeds", "hold", "seeds_text", "spread", "unshown_fields"]
 
 Value = TypeVar("Value")
+Frame = TypeVar("Frame", "DataFrame", Stored)
 
 
-def unshown_fields(table: DataFrame, shown: Collection[str]) -> list[str]:
+def unshown_fields(table: Rows, shown: Collection[str]) -> list[str]:
     """List the cell fields of a table besides the seed and those that a figure shows."""
     return [name for name in cell_fields(table) if name != "seed" and name not in shown]
 
 
-def fullest(table: DataFrame, shown: Sequence[str]) -> tuple[DataFrame, str]:
+def fullest(table: Frame, shown: Sequence[str]) -> tuple[Frame, str]:
     """Keep the rows of one setting of all other fields: the one in which the shown fields take most values.
 
     Returns the rows and a text that says what is held.
     """
-    others = unshown_fields(table, shown)
-    if not len(table):
+    others: list[str] = varying(table, unshown_fields(table, shown))
+    if not len(table) or not others:
         return table, ""
     setting, keys = group_codes(table, others)
-    seen = table.assign(setting=setting).drop_duplicates(["setting", *shown])["setting"]
+    pairs, of_pairs = group_codes(table, [*others, *shown])
+    seen = np.empty(len(of_pairs), dtype=np.int64)
+    seen[pairs] = setting
     chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
-    held = [setting_text(name, keys[name].iloc[chosen]) for name in others if table[name].nunique(dropna=False) > 1]
+    held = [setting_text(name, keys[name].iloc[chosen]) for name in others]
     return table[setting == chosen], ", ".join(held)
 
 

@@ -1,4 +1,6 @@
-"""Which columns of a table are inputs: numbers that the user named or meant, never the row numbers that a tool wrote along.
+"""Inputs and targets from the columns of a file.
+
+Inputs are numbers that the user named or meant, never the row numbers that a tool wrote along.
 
 input      numbers, and true and false; every cell has one
 odd        a column that would be an input but for some cells: one "?" among numbers, a missing value, numbers stored as text.
@@ -9,9 +11,11 @@ left out   index columns (without a name, ``Unnamed: 0``, ``__index_level_0__``,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +24,12 @@ import pyarrow as pa
 
 from w2s.errors import FieldError
 from w2s.files.columns import CellError, Column, column_of
+from w2s.files.tablefile import named_errors, read_table_file
 
-__all__ = ["Inputs", "choose_inputs", "refused_rows"]
+__all__ = ["Inputs", "choose_inputs", "choose_targets", "read_columns", "table_of_arrays"]
 
 Matrix = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _INDEX = re.compile(r"Unnamed: \d+(\.\d+)?|__index_level_\d+__")
@@ -31,6 +37,7 @@ _COUNTERS = ("index", "level_0")
 """What ``DataFrame.reset_index`` calls its column."""
 _TEXTS = ("text", "smiles")
 """Columns that feature maps read as text, whatever stands there."""
+_DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _FEW = 20
 """Rows from which on numbers in order are taken for row numbers."""
 
@@ -52,6 +59,35 @@ class _Sorted:
     words: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
+def table_of_arrays(columns: Mapping[str, npt.NDArray[Any]]) -> pa.Table:
+    """Make a table of columns that are in memory."""
+    return pa.table(dict(columns))
+
+
+def read_columns(name: str, path: Path) -> pa.Table:
+    """Read the columns of a table file or an npz file; raise :class:`FieldError` for one that cannot be read."""
+    if path.suffix == ".npz":
+        with named_errors(name):
+            return _read_npz(path)
+    return read_table_file(name, path, also=(".npz",))
+
+
+def _read_npz(path: Path) -> pa.Table:
+    with path.open("rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it is one array, not an npz archive")
+        if "x" not in stored or "y" not in stored:
+            raise ValueError(f"needs arrays 'x' and 'y', it holds {', '.join(stored.files) or 'nothing'}")
+        inputs, target = stored["x"], stored["y"]
+    if inputs.ndim != 2 or target.ndim != 1 or len(inputs) != len(target):
+        raise ValueError(f"'x' must be (rows, columns) and 'y' (rows,), not {inputs.shape} and {target.shape}")
+    if inputs.dtype.kind not in "biuf" or target.dtype.kind not in "biufU":
+        raise ValueError(f"'x' must hold numbers and 'y' numbers or text, not {inputs.dtype} and {target.dtype}")
+    columns = {f"x{k}": np.asarray(inputs[:, k], dtype=np.float64) for k in range(inputs.shape[1])}
+    return pa.table(columns | {"y": target.tolist() if target.dtype.kind == "U" else target})
+
+
 def choose_inputs(name: str, table: pa.Table, target: str) -> Inputs:
     """Sort the columns of a table other than the target; ``name`` is the file's, for messages."""
     found, index = _Sorted(), _pandas_index(table)
@@ -70,7 +106,64 @@ def choose_inputs(name: str, table: pa.Table, target: str) -> Inputs:
     return Inputs(np.ascontiguousarray(matrix), tuple(found.inputs), others)
 
 
-def refused_rows(where: str, bad: Mask, what: str) -> None:
+def choose_targets(name: str, table: pa.Table, target: str, task: str) -> tuple[Matrix, Index | None, tuple[str, ...]]:
+    """Read a column as targets (rows, k), with class indices (rows,) and classes where the task is a classification."""
+    column = column_of(table, target)
+    where = f"{name}: the target {column.name!r}"
+    if task == "regression":
+        return _numbers(name, where, column)[:, None], None, ()
+    try:
+        names = column.names()
+    except CellError as error:
+        place = "" if error.row is None else f", row {error.row + 1}"
+        raise FieldError(f"{where}{place}: {error}") from None
+    _refuse(f"{name}: column {column.name!r}", np.asarray(names.is_null()), "missing labels")
+    classes, codes = _numbered(names)
+    if len(classes) < 2:
+        raise FieldError(f"{where} has one class only ({classes[0]}); a classification needs two")
+    if _fractions(classes):
+        raise FieldError(f"{where} is not whole numbers or words; set task: regression")
+    if len(classes) > 1000:
+        raise FieldError(f"{where} has {len(classes)} classes; is this a regression?")
+    return np.eye(len(classes))[codes], codes, classes
+
+
+def _numbers(name: str, where: str, column: Column) -> Matrix:
+    if column.is_text and not column.like_numbers().any():
+        raise FieldError(f"{where} is text; set task: classification")
+    try:
+        values = column.numbers()
+    except CellError as error:
+        place = "" if error.row is None else f", row {error.row + 1}"
+        raise FieldError(f"{where}{place}: {error}") from None
+    _refuse(f"{name}: column {column.name!r}", ~np.isfinite(values), "missing or non-finite values")
+    return values
+
+
+def _numbered(names: pa.Array) -> tuple[tuple[str, ...], Index]:
+    """Return the classes in order, as numbers where all of them are, and the class of every row."""
+    coded = names.dictionary_encode()
+    found = coded.dictionary.to_pylist()
+    numeric = all(_number(name) is not None for name in found)
+    order = sorted(range(len(found)), key=lambda k: (_number(found[k]) or 0.0 if numeric else 0.0, found[k]))
+    places = np.empty(len(found), dtype=np.int64)
+    places[order] = np.arange(len(found))
+    return tuple(found[k] for k in order), places[coded.indices.to_numpy()]
+
+
+def _number(name: str) -> float | None:
+    """Return the number that a name is; None for words, and for nan and inf."""
+    value = float(name) if _DECIMAL.fullmatch(name) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def _fractions(classes: tuple[str, ...]) -> bool:
+    """Tell whether all classes are numbers, and one of them is not whole."""
+    values = [_number(name) for name in classes]
+    return None not in values and not all(value.is_integer() for value in values if value is not None)
+
+
+def _refuse(where: str, bad: Mask, what: str) -> None:
     """Raise :class:`FieldError` with the first rows that are bad, if any is."""
     if bad.any():
         raise FieldError(_rows_said(where, bad, what))

@@ -19,6 +19,8 @@ from w2s.views.units import metric_unit
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = [
     "MOST_PANELS",
     "Asked",
@@ -158,13 +160,13 @@ def colors_of(summary: DataFrame, color: str | None) -> list[Any]:
     return values
 
 
-def with_unit(rows: DataFrame, metric: str) -> str:
+def with_unit(rows: Rows, metric: str) -> str:
     """Write a metric with its unit, where it is known and says more than the name."""
     unit, name = metric_unit(rows, metric), metric_name(metric)
     return f"{name} ({unit})" if unit and not (metric.startswith(("pgr", "opr")) or metric.endswith("_01")) else name
 
 
-def shared_unit(rows: DataFrame, metrics: Sequence[str]) -> str:
+def shared_unit(rows: Rows, metrics: Sequence[str]) -> str:
     """Write what the numbers of several metrics of one unit are: errors, or the unit alone."""
     unit = metric_unit(rows, metrics[0])
     kind = "error" if all(metric.removesuffix("_theory").removesuffix("_01").endswith("_error") for metric in metrics) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from w2s.contract.study import Figure
 from w2s.figures.held import fullest
@@ -14,6 +14,8 @@ from w2s.tabulate.table import usual_metrics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["default_figures"]
 
@@ -29,30 +31,38 @@ def default_figures() -> tuple[Figure, ...]:
     )
 
 
-def _metric(rows: DataFrame) -> str | None:
+def _metric(rows: Rows) -> str | None:
     names = usual_metrics(rows)
     return next((name for name in ("gain_01", "gain", "student_error_01", "student_error") if name in names), None)
 
 
-def _axes(rows: DataFrame) -> list[str]:
+def _axes(rows: Rows) -> list[str]:
     """List the axes that vary, those of numbers with most values first."""
     names = [name for name in columns.varying(rows, columns.cell_fields(rows)) if name not in ("study", "version")]
-    return sorted(names, key=lambda name: (rows[name].dtype.kind not in "iuf", -rows[name].nunique()))
+    return sorted(names, key=lambda name: (not columns.is_number(rows, name), -_values(rows, name)))
 
 
-def _numeric(rows: DataFrame, names: list[str], least: int) -> list[str]:
-    return [name for name in names if rows[name].dtype.kind in "iuf" and rows[name].nunique() >= least]
+def _numeric(rows: Rows, names: list[str], least: int) -> list[str]:
+    return [name for name in names if columns.is_number(rows, name) and _values(rows, name) >= least]
 
 
-def _draw_line(rows: DataFrame) -> Canvas | None:
+def _values(rows: Rows, name: str) -> int:
+    return len(columns.distinct(rows, name))
+
+
+def _values_and_null(rows: Rows, name: str) -> int:
+    return _values(rows, name) + columns.has_null(rows, name)
+
+
+def _draw_line(rows: Rows) -> Canvas | None:
     """Draw lines along the longest axis, coloured by another, with panels for a third; all else is held where most is there."""
     metric, names = _metric(rows), _axes(rows)
     if metric is None or not names:
         return None
     x = next(iter(_numeric(rows, names, _LEAST_LINE)), names[0])
-    others = sorted((name for name in names if name != x), key=lambda name: rows[name].nunique(), reverse=True)
-    color = next((name for name in others if 2 <= rows[name].nunique(dropna=False) <= MOST_LINES), None)
-    panel = next((name for name in others if name != color and 2 <= rows[name].nunique(dropna=False) <= _MOST_PANELS), None)
+    others = sorted((name for name in names if name != x), key=lambda name: _values(rows, name), reverse=True)
+    color = next((name for name in others if 2 <= _values_and_null(rows, name) <= MOST_LINES), None)
+    panel = next((name for name in others if name != color and 2 <= _values_and_null(rows, name) <= _MOST_PANELS), None)
     part = _held(rows, [name for name in (x, color, panel) if name])
     varying = _axes(part)
     if x not in varying:
@@ -61,29 +71,30 @@ def _draw_line(rows: DataFrame) -> Canvas | None:
     return plot(part, x, metric, color=color, panel=panel, kind="line")
 
 
-def _draw_map(rows: DataFrame) -> Canvas | None:
+def _draw_map(rows: Rows) -> Canvas | None:
     """Draw a heatmap where two axes of numbers have five values or more together."""
     metric, names = _metric(rows), _axes(rows)
     long = _numeric(rows, names, _LEAST_MAP)[:2]
     if metric is None or len(long) < 2:
         return None
     part = _held(rows, long)
-    if min(part[name].nunique() for name in long) < _LEAST_MAP or part[long].drop_duplicates().shape[0] < _LEAST_MAP**2:
+    if min(_values(part, name) for name in long) < _LEAST_MAP or len(columns.group_codes(part, long)[1]) < _LEAST_MAP**2:
         return None
     return plot(part, *long, color=metric, kind="heatmap")
 
 
-def _draw_scatter(rows: DataFrame) -> Canvas | None:
+def _draw_scatter(rows: Rows) -> Canvas | None:
     """Draw the gain of every setting against its misfit."""
-    if not {"gain", "misfit"} <= set(rows.columns) or rows["gain"].isna().all() or rows["misfit"].isna().all():
+    if not all(name in rows.columns and columns.has_value(rows, name) for name in ("gain", "misfit")):
         return None
     if len(_axes(rows)) < 1:
         return None
     return plot(rows, "misfit", "gain", kind="scatter")
 
 
-def _held(rows: DataFrame, shown: list[str]) -> DataFrame:
+def _held(rows: Rows, shown: list[str]) -> Rows:
     """Keep the setting of all other axes in which the shown ones take most values; the figure names it."""
-    part = fullest(rows[rows[shown[0]].notna()], shown)[0]
-    part.attrs = rows.attrs
+    known = rows[rows[shown[0]].notna().to_numpy()] if columns.has_null(rows, shown[0]) else rows
+    part = fullest(cast("DataFrame", known), shown)[0]
+    part.attrs = cast("DataFrame", rows).attrs
     return part

@@ -12,6 +12,7 @@ from w2s.figures.texts import folded
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Sheet
+from w2s.summary.columns import is_number
 from w2s.summary.digits import number_digits
 from w2s.views.axes import AxesError, field_values, view
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["draw_heatmap"]
 
@@ -29,7 +32,7 @@ _LEAST_FOR_LINES = 8
 _SIGNED = ("gain", "pgr", "cross_term")
 
 
-def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
+def draw_heatmap(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``color`` over the axes ``x`` and ``y``.
 
     A metric with a sign has colours that are white at zero. Where both axes are of many numbers there is a line where its mean
@@ -80,8 +83,8 @@ def draw_heatmap(rows: DataFrame, asked: Asked) -> Figure:
     return sheet.finish(title, notes)
 
 
-def _numeric(rows: DataFrame, *names: str) -> list[str]:
-    return [name for name in names if rows[name].dtype.kind in "iuf"]
+def _numeric(rows: Rows, *names: str) -> list[str]:
+    return [name for name in names if is_number(rows, name)]
 
 
 def _seen(part: DataFrame, metric: str) -> Matrix:

@@ -22,17 +22,19 @@ from w2s.plotting.asked import (
 from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
+from w2s.summary.columns import is_number
 from w2s.views.axes import AxesError, field_values, view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["draw_lines"]
 
 
-def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
+def draw_lines(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands.
 
     Several metrics are lines of one panel each, in place of the values of ``color``.
@@ -41,7 +43,7 @@ def draw_lines(rows: DataFrame, asked: Asked) -> Figure:
         raise AxesError("a figure of lines needs x, an axis, and y, a metric")
     axes = [name for name in (asked.x, asked.panel, asked.color) if name]
     metrics = [asked.y, *asked.more]
-    numbers = [asked.x] if rows[asked.x].dtype.kind in "iuf" else []
+    numbers = [asked.x] if is_number(rows, asked.x) else []
     shown = view(rows, axes, select=asked.select, best_over=asked.best_over, numbers=numbers)
     summary = shown.summary(metrics, asked.level, asked.population)
     notes = notes_of(shown, summary)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["draw_parallel"]
 
 _MOST_SETTINGS = 2000
@@ -28,7 +30,7 @@ _MOST_VALUES = 8
 """Values that are written at an upright line."""
 
 
-def draw_parallel(rows: DataFrame, asked: Asked) -> Figure:
+def draw_parallel(rows: Rows, asked: Asked) -> Figure:
     """Draw every setting as a line over all axes that vary, coloured by metric ``y``, whose interval stands at its end."""
     if asked.y is None:
         raise AxesError("parallel coordinates need y, a metric")

@@ -22,12 +22,13 @@ from w2s.views.units import metric_unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["KINDS", "Kind", "plot"]
 
 Kind = Literal["line", "heatmap", "scatter", "parallel"]
-KINDS: Mapping[str, Callable[[DataFrame, Asked], Figure]] = {
+KINDS: Mapping[str, Callable[[Rows, Asked], Figure]] = {
     "line": draw_lines,
     "heatmap": draw_heatmap,
     "scatter": draw_scatter,
@@ -36,7 +37,7 @@ KINDS: Mapping[str, Callable[[DataFrame, Asked], Figure]] = {
 
 
 def plot(
-    run: DataFrame | str | os.PathLike[str] | Url,
+    run: Rows | str | os.PathLike[str] | Url,
     x: str | None = None,
     y: str | Sequence[str] | None = None,
     *,
@@ -54,7 +55,7 @@ def plot(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     x, y : for lines an axis and a metric; for a heatmap two axes; for a scatter plot two metrics, a point for every setting;
         for parallel coordinates y is the metric and all axes that vary are drawn. Lines may have several metrics of one unit,
         such as ``["weak_error", "student_error"]``: each has its colour, so ``color`` is not free then.
@@ -95,7 +96,7 @@ def plot(
     return KINDS[chosen](rows, Asked(x, first, panel, color, dict(select or {}), over, style, level, population, title, more))
 
 
-def _check_together(rows: DataFrame, metrics: Sequence[str], kind: str, color: str | None) -> None:
+def _check_together(rows: Rows, metrics: Sequence[str], kind: str, color: str | None) -> None:
     """Refuse metrics that cannot share a panel: of several units, in another kind than lines, or where colours are taken."""
     if kind != "line":
         raise AxesError(f"y={','.join(metrics)}: only lines have several metrics; kind {kind} has one")
@@ -113,7 +114,7 @@ def _check_together(rows: DataFrame, metrics: Sequence[str], kind: str, color: s
         raise AxesError(f"metrics in one panel need one unit, and these have several ({said}); draw a figure for each unit")
 
 
-def _check_name(rows: DataFrame, name: str | None, role: str) -> None:
+def _check_name(rows: Rows, name: str | None, role: str) -> None:
     if name is None or name in rows.columns or columns.is_ratio(rows, name):
         return
     if role == "metric":
@@ -138,7 +139,7 @@ _ROLES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _check_roles(rows: DataFrame, axes: set[str], kind: str, words: Mapping[str, str | None]) -> None:
+def _check_roles(rows: Rows, axes: set[str], kind: str, words: Mapping[str, str | None]) -> None:
     """Refuse an axis where the kind of figure needs a metric, and the reverse."""
     for word, name in words.items():
         role = _ROLES[kind][word]

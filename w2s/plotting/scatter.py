@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["draw_scatter", "settings_note"]
 
 _ALIKE = ({"gain", "misfit", "weak_distance"},)
 """Metrics of one unit that theory sets equal: the diagonal is drawn."""
 
 
-def draw_scatter(rows: DataFrame, asked: Asked) -> Figure:
+def draw_scatter(rows: Rows, asked: Asked) -> Figure:
     """Draw metric ``y`` against metric ``x``: every setting is a point, so no axis is left to be reduced."""
     if asked.x is None or asked.y is None:
         raise AxesError("a scatter plot needs x and y, two metrics")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from w2s.probes.prepared import powers_of_two
+from w2s.probes.prepared import magnitudes, powers_of_two
 from w2s_kernels import Backend, Spectrum
 from w2s_kernels.backend import Array
 from w2s_kernels.items import EPS
@@ -35,7 +35,7 @@ _ROW_AND_COLUMN_SCALES = 2
 
 def is_graded(rows: Matrix, still: npt.NDArray[np.bool_]) -> bool:
     """Tell whether columns of rows (n, d) differ in size by more than :data:`WIDE`, those that are ``still`` (d,) left out."""
-    sizes = np.max(np.abs(rows), axis=0)[~still]
+    sizes = magnitudes(rows)[~still]
     sizes = sizes[sizes > 0]
     return bool(len(sizes)) and bool(sizes.max() / WIDE > sizes.min())
 
@@ -49,7 +49,7 @@ def factor_graded(rows: Matrix, still: npt.NDArray[np.bool_], backend: Backend) 
     from scipy.linalg.lapack import dgejsv
 
     varying = np.where(still, 0.0, rows) / np.sqrt(len(rows))
-    sizes = powers_of_two(np.max(np.abs(varying), axis=0))
+    sizes = powers_of_two(magnitudes(varying))
     largest = sizes.max()
     left, upper, kept = _orthogonal(varying / sizes, np.argsort(-sizes, kind="stable"))
     values, right, turned, scales, _, info = dgejsv(

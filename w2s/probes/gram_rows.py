@@ -23,7 +23,7 @@ import numpy.typing as npt
 import w2s_kernels as kernels
 from w2s.probes.graded import is_graded
 from w2s.probes.prepared import Prepared, feature_power
-from w2s.probes.rows import Prediction, RowProbe
+from w2s.probes.rows import Prediction, Projected, RowProbe
 from w2s_kernels import Backend, Filters, Spectrum
 from w2s_kernels.cholesky import cholesky_gram
 from w2s_kernels.items import EPS
@@ -127,15 +127,22 @@ class GramProbe(Prepared):
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit as :class:`RowProbe`, filters that :meth:`serving` allows."""
+        return self.filtered(self.project(targets), filters)
+
+    def project(self, targets: Matrix) -> Projected:
+        """Compute coordinates as :class:`RowProbe`."""
         offset = self.offset(targets)
-        wanted = targets - offset
-        start = self.spectrum.project((wanted if self.dual else self._rows.T @ wanted) / self.rows)
+        centred = targets - offset
+        return Projected(centred, offset, self.spectrum.project((centred if self.dual else self._rows.T @ centred) / self.rows))
+
+    def filtered(self, projected: Projected, filters: Filters) -> Prediction:
+        """Fit as :class:`RowProbe`, filters that :meth:`serving` allows."""
         responses, unserved = self._applied(filters)
-        coords = responses[:, :, None] * start[:, None, :]
+        coords = responses[:, :, None] * projected.coords[:, None, :]
         if len(unserved):
-            left = self._residual(coords[:, unserved], wanted, filters.value[unserved])
+            left = self._residual(coords[:, unserved], projected.targets, filters.value[unserved])
             coords[:, unserved] += responses[:, unserved, None] * left
-        return Prediction(np.moveaxis(coords, 1, 0), offset)
+        return Prediction(np.moveaxis(coords, 1, 0), projected.offset)
 
     def _applied(self, filters: Filters) -> tuple[Matrix, Index]:
         """Return the responses (r, L) of filters and which of them are not served; kept, since teachers share filters."""
@@ -157,6 +164,11 @@ class GramProbe(Prepared):
         """Compute coordinates of other rows (m, d) that outputs are linear in, (m, r)."""
         rows = self.prepared(features)
         return np.asarray((rows @ self._rows.T if self.dual else rows) @ self.spectrum.vectors)
+
+    def slope(self, coords: Matrix) -> Matrix:
+        """Compute coefficients as :class:`RowProbe`."""
+        found = np.asarray(self.spectrum.vectors @ coords)
+        return self._rows.T @ found if self.dual else found
 
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the rows under each filter, as :class:`RowProbe`: (L,), the root of the Gram's."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 import w2s_kernels as kernels
 from w2s.probes.prepared import Prepared, feature_power
-from w2s.probes.rows import Prediction, RowProbe
+from w2s.probes.rows import Prediction, Projected, RowProbe
 from w2s.probes.solver_choice import mixed_solver
 from w2s_kernels import Backend, Filters
 from w2s_kernels.refine import RefinedFactor
@@ -55,23 +55,32 @@ class MixedProbe(Prepared):
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit as :class:`RowProbe`; the coordinates are coefficients of the prepared features."""
+        return self.filtered(self.project(targets), filters)
+
+    def project(self, targets: Matrix) -> Projected:
+        """Compute the right-hand sides of the systems: targets over n, or X'Y/n."""
         offset = self.offset(targets)
-        coords = np.empty((len(filters), self.width, targets.shape[1]))
+        centred = targets - offset
+        return Projected(centred, offset, (centred if self._dual else self._rows.T @ centred) / self.rows)
+
+    def filtered(self, projected: Projected, filters: Filters) -> Prediction:
+        """Fit as :class:`RowProbe`; the coordinates are coefficients of the prepared features."""
+        coords = np.empty((len(filters), self.width, len(projected.offset)))
         for at, strength in enumerate(filters.value):
-            coords[at] = self._solve(float(strength), targets - offset)
+            coords[at] = self._solve(float(strength), projected.coords)
             if not self._found[strength][1]:
                 exact = self._exact()
-                coords[at] = self.backend.to_numpy(exact.spectrum.vectors @ exact.fit(targets, filters[at]).coords[0])
-        return Prediction(coords, offset)
+                fitted = exact.fit(projected.targets, filters[at])  # centred already: centring again changes rounding alone
+                coords[at] = self.backend.to_numpy(exact.spectrum.vectors @ fitted.coords[0])
+        return Prediction(coords, projected.offset)
 
-    def _solve(self, strength: float, targets: Matrix) -> Matrix:
+    def _solve(self, strength: float, rhs: Matrix) -> Matrix:
         """Solve for coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""
         if not self._squares:
             self._found[strength] = 0, False
-            return np.zeros((self.width, targets.shape[1]))
+            return np.zeros((self.width, rhs.shape[1]))
         if strength not in self._factors:
             self._factors[strength] = RefinedFactor(self._gram, strength, self.backend)
-        rhs = (targets if self._dual else self._rows.T @ targets) / self.rows
         found = self._factors[strength].solve(self.backend.asarray(rhs))
         solution = self.backend.to_numpy(found.solution)
         self._found[strength] = int(found.steps), bool(found.converged)

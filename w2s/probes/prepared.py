@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Prepared", "feature_power", "powers_of_two"]
+__all__ = ["Prepared", "feature_power", "magnitudes", "powers_of_two"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -25,11 +25,12 @@ class Prepared:
     def __init__(self, features: Matrix, preprocess: str) -> None:
         self.center = preprocess in ("center", "standardise")
         self.rows, self.width = features.shape
-        unit = powers_of_two(np.max(np.abs(features), axis=0))
+        largest = magnitudes(features)
+        unit = powers_of_two(largest)
         near_one = features / unit
         mean = near_one.mean(axis=0) if self.center else np.zeros(self.width)
         deviation = np.std(near_one, axis=0) if self.center else np.sqrt(np.mean(near_one**2, axis=0))
-        self.still = deviation <= CONSTANT * np.max(np.abs(near_one), axis=0)
+        self.still = deviation <= CONSTANT * (largest / unit)
         """Which columns carry nothing but rounding: (d,)."""
         scaled = preprocess == "standardise"
         self.constant = int(np.sum(self.still)) if scaled else 0
@@ -48,6 +49,11 @@ class Prepared:
     def offset(self, targets: Matrix) -> Matrix:
         """Compute the intercept (k,) of targets (n, k)."""
         return np.asarray(targets.mean(axis=0) if self.center else np.zeros(targets.shape[1]))
+
+
+def magnitudes(rows: Matrix) -> Matrix:
+    """Return the largest magnitude of each column of rows (n, d): (d,)."""
+    return np.asarray(np.maximum(rows.max(axis=0), -rows.min(axis=0)))
 
 
 def feature_power(rows: Matrix) -> float:

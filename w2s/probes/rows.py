@@ -18,7 +18,7 @@ from w2s.probes.solver_choice import choose_solver
 from w2s_kernels import Backend, Filters
 from w2s_kernels.backend import Array, namespace, to_host
 
-__all__ = ["Prediction", "RowProbe"]
+__all__ = ["Prediction", "Projected", "RowProbe"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -43,6 +43,23 @@ class Prediction:
         stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
         with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray(to_host((basis @ stacked).reshape(len(basis), filters, outputs)))
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Targets in the coordinates that every filter starts from.
+
+    Those of many teachers may stand side by side: one wide product is faster than many narrow ones.
+    ``targets`` (n, k) are without their ``offset`` (k,); ``coords`` (r, k) live where they were computed.
+    """
+
+    targets: Matrix
+    offset: Matrix
+    coords: Array
+
+    def columns(self, first: int, last: int) -> Projected:
+        """Return the targets ``first`` to ``last`` of these."""
+        return Projected(self.targets[:, first:last], self.offset[first:last], self.coords[:, first:last])
 
 
 class RowProbe(Prepared):
@@ -87,17 +104,30 @@ class RowProbe(Prepared):
 
     def fit(self, targets: Matrix, filters: Filters) -> Prediction:
         """Fit every filter to targets (n, k)."""
+        return self.filtered(self.project(targets), filters)
+
+    def project(self, targets: Matrix) -> Projected:
+        """Compute the coordinates of targets (n, k) that every filter starts from."""
         offset = self.offset(targets)
+        centred = targets - offset
         with np.errstate(over="ignore", invalid="ignore"):  # features whose power has no place in float64 give nan
-            coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(targets - offset))
-            # What rounding left in unspanned directions would become coefficients of size eps/lambda.
-            coords[self.rank :] = 0.0
-            filtered = kernels.filter_coords(self.spectrum, filters, coords, self.backend)
-        return Prediction(filtered, offset)
+            coords = kernels.project_rows(self.spectrum, self.left, self.backend.asarray(centred))
+        # What rounding left in unspanned directions would become coefficients of size eps/lambda.
+        coords[self.rank :] = 0.0
+        return Projected(centred, offset, coords)
+
+    def filtered(self, projected: Projected, filters: Filters) -> Prediction:
+        """Fit every filter to targets in their coordinates."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Prediction(kernels.filter_coords(self.spectrum, filters, projected.coords, self.backend), projected.offset)
 
     def basis(self, features: Matrix) -> Array:
         """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""
         return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
+
+    def slope(self, coords: Array) -> Matrix:
+        """Compute coefficients (d, k) of the prepared features from coordinates (r, k)."""
+        return np.asarray(self.backend.to_numpy(self.spectrum.vectors @ coords))
 
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the system solved by each filter: (L,)."""

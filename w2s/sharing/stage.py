@@ -144,6 +144,12 @@ class Values:
         return max(inner, default=0)
 
 
+@functools.lru_cache(maxsize=1024)
+def _kept(names: tuple[str, ...], among: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the names that are among others, each once; remembered, since every block of a plan asks for the same."""
+    return tuple(name for name in dict.fromkeys(names) if name in among)
+
+
 class _NoSizes:
     """For stages whose operations depend on their levels alone."""
 
@@ -179,7 +185,7 @@ class Stages:
     ) -> None:
         self.stages, self.sizes, self.shares, self.batches = tuple(stages), sizes, tuple(shares), batches
         self.parts = tuple(parts) or (tuple(dict.fromkeys(name for stage in stages for name in stage.over)),)
-        self._fields = {name for part in self.parts for name in part}
+        self._fields = tuple(dict.fromkeys(name for part in self.parts for name in part))
 
     def with_more(self, *stages: Stage) -> Stages:
         """Return these stages and some more."""
@@ -229,8 +235,7 @@ class Stages:
 
     def _of(self, names: Sequence[str], among: Sequence[str] | None = None) -> tuple[str, ...]:
         """Keep the names that are fields of cells, each once."""
-        allowed = self._fields if among is None else set(among)
-        return tuple(name for name in dict.fromkeys(names) if name in allowed)
+        return _kept(tuple(names), self._fields if among is None else tuple(among))
 
     def _pieces(self, stage: Stage, block: Block, sizes: Any) -> Iterator[Piece]:
         over = self._of(stage.over)

@@ -14,25 +14,14 @@ import numpy.typing as npt
 from w2s.contract.study import Kind
 from w2s.probes.moments import MomentProbe
 from w2s.probes.rows import RowProbe
+from w2s.sharing.nominal import NORMAL_FLOPS, TURN
 from w2s_kernels import Backend, filtered_products, flops, nested, normals, stream
 from w2s_kernels.descent import descend
 
-__all__ = ["CALLS", "KINDS", "MOVED", "NORMAL_FLOPS", "TURN", "workload"]
+__all__ = ["KINDS", "workload"]
 
 Matrix = npt.NDArray[np.float64]
 Sample = tuple[Callable[[], object], float]
-
-NORMAL_FLOPS = 100.0
-"""Nominal operations of one normal: a quarter of a Threefry block of twenty rounds, half a logarithm, root, sine and cosine."""
-
-MOVED = 20.0
-"""Nominal operations that writing one number of an array counts as: it takes about as long."""
-
-CALLS = 5e5
-"""Nominal operations that the array calls of one step count as: they take about as long, however small the arrays."""
-
-TURN = 3000.0
-"""Nominal operations on one row of a training step besides the products: its turn in the order, its gathering, its error."""
 
 _FILTERS, _LABELS = 20, 16
 _LAYERS, _MINIBATCH, _PASSED = 3, 256, 2048

@@ -119,7 +119,7 @@ def checked(study: object) -> type[Study]:
     strangers = [n for n in (*study.shares, *(n for rule in study.rules for n in rule.fields)) if n not in fields]
     if strangers:
         raise StudyError(f"{label}: {strangers[0]!r} is named in shares or rules but is not a field of its Cell")
-    from w2s.contract.rows import schema_problem
+    from w2s.contract.columns import schema_problem
 
     if problem := schema_problem(study):
         raise StudyError(f"{label}: {problem}")

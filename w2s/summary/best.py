@@ -9,7 +9,7 @@ import numpy as np
 
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import group_mean
+from w2s.summary.moments import group_mean
 from w2s.summary.population import SeedsDraw
 from w2s.summary.summarize import Method, group_keys, summarize
 

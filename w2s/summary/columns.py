@@ -33,7 +33,12 @@ __all__ = [
     "cell_fields",
     "check_group",
     "dense",
+    "difference",
+    "distinct",
     "group_codes",
+    "has_null",
+    "has_value",
+    "is_number",
     "is_ratio",
     "need",
     "numbers",
@@ -78,7 +83,8 @@ CODE = "code_digest"
 _FEW = 1 << 12
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.integer[Any]]
+"""Whole numbers of 64 bits, or of rows on disk of fewer."""
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -199,6 +205,26 @@ def varying(df: Rows, names: Iterable[str]) -> list[str]:
     return [name for name in names if df[name].nunique(dropna=False) > 1]
 
 
+def has_value(df: Rows, name: str) -> bool:
+    """Tell whether a column has a value that is not null."""
+    return df.has_value(name) if isinstance(df, Stored) else bool(df[name].notna().any())
+
+
+def has_null(df: Rows, name: str) -> bool:
+    """Tell whether a column has a null."""
+    return df.has_null(name) if isinstance(df, Stored) else bool(df[name].isna().any())
+
+
+def distinct(df: Rows, name: str) -> list[Any]:
+    """List the values of a column in the order in which they appear, without null."""
+    return df.distinct(name) if isinstance(df, Stored) else list(df[name].dropna().unique())
+
+
+def is_number(df: Rows, name: str) -> bool:
+    """Tell whether a column holds numbers."""
+    return df.is_number(name) if isinstance(df, Stored) else df[name].dtype.kind in "iuf"
+
+
 def as_names(names: str | Sequence[str]) -> list[str]:
     """Make a list of names from one name or several."""
     return [names] if isinstance(names, str) else list(names)
@@ -237,10 +263,11 @@ def ratio_parts(df: Rows, name: str) -> tuple[FloatArray, FloatArray]:
     """Compute top and bottom of a ratio metric for every row; for PGR the gain and the gap weak_error - ceiling_error."""
     top, bottom = ratio_columns(df, name)
     need(df, [*top, *bottom], f"for {name}")
-    return _difference(df, top), _difference(df, bottom)
+    return difference(df, top), difference(df, bottom)
 
 
-def _difference(df: Rows, names: tuple[str, ...]) -> FloatArray:
+def difference(df: Rows, names: Sequence[str]) -> FloatArray:
+    """Read a column, or the difference of two, as :func:`numbers` does."""
     first, *rest = (numbers(df, name) for name in names)
     return first - rest[0] if rest else first
 
@@ -248,11 +275,18 @@ def _difference(df: Rows, names: tuple[str, ...]) -> FloatArray:
 def group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
     """Number the group of every row, and return the table of group keys.
 
-    Keys are sorted, null last; null is a key of its own.
+    Keys are sorted, null last; null is a key of its own. Those of rows on disk are kept with them.
     """
-    codes, width = np.zeros(len(df), dtype=np.int64), 1
+    if isinstance(df, Stored):
+        return df.kept(("codes", *by), lambda: _group_codes(df, by))
+    return _group_codes(df, by)
+
+
+def _group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
+    codes: IntArray = np.zeros(len(df), dtype=np.int64)
+    width = 1
     for name in by:
-        column, size = _value_codes(df[name])
+        column, size = _value_codes(df, name)
         if width * size > 2**62:  # numbers of groups, not of rows: compress before the product overflows
             used, codes = np.unique(codes, return_inverse=True)
             width = len(used)
@@ -261,7 +295,7 @@ def group_codes(df: Rows, by: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
         width *= size
     first, _, codes = dense(codes, width)
     if isinstance(df, Stored):
-        return codes, df.at(first, list(by))
+        return codes.astype(np.int32), df.at(first, list(by))  # numbers of half the size
     return codes, df.iloc[first][list(by)].reset_index(drop=True)
 
 
@@ -281,14 +315,14 @@ def dense(codes: IntArray, width: int) -> tuple[IntArray, IntArray, IntArray]:
     return first, used, place[codes]
 
 
-def _value_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.integer[Any]], int]:
+def _value_codes(df: Rows, name: str) -> tuple[npt.NDArray[np.integer[Any]], int]:
     """Rank every value among the distinct ones, null last, and return the number of ranks.
 
     The ranks are computed here because pandas cannot sort group keys that mix tuples, or types, with nulls.
     """
     import pandas as pd
 
-    codes, uniques = pd.factorize(column)
+    codes, uniques = df.numbered(name) if isinstance(df, Stored) else pd.factorize(df[name])
     values = list(uniques)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -300,11 +334,16 @@ def _value_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.integer[Any]], 
 
 
 def seed_codes(df: Rows, column: str = SEED) -> IntArray:
-    """Number every row's seed, in sorted order; ValueError when a row has none."""
+    """Number every row's seed, in sorted order, of rows on disk with 32 bits; ValueError when a row has none."""
     import pandas as pd
 
     need(df, [column], "the unit of the intervals")
-    codes, _ = pd.factorize(df[column], sort=True)
+    codes: IntArray
+    if isinstance(df, Stored):
+        numbers, values = df.numbered(column)
+        codes = np.append(np.argsort(np.argsort(values)), -1).astype(np.int32)[numbers]
+    else:
+        codes, _ = pd.factorize(df[column], sort=True)
     if len(codes) and int(codes.min()) < 0:
         raise ValueError(f"column {column!r} has nulls in {int((codes < 0).sum())} rows; every row needs its {column}")
-    return np.asarray(codes, dtype=np.int64)
+    return codes if isinstance(df, Stored) else np.asarray(codes, dtype=np.int64)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import Beyond, fieller_by, group_mean, holm, paired_interval_by
+from w2s.summary.intervals import Beyond, fieller_by, holm, paired_interval_by
+from w2s.summary.moments import group_mean
 from w2s.summary.population import SeedsDraw, about, population_of, seeds_draw_of
 from w2s.summary.summarize import group_keys
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from w2s.measure.closed_forms import adjusted_skewness, corrected_quantiles, fieller_set, t_quantile
 from w2s.summary.columns import BoolArray, FloatArray, IntArray
+from w2s.summary.moments import Moments, PairMoments, moments_of, pair_moments_of, ratio_and_shift
 
 __all__ = [
     "BOOTSTRAP_KEY",
@@ -38,10 +39,11 @@ __all__ = [
     "bootstrap_ratio_by",
     "fieller",
     "fieller_by",
-    "group_mean",
+    "fieller_of",
     "holm",
     "mean_interval",
     "mean_interval_by",
+    "mean_interval_of",
     "paired_interval",
     "paired_interval_by",
 ]
@@ -136,10 +138,14 @@ def mean_interval_by(
     skewed: bool = True,
 ) -> MeanInterval:
     """Compute `mean_interval` for flat values (m,) with group numbers (m,) in 0..groups-1; without ``skewed`` Student's."""
-    count, mean = group_mean(values, codes, groups)
-    law = _law(values - mean[codes], mean, codes, count, beyond or Beyond(), skewed)
+    return mean_interval_of(moments_of(values, codes, groups), level, beyond, skewed=skewed)
+
+
+def mean_interval_of(moments: Moments, level: float, beyond: Beyond | None = None, *, skewed: bool = True) -> MeanInterval:
+    """Compute `mean_interval` from what it takes of the samples."""
+    law, mean = _law(moments, beyond or Beyond(), skewed), moments.mean
     lower, upper = corrected_quantiles(t_quantile(law.samples, level), law.skew)
-    return MeanInterval(mean, mean - law.error * upper, mean - law.error * lower, count, law.status)
+    return MeanInterval(mean, mean - law.error * upper, mean - law.error * lower, moments.samples, law.status)
 
 
 class _Law(NamedTuple):
@@ -151,13 +157,13 @@ class _Law(NamedTuple):
     status: StatusArray
 
 
-def _law(residual: FloatArray, mean: FloatArray, codes: IntArray, count: IntArray, beyond: Beyond, skewed: bool) -> _Law:
-    variance = np.nan_to_num(_mean_variance(residual, residual, codes, count))
+def _law(moments: Moments, beyond: Beyond, skewed: bool) -> _Law:
+    count, mean, variance, third = moments
+    variance = np.nan_to_num(variance)
     variance = np.where(variance > (_ROUNDING * mean) ** 2, variance, 0.0)
     seen = variance * (1.0 + count * np.asarray(beyond.factor))
     whole = seen + np.nan_to_num(beyond.added)
     some = (count > 1) & (whole > 0)
-    third = np.bincount(codes, weights=residual**3, minlength=len(count)) / np.maximum(count, 1)
     skew = adjusted_skewness(variance * np.maximum(count - 1, 0), third, count) / np.sqrt(np.maximum(count, 1))
     # What the seeds do not show is a mean of many items, and symmetric: it leaves the third cumulant as it is.
     skew = skewed * skew * np.divide(variance, whole, out=np.zeros(len(count)), where=some) ** 1.5
@@ -196,16 +202,17 @@ def fieller_by(
     What is ``added`` beyond the seeds is the variance of the ratio itself, times the squared mean of the denominator; the
     variance of the denominator it leaves alone.
     """
+    return fieller_of(pair_moments_of(num, den, codes, groups), level, beyond)
+
+
+def fieller_of(moments: PairMoments, level: float, beyond: Beyond | None = None) -> RatioInterval:
+    """Compute `fieller` from what it takes of the pairs; ``beyond`` as in :func:`fieller_by`."""
+    count, top, bottom, *spread = moments
     beyond = beyond or Beyond()
-    count, top = group_mean(num, codes, groups)
-    _, bottom = group_mean(den, codes, groups)
-    ratio = np.divide(top, bottom, out=np.full(groups, np.nan), where=bottom != 0)
-    shift = np.where(np.isfinite(ratio), ratio, 0.0)
+    ratio, shift = ratio_and_shift(top, bottom)
     rest = np.where(np.isfinite(ratio), 0.0, top)
-    d = den - bottom[codes]
-    e = (num - top[codes]) - shift[codes] * d
     more = 1.0 + count * np.asarray(beyond.factor)
-    v_dd, v_de, v_ee = (more * _mean_variance(x, y, codes, count) for x, y in ((d, d), (d, e), (e, e)))
+    v_dd, v_de, v_ee = (more * variance for variance in spread)
     whole = v_ee + np.nan_to_num(beyond.added)
     tied = (count > 1) & (whole <= (_ROUNDING * top) ** 2)
     quantile = t_quantile(_effective(count, np.nan_to_num(v_ee), np.nan_to_num(whole)), level)
@@ -296,8 +303,9 @@ def paired_interval_by(
     """
     from scipy.special import stdtr
 
-    result = mean_interval_by(difference, codes, groups, level, beyond, skewed=skewed)
-    law = _law(difference - result.mean[codes], result.mean, codes, result.samples, beyond or Beyond(), skewed)
+    moments = moments_of(difference, codes, groups)
+    result = mean_interval_of(moments, level, beyond, skewed=skewed)
+    law = _law(moments, beyond or Beyond(), skewed)
     t, g = result.mean / law.error, law.skew
     statistic = np.minimum(np.abs(t), np.abs(t + g * t**2 / 3.0 + g**2 * t**3 / 27.0 + g / 6.0))
     p_value = np.where(law.status == "ok", 2.0 * stdtr(np.maximum(law.samples - 1, 1), -statistic), np.nan)
@@ -316,22 +324,6 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     factor = np.arange(len(order), 0, -1)
     out[order] = np.minimum(np.maximum.accumulate(factor * p[order]), 1.0)
     return out
-
-
-def group_mean(values: FloatArray, codes: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
-    """Count and average the values in every group; the mean of an empty group is NaN."""
-    count = np.bincount(codes, minlength=groups)
-    safe = np.maximum(count, 1)
-    mean = np.bincount(codes, weights=values, minlength=groups) / safe
-    # The second pass removes the rounding of the plain sum: a constant has exactly that mean and no variance.
-    mean += np.bincount(codes, weights=values - mean[codes], minlength=groups) / safe
-    return count, np.where(count > 0, mean, np.nan)
-
-
-def _mean_variance(x: FloatArray, y: FloatArray, codes: IntArray, count: IntArray) -> FloatArray:
-    """Compute the sample covariance of two means from centred values: sum(x y) / (n (n - 1)); NaN below two samples."""
-    total = np.bincount(codes, weights=x * y, minlength=len(count))
-    return np.where(count > 1, total / np.maximum(count * (count - 1), 1), np.nan)
 
 
 def _flatten(*arrays: npt.ArrayLike) -> tuple[list[FloatArray], IntArray, tuple[int, ...]]:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from w2s.summary import columns
 from w2s.summary.columns import BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import Beyond, group_mean
+from w2s.summary.intervals import Beyond
+from w2s.summary.moments import group_mean
 from w2s.summary.stored import Rows
 
 __all__ = ["Population", "SeedsDraw", "about", "population_of", "seeds_draw_of"]

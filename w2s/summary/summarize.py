@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from w2s.measure.metrics import pgr_from_gap
 from w2s.measure.scales import scale_of
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
-from w2s.summary.intervals import Beyond, RatioInterval, bootstrap_ratio_by, fieller_by, group_mean, mean_interval_by
+from w2s.summary.intervals import Beyond, RatioInterval, bootstrap_ratio_by, fieller_of, mean_interval_of
+from w2s.summary.moments import (
+    Grouped,
+    Moments,
+    Pairs,
+    group_mean,
+    moments_of,
+    streamed_moments,
+    streamed_pairs,
+    streamed_units,
+)
 from w2s.summary.population import Population, SeedsDraw, about, population_of, seeds_draw_of
 from w2s.summary.stored import Rows, Stored
 
@@ -101,13 +110,7 @@ def summarize(
     table = df.kept(("groups", *keys), lambda: _Table.of(df, keys)) if isinstance(df, Stored) else _Table.of(df, keys)
     beyond = population_of(df, population, table.group, table.groups)
 
-    def block(name: str) -> _Block:
-        def make() -> _Block:
-            return _summary_of(df, table, name, level, method, resamples, beyond)
-
-        return df.kept((name, *keys, level, method, resamples, population), make) if isinstance(df, Stored) else make()
-
-    blocks = [block(name) for name in names]
+    blocks = [_summary_of(df, table, name, level, method, resamples, beyond) for name in names]
     counts = table.counts(blocks)
     columns_ = {**counts, **{key: value for block in blocks for key, value in block.columns.items()}}
     out = pd.concat([table.keys, pd.DataFrame(columns_, index=table.keys.index)], axis=1)
@@ -146,9 +149,7 @@ def _metric_names(df: Rows, metrics: str | Sequence[str] | None, keys: list[str]
 
 
 def _has_value(df: Rows, name: str) -> bool:
-    if isinstance(df, Stored):
-        return df.has_value(name)
-    return bool(df[name].notna().any()) or not len(df)
+    return columns.has_value(df, name) or not len(df)
 
 
 def _has_ratio(df: Rows, name: str) -> bool:
@@ -183,13 +184,27 @@ class _Table:
         group, keys = columns.group_codes(df, by)
         rank = columns.seed_codes(df)
         width = int(rank.max()) + 1 if len(rank) else 1
-        rank += group * width
+        if isinstance(df, Stored) and width * len(keys) <= 4 * len(rank):
+            return cls._of_stored(df, keys, group, rank, width)
+        rank = rank + group.astype(np.int64) * width
         _, pairs, unit = columns.dense(rank, width * len(keys))
-        del rank
-        if isinstance(df, Stored) and len(pairs) == len(unit):
+        return cls(keys, group, unit, pairs // width, columns.usable(df))
+
+    @classmethod
+    def _of_stored(cls, df: Stored, keys: pd.DataFrame, group: IntArray, rank: IntArray, width: int) -> _Table:
+        """Number units slice by slice, since all at once take several times the memory of their numbers."""
+        slices = [slice(start, start + _SLICE) for start in range(0, len(rank), _SLICE)]
+        seen = np.zeros(width * len(keys), dtype=np.bool_)
+        for part in slices:
+            seen[group[part].astype(np.int64) * width + rank[part]] = True
+        pairs = np.flatnonzero(seen)
+        if len(pairs) == len(rank):
             return cls(keys, group, np.empty(0, dtype=np.int64), group, columns.usable(df))
-        pairs //= width
-        return cls(keys, group, unit, pairs, columns.usable(df))
+        place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+        unit = np.empty(len(rank), dtype=np.int32)
+        for part in slices:
+            unit[part] = place[group[part].astype(np.int64) * width + rank[part]]
+        return cls(keys, group, unit, pairs // width, columns.usable(df))
 
     @property
     def groups(self) -> int:
@@ -205,18 +220,58 @@ class _Table:
         present = results[0][0] > 0
         return self.unit_group[present], [mean[present] for _, mean in results]
 
+    def moments(self, df: Rows, name: str) -> tuple[Moments, BoolArray]:
+        """Collect the moments of a column over the seeds of every group, and mark the rows that entered."""
+        if not (isinstance(df, Stored) and df.is_number(name)):
+            values = columns.numbers(df, name)
+            entered = self.usable & np.isfinite(values)
+            codes, (means,) = self.per_seed(entered, values)
+            return moments_of(means, codes, self.groups), entered
+
+        def collect() -> tuple[Moments, BoolArray]:
+            if not len(self.unit):
+                return streamed_moments(Grouped(df, self.group, self.groups, self.usable), name)
+            codes, (means,), entered = self._units(df, ((name,),))
+            return moments_of(means, codes, self.groups), entered
+
+        return df.kept(("moments", name, *self.keys.columns), collect)
+
+    def pairs(self, df: Rows, top: Sequence[str], bottom: Sequence[str]) -> tuple[Pairs, BoolArray]:
+        """Collect the moments of a ratio over the seeds of every group, and mark the rows that entered."""
+        if not (isinstance(df, Stored) and all(map(df.is_number, (*top, *bottom)))):
+            num, den = columns.difference(df, top), columns.difference(df, bottom)
+            entered = self.usable & np.isfinite(num) & np.isfinite(den)
+            codes, (num, den) = self.per_seed(entered, num, den)
+            return Pairs.of(num, den, codes, self.groups), entered
+
+        def collect() -> tuple[Pairs, BoolArray]:
+            if not len(self.unit):
+                return streamed_pairs(Grouped(df, self.group, self.groups, self.usable), top, bottom)
+            codes, (num, den), entered = self._units(df, (top, bottom))
+            return Pairs.of(num, den, codes, self.groups), entered
+
+        return df.kept(("pairs", *top, "over", *bottom, "by", *self.keys.columns), collect)
+
+    def _units(self, df: Stored, parts: Sequence[Sequence[str]]) -> tuple[IntArray, list[FloatArray], BoolArray]:
+        count, means, entered = streamed_units(Grouped(df, self.unit, len(self.unit_group), self.usable), parts)
+        present = count > 0
+        return self.unit_group[present], [mean[present] for mean in means], entered
+
     def rows_of(self, mask: BoolArray) -> IntArray:
         """Count the rows in `mask` per group."""
-        return np.bincount(self.group[mask], minlength=self.groups)
+        return np.bincount(self.group if mask.all() else self.group[mask], minlength=self.groups)
 
     def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
         """Count for every group its rows, its seeds and its excluded rows, and give its status."""
         whole, any_value = self.usable.copy(), np.zeros(len(self.group), dtype=np.bool_)
+        if blocks and all(block.entered is self.usable for block in blocks):  # nothing lacks a number: as below, in less time
+            any_value, blocks = self.usable, []
         for block in blocks:
             defined = self.rows_of(block.entered) > 0
             whole &= block.entered | ~defined[self.group]
             any_value |= block.entered
         whole &= any_value
+        seeds: IntArray
         if len(self.unit):
             touched = np.flatnonzero(np.bincount(self.unit[any_value], minlength=len(self.unit_group)))
             seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
@@ -235,11 +290,9 @@ def _summary_of(
 ) -> _Block:
     if name in columns.ratios(df):
         return _ratio_block(df, table, name, level, method, resamples, population)
-    values = columns.numbers(df, name)
-    entered = table.usable & np.isfinite(values)
-    codes, (means,) = table.per_seed(entered, values)
+    moments, entered = table.moments(df, name)
     more = Beyond() if population is None else population.of_mean(df, name, table.group, entered)
-    result = mean_interval_by(means, codes, table.groups, level, more)
+    result = mean_interval_of(moments, level, more)
     unknown = _unknown(more, result.status == "ok")
     status = np.where(unknown, "no_item_noise", _in_seeds(result.status))
     low, high = (np.where(unknown, np.nan, scale_of(name).clip(end)) for end in (result.low, result.high))
@@ -270,20 +323,28 @@ def _in_seeds(status: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
 def _ratio_block(
     df: Rows, table: _Table, name: str, level: float, method: Method, resamples: int, population: Population | None
 ) -> _Block:
-    top, bottom = columns.ratio_parts(df, name)
-    entered = table.usable & np.isfinite(top) & np.isfinite(bottom)
-    codes, (num, den) = table.per_seed(entered, top, bottom)
-    more = Beyond() if population is None else population.of_ratio(df, name, table.group, entered, bottom)
+    top, bottom = columns.ratio_columns(df, name)
+    columns.need(df, [*top, *bottom], f"for {name}")
     if method == "fieller":
-        interval = fieller_by(num, den, codes, table.groups, level, more)
+        pairs, entered = table.pairs(df, top, bottom)
+        more: Beyond | None = Beyond()
+        if population is not None:
+            more = population.of_ratio(df, name, table.group, entered, columns.difference(df, bottom))
+        interval = fieller_of(pairs.moments, level, more)
     else:
-        interval = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples)
-    seeds, gap = group_mean(den, codes, table.groups)
+        num, den = columns.difference(df, top), columns.difference(df, bottom)
+        entered = table.usable & np.isfinite(num) & np.isfinite(den)
+        codes, (num, den) = table.per_seed(entered, num, den)
+        if isinstance(df, Stored) and not len(table.unit):  # resampling goes by places, in memory those of the seeds
+            order = np.argsort(columns.seed_codes(df)[entered], kind="stable")
+            codes, num, den = codes[order], num[order], den[order]
+        pairs = Pairs.of(num, den, codes, table.groups)
+        interval, more = bootstrap_ratio_by(num, den, codes, table.groups, level, resamples), Beyond()
+    seeds, gap = pairs.moments.samples, pairs.moments.bottom
     bottom_name = columns.ratios(df)[name].bottom_name
     status = _ratio_status(interval, gap, bottom_name)
     status = np.where(_unknown(more, status == "ok"), "no_item_noise", status)
     bounded = (status == "ok") | (status == "few_seeds")
-    kept_seeds, mean_of_ratios = _mean_of_ratios(num, den, codes, table.groups)
     return _Block(
         {
             name: np.where(gap > 0, interval.ratio, np.nan),
@@ -293,23 +354,11 @@ def _ratio_block(
             f"{name}_seeds": seeds,
             f"{name}_excluded": table.rows_of(~entered),
             f"{name}_{bottom_name}": gap,
-            f"{name}_mean_of_ratios": mean_of_ratios,
-            f"{name}_mean_of_ratios_seeds": kept_seeds,
+            f"{name}_mean_of_ratios": pairs.mean_of_ratios,
+            f"{name}_mean_of_ratios_seeds": pairs.positive,
         },
         entered,
     )
-
-
-def _mean_of_ratios(num: FloatArray, den: FloatArray, codes: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
-    """Count and average by group the ratios of the seeds whose own denominator is positive; a status takes 60 bytes."""
-    each, kept = np.empty(len(num)), np.empty(len(num), dtype=np.bool_)
-    for start in range(0, len(num), _SLICE):
-        part = slice(start, start + _SLICE)
-        each[part], status = pgr_from_gap(num[part], den[part])
-        kept[part] = status == "ok"
-    if kept.all():
-        return group_mean(each, codes, groups)
-    return group_mean(each[kept], codes[kept], groups)
 
 
 def _ratio_status(interval: RatioInterval, bottom: FloatArray, word: str) -> npt.NDArray[np.str_]:

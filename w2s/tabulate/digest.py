@@ -26,6 +26,9 @@ MOST_COLUMNS, MOST_LINES = 8, 40
 _IMPORTANT = ("pgr", "gain", "student", "weak", "ceiling", "misfit", "difference", "accuracy")
 """Words of headings, the most important first: what stays where there are too many columns."""
 
+_LESS_IMPORTANT = ("squared error", "least regularised")
+"""Words of headings that stay only where there is room for them."""
+
 
 @dataclass(frozen=True)
 class Digest:
@@ -79,7 +82,18 @@ def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = 
     notes += [f"{len(missing)} more columns are in digest.csv: {', '.join(missing)}."] if missing else []
     notes += [f"{len(shown)} of {len(lines):,} lines, evenly spread; all are in digest.csv."] if len(shown) < len(lines) else []
     keys = sum(kept[c] in fields for c in chosen)
-    return Digest(found_in_words(every), constants, table, keys, whole, tuple(filter(None, notes)))
+    names = [tuple(line[:keys]) for line in table.itertuples(index=False, name=None)]
+    notes += ["Lines of the same words differ in a column of digest.csv."] if len(set(names)) < len(names) else []
+    lead = str(whole.attrs.get("sentence", ""))
+    sentence = (
+        f"{lead} Over all values of the regularisation: {_small(found_in_words(every))}" if lead else found_in_words(every)
+    )
+    return Digest(sentence, constants, table, keys, whole, tuple(filter(None, notes)))
+
+
+def _small(sentence: str) -> str:
+    """Begin a sentence with a small letter."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _narrowed(headings: Sequence[str], fields: set[str]) -> list[int]:
@@ -90,6 +104,8 @@ def _narrowed(headings: Sequence[str], fields: set[str]) -> list[int]:
     def rank(place: int) -> tuple[int, int]:
         words = headings[place].lower()
         by_word = next((k for k, word in enumerate(_IMPORTANT) if word in words), len(_IMPORTANT))
+        if any(word in words for word in _LESS_IMPORTANT):
+            by_word += len(_IMPORTANT)
         return (-1 if headings[place] in fields else by_word, place)
 
     keys = [place for place in range(len(headings)) if headings[place] in fields][: MOST_COLUMNS - 2]

@@ -13,14 +13,14 @@ from w2s.summary.text import interval_text
 from w2s.tabulate.table import usual_metrics
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from w2s.summary.stored import Rows
 
 __all__ = ["found_in_words"]
 
 _CHANCE = 0.05
 
 
-def found_in_words(rows: DataFrame) -> str:
+def found_in_words(rows: Rows) -> str:
     """Say in how many settings the student errs less than its weak model, in how many more, and where PGR lies.
 
     A setting is everything in a cell but its seed. Intervals of the gain are widened so that all of them together hold in 95 %
@@ -54,7 +54,7 @@ def _counts(better: int, worse: int, settings: int) -> str:
     return said + (f"; in {rest:,} there is no significant difference (95 % for all settings together)" if rest else "")
 
 
-def _pgr(rows: DataFrame, gain: str) -> str:
+def _pgr(rows: Rows, gain: str) -> str:
     name = "pgr_01" if gain.endswith("_01") else "pgr"
     if name not in usual_metrics(rows):
         return ""
@@ -70,7 +70,7 @@ def _pgr(rows: DataFrame, gain: str) -> str:
     return f"; {what} is {_range(values)}{where}"
 
 
-def _without_gain(rows: DataFrame, names: list[str]) -> str:
+def _without_gain(rows: Rows, names: list[str]) -> str:
     if not names:
         return "No row has a number yet."
     summary = summarize(rows, metrics=names[:1])

@@ -20,6 +20,8 @@ from w2s.views.units import metric_unit
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from w2s.summary.stored import Rows
+
 __all__ = ["USUAL", "USUAL_01", "latex_headings", "lines_of", "table", "units_note", "usual_metrics"]
 
 USUAL = ("weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr")
@@ -30,7 +32,7 @@ _MARK = "†"
 
 
 def table(
-    run: DataFrame | str | os.PathLike[str] | Url,
+    run: Rows | str | os.PathLike[str] | Url,
     by: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     *,
@@ -43,7 +45,7 @@ def table(
 
     Parameters
     ----------
-    run : rows of a run, as from `load`, or a run folder.
+    run : rows of a run, as from `load` or `scan`, or a run folder.
     by : axes to show. None shows all that vary.
     metrics : columns or ratios. None takes the errors, gain, misfit and PGR (on 0-1 errors, where the rows have them).
     select, best_over : as in `plot`: axis -> value to keep; axes of which the best value is taken.
@@ -65,13 +67,13 @@ def table(
     return _table(rows, shown, summary, names)
 
 
-def usual_metrics(rows: DataFrame) -> list[str]:
+def usual_metrics(rows: Rows) -> list[str]:
     """List the metrics of a table that nobody chose: errors, gain, misfit and PGR, 0-1 where the rows have them."""
-    wanted = USUAL_01 if "student_error_01" in rows.columns and rows["student_error_01"].notna().any() else USUAL
-    return [name for name in wanted if name in rows.columns and rows[name].notna().any()]
+    wanted = USUAL_01 if "student_error_01" in rows.columns and columns.has_value(rows, "student_error_01") else USUAL
+    return [name for name in wanted if name in rows.columns and columns.has_value(rows, name)]
 
 
-def _table(rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:
+def _table(rows: Rows, shown: View, summary: DataFrame, names: Sequence[str]) -> Table:
     keys = [*shown.shown, *shown.best_over]
     headings, lines = [*keys, *names], _marked(lines_of(summary, keys, names), summary, shown)
     kept, cells, constants = constants_apart(headings, lines)
@@ -91,7 +93,7 @@ def _marked(lines: list[tuple[str, ...]], summary: DataFrame, shown: View) -> li
 
 
 def _caption(
-    rows: DataFrame, shown: View, summary: DataFrame, names: Sequence[str], constants: Mapping[str, str]
+    rows: Rows, shown: View, summary: DataFrame, names: Sequence[str], constants: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Say in words what a table shows, for LaTeX: metrics, intervals, how a best value was chosen, and what is held."""
 
@@ -128,7 +130,7 @@ def lines_of(summary: DataFrame, keys: Sequence[str], names: Sequence[str]) -> l
     return list(zip(*cells, strict=True))
 
 
-def units_note(rows: DataFrame, names: Sequence[str]) -> str:
+def units_note(rows: Rows, names: Sequence[str]) -> str:
     """Say in what metrics are measured, those of one unit together."""
     units: dict[str, list[str]] = {}
     for name in names:

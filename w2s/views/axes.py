@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,10 +19,14 @@ from w2s.summary import columns as tables
 from w2s.summary.columns import BoolArray
 from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
+from w2s.summary.stored import Stored
 from w2s.summary.text import value_text
+from w2s.views.rows import in_memory
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+    from w2s.summary.stored import Rows
 
 __all__ = ["AxesError", "View", "axes_text", "check_metric", "ends_reached", "field_values", "metrics_of", "rows_with", "view"]
 
@@ -50,7 +54,7 @@ class View:
 
     """
 
-    rows: DataFrame
+    rows: Rows
     shown: tuple[str, ...]
     best_over: tuple[str, ...]
     held: Mapping[str, str]
@@ -66,7 +70,16 @@ class View:
         if not self.best_over:
             return summarize(self.rows, list(self.shown), names, level, population=population)
         by, over = list(self.shown), list(self.best_over)
-        return best(self.rows, over, by, _chosen_by(names), metrics=names, level=level, population=population)
+        error = _chosen_by(names)
+        return best(
+            in_memory(self.rows, [*by, *over, error, *names]),
+            over,
+            by,
+            error,
+            metrics=names,
+            level=level,
+            population=population,
+        )
 
     def says(self, summary: DataFrame, named: Callable[[str], str] = str, mark: str = "") -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
@@ -96,7 +109,7 @@ class View:
 
 
 def view(
-    table: DataFrame,
+    table: Rows,
     shown: Iterable[str],
     *,
     select: Mapping[str, Any] | None = None,
@@ -141,9 +154,9 @@ def view(
         raise AxesError(_three_ways(rows, loose))
     asked = set(table.attrs["w2s"].get("axes", ())) | set(tables.varying(table, fields)) | set(chosen)
     held = {
-        name: value_text(rows[name].iloc[0])
+        name: value_text(next(iter(tables.distinct(rows, name)), None))
         for name in fields
-        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or rows[name].notna().any())
+        if name in asked and name not in (*varying, *shown, *over) and (name in chosen or tables.has_value(rows, name))
     }
     return View(rows, tuple(shown), tuple(over), held, follows, tuple(left_out))
 
@@ -194,17 +207,21 @@ def _seeds(summary: DataFrame) -> str:
     return "one seed" if number == "1" else f"{number} seeds"
 
 
-def metrics_of(table: DataFrame) -> list[str]:
+def metrics_of(table: Rows) -> list[str]:
     """List the metrics of a run that have numbers: the usual ones first, then the others."""
     told = list(map(str, table.attrs.get("w2s", {}).get("metrics", ())))
     columns = [name for name in ([*tables.METRICS, *told] if told else map(str, table.columns)) if name in table.columns]
     fields = {*tables.cell_fields(table), *tables.IDENTITY, *tables.PROVENANCE}
-    numbers = [name for name in columns if name not in fields and table[name].dtype.kind in "iuf" and table[name].notna().any()]
+    numbers = [name for name in columns if name not in fields and tables.is_number(table, name) and _has_value(table, name)]
     known = [name for name in tables.METRICS if name in numbers]
     return list(dict.fromkeys([*known, *numbers]))
 
 
-def check_metric(table: DataFrame, name: str) -> None:
+def _has_value(table: Rows, name: str) -> bool:
+    return table.has_value(name) if isinstance(table, Stored) else bool(table[name].notna().any())
+
+
+def check_metric(table: Rows, name: str) -> None:
     """Refuse what is no metric of a run; raises :class:`AxesError` with the nearest one, and those that the run has."""
     if (name in table.columns and name not in tables.cell_fields(table)) or tables.is_ratio(table, name):
         return
@@ -213,16 +230,16 @@ def check_metric(table: DataFrame, name: str) -> None:
     raise AxesError(f"{what}; metrics of this run: {', '.join(known)}")
 
 
-def axes_text(table: DataFrame, fields: Sequence[str] | None = None) -> str:
+def axes_text(table: Rows, fields: Sequence[str] | None = None) -> str:
     """List the axes of a run: those with several values, then the others."""
     names = [name for name in (tables.cell_fields(table) if fields is None else fields) if name not in _NO_AXES]
     several = tables.varying(table, names)
-    rest = [name for name in names if name not in several and table[name].notna().any()]
+    rest = [name for name in names if name not in several and _has_value(table, name)]
     others = f"; with one value: {', '.join(rest)}" if rest else ""
     return f"axes with several values: {', '.join(several) or 'none'}{others}"
 
 
-def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -> None:
+def _check_axis(table: Rows, fields: Sequence[str], name: str, role: str) -> None:
     if name in fields:
         return
     if name in table.columns:
@@ -231,7 +248,7 @@ def _check_axis(table: DataFrame, fields: Sequence[str], name: str, role: str) -
     raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; {axes_text(table, fields)}")
 
 
-def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
+def rows_with(table: Rows, chosen: Mapping[str, Any]) -> Rows:
     """Keep the rows with the values of some axes; a value may be a list, and a text is read as the axis's values are written.
 
     Raises :class:`AxesError` for an unknown axis and for a value that no row has, with the nearest.
@@ -243,11 +260,11 @@ def rows_with(table: DataFrame, chosen: Mapping[str, Any]) -> DataFrame:
     for name, wanted in chosen.items():
         values = list(wanted) if isinstance(wanted, list | set | frozenset | range) else [wanted]
         masks = [_equal(rows, name, value) for value in values]
-        rows = rows[np.logical_or.reduce(masks)]
+        rows = _marked(rows, np.logical_or.reduce(masks))
     return rows
 
 
-def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
+def _equal(table: Rows, name: str, value: Any) -> BoolArray:
     """Mark the rows with a value; a text is read as the column's values are written."""
     column = table[name]
     known = field_values(column)
@@ -265,22 +282,29 @@ def _equal(table: DataFrame, name: str, value: Any) -> BoolArray:
     return mask
 
 
-def _with_values(rows: DataFrame, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> DataFrame:
+def _with_values(rows: Rows, names: Sequence[str], left_out: list[tuple[tuple[str, ...], int]]) -> Rows:
     """Leave out the rows in which all of some axes are null, and say so."""
-    present = rows[list(names)].notna().any(axis=1)
+    if not all(tables.has_null(rows, name) for name in names):
+        return rows
+    present = np.logical_or.reduce([rows[name].notna().to_numpy() for name in names])
     if present.all():
         return rows
     if not present.any():
         raise AxesError(f"no row has a value of {' or '.join(names)}, so it cannot be shown or reduced")
     left_out.append((tuple(names), int((~present).sum())))
-    return rows[present]
+    return _marked(rows, present)
 
 
-def _decided(rows: DataFrame, by: Sequence[str], name: str) -> bool:
+def _marked(rows: Rows, mask: BoolArray) -> Rows:
+    found: Rows = cast("Any", rows)[mask]
+    return found
+
+
+def _decided(rows: Rows, by: Sequence[str], name: str) -> bool:
     """Tell whether the value of an axis is a function of others."""
-    codes, keys = tables.group_codes(rows, list(by))
-    pairs, _ = tables.group_codes(rows.assign(_setting=codes), ["_setting", name])
-    return int(pairs.max()) + 1 == len(keys)
+    _, keys = tables.group_codes(rows, by)
+    _, pairs = tables.group_codes(rows, [*by, name])
+    return len(pairs) == len(keys)
 
 
 def _listed(column: Series[Any], most: int = _SOME) -> str:
@@ -288,7 +312,7 @@ def _listed(column: Series[Any], most: int = _SOME) -> str:
     return ", ".join(values) if len(values) <= most else f"{', '.join(values[: most - 1])}, ... ({len(values)} values)"
 
 
-def _three_ways(rows: DataFrame, loose: Sequence[str]) -> str:
+def _three_ways(rows: Rows, loose: Sequence[str]) -> str:
     axes = "".join(f"\n  {name}: {_listed(rows[name])}" for name in loose)
     first = loose[0]
     value = value_text(field_values(rows[first])[0])

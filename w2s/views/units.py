@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from w2s.summary.stored import Rows
 
 __all__ = ["metric_unit"]
 
 
-def metric_unit(table: DataFrame, name: str) -> str:
+def metric_unit(table: Rows, name: str) -> str:
     """Say what a metric is measured in; empty where nothing is known.
 
     The unit of errors is that of the table's study (:attr:`w2s.contract.study.Study.error_unit`).
@@ -27,7 +27,7 @@ def metric_unit(table: DataFrame, name: str) -> str:
     return "share of wrong answers" if name.removesuffix("_theory").endswith("_01") else _error_unit(table)
 
 
-def _error_unit(table: DataFrame) -> str:
+def _error_unit(table: Rows) -> str:
     from w2s.studies.registry import BUILTIN, find_study
 
     told = table.attrs.get("w2s", {})

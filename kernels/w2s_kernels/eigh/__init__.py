@@ -9,9 +9,11 @@ from ..backend import Array, Backend
 from ..dispatch import operation
 from .repair import repaired
 
-__all__ = ["eigh", "repaired"]
+__all__ = ["COMPILED_FROM", "eigh", "repaired"]
 
 EIGH = operation("eigh", "eigh", "numba", "cupy")
+COMPILED_FROM = 64
+"""Order from which the compiled last step is faster than LAPACK's own."""
 
 
 def eigh(a: Array, backend: Backend) -> tuple[Array, Array]:
@@ -29,5 +31,6 @@ def eigh(a: Array, backend: Backend) -> tuple[Array, Array]:
     Eigenvalues (..., d) ascending and vectors (..., d, d); an item that does not converge comes back as nan. About 9 d^3 flops.
     An item in a batch has the bits it has alone.
     """
-    values, vectors = EIGH.on(backend)(a)
+    small = backend.name == "numba" and a.shape[-1] < COMPILED_FROM
+    values, vectors = (EIGH.plain if small else EIGH.on(backend))(a)
     return values, vectors

@@ -11,20 +11,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .. import items
 from ..backend import Array
 from ..simd.tiles import COLUMNS, ROWS, add_product, inner, product
 
-__all__ = ["FROM", "eigh"]
+__all__ = ["eigh"]
 
-FROM = 64  # order from which this is faster than LAPACK's own way back
 _WIDE = 32  # reflectors in a block, whole panels
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
     """Return eigenvalues (..., d) ascending and vectors (..., d, d); nan for items that do not converge. O(d^3)."""
-    if a.shape[-1] < FROM:
-        return items.eigh(a, np)
     values, vectors = np.empty(a.shape[:-1]), np.empty(a.shape)
     for index in np.ndindex(*a.shape[:-2]):
         values[index] = _item(a[index], vectors[index])

@@ -11,10 +11,10 @@ from numba import njit, prange
 from ..backend import Array
 from . import plain
 from .filters import Filters
+from .lanes import LANES
 
 _BLOCK = 32  # rows and columns whose mirror image is still in cache when it is compared
 _EXACT = plain.EXACT
-_LANES = 4  # partial sums
 
 
 def symmetric(gram: Array) -> tuple[Array, Array]:
@@ -88,8 +88,8 @@ def _sums(out: Array, r: Array, c: Array, a: Array, b: Array, rank: int) -> None
     x0 = x1 = x2 = x3 = 0.0
     y0 = y1 = y2 = y3 = 0.0
     z0 = z1 = z2 = z3 = 0.0
-    whole = rank - rank % _LANES
-    for i in range(0, whole, _LANES):
+    whole = rank - rank % LANES
+    for i in range(0, whole, LANES):
         p0, p1, p2, p3 = r[i] * c[i], r[i + 1] * c[i + 1], r[i + 2] * c[i + 2], r[i + 3] * c[i + 3]
         f0, f1, f2, f3 = p0 - a[i], p1 - a[i + 1], p2 - a[i + 2], p3 - a[i + 3]
         g0, g1, g2, g3 = b[i] - p0, b[i + 1] - p1, b[i + 2] - p2, b[i + 3] - p3

@@ -29,9 +29,9 @@ __all__ = ["LANES", "LIMIT", "Span", "Stream", "normals", "permutation", "span",
 Span: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 
 LIMIT = 2**32
-WORDS = operation("streams", "words", "numba", "cupy")
-UNIFORMS = operation("streams", "uniforms", "numba", "cupy")
-NORMALS = operation("streams", "normals", "numba", "cupy")
+WORDS = operation("streams", "words", "numba", "cupy", twin="plain")
+UNIFORMS = operation("streams", "uniforms", "numba", "cupy", twin="plain")
+NORMALS = operation("streams", "normals", "numba", "cupy", twin="plain")
 
 
 @dataclass(frozen=True)

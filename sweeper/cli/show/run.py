@@ -19,7 +19,7 @@ from sweeper.review.failures import Failure
 from sweeper.review.rerun import Comparison
 from sweeper.review.status import RunStatus
 from sweeper.review.watch import standings
-from w2s.contract.rows import PROVENANCE
+from w2s.contract.columns import PROVENANCE
 from w2s.summary.looks import STATES, describe_level
 
 __all__ = ["follow", "print_failures", "print_outcome", "print_rerun", "print_status"]

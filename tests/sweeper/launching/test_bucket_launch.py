@@ -52,7 +52,7 @@ def test_a_run_in_a_bucket_is_launched_extended_and_reviewed(bench, local, s3):
     cell = w2s.load(str(run))["cell_id"][0]
     assert "same bits" in runner.invoke(app, ["rerun", str(run), cell]).stdout
     report = runner.invoke(app, ["report", str(run)]).stdout
-    assert f"wrote {run}/report/index.html" in report
+    assert f"open {run}/report/index.html" in report
     assert place_of(run).read(run / "report" / "index.html").startswith(b"<!doctype html>")
     refused = runner.invoke(app, ["verify", str(run)])
     assert (refused.exit_code, "makes no claims" in refused.stderr) == (2, True)

@@ -18,7 +18,7 @@ from sweeper.tools.calibrate import measure
 from sweeper.tools.doctor import examine
 from w2s import Piece
 from w2s.contract.study import Kind
-from w2s.sharing.workloads import NORMAL_FLOPS
+from w2s.sharing.nominal import NORMAL_FLOPS
 
 
 @pytest.fixture(autouse=True)

@@ -267,3 +267,10 @@ def test_text_is_cut_and_counted() -> None:
     assert clip("a" * 6, 5) == "aaaa…"
     assert clip("\u202e", 9) == "\\u202e"
     assert (count(1, "seed"), count(1200, "seed")) == ("1 seed", "1,200 seeds")
+
+
+def test_the_cell_of_a_setting_is_that_of_its_own_lowest_seed() -> None:
+    rows = made(2, 2, ("x",), seeds=3)
+    rows = rows[~((rows["a"] == 1.0) & (rows["seed"] == 0))].sample(frac=1.0, random_state=1)
+    wanted = rows.sort_values("seed").groupby(["a", "b"])["cell_id"].first()
+    assert explored(rows).data["cells"] == [cell[:12] for cell in wanted]

@@ -15,8 +15,13 @@ import pytest
 from workbench import STUDIES
 
 from sweeper import RunError, launch, load_grid
-from sweeper.report.make import make_report
+from sweeper.report.make import make_report, report_content
+from sweeper.report.page import page
 from sweeper.report.scripts import csp_hash
+from sweeper.report.tables import unusable_listing
+from sweeper.review.verify import verify
+from sweeper.showing.pictures import draw_picture, run_rows_table
+from w2s.tables.scan import StoredRows, scan
 
 VOID = {"meta", "img", "br", "wbr"}
 
@@ -92,7 +97,7 @@ def test_what_is_written_and_printed(run: Path, capsys: pytest.CaptureFixture[st
     assert "of 24 cells 0 are pending and 8 failed: a partial report" in printed
     assert "claims of claimed, version 1, on 16 rows, 8 seeds" in printed
     assert "2 of 6 claims as expected" in printed
-    assert printed.splitlines()[-1] == f"wrote {written[-1]}"
+    assert printed.splitlines()[-1] == f"open {written[-1]}"
 
 
 def test_the_page_is_whole_and_says_everything(text: str, reported: Path) -> None:
@@ -275,3 +280,46 @@ def test_a_run_too_large_for_memory_says_what_is_of_some_seeds(
     assert said in (run / "report" / "index.html").read_text()
     summary, before = pd.read_csv(run / "report" / "summary.csv"), pd.read_csv(io.StringIO(whole))
     pd.testing.assert_frame_equal(summary, before, rtol=1e-12)
+
+
+def test_what_a_large_run_shows_is_of_all_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path)
+    before, _ = report_content(run)
+    pages = [page(before)]
+    monkeypatch.setattr("sweeper.report.make.MOST_ROWS", 10)
+    monkeypatch.setattr("sweeper.review.table.IN_MEMORY", 3)
+    content, _ = report_content(run)
+    assert (content.run.seeds, len(content.run.rows)) == (1, 3)
+    pages.append(page(content))
+    own = {figure.id for figure in content.run.grid.study.figures}
+    first, second = ({p.id: p.png for p in found.pictures if p.id not in own} for found in (before, content))
+    assert first == second
+    assert first
+    cells = [re.search(r'"cells": ?\[[^]]*\]', text) for text in pages]
+    assert cells[0] is not None
+    assert cells[1] is not None
+    assert cells[0][0] == cells[1][0]
+    listings = [unusable_listing(found.run.every, run) for found in (before, content)]
+    assert listings[0] is not None
+    assert listings[0] == listings[1]
+    assert listings[0].rows[0][0] == "8"
+
+
+def test_tables_figures_and_verdicts_of_a_large_run_are_those_of_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path)
+
+    def shown() -> tuple[object, ...]:
+        drawn = draw_picture(str(run), {"x": "x", "y": "gain"}, [], None, "png", tmp_path / "plot.png")
+        (found,) = verify([run], partial=True)
+        verdicts = [(judged.claim.id, judged.verdict) for judged in found.judged]
+        return str(run_rows_table(str(run), "x", None, [], None)), drawn, (tmp_path / "plot.png").read_bytes(), verdicts
+
+    small = shown()
+    scanned = []
+    monkeypatch.setattr("sweeper.showing.pictures.MOST_ROWS", 10)
+    monkeypatch.setattr("sweeper.review.table.MOST_ROWS", 10)
+    monkeypatch.setattr("w2s.scan", lambda *given, **named: scanned.append(scan(*given, **named)) or scanned[-1])
+    assert repr(shown()) == repr(small)
+    assert [type(rows) for rows in scanned] == [StoredRows] * 3

@@ -11,7 +11,7 @@ from sweeper.worker.halve import halves
 from sweeper.worker.solve import solve_rows
 from w2s import Block
 from w2s.contract.block import Axis
-from w2s.contract.rows import PROVENANCE
+from w2s.contract.columns import PROVENANCE
 from w2s_kernels import NUMPY
 
 

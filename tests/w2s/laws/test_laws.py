@@ -87,10 +87,10 @@ def test_published_rows_are_used() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"n_labeled": 30}, r"n_labeled \+ n_transfer \+ n_validation \+ n_test = 58, but there are 50 rows"),
+        ({"n_labeled": 30}, r"n_labeled 30 \+ n_transfer 15 \+ n_validation \d+ \+ n_test \d+ = 58 rows, but there are 50 to"),
         ({"split": "prat"}, "no text column 'prat' .did you mean 'part'"),
         ({"split": "empty"}, "names no train or no test rows"),
-        ({"split": "part", "n_labeled": 30}, r"n_labeled \+ n_transfer = 45, but there are 25 rows"),
+        ({"split": "part", "n_labeled": 30}, r"n_labeled 30 \+ n_transfer 15 = 45 rows, but there are 25 to"),
     ],
 )
 def test_impossible_samples_are_refused(sizes: dict[str, Any], message: str) -> None:

@@ -18,7 +18,7 @@ from w2s.errors import FieldError
 from w2s.files.datafile import DataFile
 from w2s.laws import load_table, molecules, split_rows
 from w2s.laws.feature_maps import check_features, feature_matrix
-from w2s.sharing.workloads import MOVED
+from w2s.sharing.nominal import MOVED
 from w2s.studies.charikar2024.molecules.study import Molecules
 from w2s.studies.probe.table.study import ProbeTable
 from w2s.studies.registry import find_study

@@ -18,7 +18,7 @@ from solving import one, solve
 from sweeper import GridError, launch, load_grid
 from sweeper.errors import UserError
 from sweeper.tools.score import print_scores, score
-from w2s.contract.rows import PROVENANCE
+from w2s.contract.columns import PROVENANCE
 from w2s.measure.item_intervals import INTERVAL_COLUMNS
 from w2s.measure.scores import scores
 from w2s.studies.predictions.rows import class_row, probability_row, value_row

@@ -413,7 +413,7 @@ def test_published_rows(tmp_path: Path) -> None:
         ({"y": ["text"] * ROWS}, {}, "is text; set task: classification"),
         ({}, {"target": "x22"}, "no column 'x22' .did you mean 'x2'"),
         ({}, {"weak_features": "columns:z*"}, "no numeric column of some.parquet matches"),
-        ({}, {"n_labeled": 31}, "= 121, but there are 120 rows"),
+        ({}, {"n_labeled": 31}, "n_labeled 31 .*= 121 rows, but there are 120 to take"),
         ({}, {"n_test": 0}, "no test rows; set n_test"),
         ({}, {"ceiling_tuning": "best_on_validation"}, "ceiling_tuning: best_on_validation needs validation rows"),
         ({}, {"weak_tuning": "best_on_validation"}, "weak_tuning: best_on_validation needs validation rows"),

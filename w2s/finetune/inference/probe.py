@@ -17,8 +17,8 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.data.labels import fold_of, labelled_ids, part_ids
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
+from w2s.probes.gram_rows import fit_rows
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
-from w2s.probes.rows import RowProbe
 from w2s_kernels import NUMPY, Backend
 
 __all__ = ["HEADS", "ClosedForm", "probe", "probe_by_folds"]
@@ -93,15 +93,16 @@ class ClosedForm(Head):
     """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        self.rows = RowProbe(features, preprocess, backend)
+        self.rows = fit_rows(features, preprocess, backend)
+        self.prepared = self.rows.prepared
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
         """Fit the probe at ridge ``strength``."""
         filters = kernels.ridge([strength])
-        found = self.rows.fit(targets, filters)
-        slope = self.rows.backend.to_numpy(self.rows.spectrum.vectors @ found.coords[0])
-        account = {"solver": self.rows.solvers(filters)[0], "condition": float(self.rows.condition(filters)[0])}
-        return Probe(self.rows.prepared, slope, found.offset, _clipped, account)
+        rows = self.rows.serving(filters)
+        found = rows.fit(targets, filters)
+        account = {"solver": rows.solvers(filters)[0], "condition": float(rows.condition(filters)[0])}
+        return Probe(self.prepared, rows.slope(found.coords[0]), found.offset, _clipped, account)
 
 
 def _clipped(outputs: Matrix) -> Matrix:

@@ -16,9 +16,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from w2s.artifacts.manifest import ManifestError, check_value, is_key
 from w2s.errors import nearest
 from w2s.files.datafile import DataFileError, beside
@@ -71,6 +68,9 @@ def run_name_from(name: str, base: Path, folder: Path) -> str:
 
 def _rows(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the finished rows of a run of models."""
+    import pyarrow as pa  # most models are not of a run, and Arrow takes time to import
+    import pyarrow.parquet as pq
+
     for part in sorted((folder / "results").glob("[!.]*.parquet")):
         try:
             content = part.read_bytes()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from w2s.contract.block import Block, Group
 from w2s.contract.study import Kind, Piece
 from w2s.finetune.models.folder import split_layers
-from w2s.sharing.workloads import CALLS, MOVED
+from w2s.sharing.nominal import CALLS, MOVED
 from w2s_kernels import flops
 
 __all__ = ["block_bytes", "block_pieces"]

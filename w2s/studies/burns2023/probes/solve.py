@@ -119,6 +119,7 @@ class ProbeSolver:
         self.part = functools.lru_cache(maxsize=6)(self._part)
         self.rows = functools.lru_cache(maxsize=6)(self._rows)
         self.prepared = functools.lru_cache(maxsize=4)(self._prepared)
+        self.shown = functools.lru_cache(maxsize=4)(self._shown)
         self.anchor = functools.lru_cache(maxsize=64)(self._anchor)
 
     def row(self, cell: Mapping[str, Any], graph: ProbeGraph) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class ProbeSolver:
         weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
         wanted = treated(weak, cell["method"], cell["labels"])
         fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
-        student = self._tested(design, fitted)
+        student = self._tested(design, "transfer", fitted)
         ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
         row: dict[str, Any] = scores(truth, weak, student, ceiling, strong, wanted)
         row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
@@ -137,19 +138,23 @@ class ProbeSolver:
         if cell["control"] == "flip":
             flipped = shuffled_within(labels, own_truth, cell["seed"])
             control = self.prepared(design, "transfer").fit(flipped, _strength(cell))
-            row |= flip_columns(row, self._tested(design, control), truth)
+            row |= flip_columns(row, self._tested(design, "transfer", control), truth)
         return row
 
     def _teacher(self, graph: ProbeGraph, ids: tuple[str, ...]) -> Matrix:
         return probabilities(join(list(ids), read_table(self.store.get(graph.weak), "predictions")))
 
-    def _tested(self, design: Design, fitted: Probe) -> Matrix:
-        return fitted.at(self.rows(design.items, design.truth, design.side, "test"))
+    def _tested(self, design: Design, part: str, fitted: Probe) -> Matrix:
+        return fitted.at_prepared(self.shown(design, part))
+
+    def _shown(self, design: Design, part: str) -> Matrix:
+        """Return the test rows as probes see them that were trained on a part."""
+        return self.prepared(design, part).prepared(self.rows(design.items, design.truth, design.side, "test"))
 
     def _anchor(self, design: Design, part: str, strength: float) -> Matrix:
         """Predict the test items by the strong features, trained on the truth of a part: ceiling, or strong baseline."""
         labels = np.eye(design.classes)[self.part(design.items, design.truth, part)[1]]
-        return self._tested(design, self.prepared(design, part).fit(labels, strength))
+        return self._tested(design, part, self.prepared(design, part).fit(labels, strength))
 
     def _prepared(self, design: Design, part: str) -> Head:
         return HEADS[design.head](self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)

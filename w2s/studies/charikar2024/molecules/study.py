@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.laws.molecules import BITS
+from w2s.sharing.nominal import MOVED
 from w2s.sharing.stage import Level, Stage
-from w2s.sharing.workloads import MOVED
 from w2s.studies.charikar2024.ladder import table_name
 from w2s.studies.charikar2024.molecules.claims import CLAIMS
 from w2s.studies.charikar2024.molecules.figures import FIGURES

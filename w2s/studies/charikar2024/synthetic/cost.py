@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from w2s.contract.block import Block
 from w2s.contract.study import Kind, Piece
-from w2s.sharing.workloads import CALLS, MOVED, NORMAL_FLOPS
+from w2s.sharing.nominal import CALLS, MOVED, NORMAL_FLOPS
 from w2s.studies.charikar2024.synthetic.networks import NETWORKS, Recipe, recipes
 from w2s.studies.fields import asked_levels, occurring
 from w2s_kernels import flops

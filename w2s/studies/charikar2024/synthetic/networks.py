@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2s.laws.mlp import Network, perturbed, pretrained, random_network
-from w2s.sharing.workloads import TURN
+from w2s.sharing.nominal import TURN
 from w2s_kernels import Backend, flops
 
 __all__ = ["NETWORKS", "Networks", "Recipe", "Representations", "recipes"]

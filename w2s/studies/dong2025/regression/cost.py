@@ -15,8 +15,8 @@ from w2s.contract.block import Block
 from w2s.contract.study import Common, Piece
 from w2s.probes.filters import FILTER_FIELDS, filters_of
 from w2s.probes.solver_choice import Choice
+from w2s.sharing.nominal import CALLS, MOVED, NORMAL_FLOPS
 from w2s.sharing.stage import MOST_COMMON
-from w2s.sharing.workloads import CALLS, MOVED, NORMAL_FLOPS
 from w2s.studies.dong2025.regression.moments import FACTORS, MOMENTS, REFINED, SPECTRUM, draw_level
 from w2s.studies.dong2025.regression.sizes import Fits, Sizes
 from w2s.studies.dong2025.regression.solve import families

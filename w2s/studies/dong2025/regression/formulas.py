@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ def cell_means(table: DataFrame, model: str) -> DataFrame:
     return found
 
 
-def _moments(codes: npt.NDArray[np.int64], values: Values, groups: int) -> dict[str, Values]:
+def _moments(codes: npt.NDArray[np.integer[Any]], values: Values, groups: int) -> dict[str, Values]:
     count = np.bincount(codes, minlength=groups).astype(float)
     mean = np.bincount(codes, values, groups) / count
     squares = np.bincount(codes, (values - mean[codes]) ** 2, groups)

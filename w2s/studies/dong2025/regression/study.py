@@ -78,6 +78,7 @@ class Regression(Study):
     name = "dong2025.regression"
     version = 2
     seeds_draw: ClassVar[SeedsDraw] = "fresh"
+    compiled_from = 3e8
     Cell = RegressionCell
     summary = "Dong et al. 2025: exact weak-to-strong risks in low intrinsic dimension, with their closed forms"
     shares = ("n_labeled", "n_transfer", "d_strong", "d_weak", *FILTER_FIELDS, "ridge_weak", "evaluate", "risk", "ceiling")

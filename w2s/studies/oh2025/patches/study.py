@@ -17,8 +17,8 @@ from w2s.contract.block import Block
 from w2s.contract.cells import Cell, field
 from w2s.contract.study import Cost, Kind, Piece, Rule, Study
 from w2s.laws.signal_noise import TYPES
+from w2s.sharing.nominal import NORMAL_FLOPS
 from w2s.sharing.results import Results
-from w2s.sharing.workloads import NORMAL_FLOPS
 from w2s.studies.fields import asked_levels, occurring
 from w2s.studies.oh2025.patches.claims import CLAIMS
 from w2s.studies.oh2025.patches.figures import FIGURES

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "at_end_note", "digest"]
 
 _DISTANCES = ("gain", "misfit", "weak_distance")
+_CHANCE = 0.05
 _MAX_PANELS = 5
 _SWEPT = 5
 
@@ -59,28 +60,41 @@ def digest(table: DataFrame) -> DataFrame:
     suffix, swept = _suffix(table), _swept(table)
     fields = [*_varying(table), *(["labels"] if table["labels"].nunique() > 1 else [])]
     fields = fields or ["labels"]
-    lines = []
+    lines, lead = [], ""
+    metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
+    metrics += ["gain_01"] if suffix else []
     if len(swept) and swept["seed"].nunique() > 1:
-        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
-        chosen = best(
-            swept, over=list(REGULARISER), by=fields, metric=f"student_error{suffix}", metrics=metrics, select_seeds="even"
-        )
+        choice: dict[str, Any] = {"over": list(REGULARISER), "by": fields, "metric": f"student_error{suffix}"}
+        chosen = best(swept, **choice, metrics=metrics, select_seeds="even")
+        lead = _best_in_words(swept, choice, f"gain{suffix}", len(chosen), fields)
         weakest = swept[swept["strength"] == swept.groupby(fields, dropna=False)["strength"].transform("min")]
         low = summarize(weakest, by=fields, metrics=[f"pgr{suffix}"])
         lines = [_line(row, fields, suffix, _matching(low, row, fields)) for row in _records(chosen)]
     rest = table[~table.index.isin(swept.index)]
     if len(rest):
         by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
-        metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
     if len(swept):
         result.attrs["caption"] = (
             "best: chosen on even seeds, reported on odd ones; brackets: 95 % over seeds, for this data set"
         )
+    result.attrs["sentence"] = lead
     if note := at_end_note(table):
         result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
     return result
+
+
+def _best_in_words(swept: DataFrame, choice: dict[str, Any], gain: str, settings: int, fields: list[str]) -> str:
+    """Say in how many settings the student at its best beats its weak model: intervals hold for all settings together."""
+    sure = best(swept, **choice, metrics=[gain], select_seeds="even", level=1.0 - _CHANCE / settings)
+    better, worse = int((sure[f"{gain}_low"] > 0).sum()), int((sure[f"{gain}_high"] < 0).sum())
+    where = f"in {better} of {settings} settings of {', '.join(fields)} and more in {worse}" if settings > 1 else ""
+    if settings == 1:
+        said = {(1, 0): "the student errs less than its weak model", (0, 1): "the student errs more than its weak model"}
+        where = said.get((better, worse), "no difference between the student and its weak model is significant")
+        return f"With its best regularisation, chosen on even seeds, {where} (95 %, odd seeds)."
+    return f"With its best regularisation, chosen on even seeds, the student errs less than its weak model {where} (odd seeds)."
 
 
 def at_end_note(table: DataFrame) -> str:
@@ -106,8 +120,10 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
     for model in ("weak", "student", "ceiling"):
         value = row[f"{model}_error{suffix}"]
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
+    if suffix:
+        line["gain (accuracy)"] = interval_text(row, "gain_01")
     for metric in _DISTANCES:
-        line[metric.replace("_", " ")] = interval_text(row, metric)
+        line[f"{metric.replace('_', ' ')} (squared error)"] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
     line["PGR"] = interval_text(row, f"pgr{suffix}")
     line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from w2s.laws.table import Rows
 from w2s.measure import metrics
 from w2s.probes.filters import LABEL_RULES, filters_of
-from w2s.probes.rows import Prediction
+from w2s.probes.rows import Prediction, Projected
 from w2s.probes.solver_choice import solver_pair
 from w2s.probes.tuning import CRITERIA, end_text
+from w2s.sharing.nominal import CALLS
 from w2s.sharing.stage import Level, Stage, Stages, Values
-from w2s.sharing.workloads import CALLS
 from w2s.studies.probe.table import models
 from w2s.studies.probe.table.models import (
     CEILING,
@@ -208,17 +208,30 @@ class _Fitted(NamedTuple):
     """Whether the rows had to be decomposed though their Gram was."""
 
 
+def _projected(level: Level, values: Values) -> Projected:
+    """Return the labels of all ``teachers`` of a level, side by side, in the student's coordinates."""
+    probe, rows, labels = STUDENT_ROWS(level, values), rows_of(level, values).transfer, []
+    for teacher in level["teachers"]:
+        own = {**level, **dict(zip(TEACHER, teacher, strict=True))}
+        labels.append(LABEL_RULES[own["labels"]](values(TEACHERS, own).scores[rows]))
+    return (probe.exact if level["exact"] else probe).project(np.concatenate(labels, axis=1))  # type: ignore[no-any-return]
+
+
+_PROJECTED = Stage("labels of teachers", (*DESIGN, "teachers", "exact"), _projected, latest=True, shared=False)
+
+
 def _fit(level: Level, values: Values) -> _Fitted:
     rows, filters = STUDENT_ROWS(level, values), filters_of(_levels(level))
     probe = rows.serving(filters)
-    scores = values(TEACHERS, level).scores[rows_of(level, values).transfer]
-    prediction = probe.fit(LABEL_RULES[level["labels"]](scores), filters)
+    place, outputs = level["teachers"].index(tuple(level[name] for name in TEACHER)), values(TEACHERS, level).scores.shape[1]
+    projected = values(_PROJECTED, {**level, "exact": probe is not rows})
+    prediction = probe.filtered(projected.columns(place * outputs, (place + 1) * outputs), filters)
     return _Fitted(prediction, probe.condition(filters), probe.solvers(filters), probe is not rows)
 
 
 FITS = Stage(
     "labels in the student's basis",
-    (*DESIGN, *TEACHER, "filters"),
+    (*DESIGN, *TEACHER, "teachers", "filters"),
     _fit,
     kind="gemm",
     flops=lambda level, sizes: flops.gemm(level["n_transfer"], sizes.rank(level), sizes.outputs),
@@ -247,7 +260,7 @@ def _outputs(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
 
 OUTPUTS = Stage(
     "outputs of the students",
-    (*STUDENT, *TEACHER, "filters"),
+    (*STUDENT, *TEACHER, "teachers", "filters"),
     _outputs,
     kind="gemm",
     flops=lambda level, sizes: flops.gemm(_shown(level, sizes), sizes.rank(level), sizes.count(level) * sizes.outputs),

@@ -7,7 +7,7 @@ labels of those rows; all are tested on rows that none of them saw.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -36,7 +36,7 @@ from w2s_kernels import Backend
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ProbeTable", "TableCell"]
+__all__ = ["TOGETHER", "ProbeTable", "TableCell"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -162,8 +162,9 @@ class ProbeTable(Study):
                 except FieldError as error:
                     raise FieldError(str(error), error.field or name) from None
         sizes = ("data", "target", "task", "split", "n_labeled", "n_transfer", "n_validation", "n_test")
-        for level in asked_levels(block, *sizes, *_TUNING, "evaluate"):
-            self._check_sizes(level)
+        levels = asked_levels(block, *sizes, *_TUNING, "evaluate")
+        for level in sorted(levels, key=lambda level: -sum(level[name] for name in sizes if name.startswith("n_"))):
+            self._check_sizes(level)  # the largest first: an error then names the rows that the whole grid needs
 
     def _check_sizes(self, level: Mapping[str, Any]) -> None:
         from w2s_kernels import NUMPY
@@ -204,12 +205,13 @@ class ProbeTable(Study):
         # The filters decide the solver: those of the whole block, so that cells that a mask leaves keep their bits.
         wanted, asked = occurring(block, students, teachers), occurring(block.with_mask(None), students, filters)
         for designs in _designs(students.levels):
-            for t, s in itertools.product(range(len(teachers)), designs):
+            for together, t, s in _in_turn(occurring(block.with_mask(None), students, teachers), designs):
                 if not wanted[s, t]:
                     continue
                 places = np.flatnonzero(asked[s])
                 trained = tuple(tuple(filters.levels[place].values()) for place in places)
-                level = {**students.levels[s], **teachers.levels[t], "filters": trained}
+                batches = {"filters": trained, "teachers": tuple(_teacher(teachers.levels[place]) for place in together)}
+                level = {**students.levels[s], **teachers.levels[t], **batches}
                 values.enter(level)
                 results.put((s, t, places), _with_remarks(values(self.rows, level), _remarks(level)))
         columns = results.columns()
@@ -232,6 +234,23 @@ def _remarks(level: Level) -> list[str]:
     return input_remarks((level["weak_features"], level["strong_features"]), table_of(level))
 
 
+def _teacher(level: Level) -> tuple[Any, ...]:
+    """Return the fields of a weak model."""
+    return tuple(level[name] for name in TEACHER)
+
+
+def _in_turn(known: npt.NDArray[np.bool_], designs: Sequence[int]) -> Iterator[tuple[list[int], int, int]]:
+    """Yield the teachers of a design in batches: those of the batch, a teacher, and a student of the design.
+
+    ``known`` marks which students (rows) and teachers (columns) go together in the whole block: a mask that leaves some of its
+    cells leaves the batches, and with them the bits.
+    """
+    present = np.flatnonzero(known[designs].any(axis=0)).tolist()
+    for first in range(0, len(present), TOGETHER):
+        together = present[first : first + TOGETHER]
+        yield from ((together, t, s) for t, s in itertools.product(together, designs))
+
+
 def _designs(students: Sequence[Level]) -> list[list[int]]:
     """Return the positions of the students of each design, designs of the same features one after another."""
     found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[int]]] = {}
@@ -241,6 +260,8 @@ def _designs(students: Sequence[Level]) -> list[list[int]]:
     return [places for designs in found.values() for places in designs.values()]
 
 
+TOGETHER = 12
+"""Teachers whose labels are projected in one product: with ten classes it is as wide as it needs to be to be fast."""
 _TUNING = ("ceiling_tuning", "weak_tuning")
 _NUMBERS = (
     *(f"{model}_error{suffix}" for suffix in ("", "_01") for model in ("weak", "student", "strong", "ceiling")),

@@ -136,7 +136,7 @@ def _levels(level: Level) -> list[dict[str, Any]]:
 
 GAPS = Stage(
     "formulas and scores",
-    (*STUDENT, *TEACHER, *RULE, "filters"),
+    (*STUDENT, *TEACHER, *RULE, "teachers", "filters"),
     _gaps,
     kind="eigh",
     flops=lambda level, sizes: sizes.count(level) * (flops.eigh(strong_width(level)) + _products(level)),
