@@ -48,6 +48,9 @@ def test_a_command_of_the_page_does_its_job(command: str, place: Path, monkeypat
         case "plot" if "heatmap" in command or "--color gain" in command:
             assert "Black: gain is zero; dashed: one end of its 95 % interval is" in said
             assert (place / "runs/diagram/report/plot-ridge_weak-ridge-gain.png").stat().st_size > 10_000
+        case "plot" if "student_error" in command:
+            assert "weak model's error, student's error, ceiling's error against ridge lambda" in " ".join(said.split())
+            assert len(list((place / "runs/few_rows/report").glob("plot-ridge-weak_error-student_error-*.png"))) == 1
         case "plot":
             assert (place / "gain.pdf").read_bytes().startswith(b"%PDF")
             assert "Intervals: 95 % over seeds, each with data of its own; 30 seeds." in said
@@ -58,10 +61,11 @@ def test_a_command_of_the_page_does_its_job(command: str, place: Path, monkeypat
         case "table":
             text = (place / "table.tex").read_text()
             assert r"\toprule" in text
-            assert "min student\\_error" in text
+            assert "chosen by the least mean of student's error on the 15 even seeds" in text
+            assert r"\label{tab:gain}" in text
         case "compare":
             assert "n_transfer" in said
-            assert re.search(r"Compared with run = few_rows in student_error, of 9 comparisons: \d", said)
+            assert re.search(r"In student_error, against few_rows: more_rows is better in \d", " ".join(said.split()))
         case "score":
             assert "gain" in said
             assert "pgr" not in said

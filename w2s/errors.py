@@ -18,6 +18,19 @@ class FieldError(ValueError):
 
 
 def nearest(word: Any, allowed: Iterable[Any]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string."""
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string.
+
+    A number has none: one that is written alike may be far off.
+    """
+    if _is_number(word):
+        return ""
     match = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
     return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def _is_number(word: Any) -> bool:
+    try:
+        float(str(word))
+    except ValueError:
+        return False
+    return True

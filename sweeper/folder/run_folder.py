@@ -34,6 +34,7 @@ from sweeper.folder.compact import LEFT, are_many, compact
 from sweeper.folder.contents import Contents, look_at
 from sweeper.folder.events import parse_event
 from sweeper.folder.grid_file import grid_of_part, parse_grid
+from sweeper.folder.near import runs_near
 from sweeper.folder.part import BLOCK, DamagedPartError, Part, is_whole, read_rows, rows_file
 from sweeper.grid.yaml import dump_yaml
 from w2s.errors import FieldError
@@ -74,6 +75,8 @@ class RunFolder:
         if path.name == "results" and cls(path.parent).read_grid() is not None:
             return cls(path.parent)
         if folder.read_grid() is None:
+            if isinstance(path, Path) and not path.exists():
+                raise RunError(f"{path}: no such folder; {runs_near(path)}")
             raise RunError(f"{path} is not a run folder (no grid.yaml in it); launch a grid first")
         return folder
 

@@ -75,17 +75,23 @@ def _names(runs: Sequence[str]) -> dict[str, str]:
 
 
 def _selected(frames: Mapping[str, DataFrame], chosen: Mapping[str, Any]) -> dict[str, DataFrame]:
-    """Keep selected values in every run that has them. Raises ValueError where no run has."""
+    """Keep selected values in every run that has one of them. Raises ValueError for a value that no run has."""
     kept = dict(frames)
     for axis, value in chosen.items():
-        errors = []
+        wanted = value if isinstance(value, list) else [value]
+        found: dict[str, list[Any]] = {name: [] for name in kept}
+        for one in wanted:
+            errors = []
+            for name, rows in kept.items():
+                try:
+                    rows_with(rows, {axis: one})
+                    found[name].append(one)
+                except ValueError as error:
+                    errors.append(error)
+            if len(errors) == len(kept):
+                raise errors[0]
         for name, rows in kept.items():
-            try:
-                kept[name] = cast("DataFrame", rows_with(rows, {axis: value}))
-            except ValueError as error:
-                errors.append(error)
-        if len(errors) == len(kept):
-            raise errors[0]
+            kept[name] = cast("DataFrame", rows_with(rows, {axis: found[name]})) if found[name] else rows
     return kept
 
 

@@ -19,7 +19,59 @@ if TYPE_CHECKING:
 
     from w2s.tabulate import Table
 
-__all__ = ["draw_picture", "names_of", "rows_to_show", "run_rows_table", "selected", "write_text"]
+__all__ = [
+    "draw_picture",
+    "names_of",
+    "picture_form",
+    "rows_to_show",
+    "run_rows_table",
+    "selected",
+    "table_form",
+    "write_text",
+    "written_table",
+]
+
+_PICTURES: Mapping[str, str] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
+_TABLES: Mapping[str, str] = {
+    ".txt": "text",
+    ".text": "text",
+    ".md": "md",
+    ".markdown": "md",
+    ".csv": "csv",
+    ".tex": "latex",
+    ".latex": "latex",
+    ".html": "html",
+    ".htm": "html",
+}
+"""Ending of a file -> the format in which it is written."""
+
+
+def picture_form(out: Path | None, form: str | None) -> str:
+    """Choose the format of a figure: the one asked for, else that of the ending of its file, else ``png``.
+
+    Raises :class:`UserError` for an ending that no figure has, and for one of another format than asked for.
+    """
+    return _form(out, form, _PICTURES, "png")
+
+
+def table_form(out: Path | None, form: str | None) -> str:
+    """Choose the format of a table: the one asked for (``tex`` is ``latex``), else that of the ending of its file, else text.
+
+    Raises :class:`UserError` for an ending that no table has, and for one of another format than asked for.
+    """
+    return _form(out, "latex" if form == "tex" else form, _TABLES, "text")
+
+
+def _form(out: Path | None, form: str | None, endings: Mapping[str, str], usual: str) -> str:
+    """Match a format with the ending of a file."""
+    ending = "" if out is None else out.suffix.lower()
+    known = endings.get(ending)
+    if known is None and ending and form is None:
+        raise UserError(f"--out {out}: what {ending} holds is not known; allowed: {', '.join(endings)}, or name --format")
+    if known is not None and form is not None and known != form:
+        fits = ", ".join(end for end, word in endings.items() if word == form)
+        raise UserError(f"--format {form} does not fit --out {out}, which ends as {known}; allowed for {form}: {fits}")
+    return form or known or usual
 
 
 def draw_picture(
@@ -40,6 +92,8 @@ def draw_picture(
 
     rows = _run_with_rows(run, trust_code, MOST_ROWS).every
     given: dict[str, Any] = {name: word for name, word in words.items() if word is not None}
+    if "," in given.get("y", ""):
+        given["y"] = names_of(given["y"])
     try:
         figure = plot(rows, select=selected(select), best_over=names_of(best_over) or (), **given)
         content = picture_bytes(figure, form)
@@ -67,6 +121,14 @@ def run_rows_table(
         return table(rows, names_of(by), names_of(metrics), select=selected(select), best_over=names_of(best_over) or ())
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def written_table(made: Table, form: str, width: int, caption: str | None, label: str | None) -> str:
+    """Write a table in a format. Raises :class:`UserError` for a caption or a label where the format has none."""
+    try:
+        return made.write(form, width, caption=caption, label=label)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
 
 
 def rows_to_show(run: str, *, trust_code: bool = False) -> DataFrame:

@@ -240,7 +240,7 @@ def test_a_launch_is_ended_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     grid = {"study": "slow.py:Slow", "axes": {"n": list(range(1, 5000))}, "out": "run"}
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
-    with pytest.raises(RunError, match="is not a run folder"):
+    with pytest.raises(RunError, match="no such folder"):
         ask_to_stop(tmp_path / "run", 1)
     command = [sys.executable, "-m", "sweeper.cli", "launch", "grid.yaml", "--executor", "inline"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

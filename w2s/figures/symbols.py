@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from w2s.summary.text import value_text
 
-__all__ = ["axis_name", "math_name", "metric_name", "setting", "short_value", "without_math"]
+__all__ = [
+    "axis_in_words",
+    "axis_name",
+    "fields_of_symbol",
+    "math_name",
+    "metric_name",
+    "name_in_words",
+    "setting",
+    "setting_in_words",
+    "short_value",
+    "without_math",
+]
 
 _MATH = {
     "n_labeled": "n",
@@ -16,7 +28,7 @@ _MATH = {
     "n_test": r"n_{\mathrm{test}}",
     "d_weak": "d_w",
     "d_strong": "d_s",
-    "d_overlap": r"d_{s \wedge w}",
+    "d_overlap": r"d_{s{\wedge}w}",
     "d_signal": r"d_{\mathrm{signal}}",
     "rho_weak": r"\rho_w",
     "rho_strong": r"\rho_s",
@@ -49,6 +61,46 @@ _MATH = {
     "c": "c",
     "k": "k",
 }
+_WORDS: Mapping[str, str] = {
+    "n_labeled": "labelled rows",
+    "n_transfer": "transfer rows",
+    "n_validation": "validation rows",
+    "n_test": "test rows",
+    "d_weak": "weak width",
+    "d_strong": "strong width",
+    "d_overlap": "overlap",
+    "d_signal": "signal width",
+    "rho_weak": "signal outside weak",
+    "rho_strong": "signal outside strong",
+    "sigma_weak": "weak noise",
+    "sigma_strong": "strong noise",
+    "depth_weak": "weak depth",
+    "depth_strong": "strong depth",
+    "p_weak": "weak width exponent",
+    "p_strong": "strong width exponent",
+    "q_weak": "weak energy exponent",
+    "q_strong": "strong energy exponent",
+    "r_weak": "weak spike exponent",
+    "r_strong": "strong spike exponent",
+    "c_weak": "weak model's inverse penalty",
+    "ridge": "ridge",
+    "ridge_weak": "weak model's ridge",
+    "noise": "noise",
+    "noise_variance": "noise variance",
+    "step_size": "step size",
+    "learning_rate": "learning rate",
+    "mu": "easy signal",
+    "nu": "hard signal",
+    "time": "time",
+    "temperature": "temperature",
+    "d": "dimension",
+    "u": "transfer exponent",
+    "c": "inverse penalty",
+    "k": "neighbours",
+    "p_both": "share of both signals",
+}
+"""What fields with symbols are, in a word or two."""
+_GREEK = {"λ": "lambda", "ρ": "rho", "σ": "sigma", "η": "eta", "μ": "mu", "ν": "nu", "β": "beta", "γ": "gamma", "ℓ": "ell"}
 _METRICS = {
     "pgr": "PGR",
     "opr": "OPR",
@@ -61,7 +113,7 @@ _METRICS = {
     "ceiling_error": "ceiling's error",
     "pgr_flip": "PGR of flipped labels",
 }
-_LETTERS = ((r" \wedge ", "^"), (r"\ell", "l"))
+_LETTERS = ((r"{\wedge}", "^"), (r"\ell", "l"))
 """Notation whose name is not what a reader says; other names stay, without their backslash."""
 _BETWEEN_DOLLARS = r"(?<!\\)\$([^$]*)(?<!\\)\$"
 
@@ -77,6 +129,22 @@ def axis_name(name: str) -> str:
     return f"${symbol}$" if symbol else _plain(name)
 
 
+def axis_in_words(name: str) -> str:
+    r"""Write a field for a reader who does not know the symbol: ``ridge $\lambda$``, or its name in words."""
+    return f"{_WORDS.get(name, '')} {axis_name(name)}".strip() if name in _MATH else _plain(name)
+
+
+def name_in_words(name: str) -> str:
+    """Write an axis, or the student's error, by which best values are chosen, for a picture or a heading."""
+    return metric_name(name) if name.startswith("student_error") else axis_in_words(name)
+
+
+def fields_of_symbol(word: str) -> list[str]:
+    """List the fields that figures write with a symbol, typed as ``lambda``, ``d_w``, ``rho_w`` or with the Greek letter."""
+    typed = _GREEK.get(word[:1], word[:1]) + word[1:]
+    return [name for name, symbol in _MATH.items() if typed in (symbol, without_math(f"${symbol}$"))]
+
+
 def metric_name(name: str) -> str:
     """Write a metric for a picture or a heading: ``PGR``, ``student's error``, ``gain (accuracy)``."""
     plain = name.removesuffix("_theory")
@@ -88,6 +156,11 @@ def metric_name(name: str) -> str:
 def setting(name: str, value: Any) -> str:
     """Write a field with a value for a picture: ``$d_w$ = 100``."""
     return f"{axis_name(name)} = {short_value(value)}"
+
+
+def setting_in_words(name: str, value: Any) -> str:
+    """Write a field with a value for a reader who does not know the symbol: ``weak width $d_w$ = 100``."""
+    return f"{axis_in_words(name)} = {short_value(value)}"
 
 
 def short_value(value: Any, most: int = 26) -> str:

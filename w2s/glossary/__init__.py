@@ -4,6 +4,7 @@ A column that several studies have has one meaning, so it is written here once. 
 new column of a built-in study gets its line in the module of its kind, one of a user's own study in ``Study.explains``.
 """
 
+from w2s.glossary.answers import ANSWERS
 from w2s.glossary.look_up import explain_word, meaning_of, words
 
-__all__ = ["explain_word", "meaning_of", "words"]
+__all__ = ["ANSWERS", "explain_word", "meaning_of", "words"]

@@ -14,8 +14,9 @@ ROWS: Mapping[str, str] = {
     "status": "ok, singular, ill_conditioned, nonfinite or failed; w2s-sweep explain status says more",
     "message": "what is to be said of the row: the error of a failed one, a remark about a choice",
     "traceback": "calls that led to the error of a failed row, outermost first; null in other rows",
-    "gain": "weak_error - student_error: what the student has over the weak model",
-    "gain_01": "weak_error_01 - student_error_01 [share]",
+    "gain": "weak_error - student_error: what the student has over the weak model; positive: the student errs less",
+    "gain_01": "accuracy that the student has over the weak model, weak_error_01 - student_error_01; positive: it is "
+    "right more often [share]",
     "misfit": "distance between the student and the labels that it was trained on, of the kind of the error",
     "weak_distance": "distance between the student and the outputs of the weak model, of the kind of the error",
     "pgr": "performance gap recovered: gain / (weak_error - ceiling_error); null where its status is not ok",

@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.figures.symbols import axis_name, metric_name, setting
-from w2s.plotting.asked import Asked, Bounded, bounded, colors_of, notes_of, panels_of, with_unit
-from w2s.plotting.scales import Places, limits, places
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
+from w2s.plotting.asked import (
+    Asked,
+    Bounded,
+    at_border,
+    bounded,
+    colors_of,
+    limits_of,
+    notes_of,
+    panels_of,
+    shared_unit,
+    with_unit,
+)
+from w2s.plotting.scales import Places, places
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import Style, line_style
 from w2s.summary.columns import is_number
@@ -24,41 +35,68 @@ __all__ = ["draw_lines"]
 
 
 def draw_lines(rows: Rows, asked: Asked) -> Figure:
-    """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands."""
+    """Draw metric ``y`` against axis ``x``; words and nulls of ``x`` stand side by side, with bars in place of bands.
+
+    Several metrics are lines of one panel each, in place of the values of ``color``.
+    """
     if asked.x is None or asked.y is None:
         raise AxesError("a figure of lines needs x, an axis, and y, a metric")
     axes = [name for name in (asked.x, asked.panel, asked.color) if name]
+    metrics = [asked.y, *asked.more]
     numbers = [asked.x] if is_number(rows, asked.x) else []
     shown = view(rows, axes, select=asked.select, best_over=asked.best_over, numbers=numbers)
-    summary = shown.summary([asked.y], asked.level, asked.population)
+    summary = shown.summary(metrics, asked.level, asked.population)
     notes = notes_of(shown, summary)
-    cuts = panels_of(summary, asked.panel, [asked.y], notes)
+    cuts = panels_of(summary, asked.panel, metrics, notes, with_open=True)
     colors, where = colors_of(summary, asked.color), places(field_values(summary[asked.x]), least=3)
+    series = [(asked.y, one) for one in colors] if not asked.more else [(metric, None) for metric in metrics]
     sheet = Sheet.of(asked.style, len(cuts))
     handles: dict[int, Any] = {}
-    shared: list[Bounded] = []
+    shared = [bounded(part, metric) for _, part in cuts for metric in metrics]
+    ends = limits_of(shared) or (0.0, 1.0)
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
-        for k, one in enumerate(colors):
+        for k, (metric, one) in enumerate(series):
             line = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
-            found = bounded(line, asked.y)
+            found = bounded(line, metric)
             if found.drawn.any():
-                offset = 0.5 * (k - (len(colors) - 1) / 2.0) / len(colors) if where.kind == "words" else 0.0
-                handles[k] = _line(ax, where.of(line[asked.x]) + offset, found, line_style(k, len(colors)), sheet.style, where)
-                shared.append(found)
+                offset = 0.5 * (k - (len(series) - 1) / 2.0) / len(series) if where.kind == "words" else 0.0
+                handles[k] = _line(
+                    ax, where.of(line[asked.x]) + offset, found, line_style(k, len(series)), sheet.style, where, ends
+                )
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, value))
+            sheet.title(ax, setting_in_words(asked.panel, value))
     _finish_axes(sheet, where, asked.y, shared)
-    sheet.label(axis_name(asked.x), with_unit(rows, asked.y))
-    title = asked.title or f"{metric_name(asked.y)} against {axis_name(asked.x)}"
-    return sheet.finish(title, notes, Legend.of(handles, colors, asked.color))
+    sheet.label(axis_in_words(asked.x), with_unit(rows, asked.y) if not asked.more else shared_unit(rows, metrics))
+    title = asked.title or f"{', '.join(map(metric_name, metrics))} against {axis_in_words(asked.x)}"
+    legend = (
+        Legend.of(handles, colors, asked.color) if not asked.more else Legend.named(handles, list(map(metric_name, metrics)))
+    )
+    return sheet.finish(title, notes, legend)
 
 
-def _line(ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style, where: Places) -> Any:
-    """Draw one line with its intervals, and hollow marks where there are none; returns what the legend shows."""
+def _line(
+    ax: Axes, at: Any, found: Bounded, look: dict[str, Any], style: Style, where: Places, ends: tuple[float, float]
+) -> Any:
+    """Draw one line with its intervals, and hollow marks where there are none; returns what the legend shows.
+
+    No line leads to a number whose interval is unbounded; it stands at the border where it is beyond it.
+    """
     order = np.argsort(at, kind="stable")
-    order = order[found.drawn[order]]
+    unbounded = order[found.open[order]]
+    order = order[found.sure[order]]
     x, y, low, high = at[order], found.value[order], found.low[order], found.high[order]
     color, plain = look["color"], found.alone[order]
+    if len(unbounded):
+        ax.plot(
+            at[unbounded],
+            at_border(found, ends)[unbounded],
+            color=color,
+            marker=look["marker"],
+            markersize=style.marker,
+            linestyle="none",
+            markerfacecolor="w",
+            clip_on=False,
+        )
     joined: dict[str, Any] = {"linestyle": look["linestyle"] if where.kind != "words" else "none", "linewidth": style.line}
     (drawn,) = ax.plot(x, y, color=color, marker=look["marker"], markersize=style.marker, **joined)
     if plain.any():
@@ -90,11 +128,12 @@ def _bars(ax: Axes, x: Any, y: Any, low: Any, high: Any, color: Any, style: Styl
 def _finish_axes(sheet: Sheet, where: Places, metric: str, drawn: list[Bounded]) -> None:
     """Give all panels their scales; the line at zero, or one for a ratio of errors, is what curves are read against."""
     value, low, high = (
-        np.concatenate([getattr(found, end)[found.drawn] for found in drawn]) for end in ("value", "low", "high")
+        np.concatenate([getattr(found, end)[found.sure] for found in drawn]) for end in ("value", "low", "high")
     )
-    shown = limits(value, low, high)
+    shown = limits_of(drawn)
     level = 1.0 if metric.startswith("opr") else 0.0
-    signed = metric.startswith(("gain", "pgr", "opr", "cross_term")) or (np.nanmin(value) < 0 < np.nanmax(value))
+    both_signs = bool((value < 0).any() and (value > 0).any())
+    signed = metric.startswith(("gain", "pgr", "opr", "cross_term")) or both_signs
     for ax in sheet.axes:
         if shown is not None:
             ax.set_ylim(*shown)

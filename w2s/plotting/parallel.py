@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s.figures.held import spread
-from w2s.figures.symbols import axis_name, metric_name, setting, short_value
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words, short_value
 from w2s.figures.texts import text_width
 from w2s.plotting.asked import Asked, bounded, notes_of, panels_of, with_unit
 from w2s.plotting.scales import limits, places
@@ -51,13 +51,13 @@ def draw_parallel(rows: Rows, asked: Asked) -> Figure:
     if len(cuts) == 1:
         sheet.figure.set_figwidth(sheet.style.wide)
     found = [bounded(part, asked.y) for _, part in cuts]
-    value, low, high = (np.concatenate([getattr(part, end)[part.drawn] for part in found]) for end in ("value", "low", "high"))
+    value, low, high = (np.concatenate([getattr(part, end)[part.sure] for part in found]) for end in ("value", "low", "high"))
     ends = limits(value, low, high) or (0.0, 1.0)
     colors = _Colors(float(value.min()), float(value.max()))
     for ax, (setting_value, part) in zip(sheet.axes, cuts, strict=True):
         _draw(ax, part, names, asked.y, ends, {name: field_values(summary[name]) for name in names}, colors, sheet)
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, setting_value))
+            sheet.title(ax, setting_in_words(asked.panel, setting_value))
     unit = with_unit(rows, asked.y)
     notes.append(f"Last line: {unit}, with its intervals; colour: the same, from dark (least) to light.")
     return sheet.finish(asked.title or f"{metric_name(asked.y)} of every setting", notes)
@@ -91,7 +91,7 @@ def _draw(
     heights = np.stack([_heights(part[name], values[name]) for name in names] + [_scaled(found.value, ends)], axis=1)
     low, high = _scaled(found.low, ends), _scaled(found.high, ends)
     for k in np.argsort(found.value, kind="stable"):
-        if found.drawn[k]:
+        if found.sure[k]:
             color = colors.of(float(found.value[k]))
             ax.plot(range(last + 1), heights[k], color=color, linewidth=0.7 * sheet.style.line, alpha=0.75)
             if np.isfinite(low[k]) and np.isfinite(high[k]):
@@ -109,7 +109,7 @@ def _draw(
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    heads = [*(axis_name(name) for name in names), metric_name(metric)]
+    heads = [*(axis_in_words(name) for name in names), metric_name(metric)]
     ax.set_xticks(range(last + 1), heads, fontsize=size)
     room = sheet.figure.get_figwidth() / sheet.columns / (last + 1.2)
     if max(text_width(head, size) for head in heads) > 0.9 * room:

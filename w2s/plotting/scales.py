@@ -13,6 +13,7 @@ import numpy.typing as npt
 from w2s.figures.held import spread
 from w2s.figures.symbols import short_value
 from w2s.figures.texts import text_width
+from w2s.summary.digits import fewest_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,11 +53,17 @@ class Places:
             borders = np.concatenate([[2 * scaled[0] - inner[0]], inner, [2 * scaled[-1] - inner[-1]]])
         return 10.0**borders if self.kind == "log" else borders
 
-    def draw(self, ax: Axes, which: Literal["x", "y"], size: float, room: float) -> None:
-        """Give an axis of a panel its scale and few ticks; ``room`` is its length in inches."""
+    def draw(self, ax: Axes, which: Literal["x", "y"], size: float, room: float, *, at_values: bool = False) -> None:
+        """Give an axis of a panel its scale and few ticks; ``room`` is its length in inches.
+
+        With ``at_values`` ticks stand at values alone: at all of them, or at as many as have room.
+        """
         axis = ax.xaxis if which == "x" else ax.yaxis
         setter: Any = ax.set_xscale if which == "x" else ax.set_yscale
-        if self.kind == "log":
+        if at_values and self.kind != "words":
+            setter(self.kind)
+            self._ticks_at_values(axis, size, room, upright=which == "y")
+        elif self.kind == "log":
             setter("log")
             self._log_ticks(axis)
         elif self.kind == "words":
@@ -67,6 +74,18 @@ class Places:
             from matplotlib.ticker import MaxNLocator
 
             axis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=[1, 2, 2.5, 5, 10]))
+
+    def _ticks_at_values(self, axis: Any, size: float, room: float, *, upright: bool) -> None:
+        from matplotlib.ticker import FixedLocator, NullFormatter
+
+        texts = fewest_digits([float(value) for value in self.values])
+        labels = {at: _power(value) or text for value, at, text in zip(self.values, self.at, texts, strict=True)}
+        widest = max(text_width(label, size) for label in labels.values()) + 0.08 if not upright else 1.5 * size / 72.0
+        shown = spread(self.at, max(min(len(self.at), int(room / widest)), 2))
+        axis.set_ticks(list(shown), [labels[at] for at in shown])
+        axis.set_minor_locator(FixedLocator([at for at in self.at if at not in shown]))
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_tick_params(which="minor", width=0.5, length=2.0)
 
     def _log_ticks(self, axis: Any) -> None:
         from matplotlib.ticker import NullLocator
@@ -112,6 +131,12 @@ def places(values: Sequence[Any], least: int = 1) -> Places:
     beyond = max((inside[-1] / inside[0]) ** 0.15, 1.5)
     at = [inside[0] / beyond if value == 0 else inside[-1] * beyond if math.isinf(value) else value for value in numbers]
     return Places("log", tuple(values), tuple(at))
+
+
+def _power(value: float) -> str:
+    """Write a power of ten that is far from one as such; an empty text for other numbers."""
+    exponent = math.log10(value) if 0 < value < math.inf else 0.0
+    return rf"$10^{{{round(exponent)}}}$" if abs(exponent) > 2.5 and abs(exponent - round(exponent)) < 1e-9 else ""
 
 
 def _is_number(value: Any) -> bool:

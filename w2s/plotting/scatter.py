@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2s.figures.symbols import axis_name, metric_name, setting
-from w2s.plotting.asked import Asked, bounded, colors_of, notes_of, panels_of, with_unit
-from w2s.plotting.scales import limits
+from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
+from w2s.plotting.asked import Asked, at_border, bounded, colors_of, limits_of, notes_of, panels_of, with_unit
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import line_style
 from w2s.views.axes import AxesError, view
@@ -35,18 +34,18 @@ def draw_scatter(rows: Rows, asked: Asked) -> Figure:
     shown = view(rows, axes, select=asked.select, best_over=asked.best_over, each=True)
     summary = shown.summary([second, first], asked.level, asked.population)
     notes = [settings_note(summary, [name for name in shown.shown if name not in axes]), *notes_of(shown, summary)]
-    cuts, colors = panels_of(summary, asked.panel, [first, second], notes), colors_of(summary, asked.color)
+    cuts, colors = panels_of(summary, asked.panel, [first, second], notes, with_open=True), colors_of(summary, asked.color)
     sheet = Sheet.of(asked.style, len(cuts))
+    across, up = (_limits(cuts, name) for name in (first, second))
     handles: dict[int, Any] = {}
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
         for k, one in enumerate(colors):
             group = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
             look = line_style(k, len(colors))
-            if mark := _points(ax, group, first, second, look, sheet):
+            if mark := _points(ax, group, first, second, look, sheet, across, up):
                 handles[k] = mark
         if asked.panel:
-            sheet.title(ax, setting(asked.panel, value))
-    across, up = (_limits(cuts, name) for name in (first, second))
+            sheet.title(ax, setting_in_words(asked.panel, value))
     for ax in sheet.axes:
         ax.set(xlim=across, ylim=up)
         if any({first, second} <= alike for alike in _ALIKE):
@@ -66,22 +65,32 @@ def draw_scatter(rows: Rows, asked: Asked) -> Figure:
 
 def settings_note(summary: DataFrame, names: list[str]) -> str:
     """Say what the points or lines stand for: the axes that they go over, with the number of values of each."""
-    over = ", ".join(f"{axis_name(name)} ({summary[name].nunique()} values)" for name in names)
+    over = ", ".join(f"{axis_in_words(name)} ({summary[name].nunique()} values)" for name in names)
     return f"{len(summary)} settings{f', of {over}' if over else ''}."
 
 
 def _limits(cuts: list[tuple[Any, DataFrame]], metric: str) -> tuple[float, float]:
     parts = [bounded(part, metric) for _, part in cuts]
-    value, low, high = (np.concatenate([getattr(part, end)[part.drawn] for part in parts]) for end in ("value", "low", "high"))
-    return limits(value, low, high) or (0.0, 1.0)
+    return limits_of(parts) or (0.0, 1.0)
 
 
-def _points(ax: Axes, group: DataFrame, first: str, second: str, look: dict[str, Any], sheet: Sheet) -> Any:
+def _points(
+    ax: Axes,
+    group: DataFrame,
+    first: str,
+    second: str,
+    look: dict[str, Any],
+    sheet: Sheet,
+    wide: tuple[float, float],
+    tall: tuple[float, float],
+) -> Any:
+    """Draw the points of one colour; those whose interval is unbounded stand at the border where they are beyond it."""
     across, up = bounded(group, first), bounded(group, second)
     both = across.drawn & up.drawn
     if not both.any():
         return None
-    x, y, hollow = across.value[both], up.value[both], (across.alone | up.alone)[both]
+    hollow = (across.hollow | up.hollow)[both]
+    x, y = at_border(across, wide)[both], at_border(up, tall)[both]
     bars = [
         np.nan_to_num(np.stack([part.value[both] - part.low[both], part.high[both] - part.value[both]]).clip(0.0))
         for part in (across, up)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from w2s.errors import nearest
-from w2s.figures.symbols import axis_name, short_value
+from w2s.figures.symbols import axis_in_words, short_value
 from w2s.figures.texts import folded, text_width, thin_labels
 from w2s.plotting.style import STYLES, Style
 
@@ -26,6 +26,8 @@ PictureFormat = Literal["png", "svg", "pdf"]
 FORMATS: tuple[str, ...] = get_args(PictureFormat)
 _GREY = "#555555"
 _MARGIN = 0.05
+_SURE = 0.98
+"""Part of a width that texts may fill: drawn on a grid of points they are a little wider than measured."""
 _LINE = 1.3
 """Height of a line of text, in heights of its letters."""
 
@@ -44,7 +46,13 @@ class Legend:
         if axis is None:
             return cls()
         places = sorted(marks)
-        return cls([marks[k] for k in places], [short_value(values[k]) for k in places], axis_name(axis))
+        return cls([marks[k] for k in places], [short_value(values[k]) for k in places], axis_in_words(axis))
+
+    @classmethod
+    def named(cls, marks: Mapping[int, Any], names: Sequence[str]) -> Legend:
+        """Give marks their names, by their places."""
+        places = sorted(marks)
+        return cls([marks[k] for k in places], [names[k] for k in places])
 
 
 @dataclass
@@ -115,7 +123,7 @@ class Sheet:
         """Give the sheet its height, and write title (on slides), legend and notes; returns the figure."""
         legend = legend or Legend()
         style, size, width = self.style, self.style.size, float(self.figure.get_figwidth())
-        room, line = width - 2 * _MARGIN, _LINE * size / 72.0
+        room, line = _SURE * (width - 2 * _MARGIN), _LINE * size / 72.0
         top = folded(title, room, 1.1 * size) if style.titled else []
         bottom = folded(" ".join([*notes, *self.notes]), room, size)
         columns, lines = _legend_shape(legend, room, size)

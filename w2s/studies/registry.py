@@ -93,8 +93,7 @@ def find_study(reference: str, base: Path | None = None, digest: str | None = No
     for point in entry_points(group="w2s_sweep.studies"):
         if point.name == reference:
             return checked(point.load())
-    names = study_names()
-    raise StudyError(f"unknown study {reference!r}{nearest(reference, names)}; known: {', '.join(names)}")
+    raise StudyError(f"unknown study {reference!r}{nearest(reference, study_names())}; w2s-sweep studies lists all")
 
 
 def _is_study(value: object) -> bool:

@@ -73,9 +73,10 @@ def best(
     Returns
     -------
     DataFrame of `summarize` with `over` after the group columns, and `candidates` (values that competed),
-    `candidates_excluded` (values set aside for excluded rows), `selected_by` (such as "ridge: min student_error, truth,
-    seeds even, mean_then_min"; "in-sample" is in it when a seed is used for both), `select_seeds`, `report_seeds`, and
-    `selected_at_end` ("ridge greatest"): the numbers chosen that are the last ones tried, so that others may be better still.
+    `candidates_excluded` (values set aside for excluded rows), `selected_by` (the choice in words, such as "ridge: least mean
+    of student_error over even seeds, by true labels"; "optimistic" is in it where a seed is used for both, with true labels),
+    `select_seeds`, `report_seeds`, and `selected_at_end` ("ridge greatest"): the numbers chosen that are the last ones tried,
+    so that others may be better still.
 
     Raises ValueError for unknown columns (with the nearest), when no candidate row is left, and when a group has no
     usable selection value or no report seeds.
@@ -96,11 +97,19 @@ def best(
         out.insert(len(keys) + position, name, choice.shown[name].to_numpy())
     out["candidates"], out["candidates_excluded"] = choice.candidates, choice.set_aside
     overlap = np.intersect1d(rows[SEED][_seed_mask(rows, select)], rows[SEED][in_report]).size > 0
-    note = {"truth": ", in-sample: optimistic", "weak_validation": ", in-sample on weak labels"}[using] if overlap else ""
-    out["selected_by"] = f"{' and '.join(fields)}: min {target}, {using}, {_say(select)}, {how}{note}"
+    out["selected_by"] = _in_words(" and ".join(fields), target, using, how, select, overlap=bool(overlap))
     out["select_seeds"], out["report_seeds"] = _say(select), _say(report)
     out["selected_at_end"] = _at_end(rows, choice, fields)
     return out
+
+
+def _in_words(fields: str, target: str, using: str, how: str, seeds: Seeds, *, overlap: bool) -> str:
+    """Say by what a value was chosen, on which seeds, with which labels, and whether the report uses them again."""
+    which = f"{seeds} seeds" if isinstance(seeds, str) else f"seeds {', '.join(map(str, seeds))}"
+    least = f"least mean of {target} over {which}" if how == "mean_then_min" else f"least {target} seed by seed, {which}"
+    labels = "by true labels" if using == "truth" else "by weak labels alone"
+    again = {"truth": "; reported on the same seeds, so optimistic", "weak_validation": "; reported on the same seeds"}[using]
+    return f"{fields}: {least}, {labels}{again if overlap else ''}"
 
 
 class _Choice(NamedTuple):

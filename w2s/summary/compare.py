@@ -9,7 +9,7 @@ import numpy as np
 
 from w2s.errors import nearest
 from w2s.summary import columns
-from w2s.summary.columns import SEED
+from w2s.summary.columns import SEED, BoolArray
 from w2s.summary.contrast import contrast, equal_to
 from w2s.summary.intervals import holm
 from w2s.summary.population import SeedsDraw
@@ -91,7 +91,7 @@ def compare(
         lines.append(line.assign(**{over: [value] * len(line)}))
     out = pd.concat(lines, ignore_index=True)
     if out.empty:
-        raise ValueError(f"{over}={baseline!r} shares no group with another value; groups are by {', '.join(keys)}: set by")
+        raise ValueError(_nothing_to_pair(df, over, baseline, at_baseline, keys, pair))
     out = out.rename(columns={"a_mean": "mean", "b_mean": "baseline_mean"})
     out["p_holm"] = holm(out["p_value"].to_numpy(dtype=np.float64))
     out["conclusion"] = [_conclusion(row, sign, level) for row in out.to_dict("records")]
@@ -111,6 +111,15 @@ def compare(
         }
     }
     return out
+
+
+def _nothing_to_pair(df: pd.DataFrame, over: str, baseline: Any, at_baseline: BoolArray, keys: list[str], pair: str) -> str:
+    """Say why no row of the baseline has a partner: no value of a field, or no seed, is on both sides."""
+    names = [pair, *keys]
+    apart = [name for name in names if not set(map(str, df[name][at_baseline])) & set(map(str, df[name][~at_baseline]))]
+    both = f"share no combination of {', '.join(keys)} and {pair}"
+    why = f"share no {' and no '.join(apart)}" if apart else both
+    return f"nothing to pair: {over}={baseline!r} and the others {why}; groups are by {', '.join(keys) or 'nothing'}: set by"
 
 
 def _direction(df: pd.DataFrame, metric: str) -> Literal["lower", "higher"]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["decimals", "interval_digits", "number_digits"]
+__all__ = [
+    "MOST_DECIMALS",
+    "column_decimals",
+    "decimals",
+    "fewest_digits",
+    "interval_digits",
+    "needed_decimals",
+    "number_digits",
+]
 
-_MOST_DECIMALS = 5
+MOST_DECIMALS = 5
+_MOST_MORE = 3
+"""Decimals that an end near zero may have beyond those of the half width."""
 _WORDS = {"no_item_noise": "items unknown"}
 
 
@@ -25,20 +36,65 @@ def decimals(half_width: float) -> int | None:
     return max((1 if leading < 2 else 0) - exponent, 0)
 
 
-def interval_digits(value: Any, low: Any, high: Any, status: str = "") -> str:
-    """Write ``0.57 [0.52, 0.63]`` with digits from the half width; three digits and the reason where there is no interval."""
+def needed_decimals(low: Any, high: Any) -> int | None:
+    """Return the decimals of an interval: those of its half width, and more where an end would read 0 and is not.
+
+    Where an end would need more than three further decimals its sign alone is told: ``-0.00``. None without an interval.
+    """
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return None
+    places = decimals((float(high) - float(low)) / 2.0)
+    if places is None:
+        return None
+    return max(_that_show(end, places) for end in (float(low), float(high)))
+
+
+def _that_show(end: float, places: int) -> int:
+    """Return the decimals with which an end does not read 0; ``places`` where a few more do not help."""
+    return next((k for k in range(places, places + _MOST_MORE + 1) if end == 0 or float(f"{end:.{k}f}") != 0), places)
+
+
+def column_decimals(ends: Iterable[tuple[Any, Any]]) -> int | None:
+    """Return the decimals that all intervals of a column get: the most that one needs, at most two more than the middle one.
+
+    An interval that is so much narrower than the others keeps digits of its own. None for a column without intervals.
+    """
+    needed = sorted(places for low, high in ends if (places := needed_decimals(low, high)) is not None)
+    return min(needed[-1], needed[(len(needed) - 1) // 2] + 2) if needed else None
+
+
+def interval_digits(value: Any, low: Any, high: Any, status: str = "", least: int | None = None) -> str:
+    """Write ``0.57 [0.52, 0.63]`` with digits from the half width; three digits and the reason where there is no interval.
+
+    ``least`` are the decimals of its column (:func:`column_decimals`). No end that is below zero or above it reads 0.
+    """
     if value is None or not np.isfinite(value):
         return _WORDS.get(status, status.replace("_", " ")) or "-"
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return f"{number_digits(value)} ({_WORDS.get(status, status.replace('_', ' ')) or 'one seed'})"
-    places = decimals((float(high) - float(low)) / 2.0)
+    places = needed_decimals(low, high)
     if places is None:
         return f"{number_digits(value)} [{number_digits(low)}, {number_digits(high)}]"
-    if places > _MOST_DECIMALS:
+    if places > MOST_DECIMALS and (own := decimals((float(high) - float(low)) / 2.0) or 0) > MOST_DECIMALS:
         top = math.floor(math.log10(max(abs(float(low)), abs(float(high)))))
-        digits = max(places + top, 0)
+        digits = max(own + top, 0)
         return f"{value:.{digits}e} [{low:.{digits}e}, {high:.{digits}e}]"
-    return f"{_fixed(value, places)} [{_fixed(low, places)}, {_fixed(high, places)}]"
+    places = max(places, min(least or 0, MOST_DECIMALS))
+    return f"{_fixed(value, places)} [{_end(low, places)}, {_end(high, places)}]"
+
+
+def fewest_digits(values: Sequence[float]) -> list[str]:
+    """Write numbers with as few significant digits, two or more, as tell the different ones apart: ``3.2`` for 3.16228.
+
+    Whole numbers below a million keep all their digits.
+    """
+    whole = [value.is_integer() and abs(value) < 1e6 for value in map(float, values)]
+    texts: list[str] = []
+    for digits in range(2, 13):
+        texts = [f"{value:.0f}" if plain else f"{value:.{digits}g}" for value, plain in zip(values, whole, strict=True)]
+        if len(set(texts)) == len({value for value in values if value == value}) + any(value != value for value in values):
+            break
+    return texts
 
 
 def number_digits(value: float) -> str:
@@ -49,3 +105,11 @@ def number_digits(value: float) -> str:
 def _fixed(value: float, places: int) -> str:
     text = f"{float(value):.{places}f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _end(value: float, places: int) -> str:
+    """Write an end of an interval; one too near to zero for its digits keeps its sign."""
+    text = f"{float(value):.{places}f}"
+    if value == 0 or float(text) != 0:
+        return _fixed(value, places)
+    return text if value < 0 else f"+{text}"

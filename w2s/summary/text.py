@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from w2s.summary.digits import interval_digits
+from w2s.summary.digits import column_decimals, interval_digits
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["interval_text", "readable", "value_text"]
+__all__ = ["interval_text", "interval_texts", "readable", "value_text"]
 
 
 def value_text(value: Any) -> str:
@@ -25,14 +25,23 @@ def interval_text(row: Mapping[str, Any], name: str) -> str:
     return interval_digits(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), str(row.get(f"{name}_status", "")))
 
 
+def interval_texts(rows: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """Write a metric of all rows of a summary as :func:`interval_text` does, with one number of decimals."""
+    least = column_decimals((row.get(f"{name}_low"), row.get(f"{name}_high")) for row in rows)
+    return [
+        interval_digits(
+            row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), str(row.get(f"{name}_status", "")), least
+        )
+        for row in rows
+    ]
+
+
 def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> DataFrame:
     """Make one line per group: keys, then every metric with its interval; the caption in ``attrs`` says what it covers."""
     import pandas as pd
 
-    lines = []
-    for row in summary.to_dict("records"):
-        named = {str(key): value for key, value in row.items()}
-        lines.append({k: value_text(named[k]) for k in keys} | {m: interval_text(named, m) for m in metrics if m in named})
-    table = pd.DataFrame(lines)
+    rows = [{str(key): value for key, value in row.items()} for row in summary.to_dict("records")]
+    named = {key: [value_text(row[key]) for row in rows] for key in keys}
+    table = pd.DataFrame(named | {metric: interval_texts(rows, metric) for metric in metrics if metric in summary})
     table.attrs["caption"] = f"brackets: {summary.attrs['w2s_summary']['covers']}"
     return table

@@ -26,7 +26,7 @@ def side_by_side(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     nothing would pair. ``w2s.compare(side_by_side({"a": a, "b": b}), over="run", baseline="a")`` compares the rest.
 
     Raises ValueError for fewer than two runs, for a frame that has lost its metadata, for runs of different studies or
-    versions, for a study with a field of that name, and where a run has several values of a field of which no other has one.
+    versions, for a study with a field of that name, and where a run has several values of a field and shares none with another.
     """
     import pandas as pd
 
@@ -56,18 +56,20 @@ def side_by_side(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _differences(runs: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
     """Find the fields of which no value is in two runs: field -> run -> its values as text."""
-    found: dict[str, dict[str, str]] = {}
+    apart: dict[str, dict[str, set[str]]] = {}
     first = next(iter(runs.values()))
     for name in cell_fields(first):
         if name == SEED or not all(name in rows for rows in runs.values()):
             continue
         values = {run: set(map(value_text, rows[name].drop_duplicates())) for run, rows in runs.items()}
         if sum(map(len, values.values())) == len(set().union(*values.values())):
-            if several := next((run for run, given in values.items() if len(given) > 1), None):
-                some = ", ".join(sorted(values[several])[:6])
-                raise ValueError(
-                    f"no two runs share a value of {name}, and {several} has several of them ({some}), which would be "
-                    f"averaged; keep one: select {name}=..."
-                )
-            found[name] = {run: given.pop() for run, given in values.items()}
-    return found
+            apart[name] = values
+    if several := [name for name, values in apart.items() if max(map(len, values.values())) > 1]:
+        others = [name for name in apart if name not in several]
+        too = f"; they differ in {', '.join(others)}, too" if others else ""
+        has = "; ".join(f"{run} has {', '.join(sorted(given)[:6])}" for run, given in apart[several[0]].items())
+        raise ValueError(
+            f"nothing to pair: the runs share no {' and no '.join(several)} ({has}){too}. To compare them in spite of it, keep "
+            f"one value of each run: select {several[0]}=V1,V2"
+        )
+    return {name: {run: given.pop() for run, given in values.items()} for name, values in apart.items()}

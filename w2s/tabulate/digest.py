@@ -92,7 +92,7 @@ def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = 
 
 
 def _small(sentence: str) -> str:
-    """Begin a sentence with a small letter."""
+    """Return a sentence that begins with a small letter."""
     return sentence[:1].lower() + sentence[1:]
 
 

@@ -10,11 +10,13 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
-__all__ = ["html", "latex", "markdown", "paragraph", "text"]
+__all__ = ["NAME", "html", "latex", "latex_sentence", "markdown", "paragraph", "text"]
 
 Lines = Sequence[Sequence[str]]
 _GAP = "  "
-_NUMBER = re.compile(r"^-?(\d|\.\d|inf|nan)")
+NAME = "\0"
+"""Stands on both sides of the name of a column in a sentence that will be LaTeX."""
+_NUMBER = re.compile(r"^[+-]?(\d|\.\d|inf|nan)")
 
 
 def text(headings: Sequence[str], lines: Lines, keys: int, above: str, notes: Sequence[str], width: int) -> str:
@@ -84,23 +86,28 @@ def markdown(headings: Sequence[str], lines: Lines, keys: int, above: str, notes
     return "\n".join([*([above, ""] if above else []), *body, *said]) + "\n"
 
 
-def latex(
-    headings: Sequence[str], lines: Lines, keys: int, above: str, notes: Sequence[str], symbols: Mapping[str, str]
-) -> str:
-    """Write a table environment with ``booktabs`` rules; notes and constants are its caption."""
-    caption = " ".join(filter(None, [f"{_tex(above)}." if above else "", *(_tex(note) for note in notes)]))
-    heads = [symbols.get(heading) or _tex(heading) for heading in headings]
+def latex(headings: Sequence[str], lines: Lines, caption: str, label: str | None = None) -> str:
+    """Write a table environment with ``booktabs`` rules. Headings and caption are LaTeX, cells texts; numbers stand right."""
     body = [" & ".join(_tex(cell) for cell in line) + r" \\" for line in lines]
+    right = [bool(lines) and all(_NUMBER.match(line[k]) or line[k] == "-" for line in lines) for k in range(len(headings))]
     inside = [
-        rf"\begin{{tabular}}{{{'l' * keys}{'r' * (len(headings) - keys)}}}",
+        rf"\begin{{tabular}}{{{''.join('r' if k else 'l' for k in right)}}}",
         r"\toprule",
-        " & ".join(heads) + r" \\",
+        " & ".join(headings) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    return "\n".join([r"\begin{table}", r"\centering", rf"\caption{{{caption}}}", *inside, r"\end{table}"]) + "\n"
+    above = [r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{caption}}}"]
+    named = [rf"\label{{{label}}}"] if label else []
+    return "\n".join([*above, *named, *inside, r"\end{table}"]) + "\n"
+
+
+def latex_sentence(sentence: str, symbols: Mapping[str, str]) -> str:
+    """Write a sentence in LaTeX; a name between two :data:`NAME` becomes its symbol, and all else is escaped."""
+    parts = sentence.split(NAME)
+    return "".join(symbols.get(part) or _tex(part) if k % 2 else _tex(part) for k, part in enumerate(parts))
 
 
 _TEX = {
@@ -117,10 +124,14 @@ _TEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "†": r"$^{\dagger}$",
 }
 
 
 def _tex(cell: str) -> str:
+    if power := re.fullmatch(r"(-?\d+(?:\.\d+)?)e([+-]\d+)(†?)", cell):
+        times = "" if power[1] == "1" else rf"{power[1]} \times "
+        return rf"${times}10^{{{int(power[2])}}}${_TEX['†'] if power[3] else ''}"
     escaped = "".join(_TEX.get(letter, letter) for letter in cell)
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
 

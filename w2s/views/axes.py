@@ -19,6 +19,7 @@ from w2s.summary import columns as tables
 from w2s.summary.columns import BoolArray
 from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
+from w2s.summary.stored import Stored
 from w2s.summary.text import value_text
 from w2s.views.rows import in_memory
 
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
     from w2s.summary.stored import Rows
 
-__all__ = ["AxesError", "View", "field_values", "rows_with", "view"]
+__all__ = ["AxesError", "View", "axes_text", "check_metric", "ends_reached", "field_values", "metrics_of", "rows_with", "view"]
 
 _NO_AXES = ("study", "version", tables.SEED)
 _SOME = 6
+_MOST_NUMBERS = 24
 """Values of an axis that a message lists."""
 
 
@@ -62,13 +64,13 @@ class View:
     def summary(self, metrics: Sequence[str], level: float = 0.95, population: bool | SeedsDraw = False) -> DataFrame:
         """Summarise metrics over seeds, a row per shown setting; with ``best_over``, at the value that selection seeds choose.
 
-        The choice minimises the student's error (0-1, where the first metric is) on even seeds; numbers are those of odd seeds.
+        The choice makes the student's error least (0-1, where the first metric is) on even seeds; numbers are of odd ones.
         """
         names = list(dict.fromkeys(metrics))
         if not self.best_over:
             return summarize(self.rows, list(self.shown), names, level, population=population)
-        error = "student_error_01" if names[0].endswith("_01") else "student_error"
         by, over = list(self.shown), list(self.best_over)
+        error = _chosen_by(names)
         return best(
             in_memory(self.rows, [*by, *over, error, *names]),
             over,
@@ -79,10 +81,11 @@ class View:
             population=population,
         )
 
-    def says(self, summary: DataFrame, named: Callable[[str], str] = str) -> list[str]:
+    def says(self, summary: DataFrame, named: Callable[[str], str] = str, mark: str = "") -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.
 
-        ``named`` writes an axis: its name in a table, its symbol in a picture.
+        ``named`` writes an axis or the student's error: a column's name in a table, words and a symbol in a picture. ``mark``
+        stands at values that are the last ones tried.
         """
         lines = [f"Intervals: {summary.attrs['w2s_summary']['covers']}; {_seeds(summary)}."]
         if self.held:
@@ -90,10 +93,13 @@ class View:
         lines += [f"{named(name)} follows the axes shown: {values}." for name, values in self.follows.items()]
         if self.best_over:
             over = " and ".join(map(named, self.best_over))
-            rule = str(summary["selected_by"].iloc[0]).partition(": ")[2]
-            lines.append(f"Best {over}: {rule}; reported on {summary['report_seeds'].iloc[0]}.")
-            ends = int((summary["selected_at_end"] != "").sum())
-            lines += [f"In {ends} of {len(summary)} settings the best is the last value tried."] if ends else []
+            even = int((self.rows[tables.SEED].drop_duplicates() % 2 == 0).sum())
+            least = named(_chosen_by(summary.attrs["w2s_summary"]["metrics"]))
+            lines.append(
+                f"Best {over}: chosen by the least mean of {least} on the {even} even seeds, for each setting; the numbers are "
+                "those of the odd seeds."
+            )
+            lines += _at_ends(summary, self.best_over, named, mark)
         if excluded := int(summary["excluded"].sum()):
             lines.append(f"{excluded:,} rows without a number (failed, not finite, or null) did not enter.")
         return [
@@ -165,6 +171,35 @@ def field_values(column: Series[Any]) -> list[Any]:
     return [*values, None] if column.isna().any() else values
 
 
+def ends_reached(summary: DataFrame, name: str) -> dict[str, list[int]]:
+    """List the lines of a summary whose best value is the ``least`` or the ``greatest`` one tried of an axis."""
+    said = [str(text).split(", ") for text in summary["selected_at_end"]]
+    return {end: [k for k, words in enumerate(said) if f"{name} {end}" in words] for end in ("least", "greatest")}
+
+
+def _at_ends(summary: DataFrame, over: Sequence[str], named: Callable[[str], str], mark: str) -> list[str]:
+    """Say in how many lines the best value is the last one tried, and how far the axis must go on."""
+    lines = []
+    for name in over:
+        ends = ends_reached(summary, name)
+        if not (count := sum(map(len, ends.values()))):
+            continue
+        further = []
+        for end, way in (("least", "below"), ("greatest", "above")):
+            values = [float(summary[name].iloc[k]) for k in ends[end]]
+            value = (min if end == "least" else max)(values, default=0.0)
+            further += [f"{way} {value_text(value)}"] if value not in (0.0, np.inf) else []
+        more = f": others may be better, so extend {named(name)} {' and '.join(further)}" if further else ""
+        said = f"In {count} of {len(summary)} settings the best {named(name)} is the last value tried{more}."
+        lines.append(f"{mark} {said}".strip())
+    return lines
+
+
+def _chosen_by(metrics: Sequence[str]) -> str:
+    """Name the error that a best value makes least: 0-1 where the first metric is."""
+    return "student_error_01" if metrics[0].endswith("_01") else "student_error"
+
+
 def _seeds(summary: DataFrame) -> str:
     counts = summary["seeds"]
     least, most = int(counts.min()), int(counts.max())
@@ -172,14 +207,45 @@ def _seeds(summary: DataFrame) -> str:
     return "one seed" if number == "1" else f"{number} seeds"
 
 
+def metrics_of(table: Rows) -> list[str]:
+    """List the metrics of a run that have numbers: the usual ones first, then the others."""
+    told = list(map(str, table.attrs.get("w2s", {}).get("metrics", ())))
+    columns = [name for name in ([*tables.METRICS, *told] if told else map(str, table.columns)) if name in table.columns]
+    fields = {*tables.cell_fields(table), *tables.IDENTITY, *tables.PROVENANCE}
+    numbers = [name for name in columns if name not in fields and tables.is_number(table, name) and _has_value(table, name)]
+    known = [name for name in tables.METRICS if name in numbers]
+    return list(dict.fromkeys([*known, *numbers]))
+
+
+def _has_value(table: Rows, name: str) -> bool:
+    return table.has_value(name) if isinstance(table, Stored) else bool(table[name].notna().any())
+
+
+def check_metric(table: Rows, name: str) -> None:
+    """Refuse what is no metric of a run; raises :class:`AxesError` with the nearest one, and those that the run has."""
+    if (name in table.columns and name not in tables.cell_fields(table)) or tables.is_ratio(table, name):
+        return
+    known = metrics_of(table)
+    what = f"{name!r} is an axis" if name in table.columns else f"no metric {name!r}{nearest(name, known)}"
+    raise AxesError(f"{what}; metrics of this run: {', '.join(known)}")
+
+
+def axes_text(table: Rows, fields: Sequence[str] | None = None) -> str:
+    """List the axes of a run: those with several values, then the others."""
+    names = [name for name in (tables.cell_fields(table) if fields is None else fields) if name not in _NO_AXES]
+    several = tables.varying(table, names)
+    rest = [name for name in names if name not in several and _has_value(table, name)]
+    others = f"; with one value: {', '.join(rest)}" if rest else ""
+    return f"axes with several values: {', '.join(several) or 'none'}{others}"
+
+
 def _check_axis(table: Rows, fields: Sequence[str], name: str, role: str) -> None:
     if name in fields:
         return
-    varying = tables.varying(table, fields)
     if name in table.columns:
         kind = "seeds are the replicates that intervals are over" if name == tables.SEED else "it is a result or provenance"
-        raise AxesError(f"{name!r} cannot be {role}: {kind}; axes that vary: {', '.join(varying) or 'none'}")
-    raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; axes that vary: {', '.join(varying) or 'none'}")
+        raise AxesError(f"{name!r} cannot be {role}: {kind}; {axes_text(table, fields)}")
+    raise AxesError(f"no axis {name!r} to be {role}{nearest(name, fields)}; {axes_text(table, fields)}")
 
 
 def rows_with(table: Rows, chosen: Mapping[str, Any]) -> Rows:
@@ -206,13 +272,13 @@ def _equal(table: Rows, name: str, value: Any) -> BoolArray:
         try:
             value = None if value in ("", "-", "none", "null") else float(value)
         except ValueError:
-            raise AxesError(f"{name}={value!r} is no number; {name} has {_listed(column)}") from None
+            raise AxesError(f"{name}={value!r} is no number; {name} has {_listed(column, _MOST_NUMBERS)}") from None
     elif isinstance(value, str) and value not in known:
         value = next((item for item in known if value_text(item) == value), value)
     mask = equal_to(column, value)
     if not mask.any():
         near = nearest(value_text(value), [value_text(item) for item in known])
-        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column)}")
+        raise AxesError(f"no row left has {name}={value_text(value)}{near}; {name} has {_listed(column, _MOST_NUMBERS)}")
     return mask
 
 
@@ -241,9 +307,9 @@ def _decided(rows: Rows, by: Sequence[str], name: str) -> bool:
     return len(pairs) == len(keys)
 
 
-def _listed(column: Series[Any]) -> str:
+def _listed(column: Series[Any], most: int = _SOME) -> str:
     values = [value_text(value) for value in field_values(column)]
-    return ", ".join(values) if len(values) <= _SOME else f"{', '.join(values[: _SOME - 1])}, ... ({len(values)} values)"
+    return ", ".join(values) if len(values) <= most else f"{', '.join(values[: most - 1])}, ... ({len(values)} values)"
 
 
 def _three_ways(rows: Rows, loose: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from sweeper.cli.guard import command
 __all__: list[str] = []  # commands are reached through the application
 
 
-@command(app, "Explain a word: pgr, misfit, opr, status, gain, ceiling, ..., or any column of a table.")
+@command(app, "Explain a word: pgr, misfit, status, ..., any field or column, or a symbol of figures (lambda, n, d_w).")
 def explain(
     word: Annotated[
         str | None, typer.Argument(metavar="WORD", help="default: list the words", autocompletion=complete_word)

@@ -20,8 +20,15 @@ BestOver = Annotated[
     str | None,
     typer.Option(metavar="AXIS", help="take the best value of an axis: chosen on even seeds, reported on odd ones"),
 ]
-TableFormat = Annotated[Literal["text", "md", "csv", "latex", "html"], typer.Option("--format", help="how it is written")]
+TableFormat = Annotated[
+    Literal["text", "md", "csv", "latex", "tex", "html"] | None,
+    typer.Option("--format", help="how it is written; default: as --out ends, else text"),
+]
 Width = Annotated[int, typer.Option(min=20, help="columns of text")]
+Caption = Annotated[
+    str | None, typer.Option(metavar="LATEX", help="caption of a LaTeX table; default: what it shows, in words")
+]
+Label = Annotated[str | None, typer.Option(metavar="NAME", help="label of a LaTeX table, for \\ref")]
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="write it to a file instead of printing it")]
 
 
@@ -29,7 +36,7 @@ Out = Annotated[Path | None, typer.Option(metavar="FILE", help="write it to a fi
 def plot(
     run: RunName,
     x: Annotated[str | None, typer.Option("--x", help="axis; a metric for scatter")] = None,
-    y: Annotated[str | None, typer.Option("--y", help="metric; an axis for heatmap")] = None,
+    y: Annotated[str | None, typer.Option("--y", help="metric, or METRIC,METRIC,... of one unit; an axis for heatmap")] = None,
     panel: Annotated[str | None, typer.Option(help="axis with a panel for every value")] = None,
     color: Annotated[str | None, typer.Option(help="axis with a line for every value; the metric of a heatmap")] = None,
     kind: Annotated[
@@ -37,17 +44,21 @@ def plot(
     ] = None,
     select: Select = None,
     best_over: BestOver = None,
-    form: Annotated[Literal["png", "svg", "pdf"], typer.Option("--format", help="how it is written")] = "png",
+    form: Annotated[
+        Literal["png", "svg", "pdf"] | None,
+        typer.Option("--format", help="default: as --out ends, else png"),
+    ] = None,
     style: Annotated[Literal["paper", "slides"], typer.Option(help="widths of a paper's columns, or slides")] = "paper",
     title: Annotated[str | None, typer.Option(help="title of a slide")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: RUN/report/plot-WORDS.FORMAT")] = None,
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.console import say
-    from sweeper.showing.pictures import draw_picture
+    from sweeper.showing.pictures import draw_picture, picture_form
 
+    written = picture_form(out, form)
     words = {"x": x, "y": y, "panel": panel, "color": color, "kind": kind, "style": style, "title": title}
-    caption, path = draw_picture(run, words, select or [], best_over, form, out, trust_code=trust_code)
+    caption, path = draw_picture(run, words, select or [], best_over, written, out, trust_code=trust_code)
     say(caption)
     say(f"wrote {path}")
 
@@ -59,17 +70,20 @@ def table(
     metrics: Annotated[
         str | None, typer.Option(metavar="METRIC,...", help="columns; default: errors, gain, misfit and PGR")
     ] = None,
-    form: TableFormat = "text",
+    form: TableFormat = None,
     select: Select = None,
     best_over: BestOver = None,
     width: Width = 80,
+    caption: Caption = None,
+    label: Label = None,
     out: Out = None,
     trust_code: TrustCode = False,
 ) -> None:
-    from sweeper.showing.pictures import run_rows_table
+    from sweeper.showing.pictures import run_rows_table, table_form, written_table
 
+    written = table_form(out, form)
     made = run_rows_table(run, by, metrics, select or [], best_over, trust_code=trust_code)
-    _give(made.write(form, width), out)
+    _give(written_table(made, written, width, caption, label), out)
 
 
 @command(
@@ -86,15 +100,19 @@ def compare(
     by: Annotated[str | None, typer.Option(metavar="AXIS,...", help="axes of the groups; default: all that vary")] = None,
     better: Annotated[Literal["auto", "lower", "higher"], typer.Option(help="which values are better")] = "auto",
     select: Select = None,
-    form: TableFormat = "text",
+    form: TableFormat = None,
     width: Width = 80,
+    caption: Caption = None,
+    label: Label = None,
     out: Out = None,
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.showing.comparing import compare_runs
+    from sweeper.showing.pictures import table_form, written_table
 
+    written = table_form(out, form)
     made = compare_runs(runs, metric, over, baseline, by, better, select or [], trust_code=trust_code)
-    _give(made.write(form, width), out)
+    _give(written_table(made, written, width, caption, label), out)
 
 
 @command(app, "Write one page over all runs in a folder: what each found, in words, and links to their reports.")

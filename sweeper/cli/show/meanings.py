@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.table import Table
 
 from sweeper.cli.show.documents import records, text_of
@@ -9,23 +11,58 @@ from sweeper.console import console
 from sweeper.errors import RunError, UserError
 from sweeper.folder.run_folder import RunFolder
 from sweeper.review.stored import stored_grid
+from w2s.contract.cells import cell_fields
 from w2s.errors import FieldError
-from w2s.glossary import explain_word, words
+from w2s.figures.symbols import fields_of_symbol
+from w2s.glossary import ANSWERS, explain_word, words
+from w2s.studies.registry import BUILTIN, find_study
 from w2s.tables.describe import describe
 
 __all__ = ["print_columns", "print_meaning"]
 
+_MOST = 3
+"""Studies that are named for a meaning."""
+
 
 def print_meaning(word: str | None) -> None:
-    """Print the meaning of a word, or the list of words."""
+    """Print the meaning of a word, a field, a column or a symbol of figures; without one the list of words."""
     out = console()
     if word is None:
         out.print("  ".join(words()))
         return
+    said = [] if word in ANSWERS else [text for text in (_of_symbol(word), _of_field(word)) if text]
     try:
-        out.print(explain_word(word))
+        said.insert(0, explain_word(word))
     except FieldError as error:
-        raise UserError(str(error)) from None
+        if not said:
+            raise UserError(str(error)) from None
+    out.print("\n\n".join(said), markup=False, highlight=False)
+
+
+def _of_symbol(word: str) -> str:
+    """Say which fields figures write with a symbol, and what these are."""
+    fields = [name for name in fields_of_symbol(word) if name != word]
+    said = [f"{word}: in figures the symbol of {' and of '.join(fields)}"] if fields else []
+    return "\n\n".join([*said, *map(_of_field, fields)])
+
+
+def _of_field(word: str) -> str:
+    """Say what a field of the built-in studies means, with its unit: a line for each meaning, and the studies that have it."""
+    meanings: dict[str, list[str]] = {}
+    for study in BUILTIN:
+        for name, spec in cell_fields(find_study(study).Cell).items():
+            if word in (name, spec.formerly):
+                unit = f" [{spec.unit}]" if spec.unit else ""
+                now = f", now called {name}" if name != word else ""
+                meanings.setdefault(f"{spec.description}{unit}{now}", []).append(study)
+    said = [f"  {text} ({_some(studies)})" for text, studies in sorted(meanings.items(), key=lambda item: -len(item[1]))]
+    lines = [textwrap.fill(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False) for line in said]
+    return "\n".join([f"{word}: a field of a cell, so a grid can have it as an axis", *lines]) if lines else ""
+
+
+def _some(studies: list[str]) -> str:
+    more = f" and {len(studies) - _MOST} more" if len(studies) > _MOST else ""
+    return f"{', '.join(studies[:_MOST])}{more}"
 
 
 def print_columns(run: str, *, as_json: bool, trust_code: bool) -> None:

@@ -107,6 +107,78 @@ def test_words_are_explained(word: str) -> None:
     assert run("explain", "student_ridge").stdout.startswith("student_ridge: ")
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("ridge", r"ridge: a field of a cell, so a grid can have it as an axis\n  lambda of \(X'X/n \+ lambda I\)"),
+        ("lambda", r"lambda: in figures the symbol of ridge\n\nridge: a field"),
+        ("n", r"n: in figures the symbol of n_labeled\n\nn_labeled: a field(.|\n)*\[rows\]"),
+        ("filter", r"now called student_filter"),
+        ("gain_01", r"positive: it is\s+right more often"),
+    ],
+)
+def test_fields_and_symbols_of_figures_are_explained(word: str, said: str) -> None:
+    text = run("explain", word).stdout
+    assert re.search(said, text), text
+
+
+def test_a_file_is_written_as_its_name_ends(place: Path) -> None:
+    part = {"a.tex": "% needs", "a.csv": "gain_low,", "a.md": "| --:", "a.html": "<table>", "a.txt": "-----"}
+    for name, some in part.items():
+        run("table", "runs/grid", "--metrics", "gain", "--out", name)
+        text = (place / name).read_text()
+        assert [other for other, word in part.items() if word in text] == [name]
+        assert some in text
+    assert (
+        run("table", "runs/grid", "--metrics", "gain", "--format", "tex", "--label", "tab:x").stdout.count(r"\label{tab:x}")
+        == 1
+    )
+    words = ("--x", "n_labeled", "--y", "gain", "--color", "student_filter")
+    for name, start in (("b.pdf", b"%PDF"), ("b.svg", b"<?xml"), ("b.png", b"\x89PNG")):
+        run("plot", "runs/grid", *words, "--out", name)
+        assert (place / name).read_bytes().startswith(start), name
+    wrong = run("plot", "runs/grid", *words, "--format", "png", "--out", "b.pdf", code=2).stderr
+    assert " ".join(wrong.split()).endswith("--format png does not fit --out b.pdf, which ends as pdf; allowed for png: .png")
+    assert "what .xlsx holds is not known" in run("table", "runs/grid", "--out", "a.xlsx", code=2).stderr
+    assert "allowed for csv: .csv" in run("table", "runs/grid", "--format", "csv", "--out", "a.tex", code=2).stderr
+    assert "--caption: only the format latex has one" in run("table", "runs/grid", "--caption", "x", code=2).stderr
+
+
+def test_errors_list_what_there_is(place: Path) -> None:
+    said = " ".join(run("plot", "runs/gird", "--x", "ridge", "--y", "gain", code=2).stderr.split())
+    assert said.startswith("error: runs/gird: no such folder; runs here: runs/grid, ")
+    assert "runs/faulty" in said
+    said = run("plot", "runs/grid", "--x", "n_labeled", "--y", "gian", code=2).stderr
+    assert "no metric 'gian' (did you mean 'gain'?); metrics of this run: weak_error, student_error" in " ".join(said.split())
+    said = run("table", "runs/grid", "--by", "n_labelled", "--metrics", "gain", code=2).stderr
+    assert "did you mean 'n_labeled'?); axes with several values: student_filter, " in " ".join(said.split())
+    assert (
+        "no row left has n_labeled=16; n_labeled has 15, 30"
+        in run("table", "runs/grid", "--select", "n_labeled=16", code=2).stderr
+    )
+    said = run("schema", "dong2025.regresion", code=2).stderr
+    assert "(did you mean 'dong2025.regression'?); w2s-sweep studies lists all" in " ".join(said.split())
+    assert "medvedev" not in said
+
+
+def test_runs_are_compared_in_words(place: Path, tmp_path: Path) -> None:
+    more, apart = tmp_path / "more", tmp_path / "apart"
+    grid = {**GRID, "fixed": {**GRID["fixed"], "n_transfer": 40}}
+    assert sweeper.launch(grid, out=more, executor="inline").exit == 0
+    moved = {**GRID, "axes": {**GRID["axes"], "n_labeled": [20, 40]}}
+    assert sweeper.launch(moved, out=apart, executor="inline").exit == 0
+    text = " ".join(run("compare", "runs/grid", str(more), "--select", "student_filter=ridge").stdout.split())
+    assert text.startswith("more against grid: student_error")
+    assert "The runs differ in n_transfer: grid: 20; more: 40." in text
+    said = " ".join(run("compare", str(more), str(apart), code=2).stderr.split())
+    assert (
+        "nothing to pair: the runs share no n_labeled (more has 15, 30; apart has 20, 40); they differ in n_transfer, too"
+        in said
+    )
+    chosen = run("compare", str(more), str(apart), "--select", "n_labeled=30,40").stdout
+    assert "The runs differ in n_labeled: more: 30; apart: 40." in " ".join(chosen.split())
+
+
 def test_every_column_of_every_study_means_something() -> None:
     from w2s.contract.described import column_notes
     from w2s.studies.registry import find_study, study_names
@@ -148,7 +220,7 @@ def _with_numbers(value: Any) -> Any:
 def test_the_shell_is_offered_what_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     assert completing.complete_study("dong2025.r") == ["dong2025.regression"]
-    assert completing.complete_run("") == ["runs/", "runs/faulty", "runs/grid"]
+    assert completing.complete_run("") == ["runs/", "runs/faulty", "runs/grid", "runs/more", "store/"]
     assert completing.complete_run("runs/g") == ["runs/grid"]
     assert "misfit" in completing.complete_word("mis")
     cell = w2s.load("runs/grid")["cell_id"].iloc[0]

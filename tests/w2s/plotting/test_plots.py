@@ -47,8 +47,8 @@ def test_lines_have_bands_symbols_and_what_is_held() -> None:
     assert figure.get_figwidth() == 3.25
     assert len(ax.collections) == 2, "a band for each line"
     assert len({(to_hex(line.get_color()), str(line.get_linestyle())) for line in ax.lines[:2]}) == 2
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (r"$\lambda$", "PGR")
-    assert "Held: $d_w$ = 50." in texts(figure)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (r"ridge $\lambda$", "PGR")
+    assert "Held: weak width $d_w$ = 50." in texts(figure)
     assert "95 % over seeds; 6 seeds" in texts(figure)
     band = ax.collections[0].get_paths()[0].vertices
     summary = w2s.summarize(ROWS[(ROWS["d_weak"] == 50) & (ROWS["labels"] == "hard")], by=["ridge"], metrics=["pgr"])
@@ -57,12 +57,41 @@ def test_lines_have_bands_symbols_and_what_is_held() -> None:
     assert faults(figure) == []
 
 
+def test_several_metrics_of_one_unit_share_a_panel() -> None:
+    names = ["weak_error", "student_error", "ceiling_error"]
+    figure = w2s.plot(ROWS, "ridge", names, panel="d_weak", select={"labels": "soft"})
+    assert [len(ax.collections) for ax in figure.axes] == [2, 2], "a band for each metric; all seeds agree on the first"
+    assert len({(to_hex(line.get_color()), str(line.get_linestyle())) for line in figure.axes[0].lines[:3]}) == 3
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["weak model's error", "student's error", "ceiling's error"]
+    assert figure.axes[0].get_ylabel() == "error"
+    assert faults(figure) == []
+    held = {"d_weak": 20, "labels": "soft"}
+    with pytest.raises(ValueError, match=r"need one unit, and these have several \(gain: no unit; pgr: share of the gap\)"):
+        w2s.plot(ROWS, "ridge", ["gain", "pgr"], select=held)
+    with pytest.raises(ValueError, match="color=labels: the 2 metrics of y take the colours; show labels as panel"):
+        w2s.plot(ROWS, "ridge", names[:2], color="labels", select={"d_weak": 20})
+    with pytest.raises(ValueError, match="only lines have several metrics; kind scatter has one"):
+        w2s.plot(ROWS, "misfit", names[:2], select=held)
+    with pytest.raises(
+        ValueError,
+        match=r"no metric .student_eror. .did you mean .student_error..*; metrics of this run: weak_error, student_error",
+    ):
+        w2s.plot(ROWS, "ridge", ["gain", "student_eror"], select=held)
+
+
 def test_panels_are_wide_and_a_best_value_has_its_rule_in_the_caption() -> None:
     figure = w2s.plot(ROWS, "labels", "gain", panel="d_weak", best_over="ridge")
     assert figure.get_figwidth() == 6.75
-    assert [ax.get_title() for ax in figure.axes] == ["$d_w$ = 20", "$d_w$ = 50"]
-    assert r"Best $\lambda$: min student_error, truth, seeds even, mean_then_min; reported on seeds odd." in texts(figure)
-    assert "In 4 of 4 settings the best is the last value tried." in texts(figure)
+    assert [ax.get_title() for ax in figure.axes] == ["weak width $d_w$ = 20", "weak width $d_w$ = 50"]
+    assert (
+        r"Best ridge $\lambda$: chosen by the least mean of student's error on the 3 even seeds, for each setting; the"
+        in texts(figure)
+    )
+    assert (
+        r"In 4 of 4 settings the best ridge $\lambda$ is the last value tried: others may be better, so extend ridge"
+        in texts(figure)
+    )
     assert faults(figure) == []
 
 
@@ -84,12 +113,47 @@ def test_a_phase_diagram_has_the_zero_contour_and_how_far_it_is_known() -> None:
     sums = [np.log10(path.get_paths()[0].vertices).sum(axis=1).mean() for path in contours]
     assert sums[0] == pytest.approx(-4.0 - mean, abs=0.05)
     assert min(sums[1:]) < sums[0] < max(sums[1:])
-    assert "Black: gain is zero; dashed: one end of its 95 % interval is, point by point." in texts(figure)
+    assert "Black: gain is zero; dashed: one end of its 95 % interval is zero, point by point." in texts(figure)
     assert faults(figure) == []
 
 
 def _is_line(found: object) -> bool:
     return type(found).__name__ == "QuadContourSet"
+
+
+def test_between_few_values_nothing_is_drawn_and_unsure_cells_are_hatched() -> None:
+    values = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    rows = table(ridge=values, ridge_weak=values)
+    figure = w2s.plot(rows, "ridge_weak", "ridge", color="gain")
+    ax = figure.axes[0]
+    assert not any(map(_is_line, ax.collections))
+    assert len(ax.patches) == 5, "the diagonal, where the gain is about zero"
+    assert {patch.get_hatch() for patch in ax.patches} == {"////"}
+    assert "Hatched: the 95 % interval of gain does not exclude zero." in texts(figure)
+    assert {*ax.get_yticks(), *ax.get_yticks(minor=True)} == set(values), "ticks stand at values"
+    assert figure.axes[1].get_ylim()[1] == pytest.approx(np.abs(ax.collections[0].get_array()).max())
+    assert faults(figure) == []
+    rows.loc[(rows["ridge"] == 1e-4) & (rows["ridge_weak"] == 1e-4), "gain"] -= 200.0
+    far = w2s.plot(rows, "ridge_weak", "ridge", color="gain")
+    assert far.axes[1].get_ylim()[1] < 25.0, "one far value does not take all the range"
+    assert "Cells beyond the colours: 1 down to -204." in texts(far)
+
+
+def test_a_number_whose_interval_is_unbounded_is_hollow_and_at_the_border() -> None:
+    rows = table(ridge=[1e-3, 1e-2, 1e-1, 1.0], labels=["hard", "soft"])
+    odd = (rows["ridge"] == 0.1) & (rows["labels"] == "soft")
+    rows.loc[odd, "ceiling_error"] = 2.99 + np.tile([0.1, -0.1], int(odd.sum()) // 2)
+    figure = w2s.plot(rows, "ridge", "pgr", color="labels")
+    (ax,) = figure.axes
+    (hollow,) = [line for line in ax.lines if to_hex(line.get_markerfacecolor()) == "#ffffff"]
+    assert hollow.get_xdata().tolist() == [0.1]
+    assert hollow.get_ydata()[0] == pytest.approx(ax.get_ylim()[1]), "its value lies far above"
+    assert ax.get_ylim()[1] < 2.0
+    assert "Hollow without a bar (1): the gap may be zero, so the interval is unbounded" in texts(figure)
+    scatter = w2s.plot(rows, "gain", "pgr", color="labels")
+    assert sum(len(line.get_xdata()) for line in scatter.axes[0].lines if line.get_linestyle() == "None") == 8
+    parallel = w2s.plot(rows, y="pgr")
+    assert "Not drawn: 1 whose gap may be zero, so that their intervals are unbounded." in texts(parallel)
 
 
 def test_a_grid_with_holes_has_no_invented_cells() -> None:
@@ -106,7 +170,7 @@ def test_every_setting_is_a_point_or_a_line() -> None:
     scatter = w2s.plot(ROWS, "misfit", "gain", color="labels")
     points = sum(len(line.get_xdata()) for line in scatter.axes[0].lines if line.get_linestyle() == "None")
     assert points == 20
-    assert r"20 settings, of $\lambda$ (5 values), $d_w$ (2 values)." in texts(scatter)
+    assert r"20 settings, of ridge $\lambda$ (5 values), weak width $d_w$ (2 values)." in texts(scatter)
     assert "Dotted: misfit = gain." in texts(scatter)
     parallel = w2s.plot(ROWS, y="gain")
     assert parallel.axes[0].get_xticklabels()[-1].get_text() == "gain"
@@ -118,7 +182,7 @@ def test_a_panel_without_numbers_is_left_out_with_a_note() -> None:
     rows.loc[rows["d_weak"] == 20, "gain"] = np.nan
     figure = w2s.plot(rows, "ridge", "gain", panel="d_weak", color="labels")
     assert len(figure.axes) == 1
-    assert "Left out, without numbers: $d_w$ = 20." in texts(figure)
+    assert "Left out, without numbers: weak width $d_w$ = 20." in texts(figure)
     with pytest.raises(ValueError, match="no number of gain has an interval"):
         w2s.plot(rows[rows["d_weak"] == 20], "ridge", "gain", color="labels")
 
@@ -131,7 +195,7 @@ def test_one_seed_has_hollow_points_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"x": "rige", "y": "gain"}, "no axis or metric 'rige' .did you mean 'ridge'"),
+        ({"x": "rige", "y": "gain"}, "no axis 'rige' .did you mean 'ridge'.*; axes with several values: ridge, d_weak, labels"),
         ({"x": "ridge", "y": "gain", "kind": "pie"}, "kind='pie' is not one of: line, heatmap"),
         ({"x": "ridge", "y": "labels", "kind": "line"}, "kind line: y=labels is an axis, and must be a metric, such as gain"),
         ({"x": "ridge", "y": "gain", "color": "misfit"}, "color=misfit is a metric, and must be an axis, such as d_weak"),

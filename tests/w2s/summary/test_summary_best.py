@@ -35,7 +35,7 @@ def test_split_selection_is_unbiased_and_in_sample_is_not():
         assert len(out) == 400
         means[name] = out["student_error"].mean()
         error = out["student_error"].std() / 20
-        assert out["selected_by"].str.contains("in-sample: optimistic").all() == (name != "split")
+        assert out["selected_by"].str.contains("optimistic").all() == (name != "split")
         assert (abs(means[name] - 1.0) <= 4 * error) == (name == "split")
     # expected minimum of 10 means of 8, and of 10 single normals: 1.5388 standard deviations
     assert means["in-sample"] == pytest.approx(1 - 1.5388 * 0.5 / np.sqrt(8), abs=0.02)
@@ -47,7 +47,7 @@ def test_choice_on_even_report_on_odd_by_hand():
     assert out["ridge"] == 1.0
     assert out["student_error"] == pytest.approx((5.0 + 5.2) / 2)
     assert out[["rows", "seeds", "candidates", "candidates_excluded"]].tolist() == [2, 2, 3, 0]
-    assert out["selected_by"] == "ridge: min student_error, truth, seeds even, mean_then_min"
+    assert out["selected_by"] == "ridge: least mean of student_error over even seeds, by true labels"
     assert (out["select_seeds"], out["report_seeds"]) == ("seeds even", "seeds odd")
 
 
@@ -55,17 +55,19 @@ def test_lists_of_seeds_and_overlap():
     out = best(small(), select_seeds=[1, 3], report_seeds=[0, 1]).loc[0]
     assert out["ridge"] == 2.0
     assert out["student_error"] == 2.0
-    assert out["selected_by"] == "ridge: min student_error, truth, seeds 1,3, mean_then_min, in-sample: optimistic"
+    assert out["selected_by"] == (
+        "ridge: least mean of student_error over seeds 1, 3, by true labels; reported on the same seeds, so optimistic"
+    )
 
 
 def test_weak_validation_never_sees_the_truth():
     out = best(small(), using="weak_validation")
     assert out.loc[0, "ridge"] == 3.0
-    assert "min student_validation_misfit, weak_validation" in out.loc[0, "selected_by"]
+    assert "least mean of student_validation_misfit over even seeds, by weak labels alone" in out.loc[0, "selected_by"]
     shuffled = small().assign(student_error=lambda df: df["student_error"].to_numpy()[::-1])
     assert best(shuffled, using="weak_validation").loc[0, "ridge"] == 3.0
     same = best(small(), using="weak_validation", how="min_then_mean").loc[0, "selected_by"]
-    assert same.endswith("seeds all, min_then_mean, in-sample on weak labels")
+    assert same.endswith("seed by seed, all seeds, by weak labels alone; reported on the same seeds")
 
 
 def test_min_then_mean_by_hand():
@@ -84,7 +86,7 @@ def test_joint_choice_with_nulls_in_one_field():
     assert out.loc[0, "filter"] == "flow"
     assert np.isnan(out.loc[0, "ridge"])
     assert out.loc[0, ["time", "student_error", "candidates"]].tolist() == [9.0, 7.0, 4]
-    assert out.loc[0, "selected_by"].startswith("filter and ridge and time: min")
+    assert out.loc[0, "selected_by"].startswith("filter and ridge and time: least mean")
     per_filter = best(df, over=["ridge", "time"])
     assert per_filter["filter"].tolist() == ["flow", "ridge"]
     assert per_filter["time"].iloc[0] == 9.0

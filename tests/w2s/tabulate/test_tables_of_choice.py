@@ -112,17 +112,70 @@ def test_latex_and_html_and_markdown_escape(monkeypatch: pytest.MonkeyPatch) -> 
         made.write("latx")
 
 
+def test_a_best_value_that_is_the_last_one_is_marked_and_says_how_to_go_on() -> None:
+    rows = table(ridge=[0.1, 1.0, 10.0], labels=["hard", "soft"])
+    rows.loc[rows["labels"] == "soft", "student_error"] += 0.05 * np.abs(np.log10(rows["ridge"]))
+    rows.loc[rows["labels"] == "hard", "student_error"] -= 0.05 * np.log10(rows["ridge"])
+    made = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge")
+    assert [line[1] for line in made.lines] == ["10†", "1"]
+    assert (
+        "† In 1 of 2 settings the best ridge is the last value tried: others may be better, so extend ridge above 10."
+        in made.notes
+    )
+    rows.loc[rows["labels"] == "hard", "student_error"] += 0.2 * np.log10(rows["ridge"])
+    low = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge")
+    assert any(note.endswith("so extend ridge below 0.1.") for note in low.notes)
+    assert r"10$^{\dagger}$ &" in made.to_latex()
+    rows.loc[rows["labels"] == "hard", "student_error"] = rows["weak_error"] + (rows["ridge"] - 1.0).abs()
+    assert not any("†" in text for text in (*w2s.table(rows, ["labels"], ["gain"], best_over="ridge").notes, made.headings[0]))
+
+
+def test_every_interval_of_a_column_has_as_many_decimals_and_its_sign() -> None:
+    rows = table(0.004, labels=["soft"], d_weak=[20, 50, 100])
+    rows.loc[rows["d_weak"] == 50, "gain"] *= 10.0
+    cells = [line[1] for line in w2s.table(rows, ["d_weak"], ["gain"]).lines]
+    assert len({len(cell.partition(" ")[0].partition(".")[2]) for cell in cells}) == 1
+    assert not any(end in ("0.000", "0.00", "0.0", "0") for cell in cells for end in cell[:-1].partition("[")[2].split(", "))
+
+
+def test_a_latex_table_has_a_caption_in_words_a_label_and_short_numbers() -> None:
+    rows = table(ridge=[10**-0.5, 1.0, 10**0.5, 1e-5], labels=["hard", "soft"], n_labeled=[250])
+    made = w2s.table(rows, by=["ridge", "labels"], metrics=["pgr", "gain"], select={"n_labeled": 250})
+    latex = made.to_latex(label="tab:gain")
+    assert latex.startswith("% needs \\usepackage{booktabs}\n")
+    assert r"\caption{PGR and gain with intervals of 95 \% over 8 seeds. Held: labelled rows $n$ = 250. Units: gain: " in latex
+    assert r"\label{tab:gain}" in latex
+    assert r"\begin{tabular}{rlrr}" in latex
+    assert r"ridge $\lambda$ & labels & PGR & gain \\" in latex
+    assert [line.split(" & ")[0] for line in latex.splitlines() if "[" in line] == [r"$10^{-5}$"] * 2 + ["0.32"] * 2 + [
+        "1"
+    ] * 2 + ["3.2"] * 2
+    assert r"\caption{Mine $x$.}" in made.write("tex", caption="Mine $x$.")
+    chosen = w2s.table(rows, by=["labels"], metrics=["gain"], best_over="ridge").to_latex()
+    assert r"chosen by the least mean of student's error on the 4 even seeds" in chosen
+    with pytest.raises(ValueError, match="label: only the format latex has one, and format='md'"):
+        made.write("md", label="tab:x")
+
+
 def test_two_runs_are_compared_by_seed() -> None:
     first, second = table(0.2), table(0.3, key=8)
     both = w2s.side_by_side({"first": first, "second": second})
     found = w2s.compare(both, over="run", baseline="first", metric="student_error")
     made = comparison_table(found, "share of wrong answers")
-    assert made.constants == {"run": "second"}
+    assert made.headings[3:] == ("second", "first", "difference", "conclusion", "p (Holm)")
+    assert made.constants == {"pairs": "8"}
+    assert str(made).startswith("second against first: student_error (share of wrong answers), seed by seed;\npairs = 8\n")
     assert dict(zip(found["labels"], found["conclusion"], strict=True)) == {
         "hard": "no significant difference",
         "soft": "better",
     }
-    assert "4 better, 4 no significant difference" in made.notes[0]
+    assert made.notes[0] == (
+        "In student_error, against first: second is better in 4, not significantly different in 4, of 8 settings."
+    )
+    assert (
+        r"\caption{second against first: student's error (share of wrong answers), seed by seed; pairs = 8. In student's"
+        in (made.to_latex())
+    )
     same = comparison_table(w2s.compare(w2s.side_by_side({"a": first, "b": table(0.2)}), over="run", baseline="a"))
     assert same.notes[0] == "No significant difference in student_error from run = a, in 8 comparisons."
     assert max(map(len, str(made).splitlines())) <= 80
@@ -136,7 +189,9 @@ def test_runs_that_differ_in_a_field_are_paired_over_the_others() -> None:
     found = w2s.compare(both, over="run", baseline="a")
     assert list(found["conclusion"]) == ["worse", "worse"]
     several = table(0.2, d_weak=[20, 50], labels=["hard", "medium"])
-    with pytest.raises(ValueError, match="no two runs share a value of labels, and b has several"):
+    with pytest.raises(
+        ValueError, match=r"nothing to pair: the runs share no labels \(a has soft; b has hard, medium\)\. To compare"
+    ):
         w2s.side_by_side({"a": first, "b": several})
     with pytest.raises(ValueError, match="two or more"):
         w2s.side_by_side({"a": first})

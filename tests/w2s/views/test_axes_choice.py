@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from w2s.summary.digits import decimals, interval_digits
+from w2s.figures.symbols import fields_of_symbol
+from w2s.summary.digits import column_decimals, decimals, fewest_digits, interval_digits
 from w2s.views import AxesError, rows_of, view
 
 
@@ -49,7 +50,10 @@ def test_each_of_the_three_ways_is_one() -> None:
     summary = reduced.summary(["gain"])
     assert list(summary["ridge"]) == [0.1, 0.1]
     (line,) = [line for line in reduced.says(summary) if line.startswith("Best ridge")]
-    assert line == "Best ridge: min student_error, truth, seeds even, mean_then_min; reported on seeds odd."
+    assert line == (
+        "Best ridge: chosen by the least mean of student_error on the 2 even seeds, for each setting; the numbers are those of "
+        "the odd seeds."
+    )
     assert view(ROWS, [], each=True).shown == ("ridge", "d_weak", "labels")
 
 
@@ -73,10 +77,11 @@ def test_rows_without_a_number_on_an_axis_of_numbers_are_named() -> None:
 @pytest.mark.parametrize(
     ("shown", "more", "message"),
     [
-        (["rigde"], {}, "no axis 'rigde' to be shown .did you mean 'ridge'"),
+        (["rigde"], {}, "no axis 'rigde' to be shown .did you mean 'ridge'.*; axes with several values: ridge, d_weak, labels"),
         (["gain"], {}, "'gain' cannot be shown: it is a result"),
         (["seed"], {}, "seeds are the replicates"),
         (["ridge"], {"select": {"labels": "sofd"}}, "no row left has labels=sofd .did you mean 'soft'"),
+        (["ridge"], {"select": {"d_weak": "21"}}, "no row left has d_weak=21; d_weak has 20, 50"),
         (["ridge"], {"select": {"d_weak": "many"}}, "d_weak='many' is no number; d_weak has 20, 50"),
         (["ridge"], {"best_over": "ridge"}, "both shown and reduced"),
         (["ridge"], {"best_over": "depth"}, "no axis 'depth' to be reduced"),
@@ -113,9 +118,45 @@ def test_decimals_follow_the_half_width(half: float, places: int | None) -> None
         ((0.5731, 0.561, 0.585), "ok", "0.573 [0.561, 0.585]"),
         ((-0.001, -0.02, 0.02), "ok", "0.00 [-0.02, 0.02]"),
         ((1.23456e-7, 1.2e-7, 1.26e-7), "ok", "1.23e-07 [1.20e-07, 1.26e-07]"),
+        ((0.18, -0.041, 0.401), "ok", "0.18 [-0.04, 0.40]"),
+        ((0.3, -1e-9, 0.6), "ok", "0.3 [-0.0, 0.6]"),
+        ((0.3, 1e-9, 0.6), "ok", "0.3 [+0.0, 0.6]"),
+        ((0.3, 0.0, 0.6), "ok", "0.3 [0.0, 0.6]"),
         ((0.4, np.nan, np.nan), "one_seed", "0.4 (one seed)"),
         ((np.nan, np.nan, np.nan), "gap_nonpositive", "gap nonpositive"),
     ],
 )
 def test_numbers_have_the_digits_of_their_interval(numbers: tuple[float, float, float], status: str, text: str) -> None:
     assert interval_digits(*numbers, status) == text
+
+
+def test_a_column_has_one_number_of_decimals() -> None:
+    ends = [(-0.041, 0.401), (0.11, 0.25), (0.2, 0.8), (None, None)]
+    assert column_decimals(ends) == 2
+    assert interval_digits(0.5, 0.2, 0.8, "ok", column_decimals(ends)) == "0.50 [0.20, 0.80]"
+    assert column_decimals([(0.2, 0.8), (0.1, 0.9), (0.50001, 0.50003)]) == 3, (
+        "one narrow interval does not lengthen all others"
+    )
+    assert column_decimals([(np.nan, np.nan)]) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1e-5, 3.16227766017, 10.0], ["1e-05", "3.2", "10"]),
+        ([0.101, 0.102, 5.0], ["0.101", "0.102", "5"]),
+        ([0.5, np.nan, 120.0], ["0.5", "nan", "120"]),
+    ],
+)
+def test_numbers_are_told_apart_by_few_digits(values: list[float], texts: list[str]) -> None:
+    assert fewest_digits(values) == texts
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [("lambda", ["ridge"]), ("λ", ["ridge"]), ("n", ["n_labeled"]), ("N", ["n_transfer"]), ("d_w", ["d_weak"]), ("zeta", [])],
+)
+def test_symbols_of_figures_are_known_by_what_one_types(word: str, fields: list[str]) -> None:
+    assert fields_of_symbol(word) == fields
+    assert fields_of_symbol("eta") == ["step_size", "learning_rate"]
+    assert fields_of_symbol("n_val") == ["n_validation"]
