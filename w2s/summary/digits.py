@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 MOST_DECIMALS = 5
-_MOST_MORE = 3
+_MOST_MORE = 1
 """Decimals that an end near zero may have beyond those of the half width."""
 _WORDS = {"no_item_noise": "items unknown"}
 
@@ -39,7 +39,7 @@ def decimals(half_width: float) -> int | None:
 def needed_decimals(low: Any, high: Any) -> int | None:
     """Return the decimals of an interval: those of its half width, and more where an end would read 0 and is not.
 
-    Where an end would need more than three further decimals its sign alone is told: ``-0.00``. None without an interval.
+    Where an end would need more than one further decimal its sign alone is told: ``-0.00``. None without an interval.
     """
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return None

@@ -108,7 +108,7 @@ def test_figures_show_the_most_bridges_and_every_share() -> None:
     steps, bridges = (figure.draw(rows) for figure in Mnist.figures)
     assert steps is not None
     assert bridges is not None
-    assert "p_both = 0.6" in " ".join(text.get_text() for text in steps.findobj(Text))
+    assert "$p_b$ = 0.6" in " ".join(text.get_text() for text in steps.findobj(Text))
     labels = [text.get_text() for text in bridges.axes[0].get_legend().get_texts()]
     assert labels == ["student, 0", "student, 0.2", "student, 0.6", "teacher"]
     assert Mnist.figures[1].draw(shares[0]) is None
