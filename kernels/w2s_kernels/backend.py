@@ -146,7 +146,7 @@ def _missing(name: str, start: bool) -> str:
             warnings.simplefilter("ignore")
             _probe_cupy() if name == "cupy" else _probe_numba(start)
     except ModuleNotFoundError as error:
-        return f"{error.name} is not installed"
+        return f"{error.name or name} is not installed"
     except Exception as error:  # a driver can fail with any class, and auto must try the next backend
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""

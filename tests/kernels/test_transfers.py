@@ -104,10 +104,10 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
     study, block = solved("probe.table", axes, **DIGITS)
     agree(study, block)
-    probes, fits, bases, predictions = 9, 15, 12, 21  # one basis of the test rows serves ceilings and both label rules
+    probes, fits, bases, predictions = 9, 12, 12, 21  # labels by both rules are one fit, one basis serves them and ceilings
     assert transfers.counts("sent") == {
         "w2s.probes.rows:RowProbe.__init__": probes,
-        "w2s.probes.rows:RowProbe.fit": fits,
+        "w2s.probes.rows:RowProbe.project": fits,
         "w2s.probes.rows:RowProbe.basis": bases,
         FILTERS: 4 * 2,
     }
