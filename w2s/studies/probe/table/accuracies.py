@@ -1,4 +1,4 @@
-"""The picture that says it in one panel: accuracy of teacher, student and ceiling against the student's ridge."""
+"""The picture that says it: accuracy of teacher, student and ceiling against the student's ridge, and the student's lead."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _TUNED = "best_on_validation"
 def draw_accuracies(table: DataFrame) -> Canvas | None:
     """Draw accuracies (of regressions squared errors) against the student's ridge for one weak model, with bands.
 
+    Below stands the student's lead over its teacher, taken seed by seed: the two are tested on the same rows, so the lead is
+    known better than the bands of both suggest.
     Of a weak model with a ridge of its own the tuned one is shown where there is one; all else is held at its least value.
     None where fewer than five ridges, or one seed, are there.
     """
@@ -44,9 +46,11 @@ def draw_accuracies(table: DataFrame) -> Canvas | None:
     classes = bool(rows["student_error_01"].notna().any())
     errors = [f"{name}{'_01' if classes else ''}" for name in _ERRORS]
     apart = bool((rows["evaluate"] == "fresh").all() and rows["split"].isna().all())  # each seed draws its test rows anew
-    summary = summarize(rows, by=["ridge", "labels"], metrics=errors, population="pool" if apart else False)
-    figure = figures.canvas(7.2, 4.2)
-    ax = figures.panels(figure, 1, 1)[0, 0]
+    lead = "gain_01" if classes else "gain"
+    summary = summarize(rows, by=["ridge", "labels"], metrics=[*errors, lead], population="pool" if apart else False)
+    figure = figures.canvas(7.2, 6.0)
+    ax, below = figures.panels(figure, 2, 1, sharex=True, height_ratios=[2, 1])[:, 0]
+    figures.level(below, 0.0)
     weak, student, ceiling = errors
     teacher = "teacher, its ridge tuned" if (rows["weak_tuning"] == _TUNED).all() else "teacher"
     any_rule = summary.drop_duplicates("ridge")
@@ -58,9 +62,12 @@ def draw_accuracies(table: DataFrame) -> Canvas | None:
         if len(part):
             label = f"student, {rule} labels of the teacher"
             _draw(ax, part, student, classes, color=rule_color(rule), linestyle=dashed, label=label)
+            _draw(below, part, lead, False, color=rule_color(rule), linestyle=dashed)
     ax.set_xscale("log")
-    ax.set_xlabel("ridge of the student (the ceiling's is the same, or tuned)", fontsize=9)
+    tuned = (rows["ceiling_tuning"] == _TUNED).all()
+    below.set_xlabel(f"ridge of the student (the ceiling's is {'tuned' if tuned else 'the same'})", fontsize=9)
     ax.set_ylabel("accuracy on the test rows" if classes else "squared error on the test rows", fontsize=9)
+    below.set_ylabel("the student's lead\nover its teacher", fontsize=9)
     figures.beside(ax)
     title = "A student against its teacher and its ceiling"
     heading_over_seeds(figure, title, rows, f"{{seeds}}; bands: {about('pool', population=apart)}", ", ".join(held))

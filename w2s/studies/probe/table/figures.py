@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,7 +166,10 @@ def _facet_title(title: str, held: dict[str, str], common: dict[str, str]) -> st
 
 
 def _draw_regularisation(table: DataFrame) -> Canvas | None:
-    """Draw PGR (top), gain and the distance that it is compared with (bottom), one column per weak model or table."""
+    """Draw PGR (top), gain and the distance that it is compared with (bottom), one column per weak model or table.
+
+    Of classifications both count right and wrong answers: the distance is the share of items on which the two disagree.
+    """
     table = _swept(table)
     if not len(table) or not (table["strength"] > 0).any():
         return None
@@ -176,12 +180,13 @@ def _draw_regularisation(table: DataFrame) -> Canvas | None:
     for k, (title, part) in enumerate(facets):
         axes[0, k].set_title(title, fontsize=10)
         _draw_pgr(axes[0, k], part, suffix)
-        _draw_gain(axes[1, k], part)
-        axes[1, k].set_xlabel("student's ridge  (flow: 1 / time)", fontsize=9)
+        _draw_gain(axes[1, k], part, suffix)
+        axes[1, k].set_xlabel(f"student's {_along(table)}", fontsize=9)
     axes[0, 0].set_ylabel(f"PGR{' (accuracy)' if suffix else ''}", fontsize=9)
-    axes[1, 0].set_ylabel("squared error", fontsize=9)
-    for (_, part), ax in zip(facets, axes[0], strict=True):
-        _limit(ax, part if not suffix else table, suffix)
+    axes[1, 0].set_ylabel("share of the test rows" if suffix else "squared error", fontsize=9)
+    lines = [line for ax in axes[0] for line in ax.get_lines()[1:]]  # the first of each panel is zero
+    for ax in axes[0]:
+        _limit(ax, lines if suffix else ax.get_lines()[1:])
     for row in axes:
         row[-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     title = "PGR (top), gain and distance to the weak model (bottom) against the student's regularisation"
@@ -203,13 +208,22 @@ def _draw_pgr(ax: Any, part: DataFrame, suffix: str) -> None:
     ax.set_xscale("log")
 
 
-def _draw_gain(ax: Any, part: DataFrame) -> None:
+def _along(table: DataFrame) -> str:
+    """Say what the strength of the regularisation is."""
+    words = {"ridge": "ridge", "flow": "1 / time", "steps": "1 / (steps x step size)"}
+    present = [name for name in words if (table["student_filter"] == name).any()]
+    first, *others = present
+    return words[first] + (f"  ({'; '.join(f'{name}: {words[name]}' for name in others)})" if others else "")
+
+
+def _draw_gain(ax: Any, part: DataFrame, suffix: str) -> None:
     ax.axhline(0, color="#000000", linewidth=0.9)
+    distance, far = ("disagreement", "disagreement with") if suffix else ("weak_distance", "distance to")
     for _, rule, filter_, rows in _lines(part):
         if filter_ != part["student_filter"].iloc[0]:
             continue
-        summary = summarize(rows, by=["strength"], metrics=["gain", "weak_distance"])
-        for metric, style, word in (("gain", "-", "gain"), ("weak_distance", ":", "distance to weak model")):
+        summary = summarize(rows, by=["strength"], metrics=[f"gain{suffix}", distance])
+        for metric, style, word in ((f"gain{suffix}", "-", "gain"), (distance, ":", f"{far} weak model")):
             label = f"{word}, {rule} labels"
             low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
             figures.band(
@@ -219,16 +233,19 @@ def _draw_gain(ax: Any, part: DataFrame) -> None:
 
 
 def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
-    found = []
+    found, several = [], part["student_filter"].nunique() > 1
     for (rule, filter_), rows in part.groupby(["labels", "student_filter"], sort=True):
-        found.append((f"{rule} labels, {filter_}", str(rule), str(filter_), rows))
+        found.append((f"{rule} labels{f', {filter_}' if several else ''}", str(rule), str(filter_), rows))
     return sorted(found, key=lambda line: line[2] != "ridge")
 
 
-def _limit(ax: Any, table: DataFrame, suffix: str) -> None:
-    """Limit a PGR axis to -1.5 ... 1.1, so that it stays readable where the gap is small."""
-    low = summarize(table, by=["strength", "labels"], metrics=[f"pgr{suffix}"])[f"pgr{suffix}"].min()
-    ax.set_ylim(max(-1.5, min(-0.2, 1.3 * low)), 1.1)
+def _limit(ax: Any, lines: Sequence[Any]) -> None:
+    """Limit a PGR axis to its lines, with room for their bands, and to -1.5 ... 1.1 where the gap is too small to read it."""
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in lines] or [np.zeros(1)])
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    room = 0.35 * max(high - low, 0.2)
+    ax.set_ylim(max(-1.5, low - room), min(1.1, high + room))
 
 
 def _draw_weak_models(table: DataFrame) -> Canvas | None:
