@@ -136,6 +136,8 @@ function explorer(data, charts) {
       metric.high[i] ?? metric.value[i]])));
     const levels = metric.signed && low <= 0 && high >= 0 ? [{ level: 0 }] : [];
     if (!levels.length) spec.layer.shift(); // the first layer is that of the levels
+    const bounded = points.some((i) => metric.low[i] !== null && metric.high[i] !== null);
+    if (!bounded) spec.layer = spec.layer.filter((layer) => layer.encoding.y?.field !== "low"); // an empty axis has no extent
     for (const layer of spec.layer) {
       if (!layer.encoding.x) continue;
       layer.encoding.x = scaled(chosen.x);
