@@ -66,7 +66,7 @@ class Standing:
         parts += [f"{self.rate:,.0f}/s"] if self.rate >= 0.5 else []
         parts += [f"about {time_text(self.left)} left"] if self.left is not None else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
-        waiting = not (self.done or self.failed or self.made or self.tasks)
+        waiting = not (self.done or self.failed or self.artifacts)
         return ", ".join(parts) + (_FIRST if waiting else "")
 
 
