@@ -89,7 +89,7 @@ def moments(seeds: int) -> np.ndarray:
 
 def main() -> None:
     chosen = options(__doc__, "a tenth of the seeds; decides nothing").parse_args()
-    now, left, spent, cpu_left, cells = moments(2 if chosen.quick else 20).T
+    now, left, spent, cpu_left, cells = moments(2 if chosen.quick else 80).T
     share = (spent - spent[0]) / (spent[-1] - spent[0])
     kept = (share >= 0.1) & (share <= 0.9)
     by_clock = left[kept] / (now[-1] - now[kept])
