@@ -68,9 +68,14 @@ def rows_table(study: type[Study], rows: pd.DataFrame, **status: Any) -> RunTabl
     for column, value in {"cell_id": ids, "message": None, "study": study.name, "version": study.version}.items():
         if column not in rows:
             rows[column] = value
-    for field in table_schema(study):
-        if field.name not in rows:
-            rows[field.name] = float("nan") if field.type == pa.float64() else None
+    lacking = {
+        field.name: float("nan") if field.type == pa.float64() else None
+        for field in table_schema(study)
+        if field.name not in rows
+    }
+    told = dict(rows.attrs)
+    rows = pd.concat([rows, pd.DataFrame(lacking, index=rows.index)], axis=1)  # at once: one by one fragments the frame
+    rows.attrs.update(told)
     for column in ("backend", "blas", "solver", "dtype"):
         rows[column] = "numpy"
     counts: dict[str, Any] = {"cells": len(rows), "done": len(rows), "failed": 0, "outside": 0}
