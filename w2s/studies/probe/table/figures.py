@@ -90,12 +90,13 @@ def _best_in_words(swept: DataFrame, choice: dict[str, Any], gain: str, settings
     """Say in how many settings the student at its best beats its weak model: intervals hold for all settings together."""
     sure = best(swept, **choice, metrics=[gain], select_seeds="even", level=1.0 - _CHANCE / settings)
     better, worse = int((sure[f"{gain}_low"] > 0).sum()), int((sure[f"{gain}_high"] < 0).sum())
-    where = f"in {better} of {settings} settings of {', '.join(fields)} and more in {worse}" if settings > 1 else ""
+    said = f"the student errs less than its weak model in {better} of {settings} settings of {', '.join(fields)}"
+    said += f" and more in {worse}"
     if settings == 1:
-        said = {(1, 0): "the student errs less than its weak model", (0, 1): "the student errs more than its weak model"}
-        where = said.get((better, worse), "no difference between the student and its weak model is significant")
-        return f"With its best regularisation, chosen on even seeds, {where} (95 %, odd seeds)."
-    return f"With its best regularisation, chosen on even seeds, the student errs less than its weak model {where} (odd seeds)."
+        said = "no difference between the student and its weak model is significant"
+        if better or worse:
+            said = f"the student errs {'less' if better else 'more'} than its weak model"
+    return f"With its best regularisation, chosen on even seeds, {said} ({'95 %, ' if settings == 1 else ''}odd seeds)."
 
 
 def at_end_note(table: DataFrame) -> str:
@@ -123,8 +124,9 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
     if suffix:
         line["gain (accuracy)"] = interval_text(row, "gain_01")
+    unit = " (squared error)" if suffix else ""
     for metric in _DISTANCES:
-        line[f"{metric.replace('_', ' ')} (squared error)"] = interval_text(row, metric)
+        line[metric.replace("_", " ") + unit] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
     line["PGR"] = interval_text(row, f"pgr{suffix}")
     line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
