@@ -33,7 +33,7 @@ PACKAGES = (["w2s_kernels"], ["w2s"], ["sweeper"])
 """Packages from low to high."""
 
 SCIENCE = (
-    ["errors"],
+    ["errors", "fronts"],
     ["files"],
     ["places"],
     ["user_files"],
@@ -90,9 +90,7 @@ OUTSIDE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 """What only some rooms may import: the names, and where."""
 
 BY_NAME = {
-    "w2s": "its front imports what is asked for, so that `import w2s` is quick",
-    "sweeper": "its front imports what is asked for",
-    "w2s.claims": "its front imports what is asked for, so that a plan of a study without claims imports none",
+    "w2s.fronts": "fronts of packages import what is asked for, so that `import w2s` is quick and a plan without claims imports none",
     "w2s.plugins": "a registry imports the module that registers a name",
     "w2s.studies.registry": "a grid names its study",
     "w2s.user_files.load": "a grid names a file of the user's",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from w2s.fronts import on_demand
 
 if TYPE_CHECKING:
     from w2s.claims.claim import Claim, Verdict
@@ -78,10 +79,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'w2s' has no attribute {name!r}")
+__getattr__ = on_demand(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@ here, a claim of one paper beside its study.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from w2s.fronts import on_demand
 
 if TYPE_CHECKING:
     from w2s.claims.choices import more_hits
@@ -86,7 +87,4 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'w2s.claims' has no attribute {name!r}")
+__getattr__ = on_demand(__name__, _HOME)
