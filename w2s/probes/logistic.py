@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from w2s.probes.panels import BOUND, ROUNDING, SMALL, Panels, Settled
 from w2s.probes.prepared import Prepared
 from w2s_kernels import Backend
 
@@ -29,8 +30,8 @@ descent: there the curvature is at most one, whatever the units of the features.
 _NEAR, _NEAREST = 1e-3, 1e-8
 """Largest entry of the gradient at which L-BFGS leaves a fit to Newton's steps, and at which it ends by itself."""
 
-_SMALL, _ROUNDING, _STEPS = 1e-13, 1e-9, 40
-"""Norm of the gradient that ends Newton's steps; below which steps that help no more are rounding; the most steps."""
+_STEPS = 40
+"""Most of Newton's steps."""
 
 _LEAST_BOUND = 1e-13
 """Part of the feature power that the bound of the Hessian has at least in every direction, so that it can be factored."""
@@ -71,6 +72,10 @@ class Head(ABC):
     def fit(self, targets: Matrix, strength: float) -> Probe:
         """Fit class probabilities (n, K), one-hot or soft."""
 
+    def fit_all(self, targets: Sequence[Matrix], strengths: Sequence[float]) -> list[Probe]:
+        """Fit several targets, each at its strength; a probe has the same bits whatever is fitted beside it."""
+        return [self.fit(values, strength) for values, strength in zip(targets, strengths, strict=True)]
+
 
 class Logistic(Head):
     """L2 logistic regression on class probabilities, minimising C sum_i CE(y_i, p_i) + |W|^2 / 2 as scikit-learn does.
@@ -79,6 +84,7 @@ class Logistic(Head):
     Boehning's bound of the Hessian is the identity, so that it needs few steps at any strength. Two classes are then finished
     by Newton steps, most of which share one factor of the Hessian. For more classes, whose Hessian is large, steps of the bound
     follow; like Newton's they need no function values, and so reach gradients below what rounding lets a line search see.
+    Several fits of two classes go side by side (:mod:`w2s.probes.panels`).
 
     Source: D. Boehning, Ann. Inst. Statist. Math. 44 (1992) 197-200.
     """
@@ -88,6 +94,23 @@ class Logistic(Head):
         self.prepared = Prepared(features, "standardise" if preprocess == "standardise" else "center").prepared
         self.rows = self.prepared(features)
         self.gram = self.rows.T @ self.rows / len(self.rows)
+        self._panels = Panels(self.rows, self.gram)
+
+    def fit_all(self, targets: Sequence[Matrix], strengths: Sequence[float]) -> list[Probe]:
+        """Fit several targets, those of two classes side by side; what does not settle there is fitted by :meth:`fit`."""
+        found = dict[int, Settled | None]()
+        if two := [place for place, values in enumerate(targets) if values.shape[1] == 2]:
+            decays = np.array([1.0 / (strengths[place] * len(self.rows)) for place in two])
+            settled = self._panels.fit(np.column_stack([targets[place][:, 1] for place in two]), decays)
+            found = dict(zip(two, settled, strict=True))
+        return [
+            self.fit(targets[place], strengths[place]) if (one := found.get(place)) is None else self._probe(one)
+            for place in range(len(targets))
+        ]
+
+    def _probe(self, one: Settled) -> Probe:
+        account = {"solver": "newton-cg", "iterations": one.steps, "gradient_norm": one.gradient_norm}
+        return Probe(self.prepared, one.slope, one.intercept, _probabilities, account)
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
         """Fit at C = ``strength``; raise ValueError when the gradient does not become small."""
@@ -107,7 +130,7 @@ class Logistic(Head):
         slope, intercept = descent.weights(point)
         norm = float(np.sqrt(sum(float((part**2).sum()) for part in descent.gradient(slope, intercept)[1:])))
         account = {"solver": solver, "iterations": steps + more, "gradient_norm": norm}
-        return Probe(self.prepared, slope, intercept, lambda logits: np.exp(_log_softmax(logits)), account)
+        return Probe(self.prepared, slope, intercept, _probabilities, account)
 
 
 class _Descent:
@@ -119,7 +142,7 @@ class _Descent:
         self.rows, self.targets, self.decay, self.lapack = rows, targets, decay, lapack
         count = targets.shape[1]
         self.columns: int = 1 if count == 2 else count
-        self.bound = 0.25 if count == 2 else 0.5
+        self.bound = BOUND if count == 2 else 0.5
         # The bound only shapes the descent: where the decay is lost beside the features' power, a larger one serves as well.
         shift = max(decay, _LEAST_BOUND * float(np.trace(gram)))
         self.factor, info = lapack.dpotrf(self.bound * gram + shift * np.eye(len(gram)), lower=1)
@@ -162,7 +185,7 @@ class _Descent:
         for step in range(_STEPS):
             _, by_slope, by_intercept = self.gradient(slope, intercept)
             norm = float(np.linalg.norm(self._whitened(by_slope, by_intercept)))
-            if norm <= _SMALL or (last <= _ROUNDING and norm > 0.5 * last):
+            if norm <= SMALL or (last <= ROUNDING and norm > 0.5 * last):
                 return self._point(slope, intercept), step
             if not np.isfinite(norm) or norm > 10.0 * last:
                 return None
@@ -203,6 +226,10 @@ def _settled(loss: Any, point: Matrix, steps: int = 100, small: float = 1e-12) -
             return point, step
         point = point - gradient
     return point, steps
+
+
+def _probabilities(logits: Matrix) -> Matrix:
+    return np.exp(_log_softmax(logits))
 
 
 def _log_softmax(logits: Matrix) -> Matrix:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from w2s.finetune.methods.text import parse_method
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import scores
-from w2s.probes.logistic import Head, Probe
+from w2s.probes.logistic import Probe
 from w2s.studies.burns2023.tasks import drawn, whole_task
 from w2s_kernels import Backend
 
@@ -112,52 +111,71 @@ class Design:
 
 
 class ProbeSolver:
-    """Rows of cells from finished artifacts; a few designs and fits are kept for the next cell."""
+    """Rows of cells from finished artifacts: cells of one design together, whose fits share rows and products."""
 
     def __init__(self, store: Store, backend: Backend) -> None:
         self.store, self.backend = store, backend
         self.part = functools.lru_cache(maxsize=6)(self._part)
         self.rows = functools.lru_cache(maxsize=6)(self._rows)
-        self.prepared = functools.lru_cache(maxsize=4)(self._prepared)
-        self.shown = functools.lru_cache(maxsize=4)(self._shown)
-        self.anchor = functools.lru_cache(maxsize=64)(self._anchor)
+        self.teacher = functools.lru_cache(maxsize=64)(self._teacher)
+        self.content = functools.lru_cache(maxsize=64)(self._content)
 
-    def row(self, cell: Mapping[str, Any], graph: ProbeGraph) -> dict[str, Any]:
-        """Compute all columns of one cell."""
-        design = Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
-        (ids, truth), (own, own_truth) = (self.part(graph.items, graph.truth, part) for part in ("test", "transfer"))
-        weak, labels = self._teacher(graph, ids), treated(self._teacher(graph, own), cell["method"], cell["labels"])
-        wanted = treated(weak, cell["method"], cell["labels"])
-        fitted = self.prepared(design, "transfer").fit(labels, _strength(cell))
-        student = self._tested(design, "transfer", fitted)
-        ceiling, strong = (self.anchor(design, part, _strength(cell)) for part in ("transfer", "labeled"))
-        row: dict[str, Any] = scores(truth, weak, student, ceiling, strong, wanted)
-        row |= self._account(graph, fitted) | one_class_message(weak=weak, ceiling=ceiling)
-        worst = max(self._encoded(graph), key=lambda content: content["cut_items"] / max(1, content["items"]))
-        row |= all_cut_message(row, cut=worst["cut_items"], items=worst["items"])
-        if cell["control"] == "flip":
-            flipped = shuffled_within(labels, own_truth, cell["seed"])
-            control = self.prepared(design, "transfer").fit(flipped, _strength(cell))
-            row |= flip_columns(row, self._tested(design, "transfer", control), truth)
-        return row
+    def solve(self, cells: Sequence[Mapping[str, Any]], graphs: Sequence[ProbeGraph]) -> list[dict[str, Any]]:
+        """Compute all columns of cells, in their order; those with the same features follow one another."""
+        designs: dict[Design, list[int]] = {}
+        for place in sorted(range(len(cells)), key=lambda place: graphs[place].order):
+            designs.setdefault(_design(cells[place], graphs[place]), []).append(place)
+        found: list[dict[str, Any]] = [{} for _ in cells]
+        for design, places in designs.items():
+            columns = self._columns(design, [cells[place] for place in places], [graphs[place] for place in places])
+            for place, row in zip(places, columns, strict=True):
+                found[place] = row
+        return found
 
-    def _teacher(self, graph: ProbeGraph, ids: tuple[str, ...]) -> Matrix:
+    def _columns(
+        self, design: Design, cells: Sequence[Mapping[str, Any]], graphs: Sequence[ProbeGraph]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a design's cells."""
+        (_, truth), (_, own_truth) = (self.part(design.items, design.truth, part) for part in ("test", "transfer"))
+        weak = [self.teacher(graph, "test") for graph in graphs]
+        labels = [
+            treated(self.teacher(graph, "transfer"), cell["method"], cell["labels"])
+            for cell, graph in zip(cells, graphs, strict=True)
+        ]
+        given, flips = [_strength(cell) for cell in cells], [k for k, cell in enumerate(cells) if cell["control"] == "flip"]
+        strengths, eye = list(dict.fromkeys(given)), np.eye(design.classes)
+        flipped = [shuffled_within(labels[k], own_truth, cells[k]["seed"]) for k in flips]
+        ours = self._fitted(
+            design,
+            "transfer",
+            [*labels, *flipped, *(eye[own_truth] for _ in strengths)],
+            [*given, *(given[k] for k in flips), *strengths],
+        )
+        labeled = eye[self.part(design.items, design.truth, "labeled")[1]]
+        anchors = self._fitted(design, "labeled", [labeled] * len(strengths), strengths)
+        controls = dict(zip(flips, ours[len(cells) :], strict=False))
+        ceilings, strong = (dict(zip(strengths, fits[-len(strengths) :], strict=True)) for fits in (ours, anchors))
+        for k, (cell, graph) in enumerate(zip(cells, graphs, strict=True)):
+            (fitted, student), ceiling = ours[k], ceilings[given[k]][1]
+            wanted = treated(weak[k], cell["method"], cell["labels"])
+            row: dict[str, Any] = scores(truth, weak[k], student, ceiling, strong[given[k]][1], wanted)
+            row |= self._account(graph, fitted) | one_class_message(weak=weak[k], ceiling=ceiling)
+            worst = max(self._encoded(graph), key=lambda content: content["cut_items"] / max(1, content["items"]))
+            row |= all_cut_message(row, cut=worst["cut_items"], items=worst["items"])
+            yield row | (flip_columns(row, controls[k][1], truth) if k in controls else {})
+
+    def _fitted(
+        self, design: Design, part: str, targets: Sequence[Matrix], strengths: Sequence[float]
+    ) -> list[tuple[Probe, Matrix]]:
+        """Fit strong probes to labels of a part; return each with its predictions of the test items."""
+        head = HEADS[design.head](self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)
+        shown = head.prepared(self.rows(design.items, design.truth, design.side, "test"))
+        return [(fitted, fitted.at_prepared(shown)) for fitted in head.fit_all(targets, strengths)]
+
+    def _teacher(self, graph: ProbeGraph, part: str) -> Matrix:
+        """Read a teacher's predictions of a part."""
+        ids = self.part(graph.items, graph.truth, part)[0]
         return probabilities(join(list(ids), read_table(self.store.get(graph.weak), "predictions")))
-
-    def _tested(self, design: Design, part: str, fitted: Probe) -> Matrix:
-        return fitted.at_prepared(self.shown(design, part))
-
-    def _shown(self, design: Design, part: str) -> Matrix:
-        """Return the test rows as probes see them that were trained on a part."""
-        return self.prepared(design, part).prepared(self.rows(design.items, design.truth, design.side, "test"))
-
-    def _anchor(self, design: Design, part: str, strength: float) -> Matrix:
-        """Predict the test items by the strong features, trained on the truth of a part: ceiling, or strong baseline."""
-        labels = np.eye(design.classes)[self.part(design.items, design.truth, part)[1]]
-        return self._tested(design, part, self.prepared(design, part).fit(labels, strength))
-
-    def _prepared(self, design: Design, part: str) -> Head:
-        return HEADS[design.head](self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)
 
     def _rows(self, own: Call, true: Call, side: Side, part: str) -> Matrix:
         return read_features(self.store.get(side.features), side.layer, self.part(own, true, part)[0], side.dims)
@@ -168,20 +186,28 @@ class ProbeSolver:
         return tuple(ids), truth_of(self.store.get(true), ids)
 
     def _encoded(self, graph: ProbeGraph) -> list[dict[str, Any]]:
-        """Read what the passes of teacher and student counted."""
-        return [_json(self.store.get(side.features) / "features.json") for side in (graph.weak_side, graph.student)]
+        """Return what the passes of teacher and student counted."""
+        return [self.content(side.features, "features.json") for side in (graph.weak_side, graph.student)]
+
+    def _content(self, call: Call, name: str) -> dict[str, Any]:
+        """Read a JSON file of a value."""
+        return dict(json.loads((self.store.get(call) / name).read_text(encoding="utf-8")))
 
     def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
         return {
             "solver": fitted.account["solver"],
             "condition": fitted.account.get("condition"),
-            "weak_width": _json(self.store.get(graph.weak) / "training.json")["width"],
+            "weak_width": self.content(graph.weak, "training.json")["width"],
             "student_width": len(fitted.slope),
             "student_iterations": fitted.account.get("iterations"),
             "student_gradient_norm": fitted.account.get("gradient_norm"),
             "cut_items": max(content["cut_items"] for content in self._encoded(graph)),
             "dropped_items": dropped_items(self.store.get(graph.items)),
         }
+
+
+def _design(cell: Mapping[str, Any], graph: ProbeGraph) -> Design:
+    return Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
 
 
 def treated(values: Matrix, method: str, labels: str) -> Matrix:
@@ -191,7 +217,3 @@ def treated(values: Matrix, method: str, labels: str) -> Matrix:
         raise ValueError(f"method {method!r}: a probe has no validation items on which a temperature could be fitted")
     values = values if temperature == 1.0 else tempered(values, temperature)
     return harden(values) if labels == "hard" else values
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))

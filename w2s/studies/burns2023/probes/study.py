@@ -192,11 +192,11 @@ class Probes(Study):
             raise RuntimeError("this study reads artifacts: build it with the store that holds them")
         cells = list(block.with_mask(None).cells())
         wanted = np.ones(block.size, dtype=bool) if block.mask is None else block.mask.reshape(-1)
-        solver = ProbeSolver(self.store, backend)
-        graphs = {k: self._graph(cells[k]) for k in np.flatnonzero(wanted).tolist()}
+        asked = np.flatnonzero(wanted).tolist()
+        found = ProbeSolver(self.store, backend).solve([cells[k] for k in asked], [self._graph(cells[k]) for k in asked])
         rows: list[dict[str, Any] | None] = [None] * block.size
-        for k in sorted(graphs, key=lambda k: graphs[k].order):
-            rows[k] = solver.row(cells[k], graphs[k])
+        for k, row in zip(asked, found, strict=True):
+            rows[k] = row
         return stacked(rows, block)
 
     def _graph(self, cell: Mapping[str, Any]) -> Any:
