@@ -11,10 +11,14 @@ and |g'(s)| s is s/(s + lambda)^2 for a ridge: at most 1/(4 lambda), and 1/s_min
 at most :data:`SERVED`. With n >= d any other ridge is refined once by a residual of the rows themselves, which squares what is
 amplified and leaves eps sqrt(s_max/s_min), the rounding of the rows. Flow and steps cannot be refined, nor can fewer rows than
 features: then, and where the Gram does not show the rank, the rows are decomposed (:class:`w2s.probes.rows.RowProbe`).
+
+What is said of a ridge does not ask how small s_min is. Where ridges are all that is fitted, a Gram serves them on rows of any
+condition (:func:`fit_ridges`): states of a layer that ends with a normalisation are linearly dependent to the rounding of float32.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -28,7 +32,7 @@ from w2s_kernels import Backend, Filters, Spectrum
 from w2s_kernels.cholesky import cholesky_gram
 from w2s_kernels.items import EPS
 
-__all__ = ["CERTAIN", "SERVED", "GramProbe", "amplified", "fit_rows"]
+__all__ = ["CERTAIN", "SERVED", "GramProbe", "amplified", "fit_ridges", "fit_rows"]
 
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -57,6 +61,14 @@ def fit_rows(features: Matrix, preprocess: str, backend: Backend) -> RowProbe | 
     if backend.name == "cupy":
         return RowProbe(features, preprocess, backend)
     probe = GramProbe(features, preprocess, backend)
+    return probe if probe.certain else probe.exact
+
+
+def fit_ridges(features: Matrix, preprocess: str, backend: Backend) -> RowProbe | GramProbe:
+    """Factor training rows (n, d) as :func:`fit_rows`, where the filters are ridges above zero of a usual size."""
+    if backend.name == "cupy" or len(features) < features.shape[1]:
+        return fit_rows(features, preprocess, backend)
+    probe = _RidgeProbe(features, preprocess, backend)
     return probe if probe.certain else probe.exact
 
 
@@ -173,3 +185,23 @@ class GramProbe(Prepared):
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the rows under each filter, as :class:`RowProbe`: (L,), the root of the Gram's."""
         return np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))
+
+
+class _RidgeProbe(GramProbe):
+    """Probes on at least as many rows as features, of any condition: ridges that are served as they are."""
+
+    def _factored(self) -> Spectrum | None:
+        """Decompose the Gram; None where the rows have not full rank, by the measure of :class:`RowProbe`."""
+        gram = kernels.gram(self._rows, backend=self.backend) / self.rows
+        spectrum = kernels.factor_gram(gram, self.backend)
+        values = np.array(spectrum.values)
+        # The Gram knows its least eigenvalue to eps s_max; the rows know it to the square of that.
+        values[-1] = min(np.mean((self._rows @ spectrum.vectors[:, -1]) ** 2), values[:-1].min(initial=np.inf))
+        full = values[-1] > (max(self.rows, self.width) * EPS) ** 2 * values[0]
+        return dataclasses.replace(spectrum, values=values) if full else None
+
+    def serving(self, filters: Filters) -> RowProbe | GramProbe:
+        """Return this probe where all filters are ridges that are served, whatever rounding made of an eigenvalue."""
+        values = np.maximum(self.spectrum.values, float(self.spectrum.cutoff))
+        served = (filters.kind == _RIDGE) & (amplified(values, filters) <= SERVED)
+        return self if served.all() else self.exact

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from w2s.probes import gram_rows
-from w2s.probes.gram_rows import CERTAIN, SERVED, GramProbe, amplified, fit_rows
+from w2s.probes.gram_rows import CERTAIN, SERVED, GramProbe, amplified, fit_ridges, fit_rows
 from w2s.probes.rows import RowProbe
 from w2s_kernels import NUMPY, Filters, concat, flow, ridge, steps
 from w2s_kernels.items import EPS
@@ -153,3 +153,40 @@ def test_solvers_say_what_was_refined() -> None:
     # A fit has the bits it has among other filters of its own list, and those of a second call.
     one, two = (probe.fit(labels, ridge(RIDGES)).at(probe.basis(rows)) for _ in range(2))
     np.testing.assert_array_equal(one, two)
+
+
+def dependent(n: int, d: int, rest: float) -> tuple[Matrix, Matrix, Matrix]:
+    """Rows whose columns sum to zero but for a part ``rest``, as states after a normalisation do; labels and truth."""
+    rng = np.random.default_rng(n)
+    rows = rng.standard_normal((n, d)) * np.geomspace(3.0, 0.3, d)
+    rows[:, -1] = rest * rng.standard_normal(n) - rows[:, :-1].sum(axis=1)
+    labels = rng.standard_normal((n, 2))
+    return rows, labels, labels + 0.1 * rng.standard_normal((n, 2))
+
+
+def test_a_gram_serves_ridges_on_dependent_rows_and_decomposes_them_for_smaller_ones() -> None:
+    rows, labels, truth = dependent(30, 8, 1e-7)
+    probe, exact = fit_ridges(rows, "none", NUMPY), RowProbe(rows, "none", NUMPY)
+    assert isinstance(fit_rows(rows, "none", NUMPY), RowProbe)
+    assert isinstance(probe, GramProbe)
+    assert (probe.rank, probe.full_rank) == (exact.rank, exact.full_rank) == (8, True)
+    strengths = [1e-6, 1e-3, 1.0]
+    assert probe.serving(ridge(strengths)) is probe
+    np.testing.assert_allclose(probe.condition(ridge(strengths)), exact.condition(ridge(strengths)), rtol=1e-9)
+    with mpmath.workdps(50):
+        digits = [ridge_digits(rows, labels, strength) for strength in strengths]
+        assert max(apart(probe, ridge(strengths), digits, rows, labels, truth)) <= 1e-9
+    other = np.random.default_rng(1).standard_normal((9, 8)) * [*[1.0] * 7, 0.0]
+    other[:, -1] = -other.sum(axis=1)
+    np.testing.assert_allclose(
+        probe.fit(labels, ridge(strengths)).at(probe.basis(other)),
+        exact.fit(labels, ridge(strengths)).at(exact.basis(other)),
+        atol=1e-10,
+    )
+    for filters in (ridge([1e-13]), ridge([1e-18]), concat(ridge([1.0]), flow([1.0]))):
+        assert isinstance(probe.serving(filters), RowProbe)
+
+
+def test_rows_without_full_rank_are_decomposed_for_ridges_too() -> None:
+    assert isinstance(fit_ridges(dependent(30, 8, 0.0)[0], "none", NUMPY), RowProbe)
+    assert isinstance(fit_ridges(dependent(6, 8, 1.0)[0], "center", NUMPY), RowProbe)

@@ -17,7 +17,7 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.data.labels import fold_of, labelled_ids, part_ids
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
-from w2s.probes.gram_rows import fit_rows
+from w2s.probes.gram_rows import fit_ridges
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
 from w2s_kernels import NUMPY, Backend
 
@@ -93,7 +93,7 @@ class ClosedForm(Head):
     """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        self.rows = fit_rows(features, preprocess, backend)
+        self.rows = fit_ridges(features, preprocess, backend)
         self.prepared = self.rows.prepared
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
