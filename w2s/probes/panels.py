@@ -11,9 +11,7 @@ Source: R. S. Dembo, S. C. Eisenstat and T. Steihaug, Inexact Newton methods, SI
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +28,21 @@ WIDTH = 8
 BOUND = 0.25
 """Largest second derivative of the loss of two classes by the logit."""
 
-SMALL, ROUNDING = 1e-13, 1e-9
+SMALL, ROUNDING = 1e-12, 1e-9
 """Norm of the gradient that ends a fit; below which steps that help no more are rounding."""
 
 _STEPS, _SEARCHES = 30, 100
 """Most Newton steps of a fit, and most products with the Hessian of a step."""
 
-_LOOSE, _TIGHT = 0.1, 1e-4
+_LOOSE, _TIGHT, _LEAST = 0.1, 1e-4, 2e-6
 """Largest and least part of the gradient that a step may leave; between them it is the gradient itself, so that steps end
-quadratically and none asks for digits that float32 has not."""
+quadratically. The last step may leave no more than :data:`SMALL`, if float32 has the digits, which is the third."""
 
-_LEAST = 1e-13
+_FLAT = 1e-13
 """Part of the feature power that the bound has at least in every direction."""
+
+_ALIGNED = 16
+"""Rows in the eigenbasis are as wide as a multiple of this: products with other widths take a quarter more time."""
 
 
 @dataclass(frozen=True)
@@ -66,78 +67,95 @@ class Panels:
         Decays are (B,). A fit is None where the steps do not lead to a gradient of norm :data:`SMALL`, or to one that rounding
         keeps above it, in coordinates in which the bound is the identity. About 30 products of 4 n d operations each a fit.
         """
-        found: list[Settled | None] = [None] * len(decays)
-        order = np.argsort(decays, kind="stable")  # alike in the number of their steps
-        for first in range(0, len(order), WIDTH):
-            places = order[first : first + WIDTH]
-            labels, decay = np.full((len(self.rows), WIDTH), 0.5), np.ones(WIDTH)
-            labels[:, : len(places)], decay[: len(places)] = targets[:, places], decays[places]
-            for lane, settled in self._settled(labels, decay, len(places)):
-                found[places[lane]] = settled
+        rows, (values, vectors), count = self.rows, self._spectrum, len(decays)
+        bound = BOUND * np.maximum(values, 0.0)[:, None] + np.maximum(decays, _FLAT * values.sum())
+        slope, intercept = np.zeros((rows.shape[1], count)), np.zeros(count)
+        norm, found = np.full(count, np.inf), list[Settled | None]([None]) * count
+        active = np.arange(count)
+        for step in range(_STEPS):
+            left = list[int]()
+            for first in range(0, len(active), WIDTH):
+                lanes = active[first : first + WIDTH]
+                filled = np.resize(lanes, WIDTH)  # the same fits again, up to the width
+                chances = _logistic(rows @ slope[:, filled] + intercept[filled])
+                residual = (chances - targets[:, filled]) / len(rows)
+                by_slope, by_intercept = rows.T @ residual + decays[filled] * slope[:, filled], residual.sum(axis=0)
+                turned, last = vectors.T @ by_slope, norm[filled]
+                now = np.sqrt((turned**2 / bound[:, filled]).sum(axis=0) + by_intercept**2 / BOUND)
+                done = (now <= SMALL) | ((last <= ROUNDING) & (now > 0.5 * last))
+                going = ~done & np.isfinite(now) & (now <= 10.0 * last)
+                norm[lanes] = now[: len(lanes)]
+                for lane, place in enumerate(lanes.tolist()):
+                    if done[lane]:
+                        size = float(np.sqrt((by_slope[:, lane] ** 2).sum() + by_intercept[lane] ** 2))
+                        found[place] = Settled(slope[:, [place]], intercept[[place]], step, size)
+                    elif going[lane]:
+                        left.append(place)
+                if going.any():
+                    weights = chances * (1.0 - chances) / len(rows)
+                    move, moved = self._step(turned, by_intercept, now, weights, decays[filled], going)
+                    slope[:, lanes] -= (vectors @ move)[:, : len(lanes)]
+                    intercept[lanes] -= moved[: len(lanes)]
+            active = np.array(left, dtype=np.int64)
+            if not len(active):
+                break
+            active = active[np.argsort(norm[active], kind="stable")]  # alike in what is left to do
         return found
 
     @functools.cached_property
     def _spectrum(self) -> tuple[Matrix, Matrix]:
-        return np.linalg.eigh(self.gram)  # type: ignore[return-value]
+        values, vectors = np.linalg.eigh(self.gram)
+        return values, vectors
 
     @functools.cached_property
     def _turned(self) -> Single:
-        """Rows in the eigenbasis of their Gram, and a column of ones: (n, d + 1)."""
-        turned = np.ones((len(self.rows), self.rows.shape[1] + 1), dtype=np.float32)
-        turned[:, :-1] = self.rows.astype(np.float32) @ self._spectrum[1].astype(np.float32)
+        """Rows in the eigenbasis of their Gram, then a column of ones, then zeros: (n, d + 1 or more)."""
+        n, d = self.rows.shape
+        turned = np.zeros((n, -(-(d + 1) // _ALIGNED) * _ALIGNED), dtype=np.float32)
+        turned[:, :d] = self.rows.astype(np.float32) @ self._spectrum[1].astype(np.float32)
+        turned[:, d] = 1.0
         return turned
 
-    def _settled(self, targets: Matrix, decays: Matrix, count: int) -> Iterator[tuple[int, Settled]]:
-        """Fit one panel, and yield the fits that end, with their columns."""
-        values, vectors = self._spectrum
-        n, d = self.rows.shape
-        least = np.maximum(decays, _LEAST * values.sum())
-        bound = np.vstack([BOUND * np.maximum(values, 0.0)[:, None] + least, np.full((1, WIDTH), BOUND)])
-        slope, intercept, last = np.zeros((d, WIDTH)), np.zeros(WIDTH), np.full(WIDTH, np.inf)
-        active = np.arange(WIDTH) < count
-        for step in range(_STEPS):
-            chances = _logistic(self.rows @ slope + intercept)
-            residual = (chances - targets) / n
-            by_slope, by_intercept = self.rows.T @ residual + decays * slope, residual.sum(axis=0)
-            gradient = np.vstack([vectors.T @ by_slope, by_intercept])
-            norm = np.sqrt((gradient**2 / bound).sum(axis=0))
-            done = active & ((norm <= SMALL) | ((last <= ROUNDING) & (norm > 0.5 * last)))
-            for lane in np.flatnonzero(done).tolist():
-                size = float(np.sqrt((by_slope[:, lane] ** 2).sum() + by_intercept[lane] ** 2))
-                yield lane, Settled(slope[:, lane : lane + 1].copy(), intercept[lane : lane + 1].copy(), step, size)
-            active = active & ~done & np.isfinite(norm) & (norm <= 10.0 * last)
-            if not active.any():
-                return
-            move = self._step(gradient, norm, bound, decays, chances * (1.0 - chances) / n, active)
-            slope, intercept, last = slope - vectors @ move[:-1], intercept - move[-1], norm
-
     def _step(
-        self, gradient: Matrix, norm: Matrix, bound: Matrix, decays: Matrix, weights: Matrix, active: Lanes
-    ) -> npt.NDArray[Any]:
-        """Solve H x = gradient (d + 1, 8) by conjugate gradients that the bound preconditions; zero where not active."""
-        scale = np.where(active, norm, 1.0)
-        left = np.where(active, gradient / scale, 0.0).astype(np.float32)
-        inverse, weights = (1.0 / bound).astype(np.float32), weights.astype(np.float32)
-        decay = decays.astype(np.float32)
-        wanted = np.clip(norm, _TIGHT, _LOOSE).astype(np.float32) ** 2
-        found, turned = np.zeros_like(left), self._turned
+        self, by_slope: Matrix, by_intercept: Matrix, norm: Matrix, weights: Matrix, decays: Matrix, active: Lanes
+    ) -> tuple[Matrix, Matrix]:
+        """Solve H x = gradient by conjugate gradients: in the eigenbasis (d, 8), and for the intercept (8,).
+
+        Where not active the solution is zero. The Hessian with the mean weight in place of each is the preconditioner.
+        """
+        turned, d = self._turned, len(by_slope)
+        scale, mean = np.where(active, norm, 1.0), np.maximum(weights.sum(axis=0), _LEAST)
+        left, inverse = (np.zeros((turned.shape[1], WIDTH), dtype=np.float32) for _ in range(2))
+        left[:d], left[d] = np.where(active, by_slope / scale, 0.0), np.where(active, by_intercept / scale, 0.0)
+        inverse[:d] = 1.0 / (mean * np.maximum(self._spectrum[0], 0.0)[:, None] + decays)
+        inverse[d] = 1.0 / mean
+        weights, decay = weights.astype(np.float32), decays.astype(np.float32)
         ahead = inverse * left
         power = (left * ahead).sum(axis=0)
+        wanted = power * _part_left(norm).astype(np.float32) ** 2
+        found, one, zero = np.zeros_like(left), np.float32(1), np.float32(0)
         for _ in range(_SEARCHES):
             active = active & (power > wanted)
             if not active.any():
                 break
-            moved = turned.T @ (weights * (turned @ ahead))
-            moved[:-1] += decay * ahead[:-1]
-            curvature = (ahead * moved).sum(axis=0)
-            length = np.where(active, power / np.where(curvature > 0, curvature, np.float32(1)), np.float32(0))
+            image = turned.T @ (weights * (turned @ ahead))
+            image[:d] += decay * ahead[:d]
+            curvature = (ahead * image).sum(axis=0)
+            length = np.where(active, power / np.where(curvature > 0, curvature, one), zero)
             found += length * ahead
-            left = left - length * moved
+            left -= length * image
             shaped = inverse * left
             fresh = (left * shaped).sum(axis=0)
-            ahead = np.where(active, shaped + fresh / np.where(power > 0, power, np.float32(1)) * ahead, ahead)
+            ahead = np.where(active, shaped + fresh / np.where(power > 0, power, one) * ahead, ahead)
             power = np.where(active, fresh, power)
-        return found * scale
+        return found[:d] * scale, found[d] * scale
+
+
+def _part_left(norm: Matrix) -> Matrix:
+    """Return the part of gradients of some norms that a step may leave."""
+    with np.errstate(divide="ignore"):
+        last = np.maximum(0.3 * SMALL / norm, _LEAST)
+    return np.where(norm * _LEAST < SMALL, np.minimum(last, _LOOSE), np.clip(norm, _TIGHT, _LOOSE))
 
 
 def _logistic(logits: Matrix) -> Matrix:
