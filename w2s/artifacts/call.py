@@ -61,12 +61,17 @@ class Artifact:
         """Digest of the function's source; None in this package, where ``version`` says what has changed."""
         return code_of(self.function)
 
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's own arguments and defaults."""
+        return inspect.signature(self.function)
+
     def __call__(self, **arguments: Any) -> Call:
         """Make a call, with defaults filled in, but for those of arguments that came later.
 
         Raises TypeError for arguments that the function does not have.
         """
-        signature = inspect.signature(self.function)
+        signature = self.signature
         bound = signature.bind(None, **arguments)
         bound.apply_defaults()
         first = next(iter(bound.arguments))

@@ -52,7 +52,8 @@ def mean_bounds(terms: Vector, name: str = "", level: float = 0.95) -> Bounds:
     if np.ptp(terms) == 0:
         return _NOTHING
     centred = terms - mean
-    second, third = (float(np.mean(centred**power)) for power in (2, 3))
+    squares = centred * centred
+    second, third = float(np.mean(squares)), float(np.mean(squares * centred))  # centred**3 takes twenty times as long
     lower, upper = corrected_quantiles(t_quantile(n, level), adjusted_skewness(second, third, n) / np.sqrt(n))
     error = np.sqrt(second / (n - 1))
     low, high = scale_of(name).clip(np.array([mean - error * upper, mean - error * lower]))

@@ -6,6 +6,7 @@ validation items from the back. The test part does not depend on the seed. Truth
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -122,8 +123,8 @@ def draw_items(
     Raises :class:`FieldError` when there are too few items for a part, or fewer than two classes.
     """
     formatter = formatter_of(task, columns.text, columns.label, columns.pair, columns.group)
-    pool, dropped = _read_items(task, "train", formatter)
-    tested, wanted = pool, sizes["test"]
+    pool, dropped_train = _read_items(task, "train", formatter)
+    tested, wanted, dropped = pool, sizes["test"], dict(dropped_train)
     if task.has_test_part:
         tested, dropped_test = _read_items(task, "test", formatter)
         dropped |= {f"test_{reason}": count for reason, count in dropped_test.items()}
@@ -153,8 +154,12 @@ def _text(item: Item) -> str:
     return " ".join(text for text in (example.text, example.pair, example.other) if text)
 
 
-def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[Item], dict[str, int]]:
-    """Read items in file order; leave out unreadable, unlabelled, empty and repeated rows, and count them by reason."""
+@functools.lru_cache(maxsize=2)
+def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[Sequence[Item], Mapping[str, int]]:
+    """Read items in file order; leave out unreadable, unlabelled, empty and repeated rows, and count them by reason.
+
+    Both parts of the last task are kept: a grid draws from them for every seed, items and truth.
+    """
     found: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
     seen: set[tuple[str | None, ...]] = set()
@@ -175,10 +180,10 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[list[
             seen.add(key)
             name = row_digest(row)
             found[name] = Item(name, example)
-    return list(found.values()), dict(dropped)
+    return tuple(found.values()), dict(dropped)
 
 
-def _numbered(where: str, formatter: Formatter, *lists: list[Item]) -> tuple[list[Item], list[Item], list[str]]:
+def _numbered(where: str, formatter: Formatter, *lists: Sequence[Item]) -> tuple[list[Item], list[Item], list[str]]:
     """Number the labels of a user's file; check those of a known task.
 
     Returns both lists of items, without items whose label is out of range, and the class names.

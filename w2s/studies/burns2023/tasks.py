@@ -177,7 +177,7 @@ def _try_draw(level: Mapping[str, Any], seed: int) -> None:
     with about("task"):
         try:
             given = drawn({**level, "seed": seed})
-            draw_items(**{**given, "columns": Columns(**given["columns"])})
+            _draw_once(*(tuple(value.items()) if isinstance(value, dict) else value for value in given.values()))
         except MissingColumnError as error:
             fields = [f"{role}_column" for role, name in columns_of(level).items() if name == error.column]
             written = [name for name in fields if TaskCell.model_fields[name].default != error.column]
@@ -185,6 +185,19 @@ def _try_draw(level: Mapping[str, Any], seed: int) -> None:
         except FieldError as error:
             note = f" (seed {seed}; items of one group stay together, in one part)" if _pool(*_source(level)).grouped else ""
             raise FieldError(f"{error}{note}", error.field) from None
+
+
+@functools.lru_cache(maxsize=256)
+def _draw_once(
+    task: TaskData,
+    columns: tuple[tuple[str, str | None], ...],
+    sizes: tuple[tuple[str, int | None], ...],
+    balance: bool,
+    seed: int,
+    shift: str = "none",
+) -> None:
+    """Draw items, unless sub-grids before have drawn the same: for the error that says what there is too little of."""
+    draw_items(task, Columns(**dict(columns)), dict(sizes), balance=balance, seed=seed, shift=shift)  # type: ignore[arg-type]
 
 
 def _source(cell: Mapping[str, Any]) -> tuple[TaskData, tuple[tuple[str, str | None], ...]]:

@@ -26,7 +26,7 @@ from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
 from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
-from w2s.studies.burns2023.probes.solve import ProbeSolver, probe_graph
+from w2s.studies.burns2023.probes.solve import ProbeGraph, ProbeSolver, probe_graph
 from w2s.studies.burns2023.tasks import (
     TASK_FIELDS,
     TaskCell,
@@ -161,7 +161,8 @@ class Probes(Study):
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List items, truth, features and the teachers' predictions of every wanted cell."""
-        return list({call.key: call for cell in block.cells() for call in self._graph(cell).needs}.values())
+        graphs = {id(graph): graph for graph in self._graphs(block.cells())}
+        return list({call.key: call for graph in graphs.values() for call in graph.needs}.values())
 
     def parts(self, block: Block) -> Iterable[Any]:
         """Name the artifacts' functions and the formatters of the tasks."""
@@ -193,15 +194,27 @@ class Probes(Study):
         cells = list(block.with_mask(None).cells())
         wanted = np.ones(block.size, dtype=bool) if block.mask is None else block.mask.reshape(-1)
         asked = np.flatnonzero(wanted).tolist()
-        found = ProbeSolver(self.store, backend).solve([cells[k] for k in asked], [self._graph(cells[k]) for k in asked])
+        some = [cells[k] for k in asked]
+        found = ProbeSolver(self.store, backend).solve(some, self._graphs(some))
         rows: list[dict[str, Any] | None] = [None] * block.size
         for k, row in zip(asked, found, strict=True):
             rows[k] = row
         return stacked(rows, block)
 
-    def _graph(self, cell: Mapping[str, Any]) -> Any:
-        return probe_graph(cell, class_count(cell))
+    def _graphs(self, cells: Iterable[Mapping[str, Any]]) -> list[ProbeGraph]:
+        """Build the graph of every cell: one object for all that differ in the students' labels and strength alone."""
+        known: dict[tuple[Any, ...], ProbeGraph] = {}
+        found = []
+        for cell in cells:
+            key = tuple(value for name, value in cell.items() if name not in _OF_STUDENTS)
+            if key not in known:
+                known[key] = probe_graph(cell, class_count(cell))
+            found.append(known[key])
+        return found
 
+
+_OF_STUDENTS = ("c", "ridge", "labels", "method", "control")
+"""Fields that no artifact depends on."""
 
 _DIGEST = ("weak_error_01", "student_error_01", "ceiling_error_01", "pgr_01", "agreement_right", "agreement_wrong")
 
