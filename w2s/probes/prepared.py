@@ -29,7 +29,9 @@ class Prepared:
         unit = powers_of_two(largest)
         near_one = features / unit
         mean = near_one.mean(axis=0) if self.center else np.zeros(self.width)
-        deviation = np.std(near_one, axis=0) if self.center else np.sqrt(np.mean(near_one**2, axis=0))
+        near_one -= mean
+        near_one *= near_one
+        deviation = np.sqrt(near_one.mean(axis=0))
         self.still = deviation <= CONSTANT * (largest / unit)
         """Which columns carry nothing but rounding: (d,)."""
         scaled = preprocess == "standardise"
@@ -44,7 +46,10 @@ class Prepared:
         if self._as_is:
             return np.asarray(features, dtype=np.float64)
         with np.errstate(over="ignore"):  # a row far outside the training rows' range is data: its error is not finite
-            return np.asarray((features / self.unit - self.mean) / self.scale)
+            found = np.divide(features, self.unit, dtype=np.float64)
+            found -= self.mean
+            found /= self.scale
+        return found
 
     def offset(self, targets: Matrix) -> Matrix:
         """Compute the intercept (k,) of targets (n, k)."""

@@ -93,7 +93,8 @@ class ClosedForm(Head):
     """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        self.rows = fit_ridges(features, preprocess, backend)
+        # One Gram is for LAPACK on every CPU backend: Numba need not start for it.
+        self.rows = fit_ridges(features, preprocess, backend if backend.name == "cupy" else NUMPY)
         self.prepared = self.rows.prepared
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
