@@ -13,7 +13,7 @@ amplified and leaves eps sqrt(s_max/s_min), the rounding of the rows. Flow and s
 features: then, and where the Gram does not show the rank, the rows are decomposed (:class:`w2s.probes.rows.RowProbe`).
 
 What is said of a ridge does not ask how small s_min is. Where ridges are all that is fitted, a Gram serves them on rows of any
-condition (:func:`fit_ridges`): states of a layer that ends with a normalisation are linearly dependent to the rounding of float32.
+condition (:class:`RidgeProbe`): states of a layer that ends with a normalisation are linearly dependent to the rounding of float32.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ import w2s_kernels as kernels
 from w2s.probes.graded import is_graded
 from w2s.probes.prepared import Prepared, feature_power
 from w2s.probes.rows import Prediction, Projected, RowProbe
-from w2s_kernels import Backend, Filters, Spectrum
+from w2s_kernels import NUMPY, Backend, Filters, Spectrum
 from w2s_kernels.cholesky import cholesky_gram
 from w2s_kernels.items import EPS
 
-__all__ = ["CERTAIN", "SERVED", "GramProbe", "amplified", "fit_ridges", "fit_rows"]
+__all__ = ["CERTAIN", "SERVED", "GramProbe", "RidgeProbe", "amplified", "fit_rows"]
 
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -64,14 +64,6 @@ def fit_rows(features: Matrix, preprocess: str, backend: Backend) -> RowProbe | 
     return probe if probe.certain else probe.exact
 
 
-def fit_ridges(features: Matrix, preprocess: str, backend: Backend) -> RowProbe | GramProbe:
-    """Factor training rows (n, d) as :func:`fit_rows`, where the filters are ridges above zero of a usual size."""
-    if backend.name == "cupy" or len(features) < features.shape[1]:
-        return fit_rows(features, preprocess, backend)
-    probe = _RidgeProbe(features, preprocess, backend)
-    return probe if probe.certain else probe.exact
-
-
 def amplified(values: Matrix, filters: Filters) -> Matrix:
     """Bound what rounding of a Gram with eigenvalues (r,) moves in the outputs of filters, (L,), as part of the targets."""
     strength = filters.equivalent_ridge()[:, None]
@@ -96,11 +88,22 @@ class GramProbe(Prepared):
         self.dual = self.rows < self.width
         self._known: dict[Filters, tuple[Matrix, Index]] = {}
         self.rank, self.full_rank = min(self.rows, self.width), not self.dual
-        spectrum = None if self._short() else self._factored()
-        self.certain = spectrum is not None
+
+    @functools.cached_property
+    def _found(self) -> Spectrum | None:
+        return None if self._short() else self._factored()
+
+    @property
+    def certain(self) -> bool:
         """Whether the Gram shows that the rows have full rank."""
-        if spectrum is not None:
-            self.spectrum: Spectrum = spectrum
+        return self._found is not None
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The Gram's eigendecomposition, where it is :attr:`certain`."""
+        if self._found is None:
+            raise RuntimeError("the Gram of these rows is not certain: only their own decomposition may be used")
+        return self._found
 
     def _short(self) -> bool:
         """Tell whether the rows are known to have less than full rank, or have columns of different orders."""
@@ -187,18 +190,44 @@ class GramProbe(Prepared):
         return np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))
 
 
-class _RidgeProbe(GramProbe):
-    """Probes on at least as many rows as features, of any condition: ridges that are served as they are."""
+class RidgeProbe(GramProbe):
+    """Probes on rows of any condition: ridges that are served by their Gram as it is, on at least as many rows as features.
+
+    The rows, their Gram and its decomposition, each computed once when it is asked for, serve logistic fits too.
+    """
+
+    def __init__(self, features: Matrix, preprocess: str) -> None:
+        super().__init__(features, preprocess, NUMPY)
+
+    @property
+    def training(self) -> Matrix:
+        """The training rows as the fit sees them, (n, d)."""
+        return self._rows
+
+    @functools.cached_property
+    def gram(self) -> Matrix:
+        """X'X/n of the training rows, (d, d)."""
+        return self._rows.T @ self._rows / self.rows
+
+    @functools.cached_property
+    def eigen(self) -> Spectrum:
+        """The eigendecomposition of the Gram, whatever its rank."""
+        return kernels.factor_gram(self.gram, NUMPY)
 
     def _factored(self) -> Spectrum | None:
-        """Decompose the Gram; None where the rows have not full rank, by the measure of :class:`RowProbe`."""
-        gram = kernels.gram(self._rows, backend=self.backend) / self.rows
-        spectrum = kernels.factor_gram(gram, self.backend)
-        values = np.array(spectrum.values)
+        """Return the decomposition; None where the rows have not full rank, by the measure of :class:`RowProbe`."""
+        if self.dual:
+            return None
+        values = np.array(self.eigen.values)
         # The Gram knows its least eigenvalue to eps s_max; the rows know it to the square of that.
-        values[-1] = min(np.mean((self._rows @ spectrum.vectors[:, -1]) ** 2), values[:-1].min(initial=np.inf))
+        values[-1] = min(np.mean((self._rows @ self.eigen.vectors[:, -1]) ** 2), values[:-1].min(initial=np.inf))
         full = values[-1] > (max(self.rows, self.width) * EPS) ** 2 * values[0]
-        return dataclasses.replace(spectrum, values=values) if full else None
+        return dataclasses.replace(self.eigen, values=values) if full else None
+
+    def fitting(self, backend: Backend) -> RowProbe | GramProbe:
+        """Return the probe to fit ridges with: this one, or that of :func:`fit_rows`; on a GPU always the latter."""
+        usable = backend.name != "cupy" and self.certain
+        return self if usable else fit_rows(self._features, self._preprocess, backend)
 
     def serving(self, filters: Filters) -> RowProbe | GramProbe:
         """Return this probe where all filters are ridges that are served, whatever rounding made of an eigenvalue."""

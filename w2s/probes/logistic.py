@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from w2s.probes.gram_rows import RidgeProbe
 from w2s.probes.panels import BOUND, ROUNDING, SMALL, Panels, Settled
-from w2s.probes.prepared import Prepared
 from w2s_kernels import Backend
 
 __all__ = ["CLIP", "TOLERANCE", "Head", "Logistic", "Probe"]
@@ -65,8 +66,19 @@ class Head(ABC):
     prepared: Callable[[Matrix], Matrix]
     """Does to other rows what was done to the training rows."""
 
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        self.begin(RidgeProbe(features, preprocess), backend)
+
+    @classmethod
+    def on(cls, trained: RidgeProbe, backend: Backend) -> Self:
+        """Make probes on rows that other kinds of probes are fitted on too: what they have in common is computed once."""
+        head = cls.__new__(cls)
+        head.begin(trained, backend)
+        return head
+
     @abstractmethod
-    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None: ...
+    def begin(self, trained: RidgeProbe, backend: Backend) -> None:
+        """Take the training rows."""
 
     @abstractmethod
     def fit(self, targets: Matrix, strength: float) -> Probe:
@@ -89,12 +101,18 @@ class Logistic(Head):
     Source: D. Boehning, Ann. Inst. Statist. Math. 44 (1992) 197-200.
     """
 
-    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:  # noqa: ARG002
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
         # The intercept is free, so centring changes no fit; it helps the descent.
-        self.prepared = Prepared(features, "standardise" if preprocess == "standardise" else "center").prepared
-        self.rows = self.prepared(features)
-        self.gram = self.rows.T @ self.rows / len(self.rows)
-        self._panels = Panels(self.rows, self.gram)
+        super().__init__(features, "standardise" if preprocess == "standardise" else "center", backend)
+
+    def begin(self, trained: RidgeProbe, backend: Backend) -> None:  # noqa: ARG002
+        """Take centred training rows."""
+        self.trained, self.prepared = trained, trained.prepared
+        self.rows, self.gram = trained.training, trained.gram
+
+    @functools.cached_property
+    def _panels(self) -> Panels:
+        return Panels(self.rows, self.trained.eigen)
 
     def fit_all(self, targets: Sequence[Matrix], strengths: Sequence[float]) -> list[Probe]:
         """Fit several targets, those of two classes side by side; what does not settle there is fitted by :meth:`fit`."""

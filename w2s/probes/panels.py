@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from w2s_kernels import Spectrum
+
 __all__ = ["BOUND", "SMALL", "WIDTH", "Panels", "Settled"]
 
 Matrix = npt.NDArray[np.float64]
@@ -56,10 +58,10 @@ class Settled:
 
 
 class Panels:
-    """Fits on centred rows (n, d) whose Gram X'X/n is given: what does not depend on labels and decay is computed once."""
+    """Fits on centred rows (n, d), given with the eigendecomposition of X'X/n."""
 
-    def __init__(self, rows: Matrix, gram: Matrix) -> None:
-        self.rows, self.gram = rows, gram
+    def __init__(self, rows: Matrix, spectrum: Spectrum) -> None:
+        self.rows, self.spectrum = rows, spectrum
 
     def fit(self, targets: Matrix, decays: Matrix) -> list[Settled | None]:
         """Minimise the mean cross-entropy plus decay |w|^2 / 2 for each column of targets, the probabilities of class 1 (n, B).
@@ -67,8 +69,8 @@ class Panels:
         Decays are (B,). A fit is None where the steps do not lead to a gradient of norm :data:`SMALL`, or to one that rounding
         keeps above it, in coordinates in which the bound is the identity. About 30 products of 4 n d operations each a fit.
         """
-        rows, (values, vectors), count = self.rows, self._spectrum, len(decays)
-        bound = BOUND * np.maximum(values, 0.0)[:, None] + np.maximum(decays, _FLAT * values.sum())
+        rows, values, vectors, count = self.rows, self.spectrum.values, self.spectrum.vectors, len(decays)
+        bound = BOUND * values[:, None] + np.maximum(decays, _FLAT * values.sum())
         slope, intercept = np.zeros((rows.shape[1], count)), np.zeros(count)
         norm, found = np.full(count, np.inf), list[Settled | None]([None]) * count
         active = np.arange(count)
@@ -103,16 +105,11 @@ class Panels:
         return found
 
     @functools.cached_property
-    def _spectrum(self) -> tuple[Matrix, Matrix]:
-        values, vectors = np.linalg.eigh(self.gram)
-        return values, vectors
-
-    @functools.cached_property
     def _turned(self) -> Single:
         """Rows in the eigenbasis of their Gram, then a column of ones, then zeros: (n, d + 1 or more)."""
         n, d = self.rows.shape
         turned = np.zeros((n, -(-(d + 1) // _ALIGNED) * _ALIGNED), dtype=np.float32)
-        turned[:, :d] = self.rows.astype(np.float32) @ self._spectrum[1].astype(np.float32)
+        turned[:, :d] = self.rows.astype(np.float32) @ self.spectrum.vectors.astype(np.float32)
         turned[:, d] = 1.0
         return turned
 
@@ -127,7 +124,7 @@ class Panels:
         scale, mean = np.where(active, norm, 1.0), np.maximum(weights.sum(axis=0), _LEAST)
         left, inverse = (np.zeros((turned.shape[1], WIDTH), dtype=np.float32) for _ in range(2))
         left[:d], left[d] = np.where(active, by_slope / scale, 0.0), np.where(active, by_intercept / scale, 0.0)
-        inverse[:d] = 1.0 / (mean * np.maximum(self._spectrum[0], 0.0)[:, None] + decays)
+        inverse[:d] = 1.0 / (mean * self.spectrum.values[:, None] + decays)
         inverse[d] = 1.0 / mean
         weights, decay = weights.astype(np.float32), decays.astype(np.float32)
         ahead = inverse * left

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from w2s.probes import gram_rows
-from w2s.probes.gram_rows import CERTAIN, SERVED, GramProbe, amplified, fit_ridges, fit_rows
+from w2s.probes.gram_rows import CERTAIN, SERVED, GramProbe, RidgeProbe, amplified, fit_rows
 from w2s.probes.rows import RowProbe
 from w2s_kernels import NUMPY, Filters, concat, flow, ridge, steps
 from w2s_kernels.items import EPS
@@ -166,7 +166,7 @@ def dependent(n: int, d: int, rest: float) -> tuple[Matrix, Matrix, Matrix]:
 
 def test_a_gram_serves_ridges_on_dependent_rows_and_decomposes_them_for_smaller_ones() -> None:
     rows, labels, truth = dependent(30, 8, 1e-7)
-    probe, exact = fit_ridges(rows, "none", NUMPY), RowProbe(rows, "none", NUMPY)
+    probe, exact = RidgeProbe(rows, "none").fitting(NUMPY), RowProbe(rows, "none", NUMPY)
     assert isinstance(fit_rows(rows, "none", NUMPY), RowProbe)
     assert isinstance(probe, GramProbe)
     assert (probe.rank, probe.full_rank) == (exact.rank, exact.full_rank) == (8, True)
@@ -188,5 +188,5 @@ def test_a_gram_serves_ridges_on_dependent_rows_and_decomposes_them_for_smaller_
 
 
 def test_rows_without_full_rank_are_decomposed_for_ridges_too() -> None:
-    assert isinstance(fit_ridges(dependent(30, 8, 0.0)[0], "none", NUMPY), RowProbe)
-    assert isinstance(fit_ridges(dependent(6, 8, 1.0)[0], "center", NUMPY), RowProbe)
+    assert isinstance(RidgeProbe(dependent(30, 8, 0.0)[0], "none").fitting(NUMPY), RowProbe)
+    assert isinstance(RidgeProbe(dependent(6, 8, 1.0)[0], "center").fitting(NUMPY), RowProbe)

@@ -17,7 +17,7 @@ from w2s.artifacts import Work, artifact
 from w2s.finetune.data.labels import fold_of, labelled_ids, part_ids
 from w2s.finetune.data.tables import join, probabilities, probability_table, read_table, write_table
 from w2s.finetune.inference.hidden_states import read_features
-from w2s.probes.gram_rows import fit_ridges
+from w2s.probes.gram_rows import RidgeProbe
 from w2s.probes.logistic import CLIP, Head, Logistic, Probe
 from w2s_kernels import NUMPY, Backend
 
@@ -92,10 +92,9 @@ def probe_by_folds(
 class ClosedForm(Head):
     """Ridge on class probabilities: (X'X/n + lambda I)^-1 X'(Y - mean)/n; one decomposition for all targets and strengths."""
 
-    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        # One Gram is for LAPACK on every CPU backend: Numba need not start for it.
-        self.rows = fit_ridges(features, preprocess, backend if backend.name == "cupy" else NUMPY)
-        self.prepared = self.rows.prepared
+    def begin(self, trained: RidgeProbe, backend: Backend) -> None:
+        """Decompose the training rows, or their Gram where that is as good."""
+        self.prepared, self.rows = trained.prepared, trained.fitting(backend)
 
     def fit(self, targets: Matrix, strength: float) -> Probe:
         """Fit the probe at ridge ``strength``."""
