@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from w2s.contract.block import Block, Group
-from w2s.contract.study import Kind, Piece
+from w2s.contract.study import Common, Kind, Piece
 from w2s.finetune.models.folder import split_layers
 from w2s.sharing.nominal import CALLS, MOVED
 from w2s_kernels import flops
 
-__all__ = ["block_bytes", "block_pieces"]
+__all__ = ["block_bytes", "block_common", "block_pieces", "training_key"]
 
 Level = Mapping[str, Any]
 
@@ -39,6 +39,7 @@ ROW_CALLS, FIT_CALLS = 20.0, 20.0
 _DRAW = ("seed", "task", "text_column", "pair_column", "label_column", "group_column", "balance")
 _SIDE = ("student_model", "student_layer", "student_dims", "pooling", "max_length", "encoded")
 _PARTS = ("n_labeled", "n_transfer", "n_test")
+_TRAINING = (*_DRAW, *_SIDE, *_PARTS, "preprocess")
 _TEACHER = ("weak_model", "weak_layer", "weak_dims", "c_weak", "ridge_weak")
 _LABELS = ("labels", "method", "control")
 _STRENGTH = ("c", "ridge")
@@ -106,13 +107,35 @@ def _designs(counts: _Counts) -> Iterator[Piece]:
 
     It is an SVD for ridges, and a Gram for logistic fits.
     """
-    serves = (*_STRENGTH, *_TEACHER, *_LABELS)
     for level, _ in counts.designs:
-        width, closed = _width(level), level["head"] == "closed_form"
-        name, kind, why = _DESIGNS[closed]
-        for role, rows in (("student's", level["n_transfer"]), ("strong baseline's", level["n_labeled"])):
-            work = counts.draws * (flops.svd(rows, width) if closed else flops.syrk(rows, width) + MOVED * rows * width)
-            yield Piece(f"{name} of the {role} rows", kind, counts.draws, work, serves, why, min(rows, width))
+        yield from _decomposed(level, counts.draws).values()
+
+
+def _decomposed(level: Level, draws: int) -> dict[str, Piece]:
+    """Return the decompositions of a design, by the part whose rows they are of."""
+    width, closed = _width(level), level["head"] == "closed_form"
+    name, kind, why = _DESIGNS[closed]
+    found = {}
+    for part, role in (("transfer", "student's"), ("labeled", "strong baseline's")):
+        rows = level[f"n_{part}"]
+        work = draws * (flops.svd(rows, width) if closed else flops.syrk(rows, width) + MOVED * rows * width)
+        serves = (*_STRENGTH, *_TEACHER, *_LABELS)
+        found[part] = Piece(f"{name} of the {role} rows", kind, draws, work, serves, why, min(rows, width))
+    return found
+
+
+def training_key(cell: Level, part: str) -> tuple[Any, ...]:
+    """Return what decides the strong features of a part, as they are prepared for fits."""
+    return (part, *(cell[name] for name in _TRAINING))
+
+
+def block_common(block: Block) -> Iterator[Common]:
+    """Yield the prepared rows of every design with what is decomposed of them: both kinds of heads fit on the same."""
+    group = block.group(*_TRAINING, "head")
+    for level, cells in zip(group.levels, _cells(block, group), strict=True):
+        if cells:
+            for part, piece in _decomposed(level, 1).items():
+                yield Common(training_key(level, part), (piece,))
 
 
 _DESIGNS: Mapping[bool, tuple[str, Kind, str]] = {

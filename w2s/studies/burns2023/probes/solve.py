@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.artifacts import Call, Store
+from w2s.contract.memo import Memo
 from w2s.finetune.data.items import dropped_items, items, truth
 from w2s.finetune.data.labels import harden, part_ids, shuffled_within, tempered, truth_labels, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
@@ -22,11 +23,13 @@ from w2s.finetune.methods.text import parse_method
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import scores
+from w2s.probes.gram_rows import RidgeProbe
 from w2s.probes.logistic import Probe
+from w2s.studies.burns2023.probes.cost import training_key
 from w2s.studies.burns2023.tasks import drawn, whole_task
 from w2s_kernels import Backend
 
-__all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "probe_graph", "treated"]
+__all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "Trained", "probe_graph", "treated"]
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -108,13 +111,22 @@ class Design:
     classes: int
     head: str
     preprocess: str
+    keys: tuple[tuple[str, Hashable], ...]
+    """Names in the memo of what is shared with designs that have another head, by part."""
+
+
+class Trained(NamedTuple):
+    """Strong features of a part, prepared for fits, and the test items' prepared in the same way."""
+
+    rows: RidgeProbe
+    shown: Matrix
 
 
 class ProbeSolver:
     """Rows of cells from finished artifacts: cells of one design together, whose fits share rows and products."""
 
-    def __init__(self, store: Store, backend: Backend) -> None:
-        self.store, self.backend = store, backend
+    def __init__(self, store: Store, backend: Backend, memo: Memo | None = None) -> None:
+        self.store, self.backend, self.memo = store, backend, memo
         self.part = functools.lru_cache(maxsize=6)(self._part)
         self.rows = functools.lru_cache(maxsize=6)(self._rows)
         self.teacher = functools.lru_cache(maxsize=64)(self._teacher)
@@ -168,9 +180,14 @@ class ProbeSolver:
         self, design: Design, part: str, targets: Sequence[Matrix], strengths: Sequence[float]
     ) -> list[tuple[Probe, Matrix]]:
         """Fit strong probes to labels of a part; return each with its predictions of the test items."""
-        head = HEADS[design.head](self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)
-        shown = head.prepared(self.rows(design.items, design.truth, design.side, "test"))
-        return [(fitted, fitted.at_prepared(shown)) for fitted in head.fit_all(targets, strengths)]
+
+        def make() -> Trained:
+            rows = RidgeProbe(self.rows(design.items, design.truth, design.side, part), design.preprocess)
+            return Trained(rows, rows.prepared(self.rows(design.items, design.truth, design.side, "test")))
+
+        trained = make() if self.memo is None else self.memo.get(dict(design.keys)[part], make)
+        fits = HEADS[design.head].on(trained.rows, self.backend).fit_all(targets, strengths)
+        return [(fitted, fitted.at_prepared(trained.shown)) for fitted in fits]
 
     def _teacher(self, graph: ProbeGraph, part: str) -> Matrix:
         """Read a teacher's predictions of a part."""
@@ -207,7 +224,8 @@ class ProbeSolver:
 
 
 def _design(cell: Mapping[str, Any], graph: ProbeGraph) -> Design:
-    return Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"])
+    keys = tuple((part, training_key(cell, part)) for part in ("transfer", "labeled"))
+    return Design(graph.items, graph.truth, graph.student, graph.classes, cell["head"], cell["preprocess"], keys)
 
 
 def treated(values: Matrix, method: str, labels: str) -> Matrix:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from w2s.artifacts import Call
 from w2s.contract.block import Block
 from w2s.contract.cells import field
-from w2s.contract.study import Cost, Piece, Study
+from w2s.contract.study import Common, Cost, Piece, Study
 from w2s.errors import FieldError
 from w2s.finetune.methods.text import Method, parse_method
 from w2s.finetune.models.check import check_model, layer_width
@@ -24,7 +24,7 @@ from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.weights import layer_count
 from w2s.measure.scores import SCORE_COLUMNS
 from w2s.studies.burns2023.probes.claims import CLAIMS
-from w2s.studies.burns2023.probes.cost import block_bytes, block_pieces
+from w2s.studies.burns2023.probes.cost import block_bytes, block_common, block_pieces
 from w2s.studies.burns2023.probes.figures import FIGURES
 from w2s.studies.burns2023.probes.solve import ProbeGraph, ProbeSolver, probe_graph
 from w2s.studies.burns2023.tasks import (
@@ -187,6 +187,10 @@ class Probes(Study):
         """List features and their decompositions once for each draw, anchors for each strength, a fit for each cell."""
         return block_pieces(block)
 
+    def common(self, block: Block) -> Iterable[Common]:
+        """Yield the prepared strong features of each draw: sub-grids with other heads, strengths and teachers need the same."""
+        return block_common(block)
+
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Fit the students, cells with the same features one after another, and compute every column."""
         if self.store is None:
@@ -195,7 +199,7 @@ class Probes(Study):
         wanted = np.ones(block.size, dtype=bool) if block.mask is None else block.mask.reshape(-1)
         asked = np.flatnonzero(wanted).tolist()
         some = [cells[k] for k in asked]
-        found = ProbeSolver(self.store, backend).solve(some, self._graphs(some))
+        found = ProbeSolver(self.store, backend, self.memo).solve(some, self._graphs(some))
         rows: list[dict[str, Any] | None] = [None] * block.size
         for k, row in zip(asked, found, strict=True):
             rows[k] = row
