@@ -294,11 +294,11 @@ def _making(schedule: Schedule, job: Job) -> float | None:
 
 def _schedule(plan: Plan, job: Job, remaining: Remaining, report: Progress) -> Schedule:
     """Make the schedule of what is left; blocks that share expensive values go together."""
-    blocks = [block for block, _ in remaining.blocks]
+    bundles = make_bundles(plan, [block for block, _ in remaining.blocks])
     if job.store is None:
-        return Schedule(make_bundles(plan, blocks), lambda _block: (), lambda _call: True)
+        return Schedule(bundles, lambda _block: (), lambda _call: True)
     study = plan.grid.study()
-    schedule = Schedule([(block,) for block in blocks], study.needs, open_store(job.store).has, study.describe)
+    schedule = Schedule(bundles, study.needs, open_store(job.store).has, study.describe)
     report.note(f"{schedule.missing} artifacts to make, in {job.store}")
     return schedule
 
