@@ -13,7 +13,7 @@ amplified and leaves eps sqrt(s_max/s_min), the rounding of the rows. Flow and s
 features: then, and where the Gram does not show the rank, the rows are decomposed (:class:`w2s.probes.rows.RowProbe`).
 
 What is said of a ridge does not ask how small s_min is. Where ridges are all that is fitted, a Gram serves them on rows of any
-condition (:class:`RidgeProbe`): states of a layer that ends with a normalisation are linearly dependent to the rounding of float32.
+condition (:class:`RidgeProbe`): states of a layer that ends with a normalisation are dependent to the rounding of float32.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class RidgeProbe(GramProbe):
     @functools.cached_property
     def gram(self) -> Matrix:
         """X'X/n of the training rows, (d, d)."""
-        return self._rows.T @ self._rows / self.rows
+        return np.asarray(self._rows.T @ self._rows / self.rows)
 
     @functools.cached_property
     def eigen(self) -> Spectrum:

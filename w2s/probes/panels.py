@@ -145,7 +145,7 @@ class Panels:
             fresh = (left * shaped).sum(axis=0)
             ahead = np.where(active, shaped + fresh / np.where(power > 0, power, one) * ahead, ahead)
             power = np.where(active, fresh, power)
-        return found[:d] * scale, found[d] * scale
+        return np.asarray(found[:d] * scale, dtype=np.float64), np.asarray(found[d] * scale, dtype=np.float64)
 
 
 def _part_left(norm: Matrix) -> Matrix:
