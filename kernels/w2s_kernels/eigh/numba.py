@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from ..backend import Array
+from ..scipy_parts import lapack
 from ..simd.tiles import COLUMNS, ROWS, add_product, inner, product
 
 __all__ = ["eigh"]
@@ -29,11 +30,9 @@ def eigh(a: Array) -> tuple[Array, Array]:
 
 def _item(a: Array, vectors: Array) -> Array:
     """Return the eigenvalues of one matrix, and write its eigenvectors to `vectors`."""
-    from scipy.linalg.lapack import dstevd, dsytrd
-
-    d = len(a)
-    reduced, diagonal, beside, factors, broken = dsytrd(a.T, lower=1, lwork=_WIDE * d)
-    values, rotation, stuck = dstevd(diagonal, beside)
+    d, routines = len(a), lapack()
+    reduced, diagonal, beside, factors, broken = routines.dsytrd(a.T, lower=1, lwork=_WIDE * d)
+    values, rotation, stuck = routines.dstevd(diagonal, beside)
     if broken or stuck:
         vectors[...] = np.nan
         return np.full(d, np.nan)
