@@ -1,17 +1,17 @@
 """SciPy's LAPACK, BLAS and special functions without the rest of their packages: the same routines, the same bits.
 
-`import scipy.linalg` takes 0.12 s of processor time, most of it for array libraries, NumPy's tests and its Fortran compiler, which
-nothing here uses. The compiled modules of SciPy need NumPy alone. Their names are SciPy's own affair: where one is not found, or its
-package is loaded already, the public package is taken.
+`import scipy.linalg` takes 0.12 s of processor time, most of it for array libraries and for NumPy's tests and Fortran tools,
+which nothing here uses. The compiled modules of SciPy need NumPy alone. Their names are SciPy's own affair: where one is not
+found, or its package is loaded already, the public package is taken.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 __all__ = ["blas", "lapack", "special"]
@@ -53,7 +53,7 @@ def _alone(parent: str, package: str, name: str) -> Any:
     import scipy
 
     empty = types.ModuleType(parent)
-    empty.__path__ = [os.path.join(folder, package) for folder in scipy.__path__]
+    empty.__path__ = [str(Path(folder) / package) for folder in scipy.__path__]
     sys.modules[parent] = empty
     try:
         return importlib.import_module(f"{parent}.{name}")

@@ -165,7 +165,7 @@ def _launch_locked(
     looks.check_space(remaining, metadata, wanted=space)
     small = most.flops < grid.study.compiled_from
     if settings.backend == "auto":
-        backend = choose("auto", start=not small)
+        backend = choose("auto", start=not grid.study.compiled_from, small=small)
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     source = loaded_source(grid.study.__module__)

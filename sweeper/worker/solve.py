@@ -109,11 +109,12 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
-    backend = choose(job.backend, start=not job.small)  # may import Numba, before its threads are limited
+    starts = not study.compiled_from  # Numba, before its threads are limited: such a study needs it only to compile
+    backend = choose(job.backend, start=starts, small=job.small)
     keep_freed_memory()
     start = time.perf_counter()
     try:
-        with limited(job.run, block_key(study, block), job.time_limit), one_thread(numba_too=not job.small):
+        with limited(job.run, block_key(study, block), job.time_limit), one_thread(numba_too=starts):
             store = None if job.store is None else open_store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)

@@ -11,14 +11,13 @@ from ..backend import Array
 
 def complete(out: Array, places: list[int], diagonals: Array, order: Array, both: Array, product: Array) -> None:
     """Fill out[place] (d, d) for every place, as in `plain`."""
-    _complete(out, np.array(places), diagonals[:, order], order, both, product)
+    completed(out, np.array(places), diagonals[:, order], order, both, product, np.empty((2, len(order))))
 
 
 @njit(cache=True)
-def _complete(out: Array, places: Array, diagonals: Array, order: Array, both: Array, product: Array) -> None:
-    """Fill out[place] as `plain.complete`, with the diagonals in the order of the columns."""
-    d = len(order)
-    beside, shared = np.empty(d), np.empty(d)
+def completed(out: Array, places: Array, diagonals: Array, order: Array, both: Array, product: Array, scratch: Array) -> None:
+    """Fill out[place] as `plain.complete`, with the diagonals in the order of the columns; scratch is (2, d)."""
+    d, beside, shared = len(order), scratch[0], scratch[1]
     for i in range(d):
         for j in range(d):
             beside[j], shared[j] = both[order[i], order[j]], product[order[i], order[j]]
