@@ -18,7 +18,8 @@ from sweeper.cli.supervisor import supervise
 
 __all__ = ["main"]
 
-_OBJECTS = 50_000  # made between two collections of garbage, 70 times as many as usual: imports make hardly any, and looking took 0.04 s
+_OBJECTS = 50_000
+"""Objects made between two collections of garbage, 70 times as many as usual: imports leave none, and looking took 0.04 s."""
 _SOLVING = ("launch", "plan", "rerun", "atlas")
 
 app.add_typer(store_app, name="store")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from parity import CASES
 
-from w2s_kernels import Backend, BackendError, choose, loops, normals, stream
+from w2s_kernels import Backend, BackendError, choose, loops, normals, stream, wishart
 from w2s_kernels.dispatch import REGISTRY
 from w2s_kernels.loop_files import KERNELS, Place, place, read, written
 
@@ -129,3 +129,17 @@ def test_a_loop_that_allocates_is_refused(numba: Backend) -> None:
 
 def test_every_kernel_with_kept_code_is_named() -> None:
     assert {REGISTRY[key].kernel for key in KEPT} == set(KERNELS)
+
+
+@pytest.mark.parametrize("start", [True, False], ids=["numba", "kept"])
+@pytest.mark.usefixtures("where")
+def test_drawn_grams_go_wherever_they_are_wanted(start: bool) -> None:
+    chosen, named = choose("numba", start=start), stream("places", seed=1)
+    want = wishart.gram(named, [4, 30, 50], 9, chosen)
+    room = np.full((6, 11, 20), -7.0)
+    flat = room.reshape(-1)
+    for wanted in (room[::2, :9, :9], room[2::-1, :9, :9], room.T[:9, :9, :3].T, flat[: 6 * 81].reshape(6, 9, 9)[1::2]):
+        assert wishart.gram(named, [4, 30, 50], 9, chosen, out=wanted) is wanted
+        np.testing.assert_array_equal(wanted, want)
+        wanted[...] = -7.0
+        np.testing.assert_array_equal(room, -7.0, err_msg="written outside")
