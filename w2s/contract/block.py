@@ -94,7 +94,11 @@ class Group:
     factors: tuple[tuple[Levels, npt.NDArray[np.int64]], ...]
 
     def __len__(self) -> int:
-        return math.prod(len(levels) for levels, _ in self.factors)
+        return self._count
+
+    @functools.cached_property
+    def _count(self) -> int:
+        return math.prod([len(levels) for levels, _ in self.factors])
 
     @functools.cached_property
     def levels(self) -> tuple[Mapping[str, Any], ...]:
