@@ -52,8 +52,7 @@ class Loop:
     def _found(self) -> Callable[..., Any]:
         addresses = loaded()
         if addresses is None:
-            compiled: Callable[..., Any] = getattr(module_of(self.kernel, "numba"), self.name)
-            return compiled
+            return _on_one_thread(getattr(module_of(self.kernel, "numba"), self.name))
         words = sum(1 if expected is None else 5 + 2 * expected[1] for expected in self._expected)
         run = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * words)(addresses[self.key])
         # Numba's functions write a value and the place of an error there; both are of no use, so threads may share them.
@@ -100,6 +99,21 @@ def loaded() -> Mapping[str, int] | None:
         return None if code is None else _linked(*code)
     except Exception:  # whatever it is, Numba itself then says it, or does the work
         return None
+
+
+def _on_one_thread(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function of Numba's, so that it runs on one thread as kept code does."""
+    import numba
+
+    def call(*arguments: Any) -> None:
+        before = numba.get_num_threads()
+        numba.set_num_threads(1)
+        try:
+            compiled(*arguments)
+        finally:
+            numba.set_num_threads(before)
+
+    return call
 
 
 def _expected(text: str) -> tuple[np.dtype[Any], int] | None:
