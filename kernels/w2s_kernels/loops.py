@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from .backend import Backend, choose
 from .dispatch import module_of
 from .loop_files import KERNELS, OUTSIDE, place, read, written
 
-__all__ = ["LOOPS", "Loop", "loaded"]
+__all__ = ["LOOPS", "Loop", "choose_kept", "loaded"]
 
 _DONE = (0, -2)  # what Numba's functions return without an error: a value, None
 
@@ -99,6 +100,15 @@ def loaded() -> Mapping[str, int] | None:
         return None if code is None else _linked(*code)
     except Exception:  # whatever it is, Numba itself then says it, or does the work
         return None
+
+
+def choose_kept(name: str = "auto", *, small: bool = False) -> Backend:
+    """Choose a backend as `choose` does, and start Numba only where the machine code of loops is neither kept nor needless.
+
+    Arguments and errors are those of `choose`.
+    """
+    found = choose(name, start=False, small=small)
+    return choose(name) if found.kept and found.compiled and loaded() is None else found
 
 
 def _on_one_thread(compiled: Callable[..., Any]) -> Callable[..., Any]:

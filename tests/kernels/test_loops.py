@@ -143,3 +143,14 @@ def test_drawn_grams_go_wherever_they_are_wanted(start: bool) -> None:
         np.testing.assert_array_equal(wanted, want)
         wanted[...] = -7.0
         np.testing.assert_array_equal(room, -7.0, err_msg="written outside")
+
+
+def test_without_kept_code_numba_is_started_or_missed(numba: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loops.choose_kept("numba", small=True) == choose("numba", start=False, small=True)
+    monkeypatch.setattr(loops, "loaded", lambda: None)
+    assert loops.choose_kept("numba") == numba
+    assert loops.choose_kept("numpy") == choose("numpy")
+    assert not loops.choose_kept("numba", small=True).compiled
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(BackendError, match="numba is not installed"):
+        loops.choose_kept("numba")

@@ -42,13 +42,14 @@ def rows(tmp_path: Path, fixed: str, d_strong: int, name: str) -> list[dict[str,
 def test_rows_have_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fixed: str, d_strong: int) -> None:
     pytest.importorskip("numba")
     asked: list[tuple[bool, bool]] = []
-    choose = solve.choose
+    choose, choose_kept = solve.choose, solve.choose_kept
 
-    def noted(name: str, *, start: bool, small: bool) -> Backend:
-        asked.append((start, small))
-        return choose(name, start=start, small=small)
+    def kept(name: str, *, small: bool) -> Backend:
+        asked.append((False, small))
+        return choose_kept(name, small=small)
 
-    monkeypatch.setattr(solve, "choose", noted)
+    monkeypatch.setattr(solve, "choose", lambda name: asked.append((True, False)) or choose(name))
+    monkeypatch.setattr(solve, "choose_kept", kept)
     found = {}
     for name, limit, wanted in (("small", 1e12, (False, True)), ("kept", 1e-3, (False, False)), ("numba", 0.0, (True, False))):
         asked.clear()
@@ -62,8 +63,7 @@ def test_rows_have_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_launch_is_small_by_the_operations_of_its_whole_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    choose = solve.choose
-    monkeypatch.setattr(solve, "choose", lambda _name, *, start, small: asked.append(small) or start or choose("numpy"))
+    monkeypatch.setattr(solve, "choose_kept", lambda _name, *, small: asked.append(small) or solve.choose("numpy"))
     (tmp_path / "grid.yaml").write_text(GRID.format(fixed="ridge: 0", d_strong=12))
     flops = make_plan(load_grid(tmp_path / "grid.yaml")).flops
     for name, limit in (("below", 1.01 * flops), ("above", 0.99 * flops)):
