@@ -18,7 +18,7 @@ _WORDS = re.compile(r"(?:\\\$|\$[^$]*\$|\S)+")
 def text_width(text: str, size: float) -> float:
     """Measure a text (mathematical notation too) in inches, by the points of its outlines.
 
-    Curves of usual fonts begin and end where they are widest, so these points are as wide as the curves, at a tenth of the cost.
+    Curves of usual fonts begin and end where they are widest, so these points are as wide as the curves.
     """
     from matplotlib.textpath import TextPath
 
