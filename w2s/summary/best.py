@@ -84,7 +84,8 @@ def best(
     fields = columns.as_names(over)
     target = _target(df, fields, metric, using, how)
     select, report = _seed_choices(how, select_seeds, report_seeds)
-    rows = df[df[fields].notna().any(axis=1)]
+    there = np.logical_or.reduce([df[name].notna().to_numpy() for name in fields])
+    rows = df if there.all() else df[there]  # a copy of all rows would take much memory
     if not len(rows):
         raise ValueError(f"no rows left: {' and '.join(fields)} is null in all {len(df)} rows, so nothing can be chosen")
     keys = _group_fields(rows, by, fields)

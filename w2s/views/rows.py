@@ -38,7 +38,8 @@ def in_memory(rows: Rows, names: Sequence[str]) -> DataFrame:
         return rows
     ratios = [name for name in names if columns.is_ratio(rows, name)]
     parts = [part for name in ratios for side in columns.ratio_columns(rows, name) for part in side]
-    wanted = [columns.SEED, "status", *columns.varying(rows, columns.cell_fields(rows)), *names, *parts]
+    means = [name for name in names if name not in ratios]
+    wanted = [columns.SEED, "status", *columns.varying(rows, columns.cell_fields(rows)), *means, *parts]
     frame = pd.DataFrame({name: rows[name] for name in dict.fromkeys(wanted) if name in rows.columns}, copy=False)
     frame.attrs = {"w2s": rows.attrs["w2s"]}
     return frame

@@ -153,6 +153,42 @@ def test_sums_over_batches_are_those_over_all_rows(
     assert (found["excluded"] > 0).any()
 
 
+def test_words_of_which_a_file_has_one(tmp_path: Path) -> None:
+    words = {
+        "same": [*"aaaaaa"],
+        "by_file": [*"aabbcc"],
+        "mixed": [*"aaabbb"],
+        "begins_null": [None, None, *"aaaa"],
+        "ends_null": [*"aaaa", None, None],
+        "null": [None] * 6,
+    }
+    frame = pd.DataFrame(words).astype(pd.ArrowDtype(pa.string())).assign(seed=range(6))
+    rows, _ = on_disk(tmp_path, frame, 3, list(words))
+    for name, values in words.items():
+        assert rows.varies(name) == (len(set(values)) > 1), name
+        codes, found = rows.numbered(name)
+        assert [None if code < 0 else found[code] for code in codes] == values, name
+    assert [name for name in words if ("numbered", name) in rows._kept] == ["by_file", "mixed", "begins_null", "ends_null"]
+
+
+def test_metrics_read_together_are_those_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.tables.stored_rows._BATCH", 7)
+    rows, frame = on_disk(tmp_path, awkward(), 3, ["a", "word"])
+    names = ["weak_error", "gain", "misfit", "pgr"]
+    asked: list[tuple[str, ...]] = []
+    batches = StoredRows.batches
+    monkeypatch.setattr(StoredRows, "batches", lambda self, of: (asked.append(tuple(of)), batches(self, of))[1])
+    together = w2s.summarize(rows, metrics=names)
+    assert asked == [("weak_error", "gain", "misfit", "ceiling_error"), ("gain", "weak_error", "ceiling_error")]
+    w2s.summarize(rows, metrics=names[::-1])
+    assert len(asked) == 2
+    for name in names:
+        anew, _ = on_disk(tmp_path, frame, 3, ["a", "word"])
+        alone = w2s.summarize(anew, metrics=[name])
+        own = [column for column in alone if column.startswith(name)]
+        pd.testing.assert_frame_equal(together[own], alone[own], check_exact=True)
+
+
 def test_a_ratio_that_all_seeds_share_is_tied_on_disk_too(tmp_path: Path) -> None:
     frame = awkward()
     frame["weak_error"], frame["ceiling_error"] = frame["seed"] + 2.0, 1.0
