@@ -69,6 +69,13 @@ def test_a_summary_is_that_of_the_frame(run: Path) -> None:
     pd.testing.assert_frame_equal(w2s.summarize(rows), w2s.summarize(rows))  # what was kept is what was made
 
 
+@pytest.mark.parametrize("options", [{}, {"by": ["n_labeled", "ceiling"]}, {"how": "min_then_mean"}, {"select_seeds": [0, 3]}])
+def test_best_values_are_those_of_the_frame(run: Path, options: dict[str, Any]) -> None:
+    rows, frame = opened(run), w2s.load(run)
+    first, second = w2s.best(rows, "ridge", **options), w2s.best(frame, "ridge", **options)
+    pd.testing.assert_frame_equal(first, second, rtol=1e-12, check_dtype=False)
+
+
 def test_errors_are_those_of_a_frame(run: Path) -> None:
     with pytest.raises(ValueError, match=r"no column 'rigde'.*ridge"):
         w2s.summarize(opened(run), by="rigde")
