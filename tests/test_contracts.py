@@ -73,6 +73,7 @@ ENGINE = (
     ["travel"],
     ["tools", "showing"],
     ["cli"],
+    ["__main__"],
 )
 """Rooms of sweeper from low to high."""
 
