@@ -48,6 +48,7 @@ from w2s.files.lock import locks_are_off
 from w2s.places.url import Where, where_of
 from w2s.user_files import loaded_source
 from w2s_kernels import choose
+from w2s_kernels.loops import choose_kept
 
 __all__ = ["Outcome", "launch"]
 
@@ -165,7 +166,7 @@ def _launch_locked(
     looks.check_space(remaining, metadata, wanted=space)
     small = most.flops < grid.study.compiled_from
     if settings.backend == "auto":
-        backend = choose("auto", start=not small)
+        backend = choose_kept("auto", small=small) if grid.study.compiled_from else choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     source = loaded_source(grid.study.__module__)
