@@ -29,7 +29,7 @@ GPU_NEEDS := import cupy, torch, transformers, peft, safetensors, ray, numba, ty
 gpu: ## test and measure the GPU of this machine in eight minutes: runs/card/card.md; WHEELS=FOLDER installs from there
 	@if ! $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then $(MAKE) $(VENV)/.gpu; fi
 	@if $(PYTHON) -c '$(GPU_NEEDS)' 2>/dev/null; then python="$(PYTHON)"; else python="$(BIN)/python"; fi; \
-	PYTHONPATH=kernels:.:$$PYTHONPATH exec $$python -m sweeper.cli bench --gpu
+	PYTHONPATH=kernels:.:$$PYTHONPATH exec $$python -m sweeper bench --gpu
 
 docs: $(VENV)/.dev ## the documentation as a site, in site/index.html
 	$(BIN)/mkdocs build --quiet

@@ -6,8 +6,9 @@ stacked logits and steps with Adam; it is written anew here from its description
 the original does, and is spared its log file. The Hugging Face Trainer makes its batches as it does by default (random,
 padded to the longest) or by its option `group_by_length`, and steps with fused AdamW; no clipping, no reports. On the same
 batches in the same order our losses and those of the released loop are the same up to rounding. Bars: 1.5 x the released
-loop, 1.0 x the faster of the Hugging Face Trainer's two ways, in processor time. One thread: Torch's; nothing else here
-computes.
+loop, 1.3 x the faster of the Hugging Face Trainer's two ways, from 2048 texts on 1.1 x, in processor time. One thread:
+Torch's; nothing else here computes. Where an epoch takes too long, ``--steps`` of one group of the Trainer (16 at 2048 texts,
+50 at 8000) see all lengths.
 """
 
 from __future__ import annotations

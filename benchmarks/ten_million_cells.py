@@ -57,7 +57,7 @@ def check(run: Path) -> None:
 
 def measure(grid: Path, run: Path) -> dict[str, Any]:
     """Launch the grid, read the run in every way, and compare summaries."""
-    launch = [sys.executable, "-m", "sweeper.cli", "launch", str(grid), "--executor", "inline", "--out", str(run)]
+    launch = [sys.executable, "-m", "sweeper", "launch", str(grid), "--executor", "inline", "--out", str(run)]
     subprocess.run(launch, check=True, capture_output=True)
     found = {name: read(code, run) for name, code in READERS.items()}
     check(run)

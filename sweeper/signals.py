@@ -7,6 +7,7 @@ the third and later ones are interrupts again, for a person who will not wait. A
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Collection
 from types import FrameType
@@ -14,9 +15,10 @@ from typing import Any
 
 from sweeper import supervised
 
-__all__ = ["EndingSignals", "interrupted"]
+__all__ = ["ENDING", "EndingSignals", "interrupted", "raise_again"]
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a launch."""
 _PATIENT = 2
 _counts = {"seen": 0, "contexts": 0}
 
@@ -33,15 +35,17 @@ class EndingSignals:
 
     """
 
-    def __init__(self, numbers: Collection[signal.Signals] = _ENDING, *, obey: bool = False) -> None:
+    def __init__(self, numbers: Collection[signal.Signals] = ENDING, *, obey: bool = False) -> None:
         self._numbers, self._obey = numbers, obey
         self._before: dict[signal.Signals, Any] = {}
         self._held = False
+        self._tell = sys.unraisablehook
 
     def __enter__(self) -> EndingSignals:
         if not _counts["contexts"]:
             _counts["seen"] = 0
         _counts["contexts"] += 1
+        self._tell, sys.unraisablehook = sys.unraisablehook, self._unraisable
         self.take()
         return self
 
@@ -68,8 +72,14 @@ class EndingSignals:
         if not self._held and _counts["seen"] != _PATIENT:
             raise KeyboardInterrupt
 
+    def _unraisable(self, told: sys.UnraisableHookArgs) -> None:
+        """Say nothing of an interrupt that Python could not raise, as inside ``__del__``: :func:`raise_again` does."""
+        if not (interrupted() and isinstance(told.exc_value, KeyboardInterrupt)):
+            self._tell(told)
+
     def __exit__(self, *_error: object) -> None:
         _counts["contexts"] -= 1
+        sys.unraisablehook = self._tell
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -77,3 +87,9 @@ class EndingSignals:
 def interrupted() -> bool:
     """Tell whether a signal has come: a :class:`KeyboardInterrupt` without one was raised by a study."""
     return _counts["seen"] > 0
+
+
+def raise_again() -> None:
+    """Raise the interrupt of a signal that has ended nothing: a study caught it, or it was raised inside ``__del__``."""
+    if interrupted():
+        raise KeyboardInterrupt

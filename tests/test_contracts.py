@@ -73,6 +73,7 @@ ENGINE = (
     ["travel"],
     ["tools", "showing"],
     ["cli"],
+    ["__main__"],
 )
 """Rooms of sweeper from low to high."""
 
@@ -95,6 +96,7 @@ BY_NAME = {
     "w2s.studies.registry": "a grid names its study",
     "w2s.user_files.load": "a grid names a file of the user's",
     "w2s_kernels.dispatch": "a compiled version is imported when its backend is used, so that the package needs NumPy alone",
+    "w2s_kernels.scipy_parts": "a compiled module of SciPy is imported without its package",
     "sweeper.worker.threads": "Numba's threads are limited only where Numba is used",
 }
 """Modules that import by a computed name, with the reason."""

@@ -204,7 +204,7 @@ def test_a_closed_pipe_stops_no_sweep(tmp_path: Path) -> None:
     manual = ROOT / "docs" / "studies.md"
     (tmp_path / "my_study.py").write_text(code_blocks(manual, "python")[0])
     (tmp_path / "my_grid.yaml").write_text(named_block(manual, "my_grid.yaml"))
-    command = f"{sys.executable} -m sweeper.cli launch my_grid.yaml --executor inline 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m sweeper launch my_grid.yaml --executor inline 2>&1 | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0
     assert len(pd.read_parquet(tmp_path / "runs" / "my_grid" / "results")) == 2 * 2 * 11 * 50

@@ -192,7 +192,7 @@ def test_the_command_line_finds_the_recorded_finetunes_complete(copy: Path) -> N
     needs_modules("burns2023.text")
     grid, events = copy / "grids" / "burns2023.text.yaml", copy / "finished" / "burns2023.text" / "events.jsonl"
     before = events.read_text()
-    command = [sys.executable, "-m", "sweeper.cli", "launch", str(grid), "--executor", "inline"]
+    command = [sys.executable, "-m", "sweeper", "launch", str(grid), "--executor", "inline"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert events.read_text() == before  # a launch with something to do says so there

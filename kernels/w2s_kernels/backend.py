@@ -39,11 +39,14 @@ class Backend:
     reason : one sentence for people, shown by reports and by `doctor`.
     compiled : False where work is so small that Numba need not start: operations with a twin in array code run that, with the
         same bits; the others are compiled as ever.
+    kept : True where operations whose machine code is kept (`loops`) run that, on one thread, so that Numba need not start for
+        them; the others are compiled as ever.
     """
 
     name: str
     reason: str
     compiled: bool = True
+    kept: bool = False
 
     @property
     def xp(self) -> Any:
@@ -69,7 +72,7 @@ class Backend:
 NUMPY = Backend("numpy", "the reference")
 
 
-def choose(name: str = "auto", *, start: bool = True) -> Backend:
+def choose(name: str = "auto", *, start: bool = True, small: bool = False) -> Backend:
     """Return the backend of this name, or for "auto" the fastest one that works here.
 
     Parameters
@@ -78,14 +81,16 @@ def choose(name: str = "auto", *, start: bool = True) -> Backend:
         "numpy", "numba", "cupy", or "auto": cupy if a device answers a probe allocation, else numba if it imports,
         else numpy.
     start :
-        False for small work: Numba is looked for and not imported, 0.4 s, and the backend is not `compiled`.
+        False where Numba is to be looked for and not imported, 0.4 s: machine code that is `kept` stands in for it.
+    small :
+        True where work is so small that array code does it: the backend is not `compiled`.
 
     Raises
     ------
     BackendError : unknown name (with the nearest match), or a named backend that cannot run here (with the remedy).
     """
     if name == "auto":
-        return _automatic(start)
+        return _automatic(start, small)
     if name not in NAMES:
         near = difflib.get_close_matches(name, ("auto", *NAMES), n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -93,7 +98,8 @@ def choose(name: str = "auto", *, start: bool = True) -> Backend:
     missing = _missing(name, start)
     if missing:
         raise BackendError(f"backend {name!r} cannot run here: {missing}. To get it: {_REMEDY[name]}")
-    return Backend(name, "asked for by name", compiled=start or name != "numba")
+    numba = name == "numba"
+    return Backend(name, "asked for by name", compiled=not (numba and small), kept=numba and not start)
 
 
 def namespace(*arrays: Array) -> Any:
@@ -125,14 +131,14 @@ def require_finite(a: Array, name: str, xp: Any) -> None:
         raise ValueError(f"{name} has {count} non-finite values of {a.size}, the first at index {first}")
 
 
-def _automatic(start: bool) -> Backend:
+def _automatic(start: bool, small: bool) -> Backend:
     no_cupy = _missing("cupy", start)
     if not no_cupy:
         return Backend("cupy", "auto: a CUDA device answered")
     no_numba = _missing("numba", start)
     if not no_numba:
-        found = "compiles for the processor" if start else "is installed, and not needed for so little work"
-        return Backend("numba", f"auto: numba {found}; no GPU ({no_cupy})", compiled=start)
+        found = "is installed, and not needed for so little work" if small else "compiles for the processor"
+        return Backend("numba", f"auto: numba {found}; no GPU ({no_cupy})", compiled=not small, kept=not start)
     return Backend("numpy", f"auto: no GPU ({no_cupy}); no compiler ({no_numba})")
 
 

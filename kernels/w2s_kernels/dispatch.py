@@ -17,7 +17,7 @@ from typing import Any
 
 from .backend import Backend
 
-__all__ = ["REGISTRY", "Operation", "operation"]
+__all__ = ["REGISTRY", "Operation", "module_of", "operation"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,11 @@ class Operation:
 
     def on(self, backend: Backend) -> Callable[..., Any]:
         """Return the version that this backend runs."""
-        if self.twin and backend.name == "numba" and not backend.compiled:
-            return _version(self.kernel, self.twin, self.name)
+        if backend.name == "numba":
+            if self.twin and not backend.compiled:
+                return _version(self.kernel, self.twin, self.name)
+            if backend.kept and "kept" in self.compiled:
+                return _version(self.kernel, "kept", self.name)
         return _version(self.kernel, backend.name if backend.name in self.compiled else "plain", self.name)
 
     @property
@@ -69,10 +72,11 @@ def operation(kernel: str, name: str, *compiled: str, twin: str = "") -> Operati
 
 
 def _version(kernel: str, module: str, name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(_module(kernel, module), name)
+    found: Callable[..., Any] = getattr(module_of(kernel, module), name)
     return found
 
 
 @cache
-def _module(kernel: str, module: str) -> ModuleType:
+def module_of(kernel: str, module: str) -> ModuleType:
+    """Return a module of a kernel, imported when it is first asked for."""
     return importlib.import_module(f"{__package__}.{kernel}.{module}")

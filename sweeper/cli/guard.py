@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from sweeper.errors import Exit, UserError
+from sweeper.signals import interrupted
 from w2s.places.bucket import PlaceError
 
 __all__ = ["command", "mute_output", "write_any_text"]
@@ -42,13 +43,23 @@ def _guarded(function: Function) -> Function:
             _say(f"error: {_unwritable(error)}")
             raise typer.Exit(int(Exit.BAD_INPUT)) from None
         except KeyboardInterrupt:
-            _say("interrupted")
-            raise typer.Exit(int(Exit.INTERRUPTED)) from None
+            raise _interrupt() from None
         except BrokenPipeError:
             mute_output()
             raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
+        except Exception:
+            if interrupted():  # compiled code of others turns an interrupt into an error of its own
+                raise _interrupt() from None
+            raise
 
     return run
+
+
+def _interrupt() -> typer.Exit:
+    _say("interrupted")
+    return typer.Exit(int(Exit.INTERRUPTED))
 
 
 def _say(text: str) -> None:

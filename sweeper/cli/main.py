@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ from sweeper.cli.supervisor import supervise
 
 __all__ = ["main"]
 
+_OBJECTS = 50_000
+"""Objects made between two collections of garbage, 70 times as many as usual: imports leave none, and looking took 0.04 s."""
 _SOLVING = ("launch", "plan", "rerun", "atlas")
 
 app.add_typer(store_app, name="store")
@@ -25,6 +28,7 @@ app.add_typer(store_app, name="store")
 def main() -> None:
     """Run ``w2s-sweep`` with the arguments of this process; commands that run a study's code do so in a child."""
     write_any_text()
+    gc.set_threshold(_OBJECTS)
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in _SOLVING:
         sys.exit(supervise(_run, again=name in ("launch", "atlas")))

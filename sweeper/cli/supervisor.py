@@ -21,12 +21,11 @@ from typing import Any
 
 from sweeper import supervised
 from sweeper.errors import Exit
-from sweeper.signals import EndingSignals
+from sweeper.signals import ENDING, EndingSignals, interrupted
 
 __all__ = ["supervise"]
 
 _FORWARD_SECONDS = 0.2
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +39,7 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
         page = supervised.Page()
         seen: list[int] = []
         # Held back until both processes have their handlers: a signal in between would end the parent, and the child with it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             child = _start(work, page, ending, before)
             handlers = _forward_to(child, page, seen)
@@ -96,6 +95,8 @@ def _code_of(work: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return int(Exit.INTERRUPTED)
     except BaseException:
+        if interrupted():
+            return int(Exit.INTERRUPTED)
         sys.excepthook(*sys.exc_info())
         return 1
     return 0
@@ -130,7 +131,7 @@ def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[sign
         timer.start()
 
     before: dict[signal.Signals, Any] = {}
-    for number in _PASSED_ON:
+    for number in ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, hear)
     return before

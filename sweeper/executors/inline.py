@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from sweeper.executors.base import Executor, Finished, Options, Setup, Task
-from sweeper.signals import interrupted
+from sweeper.signals import raise_again
 from sweeper.supervised import solving
 
 __all__ = ["InlineExecutor"]
@@ -40,8 +40,7 @@ class InlineExecutor(Executor):
                 ended = [Finished(task, task(self.setup.note))]
         except SystemExit as problem:
             return [Finished(task, error=f"SystemExit: {problem}", final=True)]
-        if interrupted():
-            raise KeyboardInterrupt
+        raise_again()
         return ended
 
     def describe(self) -> str:

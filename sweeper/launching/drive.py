@@ -14,6 +14,7 @@ from sweeper.executors.base import Executor, Finished
 from sweeper.launching.ledger import Ledger
 from sweeper.launching.schedule import Schedule
 from sweeper.plan.bundle import Bundle
+from sweeper.signals import raise_again
 from sweeper.worker.halve import halves
 from sweeper.worker.make import ArtifactReceipt
 from sweeper.worker.solve import Job, Receipt, record_failure, time_is_over
@@ -61,6 +62,7 @@ def drive(
     loop = _Loop(job, schedule, executor, ledger or Ledger())
     loop.show()
     while loop.fill() or loop.flying:
+        raise_again()
         for finished in executor.wait():
             yield from loop.account(finished)
             loop.show()

@@ -37,7 +37,7 @@ from sweeper.plan.executor import choose_executor
 from sweeper.plan.memory import check_memory, this_machine
 from sweeper.plan.space import metadata_bytes
 from sweeper.plan.weights import making_seconds
-from sweeper.signals import EndingSignals
+from sweeper.signals import EndingSignals, interrupted
 from sweeper.supervised import ending_before
 from sweeper.worker.solve import Job
 from w2s.artifacts import open_store
@@ -48,6 +48,7 @@ from w2s.files.lock import locks_are_off
 from w2s.places.url import Where, where_of
 from w2s.user_files import loaded_source
 from w2s_kernels import choose
+from w2s_kernels.loops import choose_kept
 
 __all__ = ["Outcome", "launch"]
 
@@ -165,7 +166,7 @@ def _launch_locked(
     looks.check_space(remaining, metadata, wanted=space)
     small = most.flops < grid.study.compiled_from
     if settings.backend == "auto":
-        backend = choose("auto", start=not small)
+        backend = choose_kept("auto", small=small) if grid.study.compiled_from else choose("auto")
         report.note(f"backend {backend.name}: {backend.reason}")
         settings = settings.model_copy(update={"backend": backend.name})
     source = loaded_source(grid.study.__module__)
@@ -209,10 +210,12 @@ def _launch_locked(
                 schedule = _schedule(plan, job, remaining, report)
         if outcome.exit in (Exit.DONE, Exit.FAILED_CELLS):
             folder.compact()
-    except KeyboardInterrupt:
-        outcome.exit = Exit.INTERRUPTED
-        outcome.stopped = "interrupted"
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or (interrupted() and not isinstance(error, UserError)):
+            # Compiled code of others turns an interrupt into an error of its own, while modules are imported for instance.
+            outcome.exit, outcome.stopped = Exit.INTERRUPTED, "interrupted"
+            _end(outcome, folder, signals)
+            return outcome
         outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
         with contextlib.suppress(StoreError):
             _end(outcome, folder, signals)

@@ -217,11 +217,13 @@ def _count(axes: tuple[object, ...], chunks: list[int]) -> int:
 def _chunk_cost(study: Study, part: SubGrid, axes: list[Axis], chunks: list[int]) -> Cost:
     """Bound the cost of a block: the cost at the smallest or at the largest values of every axis, whichever is higher.
 
-    ``axes`` are sorted by size.
+    ``axes`` are sorted by size. Which seeds a block holds is no size: where no other axis is cut, the two are one.
     """
     first = Block(part.block.fixed, tuple(a[:c] for a, c in zip(axes, chunks, strict=True)))
-    last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
-    costs = [_cost(study, first), _cost(study, last)]
+    costs = [_cost(study, first)]
+    if any(c < len(a) and a.names != ("seed",) for a, c in zip(axes, chunks, strict=True)):
+        last = Block(part.block.fixed, tuple(a[len(a) - c :] for a, c in zip(axes, chunks, strict=True)))
+        costs.append(_cost(study, last))
     return Cost(max(c.flops for c in costs), max(c.bytes for c in costs) + ROW_BYTES * first.size)
 
 

@@ -36,6 +36,7 @@ from w2s.places.url import Where
 from w2s.studies.registry import find_study
 from w2s.user_files import Source, code_files, take_source
 from w2s_kernels import Backend, choose
+from w2s_kernels.loops import choose_kept
 
 __all__ = ["Job", "Receipt", "block_code", "record_failure", "solve_block", "solve_blocks", "solve_rows", "time_is_over"]
 
@@ -109,11 +110,12 @@ def solve_block(job: Job, block: Block, memo: Memo | None = None) -> Receipt:
     (:class:`StoreError`). Deterministic: the same block gives the same bits in any process.
     """
     study = job.find_study()
-    backend = choose(job.backend, start=not job.small)  # may import Numba, before its threads are limited
+    # Numba, where it is needed, starts before its threads are limited.
+    backend = choose_kept(job.backend, small=job.small) if study.compiled_from else choose(job.backend)
     keep_freed_memory()
     start = time.perf_counter()
     try:
-        with limited(job.run, block_key(study, block), job.time_limit), one_thread(numba_too=not job.small):
+        with limited(job.run, block_key(study, block), job.time_limit), one_thread(numba_too=not (backend.kept or job.small)):
             store = None if job.store is None else open_store(job.store)
             code = block_code(study(store), block)
             table = solve_rows(study, block, backend, store, memo, code)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sweeper.cpus import THREAD_VARIABLES
+from w2s_kernels.scipy_parts import lapack
 
 __all__ = ["blas_name", "keep_freed_memory", "one_thread"]
 
@@ -41,7 +42,7 @@ def one_thread(*, numba_too: bool = True) -> Iterator[None]:
 
     Without ``numba_too`` Numba is not started for the sake of its limit, only limited where it runs already.
     """
-    import scipy.linalg  # noqa: F401  brings a BLAS of its own, which has to be there to be limited
+    lapack()  # brings a BLAS of its own, which has to be there to be limited
 
     if numba_too:
         with contextlib.suppress(ImportError):

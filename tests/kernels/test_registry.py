@@ -18,7 +18,7 @@ from w2s_kernels.dispatch import REGISTRY, Operation, operation
 
 ROOM = Path(w2s_kernels.__file__).parent
 KERNELS = sorted(path.parent.name for path in ROOM.glob("*/plain.py"))
-COMPILED = ("numba", "cupy")
+COMPILED = ("numba", "cupy", "kept")
 for kernel in KERNELS:
     importlib.import_module(f"w2s_kernels.{kernel}")  # registers its operations
 

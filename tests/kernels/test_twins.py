@@ -33,7 +33,7 @@ from w2s_kernels.spectral.lanes import products
 from w2s_kernels.spectral.plain import products as plain_products
 
 TWINS = sorted(key for key, found in REGISTRY.items() if found.twin)
-SMALL = choose("numba", start=False)
+SMALL = choose("numba", start=False, small=True)
 FILTERS: Filters = concat(ridge([0.0, 1e-6, 0.3]), flow([0.5, np.inf]), steps([1, 40, 2000], 0.7))
 EXTREMES = (0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e-200)
 
@@ -150,7 +150,7 @@ def test_wishart_grams_have_the_compiled_bits(compiled: Backend, seed: int, coun
 def test_small_work_starts_no_numba() -> None:
     code = (
         "import sys, numpy as np, w2s_kernels as k\n"
-        "b = k.choose('auto', start=False)\n"
+        "b = k.choose('auto', start=False, small=True)\n"
         "k.factor_gram(np.eye(3), b), k.normals(k.stream('a', seed=0), 3, 3, b)\n"
         "assert b.name in ('cupy', 'numpy') or 'numba' not in sys.modules, b\n"
         "print(b.reason)"
@@ -163,5 +163,5 @@ def test_a_missing_numba_is_said_without_importing_it(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(BackendError, match="numba is not installed"):
-        choose("numba", start=False)
+        choose("numba", start=False, small=True)
     assert choose("auto", start=False).name == "numpy"

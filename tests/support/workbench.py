@@ -20,7 +20,7 @@ from w2s.tables.load import plain_schema
 
 STUDIES = Path(__file__).parents[1] / "studies"
 PROVENANCE = ("solver", "backend", "blas", "dtype", "condition", "threads", "elapsed_s")
-COMMAND = (sys.executable, "-m", "sweeper.cli")
+COMMAND = (sys.executable, "-m", "sweeper")
 TOY_GRID = """\
 study: toy.py:Toy
 axes:

@@ -242,7 +242,7 @@ def test_a_launch_is_ended_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
     with pytest.raises(RunError, match="no such folder"):
         ask_to_stop(tmp_path / "run", 1)
-    command = [sys.executable, "-m", "sweeper.cli", "launch", "grid.yaml", "--executor", "inline"]
+    command = [sys.executable, "-m", "sweeper", "launch", "grid.yaml", "--executor", "inline"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         results = tmp_path / "run" / "results"

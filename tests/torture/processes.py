@@ -57,6 +57,7 @@ def driver_kills(bench: Bench, count: int, seed: int, executors: Iterable[str] =
 
 def _ended(bench: Bench, out: Path, executor: str, dice: random.Random, tally: Tally, run: int) -> bool:
     """Start a launch and send it a signal at a random moment; return whether it was still at work."""
+    before = _written(out)
     process = bench.start("launch", "grid.yaml", "--executor", executor, "--out", out)
     time.sleep(dice.uniform(0.3, 3.0))
     how = dice.choice(_ENDS)
@@ -66,13 +67,18 @@ def _ended(bench: Bench, out: Path, executor: str, dice: random.Random, tally: T
         os.kill(dice.choice(victims), how)
     _text, error = process.communicate(timeout=60)
     if "Traceback" in error:
-        tally.wrong.append(f"seed {run}: a traceback after {how.name}")
+        tally.wrong.append(f"seed {run}: a traceback after {how.name}:\n{error[-3000:]}")
     asked = landed and how in _SAID and process.returncode not in (0, _SAID[how])
-    if asked and (process.returncode != -how or out.exists()):  # before anything is there, the interpreter itself ends so
+    if asked and (process.returncode != -how or _written(out) != before):  # while Python itself starts, it ends so
         tally.wrong.append(f"seed {run}: exit {process.returncode} after {how.name}")
     if landed and process.returncode == 0 and how == signal.SIGKILL and len(rows_of(out)) != 48:
         tally.wrong.append(f"seed {run}: exit 0 with rows missing after SIGKILL")
     return landed
+
+
+def _written(run: Path) -> dict[Path, int]:
+    """Return every file of a run folder with its size."""
+    return {path: path.stat().st_size for path in run.rglob("*") if path.is_file()}
 
 
 def worker_kills(bench: Bench, count: int, seed: int, executor: str = "processes") -> Tally:

@@ -85,7 +85,8 @@ class Group:
     """Distinct value combinations of some fields in a block.
 
     ``levels[k]`` maps each field to its value; ``codes`` (broadcasts to the block's shape) says which level each cell has.
-    Held as one factor per axis, so that counting the levels of a large group costs nothing.
+    Held as one factor per axis, its levels and the one of each of its values, so that counting the levels of a large group
+    costs nothing.
     """
 
     names: tuple[str, ...]
@@ -93,7 +94,11 @@ class Group:
     factors: tuple[tuple[Levels, npt.NDArray[np.int64]], ...]
 
     def __len__(self) -> int:
-        return math.prod(len(levels) for levels, _ in self.factors)
+        return self._count
+
+    @functools.cached_property
+    def _count(self) -> int:
+        return math.prod([len(levels) for levels, _ in self.factors])
 
     @functools.cached_property
     def levels(self) -> tuple[Mapping[str, Any], ...]:
@@ -110,8 +115,8 @@ class Group:
     def codes(self) -> npt.NDArray[np.int64]:
         """Level of each cell; dimensions that do not matter have length 1."""
         total = np.zeros((1,) * len(self.factors), dtype=np.int64)
-        for levels, codes in self.factors:
-            total = total * len(levels) + codes
+        for position, (levels, codes) in enumerate(self.factors):
+            total = total * len(levels) + codes.reshape((-1,) + (1,) * (len(self.factors) - position - 1))
         return total
 
     def values(self, name: str) -> list[Any]:
@@ -189,14 +194,11 @@ class Block:
         Cost: O(length of the axes involved).
         """
         fixed = {name: self.fixed[name] for name in names if name in self.fixed}
-        factors = []
-        for position, axis in enumerate(self.axes):
-            levels, codes = axis.grouped(names)
-            factors.append((levels, codes.reshape((1,) * position + (-1,) + (1,) * (len(self.axes) - position - 1))))
+        factors = tuple(axis.grouped(names) for axis in self.axes)
         if not self._all.issuperset(names):
             for name in names:
                 self._known(name)
-        return Group(names, fixed, tuple(factors))
+        return Group(names, fixed, factors)
 
     def gather(self, table: npt.NDArray[Any], *groups: Group) -> npt.NDArray[Any]:
         """Spread ``table`` (one leading dimension per group) over the block's cells: the result has the block's shape."""

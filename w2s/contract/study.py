@@ -138,7 +138,8 @@ class Study(ABC):
     figures, claims : pictures of the finished table, and sentences about it that ``w2s-sweep verify`` tests.
     example : values for the grid that ``w2s-sweep new`` prints; a list becomes an axis.
     compiled_from : nominal operations of a whole launch from which compiled kernels pay. Below, operations with a twin in array
-        code run that, with the same bits, and Numba is not started. Only for studies whose usual operations all have twins.
+        code run that, with the same bits. Of a study that says a number Numba is started only where machine code of its loops
+        is not kept yet. Only for studies whose usual operations all have twins and kept code.
 
     """
 

@@ -16,10 +16,17 @@ _WORDS = re.compile(r"(?:\\\$|\$[^$]*\$|\S)+")
 
 @functools.lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
-    """Measure a text (mathematical notation too) in inches."""
+    """Measure a text (mathematical notation too) in inches, by the points of its outlines.
+
+    Curves of usual fonts begin and end where they are widest, so these points are as wide as the curves.
+    """
     from matplotlib.textpath import TextPath
 
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72.0 if text.strip() else 0.0
+    if not text.strip():
+        return 0.0
+    outline = TextPath((0, 0), text, size=size)
+    across = outline.vertices[outline.codes != outline.CLOSEPOLY, 0]  # that code has no point of its own
+    return float(across.max() - across.min()) / 72.0
 
 
 def folded(text: str, width: float, size: float) -> list[str]:

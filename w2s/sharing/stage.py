@@ -221,8 +221,7 @@ class Stages:
         """
         sizes = self.sizes(block)
         for stage in self.stages:
-            group = block.group(*self._of(stage.over))
-            if not stage.shared or len(group) > MOST_COMMON:
+            if not stage.shared or len(group := block.group(*self._of(stage.over))) > MOST_COMMON:
                 continue
             seen: dict[tuple[Any, ...], Level] = {}
             for level in group.levels:

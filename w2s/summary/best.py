@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.moments import group_mean
 from w2s.summary.population import SeedsDraw
+from w2s.summary.stored import Rows
 from w2s.summary.summarize import Method, group_keys, summarize
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ Seeds = str | Sequence[int]
 GAINS = ("gain", "gain_01")
 WEAK_LABELS = "student_validation_misfit"
 """Column of the student's distance to its weak labels on held-out rows."""
+_SLICE = 1 << 20
 _SWEPT = 3
 """Values from which on a choice can stand inside the range: of two values every one is an end."""
 
 
 def best(
-    df: pd.DataFrame,
+    df: Rows,
     over: str | Sequence[str] = "ridge",
     by: str | Sequence[str] | None = None,
     metric: str = "student_error",
@@ -47,8 +49,8 @@ def best(
 
     Parameters
     ----------
-    df : DataFrame
-        Rows of a run, as from `load`.
+    df : DataFrame or rows on disk
+        Rows of a run, as from `load`; or from `scan`, where they are too many for memory.
     over : name or names
         Cell field to choose, or several that are chosen together. Rows where all are null are no candidates.
     by : name or names
@@ -84,22 +86,24 @@ def best(
     fields = columns.as_names(over)
     target = _target(df, fields, metric, using, how)
     select, report = _seed_choices(how, select_seeds, report_seeds)
-    rows = df[df[fields].notna().any(axis=1)]
+    rows = df
+    if all(columns.has_null(df, name) for name in fields):
+        rows = cast("Any", df)[np.logical_or.reduce([df[name].notna().to_numpy() for name in fields])]
     if not len(rows):
         raise ValueError(f"no rows left: {' and '.join(fields)} is null in all {len(df)} rows, so nothing can be chosen")
     keys = _group_fields(rows, by, fields)
-    choice = _choose(rows, keys, fields, target, _seed_mask(rows, select), by_seed=how == "min_then_mean")
-    in_report = _seed_mask(rows, report)
+    in_select, in_report = _seed_mask(rows, select), _seed_mask(rows, report)
+    choice = _choose(rows, keys, fields, target, in_select, by_seed=how == "min_then_mean")
     kept = in_report & (choice.chosen == choice.value)
     _check_groups(choice.names, np.bincount(choice.group[kept], minlength=len(choice.names)) > 0, f"report {_say(report)}")
-    out = summarize(rows[kept], keys, metrics, level, method, resamples, population)
+    out = summarize(cast("Any", rows)[kept], keys, metrics, level, method, resamples, population)
     for position, name in enumerate(fields):
         out.insert(len(keys) + position, name, choice.shown[name].to_numpy())
     out["candidates"], out["candidates_excluded"] = choice.candidates, choice.set_aside
-    overlap = np.intersect1d(rows[SEED][_seed_mask(rows, select)], rows[SEED][in_report]).size > 0
-    out["selected_by"] = _in_words(" and ".join(fields), target, using, how, select, overlap=bool(overlap))
+    overlap = bool((in_select & in_report).any())  # both are functions of the seed
+    out["selected_by"] = _in_words(" and ".join(fields), target, using, how, select, overlap=overlap)
     out["select_seeds"], out["report_seeds"] = _say(select), _say(report)
-    out["selected_at_end"] = _at_end(rows, choice, fields)
+    out["selected_at_end"] = _at_end(choice, fields)
     return out
 
 
@@ -120,17 +124,18 @@ class _Choice(NamedTuple):
     value: IntArray  # (rows,) number of the row's value of `over`
     chosen: IntArray  # (rows,) number of the value chosen for the row's group, or group and seed; -1 for none
     shown: pd.DataFrame  # (groups,) value of `over` to show
+    tried: pd.DataFrame  # values of `over` of each group, with the number of the group as index
     candidates: IntArray  # (groups,)
     set_aside: IntArray  # (groups,)
 
 
-def _at_end(rows: pd.DataFrame, choice: _Choice, fields: list[str]) -> list[str]:
+def _at_end(choice: _Choice, fields: list[str]) -> list[str]:
     """Name, group by group, the numbers of a choice that are the least or the greatest of those tried."""
     found: list[list[str]] = [[] for _ in range(len(choice.names))]
     for name in fields:
-        if rows[name].dtype.kind not in "iuf":
+        if choice.tried[name].dtype.kind not in "iuf":
             continue
-        tried = rows[name].groupby(choice.group).agg(["min", "max", "nunique"])
+        tried = choice.tried[name].groupby(level=0).agg(["min", "max", "nunique"])
         shown = choice.shown[name].to_numpy(dtype=np.float64, na_value=np.nan)
         for place, (value, (least, most, count)) in enumerate(zip(shown, tried.to_numpy(dtype=np.float64), strict=True)):
             if count >= _SWEPT and value in (least, most):
@@ -138,17 +143,17 @@ def _at_end(rows: pd.DataFrame, choice: _Choice, fields: list[str]) -> list[str]
     return [", ".join(names) for names in found]
 
 
-def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str, mask: BoolArray, by_seed: bool) -> _Choice:
+def _choose(rows: Rows, keys: list[str], fields: list[str], target: str, mask: BoolArray, by_seed: bool) -> _Choice:
     """Choose the value of least mean target per group over seeds, or per group and seed, from the rows in `mask`."""
     group, names = columns.group_codes(rows, keys)
     value, values = columns.group_codes(rows, fields)
     rank = columns.seed_codes(rows)
     groups, seeds = len(names), int(rank.max()) + 1
     _check_groups(names, np.bincount(group[mask], minlength=groups) > 0, "selection")
-    score = columns.numbers(rows, target)
-    score[~columns.usable(rows)] = np.nan
-    slot = group * seeds + rank if by_seed else group
-    runs = _candidates(slot[mask], value[mask], rank[mask], score[mask])
+    score = columns.numbers(rows, target)[mask]
+    score[~columns.usable(rows)[mask]] = np.nan
+    slot = group.astype(np.int64) * seeds + rank if by_seed else group
+    runs = _candidates(slot[mask].astype(np.int64), value[mask], rank[mask], score)
     order = np.lexsort((runs.value, runs.mean, runs.missing, np.isnan(runs.mean), runs.slot))
     slots, first = np.unique(runs.slot[order], return_index=True)
     winner = order[first]
@@ -162,7 +167,21 @@ def _choose(rows: pd.DataFrame, keys: list[str], fields: list[str], target: str,
     owner = (runs.slot // seeds if by_seed else runs.slot) * len(values) + runs.value
     everyone = np.bincount(np.unique(owner) // len(values), minlength=groups)
     aside = np.bincount(np.unique(owner[beaten | np.isnan(runs.mean)]) // len(values), minlength=groups)
-    return _Choice(names, group, value, lookup[slot], shown, everyone - aside, aside)
+    pairs = _occurring(group, value, groups, len(values))
+    tried = values.iloc[pairs % len(values)].set_axis(pairs // len(values))
+    chosen = lookup.astype(value.dtype)[slot]
+    return _Choice(names, group, value, chosen, shown, tried, everyone - aside, aside)
+
+
+def _occurring(group: IntArray, value: IntArray, groups: int, values: int) -> IntArray:
+    """List the pairs of group and value that rows have, as group * values + value, in order."""
+    if groups * values > 4 * len(group):
+        return np.unique(group.astype(np.int64) * values + value)
+    seen = np.zeros(groups * values, dtype=np.bool_)
+    for start in range(0, len(group), _SLICE):
+        part = slice(start, start + _SLICE)
+        seen[group[part].astype(np.int64) * values + value[part]] = True
+    return np.flatnonzero(seen)
 
 
 class _Candidates(NamedTuple):
@@ -211,7 +230,7 @@ def _middle(chosen: pd.Series[Any]) -> Any:
     return present.mode().iloc[0]
 
 
-def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: str) -> str:
+def _target(df: Rows, fields: list[str], metric: str, using: str, how: str) -> str:
     """Check the words and return the column to minimise."""
     for word, value, allowed in (("using", using, get_args(Using)), ("how", how, get_args(How))):
         if value not in allowed:
@@ -227,7 +246,7 @@ def _target(df: pd.DataFrame, fields: list[str], metric: str, using: str, how: s
     return metric
 
 
-def _group_fields(rows: pd.DataFrame, by: str | Sequence[str] | None, fields: list[str]) -> list[str]:
+def _group_fields(rows: Rows, by: str | Sequence[str] | None, fields: list[str]) -> list[str]:
     keys = group_keys(rows, by)
     if by is None:
         return [key for key in keys if key not in fields]
@@ -250,7 +269,7 @@ def _seed_choices(how: str, select: Seeds | None, report: Seeds | None) -> tuple
     return first, second
 
 
-def _seed_mask(rows: pd.DataFrame, seeds: Seeds) -> BoolArray:
+def _seed_mask(rows: Rows, seeds: Seeds) -> BoolArray:
     """Mark the rows whose seed is even, odd, any, or in a list."""
     column = rows[SEED]
     if seeds == "all":

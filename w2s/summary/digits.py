@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 __all__ = [
     "MOST_DECIMALS",
     "column_decimals",
@@ -41,16 +39,17 @@ def needed_decimals(low: Any, high: Any) -> int | None:
 
     Where an end would need more than one further decimal its sign alone is told: ``-0.00``. None without an interval.
     """
-    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return None
-    places = decimals((float(high) - float(low)) / 2.0)
-    if places is None:
-        return None
-    return max(_that_show(end, places) for end in (float(low), float(high)))
+    low, high = float(low), float(high)
+    places = decimals((high - low) / 2.0)
+    return None if places is None else max(_that_show(low, places), _that_show(high, places))
 
 
 def _that_show(end: float, places: int) -> int:
     """Return the decimals with which an end does not read 0; ``places`` where a few more do not help."""
+    if abs(end) >= 10.0**-places:  # most ends, without writing them
+        return places
     return next((k for k in range(places, places + _MOST_MORE + 1) if end == 0 or float(f"{end:.{k}f}") != 0), places)
 
 
@@ -68,9 +67,9 @@ def interval_digits(value: Any, low: Any, high: Any, status: str = "", least: in
 
     ``least`` are the decimals of its column (:func:`column_decimals`). No end that is below zero or above it reads 0.
     """
-    if value is None or not np.isfinite(value):
+    if value is None or not math.isfinite(value):
         return _WORDS.get(status, status.replace("_", " ")) or "-"
-    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return f"{number_digits(value)} ({_WORDS.get(status, status.replace('_', ' ')) or 'one seed'})"
     places = needed_decimals(low, high)
     if places is None:
@@ -104,11 +103,13 @@ def number_digits(value: float) -> str:
 
 def _fixed(value: float, places: int) -> str:
     text = f"{float(value):.{places}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text.removeprefix("-") if text[0] == "-" and float(text) == 0 else text
 
 
 def _end(value: float, places: int) -> str:
     """Write an end of an interval; one too near to zero for its digits keeps its sign."""
+    if abs(value) >= 10.0**-places:
+        return f"{float(value):.{places}f}"
     text = f"{float(value):.{places}f}"
     if value == 0 or float(text) != 0:
         return _fixed(value, places)

@@ -1,14 +1,14 @@
 """What intervals take of the samples of each group: counts, means, (co)variances and third moments.
 
-Of rows that are not in memory they come from batches (names beginning with ``streamed``). Sums are then of deviations from a
-first guess, the mean of the rows of a group in the first batch that has some: numbers of one value have that mean and no
-variance, as in memory, and other sums lose no digits. Results differ from those in memory by rounding.
+Of rows that are not in memory they come from batches (:class:`Streamed`, :func:`streamed_units`). Sums are then of deviations
+from a first guess, the mean of the rows of a group in the first batch that has some: numbers of one value have that mean and
+no variance, as in memory, and other sums lose no digits. Results differ from those in memory by rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,18 +17,20 @@ from w2s.summary.columns import BoolArray, FloatArray, IntArray
 from w2s.summary.stored import Stored
 
 _SLICE = 1 << 20
+Ratio: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""Columns of the top and of the bottom, one or the difference of two each."""
 
 __all__ = [
     "Grouped",
     "Moments",
     "PairMoments",
     "Pairs",
+    "Ratio",
+    "Streamed",
     "group_mean",
     "moments_of",
     "pair_moments_of",
     "ratio_and_shift",
-    "streamed_moments",
-    "streamed_pairs",
     "streamed_units",
 ]
 
@@ -166,71 +168,104 @@ class _Sums:
         return Moments(self.count, self.mean, np.where(self.count > 1, variance, np.nan), cubes)
 
 
-def streamed_moments(table: Grouped, name: str) -> tuple[Moments, BoolArray]:
-    """Collect the moments of a column by group, and mark the rows that entered."""
-    sums, entered = _Sums(table.groups, 3), _Entered(table)
-    for codes, (values,) in entered.batches(((name,),)):
-        sums.add(values, codes)
-    return sums.moments(), entered.rows
+class Streamed:
+    """Moments of columns and of ratios of rows on disk, each with the mark of the rows that entered."""
+
+    def __init__(self) -> None:
+        self.means: dict[str, tuple[Moments, BoolArray]] = {}
+        self.ratios: dict[Ratio, tuple[Pairs, BoolArray]] = {}
+
+    def read(self, table: Grouped, means: Sequence[str], ratios: Sequence[Ratio]) -> None:
+        """Collect the moments of columns and of ratios that are not here yet.
+
+        All columns are read together, and those of ratios a second time: (co)variances are those about the ratio of the means,
+        which many digits would be lost without.
+        """
+        means, ratios = [name for name in means if name not in self.means], [name for name in ratios if name not in self.ratios]
+        if not means and not ratios:
+            return
+        alone, over = [_Entered(table, [[name]]) for name in means], [_Entered(table, parts) for parts in ratios]
+        sums = [_Sums(table.groups, 3) for _ in alone]
+        parts = [_RatioSums(*(_Sums(table.groups, 1) for _ in range(3))) for _ in over]
+        for batch in _batches(table, [*alone, *over]):
+            for total, (codes, (values,)) in zip(sums, batch, strict=False):
+                total.add(values, codes)
+            for part, (codes, (num, den)) in zip(parts, batch[len(alone) :], strict=True):
+                part.add(num, den, codes)
+        pairs = _pairs_about(table, over, parts)
+        self.means |= {name: (total.moments(), each.rows) for name, total, each in zip(means, sums, alone, strict=True)}
+        self.ratios |= {name: (found, each.rows) for name, found, each in zip(ratios, pairs, over, strict=True)}
+
+
+class _RatioSums(NamedTuple):
+    """Sums of the first power of numerators, of denominators, and of ratios whose own denominator is positive."""
+
+    top: _Sums
+    bottom: _Sums
+    each: _Sums
+
+    def add(self, num: FloatArray, den: FloatArray, codes: IntArray) -> None:
+        self.top.add(num, codes)
+        self.bottom.add(den, codes)
+        with np.errstate(over="ignore", under="ignore"):
+            ratio = np.divide(num, den, out=np.full(len(num), np.nan), where=den > 0)
+        known = np.isfinite(ratio)
+        self.each.add(ratio[known], codes[known])
+
+
+def _pairs_about(table: Grouped, over: Sequence[_Entered], parts: Sequence[_RatioSums]) -> list[Pairs]:
+    """Read the columns of ratios again, whose means are known, for the (co)variances about the ratio of these means."""
+    means = [(part.top.mean, part.bottom.mean) for part in parts]
+    shifts = [ratio_and_shift(*ends)[1] for ends in means]
+    spreads = [np.zeros((3, table.groups)) for _ in parts]
+    for batch in _batches(table, over) if over else ():
+        for (codes, (num, den)), (top, bottom), shift, spread in zip(batch, means, shifts, spreads, strict=True):
+            d = den - bottom[codes]
+            e = (num - top[codes]) - shift[codes] * d
+            for total, product in zip(spread, (d * d, d * e, e * e), strict=True):
+                total += np.bincount(codes, weights=product, minlength=table.groups)
+    found = []
+    for part, ends, spread in zip(parts, means, spreads, strict=True):
+        count = part.top.count
+        spread = np.where(count > 1, spread / np.maximum(count * (count - 1), 1), np.nan)
+        found.append(Pairs(PairMoments(count, *ends, *spread), part.each.count, part.each.mean))
+    return found
 
 
 def streamed_units(table: Grouped, parts: Sequence[Sequence[str]]) -> tuple[IntArray, list[FloatArray], BoolArray]:
     """Count and average differences of columns by group, each of ``parts`` a column or two, and mark the rows that entered."""
-    sums, entered = [_Sums(table.groups, 1) for _ in parts], _Entered(table)
-    for codes, values in entered.batches(parts):
+    sums, entered = [_Sums(table.groups, 1) for _ in parts], _Entered(table, parts)
+    for ((codes, values),) in _batches(table, [entered]):
         for total, each in zip(sums, values, strict=True):
             total.add(each, codes)
     return sums[0].count, [total.mean for total in sums], entered.rows
 
 
-def streamed_pairs(table: Grouped, top: Sequence[str], bottom: Sequence[str]) -> tuple[Pairs, BoolArray]:
-    """Collect the moments of a ratio by group, ``top`` and ``bottom`` a column or two each, and mark the rows that entered.
-
-    Columns are read twice: (co)variances are those about the ratio of the means, which many digits would be lost without.
-    """
-    numerator, denominator, ratios = (_Sums(table.groups, 1) for _ in range(3))
-    entered = _Entered(table)
-    for codes, (num, den) in entered.batches((top, bottom)):
-        numerator.add(num, codes)
-        denominator.add(den, codes)
-        with np.errstate(over="ignore", under="ignore"):
-            each = np.divide(num, den, out=np.full(len(num), np.nan), where=den > 0)
-        known = np.isfinite(each)
-        ratios.add(each[known], codes[known])
-    count, means = numerator.count, (numerator.mean, denominator.mean)
-    _, shift = ratio_and_shift(*means)
-    spread = np.zeros((3, table.groups))
-    for codes, (num, den) in entered.batches((top, bottom)):
-        d = den - means[1][codes]
-        e = (num - means[0][codes]) - shift[codes] * d
-        for total, product in zip(spread, (d * d, d * e, e * e), strict=True):
-            total += np.bincount(codes, weights=product, minlength=table.groups)
-    spread = np.where(count > 1, spread / np.maximum(count * (count - 1), 1), np.nan)
-    return Pairs(PairMoments(count, *means, *spread), ratios.count, ratios.mean), entered.rows
-
-
 class _Entered:
-    """Rows that may be used and have finite numbers; those that may be used themselves while none of them lacks a number."""
+    """Rows that may be used and have finite numbers; those that may be used themselves while none of them lacks a number.
 
-    def __init__(self, table: Grouped) -> None:
-        self._table, self.rows = table, table.usable
+    ``parts`` are columns, or differences of two, that have to be finite together.
+    """
 
-    def batches(self, parts: Sequence[Sequence[str]]) -> Iterator[tuple[IntArray, list[FloatArray]]]:
-        """Yield groups and differences of columns of the rows that entered, batch by batch."""
-        table = self._table
-        names = list(dict.fromkeys(name for part in parts for name in part))
-        for place, columns in table.rows.batches(names):
-            found = dict(zip(names, columns, strict=True))
-            with np.errstate(invalid="ignore"):  # infinity less infinity is not finite either
-                values = [found[part[0]] - found[part[1]] if len(part) > 1 else found[part[0]] for part in parts]
-            codes = table.group[place].astype(np.int64)
-            kept = table.usable[place]
-            finite = np.logical_and.reduce([np.isfinite(each) for each in values])
-            if (kept & ~finite).any():
-                self.rows = self.rows.copy() if self.rows is table.usable else self.rows
-                self.rows[place] &= finite
-            kept = kept & finite
-            if kept.all():
-                yield codes, values
-            elif kept.any():
-                yield codes[kept], [each[kept] for each in values]
+    def __init__(self, table: Grouped, parts: Sequence[Sequence[str]]) -> None:
+        self._table, self.parts, self.rows = table, parts, table.usable
+
+    def of(self, place: slice, codes: IntArray, found: Mapping[str, FloatArray]) -> tuple[IntArray, list[FloatArray]]:
+        """Return groups and values of the rows of a batch that entered."""
+        with np.errstate(invalid="ignore"):  # infinity less infinity is not finite either
+            values = [found[part[0]] - found[part[1]] if len(part) > 1 else found[part[0]] for part in self.parts]
+        kept = self._table.usable[place]
+        finite = np.logical_and.reduce([np.isfinite(each) for each in values])
+        if (kept & ~finite).any():
+            self.rows = self.rows.copy() if self.rows is self._table.usable else self.rows
+            self.rows[place] &= finite
+        kept = kept & finite
+        return (codes, values) if kept.all() else (codes[kept], [each[kept] for each in values])
+
+
+def _batches(table: Grouped, asked: Sequence[_Entered]) -> Iterator[list[tuple[IntArray, list[FloatArray]]]]:
+    """Read all columns that are asked for batch by batch: groups and values of the rows that entered, for each who asks."""
+    names = list(dict.fromkeys(name for each in asked for part in each.parts for name in part))
+    for place, columns in table.rows.batches(names):
+        codes, found = table.group[place].astype(np.int64), dict(zip(names, columns, strict=True))
+        yield [each.of(place, codes, found) for each in asked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -17,10 +18,10 @@ from w2s.summary.moments import (
     Grouped,
     Moments,
     Pairs,
+    Ratio,
+    Streamed,
     group_mean,
     moments_of,
-    streamed_moments,
-    streamed_pairs,
     streamed_units,
 )
 from w2s.summary.population import Population, SeedsDraw, about, population_of, seeds_draw_of
@@ -110,6 +111,7 @@ def summarize(
     table = df.kept(("groups", *keys), lambda: _Table.of(df, keys)) if isinstance(df, Stored) else _Table.of(df, keys)
     beyond = population_of(df, population, table.group, table.groups)
 
+    table.read(df, names, with_ratios=method == "fieller")
     blocks = [_summary_of(df, table, name, level, method, resamples, beyond) for name in names]
     counts = table.counts(blocks)
     columns_ = {**counts, **{key: value for block in blocks for key, value in block.columns.items()}}
@@ -220,6 +222,26 @@ class _Table:
         present = results[0][0] > 0
         return self.unit_group[present], [mean[present] for _, mean in results]
 
+    def read(self, df: Rows, names: Sequence[str], *, with_ratios: bool) -> None:
+        """Read what :meth:`moments` and :meth:`pairs` of some metrics take of rows on disk, every column for all of them.
+
+        Where means of units are needed, as many as there are rows, metrics are read one by one instead.
+        """
+        if not isinstance(df, Stored) or len(self.unit):
+            return
+        ratios, there = columns.ratios(df), {name for name in map(str, df.columns) if df.is_number(name)}
+        pairs = [columns.ratio_columns(df, name) for name in names if name in ratios and with_ratios]
+        self._streamed(
+            df,
+            [name for name in names if name not in ratios and name in there],
+            [(top, bottom) for top, bottom in pairs if there.issuperset((*top, *bottom))],
+        )
+
+    def _streamed(self, df: Stored, means: Sequence[str] = (), ratios: Sequence[Ratio] = ()) -> Streamed:
+        found = df.kept(("streamed", *self.keys.columns), Streamed)
+        found.read(Grouped(df, self.group, self.groups, self.usable), means, ratios)
+        return found
+
     def moments(self, df: Rows, name: str) -> tuple[Moments, BoolArray]:
         """Collect the moments of a column over the seeds of every group, and mark the rows that entered."""
         if not (isinstance(df, Stored) and df.is_number(name)):
@@ -227,26 +249,26 @@ class _Table:
             entered = self.usable & np.isfinite(values)
             codes, (means,) = self.per_seed(entered, values)
             return moments_of(means, codes, self.groups), entered
+        if not len(self.unit):
+            return self._streamed(df, [name]).means[name]
 
         def collect() -> tuple[Moments, BoolArray]:
-            if not len(self.unit):
-                return streamed_moments(Grouped(df, self.group, self.groups, self.usable), name)
             codes, (means,), entered = self._units(df, ((name,),))
             return moments_of(means, codes, self.groups), entered
 
         return df.kept(("moments", name, *self.keys.columns), collect)
 
-    def pairs(self, df: Rows, top: Sequence[str], bottom: Sequence[str]) -> tuple[Pairs, BoolArray]:
+    def pairs(self, df: Rows, top: tuple[str, ...], bottom: tuple[str, ...]) -> tuple[Pairs, BoolArray]:
         """Collect the moments of a ratio over the seeds of every group, and mark the rows that entered."""
         if not (isinstance(df, Stored) and all(map(df.is_number, (*top, *bottom)))):
             num, den = columns.difference(df, top), columns.difference(df, bottom)
             entered = self.usable & np.isfinite(num) & np.isfinite(den)
             codes, (num, den) = self.per_seed(entered, num, den)
             return Pairs.of(num, den, codes, self.groups), entered
+        if not len(self.unit):
+            return self._streamed(df, (), [(top, bottom)]).ratios[top, bottom]
 
         def collect() -> tuple[Pairs, BoolArray]:
-            if not len(self.unit):
-                return streamed_pairs(Grouped(df, self.group, self.groups, self.usable), top, bottom)
             codes, (num, den), entered = self._units(df, (top, bottom))
             return Pairs.of(num, den, codes, self.groups), entered
 
@@ -257,9 +279,14 @@ class _Table:
         present = count > 0
         return self.unit_group[present], [mean[present] for mean in means], entered
 
+    @functools.cached_property
+    def rows(self) -> IntArray:
+        """Count the rows of every group."""
+        return np.bincount(self.group, minlength=self.groups)
+
     def rows_of(self, mask: BoolArray) -> IntArray:
         """Count the rows in `mask` per group."""
-        return np.bincount(self.group if mask.all() else self.group[mask], minlength=self.groups)
+        return self.rows if mask.all() else np.bincount(self.group[mask], minlength=self.groups)
 
     def counts(self, blocks: list[_Block]) -> dict[str, npt.NDArray[Any]]:
         """Count for every group its rows, its seeds and its excluded rows, and give its status."""
@@ -277,8 +304,8 @@ class _Table:
             seeds = np.bincount(self.unit_group[touched], minlength=self.groups)
         else:
             seeds = self.rows_of(any_value)
-        rows = np.bincount(self.group, minlength=self.groups)
-        return {"rows": rows, "seeds": seeds, "excluded": rows - self.rows_of(whole), "status": _seed_status(seeds)}
+        excluded = self.rows - self.rows_of(whole)
+        return {"rows": self.rows, "seeds": seeds, "excluded": excluded, "status": _seed_status(seeds)}
 
 
 def _seed_status(seeds: IntArray) -> npt.NDArray[np.str_]:
@@ -303,7 +330,7 @@ def _summary_of(
             f"{name}_high": high,
             f"{name}_status": status,
             f"{name}_seeds": result.samples,
-            f"{name}_excluded": table.rows_of(~entered),
+            f"{name}_excluded": table.rows - table.rows_of(entered),
         },
         entered,
     )
@@ -352,7 +379,7 @@ def _ratio_block(
             f"{name}_high": np.where(bounded, interval.high, np.nan),
             f"{name}_status": status,
             f"{name}_seeds": seeds,
-            f"{name}_excluded": table.rows_of(~entered),
+            f"{name}_excluded": table.rows - table.rows_of(entered),
             f"{name}_{bottom_name}": gap,
             f"{name}_mean_of_ratios": pairs.mean_of_ratios,
             f"{name}_mean_of_ratios_seeds": pairs.positive,

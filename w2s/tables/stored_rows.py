@@ -105,7 +105,10 @@ class StoredRows:
         low, high, nulls = self._ranges[name] or (None, None, None)
         if self._mask is None and nulls is not None and low is not None and (nulls or low != high):
             return True
-        return self.kept(("varies", name), lambda: self._values_differ(name))
+        if self.is_number(name) and ("numbered", name) not in self._kept:
+            return self.kept(("varies", name), lambda: self._values_differ(name))
+        self.numbered(name)  # notes a column of one value, so that it is read once
+        return len(self) > 0 and self._same(name) is None
 
     def has_value(self, name: str) -> bool:
         """Tell whether a column has a value that is not null."""
@@ -133,9 +136,9 @@ class StoredRows:
             return own, values.tolist()
 
         if ("numbered", name) not in self._kept and self._same(name) is None:
-            codes = np.empty(len(self), dtype=np.int32)
-            numbers = list(self._number(name, codes, coded if self.is_number(name) else _coded_words))
-            if len(codes) and len(numbers) < 2 and (codes == codes[0]).all():  # footers do not tell it of words
+            codes = np.zeros(len(self), dtype=np.int32)
+            numbers, nulls = self._number(name, codes, coded if self.is_number(name) else _coded_words)
+            if len(codes) and len(numbers) + nulls == 1:  # footers do not tell it of words
                 self._ranges[name] = (numbers[0], numbers[0], 0) if numbers else (None, None, sum(self._lengths))
             else:
                 self._kept["numbered", name] = codes if len(numbers) > _MOST_SHORT else codes.astype(np.int16), numbers
@@ -231,16 +234,13 @@ class StoredRows:
 
     def first_seeds(self, most: int) -> tuple[pd.DataFrame, int]:
         """Read whole seeds from the lowest on, at most ``most`` rows but one seed at least, and say how many seeds that is."""
-        import pyarrow.compute as pc
-        import pyarrow.dataset as ds
-
         codes, values = self.numbered("seed")
         order = np.argsort(values)
         counts = np.bincount(codes, minlength=len(values))[order].cumsum()
         seeds = max(1, int((counts <= most).sum()))
-        chosen = pc.field("seed") <= int(values[order[seeds - 1]])
-        table = ds.dataset([str(file) for file in self._files], schema=self._schema, format="parquet").to_table(filter=chosen)
-        frame = frame_of([table])
+        chosen = np.zeros(len(values), dtype=np.bool_)
+        chosen[order[:seeds]] = True
+        frame = self.at(np.flatnonzero(chosen[codes]), list(self.columns))
         frame.attrs["w2s"] = self.attrs["w2s"]
         return frame, seeds
 
@@ -289,23 +289,36 @@ class StoredRows:
         kind = self._schema.field(name).type
         return pd.Categorical.from_codes(codes, categories=pa.array(values, kind).to_pandas())
 
-    def _number(self, name: str, codes: npt.NDArray[np.int32], coded: Callable[[pa.Array], tuple[Any, Any]]) -> dict[Any, int]:
-        """Put the numbers of a column's values into ``codes``, from the codes of every piece, and return the values."""
+    def _number(
+        self, name: str, codes: npt.NDArray[np.int32], coded: Callable[[pa.Array], tuple[Any, Any]]
+    ) -> tuple[list[Any], bool]:
+        """Put the numbers of a column's values into ``codes``, zeros, from the codes of every piece.
+
+        Returns the values, and whether there are nulls. Zeros that stay are not written: a column of one word takes no memory.
+        """
         numbers: dict[Any, int] = {}
+        nulls = False
 
         def put(place: slice, column: pa.ChunkedArray) -> None:
+            nonlocal nulls
             at = place.start
             for chunk in column.chunks:
                 own, values = coded(chunk)
-                used = np.flatnonzero(np.bincount(own + 1, minlength=len(values) + 1)[1:])
-                table = np.full(len(values) + 1, -1, dtype=np.int32)
-                for code in used.tolist():
-                    table[code] = numbers.setdefault(values[code], len(numbers))
-                codes[at : at + len(chunk)] = table[own]
+                if own is None:
+                    if number := numbers.setdefault(values[0], len(numbers)):
+                        codes[at : at + len(chunk)] = number
+                else:
+                    some = np.bincount(own + 1, minlength=len(values) + 1) > 0
+                    nulls |= bool(some[0])
+                    used = np.flatnonzero(some[1:])
+                    table = np.full(len(values) + 1, -1, dtype=np.int32)
+                    for code in used.tolist():
+                        table[code] = numbers.setdefault(values[code], len(numbers))
+                    codes[at : at + len(chunk)] = table[own]
                 at += len(chunk)
 
         self.each(name, put)
-        return numbers
+        return list(numbers), nulls
 
     def _batches(self, names: Sequence[str]) -> Iterator[tuple[BoolArray | None, pa.RecordBatch]]:
         at = 0
@@ -340,10 +353,13 @@ def _text() -> Any:
     return pd.Series(["a"]).dtype
 
 
-def _coded_words(array: pa.Array) -> tuple[npt.NDArray[Any], list[Any]]:
+def _coded_words(array: pa.Array) -> tuple[npt.NDArray[Any] | None, list[Any]]:
+    """Number words, null being -1, and list them; None in place of the numbers where all are the one word."""
     import pyarrow as pa
 
     array = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    if len(array.dictionary) == 1 and not array.null_count:
+        return None, array.dictionary.to_pylist()
     return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
 
 

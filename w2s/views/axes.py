@@ -21,7 +21,6 @@ from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
 from w2s.summary.stored import Stored
 from w2s.summary.text import value_text
-from w2s.views.rows import in_memory
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -71,15 +70,7 @@ class View:
             return summarize(self.rows, list(self.shown), names, level, population=population)
         by, over = list(self.shown), list(self.best_over)
         error = _chosen_by(names)
-        return best(
-            in_memory(self.rows, [*by, *over, error, *names]),
-            over,
-            by,
-            error,
-            metrics=names,
-            level=level,
-            population=population,
-        )
+        return best(self.rows, over, by, error, metrics=names, level=level, population=population)
 
     def says(self, summary: DataFrame, named: Callable[[str], str] = str, mark: str = "") -> list[str]:
         """Say of a summary what its intervals cover, what is held, how a best value was chosen, and what is left out.

@@ -11,7 +11,7 @@ from .repair import repaired
 
 __all__ = ["COMPILED_FROM", "eigh", "repaired"]
 
-EIGH = operation("eigh", "eigh", "numba", "cupy")
+EIGH = operation("eigh", "eigh", "numba", "cupy", "kept")
 COMPILED_FROM = 64
 """Order from which the compiled last step is faster than LAPACK's own."""
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import Array, namespace
 from ..items import transpose_matmul
+from ..scipy_parts import blas
 
 WIDE = 256  # columns from which one triangle is faster
 
@@ -19,8 +20,7 @@ def add(total: Array, X: Array, Z: Array) -> bool:
     if Z is not X or xp is not np or total.shape[-1] < WIDE:
         total += transpose_matmul(X, Z, xp)
         return False
-    from scipy.linalg.blas import dsyrk
-
+    dsyrk = blas().dsyrk
     for i in np.ndindex(total.shape[:-2]):
         dsyrk(1.0, X[i].T, beta=1.0, c=total[i].T, lower=1, overwrite_c=1)  # transposed: BLAS counts along columns
     return True

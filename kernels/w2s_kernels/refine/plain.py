@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array
+from ..scipy_parts import lapack
 
 
 def factor(S: Array) -> Array | None:
@@ -12,17 +13,13 @@ def factor(S: Array) -> Array | None:
 
     Entries of R below the diagonal are not to be read.
     """
-    from scipy.linalg.lapack import spotrf
-
     with np.errstate(over="ignore"):  # only an indefinite matrix has entries above its diagonal, and it has no factor
         A = np.ascontiguousarray(S, dtype=np.float32)
     # Row-major upper is column-major lower: nothing is copied.
-    made, fail = spotrf(A.T, lower=1, clean=0, overwrite_a=1)
+    made, fail = lapack().spotrf(A.T, lower=1, clean=0, overwrite_a=1)
     return None if fail else np.asarray(made.T)
 
 
 def solve(R: Array, rows: Array) -> Array:
     """Solve R'R x = row for float32 rows x (k, w); the given rows are overwritten."""
-    from scipy.linalg.lapack import spotrs
-
-    return np.asarray(spotrs(R.T, rows.T, lower=1, overwrite_b=1)[0].T)
+    return np.asarray(lapack().spotrs(R.T, rows.T, lower=1, overwrite_b=1)[0].T)

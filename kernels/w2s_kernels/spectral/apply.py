@@ -20,8 +20,8 @@ __all__ = ["apply_filters", "coefficients", "condition", "filter_coords", "filte
 
 RESPONSE = operation("spectral", "response", "cupy")
 FILTER_COORDS = operation("spectral", "filter_coords", "cupy")
-PRODUCTS = operation("spectral", "products", "numba", "cupy", twin="lanes")
-FILTER_PRODUCTS = operation("spectral", "filter_products", "numba", "cupy", twin="lanes")
+PRODUCTS = operation("spectral", "products", "numba", "cupy", "kept", twin="lanes")
+FILTER_PRODUCTS = operation("spectral", "filter_products", "numba", "cupy", "kept", twin="lanes")
 
 
 def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:

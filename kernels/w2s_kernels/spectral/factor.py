@@ -19,7 +19,7 @@ from .plain import scaled
 
 __all__ = ["Spectrum", "factor_gram", "factor_rows", "project_rows"]
 
-SYMMETRIC = operation("spectral", "symmetric", "numba", twin="plain")
+SYMMETRIC = operation("spectral", "symmetric", "numba", "kept", twin="plain")
 GRAM_RANK_FACTOR = 8.0  # a Gram summed over chunks carries a few eps of its own, also when d is 1 or 2
 
 

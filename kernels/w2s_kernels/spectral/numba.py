@@ -3,28 +3,20 @@
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit, prange
 
 from ..backend import Array
-from . import plain
+from . import kept, plain
 from .filters import Filters
 from .lanes import LANES
 
 _BLOCK = 32  # rows and columns whose mirror image is still in cache when it is compared
-_EXACT = plain.EXACT
 
 
 def symmetric(gram: Array) -> tuple[Array, Array]:
-    """Check and scale as in `plain`, and leave to `plain` the matrices that are not symmetric to the bit."""
-    d = gram.shape[-1]
-    if gram.shape[-2] == d:
-        out, exponent = np.empty_like(gram), np.empty(gram.shape[:-2], dtype=np.int64)
-        if scaled(out.reshape(-1, d, d), exponent.reshape(-1), gram.reshape(-1, d, d)):
-            return out, exponent
-    return plain.symmetric(gram)
+    """Check and scale as in `plain`."""
+    return kept.scaled_by(largest, gram)
 
 
 def filter_products(
@@ -37,40 +29,21 @@ def filter_products(
 
 
 @njit(cache=True)
-def scaled(out: Array, exponent: Array, G: Array) -> bool:
-    """Fill out (B, d, d) = G 2**-e with its largest entry in [1/2, 1) and exponent (B,) = e, and return whether that worked.
+def largest(out: Array, G: Array) -> None:
+    """Fill out (B,) with the largest |entry| of each item of G (B, d, d), or -1 where it is not its own transpose.
 
-    It fails, and the output is then undefined, where an item is not symmetric to the bit, not finite, or so large or small
-    that the power of two is out of range.
+    An item with a nan never is.
     """
+    d = G.shape[1]
     for b in range(len(G)):
-        largest = _largest(G[b])
-        if not 0.0 <= largest < np.inf:
-            return False
-        exponent[b] = math.frexp(largest)[1]
-        if abs(exponent[b]) > _EXACT:
-            return False
-        factor = math.ldexp(1.0, -exponent[b])
-        for i in range(G.shape[1]):
-            for j in range(G.shape[2]):
-                out[b, i, j] = factor * G[b, i, j]
-    return True
-
-
-@njit(cache=True)
-def _largest(G: Array) -> float:
-    """Return the largest |entry|, or -1 where G is not its own transpose; a matrix with a nan never is."""
-    d, largest = len(G), 0.0
-    for top in range(0, d, _BLOCK):
-        for left in range(0, top + 1, _BLOCK):
-            for i in range(top, min(top + _BLOCK, d)):
-                same = True
-                for j in range(left, min(left + _BLOCK, d)):
-                    same &= G[i, j] == G[j, i]
-                    largest = max(largest, abs(G[i, j]))
-                if not same:
-                    return -1.0
-    return largest
+        found, same = 0.0, True
+        for top in range(0, d, _BLOCK):
+            for left in range(0, top + 1, _BLOCK):
+                for i in range(top, min(top + _BLOCK, d)):
+                    for j in range(left, min(left + _BLOCK, d)):
+                        same &= G[b, i, j] == G[b, j, i]
+                        found = max(found, abs(G[b, i, j]))
+        out[b] = found if same else -1.0
 
 
 @njit(cache=True, parallel=True)

@@ -29,9 +29,9 @@ __all__ = ["LANES", "LIMIT", "Span", "Stream", "normals", "permutation", "span",
 Span: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 
 LIMIT = 2**32
-WORDS = operation("streams", "words", "numba", "cupy", twin="plain")
-UNIFORMS = operation("streams", "uniforms", "numba", "cupy", twin="plain")
-NORMALS = operation("streams", "normals", "numba", "cupy", twin="plain")
+WORDS = operation("streams", "words", "numba", "cupy", "kept", twin="plain")
+UNIFORMS = operation("streams", "uniforms", "numba", "cupy", "kept", twin="plain")
+NORMALS = operation("streams", "normals", "numba", "cupy", "kept", twin="plain")
 
 
 @dataclass(frozen=True)

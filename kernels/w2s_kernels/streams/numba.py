@@ -13,12 +13,11 @@ from numba.extending import overload, register_jitable
 
 from ..backend import Array
 from .elementary import bits, box_muller, cos_sin_quarter, either, minus_two_log, number, unit
+from .kept import NORMALS, TILE, UNIFORMS, WORDS
 from .threefry import LANES, four_rounds, mix, threefry
 
-TILE = 256  # blocks a step: the scratch of 24 KiB stays in the nearest cache
 TASK = 16 * LANES * TILE  # values a task: scratch is made once for them
 ZERO = np.uint64(0)
-WORDS, UNIFORMS, NORMALS = range(3)
 
 # Numba's cache on disk notices edits of this file, not of those two: after one there, touch this file.
 for _function in (mix, four_rounds, threefry, unit, minus_two_log, cos_sin_quarter, box_muller):
@@ -86,12 +85,10 @@ def _write(out: Array, values: Array, start: int, count: int, blocks: int, skip:
 
 
 @njit(cache=True)
-def _rows(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
-    """Fill uint64 `out` (rows, cols) on one thread; arguments as in `words`."""
+def filled(out: Array, row0: int, col0: int, key: Array, kind: int, at: Array, lanes: Array, values: Array) -> None:
+    """Fill uint64 `out` (rows, cols) on one thread; arguments as in `words`, and scratch as `_rows` makes it."""
     first = col0 // LANES
     blocks, skip = (col0 + out.shape[1] + LANES - 1) // LANES - first, col0 - first * LANES
-    at, lanes = np.empty((2, TILE), np.uint64), np.empty((LANES, TILE), np.uint64)
-    values = np.empty(LANES * TILE, np.uint64)
     total = out.shape[0] * blocks
     for start in range(0, total, TILE):
         count = min(TILE, total - start)
@@ -99,6 +96,12 @@ def _rows(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
         _words(lanes, at, count, key)
         _draws(values, lanes, count, kind)
         _write(out, values, start, count, blocks, skip)
+
+
+@njit(cache=True)
+def _rows(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    at, lanes = np.empty((2, TILE), np.uint64), np.empty((LANES, TILE), np.uint64)
+    filled(out, row0, col0, key, kind, at, lanes, np.empty(LANES * TILE, np.uint64))
 
 
 @njit(cache=True, parallel=True)

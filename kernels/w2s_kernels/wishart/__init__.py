@@ -28,7 +28,7 @@ from .quantiles import chi_square
 
 __all__ = ["MAX_COUNT", "chi_square", "factor", "gram"]
 
-COMPLETE = operation("wishart", "complete", "numba", twin="plain")
+COMPLETE = operation("wishart", "complete", "numba", "kept", twin="plain")
 
 MAX_COUNT = 2**53
 _UNIFORM_ROW = (LIMIT - 1, LIMIT)  # the last row of a stream: no triangle reaches it

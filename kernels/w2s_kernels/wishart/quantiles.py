@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..scipy_parts import special
+
 __all__ = ["EXPANSION_FROM", "chi_square"]
 
 EXPANSION_FROM = 1e5  # below: 2e-13 off at u = 2**-54, df = 1e4; above 1e6 the incomplete gamma loses its tails
@@ -34,18 +36,16 @@ def chi_square(u: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
     u : in (0, 1).
     df : > 0, broadcast against `u`.
     """
-    from scipy.special import gammaincinv, ndtri
-
     u, df = np.asarray(u, dtype=np.float64), np.asarray(df, dtype=np.float64)
     if np.all(df >= EXPANSION_FROM):
-        return _cornish_fisher(ndtri(u), df)
-    out = _cornish_fisher(ndtri(u), np.maximum(df, _STEP_FROM))
+        return _cornish_fisher(special().ndtri(u), df)
+    out = _cornish_fisher(special().ndtri(u), np.maximum(df, _STEP_FROM))
     u, df = np.broadcast_to(u, out.shape), np.broadcast_to(df, out.shape)
     left = np.array(df < EXPANSION_FROM)
     steps = left & (df >= _STEP_FROM)
     out[steps], good = _halley(out[steps], u[steps], df[steps])
     left[steps] = ~good
-    out[left] = 2.0 * gammaincinv(0.5 * df[left], u[left])
+    out[left] = 2.0 * special().gammaincinv(0.5 * df[left], u[left])
     return out
 
 
@@ -53,13 +53,12 @@ def _halley(
     start: NDArray[np.float64], u: NDArray[np.float64], df: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Take one step towards the quantile, and tell where it was so small that nothing is left to gain."""
-    from scipy.special import gammainc, gammaincc, gammaln
-
+    functions = special()
     a, x = 0.5 * df, np.maximum(0.5 * start, 1.0)
     upper, excess = u > 0.5, np.empty(len(u))
-    excess[~upper] = gammainc(a[~upper], x[~upper]) - u[~upper]
-    excess[upper] = (1.0 - u[upper]) - gammaincc(a[upper], x[upper])
-    newton = excess * np.exp(gammaln(a) + x - (a - 1.0) * np.log(x))
+    excess[~upper] = functions.gammainc(a[~upper], x[~upper]) - u[~upper]
+    excess[upper] = (1.0 - u[upper]) - functions.gammaincc(a[upper], x[upper])
+    newton = excess * np.exp(functions.gammaln(a) + x - (a - 1.0) * np.log(x))
     step = newton / (1.0 - 0.5 * newton * ((a - 1.0) / x - 1.0))
     return 2.0 * (x - step), np.abs(step) <= _SMALL_STEP * np.sqrt(a)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.linalg.lapack
 
 from w2s_kernels import Backend, choose, factor_gram
 from w2s_kernels.eigh import COMPILED_FROM as FROM
 from w2s_kernels.eigh import eigh as eigh_of_order
 from w2s_kernels.eigh.numba import eigh
+from w2s_kernels.scipy_parts import lapack
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_small_orders_are_lapacks(numba: Backend) -> None:
 
 
 def test_no_convergence_goes_through_the_svd(monkeypatch: pytest.MonkeyPatch, numba: Backend) -> None:
-    honest, calls = scipy.linalg.lapack.dstevd, []
+    honest, calls = lapack().dstevd, []
 
     def stubborn(*args: Any) -> Any:
         calls.append(1)
@@ -71,7 +71,7 @@ def test_no_convergence_goes_through_the_svd(monkeypatch: pytest.MonkeyPatch, nu
 
     G = np.stack([grams(66)[name] for name in ("full", "graded")])
     want = factor_gram(G, numba)
-    monkeypatch.setattr(scipy.linalg.lapack, "dstevd", stubborn)
+    monkeypatch.setattr(lapack(), "dstevd", stubborn)
     got = factor_gram(G, numba)
     assert got.repaired.tolist() == [False, True]
     np.testing.assert_array_equal(got.vectors[0], want.vectors[0])

@@ -76,9 +76,7 @@ def test_only_the_command_that_is_named_is_built(word: str, commands: int, group
 
 
 def test_a_misspelt_command_is_answered_with_its_neighbours() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper.cli", "statsu"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+    done = subprocess.run([sys.executable, "-m", "sweeper", "statsu"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert "No such command 'statsu'" in done.stderr
     assert "'status'" in done.stderr

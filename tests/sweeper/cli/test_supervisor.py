@@ -50,6 +50,27 @@ def test_the_exit_code_of_the_child_is_the_exit_code(work, code, says):
     assert done.stdout == ("out\n" if "print" in work else "")
 
 
+def test_an_error_that_an_interrupt_became_is_an_interrupt():
+    turned = "exec('try: os.kill(os.getpid(), 15); time.sleep(9)\\nexcept KeyboardInterrupt: raise ValueError from None')"
+    done = supervised(turned)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_signal_while_the_command_line_loads_ends_it_without_a_traceback():
+    program = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from sweeper.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_a_study_that_ends_the_child_gets_one_more_child():
     ends = "exec('with supervised.solving():\\n print(supervised.ending_before(), flush=True)\\n os._exit(0)')"
     once = supervised(ends)

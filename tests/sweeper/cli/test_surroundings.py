@@ -39,7 +39,7 @@ def customised(bench, code):
 def sweep(bench, *arguments, prefix=(), python=(), **environment):
     """Run a command; a variable that is None is not set."""
     variables = {k: v for k, v in (bench.environment | environment).items() if v is not None}
-    command = [*prefix, sys.executable, *python, "-m", "sweeper.cli", *map(str, arguments)]
+    command = [*prefix, sys.executable, *python, "-m", "sweeper", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, cwd=bench.folder, env=variables, timeout=100)
 
 

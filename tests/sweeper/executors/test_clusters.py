@@ -180,7 +180,7 @@ def test_a_job_that_is_submitted_gives_the_same_rows_in_a_bucket(bench, local, j
     for name in ("toy.py", "grid.yaml"):
         shutil.copy(bench.folder / name, work)
     variables = {"env_vars": {"PYTHONPATH": f"{ROOT}:{ROOT / 'kernels'}"}}
-    command = f"{sys.executable} -m sweeper.cli launch grid.yaml --out {s3}/run"
+    command = f"{sys.executable} -m sweeper launch grid.yaml --out {s3}/run"
     where = f"http://{HOST}:{joined.dashboard}"
     submit = [sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--address", where, "--working-dir", str(work)]
     submit += ["--runtime-env-json", json.dumps(variables), "--", *command.split()]

@@ -173,7 +173,7 @@ import os, pty, select, sys
 from pathlib import Path
 child, terminal = pty.fork()
 if child == 0:
-    os.execv(sys.executable, [sys.executable, "-m", "sweeper.cli", "launch", "grid.yaml", "--executor", "inline"])
+    os.execv(sys.executable, [sys.executable, "-m", "sweeper", "launch", "grid.yaml", "--executor", "inline"])
 while len(list(Path("runs/grid/results").glob("part-*"))) < 3:
     if select.select([terminal], [], [], 0.05)[0]:
         os.read(terminal, 10_000)
@@ -209,3 +209,46 @@ def test_a_raylet_that_dies_fails_no_cell(bench):
     outcome = launch(bench.folder / "grid.yaml", executor="inline")
     assert (outcome.exit, outcome.found + outcome.computed) == (0, 40)
     assert outcome.found == 40 - end["pending"]
+
+
+LOST = """
+import os, signal, sys
+from sweeper import launch
+import sweeper.launching.launch as module
+
+class Dying:
+    def __del__(self):
+        if {error}:
+            return
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+def ledger(*given, made=module.make_ledger):
+    Dying()
+    if {error}:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(1000):
+                pass
+        except KeyboardInterrupt:
+            raise ValueError("what compiled code makes of an interrupt") from None
+    return made(*given)
+
+module.make_ledger = ledger
+print(int(launch(sys.argv[1], executor=sys.argv[2]).exit))
+"""
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+@pytest.mark.parametrize("error", [False, True])
+def test_an_interrupt_that_something_swallows_or_changes_still_ends_the_launch(bench, executor, error):
+    command = [sys.executable, "-c", LOST.format(error=error), str(bench.grid()), executor]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=bench.environment, cwd=bench.folder
+    )
+    assert done.stdout == "130\n", done.stderr
+    assert "Traceback" not in done.stderr
+    assert [event["exit"] for event in events(bench.folder / "runs" / "grid", "end")] == [130]
+    again = bench.sweep("launch", "grid.yaml", "--executor", "inline")
+    assert again.returncode == 0, again.stderr

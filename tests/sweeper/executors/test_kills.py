@@ -192,7 +192,7 @@ def test_a_folder_that_may_not_be_written(bench):
     run.joinpath("results").chmod(0o555)
     bench.grid(GRID)
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"] if os.geteuid() == 0 else []
-    command = [*drop, sys.executable, "-m", "sweeper.cli", "launch", "grid.yaml", "--executor", "inline"]
+    command = [*drop, sys.executable, "-m", "sweeper", "launch", "grid.yaml", "--executor", "inline"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=bench.folder, env=bench.environment)
     except FileNotFoundError:

@@ -162,7 +162,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):
     path = grid(tmp_path, weak=(1, 2, 3), seconds=0.1)
     for moment in (1, 3, 5, 8):
         process = subprocess.Popen(
-            [sys.executable, "-m", "sweeper.cli", "launch", str(path), "--out", str(tmp_path / "runs" / "a")],
+            [sys.executable, "-m", "sweeper", "launch", str(path), "--out", str(tmp_path / "runs" / "a")],
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -185,7 +185,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):
 def test_under_ray_workers_die_and_each_artifact_is_still_made_once(tmp_path):
     path = grid(tmp_path, weak=(1, 2, 13, 14), strong=(5, 6), executor="ray", cpus=2, on_error="continue")
     # In a process of its own: what a local cluster sets in the environment must not reach the clusters of other tests.
-    command = [sys.executable, "-m", "sweeper.cli", "launch", str(path), "--out", str(tmp_path / "runs" / "a")]
+    command = [sys.executable, "-m", "sweeper", "launch", str(path), "--out", str(tmp_path / "runs" / "a")]
     assert subprocess.run(command, capture_output=True, check=False, timeout=200).returncode == Exit.FAILED_CELLS
     statuses = table(tmp_path / "runs" / "a")["status"].value_counts()
     assert (statuses["ok"], statuses["failed"]) == (6, 2)

@@ -1,4 +1,4 @@
-"""A launch so small that Numba need not start has the rows of one that compiles, to the bit."""
+"""Launches without Numba, small ones and those by kept machine code, have the rows of one that compiles, to the bit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import w2s
 from sweeper import launch, load_grid, make_plan
 from sweeper.worker import solve
 from w2s.studies.dong2025.regression.study import Regression
+from w2s_kernels import Backend
 
 GRID = """
 study: dong2025.regression
@@ -40,27 +41,29 @@ def rows(tmp_path: Path, fixed: str, d_strong: int, name: str) -> list[dict[str,
 @pytest.mark.parametrize("fixed", FIXED.values(), ids=FIXED)
 def test_rows_have_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fixed: str, d_strong: int) -> None:
     pytest.importorskip("numba")
-    compiled: list[bool] = []
-    choose = solve.choose
-    monkeypatch.setattr(solve, "choose", lambda name, *, start: compiled.append(start) or choose(name, start=start))
-    monkeypatch.setattr(Regression, "compiled_from", 1e12)
-    small = rows(tmp_path, fixed, d_strong, "small")
-    assert compiled
-    assert not any(compiled)
-    compiled.clear()
-    monkeypatch.setattr(Regression, "compiled_from", 0.0)
-    large = rows(tmp_path, fixed, d_strong, "large")
-    assert compiled
-    assert all(compiled)
-    assert len(small) == 8
-    for one, other in zip(small, large, strict=True):
-        assert repr(one) == repr(other)  # each digit of every number, and nulls
+    asked: list[tuple[bool, bool]] = []
+    choose, choose_kept = solve.choose, solve.choose_kept
+
+    def kept(name: str, *, small: bool) -> Backend:
+        asked.append((False, small))
+        return choose_kept(name, small=small)
+
+    monkeypatch.setattr(solve, "choose", lambda name: asked.append((True, False)) or choose(name))
+    monkeypatch.setattr(solve, "choose_kept", kept)
+    found = {}
+    for name, limit, wanted in (("small", 1e12, (False, True)), ("kept", 1e-3, (False, False)), ("numba", 0.0, (True, False))):
+        asked.clear()
+        monkeypatch.setattr(Regression, "compiled_from", limit)
+        found[name] = rows(tmp_path, fixed, d_strong, name)
+        assert set(asked) == {wanted}
+    assert len(found["small"]) == 8
+    for small, kept, compiled in zip(*found.values(), strict=True):
+        assert repr(small) == repr(kept) == repr(compiled)  # each digit of every number, and nulls
 
 
 def test_a_launch_is_small_by_the_operations_of_its_whole_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    choose = solve.choose
-    monkeypatch.setattr(solve, "choose", lambda name, *, start: asked.append(not start) or choose("numpy"))
+    monkeypatch.setattr(solve, "choose_kept", lambda _name, *, small: asked.append(small) or solve.choose("numpy"))
     (tmp_path / "grid.yaml").write_text(GRID.format(fixed="ridge: 0", d_strong=12))
     flops = make_plan(load_grid(tmp_path / "grid.yaml")).flops
     for name, limit in (("below", 1.01 * flops), ("above", 0.99 * flops)):

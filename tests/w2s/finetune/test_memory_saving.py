@@ -129,10 +129,10 @@ def test_checkpointing_holds_fewer_activations(tmp_path):
     assert held[1] < 0.5 * held[0]
 
 
-@pytest.mark.parametrize("dropout", [None, 0.2])
-def test_unused_rows_of_the_embedding_table_change_no_bit(tmp_path, monkeypatch, dropout):
+@pytest.mark.parametrize("more", [{}, {"dropout": 0.2}, {"micro_batch": 3}])
+def test_unused_rows_of_the_embedding_table_change_no_bit(tmp_path, monkeypatch, more):
     base, texts, targets = problem(tmp_path)
-    shape, recipe = Shape(2, head_init="normal"), Recipe(**RECIPE, dropout=dropout)
+    shape, recipe = Shape(2, head_init="normal"), Recipe(**RECIPE, **more)
     narrow = trained(base, texts, targets, shape, recipe, kept=range(30, 40))
     monkeypatch.setattr(Trainer, "_narrow", lambda self: None)
     whole = trained(base, texts, targets, shape, recipe, kept=range(30, 40))

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from made_rows import made_rows
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from text_boxes import faults, raw_names
 
 from w2s.contract.study import Figure as Drawn
 from w2s.figures.symbols import axis_name, without_math
-from w2s.figures.texts import folded, thin_labels
+from w2s.figures.texts import folded, text_width, thin_labels
 from w2s.plotting import default_figures
 from w2s.studies.registry import find_study
 
@@ -77,6 +78,14 @@ def test_names_of_columns_are_found() -> None:
     ax = figure.subplots()
     ax.set(xlabel=r"$d_w$", ylabel="student_error - misfit", title="head = least_squares")
     assert raw_names(figure, ["d_w", "student_error", "head", "misfit"]) == ["'student_error - misfit' names a column"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Some intervals reach beyond: Qg@&%", r"student ridge $\lambda$, $\frac{d_w}{n}$", r"\$5", "-"]
+)
+def test_texts_are_as_wide_as_their_curves(text: str) -> None:
+    exact = TextPath((0, 0), text, size=8.0).get_extents().width / 72.0
+    assert text_width(text, 8.0) == pytest.approx(exact, rel=1e-12)
 
 
 def test_notation_is_one_word_and_is_said_in_letters() -> None:

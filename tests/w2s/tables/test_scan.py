@@ -69,6 +69,13 @@ def test_a_summary_is_that_of_the_frame(run: Path) -> None:
     pd.testing.assert_frame_equal(w2s.summarize(rows), w2s.summarize(rows))  # what was kept is what was made
 
 
+@pytest.mark.parametrize("options", [{}, {"by": ["n_labeled", "ceiling"]}, {"how": "min_then_mean"}, {"select_seeds": [0, 3]}])
+def test_best_values_are_those_of_the_frame(run: Path, options: dict[str, Any]) -> None:
+    rows, frame = opened(run), w2s.load(run)
+    first, second = w2s.best(rows, "ridge", **options), w2s.best(frame, "ridge", **options)
+    pd.testing.assert_frame_equal(first, second, rtol=1e-12, check_dtype=False)
+
+
 def test_errors_are_those_of_a_frame(run: Path) -> None:
     with pytest.raises(ValueError, match=r"no column 'rigde'.*ridge"):
         w2s.summarize(opened(run), by="rigde")
@@ -151,6 +158,42 @@ def test_sums_over_batches_are_those_over_all_rows(
     found = w2s.summarize(rows)
     assert {"tied", "ok"} <= set(found["misfit_status"])
     assert (found["excluded"] > 0).any()
+
+
+def test_words_of_which_a_file_has_one(tmp_path: Path) -> None:
+    words = {
+        "same": [*"aaaaaa"],
+        "by_file": [*"aabbcc"],
+        "mixed": [*"aaabbb"],
+        "begins_null": [None, None, *"aaaa"],
+        "ends_null": [*"aaaa", None, None],
+        "null": [None] * 6,
+    }
+    frame = pd.DataFrame(words).astype(pd.ArrowDtype(pa.string())).assign(seed=range(6))
+    rows, _ = on_disk(tmp_path, frame, 3, list(words))
+    for name, values in words.items():
+        assert rows.varies(name) == (len(set(values)) > 1), name
+        codes, found = rows.numbered(name)
+        assert [None if code < 0 else found[code] for code in codes] == values, name
+    assert [name for name in words if ("numbered", name) in rows._kept] == ["by_file", "mixed", "begins_null", "ends_null"]
+
+
+def test_metrics_read_together_are_those_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2s.tables.stored_rows._BATCH", 7)
+    rows, frame = on_disk(tmp_path, awkward(), 3, ["a", "word"])
+    names = ["weak_error", "gain", "misfit", "pgr"]
+    asked: list[tuple[str, ...]] = []
+    batches = StoredRows.batches
+    monkeypatch.setattr(StoredRows, "batches", lambda self, of: (asked.append(tuple(of)), batches(self, of))[1])
+    together = w2s.summarize(rows, metrics=names)
+    assert asked == [("weak_error", "gain", "misfit", "ceiling_error"), ("gain", "weak_error", "ceiling_error")]
+    w2s.summarize(rows, metrics=names[::-1])
+    assert len(asked) == 2
+    for name in names:
+        anew, _ = on_disk(tmp_path, frame, 3, ["a", "word"])
+        alone = w2s.summarize(anew, metrics=[name])
+        own = [column for column in alone if column.startswith(name)]
+        pd.testing.assert_frame_equal(together[own], alone[own], check_exact=True)
 
 
 def test_a_ratio_that_all_seeds_share_is_tied_on_disk_too(tmp_path: Path) -> None:

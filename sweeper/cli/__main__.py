@@ -1,5 +1,0 @@
-"""``python -m sweeper.cli``."""
-
-from sweeper.cli.main import main
-
-main()
