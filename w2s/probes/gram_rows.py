@@ -87,6 +87,7 @@ class GramProbe(Prepared):
         self.power = feature_power(self._rows)
         self.dual = self.rows < self.width
         self._known: dict[Filters, tuple[Matrix, Index]] = {}
+        self._conditions: dict[Filters, Matrix] = {}
         self.rank, self.full_rank = min(self.rows, self.width), not self.dual
 
     @functools.cached_property
@@ -187,7 +188,9 @@ class GramProbe(Prepared):
 
     def condition(self, filters: Filters) -> Matrix:
         """Compute the condition number of the rows under each filter, as :class:`RowProbe`: (L,), the root of the Gram's."""
-        return np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))
+        if filters not in self._conditions:
+            self._conditions[filters] = np.asarray(np.sqrt(kernels.condition(self.spectrum, filters)))
+        return self._conditions[filters]
 
 
 class RidgeProbe(GramProbe):

@@ -5,7 +5,8 @@ One factorisation of a design's transfer rows serves every teacher, label rule a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,6 @@ from w2s.studies.probe.table.models import (
     STUDENT_ROWS,
     TEACHERS,
     Factored,
-    Probe,
     constant_note,
     rows_of,
     table_of,
@@ -58,9 +58,33 @@ class _Errors(NamedTuple):
 _VIEW = (*SHAPE, "n_validation", "n_test", "evaluate", "n_labeled")
 
 
-def _levels(level: Level) -> list[dict[str, Any]]:
+class _Basis(NamedTuple):
+    """Rows in the coordinates of the student's fits: those that errors are measured on, then any validation rows."""
+
+    together: Matrix
+    measured: int
+
+    @property
+    def tested(self) -> Matrix:
+        """The rows that errors are measured on."""
+        return self.together[: self.measured]
+
+    @property
+    def held_out(self) -> Matrix | None:
+        """The validation rows."""
+        return self.together[self.measured :] if len(self.together) > self.measured else None
+
+
+@functools.lru_cache(maxsize=64)
+def _levels(filters: tuple[tuple[Any, ...], ...]) -> tuple[Mapping[str, Any], ...]:
     """List the filters of a level, a mapping each."""
-    return [dict(zip(FILTER, values, strict=True)) for values in level["filters"]]
+    return tuple(dict(zip(FILTER, values, strict=True)) for values in filters)
+
+
+@functools.lru_cache(maxsize=64)
+def _made(filters: tuple[tuple[Any, ...], ...]) -> Filters:
+    """Make the kernels' filters of a level, which all its teachers share."""
+    return filters_of(_levels(filters))
 
 
 def _where(level: Level, rows: Rows) -> Index:
@@ -73,14 +97,11 @@ def _measured(level: Level) -> Level:
     return level if level["evaluate"] == "labeled" else {**level, "n_labeled": 0}
 
 
-def _student_basis(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
-    """Return the rows that errors are measured on, and validation rows, in the coordinates of the student's fits.
-
-    The latter are None where there are none.
-    """
+def _student_basis(level: Level, values: Values) -> _Basis:
     probe, strong, rows = STUDENT_ROWS(level, values), values(FEATURES, level), rows_of(level, values)
     probe = probe.exact if level["exact"] else probe
-    return probe.basis(strong[_where(level, rows)]), probe.basis(strong[rows.validation]) if len(rows.validation) else None
+    where = _where(level, rows)
+    return _Basis(probe.basis(strong[np.concatenate([where, rows.validation])]), len(where))
 
 
 def _shown(level: Level, sizes: Sizes) -> float:
@@ -111,17 +132,18 @@ def _anchor(
         table, strong, rows = table_of(level), values(FEATURES, level), rows_of(level, values)
         fitted, chosen, where = probe(level, values), train(rows), _where(level, rows)
 
-        def basis(serving: Probe, part: Index) -> Matrix:
-            """Return rows in the basis of a probe; those of the student's are known."""
-            if probe is not STUDENT_ROWS:
-                return serving.basis(strong[part])
-            tested, held_out = values(BASIS, {**level, "exact": serving is not fitted})
-            found: Matrix = tested if part is where else held_out
-            return found
+        shown = np.concatenate([where, rows.validation if level["tuned"] else rows.validation[:0]])
+
+        @functools.cache
+        def basis(exact: bool) -> _Basis:
+            """Return rows in the basis of the probe, or of the exact one; those of the student's are known."""
+            if probe is STUDENT_ROWS:
+                return values(BASIS, {**level, "exact": exact})  # type: ignore[no-any-return]
+            return _Basis((fitted.exact if exact else fitted).basis(strong[shown]), len(where))
 
         def errors(filters: Filters, ridges: Matrix, end: str = "") -> _Errors:
             serving = fitted.serving(filters)
-            scores = serving.fit(table.targets[chosen], filters).at(basis(serving, where))
+            scores = serving.fit(table.targets[chosen], filters).at(basis(serving is not fitted).tested)
             squared, ends = metrics.squared_error(scores, table.targets[where]), np.full(len(filters), end, dtype=object)
             if table.labels is None:
                 return _Errors(squared, np.full(len(filters), np.nan), ridges, ends)
@@ -129,11 +151,11 @@ def _anchor(
 
         tuned = None
         if level["tuned"]:
-            strength, end = tuned_ridge(fitted, table, chosen, basis(fitted, rows.validation), rows.validation)
+            strength, end = tuned_ridge(fitted, table, chosen, basis(False).held_out, rows.validation)
             tuned = errors(ridge([strength]), np.array([strength]), end)
-        own = _levels(level)
+        own = _levels(level["filters"])
         given = np.array([np.nan if filter_["ridge"] is None else filter_["ridge"] for filter_ in own])
-        return tuned, errors(filters_of(own), given) if own else None
+        return tuned, errors(_made(level["filters"]), given) if own else None
 
     def outputs(level: Level, sizes: Sizes) -> float:
         evaluated, rank = sizes.evaluated(level), sizes.rank(level, count(level))
@@ -195,7 +217,7 @@ def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Err
 
 def _tuned(level: Level) -> npt.NDArray[np.bool_]:
     """Mark the filters that go with tuned anchors."""
-    return np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level)])
+    return np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level["filters"])])
 
 
 class _Fitted(NamedTuple):
@@ -221,7 +243,7 @@ _PROJECTED = Stage("labels of teachers", (*DESIGN, "teachers", "exact"), _projec
 
 
 def _fit(level: Level, values: Values) -> _Fitted:
-    rows, filters = STUDENT_ROWS(level, values), filters_of(_levels(level))
+    rows, filters = STUDENT_ROWS(level, values), _made(level["filters"])
     probe = rows.serving(filters)
     place, outputs = level["teachers"].index(tuple(level[name] for name in TEACHER)), values(TEACHERS, level).scores.shape[1]
     projected = values(_PROJECTED, {**level, "exact": probe is not rows})
@@ -254,8 +276,9 @@ _CELLS: dict[str, Any] = {
 def _outputs(level: Level, values: Values) -> tuple[Matrix, Matrix | None]:
     """Compute outputs (rows, filters, k) without intercepts, where errors are measured and on validation rows."""
     fitted = values(FITS, level)
-    basis, held_out = values(BASIS, {**level, "exact": fitted.exact})
-    return fitted.prediction.by_row(basis), None if held_out is None else fitted.prediction.by_row(held_out)
+    basis: _Basis = values(BASIS, {**level, "exact": fitted.exact})
+    found = fitted.prediction.by_row(basis.together)
+    return found[: basis.measured], found[basis.measured :] if basis.held_out is not None else None
 
 
 OUTPUTS = Stage(
@@ -307,11 +330,12 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
         seen = prediction_errors(held_out, offset, weak_held_out, weak_held_out, treat(weak_held_out), host)
         out["student_validation_misfit"], out["student_validation_weak_distance"] = seen.misfit, seen.distance
     # Without regularisation and without one solution the minimum-norm one was taken.
-    endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in _levels(level)])
+    endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in _levels(level["filters"])])
     out["status"] = (teacher.singular | (endless & (not probe.full_rank))).astype(np.int64)
     tuned = _tuned(level) | (level["weak_tuning"] == "best_on_validation")
     criterion = CRITERIA[table.labels is not None]
     out["tuning_criterion"] = np.where(tuned, np.array(criterion, dtype=object), np.array(None))
+    ends = {name: end for name, end in ends.items() if any(end)}  # few tunings end at an end, and texts of all take time
     out["tuned_at_end"] = _each(lambda place: ", ".join(name for name in ends if ends[name][place]), size)
     notes = [*teacher.messages, *([constant_note("student", probe)] if probe.constant else [])]
     at_end = [[end_text(name, ends[name][place]) for name in ends if ends[name][place]] for place in range(size)]

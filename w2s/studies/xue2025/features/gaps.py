@@ -108,7 +108,7 @@ def _ceiling(level: Level, values: Values) -> Matrix:
     """Compute the outputs (filters, rows, k) of the ceilings where errors are measured."""
     factored, filters, rows = STUDENT_ROWS(level, values), filters_of(_levels(level)), rows_of(level, values).transfer
     probe = factored.serving(filters)
-    basis, _ = values(BASIS, {**level, "exact": probe is not factored})
+    basis = values(BASIS, {**level, "exact": probe is not factored}).tested
     return np.asarray(probe.fit(table_of(level).targets[rows], filters).at(basis))
 
 
