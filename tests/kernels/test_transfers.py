@@ -104,7 +104,8 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
     study, block = solved("probe.table", axes, **DIGITS)
     agree(study, block)
-    probes, fits, bases, predictions = 9, 12, 12, 21  # labels by both rules are one fit, one basis serves them and ceilings
+    # Labels by both rules are one fit. One basis of a probe serves them, ceilings, the tuned ridge and validation rows.
+    probes, fits, bases, predictions = 9, 12, 9, 21
     assert transfers.counts("sent") == {
         "w2s.probes.rows:RowProbe.__init__": probes,
         "w2s.probes.rows:RowProbe.project": fits,
