@@ -104,8 +104,9 @@ def test_probes_send_rows_and_labels_and_fetch_outputs(transfers: Transfers) -> 
     axes = {"ridge": [1e-2, 1.0], "labels": ["soft", "hard"]}
     study, block = solved("probe.table", axes, **DIGITS)
     agree(study, block)
-    # Labels by both rules are one fit. One basis of a probe serves them, ceilings, the tuned ridge and validation rows.
-    probes, fits, bases, predictions = 9, 12, 9, 21
+    # Labels by both rules are one fit. One basis of a probe serves them, ceilings, the tuned ridge and validation rows; students'
+    # outputs are one array for each label rule, those of the strong baseline three: tried ridges, the tuned one, the students'.
+    probes, fits, bases, predictions = 9, 12, 9, 6 + 9
     assert transfers.counts("sent") == {
         "w2s.probes.rows:RowProbe.__init__": probes,
         "w2s.probes.rows:RowProbe.project": fits,
