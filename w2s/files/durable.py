@@ -18,7 +18,9 @@ def whole(path: Path) -> Iterator[Path]:
 
     Missing folders are made. Raises OSError where something cannot be written.
     """
-    temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
+    # A reader of `*.parquet` must not find rows that are being written; other writers go by the ending of a name.
+    ending = ".tmp" if path.suffix == ".parquet" else ""
+    temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}{ending}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
