@@ -156,7 +156,7 @@ def test_signals_end_every_executor_alike(bench, executor, signals):
         time.sleep(0.2)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "interrupted; launch again to resume" in out
+    assert "interrupted; launch again to resume" in out, err
     assert "Traceback" not in err
     (end,) = events(run, "end")
     assert (end["exit"], end["failed"]) == (130, 0)
