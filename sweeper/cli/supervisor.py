@@ -74,14 +74,19 @@ def _start(work: Callable[[], object], page: supervised.Page, ending: str | None
     try:
         with EndingSignals():
             code = _code_of(functools.partial(_heard, work, signals))
+            _flush()  # before the exit functions, which a third signal may cut off, and with them what was said
             atexit._run_exitfuncs()
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(OSError, ValueError):
-                    stream.flush()
+            _flush()
         supervised.tell_ended()
     finally:
         # Not an exit of the interpreter, which would wait for threads that a study has left behind.
         os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
 
 
 def _code_of(work: Callable[[], object]) -> int:
