@@ -7,6 +7,7 @@ Nothing here may import `w2s` or `sweeper`. A new kernel registers its operation
 
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
+from .gemm import gemm
 from .moments import CHUNK, gram, streamed_grams
 from .risk import PredictionErrors, joint_risk, prediction_errors
 from .spectral import (
@@ -47,6 +48,7 @@ __all__ = [
     "filter_products",
     "filtered_products",
     "flow",
+    "gemm",
     "gram",
     "joint_risk",
     "nested",

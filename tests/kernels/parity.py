@@ -19,6 +19,7 @@ import w2s_kernels as kernels
 from w2s_kernels import Backend, cholesky, nested, stream, wishart
 from w2s_kernels.arccos import arccos_gram
 from w2s_kernels.descent import descend
+from w2s_kernels.gemm import gemm
 from w2s_kernels.patch_cnn import Task
 from w2s_kernels.patch_cnn import descend as descend_patches
 from w2s_kernels.refine import RefinedFactor
@@ -77,6 +78,19 @@ def moments(backend: Backend) -> Found:
     with np.errstate(over="ignore"):
         sums = {name: kernels.gram(X, backend=backend) for name, X in rows.items()}
         return sums | {"cross": kernels.gram(rows["plain"], rows["ill_conditioned"], backend)}
+
+
+def gemms(backend: Backend) -> Found:
+    """Products of many chains, of edges in both directions, as they lie and transposed, with an infinite row, and one that is small."""
+    rng, found = np.random.default_rng(13), {}
+    for m, k, n in ((70, 800, 37), (64, 384, 48), (13, 4000, 130), (200, 33, 300), (3, 5, 2)):
+        left, right = rng.standard_normal((m, k)), rng.standard_normal((k, n)) * np.logspace(0, -150, n)
+        lying = np.ascontiguousarray(left.T)
+        found[f"{m} {k} {n}"] = gemm(backend.asarray(left), backend.asarray(right), backend)
+        found[f"{m} {k} {n} transposed"] = gemm(backend.asarray(lying).T, backend.asarray(right), backend)
+    left = rng.standard_normal((90, 400))
+    left[7, 3] = np.inf
+    return found | {"infinite": gemm(backend.asarray(left), backend.asarray(np.ones((400, 40))), backend)}
 
 
 def counts(backend: Backend) -> Found:
@@ -317,6 +331,7 @@ CASES: dict[str, Case] = {
     "streams.uniforms": draws(kernels.uniforms),
     "streams.normals": draws(kernels.normals),
     "arccos.gram": Case(arccos, 1e-14),
+    "gemm.gemm": Case(gemms, 1e-13),
     "moments.add": Case(moments, 1e-13),
     "wishart.complete": Case(counts, 1e-15),
     "eigh.eigh": Case(spectra, 1e-12),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.errors import FieldError, nearest
 from w2s.laws.table import Table
-from w2s_kernels import Backend, streams
+from w2s_kernels import Backend, gemm, streams
 
 __all__ = ["FEATURES", "WIDE", "check_features", "feature_matrix", "input_remarks", "used_columns"]
 
@@ -130,7 +130,8 @@ def _relu(request: _Request) -> Matrix:
     width = _width(request)
     stream = streams.stream("features", request.role, seed=request.seed)
     weights = request.backend.to_numpy(streams.normals(stream, width, inputs.shape[1], request.backend))
-    return np.asarray(np.maximum(inputs @ (weights.T / np.sqrt(inputs.shape[1])), 0.0))
+    heights = gemm(inputs, weights.T / np.sqrt(inputs.shape[1]), request.backend)
+    return np.asarray(np.maximum(heights, 0.0, out=heights))
 
 
 def _of_strong(request: _Request) -> Matrix:
@@ -139,7 +140,7 @@ def _of_strong(request: _Request) -> Matrix:
         raise FieldError("features 'of_strong' are for the weak model only")
     stream = streams.stream("features", request.role, "map", seed=request.seed)
     weights = request.backend.to_numpy(streams.normals(stream, _width(request), request.strong.shape[1], request.backend))
-    return np.asarray(request.strong @ (weights.T / np.sqrt(request.strong.shape[1])))
+    return np.asarray(gemm(request.strong, weights.T / np.sqrt(request.strong.shape[1]), request.backend))
 
 
 def _means(request: _Request) -> Matrix:

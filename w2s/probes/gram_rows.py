@@ -149,7 +149,8 @@ class GramProbe(Prepared):
         """Compute coordinates as :class:`RowProbe`."""
         offset = self.offset(targets)
         centred = targets - offset
-        return Projected(centred, offset, self.spectrum.project((centred if self.dual else self._rows.T @ centred) / self.rows))
+        sums = centred if self.dual else kernels.gemm(self._rows.T, centred, self.backend)
+        return Projected(centred, offset, self.spectrum.project(sums / self.rows, self.backend))
 
     def filtered(self, projected: Projected, filters: Filters) -> Prediction:
         """Fit as :class:`RowProbe`, filters that :meth:`serving` allows."""
@@ -158,7 +159,7 @@ class GramProbe(Prepared):
         if len(unserved):
             left = self._residual(coords[:, unserved], projected.targets, filters.value[unserved])
             coords[:, unserved] += responses[:, unserved, None] * left
-        return Prediction(np.moveaxis(coords, 1, 0), projected.offset)
+        return Prediction(np.moveaxis(coords, 1, 0), projected.offset, self.backend)
 
     def _applied(self, filters: Filters) -> tuple[Matrix, Index]:
         """Return the responses (r, L) of filters and which of them are not served; kept, since teachers share filters."""
@@ -171,15 +172,16 @@ class GramProbe(Prepared):
     def _residual(self, coords: Matrix, targets: Matrix, strengths: Matrix) -> Matrix:
         """Compute in the eigenbasis what ridge fits with coordinates (r, L, k) leave of their equations, from the rows."""
         rank, count, outputs = coords.shape
-        found = self.spectrum.vectors @ coords.reshape(rank, count * outputs)
-        missed = self._rows.T @ (np.tile(targets, count) - self._rows @ found)
+        found = kernels.gemm(self.spectrum.vectors, coords.reshape(rank, count * outputs), self.backend)
+        missed = kernels.gemm(self._rows.T, np.tile(targets, count) - kernels.gemm(self._rows, found, self.backend), self.backend)
         left = missed / self.rows - np.repeat(strengths, outputs) * found
-        return np.asarray(self.spectrum.project(left)).reshape(rank, count, outputs)
+        return np.asarray(self.spectrum.project(left, self.backend)).reshape(rank, count, outputs)
 
     def basis(self, features: Matrix) -> Matrix:
         """Compute coordinates of other rows (m, d) that outputs are linear in, (m, r)."""
         rows = self.prepared(features)
-        return np.asarray((rows @ self._rows.T if self.dual else rows) @ self.spectrum.vectors)
+        seen = kernels.gemm(rows, self._rows.T, self.backend) if self.dual else rows
+        return np.asarray(kernels.gemm(seen, self.spectrum.vectors, self.backend))
 
     def slope(self, coords: Matrix) -> Matrix:
         """Compute coefficients as :class:`RowProbe`."""

@@ -72,7 +72,7 @@ class MixedProbe(Prepared):
                 exact = self._exact()
                 fitted = exact.fit(projected.targets, filters[at])  # centred already: centring again changes rounding alone
                 coords[at] = self.backend.to_numpy(exact.spectrum.vectors @ fitted.coords[0])
-        return Prediction(coords, projected.offset)
+        return Prediction(coords, projected.offset, self.backend)
 
     def _solve(self, strength: float, rhs: Matrix) -> Matrix:
         """Solve for coefficients (d, k): X'(XX'/n + lambda I)^-1 Y/n, or (X'X/n + lambda I)^-1 X'Y/n."""

@@ -32,6 +32,7 @@ class Prediction:
 
     coords: Array
     offset: Matrix
+    backend: Backend
 
     def at(self, basis: Array) -> Matrix:
         """Compute outputs (L, m, k) at rows given by their ``basis`` (m, r), in the library of the coordinates."""
@@ -41,8 +42,7 @@ class Prediction:
         """Compute outputs as :meth:`at` without the intercept, as the one GEMM of all filters leaves them: (m, L, k)."""
         xp, (filters, rank, outputs) = namespace(self.coords), self.coords.shape
         stacked = xp.ascontiguousarray(xp.moveaxis(self.coords, 0, 1)).reshape(rank, filters * outputs)
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.asarray(to_host((basis @ stacked).reshape(len(basis), filters, outputs)))
+        return np.asarray(to_host(kernels.gemm(basis, stacked, self.backend).reshape(len(basis), filters, outputs)))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ class RowProbe(Prepared):
     def filtered(self, projected: Projected, filters: Filters) -> Prediction:
         """Fit every filter to targets in their coordinates."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return Prediction(kernels.filter_coords(self.spectrum, filters, projected.coords, self.backend), projected.offset)
+            coords = kernels.filter_coords(self.spectrum, filters, projected.coords, self.backend)
+        return Prediction(coords, projected.offset, self.backend)
 
     def basis(self, features: Matrix) -> Array:
         """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""

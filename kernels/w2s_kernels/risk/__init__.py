@@ -17,7 +17,7 @@ from ..items import EPS
 __all__ = ["PredictionErrors", "joint_risk", "prediction_errors"]
 
 FORMS = operation("risk", "forms")
-ERRORS = operation("risk", "errors", "numba")
+ERRORS = operation("risk", "errors", "numba", "kept")
 _ROUNDING = 8.0 * EPS
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..backend import Array, Backend, namespace
 from ..dispatch import operation
 from ..eigh import eigh, repaired
+from ..gemm import gemm
 from ..items import EPS, svd, transpose_matmul
 from .plain import scaled
 
@@ -46,8 +47,13 @@ class Spectrum:
     solver: str
     repaired: Array
 
-    def project(self, rhs: Array) -> Array:
-        """Project right-hand sides X'Y/n (..., d, k) to coordinates V' rhs, (..., r, k). O(d r k) an item."""
+    def project(self, rhs: Array, backend: Backend | None = None) -> Array:
+        """Project right-hand sides X'Y/n (..., d, k) to coordinates V' rhs, (..., r, k). O(d r k) an item.
+
+        With a `backend` those of a single item are multiplied as :func:`w2s_kernels.gemm` does there.
+        """
+        if backend is not None and self.vectors.ndim == 2:
+            return gemm(self.vectors.T, rhs, backend)
         xp = namespace(self.vectors)
         return transpose_matmul(self.vectors, xp.ascontiguousarray(rhs), xp)
 

@@ -99,6 +99,7 @@ class ProbeTable(Study):
     summary = "weak and strong linear probes on a table of real data (CSV, Parquet, npz, digits, molecules)"
     shares: ClassVar[tuple[str, ...]] = ("ridge", "time", "steps", "student_filter", "step_size", "ceiling_tuning", *TEACHER)
     classifies = True
+    compiled_from = 1.0  # all of its loops are kept, and none of its launches is too small for them
     columns: ClassVar[Mapping[str, str]] = {
         "weak_power": "double",
         "student_validation_misfit": "double",
