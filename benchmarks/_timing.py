@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,12 @@ def save(place: Path | None, numbers: Any) -> None:
     """Write the numbers where `--json` asks for them."""
     if place is not None:
         place.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def one_core() -> None:
+    """Keep this process on one core: XLA and Eigen start a thread for every core that they may use, whatever they are told."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def one_thread_backend(name: str = "auto") -> Backend:

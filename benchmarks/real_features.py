@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg  # noqa: F401  only libraries that are loaded are limited to one thread
 import yaml
-from _timing import interleaved, options, quartiles, save, show_sides, verdict
+from _timing import interleaved, one_core, options, quartiles, save, show_sides, verdict
 from careful import seed_cells
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
@@ -207,6 +207,7 @@ def main() -> None:
     parser = options(__doc__, "one seed, two turns")
     parser.add_argument("--seeds", type=int, default=8, help="seeds of our launch (default 8 of the grid's 24)")
     asked = parser.parse_args()
+    one_core()
     seeds, repeats = (1, 1) if asked.quick else (asked.seeds, 11)
     grid = yaml.safe_load(GRID.read_text()) | {"seeds": seeds}
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):

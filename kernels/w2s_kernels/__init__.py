@@ -7,8 +7,8 @@ Nothing here may import `w2s` or `sweeper`. A new kernel registers its operation
 
 from . import nested, wishart
 from .backend import NUMPY, Backend, BackendError, choose
-from .gemm import gemm
 from .moments import CHUNK, gram, streamed_grams
+from .products import gemm
 from .risk import PredictionErrors, joint_risk, prediction_errors
 from .spectral import (
     Filters,

@@ -21,7 +21,7 @@ import numpy as np
 
 __all__ = ["KERNELS", "OUTSIDE", "Place", "place", "read", "written"]
 
-KERNELS = ("streams", "wishart", "spectral", "eigh", "gemm", "moments", "risk")
+KERNELS = ("streams", "wishart", "spectral", "eigh", "moments", "products", "risk")
 """Kernels that have a module `kept`."""
 OUTSIDE = ("memset", "memcpy", "memmove", "sqrt", "fma", "floor", "ceil", "trunc", "rint")
 """Functions of the C library that loops may call: also those that LLVM takes where a processor has no such instruction."""

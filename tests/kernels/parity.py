@@ -19,9 +19,9 @@ import w2s_kernels as kernels
 from w2s_kernels import Backend, cholesky, nested, stream, wishart
 from w2s_kernels.arccos import arccos_gram
 from w2s_kernels.descent import descend
-from w2s_kernels.gemm import gemm
 from w2s_kernels.patch_cnn import Task
 from w2s_kernels.patch_cnn import descend as descend_patches
+from w2s_kernels.products import gemm
 from w2s_kernels.refine import RefinedFactor
 from w2s_kernels.robust import interval_bounds, masked_slopes, train_classifiers, worst_inputs, worst_logits
 from w2s_kernels.softmax_students import Rules, teach
@@ -331,7 +331,7 @@ CASES: dict[str, Case] = {
     "streams.uniforms": draws(kernels.uniforms),
     "streams.normals": draws(kernels.normals),
     "arccos.gram": Case(arccos, 1e-14),
-    "gemm.gemm": Case(gemms, 1e-13),
+    "products.gemm": Case(gemms, 1e-13),
     "moments.add": Case(moments, 1e-13),
     "wishart.complete": Case(counts, 1e-15),
     "eigh.eigh": Case(spectra, 1e-12),

@@ -173,7 +173,9 @@ class GramProbe(Prepared):
         """Compute in the eigenbasis what ridge fits with coordinates (r, L, k) leave of their equations, from the rows."""
         rank, count, outputs = coords.shape
         found = kernels.gemm(self.spectrum.vectors, coords.reshape(rank, count * outputs), self.backend)
-        missed = kernels.gemm(self._rows.T, np.tile(targets, count) - kernels.gemm(self._rows, found, self.backend), self.backend)
+        missed = kernels.gemm(
+            self._rows.T, np.tile(targets, count) - kernels.gemm(self._rows, found, self.backend), self.backend
+        )
         left = missed / self.rows - np.repeat(strengths, outputs) * found
         return np.asarray(self.spectrum.project(left, self.backend)).reshape(rank, count, outputs)
 

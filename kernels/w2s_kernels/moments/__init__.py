@@ -4,8 +4,8 @@ One rule of summation for all of them: rows are added in chunks of `CHUNK`, coun
 chunk border plus the remainder, so its bits depend on the first n rows alone, never on how many rows follow, which other
 counts are asked, or whether all rows are there at once.
 
-Wide symmetric sums on the CPU stay in one triangle, by register tiles or by BLAS (dsyrk), and are mirrored once a count: what a product
-per chunk, its mirror image and its addition to the sum cost on top is a fifth at width 1024.
+Wide symmetric sums on the CPU stay in one triangle, by register tiles or by BLAS (dsyrk), and are mirrored once a count: what
+a product per chunk, its mirror image and its addition to the sum cost on top is a fifth at width 1024.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..gemm.kept import TILED, added
+from ..products.kept import TILED, added
 from . import plain
 
 __all__ = ["add", "added_by"]
@@ -22,7 +22,7 @@ def add(total: Array, X: Array, Z: Array) -> bool:
 
 
 def added_by(tiled: Callable[..., Any], total: Array, X: Array, Z: Array) -> bool:
-    """Add X'Z where `tiled` is the compiled loop of `gemm`; narrow sums are left to `plain`."""
+    """Add X'Z where `tiled` is the compiled loop of `products`; narrow sums are left to `plain`."""
     if min(total.shape[-2:]) < WIDE:
         return plain.add(total, X, Z)
     for i in np.ndindex(total.shape[:-2]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array
-from ..gemm.numba import tiled
+from ..products.numba import tiled
 from .kept import added_by
 
 __all__ = ["add"]

@@ -14,8 +14,8 @@ import numpy as np
 from ..backend import Array, Backend, namespace
 from ..dispatch import operation
 from ..eigh import eigh, repaired
-from ..gemm import gemm
 from ..items import EPS, svd, transpose_matmul
+from ..products import gemm
 from .plain import scaled
 
 __all__ = ["Spectrum", "factor_gram", "factor_rows", "project_rows"]

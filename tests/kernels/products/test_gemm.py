@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s_kernels import NUMPY, Backend, BackendError, choose, gemm, gram
-from w2s_kernels.gemm import DEPTH, is_worth
-from w2s_kernels.gemm.kept import TILED, added, multiplied
+from w2s_kernels.products import DEPTH, is_worth
+from w2s_kernels.products.kept import TILED, added, multiplied
 
 EPS = np.finfo(float).eps
 
@@ -27,7 +27,7 @@ def numba() -> Backend:
 
 @pytest.fixture(scope="module")
 def tiled(numba: Backend) -> Callable[..., None]:
-    from w2s_kernels.gemm.numba import tiled
+    from w2s_kernels.products.numba import tiled
 
     assert numba.name == "numba"
     return tiled
@@ -42,9 +42,7 @@ def drawn(shape: tuple[int, int], seed: int, *, across: bool = False) -> np.ndar
 
 @settings(deadline=None)
 @given(m=st.integers(8, 90), k=st.integers(1, 2 * DEPTH + 5), n=st.integers(1, 70), across=st.booleans())
-def test_tiles_multiply_within_the_error_of_a_chain(
-    tiled: Callable[..., None], m: int, k: int, n: int, across: bool
-) -> None:
+def test_tiles_multiply_within_the_error_of_a_chain(tiled: Callable[..., None], m: int, k: int, n: int, across: bool) -> None:
     left, right = drawn((m, k), 1, across=across), drawn((k, n), 2)
     got = multiplied(tiled, left, right)
     bound = (min(k, DEPTH) + k // DEPTH + 2) * EPS * (abs(left) @ abs(right))
@@ -66,7 +64,9 @@ def test_bits_of_an_element_do_not_depend_on_its_neighbours(
     """A part of the rows or columns, in either memory order of `left`, has the bits that it has in the whole."""
     left, right = drawn((first + m + 8, k), 5), drawn((k, first + n), 6)
     whole = multiplied(tiled, left, right)
-    np.testing.assert_array_equal(multiplied(tiled, left[first:], np.ascontiguousarray(right[:, first:])), whole[first:, first:])
+    np.testing.assert_array_equal(
+        multiplied(tiled, left[first:], np.ascontiguousarray(right[:, first:])), whole[first:, first:]
+    )
     np.testing.assert_array_equal(multiplied(tiled, np.asfortranarray(left), right), whole)
 
 

@@ -19,13 +19,24 @@ def gemm(left: Array, right: Array) -> Array:
 
 @njit(cache=True)
 def tiled(
-    out: Array, left: Array, right: Array, panels: Array, rows: Array, edge: Array, m: int, k: int, n: int, deep: int, high: int, flags: int
+    out: Array,
+    left: Array,
+    right: Array,
+    panels: Array,
+    rows: Array,
+    edge: Array,
+    m: int,
+    k: int,
+    n: int,
+    deep: int,
+    high: int,
+    flags: int,
 ) -> None:
     """Fill out (m, n) with left (m, k) @ right (k, n), in chains of `deep` products, `high` rows of `left` at a time.
 
-    Flags: 1 where `left` lies as (k, m), 2 where it is copied to `rows` too, 4 where the product is added to `out`, 8 where tiles
-    below the diagonal of `out` may be left out. Scratch: `panels` for deep rows of `right` in whole panels, `rows` for high rows of
-    `left`, `edge` for a tile. A `left` that is not copied has at least ROWS rows.
+    Flags: 1 where `left` lies as (k, m), 2 where it is copied to `rows` too, 4 where the product is added to `out`, 8 where
+    tiles below the diagonal of `out` may be left out. Scratch: `panels` for deep rows of `right` in whole panels, `rows` for
+    high rows of `left`, `edge` for a tile. A `left` that is not copied has at least ROWS rows.
     """
     across, copied, add, upper = flags & 1, flags & 2, flags & 4, flags & 8
     for start in range(0, k, deep):

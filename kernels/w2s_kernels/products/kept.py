@@ -12,13 +12,15 @@ from ..loops import Loop
 
 __all__ = ["DEPTH", "TILED", "added", "gemm", "is_worth", "multiplied"]
 
-DEPTH = 384  # products in a chain: a panel of so many rows of `right` stays in the second cache
+DEPTH = 512  # products in a chain: a panel of so many rows of `right` stays in the second cache
 HEIGHT = 64  # rows of `left` that a pass over the panels takes: they stay there beside one panel
 _LEAST, _SMALL = 8, 2**20  # a shorter side does not fill a tile; fewer multiplications are done before a loop is called
 _TILE = 16  # a multiple of the columns of a tile on every processor
-_THIN = 32  # columns up to which a `left` that lies as (k, m) is read where it lies: copying it would take as long as the product
+_THIN = (
+    32  # columns up to which a `left` that lies as (k, m) is read where it lies: copying it would take as long as the product
+)
 _FLAT = "float64[::1]"
-TILED = Loop("gemm", "tiled", _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, *["int64"] * 6)
+TILED = Loop("products", "tiled", _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, *["int64"] * 6)
 
 
 def gemm(left: Array, right: Array) -> Array:
@@ -49,7 +51,7 @@ def _call(tiled: Callable[..., Any], out: Array, left: Array, right: Array, *, a
     (m, n), k = out.shape, left.shape[1]
     across = not left.flags.c_contiguous and left.T.flags.c_contiguous
     flat = (left.T if across else np.ascontiguousarray(left)).reshape(-1)
-    depth, wide = min(DEPTH, k), -(-n // _TILE) * _TILE
+    depth, wide = -(-k // -(-k // DEPTH)), -(-n // _TILE) * _TILE  # chains of about one length
     copied = across and (n > _THIN or m < _TILE)
     scratch = np.empty(depth * wide), np.empty(HEIGHT * depth if copied else 0), np.empty(_TILE * _TILE)
     flags = across + 2 * copied + 4 * add + 8 * upper

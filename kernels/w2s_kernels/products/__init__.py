@@ -1,8 +1,8 @@
 """One product of two matrices, by BLAS or by register tiles.
 
-OpenBLAS chooses its kernels by the processor's name. Where it does not know the name it takes those of an older processor, at half of the
-rate or less; tiles are compiled for the features that the processor has. Each element is a sum of chains of `DEPTH` fused multiply-adds, in
-the order of k, whatever the width of the vectors: its bits do not depend on the other rows or columns.
+OpenBLAS chooses its kernels by the processor's name. Where it does not know the name it takes those of an older processor, at
+half of the rate; tiles are compiled for the features that the processor has. An element is a sum of chains of at most `DEPTH`
+fused multiply-adds, in the order of k, whatever the width of the vectors: its bits do not depend on other rows or columns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .kept import DEPTH, is_worth
 
 __all__ = ["DEPTH", "gemm", "is_worth"]
 
-GEMM = operation("gemm", "gemm", "numba", "kept")
+GEMM = operation("products", "gemm", "numba", "kept")
 
 
 def gemm(left: Array, right: Array, backend: Backend) -> Array:
