@@ -1,7 +1,7 @@
 """Products of two float64 matrices: register tiles against NumPy's BLAS, Torch's, and JAX's where it is installed.
 
 In one process, in turns, on one core, by processor time; the sizes are those of probes on real features. Where OpenBLAS knows
-the processor (`w2s-sweep doctor` says so) it is a stronger peer; OPENBLAS_CORETYPE=SkylakeX tells it on processors with AVX-512.
+the processor (`w2s-sweep doctor` says so) it is a stronger peer; OPENBLAS_CORETYPE=SkylakeX tells it where there is AVX-512.
 """
 
 from __future__ import annotations

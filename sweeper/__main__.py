@@ -7,15 +7,14 @@ import signal
 from types import FrameType
 
 from sweeper.errors import Exit
-from sweeper.signals import ENDING
+from sweeper.signals import heard
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Load the command line and run it with the arguments of this process."""
-    heard = [number for number in ENDING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _end) for number in heard}
+    before = {number: signal.signal(number, _end) for number in heard()}
     from sweeper.cli import main as run
 
     for number, handler in before.items():

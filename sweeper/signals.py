@@ -15,7 +15,7 @@ from typing import Any
 
 from sweeper import supervised
 
-__all__ = ["ENDING", "EndingSignals", "interrupted", "raise_again"]
+__all__ = ["ENDING", "EndingSignals", "heard", "interrupted", "raise_again"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a launch."""
@@ -23,10 +23,15 @@ _PATIENT = 2
 _counts = {"seen": 0, "contexts": 0}
 
 
+def heard(numbers: Collection[signal.Signals] = ENDING) -> list[signal.Signals]:
+    """Return the signals that end a launch, of some: not SIGHUP where it is ignored, since ``nohup`` asks for that."""
+    return [number for number in numbers if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+
+
 class EndingSignals:
     """A context in which signals that end are interrupts. In another thread than the main one it changes nothing.
 
-    SIGINT is heard also where the shell made the process ignore it; SIGHUP is not, since ``nohup`` asks for that.
+    SIGINT is heard also where the shell made the process ignore it; SIGHUP is not (:func:`heard`).
 
     Parameters
     ----------
@@ -53,9 +58,7 @@ class EndingSignals:
         """Set the handlers, also where a library has replaced them, as Ray does when it starts."""
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in self._numbers:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue
+        for number in heard(self._numbers):
             before = signal.signal(number, self._interrupt)
             self._before.setdefault(number, before)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from sweeper import supervised
 from sweeper.errors import Exit
-from sweeper.signals import ENDING, EndingSignals, interrupted
+from sweeper.signals import ENDING, EndingSignals, heard, interrupted
 
 __all__ = ["supervise"]
 
@@ -135,11 +135,7 @@ def _forward_to(child: int, page: supervised.Page, seen: list[int]) -> dict[sign
         timer.daemon = True
         timer.start()
 
-    before: dict[signal.Signals, Any] = {}
-    for number in ENDING:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            before[number] = signal.signal(number, hear)
-    return before
+    return {number: signal.signal(number, hear) for number in heard()}
 
 
 def _wait(child: int) -> int:

@@ -124,7 +124,7 @@ class RowProbe(Prepared):
 
     def basis(self, features: Matrix) -> Array:
         """Compute coordinates of other rows in the right singular vectors, (m, d) -> (m, r), in the library of the backend."""
-        return self.backend.asarray(self.prepared(features)) @ self.spectrum.vectors
+        return kernels.gemm(self.backend.asarray(self.prepared(features)), self.spectrum.vectors, self.backend)
 
     def slope(self, coords: Array) -> Matrix:
         """Compute coefficients (d, k) of the prepared features from coordinates (r, k)."""

@@ -15,7 +15,7 @@ from w2s.contract.study import Kind
 from w2s.probes.moments import MomentProbe
 from w2s.probes.rows import RowProbe
 from w2s.sharing.nominal import NORMAL_FLOPS, TURN
-from w2s_kernels import Backend, filtered_products, flops, nested, normals, stream
+from w2s_kernels import Backend, filtered_products, flops, gemm, gram, nested, normals, stream
 from w2s_kernels.descent import descend
 
 __all__ = ["KINDS", "workload"]
@@ -49,14 +49,16 @@ def _grams(order: int) -> Matrix:
     return np.asarray(np.swapaxes(rows, -1, -2) @ rows / rows.shape[-2])
 
 
-def _gemm(order: int, _backend: Backend) -> Sample:
+def _gemm(order: int, backend: Backend) -> Sample:
     left, right = _matrices(order, order), _matrices(order, order, seed=1)
-    return lambda: left @ right, flops.gemm(order, order, order, _batch(order))
+    if len(left) > 1:
+        return lambda: left @ right, flops.gemm(order, order, order, _batch(order))
+    return lambda: gemm(left[0], right[0], backend), flops.gemm(order, order, order)
 
 
-def _syrk(order: int, _backend: Backend) -> Sample:
+def _syrk(order: int, backend: Backend) -> Sample:
     rows = _matrices(order, 2 * order)
-    return lambda: np.swapaxes(rows, -1, -2) @ rows, flops.syrk(2 * order, order, _batch(order))
+    return lambda: gram(rows, backend=backend), flops.syrk(2 * order, order, _batch(order))
 
 
 def _cholesky(order: int, backend: Backend) -> Sample:

@@ -12,7 +12,7 @@ from ..loops import Loop
 from . import plain
 from .filters import Filters
 
-__all__ = ["filter_products", "products", "scaled_by", "symmetric"]
+__all__ = ["filter_products", "products", "scaled_by", "summed_by", "symmetric"]
 
 _STACK = "float64[:,:,::1]"
 _LARGEST = Loop("spectral", "largest", "float64[::1]", _STACK)
@@ -49,7 +49,12 @@ def products(out: Array, response: Array, coords: Array, first: Array, second: A
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """Fill out (3, S, T, L) as in `plain`; NumPy computes the responses."""
+    """Fill out (3, S, T, L) as in `plain`."""
+    summed_by(products, out, values, rank, filters, coords, first, second)
+
+
+def summed_by(sums: Callable[..., Any], out: Array, values: Array, rank: Array, filters: Filters, *vectors: Array) -> None:
+    """Fill out (3, S, T, L) with `sums` of responses that NumPy computes, and of coordinates and two goals."""
     factors = np.empty((len(values), len(filters), values.shape[-1]))
     plain.response(factors, values, rank, filters)
-    products(out, factors, coords, first, second)
+    sums(out, factors, *vectors)

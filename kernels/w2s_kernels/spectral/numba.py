@@ -3,11 +3,10 @@
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
-import numpy as np
 from numba import njit, prange
 
 from ..backend import Array
-from . import kept, plain
+from . import kept
 from .filters import Filters
 from .lanes import LANES
 
@@ -22,10 +21,8 @@ def symmetric(gram: Array) -> tuple[Array, Array]:
 def filter_products(
     out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
-    """Fill out (3, S, T, L) as in `plain`; NumPy computes the responses."""
-    factors = np.empty((len(values), len(filters), values.shape[-1]))
-    plain.response(factors, values, rank, filters)
-    products(out, factors, coords, first, second)
+    """Fill out (3, S, T, L) as in `plain`."""
+    kept.summed_by(products, out, values, rank, filters, coords, first, second)
 
 
 @njit(cache=True)

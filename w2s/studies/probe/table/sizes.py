@@ -6,14 +6,17 @@ would say more (inputs, classes), usual numbers stand.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from w2s.contract.block import Block
-from w2s.probes.filters import FILTER_FIELDS
+from w2s.probes.filters import FILTER_FIELDS, filters_of
 from w2s.probes.solver_choice import choose_solver
 from w2s.probes.tuning import RELATIVE_RIDGES
 from w2s.sharing.stage import Level
 from w2s.studies.fields import occurring
+from w2s_kernels import Filters
 
 __all__ = [
     "DATA",
@@ -26,7 +29,9 @@ __all__ = [
     "TEACHER",
     "TUNED",
     "Sizes",
+    "filter_levels",
     "is_mixed",
+    "made_filters",
     "strong_width",
     "weak_width",
 ]
@@ -45,6 +50,18 @@ TUNED = len(RELATIVE_RIDGES)
 """Ridges tried by ``best_on_validation``."""
 PASSES = 12.0
 """Operations on each output of each filter: centring, errors, misfit, gain, the largest of a row."""
+
+
+@functools.lru_cache(maxsize=64)
+def filter_levels(filters: tuple[tuple[Any, ...], ...]) -> tuple[Mapping[str, Any], ...]:
+    """List the filters of a level, a mapping of :data:`FILTER` each."""
+    return tuple(dict(zip(FILTER, values, strict=True)) for values in filters)
+
+
+@functools.lru_cache(maxsize=64)
+def made_filters(filters: tuple[tuple[Any, ...], ...]) -> Filters:
+    """Make the kernels' filters of a level, which all its teachers share."""
+    return filters_of(filter_levels(filters))
 
 
 class Sizes:

@@ -6,7 +6,7 @@ One factorisation of a design's transfer rows serves every teacher, label rule a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from w2s.laws.table import Rows
 from w2s.measure import metrics
-from w2s.probes.filters import LABEL_RULES, filters_of
+from w2s.probes.filters import LABEL_RULES
 from w2s.probes.rows import Prediction, Projected
 from w2s.probes.solver_choice import solver_pair
 from w2s.probes.tuning import CRITERIA, end_text
@@ -34,7 +34,19 @@ from w2s.studies.probe.table.models import (
     table_of,
     tuned_ridge,
 )
-from w2s.studies.probe.table.sizes import FILTER, PASSES, SHAPE, STUDENT, TEACHER, TUNED, Sizes, is_mixed, strong_width
+from w2s.studies.probe.table.sizes import (
+    FILTER,
+    PASSES,
+    SHAPE,
+    STUDENT,
+    TEACHER,
+    TUNED,
+    Sizes,
+    filter_levels,
+    is_mixed,
+    made_filters,
+    strong_width,
+)
 from w2s_kernels import NUMPY, Filters, flops, prediction_errors, ridge
 
 __all__ = ["ERRORS", "STAGES"]
@@ -73,18 +85,6 @@ class _Basis(NamedTuple):
     def held_out(self) -> Matrix | None:
         """The validation rows."""
         return self.together[self.measured :] if len(self.together) > self.measured else None
-
-
-@functools.lru_cache(maxsize=64)
-def _levels(filters: tuple[tuple[Any, ...], ...]) -> tuple[Mapping[str, Any], ...]:
-    """List the filters of a level, a mapping each."""
-    return tuple(dict(zip(FILTER, values, strict=True)) for values in filters)
-
-
-@functools.lru_cache(maxsize=64)
-def _made(filters: tuple[tuple[Any, ...], ...]) -> Filters:
-    """Make the kernels' filters of a level, which all its teachers share."""
-    return filters_of(_levels(filters))
 
 
 def _where(level: Level, rows: Rows) -> Index:
@@ -153,9 +153,9 @@ def _anchor(
         if level["tuned"]:
             strength, end = tuned_ridge(fitted, table, chosen, basis(False).held_out, rows.validation)
             tuned = errors(ridge([strength]), np.array([strength]), end)
-        own = _levels(level["filters"])
+        own = filter_levels(level["filters"])
         given = np.array([np.nan if filter_["ridge"] is None else filter_["ridge"] for filter_ in own])
-        return tuned, errors(_made(level["filters"]), given) if own else None
+        return tuned, errors(made_filters(level["filters"]), given) if own else None
 
     def outputs(level: Level, sizes: Sizes) -> float:
         evaluated, rank = sizes.evaluated(level), sizes.rank(level, count(level))
@@ -217,7 +217,7 @@ def _spread(anchor: tuple[_Errors | None, _Errors | None], level: Level) -> _Err
 
 def _tuned(level: Level) -> npt.NDArray[np.bool_]:
     """Mark the filters that go with tuned anchors."""
-    return np.array([each["ceiling_tuning"] == "best_on_validation" for each in _levels(level["filters"])])
+    return np.array([each["ceiling_tuning"] == "best_on_validation" for each in filter_levels(level["filters"])])
 
 
 class _Fitted(NamedTuple):
@@ -243,7 +243,7 @@ _PROJECTED = Stage("labels of teachers", (*DESIGN, "teachers", "exact"), _projec
 
 
 def _fit(level: Level, values: Values) -> _Fitted:
-    rows, filters = STUDENT_ROWS(level, values), _made(level["filters"])
+    rows, filters = STUDENT_ROWS(level, values), made_filters(level["filters"])
     probe = rows.serving(filters)
     place, outputs = level["teachers"].index(tuple(level[name] for name in TEACHER)), values(TEACHERS, level).scores.shape[1]
     projected = values(_PROJECTED, {**level, "exact": probe is not rows})
@@ -330,7 +330,7 @@ def _rows(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
         seen = prediction_errors(held_out, offset, weak_held_out, weak_held_out, treat(weak_held_out), host)
         out["student_validation_misfit"], out["student_validation_weak_distance"] = seen.misfit, seen.distance
     # Without regularisation and without one solution the minimum-norm one was taken.
-    endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in _levels(level["filters"])])
+    endless = np.array([filter_["ridge"] == 0 or filter_["time"] == np.inf for filter_ in filter_levels(level["filters"])])
     out["status"] = (teacher.singular | (endless & (not probe.full_rank))).astype(np.int64)
     tuned = _tuned(level) | (level["weak_tuning"] == "best_on_validation")
     criterion = CRITERIA[table.labels is not None]

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 import w2s_kernels as kernels
 from w2s.measure import metrics
-from w2s.probes.filters import filters_of
 from w2s.probes.prepared import Prepared
 from w2s.sharing.stage import Level, Stage, Stages, Values
 from w2s.studies.probe.table.models import DESIGN, STUDENT_ROWS, TEACHERS, WEAK_FEATURES, rows_of, table_of
-from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes, strong_width, weak_width
+from w2s.studies.probe.table.sizes import FILTER, STUDENT, TEACHER, Sizes, filter_levels, made_filters, strong_width, weak_width
 from w2s.studies.probe.table.solve import BASIS, ERRORS, FITS, OUTPUTS, STAGES
 from w2s.studies.xue2025.principal import RULE, Pair, Principal, predictions
 from w2s.theory import xue2025 as theory
@@ -106,7 +105,7 @@ _PAIR = Stage(
 
 def _ceiling(level: Level, values: Values) -> Matrix:
     """Compute the outputs (filters, rows, k) of the ceilings where errors are measured."""
-    factored, filters, rows = STUDENT_ROWS(level, values), filters_of(_levels(level)), rows_of(level, values).transfer
+    factored, filters, rows = STUDENT_ROWS(level, values), made_filters(level["filters"]), rows_of(level, values).transfer
     probe = factored.serving(filters)
     basis = values(BASIS, {**level, "exact": probe is not factored}).tested
     return np.asarray(probe.fit(table_of(level).targets[rows], filters).at(basis))
@@ -122,16 +121,12 @@ def _gaps(level: Level, values: Values) -> dict[str, npt.NDArray[Any]]:
     found["pred_gap"] = metrics.pred_gap(students, values(_CEILING, level))
     pair, teacher = values(_PAIR, level), values(TEACHERS, level)
     strong, weak = values(_STRONG, level), values(_WEAK, level)
-    ridges = np.array([filter_["ridge"] for filter_ in _levels(level)], dtype=np.float64)
+    ridges = np.array([filter_["ridge"] for filter_ in filter_levels(level["filters"])], dtype=np.float64)
     sides = [Principal.chosen(side.values, len(side.basis), level["principal"], level["share"]) for side in (strong, weak)]
     predicted = predictions(pair, sides[0], sides[1], ridges, teacher.ridge, level["n_labeled"])
     kept, known = theory.shrinkage(strong.values, ridges[:, None]), theory.shrinkage(weak.values, teacher.ridge)
     predicted["pred_gap_full_theory"] = pair.pred_gap(kept, known, len(strong.basis))
     return found | {name: np.broadcast_to(column, len(ridges)) for name, column in predicted.items()}
-
-
-def _levels(level: Level) -> list[dict[str, Any]]:
-    return [dict(zip(FILTER, values, strict=True)) for values in level["filters"]]
 
 
 GAPS = Stage(
