@@ -9,6 +9,7 @@ import numpy as np
 from w2s.summary import summarize
 from w2s.summary.columns import FloatArray
 from w2s.summary.digits import number_digits
+from w2s.summary.population import about, seeds_draw_of
 from w2s.summary.text import interval_text
 from w2s.tabulate.table import usual_metrics
 
@@ -41,7 +42,9 @@ def found_in_words(rows: Rows) -> str:
     better, worse = int((low > 0).sum()), int((high < 0).sum())
     if (summary["seeds"] <= 1).all():
         return f"One seed, so no statement about others: the gain is {_range(summary[gain].to_numpy(float))}."
-    return f"{_counts(better, worse, settings)}{_pgr(rows, gain)}."
+    over = about(seeds_draw_of(rows)).partition(" % ")[2]
+    sure = f"95 % for all settings together, {over}" if settings > 1 else f"95 % {over}"
+    return f"{_counts(better, worse, settings)} ({sure}){_pgr(rows, gain)}."
 
 
 def _counts(better: int, worse: int, settings: int) -> str:
@@ -51,7 +54,7 @@ def _counts(better: int, worse: int, settings: int) -> str:
         )
     said = f"The student errs less than its weak model in {better:,} of {settings:,} settings and more in {worse:,}"
     rest = settings - better - worse
-    return said + (f"; in {rest:,} there is no significant difference (95 % for all settings together)" if rest else "")
+    return said + (f"; in {rest:,} there is no significant difference" if rest else "")
 
 
 def _pgr(rows: Rows, gain: str) -> str:

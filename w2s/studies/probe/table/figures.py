@@ -96,14 +96,16 @@ def _best_in_words(swept: DataFrame, choice: dict[str, Any], gain: str, settings
         said = "no difference between the student and its weak model is significant"
         if better or worse:
             said = f"the student errs {'less' if better else 'more'} than its weak model"
-    return f"With its best regularisation, chosen on even seeds, {said} ({'95 %, ' if settings == 1 else ''}odd seeds)."
+    level = "95 %" if settings == 1 else "95 % for all of these settings together"
+    return f"With its best regularisation, chosen on even seeds, {said} (odd seeds, {level})."
 
 
 def at_end_note(table: DataFrame) -> str:
     """Say how often a ridge chosen on validation rows is the last one tried, model by model; nothing where none is."""
     ends = table["tuned_at_end"].dropna().str.split(", ").explode()
     counts = ", ".join(f"{model} in {count:,}" for model, count in ends.value_counts(sort=False).sort_index().items())
-    return f"tuned ridges at the end of those tried, of {len(table):,} rows: {counts} (see message)" if counts else ""
+    said = f"tuned ridges at the end of those tried, of {len(table):,} rows: {counts} (see the column message)"
+    return said if counts else ""
 
 
 def _records(frame: DataFrame) -> list[dict[str, Any]]:
@@ -119,6 +121,8 @@ def _matching(frame: DataFrame, row: dict[str, Any], fields: list[str]) -> dict[
 
 def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str, Any] | None) -> dict[str, Any]:
     line = {name: value_text(row[name]) for name in fields}
+    at = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
+    line["regularisation"] = f"{at} (last value tried)" if row.get("selected_at_end") else at
     for model in ("weak", "student", "ceiling"):
         value = row[f"{model}_error{suffix}"]
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
@@ -129,15 +133,12 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
         line[metric.replace("_", " ") + unit] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
     line["PGR"] = interval_text(row, f"pgr{suffix}")
-    line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
-    if row.get("selected_at_end"):
-        line["at"] += " (last value tried)"
     return line
 
 
 def _regulariser(row: dict[str, Any]) -> str:
     name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("student_filter", "ridge"))]
-    return f"{name} {row[name]:.3g}" if name in row else ""
+    return f"{name} {row[name]:{'.0f' if 1000 <= row[name] < 1e6 else '.3g'}}" if name in row else ""
 
 
 def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
