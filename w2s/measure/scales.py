@@ -46,7 +46,7 @@ CORRELATION = Scale(-1.0, 1.0, np.arctanh, np.tanh)
 """Numbers in [-1, 1], by Fisher's z: correlations, gains of 0-1 errors."""
 
 _SHARES = ("_error_01", "_accuracy", "_calibration")
-_POSITIVE = ("_error", "_error_theory", "_brier", "_power")
+_POSITIVE = ("_error", "_error_theory", "_brier", "_power", "_misfit", "weak_distance")
 
 
 def scale_of(name: str) -> Scale:
