@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from w2s.figures.held import spread
+from w2s.figures.held import fullest, spread
 
 
 @pytest.mark.parametrize(
@@ -12,3 +13,10 @@ from w2s.figures.held import spread
 )
 def test_values_are_spread_over_their_places(count: int, most: int, chosen: list[int]) -> None:
     assert spread(list(range(count)), most) == chosen
+
+
+def test_a_field_without_effect_is_not_said_to_be_held() -> None:
+    rows = pd.DataFrame({"n": [1, 2, 3, 1], "student_filter": ["flow"] * 3 + ["ridge"], "ridge": [None, None, None, 0.1]})
+    rows.attrs["w2s"] = {"fields": ["n", "student_filter", "ridge"]}
+    kept, held = fullest(rows, ["n"])
+    assert (len(kept), held) == (3, "student filter = flow")
