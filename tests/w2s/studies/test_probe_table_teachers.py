@@ -56,3 +56,18 @@ def test_accuracies_show_the_tuned_teacher_and_what_is_held(tmp_path):
     assert len(names) == 4
     assert draw_accuracies(rows[rows["ridge"] < 1.0]) is None
     assert draw_accuracies(rows[rows["seed"] == 0]) is None
+
+
+def test_students_of_a_regression_have_no_soft_labels(tmp_path):
+    fixed = {name: value for name, value in (SHAPE | HELD_OUT).items() if name != "d_weak"} | {"task": "regression"}
+    grid = {"study": "probe.table", "axes": {"ridge": RIDGES, "d_weak": [5, 20]}, "fixed": fixed, "seeds": 4}
+    assert launch(grid, executor="inline", out=tmp_path / "run").exit == 0
+    rows = w2s.load(tmp_path / "run")
+    said = {}
+    for figure in ProbeTable.figures:
+        canvas = figure.draw(rows)
+        if canvas is not None:
+            said[figure.id] = [text.get_text() for ax in canvas.axes if ax.get_legend() for text in ax.get_legend().get_texts()]
+    assert said["accuracies"] == ["ceiling: true labels", "teacher", "student"]
+    assert said["regularisation"] == ["student", "gain", "distance to weak model"]
+    assert said["weak_models"] == ["least regularised", "best"]

@@ -227,7 +227,7 @@ def _draw_gain(ax: Any, part: DataFrame, suffix: str) -> None:
             continue
         summary = summarize(rows, by=["strength"], metrics=[f"gain{suffix}", distance])
         for metric, style, word in ((f"gain{suffix}", "-", "gain"), (distance, ":", f"{far} weak model")):
-            label = f"{word}, {rule} labels"
+            label = f"{word}, {rule} labels" if suffix else word
             low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
             figures.band(
                 ax, summary["strength"], summary[metric], low, high, color=rule_color(rule), linestyle=style, label=label
@@ -238,7 +238,8 @@ def _draw_gain(ax: Any, part: DataFrame, suffix: str) -> None:
 def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
     found, several = [], part["student_filter"].nunique() > 1
     for (rule, filter_), rows in part.groupby(["labels", "student_filter"], sort=True):
-        found.append((f"{rule} labels{f', {filter_}' if several else ''}", str(rule), str(filter_), rows))
+        words = [f"{rule} labels" if _suffix(part) else "student", *([str(filter_)] if several else [])]
+        found.append((", ".join(words), str(rule), str(filter_), rows))
     return sorted(found, key=lambda line: line[2] != "ridge")
 
 
@@ -295,7 +296,7 @@ def _draw_points(
         markersize=5,
         color=rule_color(rule),
         markerfacecolor=face,
-        label=f"{rule} labels, {word}",
+        label=f"{rule} labels, {word}" if pgr.endswith("_01") else word,
     )
 
 
