@@ -32,6 +32,7 @@ _LESS_IMPORTANT = ("squared error", "least regularised")
 _NAMING = "regularisation"
 """Heading of a column, no field, that is part of a line's name where fields alone do not tell the lines apart."""
 
+_MOST_TEXT = 300
 _LOOKED_AT = 2_000
 """Lines by which it is judged which fields tell lines apart."""
 
@@ -77,17 +78,22 @@ def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = 
     import pandas as pd
 
     every = rows if stored is None else cast("DataFrame", stored)
-    whole = study().digest(every)
+    try:
+        whole, broken = study().digest(every), ""
+    except Exception as error:
+        # What a study says of its rows must not keep the rows, the figures and the claims from being shown.
+        whole, broken = Study.digest(study(), every), f"the study's own digest failed: {type(error).__name__}: {error}"
     texts = whole.map(_cell)
     headings = [str(name) for name in texts.columns]
     kept, lines, constants = constants_apart(headings, list(texts.itertuples(index=False, name=None)))
+    constants = {name: value for name, value in constants.items() if value}
     fields = set(cell_fields(rows)) | {name.replace("_", " ") for name in cell_fields(rows)}
     named = [place for place, name in enumerate(kept) if name in fields]
     alike = _NAMING in kept and _distinct(lines, named) < len(lines)
     chosen = _narrowed(kept, named, lines, kept.index(_NAMING) if alike else None)
     shown = spread(range(len(lines)), MOST_LINES)
     table = pd.DataFrame([[lines[k][c] for c in chosen] for k in shown], columns=[kept[c] for c in chosen])
-    notes = [str(whole.attrs.get("caption", "")), units_note(rows, usual_metrics(rows))]
+    notes = [broken[:_MOST_TEXT], str(whole.attrs.get("caption", "")), units_note(rows, usual_metrics(rows))]
     missing = [kept[c] for c in range(len(kept)) if c not in chosen]
     more = "more columns are" if len(missing) > 1 else "more column is"
     notes += [f"{len(missing)} {more} in digest.csv: {', '.join(missing)}."] if missing else []

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["found_in_words"]
 
 _CHANCE = 0.05
+_FEW = 8
+"""Seeds below which equal shares of right answers say nothing of other seeds, as for claims."""
 
 
 def found_in_words(rows: Rows) -> str:
@@ -36,8 +38,9 @@ def found_in_words(rows: Rows) -> str:
     if settings > 1:
         summary = summarize(rows, metrics=[gain], level=1.0 - _CHANCE / settings)
     low, high = summary[f"{gain}_low"].to_numpy(float), summary[f"{gain}_high"].to_numpy(float)
-    # Where all seeds give one number there is no interval, and nothing to be in doubt about.
+    # Where all seeds give one number there is no interval, and nothing to be in doubt about, unless a few shares agree by luck.
     tied = (summary[f"{gain}_status"] == "tied").to_numpy()
+    tied = tied & ((gain == "gain") | (summary["seeds"] >= _FEW).to_numpy())
     low, high = (np.where(tied, summary[gain].to_numpy(float), end) for end in (low, high))
     better, worse = int((low > 0).sum()), int((high < 0).sum())
     if (summary["seeds"] <= 1).all():

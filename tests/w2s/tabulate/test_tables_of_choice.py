@@ -236,6 +236,26 @@ def test_a_sentence_says_how_sure_it_is_and_of_what() -> None:
     assert "in 4 of 4 settings and more in 0 (95 % for all settings together, over" in found_in_words(soft)
 
 
+def test_a_few_seeds_with_one_share_decide_nothing() -> None:
+    for seeds, said in ((3, "0 of 2 settings and more in 0"), (8, "2 of 2 settings and more in 0")):
+        rows = table(seeds=seeds, labels=["hard", "soft"])
+        rows["gain_01"], rows["weak_error_01"], rows["student_error_01"] = 0.02, 0.3, 0.28
+        rows.attrs["w2s"]["metrics"] += ["gain_01", "weak_error_01", "student_error_01"]
+        assert f"errs less than its weak model in {said}" in found_in_words(rows), seeds
+
+
+def test_a_digest_that_fails_leaves_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = find_study("wu2024.spiked")
+
+    def fail(self: object, rows: pd.DataFrame) -> pd.DataFrame:
+        raise KeyError("no_such_column")
+
+    monkeypatch.setattr(study, "digest", fail)
+    found = run_digest(study, ROWS)
+    assert len(found.table) == 8
+    assert found.notes[0] == "the study's own digest failed: KeyError: 'no_such_column'"
+
+
 def test_a_sentence_says_when_nothing_is_known() -> None:
     assert found_in_words(table(seeds=1)).startswith("One seed, so no statement")
     one = found_in_words(table(0.2, labels=["soft"]))

@@ -12,6 +12,7 @@ from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
 from w2s.figures.symbols import axis_name, setting
 from w2s.studies.probe.table.accuracies import draw_accuracies
+from w2s.studies.probe.table.halves import in_both_halves
 from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers, rule_color
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
@@ -58,13 +59,14 @@ def digest(table: DataFrame) -> DataFrame:
     """
     import pandas as pd
 
-    suffix, swept = _suffix(table), _swept(table)
+    suffix = _suffix(table)
     fields = [*_varying(table), *(["labels"] if table["labels"].nunique() > 1 else [])]
     fields = fields or ["labels"]
+    swept = in_both_halves(_swept(table), fields, f"student_error{suffix}")
     lines, lead = [], ""
     metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
     metrics += ["gain_01"] if suffix else []
-    if len(swept) and swept["seed"].nunique() > 1:
+    if len(swept):
         choice: dict[str, Any] = {"over": list(REGULARISER), "by": fields, "metric": f"student_error{suffix}"}
         chosen = best(swept, **choice, metrics=metrics, select_seeds="even")
         lead = _best_in_words(swept, choice, f"gain{suffix}", len(chosen), fields)
@@ -76,13 +78,9 @@ def digest(table: DataFrame) -> DataFrame:
         by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
-    if len(swept):
-        result.attrs["caption"] = (
-            "best: chosen on even seeds, reported on odd ones; brackets: 95 % over seeds, for this data set"
-        )
-    result.attrs["sentence"] = lead
-    if note := at_end_note(table):
-        result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
+    notes = ["best: chosen on even seeds, reported on odd ones"] if lead else []
+    notes += ["brackets: 95 % over seeds, for this data set"] if table["seed"].nunique() > 1 else []
+    result.attrs |= {"sentence": lead, "caption": "; ".join(filter(None, [*notes, at_end_note(table)]))}
     return result
 
 
@@ -254,11 +252,12 @@ def _limit(ax: Any, lines: Sequence[Any]) -> None:
 
 def _draw_weak_models(table: DataFrame) -> Canvas | None:
     """Draw PGR at the best and at the weakest regularisation for every weak model."""
-    swept = _swept(table)
+    suffix, swept = _suffix(table), _swept(table)
+    by = [*_varying(swept), "labels"]
+    swept = in_both_halves(swept, by, f"student_error{suffix}")
     fields = _varying(swept) if len(swept) else []
-    if not fields or swept["seed"].nunique() < 2:
+    if not fields:
         return None
-    suffix = _suffix(table)
     pgr = f"pgr{suffix}"
     by = [*fields, "labels"]
     chosen = best(swept, over=list(REGULARISER), by=by, metric=f"student_error{suffix}", metrics=[pgr], select_seeds="even")
@@ -302,8 +301,9 @@ def _draw_points(
 
 def _draw_teachers(table: DataFrame) -> Canvas | None:
     """Draw errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
-    swept = _swept(table)
-    return draw_teachers(swept, _varying(swept), _suffix(table)) if len(swept) else None
+    suffix, swept = _suffix(table), _swept(table)
+    swept = in_both_halves(swept, [*_varying(swept), "labels"], f"student_error{suffix}")
+    return draw_teachers(swept, _varying(swept), suffix) if len(swept) else None
 
 
 FIGURES: tuple[Figure, ...] = (
