@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from w2s.figures.held import fullest, spread
+from w2s.figures.symbols import axis_name
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,8 @@ def test_a_field_without_effect_is_not_said_to_be_held() -> None:
     rows.attrs["w2s"] = {"fields": ["n", "student_filter", "ridge"]}
     kept, held = fullest(rows, ["n"])
     assert (len(kept), held) == (3, "student filter = flow")
+
+
+def test_fields_of_a_model_are_read_in_the_order_of_words() -> None:
+    names = ["step_weak", "width_strong", "weak_tuning", "d_weak", "weak"]
+    assert [axis_name(name) for name in names] == ["weak step", "strong width", "weak tuning", "$d_w$", "weak"]

@@ -33,7 +33,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
     worlds = [rows for rows in worlds if rows["method"].nunique() > 2][:4]
     if not worlds:
         return None
-    figure = figures.canvas(max(3.2 * len(worlds) + 1.6, 7.2), 3.8)
+    figure = figures.canvas(max(3.9 * len(worlds) + 1.6, 7.2), 3.8)
     axes = figures.panels(figure, 1, len(worlds), sharey=True)[0]
     for ax, rows in zip(axes, worlds, strict=True):
         names = [name for name in _METHODS if name in set(rows["method"])]
