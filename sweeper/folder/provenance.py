@@ -25,7 +25,7 @@ from w2s.contract.columns import metric_columns
 from w2s.places.url import Where
 from w2s.tables.metadata import read_metadata as read_document
 
-__all__ = ["frozen_claim", "package_version", "part_metadata", "run_metadata", "run_origin", "stored_study"]
+__all__ = ["frozen_claim", "git_state", "package_version", "part_metadata", "run_metadata", "run_origin", "stored_study"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pyarrow", "pandas", "ray", "cupy", "torch", "scikit-learn", "rdkit")
 
@@ -47,7 +47,7 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "libraries": {name: found for name in _LIBRARIES if (found := package_version(name))},
         "grid": resolved,
         "claims": {claim.id: frozen_claim(claim) for claim in grid.study.claims},
-        **_git_state(),
+        **git_state(Path(__file__).resolve().parents[2]),
     }
     return {b"w2s": json.dumps(content, default=str).encode()}
 
@@ -118,13 +118,19 @@ def package_version(name: str) -> str | None:
         return None
 
 
-def _git_state() -> dict[str, Any]:
-    """Return commit and dirty flag of the checkout this package runs from; both null for an installed package."""
-    root = Path(__file__).resolve().parents[2]
+_CODE = ("w2s", "sweeper", "kernels", "pyproject.toml")
+"""What of a checkout can change a number."""
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Return commit and dirty flag of the checkout this package runs from; both null for an installed package.
+
+    Dirty is a checkout whose code was changed: grids, tables and runs that lie in it change no number.
+    """
     if not (root / ".git").exists():
         return {"commit": None, "dirty": None}
     commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain")
+    changes = _git(root, "status", "--porcelain", "--", *_CODE)
     return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
 
 

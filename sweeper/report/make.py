@@ -45,7 +45,7 @@ def make_report(run: Where | str, *, trust_code: bool = False) -> list[Where]:
     for line in content.undrawn:
         out.print(line, style="yellow")
     if content.claims is not None:
-        print_verdicts(content.claims)
+        print_verdicts(content.claims, brief=True)
     page = next((path for path in written if path.name == "index.html"), None)
     if others := [path.name for path in written if path != page]:
         out.print(f"wrote, in {written[0].parent}: {', '.join(others)}")

@@ -81,27 +81,37 @@ def remarks(found: Verification) -> list[str]:
     return lines
 
 
-def print_verdicts(found: Verification) -> None:
-    """Print one line per claim, then what has changed since the launch and why failures were expected."""
+def print_verdicts(found: Verification, *, brief: bool = False) -> None:
+    """Print one line per claim, then what has changed since the launch and why failures were expected.
+
+    With ``brief`` the claims that the rows cannot test are named together, in one line.
+    """
     out = console()
+    others = [judged for judged in found.judged if brief and judged.verdict.outcome == "untestable" and not judged.broken]
+    shown = [judged for judged in found.judged if judged not in others]
     where = ", ".join(short(run.path) for run in found.runs)
     out.print(f"claims of {found.study}, version {found.version}, on {found.rows:,} rows, {found.seeds:,} seeds: {where}")
     for line in remarks(found):
         out.print(line, style="yellow")
-    out.print(_table(found))
-    for judged in found.judged:
+    if shown:
+        out.print(_table(shown))
+    for judged in shown:
         for note in explained(judged):
             out.print(f"  {judged.claim.id}: {note}")
-    out.print(chance_text(found))
+    if others:
+        names = ", ".join(judged.claim.id for judged in others)
+        out.print(f"not testable on these rows (w2s-sweep verify says why): {names}")
+    if shown:
+        out.print(chance_text(found))
     out.print(summary_text(found))
 
 
-def _table(found: Verification) -> Table:
-    """Return the verdicts as a table; where there is little room without the places, so that names of claims stay whole."""
+def _table(shown: Sequence[Judged]) -> Table:
+    """Return verdicts as a table; where there is little room without the places, so that names of claims stay whole."""
     table, wide = Table(box=None, pad_edge=False, padding=(0, 2)), (terminal_width() or _WIDE) >= _WIDE
     for heading in ("claim", "verdict", "numbers", "place") if wide else ("claim", "verdict", "numbers"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
-    for judged in found.judged:
+    for judged in shown:
         style = "green" if judged.as_expected else _STYLES.get(judged.verdict.outcome, "")
         claim = judged.claim
         place = [Text(claim.where)] if wide else []

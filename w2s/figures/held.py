@@ -31,7 +31,7 @@ def unshown_fields(table: Rows, shown: Collection[str]) -> list[str]:
 def fullest(table: Frame, shown: Sequence[str]) -> tuple[Frame, str]:
     """Keep the rows of one setting of all other fields: the one in which the shown fields take most values.
 
-    Returns the rows and a text that says what is held.
+    Returns the rows and a text that says what is held; a field without effect there, which is null, is not in it.
     """
     others: list[str] = varying(table, unshown_fields(table, shown))
     if not len(table) or not others:
@@ -41,7 +41,8 @@ def fullest(table: Frame, shown: Sequence[str]) -> tuple[Frame, str]:
     seen = np.empty(len(of_pairs), dtype=np.int64)
     seen[pairs] = setting
     chosen = int(np.argmax(np.bincount(seen, minlength=len(keys))))
-    held = [setting_text(name, keys[name].iloc[chosen]) for name in others]
+    values = {name: keys[name].iloc[chosen] for name in others}
+    held = [setting_text(name, value) for name, value in values.items() if value is not None and value == value]
     return table[setting == chosen], ", ".join(held)
 
 

@@ -126,12 +126,12 @@ def math_name(name: str) -> str | None:
 def axis_name(name: str) -> str:
     """Write a field for a picture: its symbol, or its name in words."""
     symbol = _MATH.get(name)
-    return f"${symbol}$" if symbol else _plain(name)
+    return f"${symbol}$" if symbol else _field(name)
 
 
 def axis_in_words(name: str) -> str:
     r"""Write a field for a reader who does not know the symbol: ``ridge $\lambda$``, or its name in words."""
-    return f"{_WORDS.get(name, '')} {axis_name(name)}".strip() if name in _MATH else _plain(name)
+    return f"{_WORDS.get(name, '')} {axis_name(name)}".strip() if name in _MATH else _field(name)
 
 
 def name_in_words(name: str) -> str:
@@ -178,6 +178,12 @@ def without_math(text: str) -> str:
     text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
     plain = re.sub(_BETWEEN_DOLLARS, lambda found: re.sub(r"[{}\\]", "", found[1]), text)
     return plain.replace(r"\$", "$")
+
+
+def _field(name: str) -> str:
+    """Write a field without a symbol: ``weak step`` for ``step_weak``."""
+    thing, _, whose = name.rpartition("_")
+    return _plain(f"{whose}_{thing}" if thing and whose in ("weak", "strong") else name)
 
 
 def _plain(name: str) -> str:

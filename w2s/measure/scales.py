@@ -45,13 +45,20 @@ SHARE = Scale(0.0, 1.0, lambda x: np.log(x) - np.log1p(-x), lambda z: 1.0 / (1.0
 CORRELATION = Scale(-1.0, 1.0, np.arctanh, np.tanh)
 """Numbers in [-1, 1], by Fisher's z: correlations, gains of 0-1 errors."""
 
-_SHARES = ("_error_01", "_accuracy", "_calibration")
-_POSITIVE = ("_error", "_error_theory", "_brier", "_power")
+_SHARES = (
+    *("_error_01", "_accuracy", "_calibration", "_share", "_accuracy_rest", "_accuracy_labeled", "_accuracy_selected"),
+    *("_worst_class", "_worst_pair", "_intact", "_attacked", "_certified"),
+)
+_SHARE_NAMES = {
+    *("disagreement", "weight_best", "coverage", "deception", "deception_base", "self_labelled", "train_fit", "edit_precision"),
+    *("break_rate", "copy_rate", "edit_rate", "fix_rate", "kept_items", "agreed_items", "effective_items", "largest_class"),
+}
+_POSITIVE = ("_error", "_error_theory", "_brier", "_power", "_misfit", "weak_distance")
 
 
 def scale_of(name: str) -> Scale:
     """Return the scale of a column, judged by its name; `REAL` for a name that says nothing."""
-    if name.endswith(_SHARES) or name.startswith("agreement") or name == "disagreement":
+    if name.endswith(_SHARES) or name.startswith("agreement") or name in _SHARE_NAMES:
         return SHARE
     if name == "gain_01" or "correlation" in name:
         return CORRELATION

@@ -97,7 +97,8 @@ class Places:
             step = math.ceil(len(powers) / _MOST_TICKS)
             ticks = {10.0**k: rf"$10^{{{k}}}$" for k in powers if (k - powers[-1]) % step == 0}
         else:
-            ticks = {at: f"{at:.3g}" for at in spread(inside, 3)}
+            shown = spread(inside, 3)
+            ticks = dict(zip(shown, fewest_digits(shown), strict=True))
         for value, at in zip(self.values, self.at, strict=True):
             if not (value > 0 and math.isfinite(value)):
                 ticks[at] = "0" if value == 0 else r"$\infty$"

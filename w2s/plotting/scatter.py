@@ -65,7 +65,8 @@ def draw_scatter(rows: Rows, asked: Asked) -> Figure:
 
 def settings_note(summary: DataFrame, names: list[str]) -> str:
     """Say what the points or lines stand for: the axes that they go over, with the number of values of each."""
-    over = ", ".join(f"{axis_in_words(name)} ({summary[name].nunique()} values)" for name in names)
+    counts = {name: summary[name].nunique(dropna=False) for name in names}
+    over = ", ".join(f"{axis_in_words(name)} ({count} values)" for name, count in counts.items())
     return f"{len(summary)} settings{f', of {over}' if over else ''}."
 
 

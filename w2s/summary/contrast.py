@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from w2s.measure.scales import scale_of
 from w2s.summary import columns
 from w2s.summary.columns import SEED, BoolArray, FloatArray, IntArray
 from w2s.summary.intervals import Beyond, fieller_by, holm, paired_interval_by
@@ -88,13 +89,14 @@ def contrast(
     plain = len(parts) == 1
     test = paired_interval_by(values_a - values_b, pairs.group, len(names), level, beyond, skewed=plain)
     status = np.where((status == "ok") & (test.status == "tied"), "tied", status)
-    ok = status == "ok"
+    ok, scale = status == "ok", scale_of(metric)
+    reach = scale.high - scale.low  # two shares do not differ by more than one
     columns_out: dict[str, npt.NDArray[Any]] = {
         "a_mean": group_mean(values_a, pairs.group, len(names))[1],
         "b_mean": group_mean(values_b, pairs.group, len(names))[1],
         "difference": test.mean,
-        "low": np.where(ok, test.low, np.nan),
-        "high": np.where(ok, test.high, np.nan),
+        "low": np.where(ok, np.maximum(test.low, -reach), np.nan),
+        "high": np.where(ok, np.minimum(test.high, reach), np.nan),
         "p_value": np.where(ok, test.p_value, np.nan),
         "p_holm": holm(np.where(ok, test.p_value, np.nan)),
         "pairs": test.samples,

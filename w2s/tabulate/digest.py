@@ -1,4 +1,4 @@
-"""The few lines of a run that a person wants to see: at most 8 columns and 40 rows, and a sentence in words."""
+"""The few lines of a run that a person wants to see: 8 columns or one more, 40 rows at most, and a sentence in words."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ _IMPORTANT = ("pgr", "gain", "student", "weak", "ceiling", "misfit", "difference
 _LESS_IMPORTANT = ("squared error", "least regularised")
 """Words of headings that stay only where there is room for them."""
 
+_NAMING = "regularisation"
+"""Heading of a column, no field, that is part of a line's name where fields alone do not tell the lines apart."""
+
+_MOST_TEXT = 300
+_LOOKED_AT = 2_000
+"""Lines by which it is judged which fields tell lines apart."""
+
 
 @dataclass(frozen=True)
 class Digest:
@@ -38,7 +45,8 @@ class Digest:
     ----------
     sentence : what was found, in words.
     constants : columns that are the same in every line, with their value; shown once.
-    table : at most 40 lines of at most 8 columns, texts; ``keys`` of them, the first ones, name the line.
+    table : at most 40 lines of 8 columns, or one more where fields alone do not tell lines apart; texts. ``keys`` columns,
+        the first ones, name the line.
     whole : all lines and columns, for ``digest.csv``.
     notes : what intervals cover, units, and what the table leaves out.
 
@@ -62,26 +70,35 @@ class Digest:
 def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = None) -> Digest:
     """Make the digest of a run's rows: the study's lines (:meth:`~w2s.contract.study.Study.digest`), narrowed to what fits.
 
-    Columns of one value are said once. Of more than eight columns those that name a line stay, then PGR, gain and errors. Of
-    more than 40 lines 40 are shown, evenly spread over all. ``whole`` has everything. Of a run that is too large for memory
-    ``stored`` are all rows, and ``rows`` some of them, which say what columns there are.
+    Columns of one value are said once. Of more than eight columns those that name a line stay, six at most: the ones that tell
+    the most lines apart. Then come PGR, gain and errors. Of more than 40 lines 40 are shown, evenly spread over all. ``whole``
+    has everything. Of a run that is too large for memory ``stored`` are all rows, and ``rows`` some of them, which say what
+    columns there are.
     """
     import pandas as pd
 
     every = rows if stored is None else cast("DataFrame", stored)
-    whole = study().digest(every)
+    try:
+        whole, broken = study().digest(every), ""
+    except Exception as error:
+        # What a study says of its rows must not keep the rows, the figures and the claims from being shown.
+        whole, broken = Study.digest(study(), every), f"the study's own digest failed: {type(error).__name__}: {error}"
     texts = whole.map(_cell)
     headings = [str(name) for name in texts.columns]
     kept, lines, constants = constants_apart(headings, list(texts.itertuples(index=False, name=None)))
+    constants = {name: value for name, value in constants.items() if value}
     fields = set(cell_fields(rows)) | {name.replace("_", " ") for name in cell_fields(rows)}
-    chosen = _narrowed(kept, fields)
+    named = [place for place, name in enumerate(kept) if name in fields]
+    alike = _NAMING in kept and _distinct(lines, named) < len(lines)
+    chosen = _narrowed(kept, named, lines, kept.index(_NAMING) if alike else None)
     shown = spread(range(len(lines)), MOST_LINES)
     table = pd.DataFrame([[lines[k][c] for c in chosen] for k in shown], columns=[kept[c] for c in chosen])
-    notes = [str(whole.attrs.get("caption", "")), units_note(rows, usual_metrics(rows))]
+    notes = [broken[:_MOST_TEXT], str(whole.attrs.get("caption", "")), units_note(rows, usual_metrics(rows))]
     missing = [kept[c] for c in range(len(kept)) if c not in chosen]
-    notes += [f"{len(missing)} more columns are in digest.csv: {', '.join(missing)}."] if missing else []
+    more = "more columns are" if len(missing) > 1 else "more column is"
+    notes += [f"{len(missing)} {more} in digest.csv: {', '.join(missing)}."] if missing else []
     notes += [f"{len(shown)} of {len(lines):,} lines, evenly spread; all are in digest.csv."] if len(shown) < len(lines) else []
-    keys = sum(kept[c] in fields for c in chosen)
+    keys = sum(c in named or (alike and kept[c] == _NAMING) for c in chosen)
     names = [tuple(line[:keys]) for line in table.itertuples(index=False, name=None)]
     notes += ["Lines of the same words differ in a column of digest.csv."] if len(set(names)) < len(names) else []
     lead = str(whole.attrs.get("sentence", ""))
@@ -96,8 +113,13 @@ def _small(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _narrowed(headings: Sequence[str], fields: set[str]) -> list[int]:
-    """Choose the places of at most eight columns, in their order: first what names a line, then the important ones."""
+def _narrowed(
+    headings: Sequence[str], named: Sequence[int], lines: Sequence[Sequence[str]], also: int | None = None
+) -> list[int]:
+    """Choose the places of at most eight columns, in their order: first what names a line, then the important ones.
+
+    ``also`` is the place of one more that names a line.
+    """
     if len(headings) <= MOST_COLUMNS:
         return list(range(len(headings)))
 
@@ -106,11 +128,26 @@ def _narrowed(headings: Sequence[str], fields: set[str]) -> list[int]:
         by_word = next((k for k, word in enumerate(_IMPORTANT) if word in words), len(_IMPORTANT))
         if any(word in words for word in _LESS_IMPORTANT):
             by_word += len(_IMPORTANT)
-        return (-1 if headings[place] in fields else by_word, place)
+        return (2 * len(_IMPORTANT) if words == _NAMING else by_word, place)
 
-    keys = [place for place in range(len(headings)) if headings[place] in fields][: MOST_COLUMNS - 2]
-    rest = sorted((place for place in range(len(headings)) if place not in keys and headings[place] not in fields), key=rank)
-    return sorted([*keys, *rest[: MOST_COLUMNS - len(keys)]])
+    keys = _telling(named, lines, MOST_COLUMNS - 2)
+    rest = sorted((place for place in range(len(headings)) if place not in (*named, also)), key=rank)
+    return sorted([*keys, *([] if also is None else [also]), *rest[: MOST_COLUMNS - len(keys)]])
+
+
+def _telling(named: Sequence[int], lines: Sequence[Sequence[str]], most: int) -> list[int]:
+    """Choose at most so many columns that name a line: one after the other the one that tells the most lines apart."""
+    if len(named) <= most:
+        return list(named)
+    some, chosen = spread(lines, _LOOKED_AT), list[int]()
+    while len(chosen) < most:
+        chosen.append(max((place for place in named if place not in chosen), key=lambda c: _distinct(some, [*chosen, c])))
+    return chosen
+
+
+def _distinct(lines: Sequence[Sequence[str]], places: Sequence[int]) -> int:
+    """Count the lines that differ in some of their columns."""
+    return len({tuple(line[place] for place in places) for line in lines})
 
 
 def _cell(value: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from w2s.summary import summarize
 from w2s.summary.columns import FloatArray
 from w2s.summary.digits import number_digits
+from w2s.summary.population import about, seeds_draw_of
 from w2s.summary.text import interval_text
 from w2s.tabulate.table import usual_metrics
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["found_in_words"]
 
 _CHANCE = 0.05
+_FEW = 8
+"""Seeds below which equal shares of right answers say nothing of other seeds, as for claims."""
 
 
 def found_in_words(rows: Rows) -> str:
@@ -35,13 +38,16 @@ def found_in_words(rows: Rows) -> str:
     if settings > 1:
         summary = summarize(rows, metrics=[gain], level=1.0 - _CHANCE / settings)
     low, high = summary[f"{gain}_low"].to_numpy(float), summary[f"{gain}_high"].to_numpy(float)
-    # Where all seeds give one number there is no interval, and nothing to be in doubt about.
+    # Where all seeds give one number there is no interval, and nothing to be in doubt about, unless a few shares agree by luck.
     tied = (summary[f"{gain}_status"] == "tied").to_numpy()
+    tied = tied & ((gain == "gain") | (summary["seeds"] >= _FEW).to_numpy())
     low, high = (np.where(tied, summary[gain].to_numpy(float), end) for end in (low, high))
     better, worse = int((low > 0).sum()), int((high < 0).sum())
     if (summary["seeds"] <= 1).all():
         return f"One seed, so no statement about others: the gain is {_range(summary[gain].to_numpy(float))}."
-    return f"{_counts(better, worse, settings)}{_pgr(rows, gain)}."
+    over = about(seeds_draw_of(rows)).partition(" % ")[2]
+    sure = f"95 % for all settings together, {over}" if settings > 1 else f"95 % {over}"
+    return f"{_counts(better, worse, settings)} ({sure}){_pgr(rows, gain)}."
 
 
 def _counts(better: int, worse: int, settings: int) -> str:
@@ -51,7 +57,7 @@ def _counts(better: int, worse: int, settings: int) -> str:
         )
     said = f"The student errs less than its weak model in {better:,} of {settings:,} settings and more in {worse:,}"
     rest = settings - better - worse
-    return said + (f"; in {rest:,} there is no significant difference (95 % for all settings together)" if rest else "")
+    return said + (f"; in {rest:,} there is no significant difference" if rest else "")
 
 
 def _pgr(rows: Rows, gain: str) -> str:

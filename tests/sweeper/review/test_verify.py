@@ -17,6 +17,7 @@ from sweeper import RunError, launch
 from sweeper.cli import app
 from sweeper.folder.run_folder import RunFolder
 from sweeper.review.table import read_run
+from sweeper.review.verdicts import print_verdicts
 from sweeper.review.verify import Judged, exit_code, verify
 
 GRID = {"study": "claimed.py:Claimed", "axes": {"x": [1, 2]}, "seeds": 12}
@@ -106,6 +107,22 @@ def test_what_is_printed(lab: Lab) -> None:
     assert "  known: expected to fail: cells are small here" in lines
     assert lines[-1] == "2 of 6 claims as expected, 1 unresolved, 1 fails, 1 untestable, 1 test is broken"
     assert "\x1b" not in done.output
+
+
+def test_a_report_names_what_the_rows_cannot_test_in_one_line(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.claims(*ALL)
+    (found,) = verify([lab.launch()])
+    print_verdicts(found, brief=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert "not testable on these rows (w2s-sweep verify says why): needy" in lines
+    assert [line.split()[0] for line in lines[2:7]] == [name for name in ALL if name != "needy"]
+    lab.claims("needy")
+    (found,) = verify([lab.launch("few", fixed={"n": 20})])
+    print_verdicts(found, brief=True)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "not testable on these rows (w2s-sweep verify says why): needy",
+        "0 of 1 claims as expected, 1 untestable",
+    ]
 
 
 def test_the_json_document(lab: Lab) -> None:

@@ -343,6 +343,13 @@ def test_targets_that_do_not_fit_the_task(tmp_path: Path, change: Columns, targe
         load(tmp_path, COLUMNS | change, target=target, task=task)
 
 
+def test_a_file_that_is_parted_by_other_marks_is_named_so(tmp_path: Path) -> None:
+    file = tmp_path / "semi.csv"
+    file.write_text("a;b;y\n1;2;0\n3;4;1\n")
+    with pytest.raises(FieldError, match="one column, whose name holds ';'; columns of a CSV file are parted by commas"):
+        load_table(DataFile.find(file.name, tmp_path), "y", "regression")
+
+
 def test_too_many_classes_are_a_regression(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="1200 classes; is this a regression"):
         load(tmp_path, {"a": np.zeros(1200), "y": np.arange(1200)}, task="classification")

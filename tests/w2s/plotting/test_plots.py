@@ -245,6 +245,12 @@ def test_values_get_places() -> None:
     assert places([0.1, 1.0]).kind == "log"
 
 
+def test_whole_numbers_on_ticks_keep_their_digits() -> None:
+    rows = table(ridge=[120, 211, 370, 649, 1139, 2000])
+    (ax,) = w2s.plot(rows, "ridge", "gain").axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["120", "370", "2000"]
+
+
 def test_slides_have_large_letters_and_a_title() -> None:
     figure = w2s.plot(ROWS, "ridge", "gain", color="labels", select={"d_weak": 20}, style="slides", title="What a ridge does")
     assert figure.get_figwidth() == 10.0

@@ -56,3 +56,44 @@ def test_accuracies_show_the_tuned_teacher_and_what_is_held(tmp_path):
     assert len(names) == 4
     assert draw_accuracies(rows[rows["ridge"] < 1.0]) is None
     assert draw_accuracies(rows[rows["seed"] == 0]) is None
+
+
+def test_students_of_a_regression_have_no_soft_labels(tmp_path):
+    fixed = {name: value for name, value in (SHAPE | HELD_OUT).items() if name != "d_weak"} | {"task": "regression"}
+    grid = {"study": "probe.table", "axes": {"ridge": RIDGES, "d_weak": [5, 20]}, "fixed": fixed, "seeds": 4}
+    assert launch(grid, executor="inline", out=tmp_path / "run").exit == 0
+    rows = w2s.load(tmp_path / "run")
+    said = {}
+    for figure in ProbeTable.figures:
+        canvas = figure.draw(rows)
+        if canvas is not None:
+            said[figure.id] = [text.get_text() for ax in canvas.axes if ax.get_legend() for text in ax.get_legend().get_texts()]
+    assert said["accuracies"] == ["ceiling: true labels", "teacher", "student"]
+    assert said["regularisation"] == ["student", "gain", "distance to weak model"]
+    assert said["weak_models"] == ["least regularised", "best"]
+
+
+def test_a_report_needs_no_even_seed(tmp_path):
+    grid = {"study": "probe.table", "axes": {"ridge": RIDGES, "labels": ["soft", "hard"]}, "fixed": SHAPE | HELD_OUT}
+    for name, seeds in (("odd", [1, 3, 5]), ("one", 1)):
+        assert launch(grid | {"seeds": seeds}, executor="inline", out=tmp_path / name).exit == 0
+        found, figures = ProbeTable().digest(w2s.load(tmp_path / name)), {figure.id: figure for figure in ProbeTable.figures}
+        assert len(found) == 10, "every setting has a line"
+        assert found.attrs["sentence"] == ""
+        assert "best" not in found.attrs["caption"]
+        assert figures["weak_models"].draw(w2s.load(tmp_path / name)) is None
+
+
+def test_what_has_no_seed_to_report_on_is_not_chosen_from(tmp_path):
+    grid = {
+        "study": "probe.table",
+        "axes": {"ridge": RIDGES, "labels": ["soft", "hard"]},
+        "fixed": SHAPE | HELD_OUT,
+        "seeds": 4,
+    }
+    assert launch(grid, executor="inline", out=tmp_path / "run").exit == 0
+    rows = w2s.load(tmp_path / "run")
+    part = rows[(rows["labels"] == "soft") | (rows["seed"] % 2 == 0)]  # as a launch may have left it
+    part.attrs = rows.attrs
+    found = ProbeTable().digest(part)
+    assert found["regularisation"].str.startswith("best").tolist() == [True] + 5 * [False]

@@ -155,3 +155,11 @@ def test_fields_that_cannot_pair_are_an_error():
     with pytest.raises(ValueError, match=r"'time' has no value in common between a \(1\.0\) and b \(nan\)"):
         contrast(df, A, B)
     assert len(contrast(df, A, B, by="d_weak")) == 3
+
+
+def test_two_shares_differ_by_one_at_most():
+    df = pd.DataFrame({"labels": ["hard"] * 3 + ["soft"] * 3, "seed": [0, 1, 2] * 2, "status": "ok"})
+    df["agreement_wrong"] = [1.0, 0.9, 0.0, 0.0, 0.1, 0.0]
+    out = contrast(df, A, B, metric="agreement_wrong", by=[]).iloc[0]
+    assert -1.0 <= out["low"] < out["difference"] < out["high"] == 1.0
+    assert contrast(df.rename(columns={"agreement_wrong": "gain"}), A, B, metric="gain", by=[])["high"].item() > 1.0

@@ -300,3 +300,11 @@ def test_work_is_by_column_however_many_groups_there_are():
     by = ["d_weak", "ridge", "filter"]
     few = python_calls(lambda: summarize(one.assign(d_weak=0), by), "w2s.")
     assert 20 < few == python_calls(lambda: summarize(many, by), "w2s.")
+
+
+def test_ends_of_intervals_lie_where_the_number_can():
+    df = table(seeds=3, ridges=(0.1,))
+    for name in ("misfit", "weak_distance", "student_validation_misfit", "weight_best", "student_worst_pair"):
+        out = summarize(df.assign(**{name: [0.0, 0.0, 0.3]}), by=["ridge"], metrics=[name])
+        assert out[f"{name}_low"].item() == 0.0, name
+        assert out[f"{name}_high"].item() > 0.3, name

@@ -207,7 +207,7 @@ def test_a_digest_has_at_most_8_columns_and_40_lines_and_a_sentence() -> None:
     assert found.table.shape == (40, 8)
     assert len(found.whole) == 150
     assert any("40 of 150 lines" in note for note in found.notes)
-    assert any("more columns are in digest.csv" in note for note in found.notes)
+    assert any(note.startswith("1 more column is in digest.csv: ") for note in found.notes)
     assert "pgr" in found.table
     assert found.table.iloc[0][["a", "b", "c"]].tolist() == ["0", "0", "0"]
     assert found.table.iloc[-1][["a", "b", "c"]].tolist() == ["4", "4", "2"]
@@ -215,10 +215,51 @@ def test_a_digest_has_at_most_8_columns_and_40_lines_and_a_sentence() -> None:
     assert max(map(len, found.text(80).splitlines())) <= 80
 
 
+def test_a_digest_names_its_lines_by_the_fields_that_tell_them_apart() -> None:
+    fields = {name: [0] for name in "abcdef"} | {"g": list(range(6)), "h": list(range(5))}
+    rows = table(**fields)
+    for name in "abcdef":  # a field that varies a little, and that says no more than g does
+        rows[name] = (rows["g"] > 2).astype(int)
+    found = run_digest(find_study("wu2024.spiked"), rows)
+    names = list(found.table.columns[: found.keys])
+    assert {"g", "h"} <= set(names)
+    assert len(names) == 6
+    assert not found.table[names].duplicated().any()
+
+
+def test_a_sentence_says_how_sure_it_is_and_of_what() -> None:
+    rows = table()
+    rows.attrs["w2s"]["seeds_draw"] = "test_part"
+    assert "(95 % for all settings together, over seeds, for these test items); PGR" in found_in_words(rows)
+    soft = rows[rows["labels"] == "soft"]
+    soft.attrs = rows.attrs
+    assert "in 4 of 4 settings and more in 0 (95 % for all settings together, over" in found_in_words(soft)
+
+
+def test_a_few_seeds_with_one_share_decide_nothing() -> None:
+    for seeds, said in ((3, "0 of 2 settings and more in 0"), (8, "2 of 2 settings and more in 0")):
+        rows = table(seeds=seeds, labels=["hard", "soft"])
+        rows["gain_01"], rows["weak_error_01"], rows["student_error_01"] = 0.02, 0.3, 0.28
+        rows.attrs["w2s"]["metrics"] += ["gain_01", "weak_error_01", "student_error_01"]
+        assert f"errs less than its weak model in {said}" in found_in_words(rows), seeds
+
+
+def test_a_digest_that_fails_leaves_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = find_study("wu2024.spiked")
+
+    def fail(self: object, rows: pd.DataFrame) -> pd.DataFrame:
+        raise KeyError("no_such_column")
+
+    monkeypatch.setattr(study, "digest", fail)
+    found = run_digest(study, ROWS)
+    assert len(found.table) == 8
+    assert found.notes[0] == "the study's own digest failed: KeyError: 'no_such_column'"
+
+
 def test_a_sentence_says_when_nothing_is_known() -> None:
     assert found_in_words(table(seeds=1)).startswith("One seed, so no statement")
     one = found_in_words(table(0.2, labels=["soft"]))
-    assert one.startswith("The student errs less than its weak model; PGR is 0.")
+    assert one.startswith("The student errs less than its weak model (95 % over seeds); PGR is 0.")
     assert found_in_words(table(0.0, labels=["soft"])).startswith("No significant difference")
     bare = table().drop(columns=["gain", "pgr", "weak_error", "misfit", "ceiling_error"])
     assert found_in_words(bare).startswith("There is no weak model to compare with; student_error is from")

@@ -24,8 +24,8 @@ __all__ = ["draw_predicted", "draw_scores", "panels_of"]
 _KERNELS = {"pred_gap_theory": ("principal kernels", "o", 0), "pred_gap_full_theory": ("full kernels", "^", 1)}
 _SCORES = {
     "pred_gap_theory": "formula, with labels",
-    "score_trace": "||P_s (I - P_w)||_F^2 / tr P_s",
-    "score_operator": "||P_s (I - P_w)||_op^2",
+    "score_trace": r"$\|P_s(I-P_w)\|_F^2$ / tr $P_s$",
+    "score_operator": r"$\|P_s(I-P_w)\|_{op}^2$",
 }
 _MOST = 5
 

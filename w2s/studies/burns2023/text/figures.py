@@ -10,7 +10,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import seeds_text
-from w2s.figures.symbols import setting
+from w2s.figures.symbols import axis_name, setting
 from w2s.studies.burns2023.text.analysis_figures import ANALYSIS_FIGURES
 from w2s.summary import columns, summarize
 
@@ -76,7 +76,7 @@ def _varied(rows: DataFrame, apart: Sequence[str]) -> list[str]:
 def _line(name: str, value: Any) -> str:
     """Write a setting's value for a label: names of models and methods alone, numbers with what they are."""
     if value is None or value != value:
-        return f"{name}: none"
+        return f"{axis_name(name)}: none"
     return _short(value) if isinstance(value, str) else setting(name, value)
 
 
@@ -111,10 +111,8 @@ def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
         for m, method in enumerate(methods):
             one = students.iloc[[m]].reset_index()
             label = f"student, {method}" if k == 0 else None
-            _bars(ax, np.array([k - 0.4 + (m + 0.5) * width]), one, "student_accuracy", 0.9 * width, figures.COLORS[m], label)
+            _points(ax, np.array([k - 0.4 + (m + 0.5) * width]), one, "student_accuracy", figures.COLORS[m], label)
     ax.set_xticks(range(len(settings)), [name for name, _ in settings], fontsize=7)
-    shown = 1.0 - rows[["weak_error_01", "student_error_01", "ceiling_error_01", "strong_error_01"]].to_numpy()
-    ax.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.08), min(1.0, float(np.nanmax(shown)) + 0.05))
 
 
 def _accuracies(rows: DataFrame, by: list[str], models: list[str]) -> DataFrame:
@@ -126,11 +124,21 @@ def _accuracies(rows: DataFrame, by: list[str], models: list[str]) -> DataFrame:
     return summary
 
 
+def _points(ax: Any, places: Any, summary: DataFrame, name: str, color: str, label: str | None) -> None:
+    values, ends = _ends(summary, name)
+    ax.errorbar(places, values, yerr=ends, fmt="o", markersize=5, color=color, capsize=2, label=label)
+
+
 def _bars(ax: Any, places: Any, summary: DataFrame, name: str, width: float, color: str, label: str | None) -> None:
+    values, ends = _ends(summary, name)
+    ax.bar(places, values, width=width, color=color, alpha=0.75, label=label, yerr=ends, ecolor="#333333", capsize=2)
+
+
+def _ends(summary: DataFrame, name: str) -> tuple[Any, Any]:
+    """Return a metric of a summary and how far the ends of its intervals are; zero where there are none."""
     values = summary[name].to_numpy(dtype=float)
     low, high = (summary[f"{name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-    errors = np.nan_to_num(np.maximum(np.stack([values - low, high - values]), 0.0))
-    ax.bar(places, values, width=width, color=color, alpha=0.75, label=label, yerr=errors, ecolor="#333333", capsize=2)
+    return values, np.nan_to_num(np.maximum(np.stack([values - low, high - values]), 0.0))
 
 
 def _seeds(rows: DataFrame) -> str:

@@ -165,7 +165,9 @@ def selection_canvas(rows: DataFrame, chosen: DataFrame, candidates: str) -> Can
         left.annotate(value_text(name).rpartition(":")[2], at, textcoords="offset points", xytext=offset, ha=side, fontsize=7)
     left.set_xlabel("weak model's error - misfit  (known)", fontsize=9)
     left.set_ylabel("student's error  (asked)", fontsize=9)
-    left.set_title(f"every {axis_name(candidates)}, means over {rows['seed'].nunique()} seeds", fontsize=10, loc="left")
+    left.set_title(
+        f"a point for each {axis_name(candidates)}, means over {rows['seed'].nunique()} seeds", fontsize=10, loc="left"
+    )
     count = int(chosen["candidates"].iloc[0])
     share = np.bincount(chosen["rank"], minlength=count + 1)[1:] / len(chosen)
     right.bar(np.arange(1, count + 1), share, color=figures.COLORS[0])

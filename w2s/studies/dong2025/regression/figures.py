@@ -59,7 +59,8 @@ def _draw(table: DataFrame, axis: str, metrics: tuple[str, ...]) -> Canvas | Non
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         ax.set_ylabel(_NAMES[metric], fontsize=9)
     figures.beside(axes[0, -1])
-    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis_name(axis)}; dashed: closed form"
+    dashed = "; dashed: closed form" if rows[[f"{metric}_theory" for metric in metrics]].notna().any(axis=None) else ""
+    title = f"{' and '.join(_NAMES[m] for m in metrics)} against {axis_name(axis)}{dashed}"
     heading_over_seeds(figure, title, rows, _OVER, held)
     return figure
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
 from w2s.studies.heo2023.decoy.claims import STRENGTHS, best
+from w2s.studies.heo2023.pictures import share_over_seeds
 from w2s.summary import columns, summarize
 
 if TYPE_CHECKING:
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_METHODS = ("erm", "rrr", "pgd", "ibp", "rrr_pgd", "rrr_ibp", "random_decoy")
+_METHODS = {"erm": "plain", "rrr": "RRR", "pgd": "PGD-Ex", "ibp": "IBP-Ex", "rrr_pgd": "RRR +\nPGD-Ex",
+            "rrr_ibp": "RRR +\nIBP-Ex", "random_decoy": "reference"}  # fmt: skip
+"""What the paper calls the methods."""
 _SHOWN = (("student_error", "all"), ("student_worst_class", "worst class"), ("student_worst_pair", "worst class and decoy"),
           ("student_intact", "decoy intact"))  # fmt: skip
 _LINES = (("rrr", "penalty"), ("pgd", "radius"), ("ibp", "radius"))
@@ -32,7 +33,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
     worlds = [rows for rows in worlds if rows["method"].nunique() > 2][:4]
     if not worlds:
         return None
-    figure = figures.canvas(max(3.2 * len(worlds) + 1.6, 7.2), 3.8)
+    figure = figures.canvas(max(3.9 * len(worlds) + 1.6, 7.2), 3.8)
     axes = figures.panels(figure, 1, len(worlds), sharey=True)[0]
     for ax, rows in zip(axes, worlds, strict=True):
         names = [name for name in _METHODS if name in set(rows["method"])]
@@ -40,12 +41,11 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
             for x, name in enumerate(names):
                 part = best(rows, [name])
                 assert part is not None
-                values = part[column].to_numpy(float)
-                spread = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+                mean, ends = share_over_seeds(part[column].to_numpy(float))
                 at = x + 0.18 * (place - 1.5)
                 told = label if x == 0 and ax is axes[-1] else None
-                ax.errorbar(at, values.mean(), spread, fmt="o", ms=4, color=figures.COLORS[place], capsize=2, label=told)
-        ax.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names], fontsize=7)
+                ax.errorbar(at, mean, ends, fmt="o", ms=4, color=figures.COLORS[place], capsize=2, label=told)
+        ax.set_xticks(range(len(names)), [_METHODS[name] for name in names], fontsize=7)
         first = rows.iloc[0]
         side = (
             f", decoy on {'a random side' if first['side'] == 'random' else 'the left'}"
@@ -56,7 +56,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
     axes[0].set_ylabel("share of wrong classes", fontsize=9)
     axes[0].set_ylim(-0.02, 1.02)
     figures.beside(axes[-1])
-    note = "{seeds}; strengths of the least error, by truth; bars: 95 %"
+    note = "{seeds}; strengths of the least error, by truth; bars: 95 % over seeds"
     heading_over_seeds(figure, "errors by method", table, note)
     return figure
 
@@ -77,7 +77,9 @@ def _draw_strengths(table: DataFrame) -> Canvas | None:
             line = summarize(some, by=[name], metrics=[column])
             share = line[name] / line[name].max()
             x = share if method == "rrr" else share**2
-            figures.band(ax, x, line[column], line[f"{column}_low"], line[f"{column}_high"], color=color, label=method)
+            figures.band(
+                ax, x, line[column], line[f"{column}_low"], line[f"{column}_high"], color=color, label=_METHODS[method]
+            )
         for style, who in (("--", "weak"), (":", "ceiling")):
             label = "plain training" if who == "weak" else "without a decoy"
             level = float(rows[column.replace("student", who)].mean())

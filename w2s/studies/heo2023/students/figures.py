@@ -9,6 +9,7 @@ import numpy as np
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
+from w2s.studies.heo2023.pictures import share_over_seeds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES"]
 
-_REGS = ("none", "rrr", "pgd", "ibp")
+_REGS = {"none": "plain", "rrr": "RRR", "pgd": "PGD-Ex", "ibp": "IBP-Ex"}
 _TITLES = {"intact": "student's decoys intact", "broken": "student's decoys broken"}
 
 
@@ -34,14 +35,16 @@ def _draw_students(table: DataFrame) -> Canvas | None:
         for place, teacher in enumerate(name for name in _REGS if name in set(part["teacher_reg"])):
             color = figures.COLORS[place]
             mine = part[part["teacher_reg"] == teacher]
-            by = mine.groupby("student_reg")["student_error"].agg(["mean", "std", "size"]).reindex(students)
-            x = np.arange(len(students)) + 0.14 * (place - 1.5)
-            spread = (1.96 * by["std"] / np.sqrt(by["size"])).fillna(0.0)
-            ax.errorbar(x, by["mean"], spread, fmt="o", ms=5, color=color, capsize=2, label=f"teacher: {teacher}")
+            for x, student in enumerate(students):
+                values = mine.loc[mine["student_reg"] == student, "student_error"].to_numpy(float)
+                if len(values):
+                    mean, ends = share_over_seeds(values)
+                    told = f"teacher: {_REGS[teacher]}" if x == 0 else None
+                    ax.errorbar(x + 0.14 * (place - 1.5), mean, ends, fmt="o", ms=5, color=color, capsize=2, label=told)
             ax.axhline(float(mine["weak_error"].mean()), color=color, linewidth=0.9, linestyle=":")
         best = part.groupby("student_reg")["ceiling_error"].mean().reindex(students)
         ax.plot(np.arange(len(students)), best, "_", ms=22, color="#000000", label="ceiling")
-        ax.set_xticks(range(len(students)), students, fontsize=8)
+        ax.set_xticks(range(len(students)), [_REGS[name] for name in students], fontsize=8)
         ax.set_xlabel("student's training", fontsize=9)
         ax.set_title(_TITLES[kind], fontsize=9)
     axes[0].set_ylabel("share of wrong classes", fontsize=9)

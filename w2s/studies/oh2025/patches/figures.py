@@ -11,6 +11,7 @@ from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
 from w2s.figures.symbols import axis_name, setting
+from w2s.measure.scales import SHARE
 from w2s.summary import summarize
 from w2s.theory import oh2025 as theory
 
@@ -60,7 +61,8 @@ def _draw_steps(table: DataFrame) -> Canvas | None:
 
 def _curve(ax: Axes, rows: DataFrame, name: str, color: str, label: str) -> None:
     line = summarize(rows.dropna(subset=[name]), by=["step"], metrics=[name])
-    figures.band(ax, line["step"], line[name], line[f"{name}_low"], line[f"{name}_high"], color=color, label=label)
+    low, high = (SHARE.clip(line[f"{name}_{end}"].to_numpy(float)) for end in ("low", "high"))
+    figures.band(ax, line["step"], line[name], low, high, color=color, label=label)
 
 
 def _draw_map(table: DataFrame) -> Canvas | None:

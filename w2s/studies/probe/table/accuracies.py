@@ -60,7 +60,7 @@ def draw_accuracies(table: DataFrame) -> Canvas | None:
     for rule, dashed in rules:
         part = summary[summary["labels"] == rule]
         if len(part):
-            label = f"student, {rule} labels of the teacher"
+            label = f"student, {rule} labels of the teacher" if classes else "student"
             _draw(ax, part, student, classes, color=rule_color(rule), linestyle=dashed, label=label)
             _draw(below, part, lead, False, color=rule_color(rule), linestyle=dashed)
     ax.set_xscale("log")

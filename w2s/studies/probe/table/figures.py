@@ -12,6 +12,7 @@ from w2s.figures import style as figures
 from w2s.figures.held import heading_over_seeds, hold, unshown_fields
 from w2s.figures.symbols import axis_name, setting
 from w2s.studies.probe.table.accuracies import draw_accuracies
+from w2s.studies.probe.table.halves import in_both_halves
 from w2s.studies.probe.table.teachers import REGULARISER, draw_teachers, rule_color
 from w2s.summary import best, summarize
 from w2s.summary.text import interval_text, value_text
@@ -58,13 +59,14 @@ def digest(table: DataFrame) -> DataFrame:
     """
     import pandas as pd
 
-    suffix, swept = _suffix(table), _swept(table)
+    suffix = _suffix(table)
     fields = [*_varying(table), *(["labels"] if table["labels"].nunique() > 1 else [])]
     fields = fields or ["labels"]
+    swept = in_both_halves(_swept(table), fields, f"student_error{suffix}")
     lines, lead = [], ""
     metrics = [f"{m}_error{suffix}" for m in ("weak", "student", "ceiling")] + [*_DISTANCES, f"pgr{suffix}"]
     metrics += ["gain_01"] if suffix else []
-    if len(swept) and swept["seed"].nunique() > 1:
+    if len(swept):
         choice: dict[str, Any] = {"over": list(REGULARISER), "by": fields, "metric": f"student_error{suffix}"}
         chosen = best(swept, **choice, metrics=metrics, select_seeds="even")
         lead = _best_in_words(swept, choice, f"gain{suffix}", len(chosen), fields)
@@ -76,13 +78,9 @@ def digest(table: DataFrame) -> DataFrame:
         by = [*fields, *(name for name in REGULARISER if rest[name].nunique() > 1)]
         lines += [_line(row, fields, suffix, None) for row in _records(summarize(rest, by=by, metrics=metrics))]
     result = pd.DataFrame(lines)
-    if len(swept):
-        result.attrs["caption"] = (
-            "best: chosen on even seeds, reported on odd ones; brackets: 95 % over seeds, for this data set"
-        )
-    result.attrs["sentence"] = lead
-    if note := at_end_note(table):
-        result.attrs["caption"] = "; ".join([*filter(None, [result.attrs.get("caption")]), note])
+    notes = ["best: chosen on even seeds, reported on odd ones"] if lead else []
+    notes += ["brackets: 95 % over seeds, for this data set"] if table["seed"].nunique() > 1 else []
+    result.attrs |= {"sentence": lead, "caption": "; ".join(filter(None, [*notes, at_end_note(table)]))}
     return result
 
 
@@ -96,14 +94,16 @@ def _best_in_words(swept: DataFrame, choice: dict[str, Any], gain: str, settings
         said = "no difference between the student and its weak model is significant"
         if better or worse:
             said = f"the student errs {'less' if better else 'more'} than its weak model"
-    return f"With its best regularisation, chosen on even seeds, {said} ({'95 %, ' if settings == 1 else ''}odd seeds)."
+    level = "95 %" if settings == 1 else "95 % for all of these settings together"
+    return f"With its best regularisation, chosen on even seeds, {said} (odd seeds, {level})."
 
 
 def at_end_note(table: DataFrame) -> str:
     """Say how often a ridge chosen on validation rows is the last one tried, model by model; nothing where none is."""
     ends = table["tuned_at_end"].dropna().str.split(", ").explode()
     counts = ", ".join(f"{model} in {count:,}" for model, count in ends.value_counts(sort=False).sort_index().items())
-    return f"tuned ridges at the end of those tried, of {len(table):,} rows: {counts} (see message)" if counts else ""
+    said = f"tuned ridges at the end of those tried, of {len(table):,} rows: {counts} (see the column message)"
+    return said if counts else ""
 
 
 def _records(frame: DataFrame) -> list[dict[str, Any]]:
@@ -119,6 +119,8 @@ def _matching(frame: DataFrame, row: dict[str, Any], fields: list[str]) -> dict[
 
 def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str, Any] | None) -> dict[str, Any]:
     line = {name: value_text(row[name]) for name in fields}
+    at = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
+    line["regularisation"] = f"{at} (last value tried)" if row.get("selected_at_end") else at
     for model in ("weak", "student", "ceiling"):
         value = row[f"{model}_error{suffix}"]
         line[f"{model} {'accuracy' if suffix else 'RMSE'}"] = f"{1 - value:.3f}" if suffix else f"{np.sqrt(value):.3f}"
@@ -129,15 +131,12 @@ def _line(row: dict[str, Any], fields: list[str], suffix: str, weakest: dict[str
         line[metric.replace("_", " ") + unit] = interval_text(row, metric)
     line["PGR least regularised"] = "" if weakest is None else interval_text(weakest, f"pgr{suffix}")
     line["PGR"] = interval_text(row, f"pgr{suffix}")
-    line["at"] = _regulariser(row) if weakest is None else f"best: {_regulariser(row)}"
-    if row.get("selected_at_end"):
-        line["at"] += " (last value tried)"
     return line
 
 
 def _regulariser(row: dict[str, Any]) -> str:
     name = {"ridge": "ridge", "flow": "time", "steps": "steps"}[str(row.get("student_filter", "ridge"))]
-    return f"{name} {row[name]:.3g}" if name in row else ""
+    return f"{name} {row[name]:{'.0f' if 1000 <= row[name] < 1e6 else '.3g'}}" if name in row else ""
 
 
 def _facets(table: DataFrame) -> tuple[list[tuple[str, DataFrame]], str]:
@@ -226,7 +225,7 @@ def _draw_gain(ax: Any, part: DataFrame, suffix: str) -> None:
             continue
         summary = summarize(rows, by=["strength"], metrics=[f"gain{suffix}", distance])
         for metric, style, word in ((f"gain{suffix}", "-", "gain"), (distance, ":", f"{far} weak model")):
-            label = f"{word}, {rule} labels"
+            label = f"{word}, {rule} labels" if suffix else word
             low, high = summary[f"{metric}_low"], summary[f"{metric}_high"]
             figures.band(
                 ax, summary["strength"], summary[metric], low, high, color=rule_color(rule), linestyle=style, label=label
@@ -237,7 +236,8 @@ def _draw_gain(ax: Any, part: DataFrame, suffix: str) -> None:
 def _lines(part: DataFrame) -> list[tuple[str, str, str, DataFrame]]:
     found, several = [], part["student_filter"].nunique() > 1
     for (rule, filter_), rows in part.groupby(["labels", "student_filter"], sort=True):
-        found.append((f"{rule} labels{f', {filter_}' if several else ''}", str(rule), str(filter_), rows))
+        words = [f"{rule} labels" if _suffix(part) else "student", *([str(filter_)] if several else [])]
+        found.append((", ".join(words), str(rule), str(filter_), rows))
     return sorted(found, key=lambda line: line[2] != "ridge")
 
 
@@ -252,11 +252,12 @@ def _limit(ax: Any, lines: Sequence[Any]) -> None:
 
 def _draw_weak_models(table: DataFrame) -> Canvas | None:
     """Draw PGR at the best and at the weakest regularisation for every weak model."""
-    swept = _swept(table)
+    suffix, swept = _suffix(table), _swept(table)
+    by = [*_varying(swept), "labels"]
+    swept = in_both_halves(swept, by, f"student_error{suffix}")
     fields = _varying(swept) if len(swept) else []
-    if not fields or swept["seed"].nunique() < 2:
+    if not fields:
         return None
-    suffix = _suffix(table)
     pgr = f"pgr{suffix}"
     by = [*fields, "labels"]
     chosen = best(swept, over=list(REGULARISER), by=by, metric=f"student_error{suffix}", metrics=[pgr], select_seeds="even")
@@ -294,14 +295,15 @@ def _draw_points(
         markersize=5,
         color=rule_color(rule),
         markerfacecolor=face,
-        label=f"{rule} labels, {word}",
+        label=f"{rule} labels, {word}" if pgr.endswith("_01") else word,
     )
 
 
 def _draw_teachers(table: DataFrame) -> Canvas | None:
     """Draw errors and PGR against the teacher's ridge, for the weak models whose ridge was swept or tuned."""
-    swept = _swept(table)
-    return draw_teachers(swept, _varying(swept), _suffix(table)) if len(swept) else None
+    suffix, swept = _suffix(table), _swept(table)
+    swept = in_both_halves(swept, [*_varying(swept), "labels"], f"student_error{suffix}")
+    return draw_teachers(swept, _varying(swept), suffix) if len(swept) else None
 
 
 FIGURES: tuple[Figure, ...] = (

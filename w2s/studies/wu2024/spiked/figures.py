@@ -42,7 +42,7 @@ def _draw_labels(table: DataFrame) -> Canvas | None:
                 ax.plot(line["u"], line[f"{name}_theory"], color=color, linewidth=1.0, linestyle="--")
         for end in ("lower_u_theory", "upper_u_theory"):
             ax.axvline(part[end].iloc[0], color="#555555", linewidth=0.8, linestyle=":")
-        ax.set(xlabel="u: n^u weakly labelled rows", ylim=(0.0, 0.52), title=f"n = {n}")
+        ax.set(xlabel="$u$: $n^u$ weakly labelled rows", ylim=(0.0, 0.52), title=f"$n$ = {n}")
         ax.title.set_fontsize(10)
     axes[0].set_ylabel("share of wrong classes")
     figures.beside(axes[-1])
@@ -64,10 +64,10 @@ def _draw_phases(table: DataFrame) -> Canvas | None:
         shapes = [(n**p, n**r, n**-q) for p, q, r in powers]
         weak = theory.expected_cosine(*shapes[0], n, theory.alignment(1.0))
         error = theory.sign_error(theory.expected_cosine(*shapes[1], n**u, theory.alignment(weak)))
-        ax.plot(u, error, color=color, linewidth=1.6, label=f"n = {n:g}, weak error {float(theory.sign_error(weak)):.3f}")
+        ax.plot(u, error, color=color, linewidth=1.6, label=f"$n$ = {n:g}, weak error {float(theory.sign_error(weak)):.3f}")
     for end in (low, high):
         ax.axvline(float(end), color="#555555", linewidth=0.8, linestyle=":")
-    ax.set(xlabel="u: n^u weakly labelled rows", ylabel="student's error, closed form", ylim=(0.0, 0.52))
+    ax.set(xlabel="$u$: $n^u$ weakly labelled rows", ylabel="student's error, closed form", ylim=(0.0, 0.52))
     figures.beside(ax)
     note = ", ".join(
         f"{m}: " + " ".join(f"{k} = {v:g}" for k, v in zip("pqr", e, strict=True))
