@@ -291,7 +291,7 @@ MISTAKES = [
     ["table", "runs/grid", "--by", "nothing"],
     ["plot", "runs/grid", "--x", "nothing", "--y", "gain"],
     ["plot", "runs/grid", "--x", "n_labeled", "--y", "gain"],
-    ["merge", "runs/grid", "runs/grid", "--out", "OUT/both"],
+    ["merge", "runs/grid", "--out", "OUT/one"],
     ["explain", "nothing"],
     ["score", "mistaken.yaml"],
     ["store", "list", "runs/grid"],
