@@ -58,12 +58,15 @@ def making_seconds(calls: Iterable[Call], store: Store) -> float | None:
     return sum(call_seconds(asked, store).values())
 
 
-def seconds_of_artifacts(plan: Plan) -> float | None:
-    """Predict the seconds of the artifacts that a launch of a plan would make; None where that is not known."""
+def seconds_of_artifacts(plan: Plan, missing: Iterable[Call] | None = None) -> float | None:
+    """Predict the seconds of the artifacts that a launch of a plan would make; None where that is not known.
+
+    ``missing`` are those artifacts, where they are known already: to find them takes as long as the plan.
+    """
     if not has_artifacts(plan.grid.study):
         return 0.0
     store = open_store(store_folder(plan.grid, plan.grid.compute, plan.grid.out))
-    return making_seconds(missing_calls(plan, store), store)
+    return making_seconds(missing_calls(plan, store) if missing is None else missing, store)
 
 
 def _seconds(study: Study, block: Block, rates: Rates) -> float:

@@ -40,6 +40,7 @@ def test_the_small_grid_decides_the_claim(rows: pd.DataFrame) -> None:
     assert rows["weak_error"].isna().all()
 
 
+@pytest.mark.slow  # the same claim, study and code on another corpus
 def test_the_small_grid_of_molecules_decides_it_too(place: Path) -> None:
     rows = launched_ok("ladder/small/smiles.yaml", place / "smiles")
     assert surprises("ladder.pretraining", rows) == []

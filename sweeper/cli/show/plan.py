@@ -69,11 +69,10 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
     waste = f"; up to {plan.waste:,} solved that are not wanted" if plan.waste else ""
     blocks = f"{plan.block_count:,} block{'' if plan.block_count == 1 else 's'}"
     out.print(f"{plan.cells:,} cells in {blocks}, {plan.flops:.3g} nominal operations{waste}")
-    if has_artifacts(grid.study):
-        print_artifacts(plan, device, utilisation)
+    missing = print_artifacts(plan, device, utilisation) if has_artifacts(grid.study) else None
     print_space(plan)
     forecast = make_forecast(plan) if is_predicted(grid.study) else None
-    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan), forecast=forecast)
+    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan, missing), forecast=forecast)
     if forecast is not None:
         print_forecast(plan, forecast, choice)
     out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
@@ -105,8 +104,8 @@ def _is_last_look(part: SubGrid) -> bool:
     return part.until is not None and part.block.values("seed")[-1] == part.until.max - 1
 
 
-def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> None:
-    """Print which artifacts must be made before rows can be joined, what sharing saves, and how long it should take."""
+def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> list[Call]:
+    """Print which artifacts must be made before rows can be joined, what sharing saves and how long it takes; return them."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     store = open_store(place)
     lines = artifact_lines(plan, store)
@@ -121,7 +120,9 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
     _print_making(lines, store, device, utilisation)
-    _print_memory(missing_calls(plan, store), device)
+    missing = missing_calls(plan, store)
+    _print_memory(missing, device)
+    return missing
 
 
 def _print_memory(calls: Sequence[Call], device: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeper import launch
 from sweeper.executors.ray import surroundings
 from sweeper.executors.ray.surroundings import cluster_address, room_for_sockets, temporary_folder_problem
 from w2s.files.lock import LockError, hold, lock_problem, try_hold
@@ -41,6 +43,41 @@ def sweep(bench, *arguments, prefix=(), python=(), **environment):
     variables = {k: v for k, v in (bench.environment | environment).items() if v is not None}
     command = [*prefix, sys.executable, *python, "-m", "sweeper", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, cwd=bench.folder, env=variables, timeout=100)
+
+
+TOGETHER = """\
+import json, os, sys
+from itertools import groupby
+from sweeper.cli.guard import write_any_text
+from sweeper.cli.main import app
+write_any_text()
+codes = []
+commands = [list(words) for ends, words in groupby(sys.argv[1:], ";".__eq__) if not ends]
+for k, arguments in enumerate(commands):
+    for number in (1, 2):
+        file = os.open(f"said.{k}.{number}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    try:
+        app(arguments, prog_name="w2s-sweep")
+    except SystemExit as end:
+        codes.append(end.code or 0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+with open("said.codes", "w") as file:
+    json.dump(codes, file)
+"""
+
+
+def together(bench, commands, python=(), **environment):
+    """Run commands that solve nothing, one after another, in one process: most of what each takes is to import the project."""
+    variables = {k: v for k, v in (bench.environment | environment).items() if v is not None}
+    command = [sys.executable, *python, "-c", TOGETHER, *(word for words in commands for word in (*words, ";"))]
+    whole = subprocess.run(command, capture_output=True, cwd=bench.folder, env=variables, timeout=100)
+    assert whole.returncode == 0, whole.stderr.decode()
+    codes = json.loads((bench.folder / "said.codes").read_text())
+    said = [[(bench.folder / f"said.{k}.{number}").read_bytes() for number in (1, 2)] for k in range(len(commands))]
+    return [subprocess.CompletedProcess(*given, *texts) for *given, texts in zip(commands, codes, said, strict=True)]
 
 
 def test_a_file_system_without_locks(bench):
@@ -85,44 +122,38 @@ def test_a_user_without_an_account_or_home(bench):
         "fixed: {d_weak: 10, d_strong: 12, d_overlap: 4, n_labeled: 50, n_transfer: 100}\n"
     )
     nobody = {"HOME": None, "XDG_CACHE_HOME": None, "PYTHONPATH": customised(bench, NO_ACCOUNT)}
-    for arguments in (
-        ("plan", grid),
-        ("launch", grid, "--executor", "inline"),
-        ("status", "runs/grid"),
-        ("report", "runs/grid"),
-        ("doctor",),
-    ):
-        done = sweep(bench, *arguments, **nobody)
+    solved = [sweep(bench, *arguments, **nobody) for arguments in (("plan", grid), ("launch", grid, "--executor", "inline"))]
+    looked = together(bench, [["status", "runs/grid"], ["report", "runs/grid"], ["doctor"]], **nobody)
+    for done in (*solved, *looked):
         assert b"Traceback" not in done.stderr, done.stderr.decode()
-        assert done.returncode == 0, (arguments, done.stderr)
-    assert b"none for this user" in done.stdout
+        assert done.returncode == 0, (done.args, done.stderr)
+    assert b"none for this user" in looked[-1].stdout
 
 
 def test_a_terminal_with_few_letters(bench):
-    grid = bench.grid()
-    assert sweep(bench, "launch", grid, "--executor", "inline", "--out", "prüfung").returncode == 0
-    for command in ("status", "report"):
-        done = sweep(bench, command, "prüfung", **ASCII)
-        assert b"Traceback" not in done.stderr, done.stderr.decode()
-        assert done.returncode in (0, 2)
-        if done.returncode:
-            assert b"PYTHONUTF8=1" in done.stderr
+    assert launch(bench.grid(), executor="inline", out=bench.folder / "prüfung").exit == 0
     table = "item_id,seed,group,truth,weak,student,ceiling\n" + "".join(
         f"{k},0,{'grün' if k % 2 else 'weiß'},{k % 2},0.{k % 7 + 1},0.{k % 5 + 2},0.{k % 3 + 4}\n" for k in range(40)
     )
     (bench.folder / "groups.csv").write_text(table, encoding="utf-8")
-    there = sweep(bench, "score", "groups.csv", "--by", "group")
-    scored = sweep(bench, "score", "groups.csv", "--by", "group", **ASCII)
+    score = ["score", "groups.csv", "--by", "group"]
+    *looked, scored, doctor = together(bench, [["status", "prüfung"], ["report", "prüfung"], score, ["doctor"]], **ASCII)
+    for done in looked:
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        assert done.returncode in (0, 2)
+        if done.returncode:
+            assert b"PYTHONUTF8=1" in done.stderr
+    there = sweep(bench, *score)
     assert scored.returncode == there.returncode == 0, scored.stderr
     assert b"gr?n" in scored.stdout.replace(b"\xc3\xbc", b"?")
-    assert b"to fix" in sweep(bench, "doctor", **ASCII).stdout
+    assert b"to fix" in doctor.stdout
 
 
 def test_commands_keep_their_descriptions_without_docstrings(bench):
-    for arguments in (["--help"], ["store", "gc", "--help"]):
-        plain, stripped = sweep(bench, *arguments), sweep(bench, *arguments, python=["-OO"])
-        assert plain.stdout == stripped.stdout, arguments
-    assert b"Run a grid, or resume it." in sweep(bench, "--help", python=["-OO"]).stdout
+    helps = [["--help"], ["store", "gc", "--help"]]
+    stripped = together(bench, helps, python=["-OO"])
+    assert [done.stdout for done in together(bench, helps)] == [done.stdout for done in stripped]
+    assert b"Run a grid, or resume it." in stripped[0].stdout
     done = sweep(bench, "launch", bench.grid(), "--executor", "inline", python=["-OO"])
     assert done.returncode == 0, done.stderr
 

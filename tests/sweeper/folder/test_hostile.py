@@ -16,7 +16,7 @@ from hostile import KINDS, Place, copy_place, faults, make_place, mutated
 import w2s
 
 pytestmark = pytest.mark.fault
-SHORT = 8
+SHORT = 2
 """In a short run every so many kinds have all commands run on them: the others are tried by ``make torture``."""
 
 

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,8 +131,8 @@ def draw_items(
     elif wanted is None:
         wanted = len(pool) // 4
     pool, tested, classes = _numbered(f"{task.name}: the label column {columns.label!r}", formatter, pool, tested)
-    outer = None if shift == "none" else outer_side([_text(item) for item in pool], shift)
-    outside = tested if outer is None else [item for item in tested if outer(_text(item))]
+    outer = None if shift == "none" else _outer_items(task, formatter, shift)
+    outside = tested if outer is None else [item for item in tested if item.id in outer]
     wanted = None if wanted is None else min(wanted, len(outside)) if sizes["test"] is None else wanted
     parts = {"test": _take("test", _by_group(outside, "test"), wanted, classes, set(), balance, task.name)}
     # With a test file of its own, what stands there too is no training item; without, what was taken is none.
@@ -140,12 +140,21 @@ def draw_items(
     free = [item for item in pool if item.example.group not in closed]
     dropped |= {"in_test": len(pool) - len(free)} if task.has_test_part else {}
     order, taken = _by_group(free, f"shuffle-{seed}"), set[str]()
-    inner = order if outer is None else [item for item in order if not outer(_text(item))]
+    inner = order if outer is None else [item for item in order if item.id not in outer]
     parts["labeled"] = _take("labeled", inner, sizes["labeled"], classes, taken, balance, task.name)
-    order = order if outer is None else [item for item in order if outer(_text(item))]
+    order = order if outer is None else [item for item in order if item.id in outer]
     for part in ("transfer", "validation"):
         parts[part] = _take(part, order[::-1], sizes[part], classes, taken, balance, task.name)
     return parts, classes, {"dropped": dropped, "available": len(free), "sizes": {part: len(parts[part]) for part in PARTS}}
+
+
+@functools.lru_cache(maxsize=2)
+def _outer_items(task: TaskData, formatter: Formatter, shift: str) -> Set[str]:
+    """Return the identities of a task's items on its outer side, which are the same for every seed."""
+    pool, tested = (_read_items(task, split, formatter)[0] for split in ("train", "test" if task.has_test_part else "train"))
+    pool, tested, _ = _numbered(task.name, formatter, pool, tested)
+    outer = outer_side([_text(item) for item in pool], shift)
+    return frozenset(name for name, item in {item.id: item for item in (*pool, *tested)}.items() if outer(_text(item)))
 
 
 def _text(item: Item) -> str:

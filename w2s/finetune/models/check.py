@@ -88,8 +88,13 @@ def _check_adapters(base: ModelFolder) -> None:
 
 def check_causal(base: ModelFolder, purpose: str) -> None:
     """Raise :class:`FieldError` for a model that is no causal language model, which ``purpose`` needs. In GGUF all are."""
-    if _can_try() and not base.absent and not base.is_gguf and not is_causal(model_settings(base)):
+    if _can_try() and not base.absent and not base.is_gguf and not _is_causal(base):
         raise FieldError(f"model {base.name} is no causal language model; {purpose} needs one")
+
+
+@functools.lru_cache(maxsize=256)
+def _is_causal(base: ModelFolder) -> bool:
+    return is_causal(model_settings(base))
 
 
 def layer_width(base: ModelFolder, layer: int) -> int:
