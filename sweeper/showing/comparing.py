@@ -29,13 +29,15 @@ def compare_runs(
     by: str | None = None,
     better: Literal["auto", "lower", "higher"] = "auto",
     select: Sequence[str] = (),
+    best_over: str | None = None,
     *,
     trust_code: bool = False,
 ) -> Table:
     """Compare every run with the first one, or every value of ``over`` in one run with ``baseline``.
 
     Rows are paired by seed within every setting that the runs share; p-values are corrected by Holm over the whole table. With
-    ``select`` rows are kept by the values of axes, in each run that has such a value.
+    ``select`` rows are kept by the values of axes, in each run that has such a value; with ``best_over`` each side takes its
+    own best value of those axes, chosen on even seeds.
 
     Raises :class:`UserError` for fewer than two runs without ``over``, for runs of different studies or versions, and for words
     that do not fit.
@@ -53,9 +55,9 @@ def compare_runs(
         axis = over or RUN
         at = _value(rows, axis, baseline, next(iter(kept)))
         column = metric or _usual(rows)
-        groups = names_of(by)
-        view(rows, [axis, *groups] if groups is not None else [], each=groups is None)
-        found = compare(rows, axis, at, column, groups, better=better)
+        groups, reduced = names_of(by), names_of(best_over) or []
+        view(rows, [axis, *groups] if groups is not None else [], best_over=reduced, each=groups is None)
+        found = compare(rows, axis, at, column, groups, better=better, best_over=reduced)
         return comparison_table(found, metric_unit(rows, column), rows.attrs["w2s"].get("differ"))
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -17,7 +17,7 @@ from w2s.summary.summarize import Method, group_keys, summarize
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best"]
+__all__ = ["at_best", "best"]
 
 How = Literal["mean_then_min", "min_then_mean"]
 Using = Literal["truth", "weak_validation"]
@@ -86,11 +86,7 @@ def best(
     fields = columns.as_names(over)
     target = _target(df, fields, metric, using, how)
     select, report = _seed_choices(how, select_seeds, report_seeds)
-    rows = df
-    if all(columns.has_null(df, name) for name in fields):
-        rows = cast("Any", df)[np.logical_or.reduce([df[name].notna().to_numpy() for name in fields])]
-    if not len(rows):
-        raise ValueError(f"no rows left: {' and '.join(fields)} is null in all {len(df)} rows, so nothing can be chosen")
+    rows = _candidate_rows(df, fields)
     keys = _group_fields(rows, by, fields)
     in_select, in_report = _seed_mask(rows, select), _seed_mask(rows, report)
     choice = _choose(rows, keys, fields, target, in_select, by_seed=how == "min_then_mean")
@@ -105,6 +101,41 @@ def best(
     out["select_seeds"], out["report_seeds"] = _say(select), _say(report)
     out["selected_at_end"] = _at_end(choice, fields)
     return out
+
+
+def at_best(
+    df: pd.DataFrame,
+    over: str | Sequence[str],
+    by: Sequence[str],
+    metric: str = "student_error",
+    select_seeds: Seeds = "even",
+    report_seeds: Seeds = "odd",
+) -> pd.DataFrame:
+    """Return the rows of the report seeds at the value of `over` that makes the mean `metric` of each group least.
+
+    The value is chosen on the selection seeds, as :func:`best` does, and raises what that raises.
+    """
+    fields = columns.as_names(over)
+    target = _target(df, fields, metric, "truth", "mean_then_min")
+    rows = _candidate_rows(df, fields)
+    keys = _group_fields(rows, by, fields)
+    choice = _choose(rows, keys, fields, target, _seed_mask(rows, select_seeds), by_seed=False)
+    kept = _seed_mask(rows, report_seeds) & (choice.chosen == choice.value)
+    _check_groups(
+        choice.names, np.bincount(choice.group[kept], minlength=len(choice.names)) > 0, f"report {_say(report_seeds)}"
+    )
+    found: pd.DataFrame = rows[kept]
+    return found
+
+
+def _candidate_rows(df: Any, fields: list[str]) -> Any:
+    """Return the rows that have a value of one of the fields. Raises ValueError where none has."""
+    if not all(columns.has_null(df, name) for name in fields):
+        return df
+    rows = df[np.logical_or.reduce([df[name].notna().to_numpy() for name in fields])]
+    if not len(rows):
+        raise ValueError(f"no rows left: {' and '.join(fields)} is null in all {len(df)} rows, so nothing can be chosen")
+    return rows
 
 
 def _in_words(fields: str, target: str, using: str, how: str, seeds: Seeds, *, overlap: bool) -> str:

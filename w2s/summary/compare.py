@@ -9,6 +9,7 @@ import numpy as np
 
 from w2s.errors import nearest
 from w2s.summary import columns
+from w2s.summary.best import at_best
 from w2s.summary.columns import SEED, BoolArray
 from w2s.summary.contrast import contrast, equal_to
 from w2s.summary.intervals import holm
@@ -38,6 +39,7 @@ def compare(
     better: Better = "auto",
     pair: str = SEED,
     population: bool | SeedsDraw = False,
+    best_over: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Compare every value of `over` with `baseline` in every group, paired by `pair`, and say which is better.
 
@@ -56,6 +58,9 @@ def compare(
     better : "auto", "lower" or "higher"
         Which values are better. "auto" knows errors and distances (lower), gains, PGR and OPR (higher).
     pair, population : as in `contrast`.
+    best_over : name or names
+        Axes of which every value of `over` takes its own best one in every group: the one that makes the student's error
+        least on even seeds (0-1 where the metric is). Differences are then those of the odd seeds.
 
     Returns
     -------
@@ -83,7 +88,11 @@ def compare(
     if not values:
         raise ValueError(f"all rows have {over}={baseline!r}; there is nothing to compare it with")
     sign = {"lower": -1.0, "higher": 1.0}[_direction(df, metric) if better == "auto" else better]
-    keys = [key for key in group_keys(df, by) if key not in (over, pair)]
+    reduced = columns.as_names(best_over)
+    keys = [key for key in group_keys(df, by) if key not in (over, pair, *reduced)]
+    if reduced:
+        df = at_best(df, reduced, [*keys, over], "student_error_01" if metric.endswith("_01") else "student_error")
+        at_baseline = equal_to(df[over], baseline)
     lines = []
     for value in values:
         line = contrast(df, {over: value}, {over: baseline}, pair, metric, keys, level, population)
@@ -108,6 +117,7 @@ def compare(
             "family": int(np.isfinite(out["p_value"]).sum()),
             "level": level,
             "covers": attrs["w2s_contrast"]["covers"],
+            "best_over": reduced,
         }
     }
     return out
@@ -119,7 +129,8 @@ def _nothing_to_pair(df: pd.DataFrame, over: str, baseline: Any, at_baseline: Bo
     apart = [name for name in names if not set(map(str, df[name][at_baseline])) & set(map(str, df[name][~at_baseline]))]
     both = f"share no combination of {', '.join(keys)} and {pair}"
     why = f"share no {' and no '.join(apart)}" if apart else both
-    return f"nothing to pair: {over}={baseline!r} and the others {why}; groups are by {', '.join(keys) or 'nothing'}: set by"
+    ways = f"set by, or let each take its best {' and '.join(apart)} (best_over)" if set(apart) - {pair} else "set by"
+    return f"nothing to pair: {over}={baseline!r} and the others {why}; groups are by {', '.join(keys) or 'nothing'}: {ways}"
 
 
 def _direction(df: pd.DataFrame, metric: str) -> Literal["lower", "higher"]:

@@ -44,7 +44,7 @@ def comparison_table(found: DataFrame, unit: str = "", differ: Mapping[str, Mapp
     kept = tuple(name for name in headings if name in kept or name in shown)
     cells = tuple(tuple(dict(zip(headings, line, strict=True))[name] for name in kept) for line in lines)
     constants = {name: value for name, value in constants.items() if name not in shown}
-    notes = [_conclusion(found, about), _method(about, unit), *_differences(differ or {})]
+    notes = [_conclusion(found, about), _method(about, unit), *_best(about), *_differences(differ or {})]
     keys = sum(name in kept for name in first)
     symbols = latex_headings(map(str, first), [metric]) | {"p (Holm)": "$p$ (Holm)"}
     what = f"{over} = " if over != "run" else ""
@@ -107,6 +107,17 @@ def _method(about: Mapping[str, Any], unit: str) -> str:
         f"Differences are value - baseline in {about['metric']}{measured}, {about['better']} is better; brackets: "
         f"{about['covers']}; pairs are seeds; p-values are corrected by Holm over {about['family']} tests."
     )
+
+
+def _best(about: Mapping[str, Any]) -> list[str]:
+    """Say of which axes each value has its own best one, and how that was chosen."""
+    if not about["best_over"]:
+        return []
+    error = "student_error_01" if str(about["metric"]).endswith("_01") else "student_error"
+    return [
+        f"Each at its best {' and '.join(about['best_over'])}: chosen by the least mean of {error} on even seeds, for each "
+        "setting; the numbers are those of the odd seeds."
+    ]
 
 
 def _differences(differ: Mapping[str, Mapping[str, str]]) -> list[str]:

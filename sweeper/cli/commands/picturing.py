@@ -100,6 +100,7 @@ def compare(
     by: Annotated[str | None, typer.Option(metavar="AXIS,...", help="axes of the groups; default: all that vary")] = None,
     better: Annotated[Literal["auto", "lower", "higher"], typer.Option(help="which values are better")] = "auto",
     select: Select = None,
+    best_over: BestOver = None,
     form: TableFormat = None,
     width: Width = 80,
     caption: Caption = None,
@@ -111,7 +112,7 @@ def compare(
     from sweeper.showing.pictures import table_form, written_table
 
     written = table_form(out, form)
-    made = compare_runs(runs, metric, over, baseline, by, better, select or [], trust_code=trust_code)
+    made = compare_runs(runs, metric, over, baseline, by, better, select or [], best_over, trust_code=trust_code)
     _give(written_table(made, written, width, caption, label), out)
 
 

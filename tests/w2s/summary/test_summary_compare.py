@@ -124,3 +124,61 @@ def wrong_tables(tables, seeds=20):
 def test_equal_methods_are_rarely_called_different():
     # At most one table in twenty; 400 tables: 20 +- 4.4, so 34 is three standard deviations above.
     assert wrong_tables(400) <= 34
+
+
+def filtered(seeds=24):
+    """Two ways to regularise, each with an axis of its own; the best ridge differs between tasks, and between even and odd seeds."""
+    rng, rows = np.random.default_rng(3), []
+    costs = {
+        ("one", "ridge"): [0.3, 0.1, 0.2],
+        ("two", "ridge"): [0.05, 0.1, 0.2],
+        ("one", "flow"): [0.12, 0.3],
+        ("two", "flow"): [0.3, 0.02],
+    }
+    for (task, way), means in costs.items():
+        for place, mean in enumerate(means):
+            for seed in range(seeds):
+                error = mean + rng.normal(0, 0.01)
+                strength = {"ridge": 10.0**-place, "time": None} if way == "ridge" else {"ridge": None, "time": 10.0**place}
+                row = {"task": task, "filter": way, **strength, "seed": seed, "status": "ok", "weak_error": 0.6}
+                rows.append(row | {"student_error": error, "ceiling_error": 0.01, "gain": 0.6 - error})
+    frame = pd.DataFrame(rows)
+    frame.attrs["w2s"] = {"fields": ["task", "filter", "ridge", "time", "seed"]}
+    return frame
+
+
+@pytest.mark.parametrize("metric", ["student_error", "gain"])
+def test_each_side_takes_its_own_best_value_of_other_axes(metric):
+    rows = filtered()
+    found = w2s.compare(rows, "filter", "ridge", metric, best_over=["ridge", "time"]).set_index("task")
+    chosen = {"one": (0.1, 1.0), "two": (1.0, 10.0)}
+    for task, (ridge, time) in chosen.items():
+        odd = rows[(rows["task"] == task) & (rows["seed"] % 2 == 1)].set_index("seed")
+        difference = odd[odd["time"] == time][metric] - odd[odd["ridge"] == ridge][metric]
+        np.testing.assert_allclose(found.loc[task, "difference"], difference.mean(), rtol=1e-12)
+        assert found.loc[task, "pairs"] == 12
+    better = {"one": "worse", "two": "better"}
+    assert found["conclusion"].to_dict() == better
+
+
+def test_a_value_is_chosen_on_even_seeds_alone():
+    rows = filtered()
+    odd = (rows["seed"] % 2 == 1) & (rows["task"] == "one") & (rows["ridge"] == 0.01)
+    rows.loc[odd, "student_error"] = 0.0
+    found = w2s.compare(rows, "filter", "ridge", best_over=["ridge", "time"]).set_index("task")
+    assert found.loc["one", "baseline_mean"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_axes_that_nothing_shares_are_said_to_have_a_best_value():
+    with pytest.raises(ValueError, match=r"share no ridge and no time; .* take its best ridge and time \(best_over\)"):
+        w2s.compare(filtered(), "filter", "ridge")
+
+
+def test_a_table_says_how_the_best_value_was_chosen():
+    rows = filtered()
+    rows.attrs["w2s"]["study"] = "dong2025.regression"
+    from w2s.tabulate import comparison_table
+
+    made = comparison_table(w2s.compare(rows, "filter", "ridge", best_over=["ridge", "time"]))
+    (said,) = [note for note in made.notes if note.startswith("Each at its best ridge and time")]
+    assert "least mean of student_error on even seeds" in said

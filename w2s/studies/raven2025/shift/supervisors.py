@@ -12,14 +12,15 @@ from w2s.labels.reliability import matched_temperatures
 from w2s_kernels import NUMPY, Backend, normals, stream, uniforms
 from w2s_kernels.softmax_students import Rules, teach
 
-__all__ = ["accuracies", "drawn_labels", "linear_labels", "matched", "minibatches", "one_hot", "softmax"]
+__all__ = ["SUPERVISED_EPOCHS", "accuracies", "drawn_labels", "linear_labels", "matched", "minibatches", "one_hot", "softmax"]
 
 Matrix = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Level = Mapping[str, Any]
 
 _NAME = "raven2025"
-_SUPERVISED_EPOCHS = 60
+SUPERVISED_EPOCHS = 60
+"""Passes over its labelled items that a trained supervisor takes."""
 
 
 def accuracies(level: Level) -> Matrix:
@@ -43,11 +44,10 @@ def minibatches(seed: int, role: str, kept: Whole, steps: int, batch: int, backe
 
     The number of steps does not depend on how many items there are.
     """
-    epochs, parts = -(-steps * batch // len(kept)), []
-    for epoch in range(epochs):
-        keys = uniforms(stream(_NAME, "order", role, seed=seed), (epoch, epoch + 1), len(kept), backend)[0]
-        parts.append(kept[np.argsort(backend.to_numpy(keys), kind="stable")])
-    return np.concatenate(parts)[: steps * batch].reshape(steps, batch)
+    epochs = -(-steps * batch // len(kept))
+    keys = backend.to_numpy(uniforms(stream(_NAME, "order", role, seed=seed), epochs, len(kept), backend))
+    order = kept[np.argsort(keys, axis=1, kind="stable")]
+    return np.asarray(order.reshape(-1)[: steps * batch].reshape(steps, batch))
 
 
 def drawn_labels(level: Level, seed: int, samples: Mapping[str, tuple[Matrix, Whole]]) -> dict[str, Matrix]:
@@ -97,7 +97,7 @@ def linear_labels(
     x, truth = given
     quality, d = accuracies(level), x.shape[1]
     seen = np.stack([_seen(seed, m, q, d, halves=level["source"] == "trained") for m, q in enumerate(quality)])
-    steps = max(_SUPERVISED_EPOCHS * len(truth) // 64, 1)
+    steps = max(SUPERVISED_EPOCHS * len(truth) // 64, 1)
     order = minibatches(seed, "labeled", np.arange(len(truth)), steps, min(64, len(truth)))
     count, labels = len(quality), one_hot(truth, level["classes"])[None, :, None]
     which = (np.arange(count), np.zeros(count, int), np.zeros(count, int))
