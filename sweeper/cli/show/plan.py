@@ -50,7 +50,7 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
             continue  # its looks differ in their seeds alone; the last has half of them
         product = " x ".join(str(len(axis)) for axis in cut.part.block.axes) or "1"
         left_out = cut.part.block.size - cut.part.wanted
-        note = f", {left_out:,} left out by exclude" if left_out else ""
+        note = f", {f'{left_out:,}' if left_out else 'none'} left out by exclude" if cut.part.conditions else ""
         heading = f"grid {k + 1}: " if len(plan.cuts) > 1 else ""
         heading = heading if cut.part.until is None else "last look: "
         out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")

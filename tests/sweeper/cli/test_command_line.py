@@ -284,6 +284,12 @@ def test_every_help_fits_80_columns() -> None:
         assert [line for line in text.splitlines() if len(line.rstrip()) > 80] == [], words
 
 
+@pytest.mark.parametrize(("count", "said"), [(31, "none"), (30, "16")])
+def test_a_plan_says_how_many_cells_exclude_leaves_out(place: Path, count: int, said: str) -> None:
+    (place / "some.yaml").write_text(yaml.safe_dump({**GRID, "exclude": [{"n_labeled": count}]}))
+    assert f"= 32 cells, {said} left out by exclude" in run("plan", "some.yaml").output
+
+
 MISTAKES = [
     ["status", "runs/nothing"],
     ["plan", "nothing.yaml"],
