@@ -200,11 +200,12 @@ class GramProbe(Prepared):
 class RidgeProbe(GramProbe):
     """Probes on rows of any condition: ridges that are served by their Gram as it is, on at least as many rows as features.
 
-    The rows, their Gram and its decomposition, each computed once when it is asked for, serve logistic fits too.
+    The rows, their Gram and its decomposition, each computed once when it is asked for, serve logistic fits too. They are
+    computed on the CPU, by the backend if it is not a GPU's.
     """
 
-    def __init__(self, features: Matrix, preprocess: str) -> None:
-        super().__init__(features, preprocess, NUMPY)
+    def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
+        super().__init__(features, preprocess, NUMPY if backend.name == "cupy" else backend)
 
     @property
     def training(self) -> Matrix:
@@ -214,12 +215,12 @@ class RidgeProbe(GramProbe):
     @functools.cached_property
     def gram(self) -> Matrix:
         """X'X/n of the training rows, (d, d)."""
-        return np.asarray(self._rows.T @ self._rows / self.rows)
+        return np.asarray(kernels.gram(self._rows, backend=self.backend) / self.rows)
 
     @functools.cached_property
     def eigen(self) -> Spectrum:
         """The eigendecomposition of the Gram, whatever its rank."""
-        return kernels.factor_gram(self.gram, NUMPY)
+        return kernels.factor_gram(self.gram, self.backend)
 
     def _factored(self) -> Spectrum | None:
         """Return the decomposition; None where the rows have not full rank, by the measure of :class:`RowProbe`."""

@@ -67,7 +67,7 @@ class Head(ABC):
     """Does to other rows what was done to the training rows."""
 
     def __init__(self, features: Matrix, preprocess: str, backend: Backend) -> None:
-        self.begin(RidgeProbe(features, preprocess), backend)
+        self.begin(RidgeProbe(features, preprocess, backend), backend)
 
     @classmethod
     def on(cls, trained: RidgeProbe, backend: Backend) -> Self:
@@ -112,7 +112,7 @@ class Logistic(Head):
 
     @functools.cached_property
     def _panels(self) -> Panels:
-        return Panels(self.rows, self.trained.eigen)
+        return Panels(self.rows, self.trained.eigen, self.trained.backend)
 
     def fit_all(self, targets: Sequence[Matrix], strengths: Sequence[float]) -> list[Probe]:
         """Fit several targets, those of two classes side by side; what does not settle there is fitted by :meth:`fit`."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from w2s_kernels import Spectrum
+from w2s_kernels import Backend, Spectrum, gemm
 
 __all__ = ["BOUND", "SMALL", "WIDTH", "Panels", "Settled"]
 
@@ -60,8 +60,8 @@ class Settled:
 class Panels:
     """Fits on centred rows (n, d), given with the eigendecomposition of X'X/n."""
 
-    def __init__(self, rows: Matrix, spectrum: Spectrum) -> None:
-        self.rows, self.spectrum = rows, spectrum
+    def __init__(self, rows: Matrix, spectrum: Spectrum, backend: Backend) -> None:
+        self.rows, self.spectrum, self.backend = rows, spectrum, backend
 
     def fit(self, targets: Matrix, decays: Matrix) -> list[Settled | None]:
         """Minimise the mean cross-entropy plus decay |w|^2 / 2 for each column of targets, the probabilities of class 1 (n, B).
@@ -79,10 +79,11 @@ class Panels:
             for first in range(0, len(active), WIDTH):
                 lanes = active[first : first + WIDTH]
                 filled = np.resize(lanes, WIDTH)  # the same fits again, up to the width
-                chances = _logistic(rows @ slope[:, filled] + intercept[filled])
+                chances = _logistic(gemm(rows, slope[:, filled], self.backend) + intercept[filled])
                 residual = (chances - targets[:, filled]) / len(rows)
-                by_slope, by_intercept = rows.T @ residual + decays[filled] * slope[:, filled], residual.sum(axis=0)
-                turned, last = vectors.T @ by_slope, norm[filled]
+                by_slope = gemm(rows.T, residual, self.backend) + decays[filled] * slope[:, filled]
+                by_intercept = residual.sum(axis=0)
+                turned, last = gemm(vectors.T, by_slope, self.backend), norm[filled]
                 now = np.sqrt((turned**2 / bound[:, filled]).sum(axis=0) + by_intercept**2 / BOUND)
                 done = (now <= SMALL) | ((last <= ROUNDING) & (now > 0.5 * last))
                 going = ~done & np.isfinite(now) & (now <= 10.0 * last)
@@ -96,7 +97,7 @@ class Panels:
                 if going.any():
                     weights = chances * (1.0 - chances) / len(rows)
                     move, moved = self._step(turned, by_intercept, now, weights, decays[filled], going)
-                    slope[:, lanes] -= (vectors @ move)[:, : len(lanes)]
+                    slope[:, lanes] -= gemm(vectors, move, self.backend)[:, : len(lanes)]
                     intercept[lanes] -= moved[: len(lanes)]
             active = np.array(left, dtype=np.int64)
             if not len(active):

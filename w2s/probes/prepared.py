@@ -64,7 +64,7 @@ def magnitudes(rows: Matrix) -> Matrix:
 def feature_power(rows: Matrix) -> float:
     """Compute the power of prepared rows (n, d), the mean of |x|^2: the sum of the eigenvalues of X'X/n."""
     with np.errstate(over="ignore"):
-        return float(np.sum(rows * rows) / len(rows))
+        return float(np.vdot(rows, rows) / len(rows))
 
 
 def powers_of_two(sizes: Matrix) -> Matrix:

@@ -166,7 +166,7 @@ def dependent(n: int, d: int, rest: float) -> tuple[Matrix, Matrix, Matrix]:
 
 def test_a_gram_serves_ridges_on_dependent_rows_and_decomposes_them_for_smaller_ones() -> None:
     rows, labels, truth = dependent(30, 8, 1e-7)
-    probe, exact = RidgeProbe(rows, "none").fitting(NUMPY), RowProbe(rows, "none", NUMPY)
+    probe, exact = RidgeProbe(rows, "none", NUMPY).fitting(NUMPY), RowProbe(rows, "none", NUMPY)
     assert isinstance(fit_rows(rows, "none", NUMPY), RowProbe)
     assert isinstance(probe, GramProbe)
     assert (probe.rank, probe.full_rank) == (exact.rank, exact.full_rank) == (8, True)
@@ -188,5 +188,5 @@ def test_a_gram_serves_ridges_on_dependent_rows_and_decomposes_them_for_smaller_
 
 
 def test_rows_without_full_rank_are_decomposed_for_ridges_too() -> None:
-    assert isinstance(RidgeProbe(dependent(30, 8, 0.0)[0], "none").fitting(NUMPY), RowProbe)
-    assert isinstance(RidgeProbe(dependent(6, 8, 1.0)[0], "center").fitting(NUMPY), RowProbe)
+    assert isinstance(RidgeProbe(dependent(30, 8, 0.0)[0], "none", NUMPY).fitting(NUMPY), RowProbe)
+    assert isinstance(RidgeProbe(dependent(6, 8, 1.0)[0], "center", NUMPY).fitting(NUMPY), RowProbe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ __all__ = ["Design", "ProbeGraph", "ProbeSolver", "Side", "Trained", "probe_grap
 
 Matrix = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
+_Part = tuple[tuple[str, ...], Classes]
 
 
 @dataclass(frozen=True)
@@ -122,15 +123,38 @@ class Trained(NamedTuple):
     shown: Matrix
 
 
+def _part(store: Store, own: Call, true: Call, part: str) -> _Part:
+    """Return the item ids of a part and their true classes."""
+    ids = part_ids(store.get(own), part)
+    return tuple(ids), truth_of(store.get(true), ids)
+
+
+def _rows(store: Store, part_of: Callable[[Call, Call, str], _Part], own: Call, true: Call, side: Side, part: str) -> Matrix:
+    """Read a side's features of the items of a part."""
+    return read_features(store.get(side.features), side.layer, part_of(own, true, part)[0], side.dims)
+
+
+def _teacher(store: Store, part_of: Callable[[Call, Call, str], _Part], graph: ProbeGraph, part: str) -> Matrix:
+    """Read a teacher's predictions of a part."""
+    ids = part_of(graph.items, graph.truth, part)[0]
+    return probabilities(join(list(ids), read_table(store.get(graph.weak), "predictions")))
+
+
+def _content(store: Store, call: Call, name: str) -> dict[str, Any]:
+    """Read a JSON file of a value."""
+    return dict(json.loads((store.get(call) / name).read_text(encoding="utf-8")))
+
+
 class ProbeSolver:
     """Rows of cells from finished artifacts: cells of one design together, whose fits share rows and products."""
 
     def __init__(self, store: Store, backend: Backend, memo: Memo | None = None) -> None:
         self.store, self.backend, self.memo = store, backend, memo
-        self.part = functools.lru_cache(maxsize=6)(self._part)
-        self.rows = functools.lru_cache(maxsize=6)(self._rows)
-        self.teacher = functools.lru_cache(maxsize=64)(self._teacher)
-        self.content = functools.lru_cache(maxsize=64)(self._content)
+        # Of the store and not of the solver: what refers to itself is freed late, and a block leaves hundreds of MB.
+        self.part = functools.lru_cache(maxsize=6)(functools.partial(_part, store))
+        self.rows = functools.lru_cache(maxsize=6)(functools.partial(_rows, store, self.part))
+        self.teacher = functools.lru_cache(maxsize=64)(functools.partial(_teacher, store, self.part))
+        self.content = functools.lru_cache(maxsize=64)(functools.partial(_content, store))
 
     def solve(self, cells: Sequence[Mapping[str, Any]], graphs: Sequence[ProbeGraph]) -> list[dict[str, Any]]:
         """Compute all columns of cells, in their order; those with the same features follow one another."""
@@ -182,33 +206,16 @@ class ProbeSolver:
         """Fit strong probes to labels of a part; return each with its predictions of the test items."""
 
         def make() -> Trained:
-            rows = RidgeProbe(self.rows(design.items, design.truth, design.side, part), design.preprocess)
+            rows = RidgeProbe(self.rows(design.items, design.truth, design.side, part), design.preprocess, self.backend)
             return Trained(rows, rows.prepared(self.rows(design.items, design.truth, design.side, "test")))
 
         trained = make() if self.memo is None else self.memo.get(dict(design.keys)[part], make)
         fits = HEADS[design.head].on(trained.rows, self.backend).fit_all(targets, strengths)
         return [(fitted, fitted.at_prepared(trained.shown)) for fitted in fits]
 
-    def _teacher(self, graph: ProbeGraph, part: str) -> Matrix:
-        """Read a teacher's predictions of a part."""
-        ids = self.part(graph.items, graph.truth, part)[0]
-        return probabilities(join(list(ids), read_table(self.store.get(graph.weak), "predictions")))
-
-    def _rows(self, own: Call, true: Call, side: Side, part: str) -> Matrix:
-        return read_features(self.store.get(side.features), side.layer, self.part(own, true, part)[0], side.dims)
-
-    def _part(self, own: Call, true: Call, part: str) -> tuple[tuple[str, ...], Classes]:
-        """Return the item ids of a part and their true classes."""
-        ids = part_ids(self.store.get(own), part)
-        return tuple(ids), truth_of(self.store.get(true), ids)
-
     def _encoded(self, graph: ProbeGraph) -> list[dict[str, Any]]:
         """Return what the passes of teacher and student counted."""
         return [self.content(side.features, "features.json") for side in (graph.weak_side, graph.student)]
-
-    def _content(self, call: Call, name: str) -> dict[str, Any]:
-        """Read a JSON file of a value."""
-        return dict(json.loads((self.store.get(call) / name).read_text(encoding="utf-8")))
 
     def _account(self, graph: ProbeGraph, fitted: Probe) -> dict[str, Any]:
         return {

@@ -96,6 +96,7 @@ class Probes(Study):
     error_unit = "nats"
     seeds_draw: ClassVar[SeedsDraw] = "test_part"
     Cell = ProbeCell
+    compiled_from = 1.0  # all of its loops are kept
     summary = "Burns et al. 2023: linear probes on layers of frozen encoders, weak labelling for strong; controls, agreement"
     shares = (
         "c",

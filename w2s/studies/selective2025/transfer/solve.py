@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,13 +71,31 @@ def watched(cell: Mapping[str, Any], task: TaskData) -> Watched:
 _FOLDS = 5
 
 
+_Part = tuple[Matrix, Matrix, npt.NDArray[np.bool_]]
+
+
+def _part(store: Store, task: Watched, part: str) -> _Part:
+    """Return the states of a part, the model's own answers to it, and which of them are right."""
+    ids = part_ids(store.get(task.items), part)
+    call = task.labelled if part == "labeled" else task.tested
+    answers = probabilities(join(ids, read_table(store.get(call), "predictions")))
+    right = answers.argmax(axis=1) == truth_of(store.get(task.truth), ids)
+    return read_features(store.get(task.states), task.layer, ids), answers, right
+
+
+def _judge(part_of: Callable[[Watched, str], _Part], task: Watched, sees: Sight, ridge: float) -> Judge:
+    """Fit a judge of a task on its labelled items."""
+    states, answers, right = part_of(task, "labeled")
+    return fit_judge(judged_features(states, answers, sees)[None], 1.0 * right[None], ridge)
+
+
 class TransferSolver:
     """Rows of cells from finished artifacts; what one task says is kept for the next cell."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self.part = functools.lru_cache(maxsize=32)(self._part)
-        self.judge = functools.lru_cache(maxsize=64)(self._judge)
+        # Of the store and not of the solver: what refers to itself is freed late.
+        self.part = functools.lru_cache(maxsize=32)(functools.partial(_part, store))
+        self.judge = functools.lru_cache(maxsize=64)(functools.partial(_judge, self.part))
 
     def row(self, cell: Mapping[str, Any]) -> dict[str, Any]:
         """Compute all columns of one cell."""
@@ -95,15 +113,3 @@ class TransferSolver:
             "own_accuracy_labeled": float(self.part(here, "labeled")[2].mean()),
             "solver": "newton",
         }
-
-    def _part(self, task: Watched, part: str) -> tuple[Matrix, Matrix, npt.NDArray[np.bool_]]:
-        """Return the states of a part, the model's own answers to it, and which of them are right."""
-        ids = part_ids(self.store.get(task.items), part)
-        call = task.labelled if part == "labeled" else task.tested
-        answers = probabilities(join(ids, read_table(self.store.get(call), "predictions")))
-        right = answers.argmax(axis=1) == truth_of(self.store.get(task.truth), ids)
-        return read_features(self.store.get(task.states), task.layer, ids), answers, right
-
-    def _judge(self, task: Watched, sees: Sight, ridge: float) -> Judge:
-        states, answers, right = self.part(task, "labeled")
-        return fit_judge(judged_features(states, answers, sees)[None], 1.0 * right[None], ridge)
