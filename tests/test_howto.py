@@ -66,6 +66,7 @@ def test_a_command_of_the_page_does_its_job(command: str, place: Path, monkeypat
         case "compare":
             assert "n_transfer" in said
             assert re.search(r"In student_error, against few_rows: more_rows is better in \d", " ".join(said.split()))
+            assert ("Each at its best ridge" in said) == ("best-over" in command)
         case "score":
             assert "gain" in said
             assert "pgr" not in said

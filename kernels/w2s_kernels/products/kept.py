@@ -16,9 +16,7 @@ DEPTH = 512  # products in a chain: a panel of so many rows of `right` stays in 
 HEIGHT = 64  # rows of `left` that a pass over the panels takes: they stay there beside one panel
 _LEAST, _SMALL = 8, 2**20  # a shorter side does not fill a tile; fewer multiplications are done before a loop is called
 _TILE = 16  # a multiple of the columns of a tile on every processor
-_THIN = (
-    32  # columns up to which a `left` that lies as (k, m) is read where it lies: copying it would take as long as the product
-)
+_THIN = 32  # columns up to which copying a `left` that lies as (k, m) would take as long as the product
 _FLAT = "float64[::1]"
 TILED = Loop("products", "tiled", _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, _FLAT, *["int64"] * 6)
 
@@ -49,10 +47,13 @@ def _call(tiled: Callable[..., Any], out: Array, left: Array, right: Array, *, a
     if not out.flags.c_contiguous:
         raise ValueError(f"a product is written to a contiguous array, got strides {out.strides} of {out.shape}")
     (m, n), k = out.shape, left.shape[1]
-    across = not left.flags.c_contiguous and left.T.flags.c_contiguous
+    # A single row or column lies both ways; few rows must be copied, which `across` allows.
+    across = left.T.flags.c_contiguous and not (left.flags.c_contiguous and left.shape[0] >= _LEAST)
     flat = (left.T if across else np.ascontiguousarray(left)).reshape(-1)
-    depth, wide = -(-k // -(-k // DEPTH)), -(-n // _TILE) * _TILE  # chains of about one length
+    depth, wide = -(-k // max(1, -(-k // DEPTH))), -(-n // _TILE) * _TILE  # chains of about one length
     copied = across and (n > _THIN or m < _TILE)
+    if k < 1 or (not across and m < _LEAST):
+        raise ValueError(f"tiles take a left matrix of {_LEAST} rows at least, and a product over something, got {left.shape}")
     scratch = np.empty(depth * wide), np.empty(HEIGHT * depth if copied else 0), np.empty(_TILE * _TILE)
     flags = across + 2 * copied + 4 * add + 8 * upper
     tiled(out.reshape(-1), flat, np.ascontiguousarray(right).reshape(-1), *scratch, m, k, n, depth, HEIGHT, flags)

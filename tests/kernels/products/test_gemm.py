@@ -121,6 +121,12 @@ def test_a_sum_is_not_lost_in_a_copy(tiled: Callable[..., None]) -> None:
         added(tiled, np.zeros((10, 20))[:, ::2], np.ones((3, 10)), np.ones((3, 10)))
 
 
+@pytest.mark.parametrize(("m", "k"), [(7, 30), (30, 0)])
+def test_what_tiles_would_read_past_is_refused(tiled: Callable[..., None], m: int, k: int) -> None:
+    with pytest.raises(ValueError, match=rf"8 rows at least, .* got \({m}, {k}\)"):
+        multiplied(tiled, np.ones((m, k)), np.ones((k, 20)))
+
+
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"\(m, k\) and \(k, n\), got \(2, 3\) and \(2, 3\)"):
         gemm(np.ones((2, 3)), np.ones((2, 3)), NUMPY)
