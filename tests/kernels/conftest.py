@@ -18,6 +18,15 @@ def backend(request: pytest.FixtureRequest) -> Backend:
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="session")
+def numba() -> Backend:
+    """Compiled code for the processor; skips where Numba is missing."""
+    try:
+        return choose("numba")
+    except BackendError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
 def device() -> Backend:
     """The CUDA backend; skips where none answers."""

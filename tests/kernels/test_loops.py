@@ -20,14 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="machine code is
 
 
 @pytest.fixture(scope="module")
-def numba() -> Backend:
-    try:
-        return choose("numba")
-    except BackendError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
 def where(numba: Backend) -> Place:
     assert loops.loaded() is not None
     found = place()

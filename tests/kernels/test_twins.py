@@ -38,14 +38,6 @@ FILTERS: Filters = concat(ridge([0.0, 1e-6, 0.3]), flow([0.5, np.inf]), steps([1
 EXTREMES = (0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e-200)
 
 
-@pytest.fixture(scope="module")
-def compiled() -> Backend:
-    try:
-        return choose("numba")
-    except BackendError as error:
-        pytest.skip(str(error))
-
-
 def test_some_operations_have_twins() -> None:
     assert {"streams.normals", "spectral.symmetric", "spectral.products", "spectral.filter_products"} <= set(TWINS)
     assert SMALL.name == "numba"
@@ -54,18 +46,18 @@ def test_some_operations_have_twins() -> None:
 
 
 @pytest.mark.parametrize("key", TWINS)
-def test_a_twin_runs_where_work_is_small(key: str, compiled: Backend) -> None:
+def test_a_twin_runs_where_work_is_small(key: str, numba: Backend) -> None:
     found = REGISTRY[key]
     module = importlib.import_module(f"w2s_kernels.{found.kernel}.{found.twin}")
     twin = getattr(module, found.name)
     assert found.on(SMALL) is twin
-    assert found.on(compiled) is not twin
+    assert found.on(numba) is not twin
     assert list(inspect.signature(twin).parameters) == list(inspect.signature(found.plain).parameters)
 
 
 @pytest.mark.parametrize("key", TWINS)
-def test_a_twin_has_the_bits_of_the_compiled_version(key: str, compiled: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    want = CASES[key].compute(compiled)
+def test_a_twin_has_the_bits_of_the_compiled_version(key: str, numba: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    want = CASES[key].compute(numba)
     asked, look_up = set(), Operation.on
 
     def on(self: Operation, chosen: Backend) -> object:
@@ -93,11 +85,11 @@ sizes = st.integers(1, 4)
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**31), items=sizes, filters=sizes, sides=sizes, rank=st.integers(1, 23), extremes=st.booleans())
 def test_sums_in_lanes_have_the_compiled_bits(
-    compiled: Backend, seed: int, items: int, filters: int, sides: int, rank: int, extremes: bool
+    numba: Backend, seed: int, items: int, filters: int, sides: int, rank: int, extremes: bool
 ) -> None:
     response = drawn(seed, items, filters, rank, extremes=extremes)
     coords, first, second = (drawn(seed + k, items, sides, rank, extremes=extremes) for k in (1, 2, 3))
-    got, want = (filtered_products(response, coords, first, second, backend) for backend in (SMALL, compiled))
+    got, want = (filtered_products(response, coords, first, second, backend) for backend in (SMALL, numba))
     np.testing.assert_array_equal(got, want)
     assert extremes or (np.signbit(got) == np.signbit(want)).all()
 
@@ -114,15 +106,15 @@ def test_lanes_are_no_pairwise_sums() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**31), d=st.integers(1, 30), scale=st.integers(-150, 150))
-def test_spectra_and_errors_of_filters_have_the_compiled_bits(compiled: Backend, seed: int, d: int, scale: int) -> None:
+def test_spectra_and_errors_of_filters_have_the_compiled_bits(numba: Backend, seed: int, d: int, scale: int) -> None:
     rows = np.random.default_rng(seed).standard_normal((3, max(1, d - 2), d))
     grams = np.swapaxes(rows, -1, -2) @ rows * 10.0**scale
     grams = 0.5 * (grams + np.swapaxes(grams, -1, -2))
-    small, large = factor_gram(grams, SMALL), factor_gram(grams, compiled)
+    small, large = factor_gram(grams, SMALL), factor_gram(grams, numba)
     for name in ("values", "vectors", "rank", "cutoff", "clamped"):
         np.testing.assert_array_equal(getattr(small, name), getattr(large, name), err_msg=name)
     coords, first, second = (drawn(seed + k, 3, 2, d) for k in range(3))
-    got, want = (filter_products(small, FILTERS, coords, first, second, backend) for backend in (SMALL, compiled))
+    got, want = (filter_products(small, FILTERS, coords, first, second, backend) for backend in (SMALL, numba))
     np.testing.assert_array_equal(got, want)
 
 
@@ -132,18 +124,18 @@ def test_spectra_and_errors_of_filters_have_the_compiled_bits(compiled: Backend,
     rows=st.tuples(st.integers(0, 2**20), st.integers(1, 40)),
     cols=st.tuples(st.integers(0, 70), st.integers(1, 40)),
 )
-def test_streams_have_the_compiled_bits(compiled: Backend, seed: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+def test_streams_have_the_compiled_bits(numba: Backend, seed: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
     named, spans = w2s_kernels.stream("twin", seed=seed), [(start, start + count) for start, count in (rows, cols)]
     for draw in (w2s_kernels.words, w2s_kernels.uniforms, w2s_kernels.normals):
-        got, want = (draw(named, *spans, backend) for backend in (SMALL, compiled))
+        got, want = (draw(named, *spans, backend) for backend in (SMALL, numba))
         np.testing.assert_array_equal(got, want, err_msg=draw.__name__)
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**31), counts=st.lists(st.integers(1, 300), min_size=1, max_size=4), d=st.integers(1, 25))
-def test_wishart_grams_have_the_compiled_bits(compiled: Backend, seed: int, counts: list[int], d: int) -> None:
+def test_wishart_grams_have_the_compiled_bits(numba: Backend, seed: int, counts: list[int], d: int) -> None:
     order = np.random.default_rng(seed).permutation(d)
-    got, want = (wishart.gram(w2s_kernels.stream("twin", seed=seed), counts, d, b, order) for b in (SMALL, compiled))
+    got, want = (wishart.gram(w2s_kernels.stream("twin", seed=seed), counts, d, b, order) for b in (SMALL, numba))
     np.testing.assert_array_equal(got, want)
 
 

@@ -17,7 +17,7 @@ from w2s.summary.summarize import Method, group_keys, summarize
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["at_best", "best"]
+__all__ = ["at_best", "best", "error_beside"]
 
 How = Literal["mean_then_min", "min_then_mean"]
 Using = Literal["truth", "weak_validation"]
@@ -126,6 +126,11 @@ def at_best(
     )
     found: pd.DataFrame = rows[kept]
     return found
+
+
+def error_beside(metric: str) -> str:
+    """Name the student's error by which a best value is chosen where ``metric`` is shown: 0-1 where that is."""
+    return "student_error_01" if metric.endswith("_01") else "student_error"
 
 
 def _candidate_rows(df: Any, fields: list[str]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from w2s.errors import nearest
 from w2s.summary import columns
-from w2s.summary.best import at_best
+from w2s.summary.best import at_best, error_beside
 from w2s.summary.columns import SEED, BoolArray
 from w2s.summary.contrast import contrast, equal_to
 from w2s.summary.intervals import holm
@@ -91,7 +91,7 @@ def compare(
     reduced = columns.as_names(best_over)
     keys = [key for key in group_keys(df, by) if key not in (over, pair, *reduced)]
     if reduced:
-        df = at_best(df, reduced, [*keys, over], "student_error_01" if metric.endswith("_01") else "student_error")
+        df = at_best(df, reduced, [*keys, over], error_beside(metric))
         at_baseline = equal_to(df[over], baseline)
     lines = []
     for value in values:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from w2s.summary.best import error_beside
 from w2s.summary.compare import CONCLUSIONS
 from w2s.summary.digits import MOST_DECIMALS, column_decimals, interval_digits, number_digits
 from w2s.summary.text import value_text
@@ -113,10 +114,10 @@ def _best(about: Mapping[str, Any]) -> list[str]:
     """Say of which axes each value has its own best one, and how that was chosen."""
     if not about["best_over"]:
         return []
-    error = "student_error_01" if str(about["metric"]).endswith("_01") else "student_error"
+    best, error = " and ".join(about["best_over"]), error_beside(str(about["metric"]))
     return [
-        f"Each at its best {' and '.join(about['best_over'])}: chosen by the least mean of {error} on even seeds, for each "
-        "setting; the numbers are those of the odd seeds."
+        f"Each at its best {best}: chosen by the least mean of {error} on even seeds, for each setting; "
+        "the numbers are those of the odd seeds."
     ]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from w2s.errors import nearest
 from w2s.summary import best, summarize
 from w2s.summary import columns as tables
+from w2s.summary.best import error_beside
 from w2s.summary.columns import BoolArray
 from w2s.summary.contrast import equal_to
 from w2s.summary.population import SeedsDraw
@@ -69,7 +70,7 @@ class View:
         if not self.best_over:
             return summarize(self.rows, list(self.shown), names, level, population=population)
         by, over = list(self.shown), list(self.best_over)
-        error = _chosen_by(names)
+        error = error_beside(names[0])
         return best(self.rows, over, by, error, metrics=names, level=level, population=population)
 
     def says(self, summary: DataFrame, named: Callable[[str], str] = str, mark: str = "") -> list[str]:
@@ -85,7 +86,7 @@ class View:
         if self.best_over:
             over = " and ".join(map(named, self.best_over))
             even = int((self.rows[tables.SEED].drop_duplicates() % 2 == 0).sum())
-            least = named(_chosen_by(summary.attrs["w2s_summary"]["metrics"]))
+            least = named(error_beside(summary.attrs["w2s_summary"]["metrics"][0]))
             lines.append(
                 f"Best {over}: chosen by the least mean of {least} on the {even} even seeds, for each setting; the numbers are "
                 "those of the odd seeds."
@@ -184,11 +185,6 @@ def _at_ends(summary: DataFrame, over: Sequence[str], named: Callable[[str], str
         said = f"In {count} of {len(summary)} settings the best {named(name)} is the last value tried{more}."
         lines.append(f"{mark} {said}".strip())
     return lines
-
-
-def _chosen_by(metrics: Sequence[str]) -> str:
-    """Name the error that a best value makes least: 0-1 where the first metric is."""
-    return "student_error_01" if metrics[0].endswith("_01") else "student_error"
 
 
 def _seeds(summary: DataFrame) -> str:
