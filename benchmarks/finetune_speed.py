@@ -31,6 +31,7 @@ from w2s.files.datafile import DataFileError
 from w2s.finetune.data.formatters import find_formatter
 from w2s.finetune.data.tasks import TaskData, read_rows
 from w2s.finetune.data.tokens import Encoded, encode, training_batches
+from w2s.finetune.models import linears
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.tokenizer import load_tokenizer
@@ -87,10 +88,19 @@ def ours(task: Task) -> Side:
     return [row["loss"] for row in trainer.curve], clock, trainer.tokens
 
 
+def with_torchs_layers(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a model with the linear layers that peers have: ours multiply by oneDNN on some processors."""
+    copied = copy.deepcopy(module)
+    for part in copied.modules():
+        if type(part).__module__ == linears.__name__:
+            part.__class__ = type(part).__bases__[0]
+    return copied
+
+
 def released(task: Task) -> Side:
     import datasets
 
-    model = copy.deepcopy(task.module).eval()
+    model = with_torchs_layers(task.module).eval()
     rows = datasets.Dataset.from_dict(
         {
             "input_ids": [list(task.texts.tokens[k]) for k in task.order],
@@ -129,7 +139,7 @@ class WithLoss(torch.nn.Module):
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
-        self.module = copy.deepcopy(module)
+        self.module = with_torchs_layers(module)
         for layer in self.modules():
             if isinstance(layer, torch.nn.Dropout):
                 layer.p = 0.0

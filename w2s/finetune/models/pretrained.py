@@ -50,6 +50,8 @@ def pretrained(auto: Any, base: ModelFolder, precision: Precision = "float32", *
     """
     import torch
 
+    from w2s.finetune.models.linears import with_whole_registers
+
     model, report = auto.from_pretrained(
         files_of(base),
         use_safetensors=True,
@@ -67,7 +69,7 @@ def pretrained(auto: Any, base: ModelFolder, precision: Precision = "float32", *
     if precision == "int8":
         _quantise(model)
     model.eval()
-    return model
+    return with_whole_registers(model)
 
 
 def _quantise(model: Any) -> None:
