@@ -5,6 +5,6 @@ new column of a built-in study gets its line in the module of its kind, one of a
 """
 
 from w2s.glossary.answers import ANSWERS
-from w2s.glossary.look_up import explain_word, meaning_of, words
+from w2s.glossary.look_up import explain_word, meaning_of, words, words_by_place
 
-__all__ = ["ANSWERS", "explain_word", "meaning_of", "words"]
+__all__ = ["ANSWERS", "explain_word", "meaning_of", "words", "words_by_place"]

@@ -11,7 +11,7 @@ from w2s.glossary.finetunes import FINETUNES
 from w2s.glossary.rows import ENDS, MODELS, OF_MODELS, ROWS
 from w2s.glossary.studies import STUDIES
 
-__all__ = ["explain_word", "meaning_of", "words"]
+__all__ = ["explain_word", "meaning_of", "words", "words_by_place"]
 
 _KNOWN: Mapping[str, str] = {**FINETUNES, **STUDIES, **ROWS}
 
@@ -40,6 +40,12 @@ def explain_word(word: str) -> str:
 def words() -> list[str]:
     """List every word that has a meaning of its own: terms, then columns."""
     return list(dict.fromkeys([*ANSWERS, *sorted(_KNOWN)]))
+
+
+def words_by_place() -> dict[str, list[str]]:
+    """List the words by where one meets them: terms, columns of every table, of theory studies, and of finetunes."""
+    own = {"columns of every table": ROWS, "columns of studies of theory": STUDIES, "columns of finetunes": FINETUNES}
+    return {"terms": list(ANSWERS)} | {place: sorted(set(known) - set(ANSWERS)) for place, known in own.items()}
 
 
 def _text_of(column: str) -> str | None:

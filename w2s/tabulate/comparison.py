@@ -103,10 +103,11 @@ def _counted(conclusions: Series[Any]) -> str:
 
 
 def _method(about: Mapping[str, Any], unit: str) -> str:
-    measured = f" ({unit})" if unit else ""
+    measured, family = f" ({unit})" if unit else "", about["family"]
+    tests = f"p-values are corrected by Holm over {family} tests" if family > 1 else "the p-value is that of one test"
     return (
         f"Differences are value - baseline in {about['metric']}{measured}, {about['better']} is better; brackets: "
-        f"{about['covers']}; pairs are seeds; p-values are corrected by Holm over {about['family']} tests."
+        f"{about['covers']}; pairs are seeds; {tests}."
     )
 
 

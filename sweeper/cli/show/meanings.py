@@ -14,7 +14,7 @@ from sweeper.review.stored import stored_grid
 from w2s.contract.cells import cell_fields
 from w2s.errors import FieldError
 from w2s.figures.symbols import fields_of_symbol
-from w2s.glossary import ANSWERS, explain_word, words
+from w2s.glossary import ANSWERS, explain_word, words_by_place
 from w2s.studies.registry import BUILTIN, find_study
 from w2s.tables.describe import describe
 
@@ -25,10 +25,11 @@ _MOST = 3
 
 
 def print_meaning(word: str | None) -> None:
-    """Print the meaning of a word, a field, a column or a symbol of figures; without one the list of words."""
+    """Print the meaning of a word, a field, a column or a symbol of figures; without one the words, by where one meets them."""
     out = console()
     if word is None:
-        out.print("  ".join(words()))
+        out.print("\n\n".join(_listed(place, names) for place, names in words_by_place().items()))
+        out.print("\nw2s-sweep explain WORD explains one, a field of grids (d_weak), or a symbol of\nfigures (lambda).")
         return
     said = [] if word in ANSWERS else [text for text in (_of_symbol(word), _of_field(word)) if text]
     try:
@@ -37,6 +38,11 @@ def print_meaning(word: str | None) -> None:
         if not said:
             raise UserError(str(error)) from None
     out.print("\n\n".join(said), markup=False, highlight=False)
+
+
+def _listed(place: str, names: list[str]) -> str:
+    """Write a heading and its words in lines of at most 80 characters."""
+    return f"{place}:\n" + textwrap.fill("  ".join(names), 80, initial_indent="  ", subsequent_indent="  ")
 
 
 def _of_symbol(word: str) -> str:

@@ -20,6 +20,7 @@ import sweeper.console
 import w2s
 from sweeper.cli import completing
 from sweeper.cli.main import app
+from w2s import glossary
 
 ROOT = Path(__file__).parents[3]
 GRID = {
@@ -105,6 +106,13 @@ def test_words_are_explained(word: str) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "did you mean 'misfit'" in run("explain", "misfitt", code=2).stderr
     assert run("explain", "student_ridge").stdout.startswith("student_ridge: ")
+
+
+def test_without_a_word_all_words_are_listed_by_where_one_meets_them() -> None:
+    text = run("explain").stdout
+    assert re.findall("^(.*):$", text, re.MULTILINE)[:2] == ["terms", "columns of every table"]
+    assert set(glossary.words()) <= set(text.split())
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
