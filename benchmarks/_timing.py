@@ -1,4 +1,4 @@
-"""What benchmarks share: their options, one thread, turns, and how they say whether a claim holds."""
+"""What benchmarks share: their options, one thread, turns, whether a claim holds, and tables on pages."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def save(place: Path | None, numbers: Any) -> None:
     """Write the numbers where `--json` asks for them."""
     if place is not None:
         place.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def write_between(page: Path, mark: str, text: str) -> None:
+    """Replace what stands between `<!-- mark -->` and `<!-- end -->` on a page. Raises ValueError where the mark is missing."""
+    before, first, rest = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    if not first or "<!-- end -->" not in rest:
+        raise ValueError(f"{page} has no place for this table: <!-- {mark} --> ... <!-- end -->")
+    page.write_text(before + first + text + rest[rest.index("<!-- end -->") :], encoding="utf-8")
 
 
 def one_core() -> None:

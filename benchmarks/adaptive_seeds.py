@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _timing import interleaved, options, quartiles, save, verdict
+from _timing import interleaved, options, quartiles, save, verdict, write_between
 from interval_coverage import LAWS, NOT_JUDGED, errors
 
 import w2s
@@ -223,9 +223,7 @@ def main() -> None:
         )
     claims.append(verdict(f"seconds against {FIXED}", saves["against"][FIXED]["seconds"][1], BAR_SAVED))
     if page is not None:
-        first, last = "<!-- coverage: until -->\n", "<!-- end -->"
-        before, _, rest = page.read_text(encoding="utf-8").partition(first)
-        page.write_text(before + first + text + last + rest.partition(last)[2], encoding="utf-8")
+        write_between(page, "coverage: until", text)
     save(arguments.json, {"covered": cover, "saved": saves, "claims": claims})
 
 

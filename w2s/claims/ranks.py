@@ -1,4 +1,4 @@
-"""Tests of ranks: does something rise along an axis, and which of several such tests count together."""
+"""A test of ranks: does something rise along an axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["holm", "page_p_value"]
+__all__ = ["page_p_value"]
 
 Values = npt.NDArray[np.float64]
 
@@ -33,15 +33,3 @@ def page_p_value(values: Values) -> float:
     mean = n * k * (k + 1) ** 2 / 4
     deviation = math.sqrt(n * k**2 * (k + 1) ** 2 * (k - 1) / 144)
     return 0.5 * math.erfc((statistic - mean) / deviation / math.sqrt(2.0))
-
-
-def holm(p_values: Values) -> Values:
-    """Adjust p-values (m,) for being looked at together, by Holm's step-down rule: the one of rank i times m - i + 1.
-
-    Adjusted values do not fall with the rank, and are at most 1 (Holm 1979, Scand. J. Stat. 6, 65).
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * (len(p_values) - np.arange(len(p_values)))
-    found = np.empty(len(p_values))
-    found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return found

@@ -26,7 +26,15 @@ CONCLUSIONS = ("better", "worse", "no significant difference", "the same", "unkn
 """What a comparison may conclude."""
 
 _HIGHER = ("gain", "gain_01", "agreement_right", "opr", "opr_01")
-_LOWER = ("misfit", "disagreement", "agreement_wrong")
+_LOWER = (
+    "misfit",
+    "weak_distance",
+    "pred_gap",
+    "student_validation_misfit",
+    "student_validation_weak_distance",
+    "disagreement",
+    "agreement_wrong",
+)
 
 
 def compare(

@@ -39,7 +39,7 @@ def contrast(
     df : DataFrame
         Rows of a run, as from `load`.
     a, b : dict
-        Field values of the two settings, for example {"filter": "ridge", "ridge": 0.1}. None asks for null; decimal
+        Field values of the two settings, for example {"student_filter": "ridge", "ridge": 0.1}. None asks for null; decimal
         numbers match to 11 digits.
     pair : str
         Column whose values are the pairs, the unit of the interval.

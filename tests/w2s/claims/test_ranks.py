@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import page_trend_test
 
-from w2s.claims.ranks import holm, page_p_value
+from w2s.claims.ranks import page_p_value
 
 
 @pytest.mark.parametrize(("rows", "levels", "slope"), [(8, 4, 0.0), (8, 4, 0.5), (16, 5, 0.1), (30, 3, -0.4)])
@@ -43,18 +43,3 @@ def test_ties_are_no_trend_and_no_number_is_none() -> None:
     for shape in ((1, 4), (8, 2)):
         with pytest.raises(ValueError, match="two rows and three levels"):
             page_p_value(np.zeros(shape))
-
-
-def test_holm_rejects_what_stepping_down_rejects() -> None:
-    rng = np.random.default_rng(2)
-    for _ in range(200):
-        p = rng.uniform(size=rng.integers(1, 8)) ** 3
-        level, order = 0.1, np.argsort(p)
-        rejected = np.zeros(len(p), dtype=bool)
-        for rank, k in enumerate(order):
-            if p[k] > level / (len(p) - rank):
-                break
-            rejected[k] = True
-        assert ((holm(p) <= level) == rejected).all()
-        assert (holm(p) >= p).all()
-    assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])

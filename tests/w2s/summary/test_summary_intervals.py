@@ -272,6 +272,21 @@ def test_holm_by_hand():
     assert holm([]).shape == (0,)
 
 
+def test_holm_rejects_what_stepping_down_rejects():
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        p = rng.uniform(size=rng.integers(1, 8)) ** 3
+        level, order = 0.1, np.argsort(p)
+        rejected = np.zeros(len(p), dtype=bool)
+        for rank, k in enumerate(order):
+            if p[k] > level / (len(p) - rank):
+                break
+            rejected[k] = True
+        assert ((holm(p) <= level) == rejected).all()
+        assert (holm(p) >= p).all()
+    assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
 def test_level_is_a_probability(level):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):

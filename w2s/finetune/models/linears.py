@@ -54,7 +54,7 @@ class _Linear(nn.Linear):
 
 @functools.cache
 def _transposed(kind: type[nn.Module]) -> type[nn.Module]:
-    """Derive the layer of GPT-2, whose weights are (inputs, outputs), from that of transformers."""
+    """Make the layer of GPT-2, whose weights are (inputs, outputs), from that of transformers."""
 
     class Transposed(kind):  # type: ignore[misc, valid-type]
         def forward(self, x: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable, worst
 from w2s.claims.overlooks import ANY_ORDER, NO_STUDENT, TEACHER_AVERAGED
-from w2s.claims.ranks import holm, page_p_value
+from w2s.claims.ranks import page_p_value
 from w2s.claims.seed_intervals import over_means
 from w2s.summary import columns
+from w2s.summary.intervals import holm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
