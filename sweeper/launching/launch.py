@@ -33,8 +33,9 @@ from sweeper.launching.watched import make_ledger, watched
 from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, missing_calls, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
+from sweeper.plan.devices import this_machine
 from sweeper.plan.executor import choose_executor
-from sweeper.plan.memory import check_memory, this_machine
+from sweeper.plan.memory import check_memory
 from sweeper.plan.space import metadata_bytes
 from sweeper.plan.weights import making_seconds
 from sweeper.signals import EndingSignals, interrupted
