@@ -217,7 +217,7 @@ def _launch_locked(
             outcome.exit, outcome.stopped = Exit.INTERRUPTED, "interrupted"
             _end(outcome, folder, signals)
             return outcome
-        outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
+        outcome.exit = error.code if isinstance(error, UserError) else Exit.FAILED
         with contextlib.suppress(StoreError):
             _end(outcome, folder, signals)
         raise
@@ -322,7 +322,7 @@ def _make_whole(
     schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
     collect(drive(job, schedule, executor), schedule, settings, outcome, folder, report)
     if _lost(plan, outcome, folder):
-        outcome.exit = Exit.CANNOT_WRITE
+        outcome.exit = Exit.FAILED
         outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
 
 

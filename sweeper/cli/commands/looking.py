@@ -45,7 +45,7 @@ def status(
         print_status(found)
         print_failures(broken or ())
     if verify and found.damaged:
-        raise typer.Exit(int(Exit.CANNOT_WRITE))
+        raise typer.Exit(int(Exit.FAILED))
 
 
 @command(

@@ -130,10 +130,11 @@ def rerun(
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.cli.show.run import print_rerun
+    from sweeper.errors import Exit
     from sweeper.review.rerun import rerun_cell
 
     same = print_rerun(rerun_cell(run, cell, backend, trust_code=trust_code))
-    raise typer.Exit(0 if same else 1)
+    raise typer.Exit(int(Exit.DONE if same else Exit.FAILED))
 
 
 @command(
