@@ -12,10 +12,10 @@ _MAX_MESSAGE = 2000
 
 
 class Exit(IntEnum):
-    """Exit codes of the command line."""
+    """Exit codes of the command line. FAILED: what was asked could not be done, or what was checked does not hold."""
 
     DONE = 0
-    CANNOT_WRITE = 1
+    FAILED = 1
     BAD_INPUT = 2
     FAILED_CELLS = 3
     INTERRUPTED = 130
@@ -45,7 +45,7 @@ class RunError(UserError):
 class StoreError(UserError):
     """The run folder cannot be written (disk full, permission). What is there stays valid; launch again to resume."""
 
-    code = Exit.CANNOT_WRITE
+    code = Exit.FAILED
 
 
 class UnseenFolderError(StoreError):
@@ -55,4 +55,4 @@ class UnseenFolderError(StoreError):
 class ClusterError(UserError):
     """A cluster that has gone. What is computed stays valid, and cells that waited stay pending; launch again to resume."""
 
-    code = Exit.CANNOT_WRITE
+    code = Exit.FAILED

@@ -1,4 +1,4 @@
-"""What the steps of the day of the card share: the device or its stand-in, timing, and lines for the report.
+"""What the steps of `bench --gpu` share: the device or its stand-in, timing, and lines for the report.
 
 A step is a process of its own, `python FILE STEP [--stand-in]`, so that a hang or a crash costs one line of the report. Its
 results are lines that begin with CARD, each followed by one JSON object; `sweeper/tools/card.py` gathers them. With

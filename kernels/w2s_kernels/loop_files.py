@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["KERNELS", "OUTSIDE", "Place", "place", "read", "written"]
+__all__ = ["KERNELS", "OUTSIDE", "Place", "can_keep", "place", "read", "written"]
 
 KERNELS = ("streams", "wishart", "spectral", "eigh", "moments", "products", "risk")
 """Kernels that have a module `kept`."""
@@ -74,10 +74,19 @@ def read(where: Place) -> tuple[dict[str, str], bytes] | None:
     return (symbols, code) if whole else None
 
 
+def can_keep(where: Place) -> bool:
+    """Make the folder, and tell whether it is this user's alone and can be written."""
+    folder = where.file.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _is_own(folder.stat()) and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
 def written(where: Place, symbols: dict[str, str], code: bytes) -> tuple[dict[str, str], bytes] | None:
     """Keep an object file for later processes, whole or not at all, and return what `read` then finds."""
     facts = {"key": where.key, "sha256": _digest(symbols, code), "symbols": symbols}
-    where.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = where.file.with_suffix(f".{os.getpid()}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

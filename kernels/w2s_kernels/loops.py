@@ -18,7 +18,7 @@ import numpy as np
 
 from .backend import Backend, choose
 from .dispatch import module_of
-from .loop_files import KERNELS, OUTSIDE, place, read, written
+from .loop_files import KERNELS, OUTSIDE, can_keep, place, read, written
 
 __all__ = ["LOOPS", "Loop", "choose_kept", "loaded"]
 
@@ -93,6 +93,8 @@ def loaded() -> Mapping[str, int] | None:
             return None
         code = read(where)
         if code is None or set(code[0]) != set(LOOPS):
+            if not can_keep(where):
+                return None
             from .loop_code import made
 
             wanted = {key: (module_of(loop.kernel, "numba"), loop.name, loop.types) for key, loop in LOOPS.items()}

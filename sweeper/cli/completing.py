@@ -5,16 +5,34 @@ A completion answers at once or not at all: whatever goes wrong, nothing is offe
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 import typer
 
 __all__ = ["complete_cell", "complete_run", "complete_study", "complete_word"]
 
+Arguments = ParamSpec("Arguments")
 _MOST = 100
 
 
+def _or_nothing(complete: Callable[Arguments, list[str]]) -> Callable[Arguments, list[str]]:
+    """Let a completion offer nothing where it fails: a traceback would be written into the line that is being typed."""
+
+    @functools.wraps(complete)
+    def offer(*arguments: Arguments.args, **options: Arguments.kwargs) -> list[str]:
+        try:
+            return complete(*arguments, **options)
+        except Exception:
+            return []
+
+    return offer
+
+
+@_or_nothing
 def complete_study(incomplete: str) -> list[str]:
     """List the registered studies that begin so."""
     from w2s.studies.registry import study_names
@@ -22,6 +40,7 @@ def complete_study(incomplete: str) -> list[str]:
     return [name for name in study_names() if name.startswith(incomplete)]
 
 
+@_or_nothing
 def complete_word(incomplete: str) -> list[str]:
     """List the words that ``explain`` knows and that begin so."""
     from w2s.glossary import words
@@ -29,6 +48,7 @@ def complete_word(incomplete: str) -> list[str]:
     return [word for word in words() if word.startswith(incomplete)]
 
 
+@_or_nothing
 def complete_run(incomplete: str) -> list[str]:
     """List the run folders that begin so, and folders to look further in; of the working folder also what lies in ``runs``."""
     folder, _, start = incomplete.rpartition("/")
@@ -38,24 +58,20 @@ def complete_run(incomplete: str) -> list[str]:
     return sorted(set(found))[:_MOST]
 
 
+@_or_nothing
 def complete_cell(context: typer.Context, incomplete: str) -> list[str]:
     """List the identities of a run's cells that begin so; the run is the argument before."""
-    from sweeper.errors import UserError
     from sweeper.folder.run_folder import RunFolder
 
     run = context.params.get("run")
     if not run:
         return []
-    try:
-        folder = RunFolder.existing(str(run))
-        found: list[str] = []
-        for part in folder.parts():
-            ids = folder.read(part, ["cell_id"])["cell_id"].to_pylist()
-            found += [cell for cell in ids if cell.startswith(incomplete)]
-            if len(found) >= _MOST:
-                break
-    except UserError:
-        return []
+    folder, found = RunFolder.existing(str(run)), list[str]()
+    for part in folder.parts():
+        ids = folder.read(part, ["cell_id"])["cell_id"].to_pylist()
+        found += [cell for cell in ids if cell.startswith(incomplete)]
+        if len(found) >= _MOST:
+            break
     return found[:_MOST]
 
 

@@ -38,7 +38,7 @@ def _guarded(function: Function) -> Function:
             raise typer.Exit(int(error.code)) from None
         except PlaceError as error:
             _say(f"error: {error.filename}: {error.strerror}")
-            raise typer.Exit(int(Exit.CANNOT_WRITE)) from None
+            raise typer.Exit(int(Exit.FAILED)) from None
         except UnicodeEncodeError as error:
             _say(f"error: {_unwritable(error)}")
             raise typer.Exit(int(Exit.BAD_INPUT)) from None

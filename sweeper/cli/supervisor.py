@@ -56,8 +56,9 @@ def supervise(work: Callable[[], object], *, again: bool) -> int:
         ending = _ending(code)
         if not (by_study and first and again):
             who = "the study" if by_study else "the process"
-            sys.stderr.write(f"error: {who} ended this command: {ending}; launch again to resume\n")
-            return int(Exit.CANNOT_WRITE)
+            advice = "; launch again to resume" if again else ""
+            sys.stderr.write(f"error: {who} ended this command: {ending}{advice}\n")
+            return int(Exit.FAILED)
 
 
 def _start(work: Callable[[], object], page: supervised.Page, ending: str | None, signals: set[int | signal.Signals]) -> int:

@@ -33,8 +33,9 @@ from sweeper.launching.watched import make_ledger, watched
 from sweeper.plan.artifacts import check_blind, check_present, has_artifacts, missing_calls, store_folder, used_calls
 from sweeper.plan.bundle import make_bundles
 from sweeper.plan.cut import Plan, make_plan
+from sweeper.plan.devices import this_machine
 from sweeper.plan.executor import choose_executor
-from sweeper.plan.memory import check_memory, this_machine
+from sweeper.plan.memory import check_memory
 from sweeper.plan.space import metadata_bytes
 from sweeper.plan.weights import making_seconds
 from sweeper.signals import EndingSignals, interrupted
@@ -216,7 +217,7 @@ def _launch_locked(
             outcome.exit, outcome.stopped = Exit.INTERRUPTED, "interrupted"
             _end(outcome, folder, signals)
             return outcome
-        outcome.exit = error.code if isinstance(error, UserError) else Exit.CANNOT_WRITE
+        outcome.exit = error.code if isinstance(error, UserError) else Exit.FAILED
         with contextlib.suppress(StoreError):
             _end(outcome, folder, signals)
         raise
@@ -321,7 +322,7 @@ def _make_whole(
     schedule = _schedule(plan, job, Remaining([(block, "") for block in lost], 0), report)
     collect(drive(job, schedule, executor), schedule, settings, outcome, folder, report)
     if _lost(plan, outcome, folder):
-        outcome.exit = Exit.CANNOT_WRITE
+        outcome.exit = Exit.FAILED
         outcome.stopped = f"{outcome.pending:,} rows are not in {folder.results}, although they were written twice"
 
 

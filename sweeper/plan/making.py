@@ -11,17 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.errors import GridError
 from sweeper.plan.artifacts import ArtifactLine
+from sweeper.plan.devices import Card
 from sweeper.plan.rates import load_rates
 from w2s.artifacts import Store
-from w2s.errors import nearest
-from w2s.sharing.cards import PEAK_FLOPS
 
-__all__ = ["UTILISATION", "Making", "on_card", "on_this_machine", "rates_in"]
+__all__ = ["Making", "on_card", "on_this_machine", "predicted_making", "rates_in"]
 
-UTILISATION = 0.2
-"""Share of a card's peak that is assumed where nobody says another: finetunes of short texts fill a card badly."""
 _LOOKED_AT = 1000
 _ORDER = 512.0
 
@@ -35,15 +31,18 @@ class Making:
     remark: str
 
 
-def on_card(lines: Sequence[ArtifactLine], card: str, utilisation: float) -> Making:
-    """Predict the time on one card at a share of its peak. Raises :class:`GridError` for an unknown card, or another share."""
-    if card not in PEAK_FLOPS:
-        raise GridError(f"--device {card}: no such card{nearest(card, PEAK_FLOPS)}; known: {', '.join(PEAK_FLOPS)}")
-    if not 0.0 < utilisation <= 1.0:
-        raise GridError(f"--utilisation {utilisation:g}: a share of the card's peak, above 0 and at most 1")
+def predicted_making(lines: Sequence[ArtifactLine], store: Store, card: Card | None) -> Making | None:
+    """Predict the time on a card, or on this machine; None where the functions of what is to be made do not say their cost."""
+    if not any(line.missing_flops for line in lines):
+        return None
+    return on_this_machine(lines, store) if card is None else on_card(lines, card)
+
+
+def on_card(lines: Sequence[ArtifactLine], card: Card) -> Making:
+    """Predict the time on one card at a share of its peak."""
     flops = sum(line.missing_flops for line in lines)
-    remark = f"on one {card} at {100 * utilisation:g} % of {PEAK_FLOPS[card]:.3g} operations a second, an assumption"
-    return Making(flops, flops / (PEAK_FLOPS[card] * utilisation), remark)
+    remark = f"on {card.name} at {100 * card.utilisation:g} % of {card.peak:.3g} operations a second, an assumption"
+    return Making(flops, flops / (card.peak * card.utilisation), remark)
 
 
 def on_this_machine(lines: Sequence[ArtifactLine], store: Store) -> Making:

@@ -1,4 +1,4 @@
-"""The day of the card: one command that tests and measures everything on a GPU, in steps that cannot take each other down.
+"""Tests and measurements of a GPU in one command, in steps that cannot take each other down.
 
 Every step is a process with a time limit of its own. One that hangs, crashes or lacks something costs its line in the report.
 The report, one JSON file and one table in Markdown, is written anew after every step, so that it is there whatever happens.
@@ -32,7 +32,7 @@ BUDGET_SECONDS = 470.0
 _PATIENCE = 6.0
 """A rehearsal may share its cores with anything: its limits are so many times those on a machine of its own."""
 _LINE = "CARD "
-_TESTS = re.compile(r"(\d+) (passed|failed|skipped|error|errors|xfailed)")
+_COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error|xfailed)")
 State = Literal["done", "failed", "timeout", "skipped"]
 
 
@@ -115,7 +115,7 @@ def run_card(
         limit = min(step.seconds, budget - (time.monotonic() - start))
         report = _run(step, limit) if limit > 1.0 else StepReport(step.name, "skipped", 0.0, 0.0, said="no time was left")
         found.append(report)
-        say(f"{report.state:8s}{report.seconds:7.1f} s  {report.name}{f': {_last(report.said)}' if report.said else ''}")
+        say(f"{report.state:8s}{report.seconds:7.1f} s  {report.name}{f': {_first_line(report.said)}' if report.said else ''}")
         _write(out, found, stand_in, time.monotonic() - start)
     return found
 
@@ -149,11 +149,9 @@ def _run(step: Step, limit: float) -> StepReport:
         return StepReport(step.name, "timeout", spent, limit, lines, f"it took longer than {limit:.0f} s\n{text[-2000:]}")
     if step.tests and code == 5:  # pytest found nothing that is marked
         return StepReport(step.name, "skipped", spent, limit, lines, "no test was selected")
-    good = code == 0 and all(line.get("good", True) and "failed" not in line for line in lines)
-    if step.tests:
-        good = code == 0
-        if good and lines and not lines[0].get("passed"):
-            return StepReport(step.name, "skipped", spent, limit, lines, "every test was skipped: no device answered")
+    if step.tests and code == 0 and not lines[0].get("passed"):
+        return StepReport(step.name, "skipped", spent, limit, lines, "every test was skipped: no device answered")
+    good = code == 0 and (step.tests or all(line.get("good", True) and "failed" not in line for line in lines))
     said = "" if good else f"exit code {code}\n{text[-2000:]}" if code else "a result is wrong"
     return StepReport(step.name, "done" if good else "failed", spent, limit, lines, said)
 
@@ -169,13 +167,13 @@ def _results(text: str) -> list[dict[str, Any]]:
 
 def _tests(text: str) -> list[dict[str, Any]]:
     """Return the counts of pytest's last line, and a line for each test that failed."""
-    counts = {word: int(number) for number, word in _TESTS.findall(text.rpartition("\n=")[2] or text)}
-    summary = [line for line in text.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    counts = counts or {word: int(number) for number, word in _TESTS.findall((text.strip().splitlines() or [""])[-1])}
-    return [{"what": "tests", **counts}, *({"what": line[:200], "failed": "see card.json"} for line in summary)]
+    lines = text.strip().splitlines() or [""]
+    counts = {word: int(number) for number, word in _COUNTS.findall(lines[-1])}
+    bad = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return [{"what": "tests", **counts}, *({"what": line[:200], "failed": "see card.json"} for line in bad)]
 
 
-def _last(text: str) -> str:
+def _first_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[0][:120]
 
 

@@ -1,4 +1,4 @@
-"""The report of the day of the card as a page in Markdown, from the JSON that goes with it."""
+"""The report of tests and measurements on a GPU as a page in Markdown, from the JSON that goes with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _step(step: Mapping[str, Any]) -> str:
 
 
 def _counted(line: Mapping[str, Any]) -> list[str]:
-    words = ("passed", "failed", "error", "errors", "skipped")
+    words = ("passed", "failed", "error", "skipped")
     return [word for word in words if line.get("what") == "tests" and word in line]
 
 

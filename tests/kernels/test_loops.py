@@ -13,7 +13,7 @@ from parity import CASES
 
 from w2s_kernels import Backend, BackendError, choose, loops, normals, stream, wishart
 from w2s_kernels.dispatch import REGISTRY
-from w2s_kernels.loop_files import KERNELS, Place, place, read, written
+from w2s_kernels.loop_files import KERNELS, Place, can_keep, place, read, written
 
 KEPT = sorted(key for key, found in REGISTRY.items() if "kept" in found.compiled)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="machine code is kept on Linux only")
@@ -67,6 +67,7 @@ def test_code_that_is_damaged_or_not_ours_alone_is_not_read(where: Place, tmp_pa
     assert kept is not None
     mine = Place(tmp_path / "loops" / "a.code", where.key)
     assert read(mine) is None
+    assert can_keep(mine)
     assert written(mine, *kept) == kept == read(mine)
     whole = mine.file.read_bytes()
     for damaged in (
@@ -86,6 +87,23 @@ def test_code_that_is_damaged_or_not_ours_alone_is_not_read(where: Place, tmp_pa
         assert read(mine) is None
         there.chmod(before)
     assert read(mine) == kept
+
+
+@pytest.mark.parametrize("mode", [None, 0o770, 0o777])
+@pytest.mark.usefixtures("numba")
+def test_nothing_is_compiled_for_a_folder_that_cannot_keep_it(
+    mode: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = tmp_path / "w2s-sweep" / "loops", []
+    if mode is None:
+        folder.parent.write_text("a file where the folder would be")
+    else:
+        folder.mkdir(parents=True)
+        folder.chmod(mode)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("w2s_kernels.loop_code.made", asked.append)
+    assert loops.loaded.__wrapped__() is None
+    assert not asked
 
 
 def test_where_nothing_can_be_kept_numba_is_called(numba: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

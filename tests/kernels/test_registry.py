@@ -103,10 +103,10 @@ def test_a_device_agrees_with_the_plain_version(key: str, device: Backend, monke
 def test_a_backend_without_a_version_runs_the_plain_one() -> None:
     found = REGISTRY["nested.forms"]
     assert found.on(choose("numba")) is found.on(NUMPY) is found.plain
-    words = REGISTRY["streams.words"]
-    assert words.on(choose("numba")) is not words.plain
+    draws = REGISTRY["streams.draws"]
+    assert draws.on(choose("numba")) is not draws.plain
 
 
 def test_a_key_is_taken_once() -> None:
-    with pytest.raises(ValueError, match=r"'streams.words' is registered twice"):
-        operation("streams", "words")
+    with pytest.raises(ValueError, match=r"'streams.draws' is registered twice"):
+        operation("streams", "draws")

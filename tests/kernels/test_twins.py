@@ -39,7 +39,7 @@ EXTREMES = (0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e-200)
 
 
 def test_some_operations_have_twins() -> None:
-    assert {"streams.normals", "spectral.symmetric", "spectral.products", "spectral.filter_products"} <= set(TWINS)
+    assert {"streams.draws", "spectral.symmetric", "spectral.products"} <= set(TWINS)
     assert SMALL.name == "numba"
     assert not SMALL.compiled
     assert choose("numpy", start=False) == choose("numpy")

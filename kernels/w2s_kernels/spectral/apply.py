@@ -21,7 +21,7 @@ __all__ = ["apply_filters", "coefficients", "condition", "filter_coords", "filte
 RESPONSE = operation("spectral", "response", "cupy")
 FILTER_COORDS = operation("spectral", "filter_coords", "cupy")
 PRODUCTS = operation("spectral", "products", "numba", "cupy", "kept", twin="lanes")
-FILTER_PRODUCTS = operation("spectral", "filter_products", "numba", "cupy", "kept", twin="lanes")
+FILTER_PRODUCTS = operation("spectral", "filter_products", "cupy")
 
 
 def response(spectrum: Spectrum, filters: Filters, backend: Backend) -> Array:
@@ -97,7 +97,8 @@ def filter_products(
     """
     items, sides, _ = coords.shape
     out = backend.xp.empty((3, items, sides, len(filters)))
-    FILTER_PRODUCTS.on(backend)(out, *_flat(spectrum, backend), filters, *_arrays(backend, coords, first, second))
+    arrays = (*_flat(spectrum, backend), filters, *_arrays(backend, coords, first, second))
+    FILTER_PRODUCTS.on(backend)(out, PRODUCTS.on(backend), *arrays)
     return out
 
 

@@ -37,7 +37,7 @@ def products(out: Array, responses: Array, coords: Array, first: Array, second: 
 
 
 def filter_products(
-    out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
+    out: Array, _sums: object, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
 ) -> None:
     """Fill out (3, B, T, L) with the `products` of responses that are computed on the way and not stored."""
     arrays = (out, *_spectral(values, rank, filters), coords, first, second)

@@ -10,9 +10,8 @@ import numpy as np
 from ..backend import Array
 from ..loops import Loop
 from . import plain
-from .filters import Filters
 
-__all__ = ["filter_products", "products", "scaled_by", "summed_by", "symmetric"]
+__all__ = ["products", "scaled_by", "symmetric"]
 
 _STACK = "float64[:,:,::1]"
 _LARGEST = Loop("spectral", "largest", "float64[::1]", _STACK)
@@ -44,17 +43,3 @@ def scaled_by(largest: Callable[[Array, Array], Any], gram: Array) -> tuple[Arra
 def products(out: Array, response: Array, coords: Array, first: Array, second: Array) -> None:
     """Fill out (3, S, T, L), contiguous, as `filtered_products` says, with sums in four lanes."""
     _PRODUCTS(out, *(np.ascontiguousarray(part) for part in (response, coords, first, second)))
-
-
-def filter_products(
-    out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
-) -> None:
-    """Fill out (3, S, T, L) as in `plain`."""
-    summed_by(products, out, values, rank, filters, coords, first, second)
-
-
-def summed_by(sums: Callable[..., Any], out: Array, values: Array, rank: Array, filters: Filters, *vectors: Array) -> None:
-    """Fill out (3, S, T, L) with `sums` of responses that NumPy computes, and of coordinates and two goals."""
-    factors = np.empty((len(values), len(filters), values.shape[-1]))
-    plain.response(factors, values, rank, filters)
-    sums(out, factors, *vectors)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array
-from .filters import Filters
-from .plain import response as fill_response
 
-__all__ = ["LANES", "filter_products", "products"]
+__all__ = ["LANES", "products"]
 
 LANES = 4  # partial sums
 
@@ -29,12 +27,3 @@ def products(out: Array, response: Array, coords: Array, first: Array, second: A
                 for last in range(whole, rank):
                     lanes[..., 0] += terms[..., last]
                 out[place, :, t] = (lanes[..., 0] + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3])
-
-
-def filter_products(
-    out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
-) -> None:
-    """Fill out (3, S, T, L) with the `products` of the responses of a list of filters."""
-    factors = np.empty((len(values), len(filters), values.shape[-1]))
-    fill_response(factors, values, rank, filters)
-    products(out, factors, coords, first, second)

@@ -7,7 +7,6 @@ from numba import njit, prange
 
 from ..backend import Array
 from . import kept
-from .filters import Filters
 from .lanes import LANES
 
 _BLOCK = 32  # rows and columns whose mirror image is still in cache when it is compared
@@ -16,13 +15,6 @@ _BLOCK = 32  # rows and columns whose mirror image is still in cache when it is 
 def symmetric(gram: Array) -> tuple[Array, Array]:
     """Check and scale as in `plain`."""
     return kept.scaled_by(largest, gram)
-
-
-def filter_products(
-    out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
-) -> None:
-    """Fill out (3, S, T, L) as in `plain`."""
-    kept.summed_by(products, out, values, rank, filters, coords, first, second)
 
 
 @njit(cache=True)

@@ -87,12 +87,19 @@ def products(out: Array, response: Array, coords: Array, first: Array, second: A
 
 
 def filter_products(
-    out: Array, values: Array, rank: Array, filters: Filters, coords: Array, first: Array, second: Array
+    out: Array,
+    sums: Callable[..., None],
+    values: Array,
+    rank: Array,
+    filters: Filters,
+    coords: Array,
+    first: Array,
+    second: Array,
 ) -> None:
-    """Fill out (3, S, T, L) with the `products` of the responses of a list of filters."""
+    """Fill out (3, S, T, L) with the sums of the responses of a list of filters; `sums` is a version of `products`."""
     factors = namespace(out).empty((len(values), len(filters), values.shape[-1]))
     response(factors, values, rank, filters)
-    products(out, factors, coords, first, second)
+    sums(out, factors, coords, first, second)
 
 
 def _ridge(s: Array, kept: Array, value: Floats, step: Floats, xp: Any) -> Array:  # noqa: ARG001

@@ -21,7 +21,8 @@ from typing import SupportsIndex, TypeAlias
 import numpy as np
 
 from ..backend import Array, Backend
-from ..dispatch import Operation, operation
+from ..dispatch import operation
+from .plain import NORMALS, UNIFORMS, WORDS
 from .threefry import LANES
 
 __all__ = ["LANES", "LIMIT", "Span", "Stream", "normals", "permutation", "span", "stream", "uniforms", "words"]
@@ -29,9 +30,7 @@ __all__ = ["LANES", "LIMIT", "Span", "Stream", "normals", "permutation", "span",
 Span: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 
 LIMIT = 2**32
-WORDS = operation("streams", "words", "numba", "cupy", "kept", twin="plain")
-UNIFORMS = operation("streams", "uniforms", "numba", "cupy", "kept", twin="plain")
-NORMALS = operation("streams", "normals", "numba", "cupy", "kept", twin="plain")
+DRAWS = operation("streams", "draws", "numba", "cupy", "kept", twin="plain")
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,9 @@ def span(value: Span, name: str) -> tuple[int, int]:
     return start, stop
 
 
-def _generate(kind: Operation, stream: Stream, rows: Span, cols: Span, backend: Backend, dtype: type = np.float64) -> Array:
+def _generate(kind: int, stream: Stream, rows: Span, cols: Span, backend: Backend, dtype: type = np.float64) -> Array:
     (row0, row1), (col0, col1) = span(rows, "rows"), span(cols, "cols")
     out = backend.xp.empty((row1 - row0, col1 - col0), dtype=dtype)
     if out.size:
-        kind.on(backend)(out, row0, col0, np.array(stream.key, dtype=np.uint64))
+        DRAWS.on(backend)(out, row0, col0, np.array(stream.key, dtype=np.uint64), kind)
     return out

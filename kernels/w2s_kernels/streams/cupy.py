@@ -10,7 +10,7 @@ from ..backend import Array
 from ..cuda import ELEMENTWISE, blocks, launch
 from .threefry import LANES
 
-KERNELS = ("words", "uniforms", "normals")
+KERNELS = ("words", "uniforms", "normals")  # in the order of the kinds
 THREADS = 256
 OPTIONS = (*ELEMENTWISE, f"-DTHREADS={THREADS}")
 
@@ -24,21 +24,7 @@ def geometry(shape: tuple[int, int], row0: int, col0: int) -> tuple[int, tuple[A
     return blocks(rows * wide, THREADS), (np.uint64(row0), np.uint64(first), *sizes)
 
 
-def words(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill uint64 `out` (rows, cols), contiguous, from row `row0` and column `col0`; key is uint64 (4,) on the host."""
-    _fill(out, row0, col0, key, "words")
-
-
-def uniforms(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with uniforms in (0, 1); arguments as in `words`."""
-    _fill(out, row0, col0, key, "uniforms")
-
-
-def normals(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with standard normals; arguments as in `words`."""
-    _fill(out, row0, col0, key, "normals")
-
-
-def _fill(out: Array, row0: int, col0: int, key: Array, kind: str) -> None:
+def draws(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    """Fill `out` (rows, cols) as in `plain`."""
     grid, arguments = geometry(out.shape, row0, col0)
-    launch("streams", kind, grid, THREADS, OPTIONS, (out, *key, *arguments))
+    launch("streams", KERNELS[kind], grid, THREADS, OPTIONS, (out, *key, *arguments))

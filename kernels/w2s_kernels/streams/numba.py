@@ -13,7 +13,8 @@ from numba.extending import overload, register_jitable
 
 from ..backend import Array
 from .elementary import bits, box_muller, cos_sin_quarter, either, minus_two_log, number, unit
-from .kept import NORMALS, TILE, UNIFORMS, WORDS
+from .kept import TILE
+from .plain import NORMALS, UNIFORMS
 from .threefry import LANES, four_rounds, mix, threefry
 
 TASK = 16 * LANES * TILE  # values a task: scratch is made once for them
@@ -86,7 +87,7 @@ def _write(out: Array, values: Array, start: int, count: int, blocks: int, skip:
 
 @njit(cache=True)
 def filled(out: Array, row0: int, col0: int, key: Array, kind: int, at: Array, lanes: Array, values: Array) -> None:
-    """Fill uint64 `out` (rows, cols) on one thread; arguments as in `words`, and scratch as `_rows` makes it."""
+    """Fill uint64 `out` (rows, cols) on one thread; arguments as in `draws`, and scratch as `_rows` makes it."""
     first = col0 // LANES
     blocks, skip = (col0 + out.shape[1] + LANES - 1) // LANES - first, col0 - first * LANES
     total = out.shape[0] * blocks
@@ -111,26 +112,11 @@ def _tasks(out: Array, row0: int, col0: int, key: Array, kind: int, height: int)
         _rows(out[top : top + height], row0 + top, col0, key, kind)
 
 
-def _fill(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
-    """Fill the output in tasks of `TASK` values, each of whole rows; a single task does not wake the other threads."""
+def draws(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    """Fill `out` as in `plain`, in tasks of `TASK` values in whole rows; a single task does not wake the other threads."""
     rows, cols = out.shape
     height = max(1, TASK // cols)
     if rows <= height:
-        _rows(out, row0, col0, key, kind)
+        _rows(out.view(np.uint64), row0, col0, key, kind)
     else:
-        _tasks(out, row0, col0, key, kind, height)
-
-
-def words(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill uint64 `out` (rows, cols) from row `row0` and column `col0`; key is uint64 (4,)."""
-    _fill(out, row0, col0, key, WORDS)
-
-
-def uniforms(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with uniforms in (0, 1); arguments as in `words`."""
-    _fill(out.view(np.uint64), row0, col0, key, UNIFORMS)
-
-
-def normals(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with standard normals; arguments as in `words`."""
-    _fill(out.view(np.uint64), row0, col0, key, NORMALS)
+        _tasks(out.view(np.uint64), row0, col0, key, kind, height)

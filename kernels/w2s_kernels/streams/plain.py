@@ -10,25 +10,15 @@ from ..backend import Array, namespace
 from .elementary import box_muller, unit
 from .threefry import LANES, Words, threefry
 
+__all__ = ["NORMALS", "UNIFORMS", "WORDS", "draws"]
+
+WORDS, UNIFORMS, NORMALS = range(3)
+"""What is drawn: random bits, uint64; numbers in (0, 1), float64; standard normals, float64."""
 _ROW_CHUNK_ELEMENTS = 1 << 16  # elementwise, so no bit depends on it
 
 
-def words(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill uint64 `out` (rows, cols) from row `row0` and column `col0`; key is uint64 (4,) on the host."""
-    _fill(out, row0, col0, key, lambda lanes: lanes)
-
-
-def uniforms(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with uniforms in (0, 1); arguments as in `words`."""
-    _fill(out, row0, col0, key, lambda lanes: (unit(lanes[0]), unit(lanes[1]), unit(lanes[2]), unit(lanes[3])))
-
-
-def normals(out: Array, row0: int, col0: int, key: Array) -> None:
-    """Fill float64 `out` (rows, cols) with standard normals; arguments as in `words`."""
-    _fill(out, row0, col0, key, lambda lanes: (*box_muller(lanes[0], lanes[1]), *box_muller(lanes[2], lanes[3])))
-
-
-def _fill(out: Array, row0: int, col0: int, key: Array, of_blocks: Callable[[Words], Words]) -> None:
+def draws(out: Array, row0: int, col0: int, key: Array, kind: int) -> None:
+    """Fill `out` (rows, cols), contiguous, from row `row0` and column `col0`; key is uint64 (4,) on the host."""
     xp, (rows, cols) = namespace(out), out.shape
     blocks = col0 // LANES, (col0 + cols + LANES - 1) // LANES
     shift = col0 - blocks[0] * LANES
@@ -39,6 +29,17 @@ def _fill(out: Array, row0: int, col0: int, key: Array, of_blocks: Callable[[Wor
         column = xp.arange(*blocks, dtype=np.uint64)[None, :]
         row = xp.arange(row0 + start, row0 + stop, dtype=np.uint64)[:, None]
         zero = xp.zeros((1, 1), dtype=np.uint64)
-        lanes = of_blocks(threefry((column, row, zero, zero), (key[0], key[1], key[2], key[3])))
+        lanes = _OF_BLOCKS[kind](threefry((column, row, zero, zero), (key[0], key[1], key[2], key[3])))
         block = xp.stack(lanes, axis=-1).reshape(stop - start, -1)
         out[start:stop] = block[:, shift : shift + cols]
+
+
+def _uniforms(words: Words) -> Words:
+    return unit(words[0]), unit(words[1]), unit(words[2]), unit(words[3])
+
+
+def _normals(words: Words) -> Words:
+    return (*box_muller(words[0], words[1]), *box_muller(words[2], words[3]))
+
+
+_OF_BLOCKS: dict[int, Callable[[Words], Words]] = {WORDS: lambda words: words, UNIFORMS: _uniforms, NORMALS: _normals}

@@ -27,10 +27,12 @@ def status(
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.cli.show.run import follow, print_failures, print_status
-    from sweeper.errors import Exit
+    from sweeper.errors import Exit, UserError
     from sweeper.review.failures import failures
     from sweeper.review.status import run_status
 
+    if watch and as_json:
+        raise UserError("--json is one document, and --watch prints lines until the launch has ended: give one of them")
     if watch:
         follow(run)
     found = run_status(run, trust_code=trust_code, verify=verify)
@@ -43,7 +45,7 @@ def status(
         print_status(found)
         print_failures(broken or ())
     if verify and found.damaged:
-        raise typer.Exit(int(Exit.CANNOT_WRITE))
+        raise typer.Exit(int(Exit.FAILED))
 
 
 @command(

@@ -48,6 +48,7 @@ def bench(
         bool, typer.Option("--stand-in", help="rehearse --gpu on the CPU, by stand-ins for its libraries")
     ] = False,
 ) -> None:
+    from sweeper.errors import Exit
     from sweeper.tools.bench import run_benchmarks
 
     if gpu or stand_in:
@@ -56,8 +57,10 @@ def bench(
         steps = card_steps(stand_in=stand_in)
         found = run_card(out, stand_in=stand_in, only=names or [], steps=steps, say=typer.echo)
         typer.echo(f"report: {out / 'card.md'} and {out / 'card.json'}")
-        raise typer.Exit(int(any(report.state in ("failed", "timeout") for report in found)))
-    raise typer.Exit(int(run_benchmarks(names or [], quick=quick) > 0))
+        broken = sum(report.state in ("failed", "timeout") for report in found)
+    else:
+        broken = run_benchmarks(names or [], quick=quick)
+    raise typer.Exit(int(Exit.FAILED if broken else Exit.DONE))
 
 
 @command(app, "Write prometheus.yml and grafana.json, by which launches on Ray clusters of this machine are watched.")

@@ -31,26 +31,33 @@ def plan(
     device: Annotated[
         str | None, typer.Option(help="predict hours of trainings on one such card: H200, A100, ...; default: on this machine")
     ] = None,
-    utilisation: Annotated[float, typer.Option(help="share of the card's peak that trainings are assumed to reach")] = 0.2,
+    utilisation: Annotated[
+        float | None, typer.Option(help="share of the card's peak that trainings are assumed to reach; default: 0.2")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     from sweeper.cli.show.existing import print_existing
     from sweeper.cli.show.plan import print_plan
     from sweeper.errors import GridError
     from sweeper.grid.read import load_grid
+    from sweeper.plan.artifacts import has_artifacts
     from sweeper.plan.cut import make_plan
+    from sweeper.plan.devices import asked_card
 
+    card = asked_card(device, utilisation)
     if pilot is not None and resolve is None:
         raise GridError("--pilot is about --resolve METRIC=HALF_WIDTH, which is not given")
     if as_json and resolve is not None:
         raise GridError("--json is about the plan, and --resolve runs a pilot: give one of them")
     checked = make_plan(load_grid(grid))
+    if card is not None and not has_artifacts(checked.grid.study):
+        raise GridError(f"--device is about trainings, and {checked.grid.study.name} makes none")
     if as_json:
         from sweeper.cli.show.documents import plan_document, text_of
 
-        typer.echo(text_of(plan_document(checked)))
+        typer.echo(text_of(plan_document(checked, card)))
         return
-    print_plan(checked, device, utilisation)
+    print_plan(checked, card)
     print_existing(checked.grid)
     if resolve is not None:
         from sweeper.launching.progress import Progress
@@ -123,10 +130,11 @@ def rerun(
     trust_code: TrustCode = False,
 ) -> None:
     from sweeper.cli.show.run import print_rerun
+    from sweeper.errors import Exit
     from sweeper.review.rerun import rerun_cell
 
     same = print_rerun(rerun_cell(run, cell, backend, trust_code=trust_code))
-    raise typer.Exit(0 if same else 1)
+    raise typer.Exit(int(Exit.DONE if same else Exit.FAILED))
 
 
 @command(

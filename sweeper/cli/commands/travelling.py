@@ -83,4 +83,4 @@ def stop(
         say("the launch has ended; launch the grid again to resume")
         return
     say(f"asked, and after {wait:g} s the launch is still at work; it ends when it sees the wish")
-    raise typer.Exit(int(Exit.CANNOT_WRITE))
+    raise typer.Exit(int(Exit.FAILED))

@@ -16,9 +16,13 @@ from w2s.contract.cells import FieldSpec, cell_fields
 from w2s.contract.described import ColumnNote, column_notes
 from w2s.contract.study import Study
 from w2s.files.datafile import BUILTIN, DataFile, data_folders
+from w2s.files.tablefile import TABLE_ENDINGS
 from w2s.studies.registry import StudyError, find_study, study_names
 
 __all__ = ["data_document", "print_data", "print_studies", "starting_grid", "studies_document"]
+
+_LISTED = (*TABLE_ENDINGS, ".gz", ".npz")
+"""How names of data files end: tables, images of MNIST, arrays. Files of models are left out: to hash them takes long."""
 
 
 def print_studies(names: Sequence[str] = ()) -> None:
@@ -78,7 +82,7 @@ def _study_document(study: type[Study]) -> dict[str, Any]:
             "type": spec.kind,
             "choices": list(spec.choices),
             "required": spec.required,
-            "default": None if spec.default is None else spec.default,
+            "default": spec.default,
             "description": spec.description,
             "unit": spec.unit,
             "when": spec.when,
@@ -111,10 +115,7 @@ def _meaning_text(spec: FieldSpec) -> str:
 
 def starting_grid(reference: str) -> str:
     """Return a commented grid for a study, with the meaning of every field; it runs as printed where there is an example."""
-    try:
-        study = find_study(reference)
-    except StudyError as error:
-        raise GridError(str(error)) from None
+    study = _found(reference)
     fields = [spec for spec in cell_fields(study.Cell).values() if spec.name != "seed"]
     axes = [spec for spec in fields if isinstance(study.example.get(spec.name, [] if spec.required else None), list)]
     fixed = [spec for spec in fields if spec not in axes]
@@ -143,7 +144,7 @@ def _note(spec: FieldSpec) -> str:
 
 
 def print_data() -> None:
-    """Print the built-in tables and every file in the folders of ``W2S_DATA``."""
+    """Print the built-in tables and the tables, images and arrays in the folders of ``W2S_DATA``."""
     out = console()
     for found in _data_sets():
         out.print(f"{found['name']}  {found['licence']}  sha256 {found['sha256']}")
@@ -161,12 +162,12 @@ def data_document() -> dict[str, Any]:
 
 
 def _data_sets() -> Iterator[dict[str, str]]:
-    """Yield name, licence and digest of the built-in tables and of every file in the folders of ``W2S_DATA``."""
+    """Yield name, licence and digest of the files that :func:`print_data` lists."""
     for name in BUILTIN:
         yield {"name": name, "licence": "built in", "sha256": DataFile.find(name).sha256}
     for folder in data_folders():
         licences = _licences(folder) if folder.is_dir() else {}
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".csv", ".gz", ".parquet", ".npz")):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(_LISTED)):
             name = path.relative_to(folder).as_posix()
             licence = licences.get(name) or licences.get(name.split("/")[0], "licence not stated")
             yield {"name": f"data:{name}", "licence": licence, "sha256": DataFile.find(f"data:{name}").sha256}

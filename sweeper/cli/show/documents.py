@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeper.plan.artifacts import artifact_lines, has_artifacts, store_folder
+from sweeper.plan.artifacts import ArtifactLine, artifact_lines, has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
+from sweeper.plan.devices import Card, this_machine
 from sweeper.plan.executor import choose_executor
 from sweeper.plan.forecast import is_predicted, make_forecast
+from sweeper.plan.making import predicted_making
+from sweeper.plan.memory import check_memory, largest_need
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
 from sweeper.plan.weights import seconds_of_artifacts
 from sweeper.report.findings import findings
@@ -22,7 +25,7 @@ from sweeper.report.make import Content
 from sweeper.review.failures import Failure
 from sweeper.review.status import RunStatus
 from sweeper.review.verdicts import claim_content
-from w2s.artifacts import open_store
+from w2s.artifacts import Call, open_store
 from w2s.places.url import Where
 
 if TYPE_CHECKING:
@@ -41,14 +44,19 @@ def records(frame: DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """Collect what ``plan`` shows: axes, cells, blocks, artifacts, disk, memory, predicted time and executor."""
+def plan_document(plan: Plan, card: Card | None = None) -> dict[str, Any]:
+    """Collect what ``plan`` shows: axes, cells, blocks, artifacts, disk, memory, predicted time and executor.
+
+    ``card`` is one on which artifacts would be made, in place of this machine. Raises ``GridError`` where one cannot fit on it.
+    """
     grid, study = plan.grid, plan.grid.study
     forecast = make_forecast(plan) if is_predicted(study) else None
-    artifacts = []
+    artifacts, missing, making = list[ArtifactLine](), list[Call](), None
     if has_artifacts(study):
-        artifacts = list(artifact_lines(plan, open_store(store_folder(grid, grid.compute, grid.out))))
-    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan), forecast=forecast)
+        store = open_store(store_folder(grid, grid.compute, grid.out))
+        artifacts, missing = artifact_lines(plan, store), missing_calls(plan, store)
+        making = predicted_making(artifacts, store, card)
+    choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan, missing), forecast=forecast)
     return {
         "study": study.name,
         "version": study.version,
@@ -69,6 +77,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             for cut in plan.cuts
         ],
         "artifacts": artifacts,
+        "making": making,
+        "largest_training": _largest_training(missing, card),
         "disk_bytes": disk_bytes(study, plan.cells, plan.block_count, metadata_bytes(grid)),
         "free_bytes": free_bytes(grid.out),
         "worker_bytes": worker_bytes(plan),
@@ -78,6 +88,18 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "executor": choice.kind.name,
         "executor_reason": choice.reason or None,
     }
+
+
+def _largest_training(calls: Sequence[Call], card: Card | None) -> dict[str, Any] | None:
+    """Collect the memory that the largest training takes, beside what the device has; None where none says what it needs."""
+    need = largest_need(calls)
+    if need is None:
+        return None
+    if card is not None:
+        check_memory(calls, card)
+    device = card or this_machine()
+    size = {"device": device.name, "device_bytes": device.size}
+    return {"usual_bytes": need.usual, "least_bytes": need.least, "says": need.says, **size}
 
 
 def status_document(status: RunStatus, failed: Sequence[Failure] | None) -> dict[str, Any]:

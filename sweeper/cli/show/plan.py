@@ -15,10 +15,11 @@ from sweeper.grid.conditions import show
 from sweeper.grid.model import SubGrid
 from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
+from sweeper.plan.devices import Card, this_machine
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
-from sweeper.plan.making import UTILISATION, on_card, on_this_machine
-from sweeper.plan.memory import check_memory, largest_need, named_card, this_machine
+from sweeper.plan.making import predicted_making
+from sweeper.plan.memory import check_memory, largest_need
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
 from sweeper.plan.weights import seconds_of_artifacts
 from w2s.artifacts import Call, Store, open_store
@@ -31,10 +32,10 @@ _WIDE = 120
 """Columns from which on the table of the work has its reasons."""
 
 
-def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> None:
+def print_plan(plan: Plan, card: Card | None = None) -> None:
     """Print axes, cells, blocks, what is shared, nominal cost, predicted time and the executor.
 
-    ``device`` names a card on which artifacts would be made, ``utilisation`` the share of its peak that they would reach.
+    ``card`` is one on which artifacts would be made, in place of this machine.
     """
     out, grid = console(), plan.grid
     if names := absent_files(grid):
@@ -69,7 +70,7 @@ def print_plan(plan: Plan, device: str | None = None, utilisation: float = UTILI
     waste = f"; up to {plan.waste:,} solved that are not wanted" if plan.waste else ""
     blocks = f"{plan.block_count:,} block{'' if plan.block_count == 1 else 's'}"
     out.print(f"{plan.cells:,} cells in {blocks}, {plan.flops:.3g} nominal operations{waste}")
-    missing = print_artifacts(plan, device, utilisation) if has_artifacts(grid.study) else None
+    missing = print_artifacts(plan, card) if has_artifacts(grid.study) else None
     print_space(plan)
     forecast = make_forecast(plan) if is_predicted(grid.study) else None
     choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan, missing), forecast=forecast)
@@ -104,7 +105,7 @@ def _is_last_look(part: SubGrid) -> bool:
     return part.until is not None and part.block.values("seed")[-1] == part.until.max - 1
 
 
-def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = UTILISATION) -> list[Call]:
+def print_artifacts(plan: Plan, card: Card | None = None) -> list[Call]:
     """Print which artifacts must be made before rows can be joined, what sharing saves and how long it takes; return them."""
     place = store_folder(plan.grid, plan.grid.compute, plan.grid.out)
     store = open_store(place)
@@ -119,20 +120,20 @@ def print_artifacts(plan: Plan, device: str | None = None, utilisation: float = 
     out.print(Padding.indent(table, 2))
     distinct, unshared = sum(line.distinct for line in lines), sum(line.unshared for line in lines)
     out.print(f"{distinct:,} distinct artifacts instead of {unshared:,}; store {short(place)}")
-    _print_making(lines, store, device, utilisation)
+    _print_making(lines, store, card)
     missing = missing_calls(plan, store)
-    _print_memory(missing, device)
+    _print_memory(missing, card)
     return missing
 
 
-def _print_memory(calls: Sequence[Call], device: str | None) -> None:
+def _print_memory(calls: Sequence[Call], card: Card | None) -> None:
     """Print the memory that the largest artifact takes, beside what there is; raise where one cannot fit on the card named."""
     need = largest_need(calls)
     if need is None:
         return
-    where = this_machine() if device is None else named_card(device)
-    if device is not None:
-        check_memory(calls, where)
+    where = card or this_machine()
+    if card is not None:
+        check_memory(calls, card)
     fits = need.usual <= where.usable
     pieces = "" if fits else f"; its batches go through in pieces, {need.least / 1e9:,.1f} GB with one row at once"
     more = "" if need.least <= where.usable else "; a launch here would refuse it"
@@ -141,14 +142,13 @@ def _print_memory(calls: Sequence[Call], device: str | None) -> None:
     console().print(f"  {need.says}")
 
 
-def _print_making(lines: Sequence[ArtifactLine], store: Store, device: str | None, utilisation: float) -> None:
+def _print_making(lines: Sequence[ArtifactLine], store: Store, card: Card | None) -> None:
     """Print how long artifacts should take, where their functions say what they cost."""
-    out = console()
-    if any(line.distinct > line.stored for line in lines) and not any(line.missing_flops for line in lines):
-        out.print("how long it takes to make artifacts is not predicted")
-    elif any(line.missing_flops for line in lines):
-        making = on_this_machine(lines, store) if device is None else on_card(lines, device, utilisation)
+    out, making = console(), predicted_making(lines, store, card)
+    if making is not None:
         out.print(f"artifacts: {making.flops:.3g} nominal operations, about {making.seconds / 3600:,.2g} hours {making.remark}")
+    elif any(line.distinct > line.stored for line in lines):
+        out.print("how long it takes to make artifacts is not predicted")
 
 
 def print_forecast(plan: Plan, forecast: Forecast, choice: Choice) -> None:

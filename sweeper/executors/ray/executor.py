@@ -31,6 +31,7 @@ from sweeper.executors.ray.counters import SweepCounters
 from sweeper.executors.ray.environment import token_file
 from sweeper.executors.ray.surroundings import room_for_sockets, temporary_folder_problem
 from sweeper.signals import EndingSignals
+from w2s.errors import first_line
 
 __all__ = ["RayExecutor"]
 
@@ -90,7 +91,7 @@ class RayExecutor(Executor):
             self._end()
             where = self.options.address or "a local cluster"
             raise RunError(
-                f"Ray could not reach or start {where}: {type(error).__name__}: {str(error).splitlines()[0]}\n"
+                f"Ray could not reach or start {where}: {type(error).__name__}: {first_line(error)}\n"
                 "run without Ray: --executor processes or --executor inline; see what is wrong: w2s-sweep doctor"
             ) from None
         self._look_around()

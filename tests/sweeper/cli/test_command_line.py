@@ -87,6 +87,20 @@ def test_every_look_has_a_json_document(place: Path) -> None:
     assert document("score", "predictions.csv")["rows"][0]["n_items"] == 40
     error = run("status", "runs/nothing", code=2)
     assert error.stdout == ""
+    refused = run("status", "runs/grid", "--watch", "--json", code=2)
+    assert (refused.stdout, "give one of them" in refused.stderr) == ("", True)
+
+
+def test_a_card_is_checked_also_where_a_plan_makes_nothing_on_it(place: Path) -> None:
+    for more in ((), ("--json",)):
+        for asked, said in (
+            (("--device", "NONSENSE"), "--device NONSENSE: no such card"),
+            (("--device", "H200", "--utilisation", "-3"), "--utilisation -3: a share of the card's peak"),
+            (("--utilisation", "0.5"), "--utilisation is about the card of --device"),
+            (("--device", "H200"), "--device is about trainings, and dong2025.regression makes none"),
+        ):
+            refused = run("plan", "grid.yaml", *asked, *more, code=2)
+            assert (refused.stdout, said in " ".join(refused.stderr.split())) == ("", True), refused.stderr
 
 
 def test_a_failed_study_says_where_and_how(place: Path) -> None:
@@ -236,6 +250,11 @@ def test_the_shell_is_offered_what_is_there(place: Path, monkeypatch: pytest.Mon
     assert completing.complete_cell(context, "") == []
     context.params = {"run": "runs/grid"}
     assert completing.complete_cell(context, cell[:12]) == [cell]
+    context.params["run"] = "runs/nothing"
+    assert completing.complete_cell(context, cell[:12]) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(completing, "_runs_in", None)
+        assert completing.complete_run("runs/") == []
     words = {"COMP_WORDS": "w2s-sweep new dong2025.r", "COMP_CWORD": "2", "_W2S_SWEEP_COMPLETE": "complete_bash"}
     found = CliRunner().invoke(app, [], prog_name="w2s-sweep", env=words)
     assert "dong2025.regression" in found.output

@@ -39,8 +39,8 @@ def supervised(work, again=False):
         ("sys.exit(3)", 3, ""),
         ("sys.exit('words')", 1, "words\n"),
         ("raise KeyboardInterrupt", 130, ""),
-        ("os._exit(0)", 1, "error: the process ended this command: it ended with code 0; launch again to resume\n"),
-        ("os.kill(os.getpid(), 9)", 1, "error: the process ended this command: killed by SIGKILL; launch again to resume\n"),
+        ("os._exit(0)", 1, "error: the process ended this command: it ended with code 0\n"),
+        ("os.kill(os.getpid(), 9)", 1, "error: the process ended this command: killed by SIGKILL\n"),
         ("threading.Thread(target=time.sleep, args=(1000,)).start()", 0, ""),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_study_that_ends_the_child_gets_one_more_child():
     assert (once.returncode, once.stdout) == (1, "None\n")
     twice = supervised(ends, again=True)
     assert (twice.returncode, twice.stdout) == (1, "None\nit ended with code 0\n")
-    assert "error: the study ended this command: it ended with code 0" in twice.stderr
+    assert "error: the study ended this command: it ended with code 0; launch again to resume\n" in twice.stderr
 
 
 HEARS = """exec('''

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from sweeper import launch
+from sweeper.cli.show.documents import plan_document
 from sweeper.cli.show.plan import print_plan
 from sweeper.errors import GridError
 from sweeper.grid.read import load_grid
 from sweeper.plan.artifacts import absent_files, artifact_lines
 from sweeper.plan.cut import make_plan
+from sweeper.plan.devices import named_card
 from sweeper.plan.making import on_card, on_this_machine, rates_in
 from sweeper.plan.rates import load_rates
 from w2s.artifacts import Store
@@ -49,21 +51,22 @@ def test_hours_are_operations_over_a_rate(tmp_path, capsys):
     plan = make_plan(costly_grid(tmp_path, [1, 2, 3]))
     empty = Store(tmp_path / "none")
     lines = artifact_lines(plan, empty)
-    made = on_card(lines, "H200", 0.5)
+    made = on_card(lines, named_card("H200", 0.5))
     assert (made.flops, made.seconds) == (6e9, pytest.approx(6e9 / (989e12 * 0.5)))
     assert "one H200 at 50 % of 9.89e+14 operations a second, an assumption" in made.remark
     here = on_this_machine(lines, empty)
     assert here.seconds == pytest.approx(6e9 / load_rates()[0].rate("gemm", 512.0))
     assert "by one worker; chained.learn, chained.teach as matrix products of 512 rows" in here.remark
-    print_plan(plan, "A100", 0.1)
+    print_plan(plan, named_card("A100", 0.1))
     text = " ".join(capsys.readouterr().out.split())
     assert "artifacts: 6e+09 nominal operations, about" in text
     assert "on one A100 at 10 %" in text
+    assert plan_document(plan, named_card("A100", 0.1))["making"].seconds == pytest.approx(6e9 / (312e12 * 0.1))
     with pytest.raises(GridError, match=r"--device H20: no such card \(did you mean 'H200'\?\); known: H200, H100"):
-        on_card(lines, "H20", 0.2)
-    for share in (0.0, 1.1, float("nan")):
+        named_card("H20")
+    for share in (-3.0, 0.0, 1.1, float("nan")):
         with pytest.raises(GridError, match="--utilisation"):
-            on_card(lines, "H200", share)
+            named_card("H200", share)
 
 
 def test_values_in_the_store_tell_the_rate(tmp_path):
@@ -122,7 +125,7 @@ def test_the_grid_for_a_gpu_is_planned_without_its_models_and_not_launched(no_hu
     written = yaml.safe_load((place / "gpu.yaml").read_text())
     checked = load_grid(written | {"seeds": 1}, place)  # all seeds need the same models
     assert len(absent_files(checked)) == 7
-    print_plan(make_plan(checked), "H200")
+    print_plan(make_plan(checked), named_card("H200"))
     text = " ".join(capsys.readouterr().out.split())
     assert (
         "known by their stated size alone, so this can be planned here, not launched: hub:Qwen/Qwen1.5-1.8B@main#1.8B" in text

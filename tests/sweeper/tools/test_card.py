@@ -1,4 +1,4 @@
-"""The day of the card: a step that hangs, crashes or lacks something costs its line; the real steps are rehearsed on the CPU."""
+"""Tests and measurements of a GPU: a step that hangs, crashes or lacks something costs its line; the real steps are rehearsed on the CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS = [
     python("hangs", STARTS_ANOTHER, 8.0),
     python(
         "fails",
-        "print('FAILED tests/x.py::y - boom'); print('=== 1 failed, 7 passed in 2.1s ==='); raise SystemExit(1)",
+        "print('FAILED tests/x.py::y - got 4 skipped'); print('1 failed, 7 passed, 2 errors in 2.1s'); raise SystemExit(1)",
         tests=True,
     ),
     python("no device", "print('=== 9 skipped in 0.1s ===')", tests=True),
@@ -67,7 +67,7 @@ def test_every_step_has_its_line_whatever_becomes_of_it(tmp_path: Path) -> None:
         "| c | DIFFERS | 1 | at most 0.1 |  |",
         "it took longer than 8 s",
         "12 passed; 1 skipped",
-        "7 passed; 1 failed",
+        "7 passed; 1 failed; 2 error; exit code 1 |",
     ):
         assert line in page
     assert len(said) == len(STEPS)
@@ -101,7 +101,7 @@ def test_a_rehearsal_of_a_step(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_a_rehearsal_of_the_day(tmp_path: Path) -> None:
+def test_a_rehearsal_of_all_steps(tmp_path: Path) -> None:
     found = run_card(tmp_path, stand_in=True, only=[], steps=card_steps(stand_in=True), say=print)
     wrong = {report.name: report.said for report in found if report.state in ("failed", "timeout")}
     assert wrong == {}
