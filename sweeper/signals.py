@@ -24,7 +24,7 @@ _counts = {"seen": 0, "contexts": 0}
 
 
 def heard(numbers: Collection[signal.Signals] = ENDING) -> list[signal.Signals]:
-    """Return the signals that end a launch, of some: not SIGHUP where it is ignored, since ``nohup`` asks for that."""
+    """Return the ending signals among some, without SIGHUP where it is ignored: that is what ``nohup`` asks for."""
     return [number for number in numbers if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
 
 

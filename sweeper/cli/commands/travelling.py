@@ -82,5 +82,5 @@ def stop(
     if ask_to_stop(run, wait):
         say("the launch has ended; launch the grid again to resume")
         return
-    say(f"asked, and after {wait:g} s the launch is still at work; it ends when it sees the wish")
+    say(f"asked, and after {wait:g} s the launch is still at work; it ends when it next looks for the request")
     raise typer.Exit(int(Exit.FAILED))
