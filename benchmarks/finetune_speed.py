@@ -249,10 +249,9 @@ def show(model: str, task: Task, found: dict[str, Any], *, bars: bool) -> None:
     if not bars:
         return
     bar = BARS | ({"hugging face": BAR_OF_MANY} if len(task.texts) >= MANY else {})
-    best = {"released": rates.get("released"), "hugging face": max(v for k, v in rates.items() if k.startswith("hugging"))}
-    for name, rate in best.items():
-        if rate is not None:
-            verdict(f"finetune of {model}: tokens/s of ours over {name}", rates["ours"] / rate, bar[name], at_least=True)
+    for name, barred in bar.items():
+        if peers := [rate for side, rate in rates.items() if side.startswith(name)]:
+            verdict(f"finetune of {model}: tokens/s of ours over {name}", rates["ours"] / max(peers), barred, at_least=True)
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ KINDS = {
 def everywhere(monkeypatch):
     """Every product goes through oneDNN, on every processor; the list counts them."""
     calls, multiply = [], linears._multiply
-    monkeypatch.setattr(linears, "mkl_is_half_width", lambda: True)
+    monkeypatch.setattr(linears, "mkl_is_narrow", lambda: True)
     monkeypatch.setattr(linears, "_LEAST", 0)
     monkeypatch.setattr(linears, "_multiply", lambda *given: calls.append(1) or multiply(*given))
     return calls
@@ -58,7 +58,7 @@ def gradients(module, x, slope):
 @pytest.mark.parametrize(("rows", "inputs", "outputs"), SHAPES)
 def test_outputs_and_gradients_are_those_of_float64(everywhere, kind, rows, inputs, outputs):
     plain = layer(kind, inputs, outputs)
-    fast = linears.with_whole_registers(copy.deepcopy(plain))
+    fast = linears.with_onednn(copy.deepcopy(plain))
     x, slope = torch.randn(rows, inputs), torch.randn(rows, outputs)
     expected = gradients(copy.deepcopy(plain).double(), x.double(), slope.double())
     own, theirs = gradients(fast, x, slope), gradients(plain, x, slope)
@@ -81,7 +81,7 @@ def test_inputs_of_any_layout(everywhere, how):
         "one row": lambda: torch.randn(48),
     }[how]()
     slope = torch.randn(1, 1).expand(*x.shape[:-1], 80) if x.ndim > 1 else torch.randn(80)
-    fast = linears.with_whole_registers(copy.deepcopy(plain))
+    fast = linears.with_onednn(copy.deepcopy(plain))
     for own, theirs in zip(gradients(fast, x, slope), gradients(plain, x, slope), strict=True):
         torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-5)
     assert everywhere
@@ -91,7 +91,7 @@ def test_inputs_of_any_layout(everywhere, how):
 def test_only_what_is_trained_has_a_gradient_and_is_kept(everywhere, trained):
     of_weight, of_input = trained
     kept = []
-    fast = linears.with_whole_registers(layer("linear", 48, 80)).requires_grad_(of_weight)
+    fast = linears.with_onednn(layer("linear", 48, 80)).requires_grad_(of_weight)
     x = torch.randn(20, 48, requires_grad=of_input)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
         out = fast(x)
@@ -105,7 +105,7 @@ def test_only_what_is_trained_has_a_gradient_and_is_kept(everywhere, trained):
 
 @pytest.mark.parametrize("case", ["float64", "bfloat16", "autocast", "meta", "no rows", "small"])
 def test_other_products_stay_with_torch(everywhere, monkeypatch, case):
-    fast, x = linears.with_whole_registers(layer("linear", 48, 80)), torch.randn(20, 48)
+    fast, x = linears.with_onednn(layer("linear", 48, 80)), torch.randn(20, 48)
     monkeypatch.setattr(linears, "_LEAST", 20 * 48 * 80 + (case == "small"))
     if case in ("float64", "bfloat16"):
         fast, x = fast.to(getattr(torch, case)), x.to(getattr(torch, case))
@@ -125,12 +125,12 @@ def test_other_products_stay_with_torch(everywhere, monkeypatch, case):
 @pytest.mark.parametrize("processor", [{}, {"cpu_name": "AMD EPYC"}, {"cpu_name": "Intel Xeon 8480", "avx512_f": True}])
 def test_a_processor_that_mkl_knows_keeps_torchs_layers(monkeypatch, processor):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
-    linears.mkl_is_half_width.cache_clear()
+    linears.mkl_is_narrow.cache_clear()
     try:
-        assert type(linears.with_whole_registers(layer("linear", 4, 3))) is nn.Linear
-        assert not linears.mkl_is_half_width()
+        assert type(linears.with_onednn(layer("linear", 4, 3))) is nn.Linear
+        assert not linears.mkl_is_narrow()
     finally:
-        linears.mkl_is_half_width.cache_clear()
+        linears.mkl_is_narrow.cache_clear()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -149,7 +149,7 @@ def test_models_train_as_before_and_their_files_are_the_same(everywhere, monkeyp
     fast, out, slopes = passed()
     count = len(everywhere)
     assert count
-    monkeypatch.setattr(linears, "mkl_is_half_width", lambda: False)
+    monkeypatch.setattr(linears, "mkl_is_narrow", lambda: False)
     plain, expected, theirs = passed()
     assert len(everywhere) == count
     torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-6)

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["mkl_is_half_width", "with_whole_registers"]
+__all__ = ["mkl_is_narrow", "with_onednn"]
 
 _LEAST = 1_000_000
 """Multiplications from which on oneDNN, whose call costs 10 microseconds, is at least as fast as MKL."""
 
 
 @functools.cache
-def mkl_is_half_width() -> bool:
+def mkl_is_narrow() -> bool:
     """Tell whether this processor has AVX-512 and MKL would not use it, while oneDNN is there to do so."""
     found = torch.cpu.get_capabilities()
     if not found.get("avx512_f") or "Intel" in found.get("cpu_name", ""):
@@ -29,7 +29,7 @@ def mkl_is_half_width() -> bool:
     return bool(torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
-def with_whole_registers(model: nn.Module) -> Any:
+def with_onednn(model: nn.Module) -> Any:
     """Let the linear layers of a model, GPT-2's transposed ones among them, multiply by oneDNN where MKL is half as wide.
 
     Their weights and names stay, their outputs and gradients are those of Torch's own layers up to rounding. Large float32
@@ -37,7 +37,7 @@ def with_whole_registers(model: nn.Module) -> Any:
     """
     from transformers.pytorch_utils import Conv1D
 
-    if mkl_is_half_width():
+    if mkl_is_narrow():
         taken: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: _Linear, Conv1D: _transposed(Conv1D)}
         for part in model.modules():
             if type(part) in taken:

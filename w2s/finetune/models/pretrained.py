@@ -50,7 +50,7 @@ def pretrained(auto: Any, base: ModelFolder, precision: Precision = "float32", *
     """
     import torch
 
-    from w2s.finetune.models.linears import with_whole_registers
+    from w2s.finetune.models.linears import with_onednn
 
     model, report = auto.from_pretrained(
         files_of(base),
@@ -69,7 +69,7 @@ def pretrained(auto: Any, base: ModelFolder, precision: Precision = "float32", *
     if precision == "int8":
         _quantise(model)
     model.eval()
-    return with_whole_registers(model)
+    return with_onednn(model)
 
 
 def _quantise(model: Any) -> None:

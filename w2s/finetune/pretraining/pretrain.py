@@ -54,7 +54,7 @@ def pretrain(
     import transformers
     from safetensors.numpy import save_file
 
-    from w2s.finetune.models.linears import with_whole_registers
+    from w2s.finetune.models.linears import with_onednn
     from w2s.finetune.pretraining.packed import Packed, read_packed
     from w2s.finetune.training.loop import Recipe, Trainer
     from w2s.finetune.training.run import write_curves
@@ -70,7 +70,7 @@ def pretrain(
         transformers.AutoConfig.from_pretrained(work.folder, local_files_only=True), dtype=torch.float32
     )
     module.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
-    with_whole_registers(module)
+    with_onednn(module)
     trainer = Trainer(
         module, Packed(read_packed(packed), context), Recipe(**recipe), seed, checkpoint=work.scratch, note=work.note
     )
@@ -106,7 +106,7 @@ def held_out_text(work: Work, *, model: Path, text: DataFile, held_lines: int, c
     from safetensors.numpy import save_file
 
     from w2s.finetune.inference.forward import device_for
-    from w2s.finetune.models.linears import with_whole_registers
+    from w2s.finetune.models.linears import with_onednn
     from w2s.finetune.pretraining.packed import stream_of, window_nats, windows_of
 
     lines = Piece(text, held_lines, last=held_lines > 0).lines()
@@ -115,7 +115,7 @@ def held_out_text(work: Work, *, model: Path, text: DataFile, held_lines: int, c
     module = transformers.AutoModelForCausalLM.from_pretrained(
         model, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
     )
-    module = with_whole_registers(module).to(device_for()).eval()
+    module = with_onednn(module).to(device_for()).eval()
     size = max(1, _BATCH_TOKENS // context)
     found = [window_nats(module, windows[k : k + size]) for k in range(0, len(windows), size)]
     nats = np.concatenate([np.empty(0), *found])
