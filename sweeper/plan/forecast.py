@@ -77,7 +77,8 @@ def make_forecast(plan: Plan, rates: Rates | None = None) -> Forecast:
         line.seconds += weight * known.seconds(piece)
         line.orders.add(piece.order)
     size = (plan.cells, plan.block_count)
-    return Forecast(tuple(lines.values()), known.rows.seconds(*size), known.files.seconds(*size), remark)
+    counted = tuple(line for line in lines.values() if round(line.count))  # what blocks share may leave nothing of a piece
+    return Forecast(counted, known.rows.seconds(*size), known.files.seconds(*size), remark)
 
 
 def _pieces(plan: Plan) -> Iterator[tuple[float, Piece]]:

@@ -32,7 +32,7 @@ __all__ = ["Common", "Cost", "Figure", "Kind", "Piece", "Rule", "Study"]
 
 Rows = Mapping[str, npt.NDArray[Any]]
 Kind = Literal[
-    "gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "descent", "logistic", "elementwise", "other"
+    "gemm", "syrk", "cholesky", "trsm", "eigh", "svd", "qr", "normals", "descent", "robust", "logistic", "elementwise", "other"
 ]
 """Kinds of work that a machine does at rates of their own."""
 _ORDER = 128.0

@@ -6,6 +6,7 @@ included, so a rate is that of the whole step and not of the bare BLAS routine i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from w2s.contract.study import Kind
 from w2s.probes.moments import MomentProbe
 from w2s.probes.rows import RowProbe
-from w2s.sharing.nominal import NORMAL_FLOPS, TURN
+from w2s.sharing.nominal import FIT_PASSES, NORMAL_FLOPS, TURN
 from w2s_kernels import Backend, filtered_products, flops, gemm, gram, nested, normals, stream
 from w2s_kernels.descent import descend
+from w2s_kernels.robust import train_classifiers
 
 __all__ = ["KINDS", "workload"]
 
@@ -25,6 +27,7 @@ Sample = tuple[Callable[[], object], float]
 
 _FILTERS, _LABELS = 20, 16
 _LAYERS, _MINIBATCH, _PASSED = 3, 256, 2048
+_NETWORKS, _PIXELS, _CLASSES = 4, 256, 10
 
 
 def workload(kind: Kind, order: int, backend: Backend) -> Sample:
@@ -107,15 +110,30 @@ def _descent(order: int, backend: Backend) -> Sample:
     return train, 3.0 * (flops.gemm(rows, order, order, _LAYERS) + flops.gemm(rows, order, 1)) + TURN * rows
 
 
+def _robust(order: int, backend: Backend) -> Sample:
+    """Prepare one epoch of four classifiers of two hidden layers, ``order`` units each, in minibatches of 32 rows."""
+    rows, draws = max(_MINIBATCH, 2**14 // order), np.random.default_rng(0)
+    inputs, labels = draws.standard_normal((1, rows, _PIXELS)), draws.integers(_CLASSES, size=(_NETWORKS, rows))
+    fans = [_PIXELS, order, order, _CLASSES]
+    weights = [draws.standard_normal((_NETWORKS, *fan)) / np.sqrt(fan[0]) for fan in itertools.pairwise(fans)]
+    biases, worlds = [np.zeros((_NETWORKS, fan)) for fan in fans[1:]], np.zeros(_NETWORKS, dtype=np.int64)
+    given = (weights, biases, inputs, labels, np.zeros_like(inputs), [stream("calibration", "robust", seed=0)])
+
+    def train() -> object:
+        return train_classifiers(*given, epochs=1, batch=32, worlds=worlds, backend=backend)
+
+    return train, 3.0 * _NETWORKS * sum(flops.gemm(rows, *fan) for fan in itertools.pairwise(fans))
+
+
 def _logistic(order: int, backend: Backend) -> Sample:
-    """Prepare a logistic fit of 2048 rows: each iteration passes over them forward and back."""
+    """Prepare logistic fits of 2048 rows on 16 labels side by side, as students of several teachers are fitted."""
     from w2s.probes.logistic import Logistic
 
     rows = np.random.default_rng(0).standard_normal((_PASSED, order))
-    share = 1.0 / (1.0 + np.exp(-rows.sum(axis=1) / np.sqrt(order)))
-    targets, head = np.stack([1.0 - share, share], axis=1), Logistic(rows, "center", backend)
-    iterations = float(head.fit(targets, 0.01).account["iterations"])
-    return lambda: head.fit(targets, 0.01), iterations * flops.gemm(_PASSED, order, 2)
+    slopes = np.random.default_rng(1).standard_normal((order, _LABELS)) / np.sqrt(order)
+    share, head = 1.0 / (1.0 + np.exp(-rows @ slopes)), Logistic(rows, "center", backend)
+    targets, strengths = [np.stack([1.0 - one, one], axis=1) for one in share.T], [0.01] * _LABELS
+    return lambda: head.fit_all(targets, strengths), _LABELS * FIT_PASSES * flops.gemm(_PASSED, order, 2)
 
 
 def _elementwise(order: int, backend: Backend) -> Sample:
@@ -135,6 +153,7 @@ KINDS: Mapping[Kind, Callable[[int, Backend], Sample]] = {
     "qr": _qr,
     "normals": _normals,
     "descent": _descent,
+    "robust": _robust,
     "logistic": _logistic,
     "elementwise": _elementwise,
     "other": _elementwise,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from w2s.contract.block import Block, Group
 from w2s.contract.study import Common, Kind, Piece
 from w2s.finetune.models.folder import split_layers
-from w2s.sharing.nominal import CALLS, MOVED
+from w2s.sharing.nominal import CALLS, FIT_PASSES, MOVED
 from w2s_kernels import flops
 
 __all__ = ["block_bytes", "block_common", "block_pieces", "training_key"]
@@ -27,8 +27,6 @@ WIDTHS = {"minilm-l6": 384}
 """Widths of models that a name alone tells."""
 WIDTH, TESTED, CLASSES = 768, 2000, 2
 """Width of other models, test items of a task, and its classes."""
-ITERATIONS = 22.0
-"""Iterations of a logistic fit: the mean over C from 1e-4 to 0.1."""
 JOINED = 1e4
 """Nominal operations that finding one item by its id counts as."""
 PASSES = 7000.0
@@ -164,7 +162,7 @@ def _fitted(level: Level, role: str, rows: int, count: float, serves: tuple[str,
         work = count * (flops.gemm(rows + width, width, columns) + FIT_CALLS * CALLS)
         yield Piece(f"{role} in closed form", "elementwise", count, work, serves, why, width)
     else:
-        work = count * (ITERATIONS * flops.gemm(rows, width, 2 * columns) + flops.cholesky(width))
+        work = count * (FIT_PASSES * flops.gemm(rows, width, 2 * columns) + flops.cholesky(width))
         yield Piece(f"logistic {role}", "logistic", count, work, serves, why, width)
     work = count * tested * width * (MOVED + 2.0 * columns)
     yield Piece(f"outputs of the {role}", "elementwise", count, work, serves, why, tested)

@@ -91,14 +91,14 @@ class Decoy(Study):
         return (
             Piece(
                 "plain training, decoy intact and random",
-                "descent",
+                "robust",
                 2.0 * seeds,
                 seeds * plain,
                 solver.METHOD,
                 why,
                 order,
             ),
-            Piece("training by the methods", "descent", seeds, seeds * own, (), "", order),
+            Piece("training by the methods", "robust", seeds, seeds * own, (), "", order),
         )
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:

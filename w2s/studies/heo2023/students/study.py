@@ -94,17 +94,17 @@ class Students(Study):
         order = float(max(block.values("width")))
         teachers, students = ("student_reg", "transfer"), ("teacher_reg",)
         return (
-            Piece("teachers", "descent", seeds, seeds * totals["weak"], teachers, "students share them", order),
+            Piece("teachers", "robust", seeds, seeds * totals["weak"], teachers, "students share them", order),
             Piece(
                 "strong baselines and ceilings",
-                "descent",
+                "robust",
                 seeds,
                 seeds * totals["alone"],
                 students,
                 "no teacher in them",
                 order,
             ),
-            Piece("students", "descent", seeds, seeds * totals["own"], (), "", order),
+            Piece("students", "robust", seeds, seeds * totals["own"], (), "", order),
         )
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
