@@ -1,4 +1,4 @@
-"""Errors that the science raises for a user, and the nearest allowed word."""
+"""Errors that the science raises for a user, the nearest allowed word, and other errors in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["FieldError", "nearest"]
+__all__ = ["FieldError", "first_line", "nearest"]
 
 
 class FieldError(ValueError):
@@ -15,6 +15,11 @@ class FieldError(ValueError):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its type where the message is empty."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def nearest(word: Any, allowed: Iterable[Any]) -> str:

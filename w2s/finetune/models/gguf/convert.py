@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import FieldError
+from w2s.errors import FieldError, first_line
 from w2s.files.cache import cache_folder, made_once
 from w2s.files.datafile import content_sha256
 from w2s.files.durable import publish
@@ -85,7 +85,7 @@ def _write(base: ModelFolder, folder: Path) -> None:
             tokenizer = transformers.AutoTokenizer.from_pretrained(base.path.parent, **given)
             tokenizer.save_pretrained(folder)
     except (ValueError, NotImplementedError, KeyError) as error:
-        raise FieldError(f"model {base.name}: transformers does not read it from GGUF: {str(error).splitlines()[0]}") from None
+        raise FieldError(f"model {base.name}: transformers does not read it from GGUF: {first_line(error)}") from None
     # transformers refuses to save a model of quantised files, though its weights are float32 by now.
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     weights = {name: value.contiguous() for name, value in model.state_dict().items() if name not in tied}
