@@ -7,8 +7,8 @@ from typing import Any
 
 from w2s.finetune.kit import Kit, Student
 from w2s.finetune.methods.dpo import policy
-from w2s.finetune.methods.ensemble_learned import WEIGHT_OPTIONS, weight_settings
 from w2s.finetune.methods.registry import method
+from w2s.finetune.methods.supervisors.ensemble_learned import WEIGHT_OPTIONS, weight_settings
 from w2s.finetune.objectives.base import Pair
 from w2s.finetune.objectives.options import Number
 
