@@ -24,7 +24,7 @@ import numpy.typing as npt
 from w2s.files.durable import publish, whole
 from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget", "has_kept_cache", "made_folder", "made_once"]
+__all__ = ["cache_folder", "cached", "has_kept_cache", "made_folder", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -60,10 +60,6 @@ def _stored(recipe: _Recipe) -> Array:
     except OSError:
         return values
     return values
-
-
-forget = _stored.cache_clear
-"""Forget what this process remembers; files stay."""
 
 
 def cache_folder(*parts: str) -> Path:

@@ -24,7 +24,7 @@ from sweeper.errors import GridError
 from sweeper.grid.read import load_grid
 from w2s.artifacts import Store
 from w2s.errors import FieldError
-from w2s.files.cache import forget
+from w2s.files.cache import _stored
 from w2s.files.datafile import DataFileError
 from w2s.finetune.data.tokens import encode
 from w2s.finetune.inference.encode import hidden_means
@@ -44,9 +44,9 @@ def cache(tmp_path_factory):
     """A cache folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        forget()
+        _stored.cache_clear()
         yield
-        forget()
+        _stored.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +288,7 @@ def test_a_large_model_is_not_loaded_to_be_tried(models, monkeypatch):
 def test_what_a_pass_told_is_kept(models, monkeypatch):
     base = ModelFolder.find(str(models("electra")))
     check_model(base)
-    forget()
+    _stored.cache_clear()
     check._state_widths.cache_clear()
     monkeypatch.setattr(check, "_tried", lambda base: pytest.fail("tried again"))
     check_model(base)
