@@ -79,7 +79,7 @@ def _check_adapters(base: ModelFolder) -> None:
 
 
 def _adapted(base: ModelFolder) -> npt.NDArray[np.bool_]:
-    """Try LoRA on a model; what is kept says only that nothing was raised."""
+    """Check that LoRA fits a model; what is kept says only that nothing was raised."""
     with quiet():
         try:
             _tell(base, lambda model: tuned(model, "lora", 1))
