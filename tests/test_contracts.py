@@ -59,6 +59,17 @@ SCIENCE = (
 )
 """Rooms of w2s from low to high; rooms of one line do not import each other."""
 
+FINETUNE = (
+    ["models", "seeds"],
+    ["data", "setup"],
+    ["inference"],
+    ["objectives", "choices", "prompting"],
+    ["training", "evaluation", "losses"],
+    ["kit", "pretraining"],
+    ["methods"],
+)
+"""Rooms of w2s.finetune from low to high."""
+
 ENGINE = (
     ["errors", "console", "cpus", "choices", "supervised"],
     ["signals"],
@@ -121,7 +132,7 @@ def test_packages_import_downwards() -> None:
         assert imports_of({n: m for n, m in SOURCE.items() if n.split(".")[0] == package}, higher, ()) == []
 
 
-@pytest.mark.parametrize(("package", "order"), [("w2s", SCIENCE), ("sweeper", ENGINE)])
+@pytest.mark.parametrize(("package", "order"), [("w2s", SCIENCE), ("w2s.finetune", FINETUNE), ("sweeper", ENGINE)])
 def test_rooms_import_lower_rooms_only(package: str, order: Sequence[Sequence[str]]) -> None:
     assert upward_imports(SOURCE, package, order) == []
     named = {room for group in order for room in group}
@@ -229,6 +240,13 @@ def test_an_arrow_upward_is_found(tree: Tree, statement: str) -> None:
     assert upward_imports(modules, "pkg", (["high"],)) == ["pkg.low has no place in the order"]
     assert len(imports_of(modules, ["pkg.high"], ["pkg.other"])) == 1
     assert imports_of(modules, ["pkg.high"], ["pkg.low"]) == []
+
+
+def test_an_arrow_upward_inside_a_room_is_found(tree: Tree) -> None:
+    modules = tree(beside="", one__in__low="import pkg.beside\nimport pkg.one.high", one__in__high="")
+    (fault,) = upward_imports(modules, "pkg.one", (["low"], ["high"]))
+    assert "low imports pkg.one.high" in fault
+    assert upward_imports(modules, "pkg.one", (["high"], ["low"])) == []
 
 
 def test_a_circle_is_found_at_any_depth(tree: Tree) -> None:

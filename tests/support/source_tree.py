@@ -96,8 +96,7 @@ def upward_imports(modules: Mapping[str, Module], package: str, order: Sequence[
 
 
 def _room(name: str, package: str) -> str | None:
-    parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] == package else None
+    return name.removeprefix(f"{package}.").partition(".")[0] if name.startswith(f"{package}.") else None
 
 
 def _rooms(modules: Mapping[str, Module], package: str) -> list[str]:

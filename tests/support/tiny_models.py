@@ -115,6 +115,7 @@ CAUSAL = {
     "llama": {"num_key_value_heads": 1},
     "qwen2": {"num_key_value_heads": 1},
     "gemma3_text": {"num_key_value_heads": 1, "head_dim": 8},
+    "mixtral": {"num_key_value_heads": 1, "num_local_experts": 2},
     "gpt_neox": {},
     "bloom": {"n_layer": 3, "n_head": 2},
     "opt": {"ffn_dim": 32, "word_embed_proj_dim": 8, "do_layer_norm_before": False},

@@ -225,12 +225,9 @@ class Study(ABC):
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Return the few lines a person wants to see of a finished table: one per group of cells, seeds summarised."""
-        from w2s.summary import summarize
-        from w2s.summary.text import readable
+        from w2s.summary.text import summary_lines
 
-        metrics = ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"]
-        summary = summarize(table, metrics=metrics)
-        return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)
+        return summary_lines(table, ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"])
 
     @abstractmethod
     def cost(self, block: Block) -> Cost:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from w2s.files.durable import whole
+from w2s.files.durable import publish, whole
 from w2s.files.lock import hold
 
-__all__ = ["cache_folder", "cached", "forget", "has_kept_cache", "made_once"]
+__all__ = ["cache_folder", "cached", "has_kept_cache", "made_folder", "made_once"]
 
 Array = npt.NDArray[Any]
 
@@ -59,10 +60,6 @@ def _stored(recipe: _Recipe) -> Array:
     except OSError:
         return values
     return values
-
-
-forget = _stored.cache_clear
-"""Forget what this process remembers; files stay."""
 
 
 def cache_folder(*parts: str) -> Path:
@@ -107,3 +104,22 @@ def made_once(place: Path, made: Path, make: Callable[[], object]) -> Path:
         if not made.is_file():
             make()
     return place
+
+
+def made_folder(place: Path, mark: str, write: Callable[[Path], object]) -> Path:
+    """Return the folder ``place``; where its file ``mark`` is not there yet, one process lets ``write`` fill a folder for it.
+
+    The folder is filled beside its place and renamed, so that it is there whole or not at all.
+    """
+    return made_once(place, place / mark, lambda: _publish_written(place, mark, write))
+
+
+def _publish_written(place: Path, mark: str, write: Callable[[Path], object]) -> None:
+    partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
+    partial.mkdir(parents=True)
+    try:
+        write(partial)
+        if not (place / mark).is_file():  # without locks another process may have made it: the same content
+            publish(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -10,6 +10,7 @@ import functools
 import os
 from pathlib import Path
 
+from w2s.errors import first_line
 from w2s.files.datafile import DataFileError
 
 __all__ = ["hub_commit", "is_hub_name", "snapshot", "split_hub_name"]
@@ -63,4 +64,4 @@ def hub_commit(name: str) -> str:
 
 
 def _unanswered(what: str, name: str, error: Exception) -> DataFileError:
-    return DataFileError(f"{what}{name}: the hub does not answer for it: {str(error).splitlines()[0]}")
+    return DataFileError(f"{what}{name}: the hub does not answer for it: {first_line(error)}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from w2s.errors import first_line
 from w2s.files.tablefile import read_arrow
 from w2s.importers.settings import setting_array, swept
 from w2s.measure import metrics
@@ -155,7 +156,7 @@ def read_saved(folder: Path, columns: Sequence[str]) -> pa.Table:
         parts = [read_arrow(folder / name) for name in names]
         return pa.concat_tables([part.select(list(columns)) for part in parts])
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise FolderError(f"{folder.name} cannot be read: {str(error).splitlines()[0]}") from None
+        raise FolderError(f"{folder.name} cannot be read: {first_line(error)}") from None
 
 
 def label_share(folder: Path) -> dict[str, Any]:

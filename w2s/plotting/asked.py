@@ -31,6 +31,7 @@ __all__ = [
     "limits_of",
     "notes_of",
     "panels_of",
+    "rows_at",
     "shared_unit",
     "with_unit",
 ]
@@ -146,7 +147,14 @@ def panels_of(
 
 def _cut(summary: DataFrame, name: str) -> Iterator[tuple[Any, DataFrame]]:
     for value in field_values(summary[name]):
-        yield value, summary[summary[name].isna() if value is None else summary[name] == value]
+        yield value, rows_at(summary, name, value)
+
+
+def rows_at(summary: DataFrame, name: str | None, value: Any) -> DataFrame:
+    """Return the rows of a summary with a value of a field, where None stands for null; without a field all of them."""
+    if name is None:
+        return summary
+    return summary[summary[name].isna() if value is None else summary[name] == value]
 
 
 def colors_of(summary: DataFrame, color: str | None) -> list[Any]:

@@ -16,6 +16,7 @@ from w2s.plotting.asked import (
     limits_of,
     notes_of,
     panels_of,
+    rows_at,
     shared_unit,
     with_unit,
 )
@@ -56,7 +57,7 @@ def draw_lines(rows: Rows, asked: Asked) -> Figure:
     ends = limits_of(shared) or (0.0, 1.0)
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
         for k, (metric, one) in enumerate(series):
-            line = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
+            line = rows_at(part, asked.color, one)
             found = bounded(line, metric)
             if found.drawn.any():
                 offset = 0.5 * (k - (len(series) - 1) / 2.0) / len(series) if where.kind == "words" else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2s.figures.symbols import axis_in_words, metric_name, setting_in_words
-from w2s.plotting.asked import Asked, at_border, bounded, colors_of, limits_of, notes_of, panels_of, with_unit
+from w2s.plotting.asked import Asked, at_border, bounded, colors_of, limits_of, notes_of, panels_of, rows_at, with_unit
 from w2s.plotting.sheet import Legend, Sheet
 from w2s.plotting.style import line_style
 from w2s.views.axes import AxesError, view
@@ -40,7 +40,7 @@ def draw_scatter(rows: Rows, asked: Asked) -> Figure:
     handles: dict[int, Any] = {}
     for ax, (value, part) in zip(sheet.axes, cuts, strict=True):
         for k, one in enumerate(colors):
-            group = part if asked.color is None else part[part[asked.color].isna() if one is None else part[asked.color] == one]
+            group = rows_at(part, asked.color, one)
             look = line_style(k, len(colors))
             if mark := _points(ax, group, first, second, look, sheet, across, up):
                 handles[k] = mark

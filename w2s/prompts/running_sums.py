@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from w2s.prompts.task import PromptTask, Vector, pick
+from w2s.prompts.task import PromptTask, Vector, pick, right_in_place
 
 __all__ = ["RUNNING_SUMS"]
 
@@ -28,9 +28,7 @@ def _draft(prompt: str) -> str:
 
 
 def _score(prompt: str, answer: str) -> float:
-    """Divide the right sums, place by place, by the longer of both lengths."""
-    wanted = _answer(prompt)
-    return sum(a == b for a, b in zip(wanted, answer, strict=False)) / max(len(wanted), len(answer))
+    return right_in_place(_answer(prompt), answer)
 
 
 RUNNING_SUMS = PromptTask("running_sums", "the sums of the digits so far, modulo ten", _draw, _answer, _draft, _score)

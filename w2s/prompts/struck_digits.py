@@ -5,7 +5,7 @@ A careless answer differs from the right one at single places, so that whoever c
 
 from __future__ import annotations
 
-from w2s.prompts.task import PromptTask, Vector, pick
+from w2s.prompts.task import PromptTask, Vector, pick, right_in_place
 
 __all__ = ["STRUCK_DIGITS"]
 
@@ -31,9 +31,7 @@ def _draft(prompt: str) -> str:
 
 
 def _score(prompt: str, answer: str) -> float:
-    """Divide the right signs, place by place, by the longer of both lengths."""
-    wanted = _answer(prompt)
-    return sum(a == b for a, b in zip(wanted, answer, strict=False)) / max(len(wanted), len(answer))
+    return right_in_place(_answer(prompt), answer)
 
 
 STRUCK_DIGITS = PromptTask("struck_digits", "the digits in rising order, an x for each 7", _draw, _answer, _draft, _score)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from w2s_kernels import NUMPY, stream, uniforms
 
-__all__ = ["DRAWS", "PromptTask", "pick"]
+__all__ = ["DRAWS", "PromptTask", "pick", "right_in_place"]
 
 Vector = npt.NDArray[np.float64]
 
@@ -55,3 +55,8 @@ class PromptTask:
 def pick(letters: str, uniform: float) -> str:
     """Return the letter at a uniform number in [0, 1)."""
     return letters[min(int(uniform * len(letters)), len(letters) - 1)]
+
+
+def right_in_place(wanted: str, answer: str) -> float:
+    """Divide the signs of an answer that are right, place by place, by the longer of both lengths."""
+    return sum(a == b for a, b in zip(wanted, answer, strict=False)) / max(len(wanted), len(answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ def seeds_needed(df: pd.DataFrame, metric: str, half_width: float, level: float 
     out: pd.DataFrame = summary[keys].copy()
     out["seeds"], out["value"], out["half_width"] = seeds, summary[metric], now
     spread = now.to_numpy() * np.sqrt(seeds) / t_quantile(seeds, level)
-    out["needed"] = [_least(s, half_width, level) for s in spread]
+    out["needed"] = [_for_half_width(s, half_width, level) for s in spread]
     out["status"] = status.to_numpy()
     out["needed"] = out["needed"].astype("Int64")
     return out
@@ -73,27 +74,22 @@ def seeds_to_decide(
     distance = abs(value - threshold) * float(t_quantile(seeds, level)) / (half * np.sqrt(seeds))
     if not distance > 0.01:
         return None
-    low, high = 1, 2
-    while chance_to_decide(distance, high, level) < chance:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if chance_to_decide(distance, middle, level) >= chance else (middle, high)
-    return high
+    return _least(lambda count: chance_to_decide(distance, count, level) >= chance)
 
 
-def _least(spread: float, half_width: float, level: float) -> int | None:
-    """Find the least m >= 2 with t(m - 1) spread / sqrt(m) <= half_width, by bisection; None for an unknown spread."""
+def _for_half_width(spread: float, half_width: float, level: float) -> int | None:
+    """Find the least m >= 2 with t(m - 1) spread / sqrt(m) <= half_width; None for an unknown spread."""
     if not np.isfinite(spread):
         return None
+    return _least(lambda count: float(t_quantile(count, level) * spread / np.sqrt(count)) <= half_width)
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """Find the least count >= 2 that is enough, where all larger ones are too, by doubling and bisection."""
     low, high = 1, 2
-    while _half(spread, high, level) > half_width:
+    while not enough(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _half(spread, middle, level) <= half_width else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
-
-
-def _half(spread: float, count: int, level: float) -> float:
-    return float(t_quantile(count, level) * spread / np.sqrt(count))

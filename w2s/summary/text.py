@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from w2s.summary.digits import column_decimals, interval_digits
+from w2s.summary.summarize import summarize
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["interval_text", "interval_texts", "readable", "value_text"]
+    from w2s.summary.population import SeedsDraw
+
+__all__ = ["interval_text", "interval_texts", "readable", "summary_lines", "value_text"]
 
 
 def value_text(value: Any) -> str:
@@ -45,3 +48,9 @@ def readable(summary: DataFrame, keys: Sequence[str], metrics: Sequence[str]) ->
     table = pd.DataFrame(named | {metric: interval_texts(rows, metric) for metric in metrics if metric in summary})
     table.attrs["caption"] = f"brackets: {summary.attrs['w2s_summary']['covers']}"
     return table
+
+
+def summary_lines(table: DataFrame, metrics: Sequence[str], population: bool | SeedsDraw = False) -> DataFrame:
+    """Summarise metrics over seeds by setting, as :func:`w2s.summarize` does, and make one :func:`readable` line of each."""
+    summary = summarize(table, metrics=list(metrics), population=population)
+    return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from w2s.contract.cells import cell_fields, former_names
+from w2s.errors import first_line
 from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
@@ -164,7 +165,7 @@ def frame_of(tables: list[pa.Table], *, nullable: bool = False) -> pd.DataFrame:
     try:
         table = pa.concat_tables([item.replace_schema_metadata(None) for item in tables], promote_options="permissive")
     except pa.ArrowException as error:
-        raise ValueError(f"parts do not fit together: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"parts do not fit together: {first_line(error)}") from None
     if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]!r}")
     frame: pd.DataFrame = table.to_pandas(types_mapper=_nullable_types().get if nullable else None)

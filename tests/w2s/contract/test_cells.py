@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from w2s import Cell, FieldError, field
 from w2s.contract.cells import cell_fields, null_inactive, value_digest
-from w2s.errors import nearest
+from w2s.errors import first_line, nearest
 
 
 class Everything(Cell):
@@ -127,6 +127,19 @@ def test_a_cell_is_frozen_and_refuses_strangers():
         Everything().seed = 3
     with pytest.raises(ValueError, match="Extra inputs"):
         Everything(colour="red")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError("\n two\nthree"), "two"),
+        (KeyError(), "KeyError"),
+        (OSError(" \n"), "OSError"),
+    ],
+)
+def test_an_error_in_one_line(error, line):
+    assert first_line(error) == line
 
 
 def test_nearest():

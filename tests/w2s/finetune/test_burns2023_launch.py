@@ -137,19 +137,22 @@ def test_misfit_is_the_distance_to_what_the_student_was_trained_on(place, name):
     assert (row["misfit"] == pytest.approx(row["weak_distance"], rel=1e-6)) == (name in ("naive", "ensemble"))
 
 
-def test_misfit_of_learned_weights_is_to_the_weighted_labels(place):
-    fixed = {"seeds": [7], "method": "ensemble(2) + ensemble_learned(rate=5, easy=0)"}
-    _, rows = run(place, "weighted", **fixed)
+@pytest.mark.parametrize("method", ["ensemble_learned(rate=5, easy=0)", "boosted", "reliable(sharpness=3)"])
+def test_misfit_of_several_supervisors_is_to_their_weighted_labels(place, method):
+    fixed = {"seeds": [7], "method": f"ensemble(2) + {method}"}
+    _, rows = run(place, f"weighted {method}", **fixed)
     (row,) = rows.to_dict("records")
-    (cell,) = load_grid(grid(place, "weighted", **fixed)).parts[0].block.cells()
+    (cell,) = load_grid(grid(place, f"weighted {method}", **fixed)).parts[0].block.cells()
     graph, store = cell_graph(cell, 2), Store(place / "runs" / ".w2s-store")
     ids = part_ids(store.get(graph.items), "test")
-    weights, each = json.loads(row["learned_weights"]), [predicted(place, call, ids) for call in graph.weak]
+    each = [predicted(place, call, ids) for call in graph.weak]
+    weights = [1.0, 1.0] if "reliable" in method else json.loads(row["learned_weights"])
     labels = sum(weight * values for weight, values in zip(weights, each, strict=True)) / sum(weights)
     squared = np.mean(np.sum((labels - predicted(place, graph.student, ids)) ** 2, axis=1))
-    assert max(weights) > 0.501
     assert row["misfit_squared"] == pytest.approx(squared, rel=1e-9)
-    assert row["misfit"] != row["weak_distance"]
+    if "reliable" not in method:
+        assert max(weights) / sum(weights) > 0.501
+        assert row["misfit"] != row["weak_distance"]
 
 
 def test_labels_that_no_test_item_has_leave_the_misfit_open(place):

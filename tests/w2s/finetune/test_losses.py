@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -14,6 +15,7 @@ from w2s import plugins
 from w2s.errors import FieldError
 from w2s.finetune.data.formatters import find_formatter
 from w2s.finetune.objectives import losses
+from w2s.finetune.objectives.options import Options
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
@@ -191,6 +193,27 @@ def test_unknown_names_and_options_are_told():
         losses.coefficient("papper", 0.5, 1.0, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("default", "fits", "fails", "said"),
+    [
+        (0.5, [1, -2.5], ["abc", True, float("nan"), float("inf"), None, [1]], "is not a finite number"),
+        (3, [0.5], ["abc"], "is not a finite number"),
+        ("soft", ["hard"], [1, False], "is not a word"),
+        (False, [True], [0, 1.0, "true"], "is not True or False"),
+        (None, [1, "word", False], [], ""),
+        (float("inf"), [1, float("inf")], [], ""),
+    ],
+)
+def test_a_plain_default_takes_values_of_its_kind(default, fits, fails, said):
+    options = Options({"strength": default})
+    assert options.checked("loss 'x'", {}) == {"strength": default}
+    for value in [default, *fits]:
+        assert options.checked("loss 'x'", {"strength": value}) == {"strength": value}
+    for value in fails:
+        with pytest.raises(FieldError, match=rf"^loss 'x': strength {re.escape(repr(value))} {said}$"):
+            options.checked("loss 'x'", {"strength": value})
+
+
 def test_a_loss_of_ones_own_is_a_registered_function():
     @losses.loss("test_brier", power=2.0)
     def brier(logits, targets, progress, power):
@@ -241,8 +264,11 @@ def test_a_loss_that_can_train_passes(monkeypatch):
     monkeypatch.setattr(losses.LOSSES, "known", dict(losses.LOSSES.known))
     losses.loss("mine", scale=2.0)(lambda logits, targets, progress, scale: scale * by_row(logits, targets, progress).mean())
     losses.check_loss("mine", {"scale": 0.5}, 2)
-    with pytest.raises(FieldError, match="raised TypeError"):
+    with pytest.raises(FieldError, match=r"^loss 'mine': scale 'abc' is not a finite number$"):
         losses.check_loss("mine", {"scale": "abc"}, 2)
+    losses.loss("mine", parts=None)(lambda logits, targets, progress, parts: by_row(logits, targets).mean() * len(parts))
+    with pytest.raises(FieldError, match="raised TypeError"):
+        losses.check_loss("mine", {"parts": 0.5}, 2)
 
 
 def test_where_there_is_no_torch_nothing_is_tried(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -23,13 +24,13 @@ from sweeper.errors import GridError
 from sweeper.grid.read import load_grid
 from w2s.artifacts import Store
 from w2s.errors import FieldError
-from w2s.files.cache import forget
+from w2s.files.cache import _stored
 from w2s.files.datafile import DataFileError
 from w2s.finetune.data.tokens import encode
 from w2s.finetune.inference.encode import hidden_means
 from w2s.finetune.models import check
 from w2s.finetune.models.build import Shape, build, reload, save
-from w2s.finetune.models.check import check_causal, check_model, layer_width
+from w2s.finetune.models.check import check_causal, check_lora, check_model, layer_width
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.small_pass import unused_linears
 from w2s.finetune.models.tokenizer import load_tokenizer
@@ -43,9 +44,9 @@ def cache(tmp_path_factory):
     """A cache folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        forget()
+        _stored.cache_clear()
         yield
-        forget()
+        _stored.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def test_a_large_model_is_not_loaded_to_be_tried(models, monkeypatch):
 def test_what_a_pass_told_is_kept(models, monkeypatch):
     base = ModelFolder.find(str(models("electra")))
     check_model(base)
-    forget()
+    _stored.cache_clear()
     check._state_widths.cache_clear()
     monkeypatch.setattr(check, "_tried", lambda base: pytest.fail("tried again"))
     check_model(base)
@@ -354,6 +355,38 @@ def test_models_that_lora_cannot_adapt_are_refused_where_it_is_asked_for(place):
         load_grid(grid(place, "lora", model="mamba", more=f"{TEXT}\n  tuning: lora"))
     assert told.value.line == 5
     load_grid(grid(place, "both", model="opt", more=f"{TEXT}\n  tuning: lora"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_adapted_by_lora(models, kind):
+    check_lora(ModelFolder.find(str(models(kind))))
+
+
+@pytest.mark.parametrize(("error", "fits"), [(NotImplementedError, True), (RuntimeError, True), (ValueError, False)])
+def test_an_error_without_weights_counts_where_it_comes_with_them_too(models, monkeypatch, error, fits):
+    """Only those that the meta device raises are asked about again."""
+    base, asked = ModelFolder.find(str(models("distilbert"))), []
+
+    def adapt(model, *_given):
+        asked.append(next(model.parameters()).device.type)
+        if asked[-1] == "meta" or not fits:
+            raise error("\nno such step")
+
+    monkeypatch.setattr(check, "tuned", adapt)
+    with (
+        contextlib.nullcontext() if fits else pytest.raises(FieldError, match=r"distilbert cannot be adapted by LoRA: no such")
+    ):
+        check._adapted(base)
+    assert asked == (["meta", "cpu"] if fits else ["meta"])
+
+
+def test_an_error_with_weights_is_told(models, monkeypatch):
+    def adapt(*_given):
+        raise RuntimeError
+
+    monkeypatch.setattr(check, "tuned", adapt)
+    with pytest.raises(FieldError, match=r"cannot be adapted by LoRA: RuntimeError$"):
+        check._adapted(ModelFolder.find(str(models("bert"))))
 
 
 def test_a_projected_model_is_a_student(place):

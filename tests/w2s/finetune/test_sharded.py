@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,8 @@ def test_a_rank_holds_its_share_of_the_weights(cases):
 def test_a_killed_rank_ends_the_call_and_the_next_attempt_ends_with_the_model_of_one_device(bert, texts, tmp_path):
     store = Store(tmp_path / "store")
     given = arguments(bert, texts, loss="confidence", evaluate_every=13)
-    alone, together = train(**given), train(**given, shards=2)
+    start = train(**given | {"recipe": {**given["recipe"], "epochs": 1}, "seed": 5})
+    alone, together = train(**given, start=start), train(**given, start=start, shards=2)
     assert alone.key != together.key  # the last bits differ
     assert (alone.cpus, alone.gpus, together.cpus, together.gpus) == (1, 1, 2, 2)
     one = store.ensure(alone)
@@ -263,6 +265,19 @@ def test_out_of_memory_begins_again_with_half_the_rows(monkeypatch, bert, tmp_pa
     with pytest.raises(RankError):
         train_sharded(given, 4, tmp_path, tmp_path, notes.append)
     assert tried == [5, 3, 2, 1]
+
+
+@pytest.mark.parametrize("later", [{}, {"start": Path("/before"), "features": Path("/states"), "layer": 2}])
+def test_a_rank_reads_the_training_that_it_is_asked_for(monkeypatch, bert, tmp_path, later):
+    read: list[Training] = []
+
+    def rank(command, *_others):
+        read.append(sharded._training(json.loads(Path(command[-1]).read_text())["training"]))
+
+    monkeypatch.setattr(sharded, "run_ranks", rank)
+    given = Training(bert, tmp_path, (tmp_path, tmp_path / "b"), "labeled", {"classes": 2}, {"batch": 20}, 99, 32, 0, **later)
+    train_sharded(given, 2, tmp_path, tmp_path, [].append)
+    assert read == [replace(given, recipe={"batch": 20, "micro_batch": 10})]
 
 
 def test_a_rank_tells_running_out_of_memory_by_its_exit_code(monkeypatch, tmp_path):

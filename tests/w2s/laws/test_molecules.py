@@ -14,7 +14,7 @@ import yaml
 from sweeper import GridError, launch, load_grid
 from w2s import load
 from w2s.errors import FieldError
-from w2s.files.cache import forget
+from w2s.files.cache import _stored
 from w2s.files.datafile import DataFile, data_folders
 from w2s.laws import Table, load_table, molecules
 from w2s.laws.feature_maps import check_features, feature_matrix
@@ -30,9 +30,9 @@ SMILES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN(CC)CC", "O=C(O)c1ccccc1O", "ClC(Cl)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of its own, and nothing remembered in this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    forget()
+    _stored.cache_clear()
     yield tmp_path / "cache" / "w2s-sweep" / "features"
-    forget()
+    _stored.cache_clear()
 
 
 def table(folder: Path, words: list[str] = SMILES, column: str = "smiles") -> Table:
@@ -76,13 +76,13 @@ def test_features_are_computed_once(tmp_path: Path, cache: Path, name: str, monk
     some = table(tmp_path)
     first = features(name, some)
     (stored,) = cache.iterdir()
-    forget()
+    _stored.cache_clear()
     monkeypatch.setattr(molecules, "_parsed", lambda _: pytest.fail("computed again"))
     np.testing.assert_array_equal(features(name, some), first)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for damage in (b"", b"not an array", stored.read_bytes()[:200]):
-        forget()
+        _stored.cache_clear()
         stored.write_bytes(damage)
         np.testing.assert_array_equal(features(name, some), first)
         assert list(cache.iterdir()) == [stored]
@@ -187,7 +187,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     out = tmp_path_factory.mktemp("molecules")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(out / "cache"))
-        forget()
+        _stored.cache_clear()
         assert launch(document, executor="inline", out=out / "run").exit == 0
     rows = load(out / "run")
     names = {f"{model}_rmse": np.sqrt(rows[f"{model}_error"]) for model in ("weak", "student", "ceiling")}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from w2s.errors import FieldError
-from w2s.files.cache import cache_folder, cached, forget
+from w2s.files.cache import _stored, cache_folder, cached
 from w2s.files.datafile import DataFile
 from w2s.finetune.models.folder import ModelFolder, ModelSet
 from w2s.laws.feature_maps import check_features, feature_matrix, used_columns
@@ -88,11 +88,11 @@ def test_arrays_are_computed_once_and_a_broken_file_again(tmp_path: Path, monkey
 
     for _ in range(2):
         assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
-    forget()
+    _stored.cache_clear()
     assert cached("key", compute).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert len(calls) == 1
     (stored,) = cache_folder("features").glob("*.npy")
-    forget()
+    _stored.cache_clear()
     stored.write_bytes(b"broken")
     assert cached("key", compute)[1, 2] == 5
     assert cached("other", compute)[1, 2] == 5

@@ -15,9 +15,11 @@ from w2s.finetune.data.tables import join, probabilities, probability_table, rea
 from w2s.labels.co_supervision import co_supervision
 from w2s.labels.reliability import boosting_weights, reliability
 
-__all__ = ["boosted_labels", "co_labels", "reliable_labels"]
+__all__ = ["boosted_labels", "co_labels", "read_boosted_weights", "reliable_labels"]
 
 Matrix = npt.NDArray[np.float64]
+
+_WEIGHTS = "learned_weights"
 
 
 @artifact(version=1, name="w2s.co_labels")
@@ -66,7 +68,12 @@ def boosted_labels(work: Work, *, labels: tuple[Path, ...], predictions: tuple[P
     said = [probabilities(join(known, read_table(folder, "predictions"))).argmax(axis=1) for folder in predictions]
     weights = boosting_weights(np.array([np.mean(given != wanted) for given in said]), values.shape[2])
     write_table(work.folder, "labels", probability_table(ids, np.tensordot(weights, values, axes=(0, 1))))
-    write_columns(work.folder, {"learned_weights": json.dumps(weights.tolist())})
+    write_columns(work.folder, {_WEIGHTS: json.dumps(weights.tolist())})
+
+
+def read_boosted_weights(folder: Path) -> list[float]:
+    """Read the weight of each supervisor in boosted labels."""
+    return list(json.loads(json.loads((folder / "columns.json").read_text(encoding="utf-8"))[_WEIGHTS]))
 
 
 def _joined(labels: Sequence[Path]) -> tuple[list[str], Matrix]:

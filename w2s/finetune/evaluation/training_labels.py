@@ -1,8 +1,8 @@
 """What a student was trained on, for items that its training did not have: the same treatment of its teachers' predictions.
 
 Labels are calls (:mod:`w2s.finetune.data.labels`): predictions taken as labels, tempered, mixed. Each is applied anew to what
-the same models predict for the items asked for. Labels that are not a function of predictions have no value there: those of a
-method of one's own, and those that a student gave itself item by item.
+the same models predict for the items asked for. Labels that are known for the items of the training alone have no value
+there: those of a method of one's own, those that a student gave itself item by item, and planted errors.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from w2s.finetune.choices.kept import kept_best
 from w2s.finetune.choices.known import own_where_known
 from w2s.finetune.data.answers import as_answers
 from w2s.finetune.data.labels import as_labels, harden, mix, own_where_confident, temper, tempered
+from w2s.finetune.data.supervised import boosted_labels, read_boosted_weights, reliable_labels
 from w2s.finetune.data.tables import join, probabilities, read_table
 
 __all__ = ["UNKNOWN_LABELS", "training_answers", "training_labels"]
 
 Matrix = npt.NDArray[np.float64]
 
-UNKNOWN_LABELS = "misfit unknown: the method's labels are not a function of its teachers' predictions"
+UNKNOWN_LABELS = "misfit unknown: it is not known which label this method gives a test item"
 """Message of a row without a misfit."""
 
 
@@ -69,13 +70,21 @@ def _labels(call: Call, ids: Sequence[str], store: Store) -> Matrix | None:
     if name == temper_fit.name:
         inner = _labels(arguments["labels"], ids, store)
         return None if inner is None else tempered(inner, read_temperature(store.get(call)))
-    if name == mix.name:
-        return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], arguments["weights"])
+    if name in (mix.name, reliable_labels.name, boosted_labels.name):
+        return _mean([_labels(inner, ids, store) for inner in arguments["labels"]], _weights(call, store))
     if name == own_where_confident.name and arguments["threshold"] >= 1.0:  # no prediction is above it
         return _labels(arguments["labels"], ids, store)
     if name == kept_best.name or (name == own_where_known.name and _nothing_known(arguments)):
         return _labels(arguments["labels"], ids, store)
     return None
+
+
+def _weights(call: Call, store: Store) -> Sequence[float]:
+    """Return the weight of each of the labels that a call takes the mean of."""
+    if call.artifact.name == boosted_labels.name:
+        return read_boosted_weights(store.get(call))
+    arguments = call.arguments
+    return arguments["weights"] if call.artifact.name == mix.name else [1.0] * len(arguments["labels"])
 
 
 def _nothing_known(arguments: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
 """What models say, trained or as they come, without changing them: predictions, hidden states, probes on these, texts.
 
-Imported by methods, laws and studies.
+Imports data and models. All rooms above import it but evaluation, and so do laws and studies.
 """

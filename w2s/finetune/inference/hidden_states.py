@@ -10,7 +10,7 @@ import functools
 import json
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from w2s.finetune.models.small_pass import state_widths_of
 from w2s.finetune.models.weights import layer_count, multiplied_weights
 
 __all__ = ["RowsFile", "feature_width", "features", "features_cost", "read_features"]
+
+States = Sequence[npt.NDArray[np.float32]]
 
 _FILE = "features.safetensors"
 _SAVE_SECONDS = 20.0
@@ -68,14 +70,10 @@ def features(
     shape = Shape(classes=2, tuning="head_only", pooling=pooling)  # type: ignore[arg-type]
     built = build(base, shape, seed=0) if model is None else reload(model, base)
     module: Any = built.to(device_for())
-    asked, batches, said = sorted(set(layers)), pass_batches(texts), time.monotonic()
-    widths = state_widths_of(module.backbone)
+    asked, batches, widths = sorted(set(layers)), pass_batches(texts), state_widths_of(module.backbone)
     target = RowsFile(work.scratch / _FILE, {f"layer_{layer}": (len(ids), widths[layer]) for layer in asked})
-    for rows, states in pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling):
-        target.put(rows, states)
-        if time.monotonic() - said > _SAVE_SECONDS:
-            work.note(f"features: batch {target.done} of {len(batches)}")
-            said = time.monotonic()
+    passed = pooled_states(module.backbone, texts, batches[target.done :], asked, module.pooling)
+    target.fill(passed, work.note, "features", len(batches))
     target.finish(work.folder / _FILE)
     write_table(work.folder, "ids", pa.table({"item_id": pa.array(ids, pa.string())}))
     content = {"items": len(ids), "tokens": int(texts.lengths.sum()), "cut_items": texts.cut}
@@ -130,13 +128,21 @@ class RowsFile:
         ]
         self.saved = time.monotonic()
 
-    def put(self, rows: Any, states: Sequence[npt.NDArray[np.float32]]) -> None:
-        """Write the states of one batch."""
+    def fill(self, passed: Iterable[tuple[Any, States]], note: Callable[[str], None], name: str, count: int) -> None:
+        """Write the states of batches as they come; a note says now and then which of all ``count`` batches it was."""
+        for rows, states in passed:
+            if self.put(rows, states):
+                note(f"{name}: batch {self.done} of {count}")
+
+    def put(self, rows: Any, states: States) -> bool:
+        """Write the states of one batch; return whether all that was written is in the file for good now."""
         for tensor, values in zip(self.tensors, states, strict=True):
             tensor[rows] = values
         self.done += 1
-        if time.monotonic() - self.saved > _SAVE_SECONDS:
+        due = time.monotonic() - self.saved > _SAVE_SECONDS
+        if due:
             self._save()
+        return due
 
     def finish(self, place: Path) -> None:
         """Move the finished file to its place."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from w2s.artifacts import Call
 from w2s.finetune.inference.preference import predict_pairs
 from w2s.finetune.kit import Kit, Student
 from w2s.finetune.methods.registry import method
 from w2s.finetune.objectives.base import Pair
 from w2s.finetune.objectives.options import Number
 
-__all__ = ["dpo"]
+__all__ = ["dpo", "policy"]
 
 
 @method("dpo", beta=Number(0.1, above=True))
@@ -24,6 +25,11 @@ def dpo(kit: Kit, options: Mapping[str, Any]) -> Student:
     """
     reference = kit.reference(kit.student_model)
     training = kit.train(kit.student_model, Pair("transfer", (kit.weak_labels(), reference)), "dpo", options)
+    return policy(kit, training, reference, options["beta"])
+
+
+def policy(kit: Kit, training: Call, reference: Call, beta: float) -> Student:
+    """Return the student that is a language model trained on pairs, scored by its implicit rewards at ``beta``."""
     predictions = predict_pairs(
         model=training,
         base=kit.student_model,
@@ -31,6 +37,6 @@ def dpo(kit: Kit, options: Mapping[str, Any]) -> Student:
         parts=("validation", "test"),
         max_length=kit.setup.max_length,
         reference=reference,
-        beta=options["beta"],
+        beta=beta,
     )
     return Student(training, predictions)

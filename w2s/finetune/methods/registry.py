@@ -63,7 +63,7 @@ METHODS: Registry[Builder] = Registry(
         "critic": "w2s.finetune.methods.selection.critic",
         "dpo": "w2s.finetune.methods.dpo",
         "dpo_learned": "w2s.finetune.methods.supervisors.dpo_learned",
-        "ensemble_learned": "w2s.finetune.methods.ensemble_learned",
+        "ensemble_learned": "w2s.finetune.methods.supervisors.ensemble_learned",
         "generative": "w2s.finetune.methods.generation.generative",
         "naive": "w2s.finetune.methods.naive",
         "overlap": "w2s.finetune.methods.selection.overlap",
@@ -72,7 +72,7 @@ METHODS: Registry[Builder] = Registry(
         "robust": "w2s.finetune.methods.robust.robust",
         "search": "w2s.finetune.methods.generation.search",
         "selective": "w2s.finetune.methods.selection.selective",
-        "self_labels": "w2s.finetune.methods.self_labels",
+        "self_labels": "w2s.finetune.methods.selection.self_labels",
         "wspo": "w2s.finetune.methods.generation.wspo",
     },
 )

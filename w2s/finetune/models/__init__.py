@@ -1,4 +1,4 @@
 """Pretrained models as cell values, their tokenizers, and the classifiers built on them.
 
-Imported by training, inference and the studies. A new way to load or to top a model goes here.
+Imports no other room of the finetunes; laws and studies import it too. A new way to load or to top a model goes here.
 """

@@ -1,8 +1,9 @@
 """Whether a model can take part, found out before anything runs: files, kind, tokenizer, and a pass of a few tokens.
 
 The pass is tried without weights, on Torch's meta device: it tells shapes in a fraction of a second, whatever the model's
-size. A model that looks at values on its way is tried with its weights, unless it is large: then its configuration is trusted.
-What is found is kept in the user's cache folder, so that Torch is imported the first time only.
+size. A model for which that fails, such as one that looks at values on its way, is tried with its weights, unless it is large:
+then its configuration is trusted, and LoRA is taken to fit. What is found is kept in the user's cache folder, so that Torch is
+imported the first time only.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import contextlib
 import functools
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from w2s.errors import FieldError
+from w2s.errors import FieldError, first_line
 from w2s.files.cache import cached
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf.convert import check_gguf
@@ -29,13 +30,13 @@ from w2s.finetune.models.weights import configured_layers, configured_width, lay
 
 __all__ = ["check_causal", "check_lora", "check_model", "layer_width"]
 
+T = TypeVar("T")
+
 _LIBRARIES = ("torch", "transformers")
 _TWO_PARTS = ("t5", "t5encoder")
 """Encoder-decoder models by the name that GGUF gives them; others say it in their configuration."""
 _LARGE = 2e9
 """Weights up to which a model is loaded to be tried, where no pass without them succeeds."""
-_NEEDS_VALUES = RuntimeError  # NotImplementedError, which the meta device raises too, is one
-"""What a pass without weights raises in a model that looks at values on its way."""
 _OTHER_PARTS = {"vision_config": "images", "audio_config": "sound"}
 
 
@@ -74,16 +75,17 @@ def check_lora(base: ModelFolder) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _check_adapters(base: ModelFolder) -> None:
-    import transformers
+    cached(f"lora-1 {base.sha256} {_versions('peft')}", lambda: _adapted(base))
 
+
+def _adapted(base: ModelFolder) -> npt.NDArray[np.bool_]:
+    """Check that LoRA fits a model; what is kept says only that nothing was raised."""
     with quiet():
-        model = pretrained(transformers.AutoModel, base, without_weights=True)
         try:
-            tuned(model, "lora", 1)
-        except _NEEDS_VALUES:
-            return
+            _tell(base, lambda model: tuned(model, "lora", 1))
         except Exception as error:
-            raise FieldError(f"model {base.name} cannot be adapted by LoRA: {_first_line(error)}") from None
+            raise FieldError(f"model {base.name} cannot be adapted by LoRA: {first_line(error)}") from None
+    return np.array(True)
 
 
 def check_causal(base: ModelFolder, purpose: str) -> None:
@@ -113,8 +115,11 @@ def layer_width(base: ModelFolder, layer: int) -> int:
 @functools.lru_cache(maxsize=256)
 def _state_widths(base: ModelFolder) -> tuple[int, ...]:
     """Return the widths of the states of every token: of the embedding, then of the layers that are kept, in turn."""
-    versions = " ".join(importlib.metadata.version(library) for library in _LIBRARIES)
-    return tuple(int(width) for width in cached(f"state-widths-1 {base.sha256} {versions}", lambda: _tried(base)))
+    return tuple(int(width) for width in cached(f"state-widths-1 {base.sha256} {_versions()}", lambda: _tried(base)))
+
+
+def _versions(*more: str) -> str:
+    return " ".join(importlib.metadata.version(library) for library in (*_LIBRARIES, *more))
 
 
 def _can_try() -> bool:
@@ -151,19 +156,24 @@ def _tried(base: ModelFolder) -> npt.NDArray[np.int64]:
             raise
         except Exception as error:
             loaded = "loaded" if base.layers is None else f"cut to {base.layers} layers"
-            raise FieldError(f"model {base.name} takes no texts, or cannot be {loaded}: {_first_line(error)}") from None
+            raise FieldError(f"model {base.name} takes no texts, or cannot be {loaded}: {first_line(error)}") from None
     return np.array(widths, dtype=np.int64)
 
 
 def _widths(base: ModelFolder) -> tuple[int, ...]:
-    """Measure the widths of the states, from a pass without weights, else with them."""
+    """Measure the widths of the states; those of a large model that needs its weights for that are the configured ones."""
+    return _tell(base, state_widths_of) or (configured_width(base),) * (layer_count(base) + 1)
+
+
+def _tell(base: ModelFolder, what: Callable[[Any], T]) -> T | None:
+    """Find out about a model without its weights, else with them; None where it is too large for that."""
     import transformers
 
-    with contextlib.suppress(_NEEDS_VALUES):
-        return state_widths_of(pretrained(transformers.AutoModel, base, without_weights=True))
-    if parameter_count(base) > _LARGE:
-        return (configured_width(base),) * (layer_count(base) + 1)
-    return state_widths_of(pretrained(transformers.AutoModel, base))
+    # The meta device raises RuntimeError where values are looked at, and for some steps that every other device can do, such as
+    # grouped products in float32: only the weights can tell these from a model that does not fit.
+    with contextlib.suppress(RuntimeError):
+        return what(pretrained(transformers.AutoModel, base, without_weights=True))
+    return None if parameter_count(base) > _LARGE else what(pretrained(transformers.AutoModel, base))
 
 
 def _configured(base: ModelFolder) -> None:
@@ -177,10 +187,6 @@ def _configured(base: ModelFolder) -> None:
         if model_config(base).get("auto_map"):
             raise FieldError(f"model {base.name} ({kind}) needs code that comes with it, which is never run") from None
         version = f"transformers {transformers.__version__}"
-        raise FieldError(f"model {base.name}: {version} does not know its kind {kind!r}: {_first_line(error)}") from None
+        raise FieldError(f"model {base.name}: {version} does not know its kind {kind!r}: {first_line(error)}") from None
     if problem := _kind_problem(config.to_dict()):
         raise FieldError(f"model {base.name} {problem}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

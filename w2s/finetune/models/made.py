@@ -10,16 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from w2s.files.cache import cache_folder, made_once
+from w2s.files.cache import cache_folder, made_folder
 from w2s.files.datafile import DataFileError
-from w2s.files.durable import publish
 from w2s_kernels import NUMPY, normals, stream
 
 __all__ = ["decoder_config", "decoder_weights", "is_made", "made_digest", "made_path"]
@@ -56,24 +53,17 @@ def made_path(name: str) -> Path:
         wanted = f"made:decoder-LAYERSxWIDTH, the width a multiple of {_HEAD}, as in made:decoder-2x64"
         raise DataFileError(f"model {name}: write {wanted}")
     place = cache_folder("models", f"{_RECIPE}-{name.removeprefix('made:')}")
-    return made_once(place, place / "config.json", lambda: _make(place, int(match[1]), int(match[2])))
+    return made_folder(place, "config.json", lambda folder: _write(folder, int(match[1]), int(match[2])))
 
 
-def _make(place: Path, layers: int, width: int) -> None:
+def _write(folder: Path, layers: int, width: int) -> None:
     from safetensors.numpy import save_file
 
-    partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
-    partial.mkdir(parents=True)
-    try:
-        weights = decoder_weights(layers, width, _VOCABULARY, (_RECIPE, f"{layers}x{width}"), seed=0)
-        save_file(weights, partial / "model.safetensors", {"format": "pt"})
-        _write_tokenizer(partial)
-        config = decoder_config(layers=layers, width=width, heads=width // _HEAD, vocabulary=_VOCABULARY, positions=_POSITIONS)
-        (partial / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
-        if not (place / "config.json").is_file():  # without locks another process may have made it: the same content
-            publish(partial, place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    weights = decoder_weights(layers, width, _VOCABULARY, (_RECIPE, f"{layers}x{width}"), seed=0)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    _write_tokenizer(folder)
+    config = decoder_config(layers=layers, width=width, heads=width // _HEAD, vocabulary=_VOCABULARY, positions=_POSITIONS)
+    (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
 def decoder_config(*, layers: int, width: int, heads: int, vocabulary: int, positions: int) -> dict[str, Any]:

@@ -86,8 +86,9 @@ def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:
     found = find_loss(name)
     if found.function.__module__ == __name__ or importlib.util.find_spec("torch") is None:
         return
+    bound = found.with_options(options)
     try:
-        problem = _trouble(found.with_options(options), classes)
+        problem = _trouble(bound, classes)
     except Exception as error:
         problem = f"raised {type(error).__name__}: {error}"
     if problem:

@@ -1,4 +1,4 @@
-"""What an option of a loss, an objective or a method may be: one of several words, or a number between two bounds."""
+"""What an option of a loss, an objective or a method may be: one of several words, a number between bounds, like a default."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Number:
 
     def problem(self, value: Any) -> str:
         """Say why a value is no such number; return an empty text when it is one."""
-        if isinstance(value, (int, float)) and math.isfinite(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             inside = self.low < value if self.above else self.low <= value
             if inside and value <= self.high and (not self.whole or float(value).is_integer()):
                 return ""
@@ -64,12 +64,35 @@ class NumberOr(OneOf):
         return f"{found}, nor one of: {', '.join(self.words)}" if found else ""
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """Any value of the kind of a plain default: finite numbers, texts, or True and False; of another default any value."""
+
+    default: Any
+    later: bool = False
+
+    def problem(self, value: Any) -> str:
+        """Say why a value is of another kind; return an empty text when it is not."""
+        wanted = _kind(self.default)
+        return "" if wanted in ("", _kind(value)) else f"is not {wanted}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "True or False"
+    if isinstance(value, str):
+        return "a word"
+    return "a finite number" if isinstance(value, (int, float)) and math.isfinite(value) else ""
+
+
 class Options:
-    """Options by name: defaults, and the values allowed where a :class:`OneOf` or :class:`Number` says so."""
+    """Options by name: what a :class:`OneOf` or a :class:`Number` allows, and values like a plain default."""
 
     def __init__(self, declared: Mapping[str, Any]) -> None:
-        self.allowed = {name: value for name, value in declared.items() if isinstance(value, (OneOf, Number))}
-        self.defaults = {name: value.default if name in self.allowed else value for name, value in declared.items()}
+        self.allowed = {
+            name: value if isinstance(value, (OneOf, Number)) else _Alike(value) for name, value in declared.items()
+        }
+        self.defaults = {name: allowed.default for name, allowed in self.allowed.items()}
 
     def checked(self, owner: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options, with the given ones in place of their defaults.
@@ -81,7 +104,7 @@ class Options:
             if name not in self.defaults:
                 known = ", ".join(self.defaults) or "none"
                 raise FieldError(f"{owner} has no option {name!r}{nearest(name, self.defaults)}; known: {known}")
-            if name in self.allowed and (problem := self.allowed[name].problem(value)):
+            if problem := self.allowed[name].problem(value):
                 raise FieldError(f"{owner}: {name} {value!r} {problem}")
         return {**self.defaults, **given}
 

@@ -82,17 +82,16 @@ def _run(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="w2s-ranks-") as name:
         place = Path(name)
-        base = {"name": training.base.name, "path": str(training.base.path), "sha256": training.base.sha256}
-        folders = {"items": str(training.items), "labels": [str(folder) for folder in training.labels]}
+        base = {"name": training.base.name, "path": training.base.path, "sha256": training.base.sha256}
         job = {
-            "training": {**vars(training), "base": base, **folders},
+            "training": {**vars(training), "base": base},
             "parts": foreign_parts(training.recipe),
             "shards": shards,
-            "folder": str(folder),
-            "scratch": str(scratch),
+            "folder": folder,
+            "scratch": scratch,
             "checkpoint_seconds": checkpoint_seconds,
         }
-        (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        (place / "job.json").write_text(json.dumps(job, default=os.fspath), encoding="utf-8")
         run_ranks(
             [sys.executable, "-m", "w2s.finetune.training.sharded", str(place / "job.json")], shards, place, note, LOOPBACK
         )
@@ -260,10 +259,7 @@ def _local(weight: Tensor) -> Tensor:
 
 def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
     """Train as one rank with the others; rank 0 writes the whole model."""
-    given = job["training"]
-    base = ModelFolder(given["base"]["name"], Path(given["base"]["path"]), given["base"]["sha256"])
-    folders = {"items": Path(given["items"]), "labels": tuple(Path(folder) for folder in given["labels"])}
-    training = Training(**{**given, "base": base, **folders})
+    training = _training(job["training"])
     for kind, name, source in job["parts"]:
         learn_part(kind, name, source)
     mesh = join_ranks(rank, job["shards"], meeting)
@@ -273,10 +269,17 @@ def train_as_rank(job: Mapping[str, Any], rank: int, meeting: Path) -> None:
     trainer.run(job["checkpoint_seconds"])
     said, weights = account(trainer), dict(trainer.whole_weights())
     if rank == 0:
-        save(Path(job["folder"]), weights, base, training.whole_shape)
+        save(Path(job["folder"]), weights, training.base, training.whole_shape)
         write_results(Path(job["folder"]), trainer, said)
     # The group is not taken down: a rank whose peer has gone meanwhile may abort in it. The process ends right after this.
     dist.barrier()
+
+
+def _training(given: Mapping[str, Any]) -> Training:
+    """Read a training from a job file, where folders are texts."""
+    base = ModelFolder(given["base"]["name"], Path(given["base"]["path"]), given["base"]["sha256"])
+    folders = {name: Path(given[name]) for name in ("items", "start", "features") if given[name] is not None}
+    return Training(**{**given, "base": base, "labels": tuple(map(Path, given["labels"])), **folders})
 
 
 def foreign_parts(recipe: Mapping[str, Any]) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,6 @@ __all__ = ["PairRows", "is_pair_features", "pair_features", "read_pair_rows"]
 
 _FILE = "features.safetensors"
 _SAID = "pairs.json"
-_NOTE_SECONDS = 20.0
 
 Index = npt.NDArray[np.int64]
 
@@ -47,14 +45,10 @@ def pair_features(work: Work, *, base: ModelFolder, items: Path, layer: int, max
 
     ids, texts, _ = read_pairs(base, items, max_length)
     module: Any = build(base, Shape(classes=2, tuning="head_only"), seed=0).to(device_for())
-    sides, said = texts.sides, time.monotonic()
-    batches, width = pass_batches(sides), state_widths_of(module.backbone)[layer]
+    sides, batches, width = texts.sides, pass_batches(texts.sides), state_widths_of(module.backbone)[layer]
     target = RowsFile(work.scratch / _FILE, {f"layer_{layer}": (len(sides), width)})
-    for rows, states in pooled_states(module.backbone, sides, batches[target.done :], [layer], module.pooling):
-        target.put(rows, states)
-        if time.monotonic() - said > _NOTE_SECONDS:
-            work.note(f"features of pairs: batch {target.done} of {len(batches)}")
-            said = time.monotonic()
+    passed = pooled_states(module.backbone, sides, batches[target.done :], [layer], module.pooling)
+    target.fill(passed, work.note, "features of pairs", len(batches))
     target.finish(work.folder / _FILE)
     write_table(work.folder, "ids", pa.table({"item_id": pa.array(ids, pa.string())}))
     content = {"items": len(ids), "tokens": int(sides.lengths.sum()), "cut_items": texts.cut}

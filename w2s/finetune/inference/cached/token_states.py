@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ import pyarrow as pa
 from w2s.artifacts import Work, artifact
 from w2s.errors import FieldError
 from w2s.finetune.data.tables import read_table, write_table
-from w2s.finetune.data.tokens import read_texts
+from w2s.finetune.data.tokens import Encoded, read_texts
 from w2s.finetune.inference.hidden_states import RowsFile, features_cost
 from w2s.finetune.models.build import Shape, build
 from w2s.finetune.models.folder import ModelFolder
@@ -35,7 +34,6 @@ __all__ = ["TokenRows", "is_token_states", "read_token_rows", "token_states"]
 
 _FILE = "states.safetensors"
 _SAID = "states.json"
-_NOTE_SECONDS = 20.0
 
 Index = npt.NDArray[np.int64]
 
@@ -48,34 +46,40 @@ def token_states(work: Work, *, base: ModelFolder, items: Path, layer: int, max_
     models. One thread computes, in batches that depend on the texts alone. A token takes 4 d bytes: ten thousand sentences of
     25 tokens and width 768 take 770 MB. Raises :class:`FieldError` for a layer that has none above it.
     """
-    import torch
-
-    from w2s.finetune.inference.encode import one_thread, pass_batches
+    from w2s.finetune.inference.encode import pass_batches
     from w2s.finetune.inference.forward import device_for
-    from w2s.finetune.models.small_pass import states_of
 
     depth = layer_count(base)
     if not 0 <= layer < depth:
         raise FieldError(f"model {base.name}: states before its last layers are those of layers 0..{depth - 1}, not {layer}")
     ids, texts, _ = read_texts(base, items, max_length)
     module: Any = build(base, Shape(classes=2, tuning="head_only"), seed=0).to(device_for())
-    device, ends = next(module.parameters()).device, np.cumsum(texts.lengths)
-    batches, said = pass_batches(texts), time.monotonic()
-    width = state_widths_of(module.backbone)[layer]
-    target = RowsFile(work.scratch / _FILE, {"states": (int(ends[-1]), width)})
-    with one_thread(), torch.inference_mode():
-        for rows in batches[target.done :]:
-            tokens, mask = (tensor.to(device) for tensor in texts.batch(rows))
-            hidden = states_of(module.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=True))[layer]
-            target.put(_places(ends, texts.lengths, rows), [hidden[mask.bool()].float().cpu().numpy()])
-            if time.monotonic() - said > _NOTE_SECONDS:
-                work.note(f"token states: batch {target.done} of {len(batches)}")
-                said = time.monotonic()
+    batches, ends = pass_batches(texts), np.cumsum(texts.lengths)
+    target = RowsFile(work.scratch / _FILE, {"states": (int(ends[-1]), state_widths_of(module.backbone)[layer])})
+    target.fill(_passed(module.backbone, texts, batches[target.done :], layer, ends), work.note, "token states", len(batches))
     target.finish(work.folder / _FILE)
     lengths = pa.array(texts.lengths, pa.int64())
     write_table(work.folder, "lengths", pa.table({"item_id": pa.array(ids, pa.string()), "tokens": lengths}))
     content = {"items": len(ids), "tokens": int(ends[-1]), "cut_items": texts.cut}
     (work.folder / _SAID).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _passed(
+    backbone: Any, texts: Encoded, batches: Sequence[Index], layer: int, ends: Index
+) -> Iterator[tuple[Index, list[npt.NDArray[np.float32]]]]:
+    """Yield the places of every batch's tokens in the file, and their states."""
+    import torch
+
+    from w2s.finetune.inference.encode import one_thread
+    from w2s.finetune.models.small_pass import states_of
+
+    device = next(backbone.parameters()).device
+    with one_thread():
+        for rows in batches:
+            tokens, mask = (tensor.to(device) for tensor in texts.batch(rows))
+            with torch.inference_mode():
+                hidden = states_of(backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=True))[layer]
+            yield _places(ends, texts.lengths, rows), [hidden[mask.bool()].float().cpu().numpy()]
 
 
 def _places(ends: Index, lengths: Index, rows: Index) -> Index:

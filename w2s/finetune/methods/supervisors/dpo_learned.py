@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s.finetune.inference.preference import predict_pairs
 from w2s.finetune.kit import Kit, Student
-from w2s.finetune.methods.ensemble_learned import WEIGHT_OPTIONS, weight_settings
+from w2s.finetune.methods.dpo import policy
 from w2s.finetune.methods.registry import method
+from w2s.finetune.methods.supervisors.ensemble_learned import WEIGHT_OPTIONS, weight_settings
 from w2s.finetune.objectives.base import Pair
 from w2s.finetune.objectives.options import Number
 
@@ -25,13 +25,4 @@ def dpo_learned(kit: Kit, options: Mapping[str, Any]) -> Student:
     reference = kit.reference(kit.student_model)
     examples = Pair("transfer", (*kit.supervisors(), reference))
     training = kit.train(kit.student_model, examples, "learned_dpo", weight_settings(kit, options))
-    predictions = predict_pairs(
-        model=training,
-        base=kit.student_model,
-        items=kit.items,
-        parts=("validation", "test"),
-        max_length=kit.setup.max_length,
-        reference=reference,
-        beta=options["beta"],
-    )
-    return Student(training, predictions)
+    return policy(kit, training, reference, options["beta"])

@@ -12,15 +12,12 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import FieldError
-from w2s.files.cache import cache_folder, made_once
+from w2s.errors import FieldError, first_line
+from w2s.files.cache import cache_folder, made_folder
 from w2s.files.datafile import content_sha256
-from w2s.files.durable import publish
 from w2s.finetune.models.folder import ModelFolder
 from w2s.finetune.models.gguf.header import gguf_header
 from w2s.finetune.models.quiet import quiet
@@ -48,7 +45,7 @@ def files_of(base: ModelFolder) -> Path:
     _need_gguf(base)
     versions = [importlib.metadata.version(library) for library in ("transformers", "gguf")]
     place = cache_folder("models", "-".join([content_sha256(base.path)[:32], *versions]))
-    return made_once(place, place / "config.json", lambda: _convert(base, place))
+    return made_folder(place, "config.json", lambda folder: _write(base, folder))
 
 
 def _need_gguf(base: ModelFolder) -> None:
@@ -59,18 +56,6 @@ def _need_gguf(base: ModelFolder) -> None:
 def _plain(kind: str) -> str:
     """Name a kind of model without the signs in which llama.cpp and transformers differ: qwen2moe, qwen2_moe."""
     return kind.replace("-", "").replace("_", "")
-
-
-def _convert(base: ModelFolder, place: Path) -> None:
-    """Make the folder beside its place and rename it."""
-    partial = place.with_name(f".tmp-{secrets.token_hex(6)}-{place.name}")
-    partial.mkdir(parents=True)
-    try:
-        _write(base, partial)
-        if not (place / "config.json").is_file():  # without locks another process may have made it: the same content
-            publish(partial, place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(base: ModelFolder, folder: Path) -> None:
@@ -85,7 +70,7 @@ def _write(base: ModelFolder, folder: Path) -> None:
             tokenizer = transformers.AutoTokenizer.from_pretrained(base.path.parent, **given)
             tokenizer.save_pretrained(folder)
     except (ValueError, NotImplementedError, KeyError) as error:
-        raise FieldError(f"model {base.name}: transformers does not read it from GGUF: {str(error).splitlines()[0]}") from None
+        raise FieldError(f"model {base.name}: transformers does not read it from GGUF: {first_line(error)}") from None
     # transformers refuses to save a model of quantised files, though its weights are float32 by now.
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     weights = {name: value.contiguous() for name, value in model.state_dict().items() if name not in tied}

@@ -25,9 +25,8 @@ from w2s.studies.burns2023.chess.figures import FIGURES
 from w2s.studies.burns2023.chess.positions import Sight
 from w2s.studies.burns2023.chess.solve import COLUMNS, ChessSolver, calls
 from w2s.studies.burns2023.tasks import about, stacked
-from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -100,8 +99,7 @@ class Chess(Study):
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise shares of wrong moves, PGR on them, and agreement where the teacher is wrong, by setting."""
-        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
-        return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
+        return summary_lines(table, _DIGEST, "test_part")
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List the described puzzles of every wanted cell: those to train on, those to test."""

@@ -38,9 +38,8 @@ from w2s.studies.burns2023.tasks import (
     stacked,
     task_lines,
 )
-from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -157,8 +156,7 @@ class Probes(Study):
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise errors, PGR on accuracy and agreement by setting, with intervals over seeds and test items."""
-        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
-        return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
+        return summary_lines(table, _DIGEST, "test_part")
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List items, truth, features and the teachers' predictions of every wanted cell."""

@@ -37,9 +37,8 @@ from w2s.studies.burns2023.tasks import (
     task_lines,
 )
 from w2s.studies.fields import asked_levels
-from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -133,8 +132,7 @@ class Prompting(Study):
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise errors with weak and with true labels, of the probe, and PGR, by setting, over seeds and test items."""
-        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
-        return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
+        return summary_lines(table, _DIGEST, "test_part")
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List the calls of every wanted cell."""

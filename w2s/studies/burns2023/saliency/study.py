@@ -23,8 +23,7 @@ from w2s.studies.burns2023.saliency.figures import FIGURES
 from w2s.studies.burns2023.saliency.solve import LADDER, ladder, ladder_row
 from w2s.studies.burns2023.tasks import class_count, formatter_for, stacked
 from w2s.studies.burns2023.text.study import Text, TextCell
-from w2s.summary import summarize
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -81,9 +80,7 @@ class Saliency(Text):
 
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise the errors of the ladder, from the probe on weak labels to the model finetuned on the truth."""
-        metrics = ["weak_error_01", *LADDER, "student_error_01", "ceiling_error_01"]
-        summary = summarize(table, metrics=metrics, population="test_part")
-        return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)
+        return summary_lines(table, ["weak_error_01", *LADDER, "student_error_01", "ceiling_error_01"], "test_part")
 
     def solve(self, block: Block, backend: Backend) -> dict[str, npt.NDArray[Any]]:
         """Join predictions by item id and compute every column, those of the probes too."""

@@ -28,6 +28,7 @@ from w2s.studies.burns2023.text.comparisons import (
     more_pgr,
     pairs,
     pgr_of,
+    without_confidence,
 )
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, along, named, partner, settings_of
 
@@ -114,19 +115,13 @@ def _reordered(found: tuple[float, Any, int], threshold: float) -> tuple[float, 
     return value, interval, threshold, seeds
 
 
-def _confident(setting: Setting) -> tuple[Any, dict[str, Any]] | None:
-    if setting.method.loss != "confidence":
-        return None
-    return replace(setting.method, loss="xent", options={}), {}
-
-
 def _knowing(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
     """Take the confidence loss with its naive partner, where the student knows more and where it is its teacher's equal.
 
     Four settings each: with the loss and without, at a gap; the same teacher teaching its own model.
     """
     found: list[Comparison] = []
-    for confident, naive in against(_confident)(settings, limits):
+    for confident, naive in against(without_confidence)(settings, limits):
         own = [partner(s, settings, s.method, student_model=s.fields["weak_model"]) for s in (confident, naive)]
         if own[0] is not None and own[1] is not None:
             found.append((confident, naive, own[0], own[1]))

@@ -29,6 +29,7 @@ from w2s.studies.burns2023.text.comparisons import (
     more_pgr,
     pairs,
     pgr_of,
+    without_confidence,
 )
 from w2s.studies.burns2023.text.finetune_settings import Comparison, Means, Setting, extremes
 from w2s.studies.burns2023.typical import typical_pgr
@@ -64,12 +65,6 @@ def _students(settings: list[Setting], limits: Thresholds) -> list[Comparison]:
     return extremes([s for (s,) in pairs(settings, limits)], limits["apart"])
 
 
-def _without_confidence(setting: Setting) -> tuple[Any, dict[str, Any]] | None:
-    if setting.method.loss != "confidence":
-        return None
-    return replace(setting.method, loss="xent", options={}), {}
-
-
 def _without_chain(setting: Setting) -> tuple[Any, dict[str, Any]] | None:
     return None if setting.fields.get("chain") is None else (setting.method, {"chain": None})
 
@@ -88,7 +83,7 @@ _PAIRS = ("hh_harmless",)
 """Tasks of reward models, a domain of its own."""
 _NEEDS = {"student_error_01": 2}
 _METHODS = {**_NEEDS, "method": 2}
-_CONFIDENCE, _CHAIN = against(_without_confidence), against(_without_chain)
+_CONFIDENCE, _CHAIN = against(without_confidence), against(_without_chain)
 _DECIDES = decides()
 _COPIES = "agreement with the teacher's errors - the student's error"
 

@@ -8,6 +8,7 @@ differ in nothing else, seed by seed. A task has the median of its settings or p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = [
     "more_pgr",
     "pairs",
     "pgr_of",
+    "without_confidence",
 ]
 
 Choice = Callable[[list[Setting], Thresholds], list[Comparison]]
@@ -103,6 +105,11 @@ def against(changed: Callable[[Setting], tuple[Any, dict[str, Any]] | None]) -> 
         return found
 
     return choice
+
+
+def without_confidence(setting: Setting) -> tuple[Any, dict[str, Any]] | None:
+    """Give the naive partner of a student of the confidence loss, None for another one's."""
+    return (replace(setting.method, loss="xent", options={}), {}) if setting.method.loss == "confidence" else None
 
 
 def median(choice: Choice, statistic: Statistic, name: str, decide: Decide, threshold: str) -> Callable[..., Verdict]:

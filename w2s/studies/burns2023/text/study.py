@@ -46,9 +46,8 @@ from w2s.studies.burns2023.text.graph import CellGraph, cell_graph
 from w2s.studies.burns2023.text.names import call_words
 from w2s.studies.burns2023.text.solve import TextSolver
 from w2s.studies.fields import asked_levels
-from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -201,8 +200,7 @@ class Text(Study):
 
         Intervals are over seeds and test items: all seeds are tested on the same ones.
         """
-        summary = summarize(table, metrics=list(_DIGEST), population="test_part")
-        return readable(summary, summary.attrs["w2s_summary"]["by"], _DIGEST)
+        return summary_lines(table, _DIGEST, "test_part")
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List the calls of every wanted cell."""

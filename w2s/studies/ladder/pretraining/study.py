@@ -27,9 +27,8 @@ from w2s.studies.fields import asked_levels
 from w2s.studies.ladder.pretraining.claims import CLAIMS
 from w2s.studies.ladder.pretraining.figures import FIGURES
 from w2s.studies.ladder.pretraining.solve import COLUMNS, ladder_graph, ladder_row
-from w2s.summary import summarize
 from w2s.summary.population import SeedsDraw
-from w2s.summary.text import readable
+from w2s.summary.text import summary_lines
 from w2s_kernels import Backend
 
 if TYPE_CHECKING:
@@ -117,8 +116,7 @@ class Pretraining(Study):
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise bits per byte by size."""
         metrics = [name for name in ("bits_per_byte", "other_bits_per_byte") if table[name].notna().any()]
-        summary = summarize(table, metrics=metrics)
-        return readable(summary, summary.attrs["w2s_summary"]["by"], metrics)
+        return summary_lines(table, metrics)
 
     def needs(self, block: Block) -> Sequence[Call]:
         """List tokenizer, tokens, model and scores of every wanted cell."""
