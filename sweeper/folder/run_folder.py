@@ -47,6 +47,8 @@ from w2s.user_files import Source
 __all__ = ["RunFolder", "run_name"]
 
 _EMPTY = "part-0000-schema"
+_LISTS = 5
+"""How often parts are listed while a launch merges them."""
 
 
 class RunFolder:
@@ -167,10 +169,20 @@ class RunFolder:
 
         Raises :class:`RunError` for a foreign file.
         """
-        contents = look_at(self._files(), whole=whole)
+        contents = self._look(whole=whole)
         if not whole or not self.place.exists(self.empty_part) or is_whole(self.empty_part):
             return contents
         return replace(contents, damaged=[*contents.damaged, DamagedPartError(self.empty_part, "it is not as it was written")])
+
+    def _look(self, *, whole: bool) -> Contents:
+        """Look at the part files; again where a launch has merged small parts meanwhile, and the files listed are gone."""
+        for left in reversed(range(_LISTS)):
+            try:
+                return look_at(self._files(), whole=whole)
+            except RunError:
+                if not left:
+                    raise
+        raise AssertionError
 
     def part_path(self, key: str) -> Where:
         """Return the path of a block's part."""

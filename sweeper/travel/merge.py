@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from sweeper.errors import RunError
 from sweeper.folder.code import code_state, mixed_runs
@@ -81,8 +82,7 @@ def merge_runs(runs: Sequence[Where | str], out: Path, *, trust_code: bool = Fal
         new.write_empty_part(described_schema(grid.study).with_metadata(run_metadata(grid, resolved)))
         for name, content in _files(found).items():
             new.write(out / name, content)
-    rows = sum(part.rows - part.failed for part in new.contents().parts)
-    return Merged(out, grid.cells, rows, repeated, tuple(_notes(found)))
+    return Merged(out, grid.cells, _cells_with_rows(new), repeated, tuple(_notes(found)))
 
 
 def _opened(run: Where | str, trust_code: bool) -> _Run:
@@ -150,6 +150,15 @@ def _check_rows(runs: Sequence[_Run]) -> int:
                     f"cell {cell} has other rows in {run.path} than in {where}: {name} is {row[name]!r} and {before[name]!r}"
                 )
     return repeated
+
+
+def _cells_with_rows(run: RunFolder) -> int:
+    """Count the cells with a row that did not fail; parts that are cut in two ways may hold one twice."""
+    cells: set[str] = set()
+    for part in run.contents().parts:
+        table = run.read(part, ["cell_id", "status"])
+        cells.update(table.filter(pc.not_equal(table["status"], "failed"))["cell_id"].to_pylist())
+    return len(cells)
 
 
 def _rows_of(run: _Run, cells: set[str], cell: type[Cell]) -> list[dict[str, Any]]:

@@ -68,6 +68,13 @@ def test_joined_seeds_are_the_run_of_all_seeds(runs: dict[str, Path], tmp_path: 
     assert (again.exit, again.computed, again.found) == (0, 0, 36)
 
 
+def test_cells_that_two_cuts_hold_twice_count_once(runs: dict[str, Path], tmp_path: Path) -> None:
+    more = launched(tmp_path / "more", 4)
+    merged = merge_runs([runs["one"], more], tmp_path / "m")
+    assert (merged.cells, merged.rows, merged.repeated) == (24, 24, 16)
+    assert run_status(tmp_path / "m").done == len(w2s.load(tmp_path / "m")) == 24
+
+
 def test_cells_of_both_runs_must_have_equal_rows(runs: dict[str, Path], tmp_path: Path) -> None:
     assert merge_runs([runs["one"], shutil.copytree(runs["one"], tmp_path / "copy")], tmp_path / "m").repeated == 24
     part = next(path for path in (tmp_path / "copy" / "results").iterdir() if "schema" not in path.name)

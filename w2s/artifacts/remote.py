@@ -23,6 +23,7 @@ from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, parse_m
 from w2s.artifacts.store import ArtifactError, Store, parse_note, run_note, silent
 from w2s.files.cache import cache_folder
 from w2s.files.durable import publish
+from w2s.files.lock import hold
 from w2s.places.known import place_of
 from w2s.places.url import Url, Where, where_of
 
@@ -62,7 +63,9 @@ class RemoteStore(Store):
             raise ArtifactError(f"{call!r} is not in {self.url}")
         place = self.place(call)
         if not _is_whole(place, manifest):
-            self._fetch(call, place, manifest)
+            with hold(self._lease(call.key)):  # of the processes of this machine one fetches
+                if not _is_whole(place, manifest):
+                    self._fetch(call, place, manifest)
         return place
 
     def compute(self, call: Call, note: Callable[[str], None] = silent) -> Path:
@@ -73,7 +76,8 @@ class RemoteStore(Store):
 
         with self.bucket.lock(self.url / "leases" / call.key, waiting):
             if not self.has(call):
-                super().compute(call, note)
+                if not Store.has(self, call):  # it is here where an earlier attempt could not store it
+                    super().compute(call, note)
                 self._send(call)
         return self.get(call)
 

@@ -13,6 +13,7 @@ A lease is a lock of the operating system, freed when its holder ends in whateve
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import platform
@@ -28,6 +29,7 @@ from w2s.artifacts.call import Call
 from w2s.artifacts.graph import in_order
 from w2s.artifacts.manifest import MANIFEST, ManifestError, check_value, is_key, read_manifest, write_manifest
 from w2s.artifacts.steps import Steps, read_steps
+from w2s.errors import FieldError, first_line
 from w2s.files.durable import publish
 from w2s.files.lock import hold, try_hold
 from w2s.files.regular import read_regular
@@ -144,17 +146,14 @@ class Store:
     def in_use(self) -> dict[str, set[str]]:
         """Return the keys in use, by run folder, for the runs that still exist.
 
-        Raises :class:`ArtifactError` for a note that is damaged: nobody knows what its run uses.
+        Raises :class:`ArtifactError` for a note that is damaged, since nobody knows what its run uses, and for a run that
+        cannot be reached, since nobody knows whether it is gone.
         """
         found = {}
         for note in sorted((self.path / _RUNS).glob("*.json")):
             run, keys = _read_note(note)
-            try:
-                place = where_of(run)
-                if place_of(place).exists(place / "grid.yaml"):
-                    found[run] = keys
-            except (OSError, ValueError):  # what no path can be
-                continue
+            if _exists(run, note):
+                found[run] = keys
         return found
 
     def keys(self) -> Iterator[str]:
@@ -277,6 +276,23 @@ def _read_note(note: Path) -> tuple[str, set[str]]:
     except (OSError, ValueError):
         content = b""
     return parse_note(content, note)
+
+
+def _exists(run: str, note: object) -> bool:
+    """Tell whether a run is there; raise :class:`ArtifactError` where that cannot be told: no right to look, no answer."""
+    try:
+        place = where_of(run)
+    except FieldError:
+        return False  # nothing that a run can be called
+    try:
+        return place_of(place).exists(place / "grid.yaml")
+    except (OSError, FieldError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return False
+        reason = f"cannot tell whether the run {run} still exists, whose artifacts are here: {first_line(error)}"
+        raise ArtifactError(f"{reason}; remove {note} if it is gone") from None
+    except ValueError:
+        return False  # a name with a null character
 
 
 def _files(folder: Path) -> list[Path]:

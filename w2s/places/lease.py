@@ -79,7 +79,7 @@ def lease(store: S3Store, name: Url, waiting: Callable[[], object] | None = None
 
 def check_leases(name: Url) -> None:
     """Raise :class:`PlaceError` where this process had a lease over this name, and has lost it."""
-    for lock, held in _HELD.items():
+    for lock, held in list(_HELD.items()):  # another thread may take or give back a lease
         if name.bucket == lock.bucket and name.key.startswith(f"{lock.parent.key}/"):
             held.check()
 

@@ -101,11 +101,11 @@ def test_damage_to_a_merged_part_costs_its_cells_alone(bench: Bench, many: Path)
 
 @pytest.mark.fault
 def test_readers_see_every_row_once_or_an_error(many: Path) -> None:
-    """Folders are exchanged sixty times while two readers read."""
+    """Folders are exchanged sixty times while three readers read."""
     results, packed = many / "results", many / "packed"
     shutil.copytree(results, packed)
     assert compact(packed, _parts_in(packed)) == 39
-    stop, seen, odd = threading.Event(), {"pandas": [], "load": []}, []
+    stop, seen, odd = threading.Event(), {"pandas": [], "load": [], "contents": []}, []
 
     def read(name, reader) -> None:
         while not stop.is_set():
@@ -116,7 +116,13 @@ def test_readers_see_every_row_once_or_an_error(many: Path) -> None:
             except Exception as error:
                 odd.append(error)
 
-    ways = {"pandas": lambda: pd.read_parquet(results), "load": lambda: w2s.load(many)}
+    def contents():
+        found = RunFolder(many).contents()
+        assert not found.copies
+        assert not found.damaged
+        return pd.DataFrame({"cell_id": range(sum(part.rows for part in found.parts))})
+
+    ways = {"pandas": lambda: pd.read_parquet(results), "load": lambda: w2s.load(many), "contents": contents}
     readers = [threading.Thread(target=read, args=way) for way in ways.items()]
     for reader in readers:
         reader.start()
@@ -127,7 +133,7 @@ def test_readers_see_every_row_once_or_an_error(many: Path) -> None:
     for reader in readers:
         reader.join()
     assert odd == []
-    assert {(len(ids), len(set(ids))) for ids in seen["load"]} == {(40, 40)}
+    assert {(len(ids), len(set(ids))) for ids in seen["load"] + seen["contents"]} == {(40, 40)}
     # pandas lists a folder, then looks each name up, and leaves out what is gone: it may see nothing, but no row twice.
     assert {(len(ids), len(set(ids))) for ids in seen["pandas"]} <= {(40, 40), (0, 0)}
     assert (40, 40) in {(len(ids), len(set(ids))) for ids in seen["pandas"]}

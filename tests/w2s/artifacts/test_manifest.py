@@ -13,6 +13,7 @@ from sweeper.cli.show.store import collect_garbage, print_store
 from sweeper.errors import RunError
 from w2s.artifacts import ArtifactError, Store, Work, artifact
 from w2s.artifacts.manifest import ManifestError, check_value, read_manifest
+from w2s.places.local import Local
 
 CONTENT = bytes(range(256)) * 4
 
@@ -144,6 +145,32 @@ def test_odd_runs_in_notes_are_no_runs(tmp_path):
     for run in ("\0", "a" * 100_000, ""):
         path.write_text(json.dumps({"run": run, "keys": ["x"]}))
         assert store.in_use() == {}
+
+
+def test_nothing_is_removed_while_a_run_cannot_be_reached(tmp_path, monkeypatch):
+    """A run in a bucket without credentials, and one in a folder that may not be looked into."""
+    store, call = Store(tmp_path), made(value=9)
+    store.compute(call)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    store.register(tmp_path / "run", [call.key])
+    path = next((tmp_path / "runs").glob("*.json"))
+    path.write_text(json.dumps({"run": "s3://bucket/run", "keys": [call.key]}))
+    with pytest.raises(
+        ArtifactError, match=r"cannot tell whether the run s3://bucket/run still exists.*remove .*\.json if it is gone"
+    ):
+        store.remove_unused()
+    path.write_text(json.dumps({"run": str(tmp_path / "closed" / "run"), "keys": [call.key]}))
+
+    def refused(_place, name):
+        raise PermissionError(13, "Permission denied", str(name))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Local, "exists", refused)
+        with pytest.raises(ArtifactError, match="Permission denied"):
+            store.remove_unused()
+    assert store.has(call)
+    assert store.remove_unused()[0] == 1
 
 
 def test_only_what_a_store_made_is_removed(tmp_path):

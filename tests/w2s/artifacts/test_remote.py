@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from workbench import table
 from sweeper import launch
 from w2s.artifacts import ArtifactError, Work, artifact, open_store
 from w2s.artifacts.manifest import MANIFEST
+from w2s.artifacts.remote import RemoteStore
 from w2s.files.cache import cache_folder
 from w2s.places.bucket import PlaceError
 from w2s.places.known import place_of
@@ -28,6 +31,13 @@ def poem(work: Work, *, words: str) -> None:
     (work.folder / "deep").mkdir()
     (work.folder / "deep" / "text").write_text(words)
     (work.folder / "length").write_text(str(len(words)))
+
+
+@artifact(version=1)
+def counted(work: Work, *, log: str) -> None:
+    with Path(log).open("a") as stream:
+        stream.write("made\n")
+    (work.folder / "value").write_text("1")
 
 
 def forget_here():
@@ -96,6 +106,32 @@ def test_a_value_without_its_manifest_is_none(s3):
     assert not store.has(call)
     assert (store.compute(call) / "length").read_text() == "22"
     assert store.has(call)
+
+
+def test_what_could_not_be_stored_is_not_made_again(s3, tmp_path, monkeypatch):
+    """The bucket does not answer while a value is stored: the next attempt stores it, and says nothing of damage."""
+    store, call, said = open_store(s3), counted(log=str(tmp_path / "log")), []
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_send", lambda _call: (_ for _ in ()).throw(PlaceError(5, "does not answer", str(s3))))
+        with pytest.raises(PlaceError):
+            store.compute(call)
+    assert not store.has(call)
+    store.compute(call, said.append)
+    assert store.has(call)
+    assert said == []
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_many_readers_of_one_value_fetch_it_once(s3, monkeypatch):
+    call = poem(words="beside the white chickens")
+    open_store(s3).compute(call)
+    forget_here()
+    fetched, fetch = [], RemoteStore._fetch
+    monkeypatch.setattr(RemoteStore, "_fetch", lambda *given: fetched.append(1) or time.sleep(0.05) or fetch(*given))
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(lambda _k: open_store(s3).get(call) / "length", range(8)))
+    assert {place.read_text() for place in places} == {"25"}
+    assert fetched == [1]
 
 
 @pytest.mark.fault
