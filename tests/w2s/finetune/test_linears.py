@@ -149,6 +149,10 @@ def test_models_train_as_before_and_their_files_are_the_same(everywhere, monkeyp
     fast, out, slopes = passed()
     count = len(everywhere)
     assert count
+    _, twice, same = passed()
+    assert torch.equal(out, twice)
+    assert all(torch.equal(slopes[name], same[name]) for name in slopes)
+    count = len(everywhere)
     monkeypatch.setattr(linears, "mkl_is_narrow", lambda: False)
     plain, expected, theirs = passed()
     assert len(everywhere) == count
