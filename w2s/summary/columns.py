@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ __all__ = [
     "has_value",
     "is_number",
     "is_ratio",
+    "metric_of_end",
     "need",
     "numbers",
     "ratio_columns",
@@ -181,6 +182,12 @@ def check_group(df: Rows, keys: Sequence[str]) -> None:
 
 def _is_result(df: Rows, name: str) -> bool:
     return name in METRICS or name in ratios(df) or name in PGR.values() or name.endswith(("_theory", "_status"))
+
+
+def metric_of_end(name: str, metrics: Collection[str]) -> str | None:
+    """Return the metric whose interval over items has a column as its end: gain_01 of gain_01_low; None for other columns."""
+    metric = name.removesuffix("_low").removesuffix("_high")
+    return metric if metric != name and metric in metrics else None
 
 
 def is_ratio(df: Rows, name: str) -> bool:

@@ -141,11 +141,16 @@ def _metric_names(df: Rows, metrics: str | Sequence[str] | None, keys: list[str]
         columns.need(df, [name for name in names if not columns.is_ratio(df, name)], "a metric")
         if set(names) & set(keys):
             raise ValueError(f"{sorted(set(names) & set(keys))} cannot be both grouped by and averaged")
+        if ends := [name for name in names if columns.metric_of_end(name, names)]:
+            raise ValueError(
+                f"{ends[0]} is also the name of an end of {columns.metric_of_end(ends[0], names)}: ask for one of them"
+            )
         return names
     declared = df.attrs.get("w2s", {}).get("metrics", columns.METRICS)
     theory = [str(name) for name in df.columns if str(name).endswith("_theory")]
-    known = [name for name in dict.fromkeys([*declared, *theory]) if name in df.columns]
     ratios = columns.ratios(df)
+    known = [name for name in dict.fromkeys([*declared, *theory]) if name in df.columns]
+    known = [name for name in known if not columns.metric_of_end(name, [*df.columns, *ratios])]
     plain = [name for name in known if name not in ratios and name not in keys and _has_value(df, name)]
     return plain + [name for name in ratios if _has_ratio(df, name)]
 

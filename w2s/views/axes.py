@@ -195,13 +195,13 @@ def _seeds(summary: DataFrame) -> str:
 
 
 def metrics_of(table: Rows) -> list[str]:
-    """List the metrics of a run that have numbers: the usual ones first, then the others."""
+    """List the metrics of a run that have numbers, without ends of intervals: the usual ones first, then the others."""
     told = list(map(str, table.attrs.get("w2s", {}).get("metrics", ())))
     columns = [name for name in ([*tables.METRICS, *told] if told else map(str, table.columns)) if name in table.columns]
     fields = {*tables.cell_fields(table), *tables.IDENTITY, *tables.PROVENANCE}
     numbers = [name for name in columns if name not in fields and tables.is_number(table, name) and _has_value(table, name)]
     known = [name for name in tables.METRICS if name in numbers]
-    return list(dict.fromkeys([*known, *numbers]))
+    return [name for name in dict.fromkeys([*known, *numbers]) if not tables.metric_of_end(name, table.columns)]
 
 
 def _has_value(table: Rows, name: str) -> bool:

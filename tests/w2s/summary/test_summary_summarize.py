@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import python_calls
 
+import w2s
 from w2s.summary.intervals import fieller, mean_interval
 
 
@@ -26,6 +27,26 @@ def table(seeds=4, ridges=(0.1, 1.0, np.nan), seed=0):
     df["status"], df["study"], df["version"], df["cell_id"] = "ok", "s", 1, [f"{i:x}" for i in range(n)]
     df["solver"], df["elapsed_s"] = "eigh", rng.random(n)
     return df
+
+
+def test_an_interval_over_seeds_is_not_overwritten_by_that_of_rows_over_items():
+    """Rows of finetunes hold intervals over test items; their columns are called as the ends of a summary are."""
+    df = table()
+    df["weak_error_01"], df["student_error_01"] = 0.3 + 0.01 * df["seed"], 0.2 + 0.02 * df["seed"]
+    df["gain_01"] = df["weak_error_01"] - df["student_error_01"]
+    plain = summarize(df)
+    ends = {f"{name}_{end}": step for name in ("gain", "gain_01", "pgr") for end, step in (("low", -9.0), ("high", 9.0))}
+    df = df.assign(**ends)
+    numbers = df.select_dtypes("float").columns.drop(["ridge", "elapsed_s"])
+    df.attrs["w2s"] = {"metrics": [*numbers], "fields": ["filter", "ridge"]}
+    found = w2s.summarize(df, by=["ridge", "filter"])
+    for name in ("gain", "gain_01", "pgr"):
+        for end in ("", "_low", "_high"):
+            np.testing.assert_array_equal(found[f"{name}{end}"], plain[f"{name}{end}"])
+    assert not [name for name in found.columns if "_low_" in name or name.endswith(("_low_low", "_high_high"))]
+    assert w2s.summarize(df, by="filter", metrics="gain_01_low")["gain_01_low"].eq(-9.0).all()
+    with pytest.raises(ValueError, match="gain_01_low is also the name of an end of gain_01: ask for one of them"):
+        w2s.summarize(df, by="filter", metrics=["gain_01", "gain_01_low"])
 
 
 def test_means_intervals_and_ratio_equal_the_interval_functions():
