@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,11 +155,26 @@ def print_data() -> None:
     for folder in folders:
         if not folder.is_dir():
             out.print(f"{folder}: no such folder")
+        elif not _files_in(folder):
+            out.print(f"{folder}: no data files in it ({', '.join(_LISTED)})")
 
 
 def data_document() -> dict[str, Any]:
     """Collect the data sets that :func:`print_data` lists, and the folders that were looked at."""
     return {"folders": [{"path": folder, "exists": folder.is_dir()} for folder in data_folders()], "files": list(_data_sets())}
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """List the data files in a folder, in folders that are linked there too, each folder once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link to a folder around it
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names if name.endswith(_LISTED)]
+    return sorted(path for path in found if path.is_file())
 
 
 def _data_sets() -> Iterator[dict[str, str]]:
@@ -167,7 +183,7 @@ def _data_sets() -> Iterator[dict[str, str]]:
         yield {"name": name, "licence": "built in", "sha256": DataFile.find(name).sha256}
     for folder in data_folders():
         licences = _licences(folder) if folder.is_dir() else {}
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(_LISTED)):
+        for path in _files_in(folder):
             name = path.relative_to(folder).as_posix()
             licence = licences.get(name) or licences.get(name.split("/")[0], "licence not stated")
             yield {"name": f"data:{name}", "licence": licence, "sha256": DataFile.find(f"data:{name}").sha256}

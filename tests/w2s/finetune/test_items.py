@@ -395,3 +395,17 @@ def test_a_join_refuses_missing_and_double_ids():
         join(["a", "c"], table)
     with pytest.raises(KeyError, match="twice"):
         join(["a"], pa.concat_tables([table, table]))
+
+
+def test_too_few_items_are_told_with_what_became_of_the_rows(tmp_path):
+    rows = [f"text {k},{'good' if k % 2 else 'bad'}" for k in range(60)]
+    rows += [f"text {k},{'good' if k % 2 else 'bad'}" for k in range(6)] + ["text 7,bad", "other,Good", ",good"]
+    (tmp_path / "mine.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    task, sizes = TaskData.find("mine.csv", tmp_path), {"labeled": 40, "transfer": 20, "validation": 0, "test": None}
+    told = (
+        "mine.csv: 20 transfer items are asked for, 6 are left; taken: 15 test (a quarter of the file), 40 labeled; "
+        "classes: 'good' 26, 'bad' 19, 'Good' 1; left out: 6 duplicate, 1 duplicate with another label, 1 empty; ask for fewer"
+    )
+    with pytest.raises(FieldError) as error:
+        draw_items(task, Columns(), sizes, balance=False, seed=0)
+    assert str(error.value) == told

@@ -28,6 +28,8 @@ __all__ = ["PARTS", "Columns", "Item", "draw_items", "dropped_items", "items", "
 
 PARTS = ("labeled", "transfer", "validation", "test")
 """``labeled`` trains the weak model on truth, ``transfer`` the student on weak labels; ``validation`` is for stopping early."""
+_SHOWN = 6
+"""Classes whose numbers of items an error lists."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def draw_items(
 
     ``sizes["test"]`` may be None: all test rows (after balancing), or a quarter of a file that has no test part. With a
     ``shift`` labelled items are of the inner side of the task, all others of the outer one (:mod:`w2s.finetune.data.sides`).
-    Raises :class:`FieldError` when there are too few items for a part, or fewer than two classes.
+    Raises :class:`FieldError` when there are too few items for a part, with what became of the rows, or fewer than two classes.
     """
     formatter = formatter_of(task, columns.text, columns.label, columns.pair, columns.group)
     pool, dropped_train = _read_items(task, "train", formatter)
@@ -134,18 +136,46 @@ def draw_items(
     outer = None if shift == "none" else _outer_items(task, formatter, shift)
     outside = tested if outer is None else [item for item in tested if item.id in outer]
     wanted = None if wanted is None else min(wanted, len(outside)) if sizes["test"] is None else wanted
-    parts = {"test": _take("test", _by_group(outside, "test"), wanted, classes, set(), balance, task.name)}
+    parts: dict[str, list[Item]] = {}
+
+    def take(part: str, order: Sequence[Item], count: int | None, taken: set[str]) -> list[Item]:
+        try:
+            return _take(part, order, count, classes, taken, balance, task.name)
+        except FieldError as error:
+            quarter = "a quarter of the file" if not task.has_test_part and sizes["test"] is None else ""
+            account = _account(parts, quarter, order, classes, dropped)
+            raise FieldError(f"{error}; {account}; ask for fewer", error.field) from None
+
+    parts["test"] = take("test", _by_group(outside, "test"), wanted, set())
     # With a test file of its own, what stands there too is no training item; without, what was taken is none.
     closed = {item.example.group for item in (tested if task.has_test_part else parts["test"])}
     free = [item for item in pool if item.example.group not in closed]
     dropped |= {"in_test": len(pool) - len(free)} if task.has_test_part else {}
     order, taken = _by_group(free, f"shuffle-{seed}"), set[str]()
     inner = order if outer is None else [item for item in order if item.id not in outer]
-    parts["labeled"] = _take("labeled", inner, sizes["labeled"], classes, taken, balance, task.name)
+    parts["labeled"] = take("labeled", inner, sizes["labeled"], taken)
     order = order if outer is None else [item for item in order if item.id in outer]
     for part in ("transfer", "validation"):
-        parts[part] = _take(part, order[::-1], sizes[part], classes, taken, balance, task.name)
+        parts[part] = take(part, order[::-1], sizes[part], taken)
     return parts, classes, {"dropped": dropped, "available": len(free), "sizes": {part: len(parts[part]) for part in PARTS}}
+
+
+def _account(
+    parts: Mapping[str, Sequence[Item]], quarter: str, pool: Sequence[Item], classes: Sequence[str], dropped: Mapping[str, int]
+) -> str:
+    """Say what other parts have taken, how many items of each class the pool has, and which rows were left out."""
+    notes = {"test": f" ({quarter})" if quarter else ""}
+    taken = [f"{len(found):,} {part}{notes.get(part, '')}" for part, found in parts.items()]
+    tally = Counter(item.example.label for item in pool).most_common(_SHOWN)
+    found = ", ".join(f"{classes[label]!r} {count:,}" for label, count in tally)
+    more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
+    left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items() if count)
+    said = [
+        f"taken: {', '.join(taken)}" if taken else "",
+        f"classes: {found}{more}",
+        f"left out: {left_out}" if left_out else "",
+    ]
+    return "; ".join(filter(None, said))
 
 
 @functools.lru_cache(maxsize=2)
@@ -171,7 +201,7 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[Seque
     """
     found: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
-    seen: set[tuple[str | None, ...]] = set()
+    seen: dict[tuple[str | None, ...], Any] = {}
     for row in read_rows(task, split, formatter):
         try:
             example = formatter.read(row)
@@ -184,9 +214,9 @@ def _read_items(task: TaskData, split: str, formatter: Formatter) -> tuple[Seque
         elif not example.text.strip():
             dropped["empty"] += 1
         elif key in seen:
-            dropped["duplicate"] += 1
+            dropped["duplicate" if seen[key] == example.label else "duplicate_with_another_label"] += 1
         else:
-            seen.add(key)
+            seen[key] = example.label
             name = row_digest(row)
             found[name] = Item(name, example)
     return tuple(found.values()), dict(dropped)
@@ -244,7 +274,6 @@ def _take(
                 quota[item.example.label] -= 1
     if len(chosen) < count:
         short = "" if quota is None else f" with {count // len(classes)} of each class"
-        missing = f"{task}: {count} {part} items{short} are asked for, {len(chosen)} are left; ask for fewer"
-        raise FieldError(missing, f"n_{part}")
+        raise FieldError(f"{task}: {count} {part} items{short} are asked for, {len(chosen)} are left", f"n_{part}")
     taken.update(item.example.group for item in chosen)
     return chosen

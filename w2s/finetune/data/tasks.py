@@ -148,15 +148,17 @@ def _is_made(name: str) -> bool:
 
 
 def _folder_of(name: str) -> Path:
-    own = find_formatter(name).folder or name
+    formatter = find_formatter(name)
+    own = formatter.folder or name
     for folder in data_folders():
         if (folder / own).is_dir() and all(_has_split(folder / own, split) for split in _SPLITS):
             return folder / own
-    recipe = "set W2S_DATA to the folder that holds it: export W2S_DATA=/path/to/data"
+    recipe = f"set W2S_DATA to the folder that holds {own}: export W2S_DATA=/path/to/data"
     if name in BUILTIN and BUILTIN[name].hub:
         recipe += f"; or write hub:{BUILTIN[name].hub[0]}@REVISION"
     searched = ", ".join(map(str, data_folders())) or "nowhere (W2S_DATA is not set)"
-    raise DataFileError(f"task {name}: no folder {own} with train and test files in {searched}; {recipe}")
+    files = f"train.jsonl.gz and test.jsonl.gz (or other tables), columns {', '.join(formatter.columns)}"
+    raise DataFileError(f"task {name}: no folder {own} with {files}, in {searched}; {recipe}")
 
 
 def _has_split(folder: Path, split: str) -> bool:

@@ -52,7 +52,9 @@ class TaskCell(Cell):
     group_column: str | None = field(None, description="in a file of your own: rows with one value stay in one part")
     n_labeled: int = field(1000, description="items with true labels, for the weak model", unit="items", ge=2)
     n_transfer: int = field(1000, description="items that the weak model labels", unit="items", ge=2)
-    n_test: int = field(0, description="test items; 0: all", unit="items", ge=0)
+    n_test: int = field(
+        0, description="test items; 0: all of the test part, or a quarter of a file of your own", unit="items", ge=0
+    )
     balance: bool = field(True, description="the same number of items of each class in every part")
 
 
