@@ -29,7 +29,8 @@ def plan(
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="predict hours of trainings on one such card: H200, A100, ...; default: on this machine")
+        str | None,
+        typer.Option(help="predict the time of trainings on one such card: H200, A100, ...; default: on this machine"),
     ] = None,
     utilisation: Annotated[
         float | None, typer.Option(help="share of the card's peak that trainings are assumed to reach; default: 0.2")

@@ -11,6 +11,7 @@ from rich.table import Table
 from sweeper.console import console, short, terminal_width
 from sweeper.cpus import physical_memory
 from sweeper.executors.registry import Choice
+from sweeper.folder.standing import time_text
 from sweeper.grid.conditions import show
 from sweeper.grid.model import SubGrid
 from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, missing_calls, store_folder
@@ -56,12 +57,13 @@ def print_plan(plan: Plan, card: Card | None = None) -> None:
         heading = heading if cut.part.until is None else "last look: "
         out.print(f"{heading}{product} = {cut.part.block.size:,} cells{note}")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for name in ("axis", "values", "from", "to", "in one\nblock", "shares\nwork"):
+        shares = () if has_artifacts(grid.study) else ("shares\nwork",)  # artifacts are shared by what they depend on
+        for name in ("axis", "values", "from", "to", "in one\nblock", *shares):
             table.add_column(name, no_wrap=name in ("values", "from", "to"), overflow="fold")
         for axis, chunk in zip(cut.part.block.axes, cut.chunks, strict=True):
-            shared = any(name in grid.study.shares for name in axis.names)
+            shared = "yes" if any(name in grid.study.shares for name in axis.names) else "no"
             first, last = (", ".join("-" if v is None else show(v) for v in axis.values[end]) for end in (0, -1))
-            table.add_row(", ".join(axis.names), str(len(axis)), first, last, str(chunk), "yes" if shared else "no")
+            table.add_row(", ".join(axis.names), str(len(axis)), first, last, str(chunk), *([shared] if shares else []))
         out.print(Padding.indent(table, 2))
         size = f"{cut.cost.flops:.2g} nominal operations and {cut.cost.bytes / 2**20:,.0f} MiB"
         out.print(f"  {cut.count:,} block{'' if cut.count == 1 else 's'} of up to {size} each")
@@ -76,7 +78,8 @@ def print_plan(plan: Plan, card: Card | None = None) -> None:
     choice = choose_executor(plan, grid.compute, making=lambda: seconds_of_artifacts(plan, missing), forecast=forecast)
     if forecast is not None:
         print_forecast(plan, forecast, choice)
-    out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
+    if card is None:
+        out.print(f"executor: {choice.kind.name}{f', since {choice.reason}' if choice.reason else ''}")
 
 
 def print_space(plan: Plan) -> None:
@@ -146,7 +149,7 @@ def _print_making(lines: Sequence[ArtifactLine], store: Store, card: Card | None
     """Print how long artifacts should take, where their functions say what they cost."""
     out, making = console(), predicted_making(lines, store, card)
     if making is not None:
-        out.print(f"artifacts: {making.flops:.3g} nominal operations, about {making.seconds / 3600:,.2g} hours {making.remark}")
+        out.print(f"artifacts: {making.flops:.3g} nominal operations, about {time_text(making.seconds)} {making.remark}")
     elif any(line.distinct > line.stored for line in lines):
         out.print("how long it takes to make artifacts is not predicted")
 
