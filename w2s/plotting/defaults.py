@@ -84,12 +84,15 @@ def _draw_map(rows: Rows) -> Canvas | None:
 
 
 def _draw_scatter(rows: Rows) -> Canvas | None:
-    """Draw the gain of every setting against its misfit."""
+    """Draw the gain of every setting against its misfit, coloured by an axis of words where there is one."""
     if not all(name in rows.columns and columns.has_value(rows, name) for name in ("gain", "misfit")):
         return None
-    if len(_axes(rows)) < 1:
+    names = _axes(rows)
+    if not names:
         return None
-    return plot(rows, "misfit", "gain", kind="scatter")
+    words_first = sorted(names, key=lambda name: columns.is_number(rows, name))
+    color = next((name for name in words_first if 2 <= _values_and_null(rows, name) <= MOST_LINES), None)
+    return plot(rows, "misfit", "gain", color=color, kind="scatter")
 
 
 def _held(rows: Rows, shown: list[str]) -> Rows:

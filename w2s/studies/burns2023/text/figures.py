@@ -49,10 +49,16 @@ def _draw_agreement(table: DataFrame) -> Canvas | None:
     rows = table[(table["status"] == "ok") & table["agreement_wrong"].notna()]
     if not len(rows):
         return None
-    shown = ["student_model", *(name for name in _varied(rows, ["student_model"]))]
+    shown = _varied(rows, []) or ["student_model"]
     summary = summarize(rows, by=shown, metrics=["agreement_right", "agreement_wrong"], population="test_part")
+    if "method" in shown:
+        known = _methods(rows)
+        others = [name for name in shown if name != "method"]
+        summary = summary.sort_values(
+            [*others, "method"], key=lambda c: c.map(known.index) if c.name == "method" else c.map(str)
+        )
     every, summary = len(summary), summary.head(_MOST_BARS)
-    figure = figures.canvas(1.2 + 1.1 * len(summary), 3.6)
+    figure = figures.canvas(max(4.2, 1.2 + 1.1 * len(summary)), 3.6)
     ax = figures.panels(figure, 1, 1)[0, 0]
     for k, name in enumerate(("agreement_right", "agreement_wrong")):
         places = np.arange(len(summary)) + 0.4 * (k - 0.5)
@@ -65,6 +71,11 @@ def _draw_agreement(table: DataFrame) -> Canvas | None:
     part = f"; the first {_MOST_BARS} of {every} settings" if every > _MOST_BARS else ""
     figures.heading(figure, "Does the student copy the weak model's errors?", _seeds(rows) + part)
     return figure
+
+
+def _methods(rows: DataFrame) -> list[str]:
+    """List the methods of a table: plain finetuning first, so that it has one colour everywhere."""
+    return sorted(rows["method"].unique(), key=lambda name: (name != "naive", name))
 
 
 def _varied(rows: DataFrame, apart: Sequence[str]) -> list[str]:
@@ -99,13 +110,14 @@ def _short(model: Any) -> str:
 
 def _accuracy_panel(ax: Any, rows: DataFrame) -> None:
     settings = _settings(rows)[:_MOST_PAIRS]
-    methods = list(dict.fromkeys(rows["method"]))[:_MOST_METHODS]
+    methods = _methods(rows)[:_MOST_METHODS]
     for k, (_, part) in enumerate(settings):
         anchors = _accuracies(part, [], ["weak", "strong", "ceiling"])
-        for name, style in (("weak", "-"), ("strong", ":"), ("ceiling", "--")):
+        for place, (name, style) in enumerate((("weak", "-"), ("strong", ":"), ("ceiling", "--"))):
             label = {"weak": "weak model", "strong": "strong baseline", "ceiling": "ceiling"}[name] if k == 0 else None
-            value = float(anchors[f"{name}_accuracy"].iloc[0])
-            ax.plot([k - 0.45, k + 0.45], [value, value], color="#000000", linewidth=1.1, linestyle=style, label=label)
+            value, ends = _ends(anchors, f"{name}_accuracy")
+            ax.plot([k - 0.45, k + 0.45], [value[0], value[0]], color="#000000", linewidth=1.1, linestyle=style, label=label)
+            ax.errorbar([k - 0.45 + 0.02 * place], value, yerr=ends, fmt="none", ecolor="#555555", elinewidth=0.8, capsize=2)
         students = _accuracies(part, ["method"], ["student"]).set_index("method").reindex(methods)
         width = 0.8 / len(methods)
         for m, method in enumerate(methods):
