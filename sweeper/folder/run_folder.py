@@ -199,6 +199,12 @@ class RunFolder:
         pq.write_table(table, buffer, compression="zstd")
         self.write(self.path / "curves" / f"part-{key}.parquet", memoryview(buffer.getvalue()))
 
+    def curves(self) -> list[Where]:
+        """List the files of diagnostics by step, without links and what lies in a linked folder: they may lead anywhere."""
+        found = self.place.files(self.path / "curves", suffix=".parquet")
+        links = [path for path in found if isinstance(path, Path) and (path.is_symlink() or path.parent.is_symlink())]
+        return [path for path in found if path not in links]
+
     def remove(self, part: Part) -> None:
         """Remove a part whose rows are about to be computed again."""
         try:

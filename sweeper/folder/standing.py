@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.artifacts import Steps
+from w2s.files.durable import replaced
 from w2s.files.regular import read_regular
 from w2s.places.url import Where
 
@@ -81,10 +82,8 @@ def time_text(seconds: float) -> str:
 def write_standing(run: Where, standing: Standing) -> None:
     """Replace the file of a run. What cannot be written is left out: the rows tell about a full disk."""
     if isinstance(run, Path):
-        partial = run / f".{_NAME}"
         with contextlib.suppress(OSError):
-            partial.write_text(json.dumps(asdict(standing)), encoding="utf-8")
-            partial.replace(run / _NAME)
+            replaced(run / _NAME, json.dumps(asdict(standing)).encode())
 
 
 def clear_standing(run: Where) -> None:

@@ -87,7 +87,7 @@ def _run_files(table: RunTable, folder: RunFolder, name: str, written: list[Wher
     yield "results/part-0000-schema.parquet", folder.place.read(folder.empty_part)
     for part in folder.parts():
         yield f"results/part-{part.key}.parquet", folder.place.read(part.path)
-    for path in folder.place.files(folder.path / "curves", suffix=".parquet"):
+    for path in folder.curves():
         yield f"curves/{path.name}", folder.place.read(path)
     for path in written:
         yield f"report/{path.name}", _without_place(path.name, folder.place.read(path), folder.path, name)

@@ -196,11 +196,12 @@ def _files(runs: Sequence[_Run]) -> dict[str, bytes]:
             name, good = f"results/part-{part.key}.parquet", part.rows - part.failed
             if name not in best or good > best[name][0]:
                 best[name] = good, folder.place.read(part.path)
-        for path in folder.place.files(folder.path / "curves", suffix=".parquet"):
+        for path in folder.curves():
             files.setdefault(f"curves/{path.name}", folder.place.read(path))
         if isinstance(folder.path, Path):
             code = folder.path / "code"
-            for path in sorted(p for p in code.rglob("*") if p.is_file() and not p.is_symlink()):
+            inside = [] if code.is_symlink() else sorted(code.rglob("*"))
+            for path in (p for p in inside if p.is_file() and not p.is_symlink()):
                 files.setdefault(f"code/{path.relative_to(code).as_posix()}", path.read_bytes())
         events += [event for event in folder.events() if event["event"] in _KEPT_EVENTS]
     events.sort(key=lambda event: event.get("time", 0.0))

@@ -22,6 +22,7 @@ from waiting import watchdog
 
 import w2s
 from sweeper import RunError, UserError, launch
+from sweeper.folder.standing import Standing, read_standing, write_standing
 from sweeper.launching.stopping import ask_to_stop
 from sweeper.review.status import run_status
 from sweeper.review.table import read_run
@@ -130,6 +131,34 @@ def test_a_bundle_is_a_run_without_a_place(runs: dict[str, Path], tmp_path: Path
     table = read_run(Path("unpacked/all"))
     assert (table.status.done, table.unfinished) == (36, "")
     pd.testing.assert_frame_equal(bare(Path("unpacked/all")), bare(runs["all"]))
+
+
+def test_links_of_a_received_folder_lead_nowhere(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Curves, code and the temporary name of the standing are links out of the folder: nothing is read or written there."""
+    secret, victim = tmp_path / "secret", tmp_path / "victim"
+    secret.mkdir()
+    for name in ("key.parquet", "key.py"):
+        (secret / name).write_text("TOPSECRET")
+    victim.write_text("mine")
+    received = shutil.copytree(runs["two"], tmp_path / "received")
+    (received / "code").symlink_to(secret)
+    (received / "curves").mkdir()
+    (received / "curves" / "part-x.parquet").symlink_to(secret / "key.parquet")
+    (received / ".standing.json").symlink_to(victim)
+    (received / "standing.json").symlink_to(victim)
+    bundle_run(received, tmp_path / "bundle.zip")
+    merge_runs([runs["one"], received], tmp_path / "m")
+    shutil.rmtree(received / "curves")
+    (received / "curves").symlink_to(secret)
+    bundle_run(received, tmp_path / "again.zip")
+    for name in ("bundle.zip", "again.zip"):
+        with zipfile.ZipFile(tmp_path / name) as bundle:
+            assert not [entry for entry in bundle.namelist() if b"TOPSECRET" in bundle.read(entry)]
+    assert not [path for path in (tmp_path / "m").rglob("*") if path.is_file() and b"TOPSECRET" in path.read_bytes()]
+    now = Standing(6, 0, 0, 0, 0, 0.0, None)
+    write_standing(received, now)
+    assert victim.read_text() == "mine"
+    assert read_standing(received) == now
 
 
 def test_a_bundle_has_the_code_of_a_study_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from w2s.files.durable import replaced
 from w2s.files.regular import read_regular
 
 __all__ = ["StepTeller", "Steps", "read_steps"]
@@ -58,11 +58,9 @@ class StepTeller:
         self._last = now
         rate = (done - self._before) / max(now - self._start, 1e-9)
         content = {"step": step, "steps": steps, "rate": round(rate, 1), "unit": self.unit}
-        partial = self.scratch / f".{_NAME}-{os.getpid()}"
         with contextlib.suppress(OSError):  # a full disk is found out by what has to be written
             self.scratch.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(content), encoding="utf-8")
-            partial.replace(self.scratch / _NAME)
+            replaced(self.scratch / _NAME, json.dumps(content).encode())
 
 
 def read_steps(scratch: Path) -> Steps | None:

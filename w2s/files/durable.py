@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["publish", "whole"]
+__all__ = ["publish", "replaced", "whole"]
 
 
 @contextlib.contextmanager
@@ -29,6 +29,23 @@ def whole(path: Path) -> Iterator[Path]:
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+
+
+def replaced(path: Path, content: bytes) -> None:
+    """Replace a small file whose loss does no harm: written under a name of its own, never through a link, and renamed.
+
+    Nothing is flushed to the disk. Raises OSError.
+    """
+    temporary = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
+    with os.fdopen(
+        os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "wb"
+    ) as stream:
+        stream.write(content)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -39,8 +39,8 @@ def read_eleuther(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
     tables, rows = [], []
     varied = swept([run_settings(trio.student) for trio in trios])
     for trio in trios:
-        table, problem = _predictions(trio, folder, varied)
-        rows.append(trio_row(trio, folder, _ceiling_rows(trio), None if table is None else table.num_rows))
+        table, tested, problem = _predictions(trio, folder, varied)
+        rows.append(trio_row(trio, folder, _ceiling_rows(trio), tested))
         tables += [] if table is None else [table]
         lonely += [] if problem is None else [problem]
     found, damaged = _nested_rows(folder, nested)
@@ -52,23 +52,28 @@ def read_eleuther(folder: Path, anchors: Sequence[Path] = ()) -> Imported:
     return Imported(rows + found, pa.concat_tables(tables) if tables else None, skipped)
 
 
-def _predictions(trio: Trio, folder: Path, varied: Sequence[str]) -> tuple[pa.Table | None, str | None]:
-    """Join P(class 1) of the three models for every test item by id; also say what could not be joined."""
+def _predictions(trio: Trio, folder: Path, varied: Sequence[str]) -> tuple[pa.Table | None, int | None, str | None]:
+    """Join P(class 1) of the three models for every test item by id.
+
+    Also returns on how many items accuracies are measured at least, where that is known, and says what could not be joined.
+    """
     run = str(trio.student.folder.relative_to(folder))
     try:
-        parts = [_test_items(run) for run in (trio.weak, trio.student, trio.ceiling)]
+        read = [_test_items(run) for run in (trio.weak, trio.student, trio.ceiling)]
     except FolderError as error:
-        return None, f"{run}: no predictions per item: {error}"
+        return None, None, f"{run}: no predictions per item: {error}"
+    parts, counts = zip(*read, strict=True)
     common = [item for item in parts[0] if all(item in part for part in parts[1:])]
     if any(part[item][0] != parts[0][item][0] for part in parts[1:] for item in common):
-        return None, f"{run}: no predictions per item: the runs disagree about the truth"
+        return None, None, f"{run}: no predictions per item: the runs disagree about the truth"
     if not common:
-        return None, f"{run}: no predictions per item: the runs share no test item"
+        return None, None, f"{run}: no predictions per item: the runs share no test item"
     columns: dict[str, Any] = {"item_id": common, "truth": [parts[0][item][0] for item in common]}
     columns |= {role: [part[item][1] for item in common] for role, part in zip(_ROLES, parts, strict=True)}
     columns |= {"seed": [trio.student.get("seed")] * len(common), "group": [_group(trio, varied)] * len(common)}
-    lost = max(len(part) for part in parts) - len(common)
-    return pa.table(columns), f"{run}: {lost} test items that not all three models have" if lost else None
+    lost = max(counts) - len(common)
+    said = f"{run}: {lost} of {max(counts)} test items are left out: listed twice, or not by all three models" if lost else None
+    return pa.table(columns), min(counts), said
 
 
 def _group(trio: Trio, varied: Sequence[str]) -> str:
@@ -84,8 +89,8 @@ def _ceiling_rows(trio: Trio) -> str:
     return "labeled" if trio.ceiling.get("n_inference_docs") else "mixed"
 
 
-def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
-    """Read truth and P(class 1) by id.
+def _test_items(run: SimpleRun) -> tuple[dict[str, tuple[int, float]], int]:
+    """Read truth and P(class 1) by id, and how many items there are.
 
     Ids are hashes of texts: one that is listed twice cannot be joined and is left out.
     """
@@ -93,7 +98,7 @@ def _test_items(run: SimpleRun) -> dict[str, tuple[int, float]]:
     counts = pc.value_counts(table["id"]).to_pylist()
     once = {entry["values"] for entry in counts if entry["counts"] == 1}
     rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-    return {item: (int(truth), float(pair[1])) for item, truth, pair in rows if item in once}
+    return {item: (int(truth), float(pair[1])) for item, truth, pair in rows if item in once}, table.num_rows
 
 
 def _nested_rows(folder: Path, anchors: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:

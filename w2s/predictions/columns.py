@@ -259,9 +259,13 @@ class Reader:
 
 
 def class_remarks(classes: Sequence[str]) -> tuple[str, ...]:
-    """Say which classes have a name that elsewhere stands for a missing value."""
-    found = set(classes) & set(MISSING)
-    return (f"{_some(found)} is the name of a class here, not a missing value",) if found else ()
+    """Say which classes have a name that elsewhere stands for a missing value, and which are spelled alike."""
+    found, by_spelling = set(classes) & set(MISSING), dict[str, set[str]]()
+    for name in classes:
+        by_spelling.setdefault(spelling(name), set()).add(name)
+    alike = [names for names in by_spelling.values() if len(names) > 1]
+    missing = [f"{_some(found)} is the name of a class here, not a missing value"] if found else []
+    return (*missing, *(f"{_some(names)} are {len(names)} classes: names are taken as they are written" for names in alike))
 
 
 def _some(names: set[str]) -> str:

@@ -113,7 +113,8 @@ def at_best(
 ) -> pd.DataFrame:
     """Return the rows of the report seeds at the value of `over` that makes the mean `metric` of each group least.
 
-    The value is chosen on the selection seeds, as :func:`best` does, and raises what that raises.
+    The value is chosen on the selection seeds, as :func:`best` does, and raises what that raises. A group that has no value of
+    `over`, such as a method without a ridge, keeps its rows of the report seeds.
     """
     fields = columns.as_names(over)
     target = _target(df, fields, metric, "truth", "mean_then_min")
@@ -125,7 +126,20 @@ def at_best(
         choice.names, np.bincount(choice.group[kept], minlength=len(choice.names)) > 0, f"report {_say(report_seeds)}"
     )
     found: pd.DataFrame = rows[kept]
+    if len(rows) < len(df):
+        import pandas as pd
+
+        alone = df[_without_values(df, keys, fields) & _seed_mask(df, report_seeds)]
+        found = pd.concat([found, alone])
+        found.attrs = df.attrs
     return found
+
+
+def _without_values(df: Any, keys: list[str], fields: list[str]) -> BoolArray:
+    """Mark the rows of groups in which all of the fields are null: nothing is chosen there, and all of their rows stand."""
+    valued = np.logical_or.reduce([df[name].notna().to_numpy() for name in fields])
+    group, names = columns.group_codes(df, keys)
+    return np.asarray(np.bincount(group, weights=valued, minlength=len(names))[group] == 0)
 
 
 def error_beside(metric: str) -> str:

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["interval_text", "interval_texts", "readable", "summary_lines", "value_text"]
 
 
+_EXACT = 2.0**53
+"""Below it every whole number is a float."""
+
+
 def value_text(value: Any) -> str:
     """Write a field's value, "-" for null; a whole number that nulls in its column have made a float has no decimals."""
     if value is None or value != value:
         return "-"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() and abs(value) < _EXACT else f"{value:g}"
 
 
 def interval_text(row: Mapping[str, Any], name: str) -> str:

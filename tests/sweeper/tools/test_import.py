@@ -306,10 +306,10 @@ def eleuther_config(size: str, seed: int, weak: Mapping[str, Any] | None = None)
     return config | {"loss": "kl", **named}
 
 
-def save_predictions(place: Path, truth: np.ndarray, p: np.ndarray, keep: slice = slice(None)) -> float:
-    """Write eval_results_final; return the accuracy."""
+def save_predictions(place: Path, truth: np.ndarray, p: np.ndarray, keep: slice = slice(None), alike: int = 1) -> float:
+    """Write eval_results_final, where the first ``alike`` items have one id; return the accuracy."""
     hits = (p > 0.5) == (truth == 1)
-    columns = {"id": [f"{k:08x}" for k in range(len(truth))], "txt": ["?"] * len(truth), "hard_label": truth}
+    columns = {"id": [f"{max(k, alike - 1):08x}" for k in range(len(truth))], "txt": ["?"] * len(truth), "hard_label": truth}
     columns |= {"hard_pred": (p > 0.5).astype(int), "soft_pred": np.column_stack([1 - p, p]).tolist(), "acc": hits}
     save(place / "eval_results_final", {name: list(values)[keep] for name, values in columns.items()}, shards=2)
     return float(hits.mean())
@@ -335,7 +335,7 @@ def eleuther_folder(tmp_path: Path) -> Path:
 def test_saved_predictions_become_a_file_and_a_grid(eleuther_folder: Path, tmp_path: Path) -> None:
     code, text = run_import("eleuther", eleuther_folder, "--out", tmp_path / "mine.csv")
     assert code == 0, text
-    assert "4 test items that not all three models have" in text
+    assert "4 of 300 test items are left out: listed twice, or not by all three models" in text
     items = pd.read_parquet(tmp_path / "mine-predictions.parquet")
     assert list(items.columns) == ["item_id", "truth", "weak", "student", "ceiling", "seed", "group"]
     assert len(items) == 2 * 296
@@ -349,6 +349,18 @@ def test_saved_predictions_become_a_file_and_a_grid(eleuther_folder: Path, tmp_p
     assert summary["weak_se"].tolist() == pytest.approx(expected.tolist())
     assert set(summary["ceiling"]) == {"mixed"}
     assert not list(tmp_path.rglob("opened"))
+
+
+def test_items_that_are_listed_twice_count_for_accuracies_and_are_said(eleuther_folder: Path) -> None:
+    for place in (eleuther_folder / "default").iterdir():
+        shutil.rmtree(place / "eval_results_final")
+        p = np.linspace(0.1, 0.9, 300)
+        save_predictions(place, (p > 0.4).astype(int), p, alike=6)
+    found = IMPORTERS["eleuther"](eleuther_folder, ())
+    assert found.predictions is not None
+    assert found.predictions.num_rows == 2 * 294
+    assert [row["n_items"] for row in found.runs] == [300, 300]
+    assert sum("6 of 300 test items are left out: listed twice" in line for line in found.skipped) == 2
 
 
 def test_a_student_whose_anchors_disagree_about_the_truth_has_no_predictions(eleuther_folder: Path) -> None:

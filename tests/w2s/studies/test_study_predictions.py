@@ -317,6 +317,13 @@ def test_a_class_that_only_a_model_names_is_a_class(tmp_path: Path) -> None:
     assert score(path, "class")["weak_error"].item() == pytest.approx(3 / 5)
 
 
+def test_classes_of_the_truth_that_are_spelled_alike_are_said(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "mine.csv", named(["yes", "Yes", "no", "no"], ["yes", "yes", "no", "no"]))
+    row = score(path, "class")
+    assert row["weak_error"].item() == 0.25
+    assert "'Yes', 'yes' are 2 classes: names are taken as they are written" in row["message"].item()
+
+
 @pytest.mark.parametrize("name", ["Seed", "GROUP", "Strong"])
 def test_an_optional_column_that_is_spelled_otherwise_is_not_passed_over(tmp_path: Path, name: str) -> None:
     path = write(as_classes(drawn(0)).assign(**{name: 1}), tmp_path / "mine.csv")

@@ -169,6 +169,20 @@ def test_a_value_is_chosen_on_even_seeds_alone():
     assert found.loc["one", "baseline_mean"] == pytest.approx(0.1, abs=0.01)
 
 
+def test_what_has_no_value_of_the_axis_stands_as_it_is():
+    """A method without a ridge beside the best ridge of another: its rows of the odd seeds, whole."""
+    rows = filtered()
+    naive = rows[rows["ridge"] == 0.1].assign(filter="none", ridge=np.nan)
+    naive["student_error"] = 0.5 + 0.001 * naive["seed"]
+    naive["cell_id"] = [f"n{k}" for k in range(len(naive))]
+    both = pd.concat([rows[rows["filter"] == "ridge"].drop(columns="time"), naive.drop(columns="time")], ignore_index=True)
+    both.attrs = rows.attrs
+    found = w2s.compare(both, "filter", "none", best_over="ridge", by="task").set_index("task")
+    odd = naive[(naive["task"] == "one") & (naive["seed"] % 2 == 1)]
+    assert found.loc["one", "baseline_mean"] == pytest.approx(odd["student_error"].mean())
+    assert found["pairs"].tolist() == [12, 12]
+
+
 def test_axes_that_nothing_shares_are_said_to_have_a_best_value():
     with pytest.raises(ValueError, match=r"share no ridge and no time; .* take its best ridge and time \(best_over\)"):
         w2s.compare(filtered(), "filter", "ridge")
