@@ -84,18 +84,26 @@ def stored_study(folder: RunFolder) -> str | None:
 def run_origin(folder: RunFolder) -> dict[str, Any]:
     """Return the metadata of the oldest rows of a run: an extended run keeps that of its first launch.
 
-    Age is the time when the part was recorded in ``events.jsonl``, which a copied folder keeps. Where a kill came between part
-    and record, it is the time of the file. A run without rows has the metadata of its latest launch, or none if no part was
-    written.
+    Age is the place of the part's record in ``events.jsonl``, which a copied folder keeps and no clock changes. Where a kill
+    came between part and record, it is the place that the time of the file has among those of the events. A run without rows
+    has the metadata of its latest launch, or none if no part was written.
     """
     parts = [part for part in folder.parts() if part.rows]
     if not parts:
         return _document(folder.part_path("0000-schema"))
-    recorded = {event.get("key"): event.get("time") for event in folder.events() if event["event"] == "block"}
+    recorded: dict[Any, int] = {}
+    times: list[float] = []
+    for place, event in enumerate(folder.events()):
+        times.append(float(event.get("time") or 0.0))
+        if event["event"] == "block":
+            recorded.setdefault(event.get("key"), place)
 
-    def age(part: Part) -> tuple[float, str]:
-        times = [time for key in part.blocks if (time := recorded.get(key))]
-        return (min(times) if times else folder.place.modified(part.path)), part.key
+    def age(part: Part) -> tuple[int, str]:
+        places = [recorded[key] for key in part.blocks if key in recorded]
+        if places:
+            return min(places), part.key
+        written = folder.place.modified(part.path)
+        return sum(time <= written for time in times), part.key
 
     oldest = min(parts, key=age)
     return _document(oldest.path)

@@ -11,7 +11,7 @@ import io
 import json
 import socket
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,10 @@ def _notes(table: RunTable) -> Iterator[str]:
     values = {v for part in table.grid.parts for name in part.block.names for v in part.block.values(name)}
     for file in sorted((v for v in values if isinstance(v, Content)), key=lambda file: file.name):
         yield f"data are not packed: {Path(file.name).name}, sha256 {file.sha256}"
+    fields = {name for part in table.grid.parts for name in part.block.names if _is_file(part.block.values(name))}
+    written = {str(v) for name in sorted(fields & set(table.rows)) for v in table.rows[name].dropna().unique()}
+    if places := sorted(name for name in written if Path(name).is_absolute() or Path(name).parts[:2] == ("..", "..")):
+        yield f"rows name data by their place on the machine that made them, the first {places[0]}; name files beside the grid"
     names = (str(Path.home()), socket.gethostname())
     texts = [
         text for column in ("message", "traceback") if column in table.rows for text in table.rows[column].dropna().unique()
@@ -138,6 +142,10 @@ def _notes(table: RunTable) -> Iterator[str]:
         yield f"{found:,} messages of rows name a place on the machine that made them"
     if is_file_reference(table.grid.study_reference):
         yield "the study is a Python file in code/: report, verify and status run it where --trust-code is given"
+
+
+def _is_file(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, Content) for value in values)
 
 
 def _readme(table: RunTable, name: str, notes: tuple[str, ...]) -> str:

@@ -22,6 +22,8 @@ from waiting import watchdog
 
 import w2s
 from sweeper import RunError, UserError, launch
+from sweeper.folder.provenance import run_origin
+from sweeper.folder.run_folder import RunFolder
 from sweeper.folder.standing import Standing, read_standing, write_standing
 from sweeper.launching.stopping import ask_to_stop
 from sweeper.review.status import run_status
@@ -131,6 +133,29 @@ def test_a_bundle_is_a_run_without_a_place(runs: dict[str, Path], tmp_path: Path
     table = read_run(Path("unpacked/all"))
     assert (table.status.done, table.unfinished) == (36, "")
     pd.testing.assert_frame_equal(bare(Path("unpacked/all")), bare(runs["all"]))
+
+
+def test_data_by_their_place_on_a_machine_are_noted_in_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x,y\n" + "\n".join(f"{k},{k % 7}" for k in range(80)) + "\n")
+    fixed = {"target": "y", "task": "regression", "n_labeled": 10, "n_transfer": 20, "n_test": 20, "ridge": 0.1}
+    fixed |= {"weak_features": "inputs", "strong_features": "inputs"}
+    for name, count in ((str(tmp_path / "p.csv"), 1), ("p.csv", 0)):
+        grid = {"study": "probe.table", "fixed": {**fixed, "data": name}, "seeds": 3, "out": f"run-{count}"}
+        (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+        run = launch(tmp_path / "grid.yaml", executor="inline").run
+        notes = bundle_run(run, tmp_path / f"{count}.zip").notes
+        assert sum("rows name data by their place on the machine" in note for note in notes) == count
+
+
+def test_the_first_launch_is_known_whatever_the_clock_says(tmp_path: Path) -> None:
+    """The clock was forty days ahead while the first seeds were made: theirs are the thresholds all the same."""
+    run = launched(tmp_path / "run", 3)
+    journal = run / "events.jsonl"
+    ahead = [{**event, "time": event["time"] + 40 * 86400} for event in map(json.loads, journal.read_text().splitlines())]
+    journal.write_text("".join(json.dumps(event) + "\n" for event in ahead))
+    first = run_origin(RunFolder(run))["grid"]
+    launched(run, 6)
+    assert run_origin(RunFolder(run))["grid"] == first
 
 
 def test_links_of_a_received_folder_lead_nowhere(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ __all__ = ["TABLE_ENDINGS", "ending_hint", "named_errors", "read_arrow", "read_t
 
 TABLE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".pq", ".arrow", ".feather")
 _FILE_MAGIC = b"ARROW1"
-_LINE_BYTES = 1 << 26  # a line of JSON must fit into one block, and a text can be long
+_LINE_BYTES = 1 << 26  # a row of CSV or JSON must fit into one block, and a text can be long
 _OTHER_BOMS = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _LONGEST_CELL = 1 << 30
 
@@ -135,11 +135,12 @@ def _read_csv(data: bytes, text: str) -> pa.Table:
     if '"' in text:
         _check_quotes(text)
     options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    names = pyarrow.csv.open_csv(pa.BufferReader(data), parse_options=options).schema.names
+    few = len(data) < _LINE_BYTES  # on one thread, where errors have row numbers
+    reading = pyarrow.csv.ReadOptions(use_threads=not few, block_size=min(len(data) + 1, _LINE_BYTES))
+    names = pyarrow.csv.open_csv(pa.BufferReader(data), reading, options).schema.names
     if len(set(names)) < len(names):
         return _names_alone(names)
     convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    reading = pyarrow.csv.ReadOptions(use_threads=False) if len(data) < _LINE_BYTES else None  # small files: rows have numbers
     table = pyarrow.csv.read_csv(pa.BufferReader(data), reading, options, convert)
     return pa.table(table.columns, schema=pa.schema([untyped(name) for name in names]))
 
