@@ -80,8 +80,20 @@ def lease(store: S3Store, name: Url, waiting: Callable[[], object] | None = None
 def check_leases(name: Url) -> None:
     """Raise :class:`PlaceError` where this process had a lease over this name, and has lost it."""
     for lock, held in list(_HELD.items()):  # another thread may take or give back a lease
-        if name.bucket == lock.bucket and name.key.startswith(f"{lock.parent.key}/"):
+        if name.bucket == lock.bucket and _covers(lock.key, name.key):
             held.check()
+
+
+def _covers(lock: str, name: str) -> bool:
+    """Tell whether a lease is over a name: over what lies in its folder; in a folder ``leases``, over what is called as it is.
+
+    A store of artifacts has a lease for each key: STORE/leases/KEY is over STORE/../KEY/..., STORE/leases/runs over STORE/runs.
+    """
+    *above, own = lock.split("/")
+    around = above[:-1] if above[-1:] == ["leases"] else above
+    parts = name.split("/")
+    inside = len(parts) > len(around) and parts[: len(around)] == around
+    return inside and (around == above or own in parts[len(around) :])
 
 
 def is_leased(store: S3Store, name: Url) -> bool:

@@ -144,3 +144,34 @@ def test_a_store_that_ignores_conditions_is_refused(s3, s3_server, monkeypatch):
         monkeypatch.setenv("W2S_LOCKS", "none")
         with place_of(s3).lock(s3 / ".lock"):
             place_of(s3).write(s3 / "a", b"1")
+
+
+@pytest.mark.parametrize(
+    ("lock", "name", "covered"),
+    [
+        ("a/run/.lock", "a/run/results/part-1.parquet", True),
+        ("a/run/.lock", "a/running/results/part-1.parquet", False),
+        ("a/store/leases/abcd", "a/store/ab/abcd/artifact.json", True),
+        ("a/store/leases/abcd", "a/store/ab/abce/artifact.json", False),
+        ("a/store/leases/runs", "a/store/runs/1.json", True),
+        ("a/store/leases/runs", "a/store/ab/abcd/artifact.json", False),
+        ("leases/abcd", "ab/abcd/artifact.json", True),
+        (".lock", "results/part-1.parquet", True),
+    ],
+)
+def test_a_lease_is_over_what_it_guards(lock, name, covered):
+    assert room._covers(lock, name) is covered
+
+
+def test_a_lost_lease_of_a_value_forbids_its_files(s3):
+    place = place_of(s3)
+    name = s3 / "store" / "ab" / "abcd" / "artifact.json"
+    with place.lock(s3 / "store" / "leases" / "abcd"):
+        place.write(name, b"{}")
+        held = room._HELD[s3 / "store" / "leases" / "abcd"]
+        held.lost = True
+        place.write(s3 / "store" / "ab" / "other" / "artifact.json", b"{}")
+        with pytest.raises(PlaceError, match="another launch has taken over"):
+            place.write(name, b"[]")
+        held.lost = False
+    assert place.read(name) == b"{}"
