@@ -22,6 +22,7 @@ from sweeper.plan.space import LONG_GRID
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.columns import metric_columns
+from w2s.files.datafile import Content
 from w2s.places.url import Where
 from w2s.tables.metadata import read_metadata as read_document
 
@@ -45,11 +46,23 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "libraries": {name: found for name in _LIBRARIES if (found := package_version(name))},
+        "files": _files(grid),
         "grid": resolved,
         "claims": {claim.id: frozen_claim(claim) for claim in grid.study.claims},
         **git_state(Path(__file__).resolve().parents[2]),
     }
     return {b"w2s": json.dumps(content, default=str).encode()}
+
+
+def _files(grid: Grid) -> dict[str, dict[str, str]]:
+    """Return the digest of every file of a grid by field and by its name in rows."""
+    found: dict[str, dict[str, str]] = {}
+    for part in grid.parts:
+        for name in part.block.names:
+            for value in part.block.values(name):
+                if isinstance(value, Content):
+                    found.setdefault(name, {})[str(value)] = value.sha256
+    return found
 
 
 def part_metadata(metadata: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study, study_names
 from w2s.tables.added_fields import added_fields, with_added_fields, with_names_of_today
 from w2s.tables.complete_looks import complete_looks
+from w2s.tables.file_names import names_apart, with_files_renamed, with_names_apart
 from w2s.tables.metadata import TableMetadata, merge_metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -55,12 +56,18 @@ def load(
     A cell counts once, however many files hold it (the "conflicted copy" of a tool that synchronises folders, say): a row that
     is not ``failed`` goes first, then one of a file that has its own name. ``df.attrs["w2s"]["repeated"]`` says how many rows
     were left out for that, where there were any.
+
+    A file that was called otherwise in some parts has one name in all rows, and files of one name but another content have the
+    first digits of their digests behind it.
     """
     if dtypes not in ("numpy", "nullable"):
         raise ValueError(f"dtypes: {dtypes!r} is not one of: numpy, nullable")
     parts, tables = _read_all(where_of(run if isinstance(run, Url) else os.fspath(run)))
     strangers = [is_stranger(table.schema, part) for table, part in zip(tables, parts, strict=True)]
-    metadata = merge_metadata([read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)], parts)
+    contents = [read_metadata(table.schema, part) for table, part in zip(tables, parts, strict=True)]
+    apart = names_apart([content.get("files", {}) for content in contents])
+    tables = [with_names_apart(table, new) for table, new in zip(tables, apart, strict=True)]
+    metadata = merge_metadata([with_files_renamed(*pair) for pair in zip(contents, apart, strict=True)], parts)
     cell = cell or registered_cell(metadata.get("study"))
     if cell is not None:
         tables = [with_added_fields(with_names_of_today(table, cell), cell) for table in tables]

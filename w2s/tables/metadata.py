@@ -104,6 +104,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "libraries": lambda value: isinstance(value, dict) and _are(value, str),
     **dict.fromkeys(("package", "python", "machine", "commit"), _is_text),
     "claims": _are_claims,
+    "files": lambda value: isinstance(value, dict) and all(isinstance(d, dict) and _are(d, str) for d in value.values()),
 }
 """What may stand under the names that are read; a table may come from anywhere."""
 
@@ -111,7 +112,8 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
 def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Where]) -> dict[str, Any]:
     """Merge the descriptions of all parts: lists are united in order, other keys are those of the first part that has them.
 
-    ``code`` lists by name of a file or module the digests that it had when rows were made.
+    ``code`` lists by name of a file or module the digests that it had when rows were made, ``files`` has by field the digest of
+    every file that rows name.
     """
     merged: dict[str, Any] = {}
     origin: dict[str, Where] = {}
@@ -126,6 +128,10 @@ def merge_metadata(contents: Sequence[Mapping[str, Any]], parts: Sequence[Where]
             origin.setdefault(key, part)
             if key in _LISTS:
                 merged[key] = list(dict.fromkeys([*merged.get(key, []), *value]))
+            elif key == "files":
+                known = merged.setdefault(key, {})
+                for field, digests in value.items():
+                    known[field] = {**known.get(field, {}), **digests}
             elif key == "code":
                 known = merged.setdefault(key, {})
                 for name, digests in value.items():
