@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeper.grid.conditions import Condition
+from sweeper.grid.terms import check_terms, name_contents, short, written_digest
 from w2s.contract.block import Block
 from w2s.contract.cells import FieldSpec, former_names
 from w2s.errors import nearest
@@ -47,11 +48,14 @@ _MAX_TEXT = 10_000
 """Characters of a condition; a long list of values is a mapping of a field to its values."""
 
 
-def condition_from_text(text: str, known: Iterable[str]) -> Condition:
+def condition_from_text(
+    text: str, known: Iterable[str], digest: Callable[[FieldSpec, str], str] | None = None, *, checked: bool = True
+) -> Condition:
     """Compile ``"d_weak > n_labeled and noise == 0"``: comparisons of fields, numbers and words, with + - * / in and or not.
 
     The text is parsed, never evaluated as code. A comparison with a field that is inactive in a cell does not hold there.
-    ``known`` are the field names, or their specifications, which then check the words. Raises ValueError with the reason.
+    ``known`` are the field names, or their specifications, which are then ``checked`` against what they are compared with.
+    ``digest`` says which content a word names that is compared with a file field. Raises ValueError with the reason.
     """
     tree = _parse(text)
     former = former_names(known) if isinstance(known, Mapping) else {}
@@ -63,12 +67,16 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
         if name not in known:
             raise ValueError(f"{name!r} is not a field{nearest(name, known)}")
     if not isinstance(tree, (ast.Compare, ast.BoolOp)) and not (isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)):
-        raise ValueError(f"{_short(text)} compares nothing; write for example 'd_weak > n_labeled'")
+        raise ValueError(f"{short(text)} compares nothing; write for example 'd_weak > n_labeled'")
     if isinstance(known, Mapping):
-        _check_words(tree, known)
+        if checked:
+            check_terms(tree, known, text)
+        if digest is not None and name_contents(tree, known, digest):
+            text = ast.unparse(tree)
+            _check_length(text)
     evaluate = _compile(tree, text)
     if not names:
-        raise ValueError(f"{_short(text)} names no field")
+        raise ValueError(f"{short(text)} names no field")
 
     def test(block: Block) -> npt.NDArray[np.bool_]:
         try:
@@ -81,25 +89,26 @@ def condition_from_text(text: str, known: Iterable[str]) -> Condition:
 
 
 def _parse(text: str) -> ast.expr:
-    if len(text) > _MAX_TEXT:
-        most = f"longer than {_MAX_TEXT:,} characters"
-        raise ValueError(f"{_short(text)} is {most}; a mapping of a field to values takes any number of them")
+    _check_length(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"{_short(text)} is not a condition such as 'd_weak > n_labeled'") from None
+        raise ValueError(f"{short(text)} is not a condition such as 'd_weak > n_labeled'") from None
     level: list[ast.AST] = [tree]
     for _ in range(_MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     if level:
-        raise ValueError(f"{_short(text)} is nested too deeply for a condition")
+        raise ValueError(f"{short(text)} is nested too deeply for a condition")
     return tree
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+def _check_length(text: str) -> None:
+    """Refuse a long condition; one that names files has their digests in place of the names."""
+    if len(text) > _MAX_TEXT:
+        most = f"longer than {_MAX_TEXT:,} characters"
+        raise ValueError(f"{short(text)} is {most}; a mapping of a field to values takes any number of them")
 
 
 def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
@@ -121,7 +130,7 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
         return lambda block: combine(left(block), right(block))
     if isinstance(node, ast.BoolOp):
         if any(isinstance(part, (ast.Name, ast.Constant, ast.BinOp)) for part in node.values):
-            raise ValueError(f"{_short(text)}: 'and' and 'or' join comparisons, such as 'd_weak > 10 and noise == 0'")
+            raise ValueError(f"{short(text)}: 'and' and 'or' join comparisons, such as 'd_weak > 10 and noise == 0'")
         parts = [_compile(part, text) for part in node.values]
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
         return lambda block: _fold(join, [part(block) for part in parts])
@@ -131,7 +140,7 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
         terms = [_compile(part, text) for part in (node.left, *node.comparators)]
         tests = [_COMPARE[type(op)] for op in node.ops]
         return lambda block: _chain(tests, [term(block) for term in terms])
-    raise ValueError(f"{_short(text)}: {_ALLOWED}")
+    raise ValueError(f"{short(text)}: {_ALLOWED}")
 
 
 def _constant(node: ast.expr, text: str) -> float | str | bool:
@@ -146,7 +155,7 @@ def _constant(node: ast.expr, text: str) -> float | str | bool:
             return float(value)
         except OverflowError:
             raise _mixed(text) from None
-    raise ValueError(f"{_short(text)}: {_ALLOWED}")
+    raise ValueError(f"{short(text)}: {_ALLOWED}")
 
 
 def _number(value: Any, text: str) -> Any:
@@ -157,7 +166,7 @@ def _number(value: Any, text: str) -> Any:
 
 
 def _mixed(text: str) -> ValueError:
-    return ValueError(f"{_short(text)} compares or combines what cannot be, such as words with numbers")
+    return ValueError(f"{short(text)} compares or combines what cannot be, such as words with numbers")
 
 
 def _compile_number(node: ast.expr, text: str) -> Callable[[Block], Any]:
@@ -166,7 +175,7 @@ def _compile_number(node: ast.expr, text: str) -> Callable[[Block], Any]:
     if isinstance(node, ast.Constant):
         _number(_constant(node, text), text)
     if isinstance(node, (ast.Compare, ast.BoolOp)):
-        raise ValueError(f"{_short(text)}: {_ALLOWED}")
+        raise ValueError(f"{short(text)}: {_ALLOWED}")
     return lambda block: _number(term(block), text)
 
 
@@ -174,30 +183,30 @@ def _compile_in(node: ast.Compare, text: str) -> Callable[[Block], Any]:
     """Compile ``name in [1, 2]``: a field, and a list of numbers or words. Null is in no list and in no complement of one."""
     listed = node.comparators[0]
     if len(node.ops) > 1 or not isinstance(node.left, ast.Name) or not isinstance(listed, (ast.List, ast.Tuple)):
-        raise ValueError(f"{_short(text)}: 'in' takes a field and a list, such as 'd_weak in [8, 16]'")
+        raise ValueError(f"{short(text)}: 'in' takes a field and a list, such as 'd_weak in [8, 16]'")
     values, term = [_constant(item, text) for item in listed.elts], _compile(node.left, text)
     words = {type(value) for value in values}
     if not values or len(words) > 1:
-        raise ValueError(f"{_short(text)}: a list after 'in' holds numbers, or words, and not none")
+        raise ValueError(f"{short(text)}: a list after 'in' holds numbers, or words, and not none")
     wanted = isinstance(node.ops[0], ast.In)
 
     def test(block: Block) -> Any:
         column = np.asarray(term(block))
-        if (column.dtype.kind == "f") != (words == {float}):
+        known = np.equal(column, column) if column.dtype.kind == "f" else column != np.array(None)
+        if (column.dtype.kind == "f") != (words == {float}) and known.any():
             raise _mixed(text)
         hits = np.array([value in values for value in column.reshape(-1).tolist()], dtype=bool).reshape(column.shape)
-        known = np.equal(column, column) if column.dtype.kind == "f" else column != np.array(None)
         return (hits if wanted else ~hits) & known
 
     return test
 
 
 def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return integers as floats, which do not overflow when multiplied, and files by the name that the grid gives them."""
+    """Return integers as floats, which do not overflow when multiplied, and files as the words of their digests."""
     if column.dtype.kind in "iu":
         return column.astype(np.float64)
     if column.dtype.kind == "O":
-        named = [value.name if isinstance(value, Content) else value for value in column.reshape(-1)]
+        named = [written_digest(value) if isinstance(value, Content) else value for value in column.reshape(-1)]
         plain = np.empty(len(named), dtype=object)
         plain[:] = named
         return plain.reshape(column.shape)
@@ -209,19 +218,6 @@ def _chain(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:
     known = [np.equal(value, value) if np.asarray(value).dtype.kind == "f" else value != np.array(None) for value in values]
     parts = [test(a, b) for test, a, b in zip(tests, values, values[1:], strict=False)]
     return _fold(np.logical_and, [*parts, *known])
-
-
-def _check_words(tree: ast.expr, fields: Mapping[str, FieldSpec]) -> None:
-    """Refuse a word that a field with fixed choices can never have."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Compare):
-            continue
-        terms = [node.left, *node.comparators]
-        terms += [item for term in node.comparators if isinstance(term, (ast.List, ast.Tuple)) for item in term.elts]
-        choices = [c for t in terms if isinstance(t, ast.Name) for c in fields[t.id].choices]
-        for word in (t.value for t in terms if isinstance(t, ast.Constant)):
-            if choices and word not in choices:
-                raise ValueError(f"{word!r} is not one of: {', '.join(map(str, choices))}{nearest(word, choices)}")
 
 
 def _fold(join: Callable[[Any, Any], Any], parts: list[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from sweeper.errors import GridError
 from sweeper.grid.axes import expand_values
 from sweeper.grid.conditions import Condition, condition_from_mapping, representative, restrict, show
 from sweeper.grid.expressions import condition_from_text
+from sweeper.grid.terms import written_digest
 from sweeper.grid.until import MAX_SEEDS, read_until
 from sweeper.grid.yaml import Lines
 from w2s.contract.block import Axis, Block
@@ -158,13 +160,14 @@ class Sections:
         if not isinstance(written, list):
             raise self.fail("exclude is a list of conditions", *place, "exclude")
         some = representative(whole) if written else whole
-        return tuple(self.condition(item, (*place, "exclude", k), some) for k, item in enumerate(written))
+        return tuple(self.condition(item, (*place, "exclude", k), some, whole) for k, item in enumerate(written))
 
-    def condition(self, written: Any, place: tuple[Any, ...], some: Block) -> Condition:
+    def condition(self, written: Any, place: tuple[Any, ...], some: Block, whole: Block) -> Condition:
         """Read one condition: a comparison, tried on some values, or a mapping of fields to values."""
         if isinstance(written, str):
             try:
-                condition = condition_from_text(written, self.fields)
+                digest = functools.partial(self.digest, whole)
+                condition = condition_from_text(written, self.fields, digest, checked=not self.stored)
                 condition.test(restrict(some, condition.fields))  # words may have been compared with numbers
                 return condition
             except ValueError as error:
@@ -177,6 +180,18 @@ class Sections:
         if not values:
             raise self.fail("exclude: an empty condition would leave out every cell", *place)
         return condition_from_mapping(values)
+
+    def digest(self, whole: Block, spec: FieldSpec, word: str) -> str:
+        """Return the written digest of the file that a condition names. Raises FieldError where there is no such file.
+
+        Grids that earlier releases stored name files as the grid file did, from its own folder: there a word is the one value
+        of the field whose path ends so, or nothing.
+        """
+        if not self.stored:
+            return written_digest(spec.parse(word, self.folder))
+        end = Path(word).parts
+        found = {value for value in whole.values(spec.name) if value is not None and Path(value.name).parts[-len(end) :] == end}
+        return written_digest(found.pop()) if len(found) == 1 else word
 
 
 def given(block: Mapping[str, Any], key: str, empty: Any) -> Any:

@@ -198,7 +198,7 @@ def _launch_locked(
             )
             while remaining.blocks:
                 ledger = make_ledger(plan, job, schedule, remaining)
-                with report.running(ledger), watched(ledger, job, report.tick, executor.show):
+                with report.running(ledger), watched(ledger, job, report, executor.show):
                     receipts = drive(job, schedule, executor, ledger)
                     collect(receipts, schedule, settings, outcome, folder, report)
                     _make_whole(plan, job, executor, settings, outcome, folder, report)

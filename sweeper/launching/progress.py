@@ -47,14 +47,14 @@ class Progress:
         text, width = printable(text), terminal_width(self.stream)
         text = text if width is None else wrapped(text, width)
         with self._lock:
-            if self._bar is not None:
-                self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
-                return
             try:
-                print(text, file=self.stream, flush=True)
+                if self._bar is not None:
+                    self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                else:
+                    print(text, file=self.stream, flush=True)
             except OSError:
-                # Nobody reads any more (a closed pipe, say). That is no reason to stop a sweep.
-                self.stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+                # Nobody reads any more (a closed pipe or terminal, say). That is no reason to stop a sweep.
+                self._bar, self.stream = None, Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
     @contextlib.contextmanager
     def running(self, ledger: Ledger) -> Iterator[None]:

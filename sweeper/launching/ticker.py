@@ -29,13 +29,19 @@ class Ticker:
     steps : how far the artifact of a key is, where it tells.
     run : the run folder.
     tell : takes the standing of now, in another thread than that of the launch.
+    note : says one line to the person who launched, the first time that something of this fails.
 
     """
 
     def __init__(
-        self, ledger: Ledger, steps: Callable[[str], Steps | None], run: Where, tell: Callable[[Standing], None]
+        self,
+        ledger: Ledger,
+        steps: Callable[[str], Steps | None],
+        run: Where,
+        tell: Callable[[Standing], None],
+        note: Callable[[str], None],
     ) -> None:
-        self.ledger, self.run, self._steps, self._tell = ledger, run, steps, tell
+        self.ledger, self.run, self._steps, self._tell, self._note = ledger, run, steps, tell, note
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ticker", daemon=True)
 
@@ -58,9 +64,15 @@ class Ticker:
         return Standing(**number, done=done, failed=failed, made=made, rate=self.ledger.rate(), left=left, tasks=tuple(tasks))
 
     def _watch(self) -> None:
-        count = 0
+        count, well = 0, True
         while not self._over.wait(_SECONDS):
-            standing, count = self.standing(), count + 1
-            self._tell(standing)
-            if count % _EVERY == 0:
-                write_standing(self.run, standing)
+            count += 1
+            try:
+                standing = self.standing()
+                if count % _EVERY == 0:
+                    write_standing(self.run, standing)
+                self._tell(standing)
+            except Exception as error:  # of an executor that shows it elsewhere, say: the launch does not depend on it
+                if well:
+                    self._note(f"how far the launch is cannot always be shown: {type(error).__name__}: {error}")
+                well = False

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from sweeper.folder.standing import Standing
 from sweeper.launching.ledger import BLOCKS, Ledger, Work
+from sweeper.launching.progress import Progress
 from sweeper.launching.remaining import Remaining
 from sweeper.launching.schedule import Schedule
 from sweeper.launching.ticker import Ticker
@@ -29,17 +30,18 @@ def make_ledger(plan: Plan, job: Job, schedule: Schedule, remaining: Remaining) 
     return Ledger(plan.cells, remaining.found, blocks, calls)
 
 
-def watched(ledger: Ledger, job: Job, tell: Callable[[Standing], None], show: Callable[[Mapping[str, float]], None]) -> Ticker:
-    """Return the context in which a launch is told of: on the terminal by ``tell``, elsewhere by a file of the run folder.
+def watched(ledger: Ledger, job: Job, report: Progress, show: Callable[[Mapping[str, float]], None]) -> Ticker:
+    """Return the context in which a launch is told of: on the terminal by a ``report``, elsewhere by a file of the run folder.
 
     ``show`` gets the numbers every second: Ray forgets a metric that is not set again.
     """
 
     def both(standing: Standing) -> None:
-        tell(standing)
+        report.tick(standing)
         show(ledger.counts())
 
-    return Ticker(ledger, (lambda _key: None) if job.store is None else open_store(job.store).steps, job.run, both)
+    steps = (lambda _key: None) if job.store is None else open_store(job.store).steps
+    return Ticker(ledger, steps, job.run, both, report.note)
 
 
 def _kind(seconds: float) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
+from small_studies import CONFIGS, grids
 
 from sweeper import load_grid, make_plan
 from sweeper.cli.show.plan import print_plan
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 WITH_MODELS = {
     "burns2023/finetunes.yaml",
     "burns2023/gpu.yaml",
@@ -49,13 +48,8 @@ WITH_DATA = (
 """Words in the names of grids whose data sets are found through W2S_DATA."""
 
 
-def grids() -> list[str]:
-    names = (path.relative_to(CONFIGS).as_posix() for path in sorted(CONFIGS.rglob("*.yaml")))
-    return [name for name in names if name not in WITH_MODELS | WITH_RUNS | WITH_HUTTO]
-
-
 @pytest.mark.grid
-@pytest.mark.parametrize("name", grids())
+@pytest.mark.parametrize("name", [name for name in grids() if name not in WITH_MODELS | WITH_RUNS | WITH_HUTTO])
 def test_it_can_be_planned(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if "W2S_DATA" not in os.environ and any(part in name for part in WITH_DATA):
         pytest.skip("needs the data sets that W2S_DATA names")

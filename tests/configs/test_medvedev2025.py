@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from sabotaged import faults
+from small_studies import CONFIGS, document, grids, launched_ok, outcomes
 
-import w2s
-from sweeper import launch, load_grid
+from sweeper import load_grid
 from sweeper.report.make import make_report
-from w2s.claims.claim import decide
 from w2s.studies.medvedev2025.random_features.study import RandomFeatures
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "medvedev2025"
+STUDY = "medvedev2025.random_features"
 
 # d, d_weak, teacher's error, best student error: means of six draws, made independently
 KNOWN = [
@@ -33,35 +30,19 @@ KNOWN = [
 BY_WIDTH = {64: 1.35, 128: 0.78, 256: 0.57, 512: 0.42, 1024: 0.37, 2048: 0.34}
 
 
-def document(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text())
-    return found
-
-
-def launched(content: dict[str, Any], out: Path) -> pd.DataFrame:
-    assert launch({**content, "out": str(out)}, executor="inline").exit == 0
-    rows = w2s.load(out)
-    assert set(rows["status"]) == {"ok"}
-    return rows
-
-
-def outcomes(rows: pd.DataFrame) -> dict[str, str]:
-    return {claim.id: decide(claim, rows).outcome for claim in RandomFeatures.claims}
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    return launched(document("small/all.yaml"), tmp_path_factory.mktemp("medvedev2025") / "small")
+    return launched_ok("medvedev2025/small/all.yaml", tmp_path_factory.mktemp("medvedev2025") / "small")
 
 
 @pytest.mark.grid
 def test_the_small_grid_decides_every_claim(small: pd.DataFrame) -> None:
-    assert outcomes(small) == {claim.id: "holds" for claim in RandomFeatures.claims}
+    assert outcomes(STUDY, small) == {claim.id: "holds" for claim in RandomFeatures.claims}
 
 
 @pytest.mark.grid
 def test_claims_notice_what_they_declare(small: pd.DataFrame) -> None:
-    assert faults("medvedev2025.random_features", RandomFeatures.claims, small) == []
+    assert faults(STUDY, RandomFeatures.claims, small) == []
 
 
 @pytest.mark.grid
@@ -93,13 +74,9 @@ def test_known_ratios_of_finite_students(small: pd.DataFrame) -> None:
             assert abs(best.mean() / weak.mean() - known) <= 4 * spread * np.sqrt(1 / 3 + 1 / len(best)) + 0.01
 
 
-def grids() -> list[str]:
-    return [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*.yaml"))]
-
-
-@pytest.mark.parametrize("name", grids())
+@pytest.mark.parametrize("name", grids("medvedev2025"))
 def test_every_grid_is_read(name: str) -> None:
-    assert load_grid(FOLDER / name).cells > 1000
+    assert load_grid(CONFIGS / name).cells > 1000
 
 
 @pytest.mark.slow
@@ -110,17 +87,17 @@ def test_every_grid_is_read(name: str) -> None:
     ("targets.yaml", {"loss_ratio.png", "exponent.png", "filters.png"}),
 ])  # fmt: skip
 def test_no_claim_fails_on_the_papers_grids(name: str, drawn: set[str], tmp_path: Path) -> None:
-    rows = launched(document(name), tmp_path / "run")
-    assert "fails" not in outcomes(rows).values()
+    rows = launched_ok(f"medvedev2025/{name}", tmp_path / "run")
+    assert "fails" not in outcomes(STUDY, rows).values()
     assert {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"} >= drawn
 
 
 @pytest.mark.slow
 def test_wide_students_come_close_to_infinite_ones(tmp_path: Path) -> None:
-    content = document("student_width.yaml")
+    content = document("medvedev2025/student_width.yaml")
     content["grids"][-1]["axes"]["d_strong"] = [1024, 2048]
-    rows = launched(content, tmp_path / "run")
-    assert "fails" not in outcomes(rows).values()
+    rows = launched_ok(content, tmp_path / "run")
+    assert "fails" not in outcomes(STUDY, rows).values()
     rows = rows[(rows["d_weak"] == 64) & (rows["seed"] < 6) & (rows["student_filter"] == "flow")]
     for width, known in BY_WIDTH.items():
         part = rows[rows["d_strong"] == width].pivot_table(index="seed", columns="time", values="loss_ratio")

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from sabotaged import faults
-from small_studies import launched_ok
+from small_studies import CONFIGS, document, grids, launched_ok, outcomes
 
 from sweeper import load_grid
 from sweeper.report.make import make_report
-from w2s.claims.claim import decide
 from w2s.studies.registry import find_study
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "configs" / "moniri2025"
 SMALL = ("ridge", "weighted", "multi_index")
-
-
-def document(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text())
-    return found
-
-
-def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
-    return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("moniri2025")
-    return {name: launched_ok(document(f"small/{name}.yaml"), folder / name) for name in SMALL}
+    return {name: launched_ok(f"moniri2025/small/{name}.yaml", folder / name) for name in SMALL}
 
 
 @pytest.mark.grid
@@ -49,13 +36,9 @@ def test_claims_notice_what_they_declare(small: dict[str, pd.DataFrame], name: s
     assert faults(study.name, study.claims, small[name]) == []
 
 
-def grids() -> list[str]:
-    return [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*.yaml"))]
-
-
-@pytest.mark.parametrize("name", grids())
+@pytest.mark.parametrize("name", grids("moniri2025"))
 def test_every_grid_is_read(name: str) -> None:
-    assert load_grid(FOLDER / name).cells > 100
+    assert load_grid(CONFIGS / name).cells > 100
 
 
 @pytest.mark.slow
@@ -67,7 +50,7 @@ def test_every_grid_is_read(name: str) -> None:
     ("multi_index.yaml", {"features.png", "errors.png"}),
 ])  # fmt: skip
 def test_no_claim_fails_on_the_full_grids(name: str, drawn: set[str], tmp_path: Path) -> None:
-    content = document(name)
+    content = document(f"moniri2025/{name}")
     rows = launched_ok(content, tmp_path / "run")
     assert "fails" not in outcomes(content["study"], rows).values()
     assert {path.name for path in make_report(tmp_path / "run") if path.suffix == ".png"} >= drawn

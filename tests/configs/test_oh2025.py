@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from sabotaged import faults
-from small_studies import launched_ok
+from small_studies import CONFIGS, document, grids, launched_ok, outcomes
 
 from sweeper import GridError, load_grid
 from sweeper.report.make import make_report
-from w2s.claims.claim import decide
 from w2s.files.datafile import data_folders
 from w2s.studies.registry import find_study
 
-ROOT = Path(__file__).resolve().parent.parent.parent / "configs"
 PAPERS = {"oh2025": "oh2025.patches", "shin2024": "shin2024.overlap"}
-
-
-def document(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
-    return found
-
-
-def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
-    return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
 
 
 @pytest.fixture(scope="module", params=PAPERS)
 def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, pd.DataFrame, Path]:
     out = tmp_path_factory.mktemp(request.param) / "small"
-    return PAPERS[request.param], launched_ok(document(f"{request.param}/small/all.yaml"), out), out
+    return PAPERS[request.param], launched_ok(f"{request.param}/small/all.yaml", out), out
 
 
 @pytest.mark.grid
@@ -70,9 +57,9 @@ def needs_digits() -> None:
 @pytest.mark.data
 def test_the_digits_decide_every_claim(tmp_path: Path) -> None:
     needs_digits()
-    rows = launched_ok(document("oh2025/small/mnist.yaml"), tmp_path / "small")
+    rows = launched_ok("oh2025/small/mnist.yaml", tmp_path / "small")
     claims = find_study("oh2025.mnist").claims
-    assert {claim.id: decide(claim, rows).outcome for claim in claims} == {
+    assert outcomes("oh2025.mnist", rows) == {
         claim.id: "fails" if claim.id == "labels_are_corrected" else "holds" for claim in claims
     }
     assert faults("oh2025.mnist", claims, rows) == []
@@ -86,21 +73,17 @@ def test_the_digits_decide_every_claim(tmp_path: Path) -> None:
 def test_without_the_digits_a_plan_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("W2S_DATA", raising=False)
     with pytest.raises(GridError, match="export W2S_DATA="):
-        load_grid(ROOT / "oh2025/small/mnist.yaml")
+        load_grid(CONFIGS / "oh2025/small/mnist.yaml")
     monkeypatch.setenv("W2S_DATA", str(tmp_path))
     with pytest.raises(GridError, match=r"mnist_t10k/t10k-images-idx3-ubyte\.gz: not found"):
-        load_grid(ROOT / "oh2025/small/mnist.yaml")
+        load_grid(CONFIGS / "oh2025/small/mnist.yaml")
 
 
-def grids() -> list[str]:
-    return [str(path.relative_to(ROOT)) for paper in PAPERS for path in sorted((ROOT / paper).rglob("*.yaml"))]
-
-
-@pytest.mark.parametrize("name", grids())
+@pytest.mark.parametrize("name", grids(*PAPERS))
 def test_every_grid_is_read(name: str) -> None:
     if name in NEEDS_DIGITS:
         needs_digits()
-    assert load_grid(ROOT / name).cells >= 64
+    assert load_grid(CONFIGS / name).cells >= 64
 
 
 @pytest.mark.slow

@@ -8,28 +8,6 @@ import numpy as np
 
 from w2s import Cell, Cost, Study, field
 
-FAULTS = (
-    "none",
-    "shape",
-    "missing",
-    "unknown",
-    "nan",
-    "inf",
-    "raises",
-    "returns_none",
-    "words",
-    "complex",
-    "marks_failed",
-    "bad_status",
-    "exit",
-    "masked",
-    "masked_misfit",
-    "masked_status",
-    "writes_fixed",
-    "empties_mask",
-    "swaps_mask",
-)
-
 
 class FaultyCell(Cell):
     fault: Literal[

@@ -24,6 +24,13 @@ _SEEDS = 6
 _PROVENANCE = {"backend": "numpy", "blas": "", "dtype": "float64", "threads": 1, "elapsed_s": 0.0}
 
 
+def joined(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Rows of all parts, with what the first says of its fields."""
+    found = pd.concat(parts, ignore_index=True)
+    found.attrs = parts[0].attrs
+    return found
+
+
 def made_rows(path: Path, seeds: int = _SEEDS) -> pd.DataFrame:
     """Return rows of the cells of a grid file, of its first seeds, as `w2s.load` would."""
     grid = load_grid(path)

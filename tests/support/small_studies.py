@@ -19,9 +19,21 @@ from w2s_kernels import choose
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
 
 
+def document(grid: str) -> dict[str, Any]:
+    """The content of a grid of ``configs``."""
+    content: dict[str, Any] = yaml.safe_load((CONFIGS / grid).read_text())
+    return content
+
+
+def grids(*papers: str) -> list[str]:
+    """Names in ``configs`` of the grids of papers; without any, of all."""
+    found = (path for paper in papers or ("",) for path in sorted((CONFIGS / paper).rglob("*.yaml")))
+    return [path.relative_to(CONFIGS).as_posix() for path in found]
+
+
 def launched(grid: str | Mapping[str, Any], out: Path) -> pd.DataFrame:
     """Rows of a grid: its name in ``configs``, or its content."""
-    content: Mapping[str, Any] = yaml.safe_load((CONFIGS / grid).read_text()) if isinstance(grid, str) else grid
+    content: Mapping[str, Any] = document(grid) if isinstance(grid, str) else grid
     assert launch({**content, "out": str(out)}, executor="inline").exit == 0
     return w2s.load(out)
 
@@ -31,6 +43,11 @@ def launched_ok(grid: str | Mapping[str, Any], out: Path) -> pd.DataFrame:
     rows = launched(grid, out)
     assert set(rows["status"]) == {"ok"}
     return rows
+
+
+def outcomes(study: str, rows: pd.DataFrame) -> dict[str, str]:
+    """What every claim of a study comes to on a table."""
+    return {claim.id: decide(claim, rows).outcome for claim in find_study(study).claims}
 
 
 def surprises(study: str, rows: pd.DataFrame) -> list[str]:

@@ -206,10 +206,18 @@ class Store:
         place = self.place(call)
         if not place.is_symlink() and not (place / MANIFEST).exists():
             return  # never finished
+        try:
+            check_value(place)
+        except ManifestError as error:
+            found = str(error)
+        except OSError as error:
+            found = f"{error.filename or place}: {error.strerror or error}"
+        else:
+            return  # readable again by now
         aside = self.path / "damaged" / f"{call.key}-{secrets.token_hex(4)}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         place.replace(aside)
-        note(f"{call!r} was damaged and is set aside in {aside}; it is made again")
+        note(f"{call!r} cannot be used ({found}) and is set aside in {aside}; it is made again")
 
     def _run(self, call: Call, note: Callable[[str], None]) -> None:
         place = self.place(call)

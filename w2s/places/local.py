@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 from w2s.files.durable import whole
 from w2s.files.lock import hold, is_held
-from w2s.files.regular import NotRegularError, read_regular
+from w2s.files.regular import NotRegularError, open_regular, read_regular
 from w2s.places.base import Place
 
 __all__ = ["Local"]
 
 
-_MOST_JOURNAL = 1 << 26
 _MOST_LINE = 1 << 20
+_MOST_PIECES = 64
 
 
 class Local(Place[Path]):
@@ -87,12 +88,12 @@ class Local(Place[Path]):
             stream.write(line.encode("utf-8", "backslashreplace") + b"\n")
 
     def lines(self, name: Path) -> list[str]:
-        """Return the lines of a file."""
+        """Return the lines of a file, however many; one of more than a megabyte is none that a launch writes."""
         try:
-            content = read_regular(name, _MOST_JOURNAL)
+            with open_regular(name) as stream:
+                return [text for line in _short_lines(stream) if (text := _text(line))]
         except OSError:
             return []
-        return [text for line in content.split(b"\n") if len(line) <= _MOST_LINE and (text := _text(line))]
 
     def lock(self, name: Path, waiting: Callable[[], object] | None = None) -> AbstractContextManager[None]:
         """Hold a lock of the file system."""
@@ -101,6 +102,19 @@ class Local(Place[Path]):
     def is_locked(self, name: Path) -> bool:
         """Tell whether a process holds it."""
         return is_held(name)
+
+
+def _short_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of at most a megabyte, without their ends; the others are never held whole.
+
+    After the beginning of a line of 64 of them nothing more is read: no journal has one, and a file of holes may be endless.
+    """
+    skipped = 0
+    while skipped < _MOST_PIECES and (piece := stream.readline(_MOST_LINE + 1)):
+        ends = piece.endswith(b"\n")
+        if not skipped and (ends or len(piece) <= _MOST_LINE):
+            yield piece.removesuffix(b"\n")
+        skipped = 0 if ends else skipped + 1
 
 
 def _text(line: bytes) -> str:

@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_once_and_one_that_always_is(bench):
 def test_a_study_that_ends_its_process_is_not_tried_again(bench):
     outcome = processes(bench.grid("study: faulty.py:Faulty\nfixed: {fault: exit}\nseeds: 2\n"))
     assert (outcome.exit, outcome.failed) == (3, 2)
-    assert outcome.first_error == "SystemExit: a study must not end the process (faulty.py:105)"
+    assert outcome.first_error == "SystemExit: a study must not end the process (faulty.py:83)"
 
 
 LIMITED = """

@@ -304,3 +304,35 @@ def test_a_word_that_a_field_cannot_have() -> None:
                 "exclude": ["filter == 'rigde'"],
             }
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("n == '20'", "numbers with words: n is a number, '20' is a word; write 20 without quotes"),
+        ("'many' != n", "words with numbers: 'many' is a word, n is a number; write a number"),
+        ("label == 7", "words with numbers: label is a word, 7 is a number; write '7'"),
+        ("x > 1 and not label != 7", "write '7'"),
+        ("label in ['a', 7]", "write '7'"),
+        ("1 < n == label", "numbers with words: n is a number, label is a word"),
+        ("x + 1 == label", "numbers with words: x + 1 is a number, label is a word"),
+        ("tag == 7", "tag is a word, 7 is a number; write '7'"),
+        ("tag == True", "words with booleans: tag is a word, True is true or false; write a word in quotes"),
+        ("flag != 'true'", "booleans with words: flag is true or false, 'true' is a word; write True or False"),
+        ("kind == 3", "words with numbers: kind is a word, 3 is a number; write '3'"),
+        ("kind == 'wavy'", "'wavy' is not one of: plain, wave (did you mean 'wave'?)"),
+    ],
+)
+def test_what_is_never_equal_is_refused(bench, text, says):
+    with pytest.raises(GridError) as caught:
+        toy_grid(bench, axes={"x": [1], "n": [20], "label": ["7", "8"]}, exclude=[text])
+    assert says in str(caught.value)
+
+
+def test_fields_that_may_be_null_or_true_are_compared(bench):
+    axes = {"x": [1, 2], "tag": [None, "u"], "flag": [False, True]}
+    left = {"tag == 'u'": 4, "tag in ['u']": 4, "flag == True": 4, "flag == 1": 4, "x in [1] and tag != 'v'": 6}
+    for text, cells in left.items():
+        assert toy_grid(bench, axes=axes, exclude=[text]).cells == cells, text
+    for text in ("tag == 'u'", "tag in ['u']", "tag not in ['v']"):
+        assert toy_grid(bench, axes={"x": [1, 2]}, fixed={"tag": None}, exclude=[text]).cells == 2, "null is no word"

@@ -174,3 +174,74 @@ exclude:
     (bench.folder / "moved" / "a.csv").write_text(f"u,v,y\n{rows}\n3,3,3\n")
     with pytest.raises(Exception, match=r"data: - \[.*a\.csv"):
         launch(renamed, executor="inline")
+
+
+FILES = """\
+study: probe.table
+axes:
+  data: [a.csv, b.csv]
+fixed: {n_labeled: 20, n_transfer: 50, n_test: 40, d_weak: 4, d_strong: 8, ridge: 0.01}
+seeds: 2
+exclude: ["data == 'a.csv' and seed == 1"]
+"""
+
+
+def with_files(bench, text=FILES):
+    for name in ("a.csv", "b.csv"):
+        rows = "\n".join(f"{k % 7},{k % 5},{k % 3}" for k in range(200))
+        (bench.folder / name).write_text(f"u,v,y\n{rows}\n{name == 'a.csv':d},1,1\n")
+    return bench.grid(text)
+
+
+def test_a_written_condition_on_a_file_means_the_same_for_every_reader(bench):
+    study = bench.folder / "claimed.py"
+    text = study.read_text().replace('"ratio", "coin", "wrong", "needy", "known", "broken"', '"ratio",')
+    text = text.replace("    fails:", '    data: DataFile = field(description="a file")\n    fails:')
+    study.write_text(text.replace("import Cell,", "import DataFile, Cell,"))
+    grid = with_files(
+        bench,
+        "study: claimed.py:Claimed\naxes: {x: [1, 2], data: [a.csv, b.csv]}\nseeds: 8\n"
+        "exclude: [\"data == 'a.csv' and seed == 1\"]\n",
+    )
+    for known in (0, 30):
+        outcome = launch(grid, executor="inline", backend="numpy")
+        assert (outcome.computed, outcome.cells) == (30 - known, 30)
+    run = bench.folder / "runs" / "grid"
+    assert "30 done (100.0 %), 0 failed, 0 pending" in bench.sweep("status", run).stdout
+    verified = bench.sweep("verify", run)
+    assert (verified.returncode, "1 of 1 claims" in verified.stdout) == (0, True), verified.stdout + verified.stderr
+    (text,) = RunFolder(run).read_grid()["grids"][0]["exclude"]
+    assert re.fullmatch("data == 'sha256:[0-9a-f]{64}' and seed == 1", text)
+    assert launch(run / "grid.yaml", executor="inline", backend="numpy").computed == 0, "the stored grid is the same grid"
+
+
+def test_files_in_conditions_are_compared_by_content_and_never_by_order(bench):
+    with_files(bench)
+    (bench.folder / "copy.csv").write_bytes((bench.folder / "a.csv").read_bytes())
+    left = {"data == 'copy.csv'": 2, "data != './a.csv'": 2, "data in ['a.csv'] and seed == 0": 3, "data not in ['a.csv']": 2}
+    for text, cells in left.items():
+        grid = load_grid(bench.grid(FILES.replace("data == 'a.csv' and seed == 1", text)))
+        assert grid.cells == read_resolved(resolved_grid(grid, bench.folder / "r"), bench.folder / "r").cells == cells, text
+    wrong = {
+        "data == 'c.csv'": "c.csv: no such file",
+        "data < 'b.csv'": "files are compared by ==, != and in",
+        "data == 3": "files with numbers: data is a file, 3 is a number; write the name of a file in quotes",
+        "data == target": "files with words: data is a file, target is a word",
+        f"data in [{', '.join(['a.csv'.__repr__()] * 150)}]": "longer than 10,000 characters",
+    }
+    for text, says in wrong.items():
+        with pytest.raises(Exception, match=re.escape(says)):
+            load_grid(bench.grid(FILES.replace("data == 'a.csv' and seed == 1", text)))
+
+
+def test_conditions_that_earlier_releases_stored_are_read_and_written_anew(bench):
+    """They name files as the grid file did, and hold what is refused today."""
+    grid = with_files(bench)
+    launch(grid, executor="inline", backend="numpy")
+    folder = RunFolder(bench.folder / "runs" / "grid")
+    today = folder.read_grid()
+    stored = today["grids"][0] | {"exclude": ["data == 'a.csv' and seed == 1", "target == 7"]}
+    folder.write_grid(today | {"grids": [stored]})
+    assert read_resolved(folder.read_grid(), folder.base).cells == 3
+    assert launch(grid, executor="inline", backend="numpy").computed == 0
+    assert folder.read_grid() == today

@@ -155,13 +155,13 @@ FAULTY = "study: faulty.py:Faulty\nfixed: {fault: FAULT}\nseeds: 2\ncompute: {on
         ("shape", "ValueError: column 'misfit' has shape (3, 5, 7), the block has shape (1,)"),
         ("missing", "ValueError: study faulty returned no ceiling_error"),
         ("unknown", "ValueError: study faulty returned unknown columns: accuracy"),
-        ("raises", "ZeroDivisionError: nothing to divide by (faulty.py:80)"),
+        ("raises", "ZeroDivisionError: nothing to divide by (faulty.py:58)"),
         ("returns_none", "ValueError: study faulty returned NoneType, not a mapping of column names to arrays"),
         ("words", "ValueError: study faulty: column 'misfit' holds object values, not numbers"),
         ("complex", "ValueError: study faulty: column 'misfit' holds complex128 values, not numbers"),
         ("bad_status", "ValueError: study faulty: status 9 is not one of 0..4"),
-        ("exit", "SystemExit: a study must not end the process (faulty.py:105)"),
-        ("writes_fixed", "TypeError: 'mappingproxy' object does not support item assignment (faulty.py:98)"),
+        ("exit", "SystemExit: a study must not end the process (faulty.py:83)"),
+        ("writes_fixed", "TypeError: 'mappingproxy' object does not support item assignment (faulty.py:76)"),
     ],
 )
 def test_a_study_that_breaks_its_contract(bench, fault, says):
@@ -195,7 +195,7 @@ def test_a_study_cannot_change_which_rows_are_asked_for(bench, fault, failed):
     assert sorted(r["seed"] for r in rows) == [0, 1, 3]
     assert {r["fault"] for r in rows} == {fault}
     assert {r["message"] for r in rows} == (
-        {"ValueError: assignment destination is read-only (faulty.py:100)"} if failed else {None}
+        {"ValueError: assignment destination is read-only (faulty.py:78)"} if failed else {None}
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
+import threading
 
 import pytest
 from workbench import wait_until
 
 from sweeper.folder.standing import read_standing
 from sweeper.launching import progress as module
+from sweeper.launching import ticker as ticker_module
 from sweeper.launching.ledger import BLOCKS, Ledger, Work
 from sweeper.launching.progress import Progress
 from sweeper.launching.ticker import Ticker
@@ -31,7 +34,7 @@ def ledger():
 def test_a_line_with_the_time_left_and_one_for_each_training(tmp_path, ledger, monkeypatch):
     monkeypatch.setattr(module, "_LINE_SECONDS", -1.0)
     stream = io.StringIO()
-    report, ticker = Progress(stream), Ticker(ledger, lambda key: Steps(40, 63, 1100.0, "tokens"), tmp_path, print)
+    report, ticker = Progress(stream), Ticker(ledger, lambda key: Steps(40, 63, 1100.0, "tokens"), tmp_path, print, print)
     report.tick(ticker.standing())
     first, second = stream.getvalue().splitlines()
     assert re.fullmatch(r"0 of 1 artifacts, 0 of 24 cells, about \d+ s left", first)
@@ -52,7 +55,7 @@ def test_a_terminal_cuts_neither_the_time_left_nor_a_name(tmp_path, ledger, monk
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
-    report, ticker = Progress(stream), Ticker(ledger, lambda key: Steps(40, 63, 1100.0, "tokens"), tmp_path, print)
+    report, ticker = Progress(stream), Ticker(ledger, lambda key: Steps(40, 63, 1100.0, "tokens"), tmp_path, print, print)
     with report.running(ledger):
         report.note("backend numba: auto: numba imports; no GPU (ModuleNotFoundError: No module named 'cupy')")
         report.tick(ticker.standing())
@@ -68,7 +71,7 @@ def test_a_terminal_cuts_neither_the_time_left_nor_a_name(tmp_path, ledger, monk
 
 def test_a_silent_launch_says_nothing_and_others_can_watch_it_all_the_same(tmp_path, ledger):
     seen = []
-    with Ticker(ledger, lambda key: None, tmp_path, seen.append):
+    with Ticker(ledger, lambda key: None, tmp_path, seen.append, print):
         wait_until((tmp_path / "standing.json").exists, 30)
         standing = read_standing(tmp_path)
         Progress.silent().tick(standing)
@@ -76,6 +79,37 @@ def test_a_silent_launch_says_nothing_and_others_can_watch_it_all_the_same(tmp_p
     assert standing.tasks[0].name == WORDS
     assert list(tmp_path.iterdir()) == [], "it lasts as long as the launch"
     assert seen
+
+
+def test_what_cannot_be_shown_is_said_once_and_the_file_goes_on(tmp_path, ledger, monkeypatch):
+    monkeypatch.setattr(ticker_module, "_SECONDS", 0.01)
+    said, failures = [], []
+
+    def broken(standing):
+        failures.append(standing)
+        raise RuntimeError("the dashboard is gone")
+
+    with Ticker(ledger, lambda key: None, tmp_path, broken, said.append):
+        wait_until(lambda: len(failures) > 2 and (tmp_path / "standing.json").exists())
+    assert said == ["how far the launch is cannot always be shown: RuntimeError: the dashboard is gone"]
+
+
+def test_a_terminal_that_vanishes_ends_no_launch(tmp_path, ledger, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream, mine = Terminal(), threading.current_thread()
+
+    def write(text):
+        if threading.current_thread() is mine:  # the thread that draws the bar may fail without a launch
+            raise OSError(errno.EIO, "gone")
+        return len(text)
+
+    report, ticker = Progress(stream), Ticker(ledger, lambda key: None, tmp_path, print, print)
+    with report.running(ledger):
+        stream.write = write
+        for _ in range(2):
+            report.note("an artifact is made")
+            report.tick(ticker.standing())
+    report.stream.close()
 
 
 def test_status_follows_a_launch_and_says_how_it_ended(bench):

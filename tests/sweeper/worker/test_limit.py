@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,9 +12,9 @@ from sweeper.worker.limit import limited, where_it_stood
 
 PROGRAM = """
 import sys, time, ctypes
-from pathlib import Path
 from sweeper.worker.limit import limited
-with limited(Path(sys.argv[1]), "k", 0.2):
+from w2s.places.url import where_of
+with limited(where_of(sys.argv[1]), "k", 0.2):
     {}
 """
 
@@ -28,6 +29,20 @@ def test_it_ends_the_process_and_says_where(tmp_path, busy):
     assert done.returncode == 1
     assert where_it_stood(tmp_path, "k", tmp_path) == "program.py:6"
     assert where_it_stood(tmp_path, "k", tmp_path) is None, "it is said once"
+
+
+@pytest.mark.fault
+def test_a_run_in_a_bucket_is_told_from_another_machine(tmp_path, s3):
+    program, there = tmp_path / "program.py", tmp_path / "there"
+    program.write_text(PROGRAM.format("time.sleep(100)"))
+    there.mkdir()
+    command = [sys.executable, str(program), str(s3)]
+    done = subprocess.run(command, check=False, timeout=60, env=os.environ | {"TMPDIR": str(there)})
+    assert done.returncode == 1
+    assert where_it_stood(s3, "k", tmp_path) == "program.py:6"
+    assert where_it_stood(s3, "k", tmp_path) is None, "it is said once"
+    with limited(s3, "k", 1000):
+        assert where_it_stood(s3, "k", tmp_path) is None
 
 
 def test_a_block_in_time_leaves_nothing(tmp_path):

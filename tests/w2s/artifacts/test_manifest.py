@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,18 @@ def test_a_flipped_bit_is_told_and_the_value_made_again(tmp_path, name):
         fresh.compute(call, told.append)
         assert (fresh.get(call) / "inner" / "value.bin").read_bytes() == CONTENT
         assert read_manifest(fresh.get(call))["arguments"] == {"value": 3}
-    assert [("is set aside in" in line) for line in told] == [True] * 30
+    why = f"{name} is not as it was written" if name != "artifact.json" else "its artifact.json is "
+    assert [(f"cannot be used ({why}" in line and "is set aside in" in line) for line in told] == [True] * 30
     assert len(list((tmp_path / "damaged").iterdir())) == 30
     assert Store(tmp_path).remove_unused({call.key})[0] == 0
     assert list((tmp_path / "damaged").iterdir()) == []
+
+
+def test_a_lost_file_is_said_to_be_lost(tmp_path):
+    store, call, told = Store(tmp_path), made(value=3), []
+    (store.ensure(call) / "value.json").unlink()
+    store.compute(call, told.append)
+    assert re.search(r"cannot be used \(\S+/value\.json: No such file or directory\) and is set aside in", told[0]), told
 
 
 def test_what_builds_on_a_damaged_value_never_sees_it(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import joined
 
 from w2s.claims import hump, lines_along, steps
 from w2s.claims.trends import Line
@@ -22,12 +23,6 @@ def table(curve: Sequence[float], seeds: int = 12, **fields: float) -> pd.DataFr
     ]
     found = pd.DataFrame(rows)
     found.attrs["w2s"] = {"fields": ["x", *fields]}
-    return found
-
-
-def joined(*parts: pd.DataFrame) -> pd.DataFrame:
-    found = pd.concat(parts, ignore_index=True)
-    found.attrs = parts[0].attrs
     return found
 
 

@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
-from w2s.finetune.data.tokens import Encoded  # noqa: E402
+from small_trainings import numbered, run_until  # noqa: E402
+
 from w2s.finetune.objectives.classification import Classification  # noqa: E402
 from w2s.finetune.objectives.learned_weights import LearnedWeights  # noqa: E402
 from w2s.finetune.training.checkpoint import latest_step  # noqa: E402
@@ -28,14 +29,10 @@ class Rows(torch.nn.Module):
         return self.head(self.features[input_ids[:, 0]])
 
 
-def texts(count):
-    return Encoded(tuple((k,) for k in range(count)), 0, 0)
-
-
 def one_item(rate):
     """The sheet's single item: two supervisors, a student at (.8, .2), weights (.5, .5)."""
     given = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]], dtype=torch.float64)
-    objective = LearnedWeights(texts(1), [0], given, rate=rate, easy=0.0)
+    objective = LearnedWeights(numbered(1), [0], given, rate=rate, easy=0.0)
     logits = torch.tensor([[0.8, 0.2]], dtype=torch.float64).log().requires_grad_()
     value = objective.loss(logits, np.array([0]), 0.5)
     value.backward()
@@ -81,7 +78,7 @@ def regime(seed, accuracies=(0.75, 0.51, 0.35), shared=False, count=3000):
 
 def train(features, labels, kind=LearnedWeights, seed=0, epochs=30, **more):
     count = len(features)
-    objective = kind(texts(count), range(count), labels, **more)
+    objective = kind(numbered(count), range(count), labels, **more)
     recipe = Recipe(epochs=epochs, batch=128, learning_rate=1e-2, schedule="constant")
     trainer = Trainer(Rows(features, labels.shape[-1]), objective, recipe, seed)
     trainer.run()
@@ -151,7 +148,7 @@ def test_permuting_the_supervisors_permutes_the_weights():
 
 def test_a_batch_without_an_easy_item_has_no_gradient():
     given = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]])
-    objective = LearnedWeights(texts(1), [0], given, easy=0.5)
+    objective = LearnedWeights(numbered(1), [0], given, easy=0.5)
     logits = torch.zeros(1, 2, requires_grad=True)
     value = objective.loss(logits, np.array([0]), 0.0)
     value.backward()
@@ -163,7 +160,7 @@ def test_a_batch_without_an_easy_item_has_no_gradient():
 
 def test_the_mean_over_easy_items_divides_by_the_whole_batch():
     given = torch.tensor([[[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3], [0.9, 0.1]]])
-    objective = LearnedWeights(texts(2), range(2), given, easy=0.5)
+    objective = LearnedWeights(numbered(2), range(2), given, easy=0.5)
     logits = torch.tensor([[0.3, 0.7], [0.6, 0.4]]).log()
     expected = -(0.8 * np.log(0.6) + 0.2 * np.log(0.4)) / 2  # the second item alone
     assert float(objective.loss(logits, np.arange(2), 0.0).detach()) == pytest.approx(expected, abs=1e-6)
@@ -176,26 +173,13 @@ def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(tmp_path, micro
     def trainer(checkpoint=None, stop_after=None):
         rows, held_out = range(40), range(40, 60)
         objective = LearnedWeights(
-            texts(60), rows, given[:40], rate=0.2, validation=(held_out, given[40:]), kept=list(held_out)
+            numbered(60), rows, given[:40], rate=0.2, validation=(held_out, given[40:]), kept=list(held_out)
         )
         recipe = Recipe(
             epochs=6, batch=16, micro_batch=micro, learning_rate=1e-2, evaluate_every=4, stop="legal", weight_decay=0.1
         )
         found = Trainer(Rows(features, 2), objective, recipe, 3, checkpoint=checkpoint)
-        if stop_after is None:
-            found.run(checkpoint_seconds=0.0)
-            return found
-        step = found._step
-
-        def limited(batch):
-            if found.step >= stop_after:
-                raise KeyboardInterrupt
-            step(batch)
-
-        found._step = limited
-        with pytest.raises(KeyboardInterrupt):
-            found.run(checkpoint_seconds=0.0)
-        return found
+        return run_until(found, stop_after)
 
     whole = trainer()
     for stop in (2, 9, 15):
@@ -213,7 +197,7 @@ def test_pieces_of_a_batch_learn_the_same_weights():
     features, given = small()
 
     def weights(micro):
-        objective = LearnedWeights(texts(60), range(60), given, rate=0.2, easy=0.2)
+        objective = LearnedWeights(numbered(60), range(60), given, rate=0.2, easy=0.2)
         trainer = Trainer(Rows(features, 2), objective, Recipe(epochs=5, batch=16, micro_batch=micro, learning_rate=1e-2), 0)
         trainer.run()
         return trainer.objective.weights.tolist()

@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-sweep[llm]'")
 
+from small_trainings import run_until  # noqa: E402
+
 from w2s.finetune.data.tokens import Encoded  # noqa: E402
 from w2s.finetune.inference.forward import predict_rows  # noqa: E402
 from w2s.finetune.objectives.classification import Classification  # noqa: E402
@@ -46,20 +48,7 @@ def objective(recipe, count=100, **more):
 
 def trained(recipe, *, noisy=0.0, checkpoint=None, stop_after=None, seed=3, note=lambda text: None, **more):
     trainer = Trainer(Bag(noisy=noisy), objective(recipe, **more), recipe, seed, checkpoint=checkpoint, note=note)
-    if stop_after is not None:
-        step = trainer._step
-
-        def limited(batch):
-            if trainer.step >= stop_after:
-                raise KeyboardInterrupt
-            step(batch)
-
-        trainer._step = limited
-        with pytest.raises(KeyboardInterrupt):
-            trainer.run(checkpoint_seconds=0.0)
-    else:
-        trainer.run(checkpoint_seconds=0.0 if checkpoint else 60.0)
-    return trainer
+    return run_until(trainer, stop_after)
 
 
 def weights(trainer):

@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="finetunes need torch: pip install 'w2s-swee
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 import torch
+from small_trainings import run_until
 from tiny_models import letter_rows, tiny_bert, tiny_causal
 
 from w2s.errors import FieldError
@@ -42,20 +43,7 @@ def trained(base, texts, targets, shape, recipe, checkpoint=None, stop_after=Non
     trainer = Trainer(
         build(base, shape, 1), Classification(texts, range(40), targets, **more), recipe, 3, checkpoint=checkpoint
     )
-    if stop_after is not None:
-        step = trainer._step
-
-        def limited(batch):
-            if trainer.step >= stop_after:
-                raise KeyboardInterrupt
-            step(batch)
-
-        trainer._step = limited
-        with pytest.raises(KeyboardInterrupt):
-            trainer.run(checkpoint_seconds=0.0)
-    else:
-        trainer.run(checkpoint_seconds=0.0 if checkpoint else 60.0)
-    return trainer
+    return run_until(trainer, stop_after)
 
 
 def losses(trainer):

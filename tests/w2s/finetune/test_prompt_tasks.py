@@ -24,6 +24,7 @@ torch = pytest.importorskip("torch", reason="finetunes need torch: pip install '
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 from finetune_grids import kill_in_training, same_rows  # noqa: E402
+from small_trainings import Certain  # noqa: E402
 
 from w2s.finetune.data.answers import answers_of, as_answers, draft_answers, reference_answers  # noqa: E402
 from w2s.finetune.data.targets import encode_targets  # noqa: E402
@@ -65,17 +66,6 @@ def grid(place: Path, name: str, axes=None, seeds=1, **fixed) -> Path:
 @pytest.fixture(scope="module")
 def small():
     return ModelFolder.find("made:decoder-1x16")
-
-
-class Certain(torch.nn.Module):
-    """A model whose tokens have given log-probabilities, whatever they are."""
-
-    def __init__(self, values):
-        super().__init__()
-        self.values = torch.nn.Parameter(torch.tensor(values))
-
-    def forward(self, ids, mask):
-        return self.values[None, : ids.shape[1]].expand(ids.shape)
 
 
 def test_the_loss_at_the_sheets_value(small):

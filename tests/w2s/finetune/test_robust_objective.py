@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="finetunes need torch: pip install '
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 from finetune_grids import finetune_place, grid, kill_in_training, run, same_rows  # noqa: E402
+from small_trainings import numbered  # noqa: E402
 
 import w2s  # noqa: E402
 from sweeper import launch  # noqa: E402
@@ -17,7 +18,6 @@ from sweeper.grid.read import load_grid  # noqa: E402
 from sweeper.plan.artifacts import used_calls  # noqa: E402
 from sweeper.plan.cut import make_plan  # noqa: E402
 from w2s.errors import FieldError  # noqa: E402
-from w2s.finetune.data.tokens import Encoded  # noqa: E402
 from w2s.finetune.methods.text import parse_method  # noqa: E402
 from w2s.finetune.objectives.classification import Classification  # noqa: E402
 from w2s.finetune.objectives.conflicting import Conflicting  # noqa: E402
@@ -43,17 +43,13 @@ class Head(torch.nn.Module):
         return self.head(self.entry(self.features[input_ids[:, 0]]))
 
 
-def texts(count):
-    return Encoded(tuple((k,) for k in range(count)), 0, 0)
-
-
 ITEM = Head(torch.tensor([[1.0, 2.0]]), [[1.0, -2.0], [0.5, 1.0]], [0.0, 0.1])
 FIRST = torch.tensor([[1.0, 0.0]])
 
 
 def test_an_attack_on_a_linear_head_is_the_worst_corner():
     """Sheet: logits (-3, 2.6) at (1, 2). The gap z_1 - z_0 has the slope (-.5, 3), so the worst corner is (.5, 2.5)."""
-    objective = Robust(texts(1), [0], FIRST, eps=0.5, steps=3)
+    objective = Robust(numbered(1), [0], FIRST, eps=0.5, steps=3)
     found = objective.outputs(ITEM, np.array([0])).detach()
     gaps = (found[0, :, 1] - found[0, :, 0]).tolist()
     assert gaps == pytest.approx([5.6, 5.6 + 0.5 * 3.5], abs=1e-6)
@@ -62,10 +58,10 @@ def test_an_attack_on_a_linear_head_is_the_worst_corner():
 
 
 def test_the_penalty_is_the_square_of_the_slope_of_the_sheet():
-    objective = Robust(texts(1), [0], FIRST, kind="penalty", strength=0.1)
+    objective = Robust(numbered(1), [0], FIRST, kind="penalty", strength=0.1)
     found = objective.outputs(ITEM, np.array([0])).detach()
     assert float(found[0, 2]) == pytest.approx(0.496316**2 + 2.977895**2, abs=1e-5)
-    plain = Classification(texts(1), [0], FIRST).loss(found[:, :2], np.array([0]), 0.0)
+    plain = Classification(numbered(1), [0], FIRST).loss(found[:, :2], np.array([0]), 0.0)
     assert float(objective.loss(found, np.array([0]), 0.0)) == pytest.approx(float(plain) + 0.1 * float(found[0, 2]), abs=1e-6)
 
 
@@ -78,7 +74,7 @@ def problem(seed=0, count=48):
 
 def train(objective_kind, micro=None, loss="xent", **more):
     features, labels = problem()
-    objective = objective_kind(texts(len(features)), range(len(features)), labels, loss, **more)
+    objective = objective_kind(numbered(len(features)), range(len(features)), labels, loss, **more)
     recipe = Recipe(epochs=3, batch=16, micro_batch=micro, learning_rate=1e-2, schedule="constant")
     trainer = Trainer(Head(features, 0.1 * np.ones((2, 5)), np.zeros(2)), objective, recipe, 1)
     trainer.run()
@@ -91,10 +87,10 @@ def test_without_strength_it_is_the_naive_student_bit_for_bit(kind):
 
 
 def test_an_attack_of_no_width_is_the_loss_twice():
-    objective = Robust(texts(1), [0], FIRST, eps=0.0)
+    objective = Robust(numbered(1), [0], FIRST, eps=0.0)
     found = objective.outputs(ITEM, np.array([0])).detach()
     assert torch.equal(found[:, 0], found[:, 1])
-    plain = Classification(texts(1), [0], FIRST).loss(found[:, 0], np.array([0]), 0.0)
+    plain = Classification(numbered(1), [0], FIRST).loss(found[:, 0], np.array([0]), 0.0)
     assert float(objective.loss(found, np.array([0]), 0.0)) == pytest.approx(2 * float(plain))
 
 
@@ -111,7 +107,7 @@ def test_robust_training_moves_weights_elsewhere():
 
 
 def test_a_conflicting_aim_by_hand():
-    objective = Conflicting(texts(1), [0], FIRST, weight=0.5, wanted=1)
+    objective = Conflicting(numbered(1), [0], FIRST, weight=0.5, wanted=1)
     logits = torch.tensor([[0.8, 0.2]]).log()
     assert float(objective.loss(logits, np.array([0]), 0.0)) == pytest.approx(
         -(np.log(0.8) + 0.5 * np.log(0.2)) / 1.5, abs=1e-6

@@ -26,6 +26,7 @@ torch = pytest.importorskip("torch", reason="finetunes need torch: pip install '
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 from finetune_grids import kill_in_training, same_rows  # noqa: E402
+from small_trainings import Certain  # noqa: E402
 
 from w2s.finetune.data.preferences import careless_answers, ranked_pairs  # noqa: E402
 from w2s.finetune.data.targets import encode_targets  # noqa: E402
@@ -159,15 +160,6 @@ def test_keys_of_plain_generations_stay(names, drawing):
 
 def test_the_regression_at_the_sheets_value(names):
     """With gamma .1, a student's log ratio of .3 and a weak one of .05 the loss is .0004, and its gradient 2 gamma (-.02)."""
-
-    class Certain(torch.nn.Module):
-        def __init__(self, values):
-            super().__init__()
-            self.values = torch.nn.Parameter(torch.tensor(values))
-
-        def forward(self, ids, mask):
-            return self.values[None, : ids.shape[1]].expand(ids.shape)
-
     texts = encode_targets(load_tokenizer(names[0]), ["ab>"], ["xy"], 32)
     made = WSPO(texts, [0])
     reference = np.array([-1.0, -0.5, -2.0])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import joined
 from sabotaged import faults
 
 from w2s.claims.claim import Claim, decide
@@ -16,12 +17,6 @@ CLAIMS: dict[str, Claim] = {claim.id: claim for claim in ANALYSES}
 FIELDS = ("task", "weak_model", "student_model", "chain", "method", "n_labeled", "n_validation")
 NOISE = 0.003
 TASKS = ("first", "second", "third", "fourth")
-
-
-def joined(*parts: pd.DataFrame) -> pd.DataFrame:
-    found = pd.concat(parts, ignore_index=True)
-    found.attrs["w2s"] = {"fields": [*FIELDS, "seed"]}
-    return found
 
 
 def setting(
@@ -49,7 +44,9 @@ def setting(
     }
     base = {"task": "first", "weak_model": "small", "student_model": "large", "chain": None, "method": method}
     base |= {"n_labeled": 500, "n_validation": 100, "status": "ok", "seed": np.arange(seeds)}
-    return joined(pd.DataFrame({**values, **base, **fields}))
+    found = pd.DataFrame({**values, **base, **fields})
+    found.attrs["w2s"] = {"fields": [*FIELDS, "seed"]}
+    return found
 
 
 def planted(**pgr: float) -> pd.DataFrame:

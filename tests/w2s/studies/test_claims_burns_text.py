@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import joined
 from sabotaged import faults
 
 from w2s.claims.claim import Claim, decide
@@ -31,12 +32,6 @@ FIELDS = (
     "control",
 )
 NOISE = 0.003
-
-
-def joined(*parts: pd.DataFrame) -> pd.DataFrame:
-    found = pd.concat(parts, ignore_index=True)
-    found.attrs["w2s"] = {"fields": [*FIELDS, "seed"]}
-    return found
 
 
 def setting(
@@ -65,7 +60,9 @@ def setting(
         "status": "ok",
         "seed": np.arange(seeds),
     }
-    return joined(pd.DataFrame({**values, **base, **fields}))
+    found = pd.DataFrame({**values, **base, **fields})
+    found.attrs["w2s"] = {"fields": [*FIELDS, "seed"]}
+    return found
 
 
 def two(first: dict[str, Any], second: dict[str, Any]) -> pd.DataFrame:
