@@ -27,14 +27,17 @@ from w2s.files.datafile import Content
 
 __all__ = ["condition_from_text"]
 
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+_COMPARE: Mapping[type[ast.cmpop], tuple[Callable[[Any, Any], Any], bool]] = {
+    ast.Lt: (operator.lt, False),
+    ast.LtE: (operator.le, True),
+    ast.Gt: (operator.gt, False),
+    ast.GtE: (operator.ge, True),
+    ast.Eq: (operator.eq, True),
+    ast.NotEq: (operator.ne, False),
 }
+"""Comparisons, with what holds of numbers that are equal but for rounding."""
+_ROUNDING = 1e-11
+"""Relative difference up to which decimal numbers are equal, as where rows are compared."""
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -138,7 +141,7 @@ def _compile(node: ast.expr, text: str) -> Callable[[Block], Any]:
         return _compile_in(node, text)
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
         terms = [_compile(part, text) for part in (node.left, *node.comparators)]
-        tests = [_COMPARE[type(op)] for op in node.ops]
+        tests = [_compared(*_COMPARE[type(op)]) for op in node.ops]
         return lambda block: _chain(tests, [term(block) for term in terms])
     raise ValueError(f"{short(text)}: {_ALLOWED}")
 
@@ -195,7 +198,8 @@ def _compile_in(node: ast.Compare, text: str) -> Callable[[Block], Any]:
         known = np.equal(column, column) if column.dtype.kind == "f" else column != np.array(None)
         if (column.dtype.kind == "f") != (words == {float}) and known.any():
             raise _mixed(text)
-        hits = np.array([value in values for value in column.reshape(-1).tolist()], dtype=bool).reshape(column.shape)
+        equal = _compared(*_COMPARE[ast.Eq])
+        hits = _fold(np.logical_or, [equal(column, value) for value in values])
         return (hits if wanted else ~hits) & known
 
     return test
@@ -211,6 +215,25 @@ def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
         plain[:] = named
         return plain.reshape(column.shape)
     return column
+
+
+def _near(a: Any, b: Any) -> Any:
+    """Tell which numbers are equal but for rounding, to 11 digits: 0.1 + 0.2 and 0.3. Whole numbers are equal or not."""
+    if np.asarray(a).dtype.kind != "f" or np.asarray(b).dtype.kind != "f":
+        return False
+    with np.errstate(invalid="ignore"):
+        close = np.abs(a - b) <= _ROUNDING * np.maximum(np.abs(a), np.abs(b))
+        return close & ~((np.floor(a) == a) & (np.floor(b) == b)) & np.isfinite(a) & np.isfinite(b)
+
+
+def _compared(test: Callable[[Any, Any], Any], when_near: bool) -> Callable[[Any, Any], Any]:
+    """Make a comparison that does not see rounding: 0.3 / 0.1 < 3 does not hold, and 0.1 + 0.2 == 0.3 does."""
+
+    def compare(a: Any, b: Any) -> Any:
+        near = _near(a, b)
+        return test(a, b) if near is False else np.where(near, when_near, test(a, b))
+
+    return compare
 
 
 def _chain(tests: list[Callable[[Any, Any], Any]], values: list[Any]) -> Any:

@@ -40,7 +40,8 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     apart = names_apart([table.attrs["w2s"].get("files", {}) for table in given])
     contents = [with_files_renamed(table.attrs["w2s"], new) for table, new in zip(given, apart, strict=True)]
     metadata = merge_metadata(contents, [Path(f"table {k + 1}") for k in range(len(given))])
-    rows: pd.DataFrame = pd.concat([with_names_apart(_bare(table), new) for table, new in zip(given, apart, strict=True)], ignore_index=True)
+    bare = [with_names_apart(_bare(table), new) for table, new in zip(given, apart, strict=True)]
+    rows: pd.DataFrame = pd.concat(bare, ignore_index=True)
     if {"cell_id", "status"} <= set(rows.columns):
         failed = rows["status"] == "failed"
         rows = rows[~(failed & rows["cell_id"].isin(rows["cell_id"][~failed]))]

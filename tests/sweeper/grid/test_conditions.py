@@ -66,6 +66,27 @@ def test_a_condition_says_what_python_says_of_every_cell():
 
 
 @pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a == 3 * b", 2),
+        ("a == 0.1 + 0.2", 2),
+        ("a / b < 3", 1),
+        ("a / b >= 3", 3),
+        ("a != 3 * b", 2),
+        ("b in [0.1, 0.5]", 4),
+    ],
+)
+def test_rounding_decides_nothing(text, count):
+    block = Block({"seed": 0, "word": "a", "flag": True}, (Axis.single("a", [0.3, 1.5]), Axis.single("b", [0.1, 0.5])))
+    assert np.broadcast_to(condition_from_text(text, FIELDS).test(block), block.shape).sum() == count
+
+
+def test_large_whole_numbers_are_told_apart():
+    block = Block({"seed": 0, "word": "a", "flag": True, "b": 0.5}, (Axis.single("a", [1e15, 1e15 + 1]),))
+    assert condition_from_text("a == 1000000000000000", FIELDS).test(block).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("a.__class__ == 1", "are allowed"),
