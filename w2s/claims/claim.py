@@ -177,7 +177,7 @@ def untestable(why: str) -> Verdict:
     return Verdict("untestable", why)
 
 
-def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
+def worst(verdicts: Sequence[Verdict], nothing: str = "there is nothing of the kind") -> Verdict:
     """Return the worst of several verdicts, as the verdict on all of them; ``untestable`` for ``nothing`` where there are none.
 
     A fail is worse than an unresolved verdict, that is worse than an untestable one, and that is worse than one that holds.
