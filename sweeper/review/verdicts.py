@@ -58,12 +58,14 @@ def summary_text(found: Verification) -> str:
 
 
 def chance_text(found: Verification) -> str:
-    """Say how many intervals decide, and the bound of the chance that one or more of them is wrong: their levels added up."""
-    if not found.intervals:
-        return "no verdict rests on an interval over seeds"
-    many = "interval" if found.intervals == 1 else "intervals"
+    """Say how many intervals and other tests decide, and bound the chance that one or more is wrong: their levels add up."""
+    others = sum(judged.verdict.chance > 0 and not judged.verdict.intervals for judged in found.judged)
+    if not found.intervals + others:
+        return "no verdict rests on luck of the seeds"
+    parts = [f"{found.intervals} interval{'s' * (found.intervals != 1)} of {LEVEL:.0%}"] if found.intervals else []
+    parts += [f"{others} other test{'s' * (others != 1)}"] if others else []
     bound = f"at most {found.family_error:.0%}" if found.family_error < 1 else "not bounded"
-    return f"{found.intervals} {many} of {LEVEL:.0%}: the chance that luck of the seeds decides one or more wrongly is {bound}"
+    return f"{' and '.join(parts)}: the chance that luck of the seeds decides one or more wrongly is {bound}"
 
 
 def remarks(found: Verification) -> list[str]:

@@ -12,7 +12,6 @@ from sweeper.folder.provenance import frozen_claim
 from sweeper.folder.run_folder import run_name
 from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
-from w2s.claims.seed_intervals import LEVEL
 from w2s.places.url import Where
 from w2s.tables.concat import concat
 
@@ -69,13 +68,13 @@ class Verification:
 
     @property
     def intervals(self) -> int:
-        """How many intervals the verdicts rest on: what luck of the seeds can decide wrongly."""
-        return sum(judged.verdict.tests for judged in self.judged if judged.verdict.by_interval)
+        """How many intervals over seeds the verdicts rest on."""
+        return sum(judged.verdict.intervals for judged in self.judged)
 
     @property
     def family_error(self) -> float:
-        """Bound of the chance that one verdict or more is wrong by luck of the seeds: the sum over the intervals, at most 1."""
-        return min(1.0, self.intervals * (1.0 - LEVEL))
+        """Bound of the chance that one verdict or more is wrong by luck of the seeds: the sum over the verdicts, at most 1."""
+        return min(1.0, sum(judged.verdict.chance for judged in self.judged))
 
 
 def verify(runs: Sequence[Where | str], *, partial: bool = False, trust_code: bool = False) -> list[Verification]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from w2s.claims.seed_intervals import LEVEL
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -41,10 +43,13 @@ class Verdict:
     outcome : ``holds``, ``fails``, ``unresolved`` (the interval contains the threshold) or ``untestable`` (no such rows).
     says : one line with the numbers, for people.
     statistic : the tested number; None when untestable.
-    interval : its interval over seeds; equal ends for an exact identity.
+    interval : its interval over seeds; equal ends for an exact identity and for a test that says its ``chance``.
     threshold : what it was compared with; NaN when untestable.
     seeds : how many seeds the interval rests on.
-    tests : how many intervals could have decided it: one, or as many as a statement about several settings has of them.
+    intervals : how many intervals could have decided it: one where its own has a width, or as many as a statement about
+        several settings has of them.
+    chance : bound of the chance that luck of the seeds decides it wrongly: 1 - `LEVEL` for each interval, its level for
+        another test, 0 for an exact identity.
 
     """
 
@@ -54,12 +59,14 @@ class Verdict:
     interval: tuple[float, float] | None = None
     threshold: float = float("nan")
     seeds: int = 0
-    tests: int = 1
+    intervals: int = 0
+    chance: float = 0.0
 
-    @property
-    def by_interval(self) -> bool:
-        """Whether chance has a part in it: the statistic has an interval that is wider than a point."""
-        return self.interval is not None and self.interval[0] != self.interval[1]
+    def __post_init__(self) -> None:
+        """Count its interval, unless what it rests on is said."""
+        wide = self.interval is not None and self.interval[0] != self.interval[1]
+        object.__setattr__(self, "intervals", self.intervals or int(wide))
+        object.__setattr__(self, "chance", self.chance or self.intervals * (1.0 - LEVEL))
 
 
 @dataclass(frozen=True)
@@ -170,19 +177,19 @@ def untestable(why: str) -> Verdict:
     return Verdict("untestable", why)
 
 
-def worst(verdicts: Sequence[Verdict], nothing: str) -> Verdict:
+def worst(verdicts: Sequence[Verdict], nothing: str = "there is nothing of the kind") -> Verdict:
     """Return the worst of several verdicts, as the verdict on all of them; ``untestable`` for ``nothing`` where there are none.
 
     A fail is worse than an unresolved verdict, that is worse than an untestable one, and that is worse than one that holds.
     Among fails the one farthest from its threshold is the worst: it is the strongest evidence against the claim. Among others
     it is the one nearest to its threshold, which comes closest to a worse outcome. The distance is that of the nearer end of
-    the interval, since the ends decide the outcome; an interval without numbers has the distance 0. Its ``tests`` are those of
-    all of them.
+    the interval, since the ends decide the outcome; an interval without numbers has the distance 0. Its ``intervals`` and its
+    ``chance`` are those of all of them together.
     """
     if not verdicts:
         return untestable(nothing)
     found = min(verdicts, key=lambda verdict: (_RANKS.index(verdict.outcome), _lead(verdict)))
-    return replace(found, tests=sum(verdict.tests for verdict in verdicts))
+    return replace(found, intervals=sum(one.intervals for one in verdicts), chance=sum(one.chance for one in verdicts))
 
 
 _RANKS: tuple[Outcome, ...] = ("fails", "unresolved", "untestable", "holds")

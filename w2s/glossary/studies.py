@@ -105,7 +105,7 @@ _METHODS = {
     "decoded_reward": "mean true reward of the contrasted texts",
     "decoded_implicit": "implicit reward per token of the contrasted texts",
     "decoded_divergence": "divergence of the contrasted texts from the language [nats]",
-    "top_reward": "greatest true reward that a text can have",
+    "top_reward": "greatest true reward that a token can have",
     "naive_error": "error of a student of weak labels alone [share]",
     "self_error": "error of a student of its own answers alone [share]",
     "error_overlap": "share of own errors that are weak errors too [share]",

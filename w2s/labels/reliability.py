@@ -42,8 +42,9 @@ def boosting_weights(errors: Matrix, classes: int) -> Matrix:
 def matched_temperatures(labels: Matrix) -> Matrix:
     """Find a temperature (M,) for each supervisor that brings the mean entropy of its soft labels (n, M, K) to that of all.
 
-    No truth is used. Labels at temperature T are proportional to p^(1/T). Found by 50 halvings of log T in [1e-2, 1e2]; one-hot
-    labels, which no temperature changes, get 1e2. O(50 n M K).
+    No truth is used. Labels at temperature T are proportional to p^(1/T), p below 1e-12 counting as 1e-12: so one-hot labels
+    are smoothed to the entropy of the others, or stay as they are where all are one-hot. Found by 50 halvings of log T in
+    [1e-2, 1e2]. O(50 n M K).
     """
     logs, goal = np.log(np.maximum(labels, 1e-12)), float(np.mean(_entropy(labels)))
     low, high = (np.full(labels.shape[1], np.log(end)) for end in (1e-2, 1e2))

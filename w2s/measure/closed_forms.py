@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["adjusted_skewness", "corrected_quantiles", "fieller_set", "quadratic_set", "t_quantile", "wilson_ends"]
+__all__ = ["adjusted_skewness", "corrected_quantiles", "fieller_set", "quadratic_set", "t_quantile", "t_tail", "wilson_ends"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -22,6 +22,13 @@ def t_quantile(count: npt.ArrayLike, level: float) -> FloatArray:
     freedom = np.asarray(count) - 1
     quantile = stdtrit(np.maximum(freedom, 1), 0.5 + level / 2.0)
     return np.where(freedom >= 1, quantile, np.nan)
+
+
+def t_tail(distance: npt.ArrayLike, count: npt.ArrayLike) -> FloatArray:
+    """Compute the chance that Student's T with count - 1 degrees of freedom, two samples or more, is beyond +-``distance``."""
+    from scipy.special import stdtr
+
+    return np.asarray(2.0 * stdtr(np.asarray(count) - 1.0, -np.asarray(distance, dtype=np.float64)))
 
 
 def adjusted_skewness(second: npt.ArrayLike, third: npt.ArrayLike, count: npt.ArrayLike) -> FloatArray:

@@ -39,8 +39,8 @@ def mean_bounds(terms: Vector, name: str = "", level: float = 0.95) -> Bounds:
     """Compute the interval of the mean of terms (n,): Wilson's for zeros and ones, else Student's corrected for skewness.
 
     ``name`` is that of the column, whose range the interval does not leave. NaN for one item, and where all items have the same
-    number that is not 0 or 1: their spread says nothing about others. Source of the correction: Hall 1992
-    (:func:`w2s.measure.closed_forms.corrected_quantiles`).
+    number: their spread says nothing about others. Wilson's interval, which gains do not have, needs no spread. Source of the
+    correction: Hall 1992 (:func:`w2s.measure.closed_forms.corrected_quantiles`).
     """
     n = len(terms)
     if n < 2 or not np.isfinite(terms).all():

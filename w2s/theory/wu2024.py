@@ -1,15 +1,15 @@
 """Interpolation of weak labels under bi-level spiked covariances (Wu and Sahai 2024, arXiv 2410.04638).
 
-A model has d = n^p Gaussian features, of which s = n^r are spikes that share the part a = n^-q of the energy d: eigenvalues a
-d / s and (1 - a) d / (d - s). The class is the sign of one spiked coordinate g_1 of unit variance, the first one. A classifier
-w is the minimum-norm interpolation of labels; with c the cosine of Sigma^(1/2) w and e_1 it errs with probability arccos(c) /
-pi.
+A model has d = n^p Gaussian features, of which s = n^r are spikes that share the part a = n^-q of the energy d: eigenvalues
+a d / s and (1 - a) d / (d - s). The class is the sign of one spiked coordinate g_1 of unit variance, the first one. A
+classifier w is the minimum-norm interpolation of labels; with c the cosine of Sigma^(1/2) w and e_1 it errs with probability
+arccos(c) / pi.
 
 The closed forms are deterministic equivalents, derived here from the risk of minimum-norm regression: labels y of unit
 variance with E y g_1 = k are k g_1 plus noise of variance 1 - k^2, where k = sqrt(2 / pi) for true classes, sqrt(2 / pi) c for
 the signs of a weak classifier of cosine c, and c for its scores. The thresholds in exponents follow as n grows. That a model
-learns its class
-from clean labels where q + r < (p + 1) / 2 is the paper's; the others were derived here and not compared with the paper's text.
+learns its class from clean labels where q + r < (p + 1) / 2 is the paper's; the others were derived here and not compared with
+the paper's text.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def test_how_many_intervals_decide_and_how_many_seeds_would(lab: Lab) -> None:
     (study,) = json.loads(sweep(run, "--json").stdout)["studies"]
     assert (study["intervals"], study["family_error"]) == (3, pytest.approx(0.03))
     lab.claims("needy")
-    assert "no verdict rests on an interval over seeds" in sweep(lab.launch("untestable", fixed={"n": 20})).output
+    assert "no verdict rests on luck of the seeds" in sweep(lab.launch("untestable", fixed={"n": 20})).output
 
 
 def test_the_least_number_of_seeds_is_frozen_like_a_threshold(lab: Lab) -> None:

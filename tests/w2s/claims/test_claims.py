@@ -11,7 +11,7 @@ import pytest
 
 from w2s import Cell, Claim, Figure, Study, Verdict
 from w2s.claims.claim import above, below, decide, missing, untestable, within, worst
-from w2s.claims.seed_intervals import over_seeds
+from w2s.claims.seed_intervals import LEVEL, over_seeds
 from w2s.studies.registry import StudyError, checked, find_study, study_names
 
 INF = math.inf
@@ -74,8 +74,8 @@ def test_a_verdict_says_its_numbers() -> None:
 def chosen(verdicts: list[Verdict]) -> Verdict:
     """The worst verdict but for how many it speaks for, which is all of them."""
     found = worst(verdicts, "nothing")
-    assert found.tests == len(verdicts)
-    return dataclasses.replace(found, tests=1)
+    assert (found.intervals, found.chance) == (sum(v.intervals for v in verdicts), pytest.approx(0.01 * found.intervals))
+    return dataclasses.replace(found, intervals=1, chance=1.0 - LEVEL)
 
 
 def test_the_worst_of_several_settings_decides() -> None:
@@ -229,10 +229,19 @@ def test_fewer_seeds_than_a_claim_asks_for_decide_nothing(seeds: int, outcome: s
 
 
 def test_points_leave_nothing_to_luck() -> None:
-    assert above("it", 2.0, (1.5, 2.5), 1.0, 7).by_interval
-    assert above("it", 2.0, (-INF, INF), 1.0, 7).by_interval
-    assert not above("it", 2.0, (2.0, 2.0), 1.0, 7).by_interval
-    assert not untestable("no rows").by_interval
+    resolved, open_, exact = (above("it", 2.0, ends, 1.0, 7) for ends in ((1.5, 2.5), (-INF, INF), (2.0, 2.0)))
+    assert [(v.intervals, v.chance) for v in (resolved, open_)] == [(1, pytest.approx(0.01))] * 2
+    assert [(v.intervals, v.chance) for v in (exact, untestable("no rows"))] == [(0, 0.0)] * 2
+    # The worst of several speaks for all of them, whichever it is.
+    fails = above("it", 0.0, (0.0, 0.0), 1.0, 7)
+    assert (worst([resolved, fails, open_], "").outcome, worst([resolved, fails, open_], "").intervals) == ("fails", 2)
+
+
+def test_a_test_without_an_interval_says_its_chance() -> None:
+    by_rank = Verdict("holds", "p = 0.001", 0.001, (0.001, 0.001), 0.01, 9, chance=0.01)
+    assert (by_rank.intervals, by_rank.chance) == (0, 0.01)
+    found = worst([by_rank, above("it", 2.0, (1.5, 2.5), 1.0, 7)], "")
+    assert (found.intervals, found.chance) == (1, pytest.approx(0.02))
 
 
 @pytest.mark.parametrize("thresholds", [{"least": math.nan}, {"least": INF}, {"least": True}, {"least": "2"}])

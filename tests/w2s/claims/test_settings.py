@@ -37,7 +37,7 @@ def test_settings_have_the_intervals_that_they_have_alone() -> None:
         assert seen[f" at d = {d}"][0] == pytest.approx(value, rel=1e-12)
         assert seen[f" at d = {d}"][1] == pytest.approx(interval, rel=1e-9)
         assert seen[f" at d = {d}"][2] == seeds
-    assert (found.outcome, found.tests, "d = 30" in found.says) == ("holds", 3, True)
+    assert (found.outcome, found.intervals, "d = 30" in found.says) == ("holds", 3, True)
 
 
 def test_rows_without_a_number_are_left_out() -> None:

@@ -48,17 +48,29 @@ def test_boosting_weights_by_hand() -> None:
     assert boosting_weights(np.array([0.75, 0.5]), 4)[0] == pytest.approx(0.0, abs=1e-12)  # chance of four classes
 
 
+def matched(labels: np.ndarray) -> np.ndarray:
+    logs = np.log(np.maximum(labels, 1e-12)) / matched_temperatures(labels)[:, None]
+    powers = np.exp(logs - logs.max(axis=2, keepdims=True))
+    return powers / powers.sum(axis=2, keepdims=True)
+
+
+def entropy(values: np.ndarray) -> np.ndarray:
+    return -np.sum(values * np.log(np.maximum(values, 1e-300)), axis=2).mean(axis=0)
+
+
 @settings(derandomize=True, deadline=None, max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 4), st.integers(2, 5))
 def test_matched_labels_have_one_entropy_and_the_same_classes(seed: int, supervisors: int, classes: int) -> None:
     rng = np.random.default_rng(seed)
     labels = np.stack([rng.dirichlet(np.full(classes, 0.3 + m), 30) for m in range(supervisors)], axis=1)
-    logs = np.log(np.maximum(labels, 1e-12)) / matched_temperatures(labels)[:, None]
-    powers = np.exp(logs - logs.max(axis=2, keepdims=True))
-    found = powers / powers.sum(axis=2, keepdims=True)
-
-    def entropy(values: np.ndarray) -> np.ndarray:
-        return -np.sum(values * np.log(np.maximum(values, 1e-300)), axis=2).mean(axis=0)
-
+    found = matched(labels)
     np.testing.assert_allclose(entropy(found), entropy(labels).mean(), rtol=1e-6)
     assert (found.argmax(axis=2) == labels.argmax(axis=2)).all()
+
+
+def test_one_hot_labels_are_smoothed_unless_all_are_one_hot() -> None:
+    rng = np.random.default_rng(0)
+    hard = np.eye(3)[rng.integers(0, 3, 40)]
+    labels = np.stack([rng.dirichlet(np.ones(3), 40), hard], axis=1)
+    np.testing.assert_allclose(entropy(matched(labels)), entropy(labels).mean(), rtol=1e-6)
+    np.testing.assert_allclose(matched(np.stack([hard, hard], axis=1))[:, 0], hard, atol=1e-300)

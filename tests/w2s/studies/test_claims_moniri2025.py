@@ -235,6 +235,17 @@ def test_a_right_limit_that_rejects_no_wrong_one_decides_nothing() -> None:
     assert verdict(("ridge", "student_limit"), ridge(n_transfer=10**9)).outcome == "unresolved"
 
 
+def test_a_missing_error_decides_nothing() -> None:
+    key = ("ridge", "teacher_limit")
+    table = CASES[key][0]
+    whole = verdict(key, table)
+    assert (whole.outcome, whole.intervals, 0 < whole.chance < 0.1) == ("holds", 0, True)
+    holed = table.assign(weak_error=table["weak_error"].where(table.index != table.index[0]))
+    holed.attrs = table.attrs
+    found = verdict(key, holed)
+    assert (found.outcome, "is missing in 1 of" in found.says) == ("unresolved", True)
+
+
 def test_where_means_fall_through_zero() -> None:
     levels = np.array([0.01, 0.1, 1.0])
     assert crossing(levels, np.array([1.0, 1.0, -1.0])) == pytest.approx(np.sqrt(0.1))

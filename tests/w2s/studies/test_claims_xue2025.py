@@ -120,7 +120,10 @@ CASES: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {
     "prediction_orders_students": (toy(), disordered(toy(), "pred_gap_theory")),
     "trace_score_orders_students": (toy(), disordered(toy(), "score_trace")),
     "operator_score_orders_partial_sights": (toy(**COSINES), disordered(toy(**COSINES), "score_operator")),
-    "operator_score_saturates": (toy(), toy().assign(score_operator=lambda f: f["score_trace"])),
+    "operator_score_saturates": (
+        toy().assign(score_operator=lambda f: 1 - 1e-3 * f["score_trace"]),
+        toy().assign(score_operator=lambda f: f["score_trace"]),
+    ),
     "gap_below_label_free_bound": (toy(), toy(bound=0.5)),
 }
 

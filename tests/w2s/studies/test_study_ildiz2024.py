@@ -163,4 +163,4 @@ def test_the_worst_setting_is_named() -> None:
     found = decide(CLAIMS["weaker_teacher_better_student"], both)
     assert found.outcome == "fails"
     assert "noise = 0.3" in found.says
-    assert found.tests == 6
+    assert found.intervals == 6

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from w2s.claims.claim import Outcome, Thresholds, Verdict, above, untestable
 from w2s.claims.seed_intervals import over_least
+from w2s.measure.closed_forms import t_tail
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ AGREEMENT_BASIS = (
 
 
 def agreement(name: str, table: DataFrame, model: str, wrong: Callable[[DataFrame], Values], limits: Thresholds) -> Verdict:
-    """Test the limit of a model's error on every cell of a table; the statistic is the largest part of what is allowed."""
+    """Test the limit of a model's error on every cell of a table; the statistic is the largest part of what is allowed.
+
+    The verdict is unresolved where a cell's error is missing. Its chance is that of one mean or more ``se`` standard errors
+    from its limit, over all cells, for normal errors.
+    """
     cells = _cell_means(table, model)
     cells = cells[(cells["count"] >= limits["seeds"]) & cells["theory"].notna()]
     if not len(cells):
@@ -43,6 +48,8 @@ def agreement(name: str, table: DataFrame, model: str, wrong: Callable[[DataFram
     mean, limit = (cells[column].to_numpy(float) for column in ("mean", "theory"))
     allowed = limits["se"] * cells["se"].to_numpy(float) + np.abs(limit) * cells["finite"].to_numpy(float)
     distance, other = np.abs(mean - limit) / allowed, np.asarray(wrong(cells), dtype=np.float64)
+    if missing := int(np.isnan(distance).sum()):
+        return Verdict("unresolved", f"the {name} is missing in {missing} of {len(cells)} cells")
     far = np.abs(other - limit) >= limits["apart"] * allowed
     rejected = (np.abs(mean - other) / allowed)[far]
     largest, least = float(distance.max()), float(rejected.min()) if len(rejected) else float("nan")
@@ -51,7 +58,8 @@ def agreement(name: str, table: DataFrame, model: str, wrong: Callable[[DataFram
         f"wrong formula at least {least:.3g} of it off in {len(rejected)} cells"
     )
     outcome: Outcome = "fails" if largest > 1.0 or least <= 1.0 else "holds" if len(rejected) else "unresolved"
-    return Verdict(outcome, says, largest, (largest, largest), 1.0, int(table["seed"].nunique()))
+    chance = min(1.0, float(t_tail(limits["se"], cells["count"]).sum()))
+    return Verdict(outcome, says, largest, (largest, largest), 1.0, int(table["seed"].nunique()), chance=chance)
 
 
 def _cell_means(table: DataFrame, model: str) -> DataFrame:

@@ -1,10 +1,10 @@
 """Ridge students of ridge teachers in the proportional limit, isotropic inputs (Moniri and Hassani 2025, arXiv 2505.18346).
 
-x ~ N(0, I_d), y = b'x + e, |b|^2 = signal, Var e = noise. Teacher: ridge l_t on n_t labelled rows, b_t =
-(S_t + l_t)^-1 X_t'y/n_t.
-Student: ridge l_s on n_s rows of its own with the teacher's labels, (S_s + l_s)^-1 S_s b_t. S = X'X/n, errors are excess risks
-|b_hat - b|^2, and d grows with gamma_t = d/n_t, gamma_s = d/n_s fixed. The eigenvalues s of S then follow the law of
-Marchenko and Pastur, and everything is made of m = E 1/(s + l), with D = sqrt((1 - gamma)^2 + 2 l (1 + gamma) + l^2):
+x ~ N(0, I_d), y = b'x + e, |b|^2 = signal, Var e = noise. Teacher: ridge l_t on n_t labelled rows,
+b_t = (S_t + l_t)^-1 X_t'y/n_t. Student: ridge l_s on n_s rows of its own with the teacher's labels, (S_s + l_s)^-1 S_s b_t.
+S = X'X/n, errors are excess risks |b_hat - b|^2, and d grows with gamma_t = d/n_t, gamma_s = d/n_s fixed. The eigenvalues s of
+S then follow the law of Marchenko and Pastur, and everything is made of m = E 1/(s + l), with
+D = sqrt((1 - gamma)^2 + 2 l (1 + gamma) + l^2):
 
     1/m = ((1 - gamma + l) + D)/2        passed  E s/(s + l) = 1/(1/m + gamma)      held  l m = 1 - passed
     spread  E s/(s + l)^2 = passed/D     held twice  l^2 E 1/(s + l)^2 = l m (l + gamma l m)/D

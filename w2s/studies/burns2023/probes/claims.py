@@ -112,7 +112,7 @@ def _copies(table: DataFrame, limits: Thresholds) -> Verdict:
         _over_tasks(rows, kept, _difference_of_agreement, less, above, limits["difference"]),
         _over_tasks(rows, kept, _copied, more, above, limits["copied"]),
     ]
-    return worst(verdicts, "")
+    return worst(verdicts)
 
 
 def _flips(table: DataFrame, limits: Thresholds) -> Verdict:

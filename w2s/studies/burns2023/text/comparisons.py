@@ -130,4 +130,4 @@ def median(choice: Choice, statistic: Statistic, name: str, decide: Decide, thre
 
 def both(*tests: Callable[..., Verdict]) -> Callable[..., Verdict]:
     """Test two sentences in one, of which the worse verdict counts."""
-    return lambda table, limits: worst([test(table, limits) for test in tests], "")
+    return lambda table, limits: worst([test(table, limits) for test in tests])

@@ -13,7 +13,7 @@ from w2s.claims.choices import more_hits
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, below, untestable, within, worst
 from w2s.claims.overlooks import AVERAGED, NO_CEILING, ONE_FACTOR, STUDENT_AVERAGED, TEACHER_AVERAGED
 from w2s.claims.seed_intervals import over_seeds, over_share
-from w2s.measure.scales import CORRELATION, REAL
+from w2s.measure.scales import CORRELATION, POSITIVE, REAL
 from w2s.studies.charikar2024.synthetic.paper_panels import LADDER, PANELS, is_realizable, ladder, panel, per_seed
 from w2s.theory.charikar2024 import gap_bound
 
@@ -51,6 +51,9 @@ def _scatter(name: str, statistic: str, decide: Decide, *thresholds: str) -> Cal
     return test
 
 
+_NOT_OWN = "no cell of this kind is evaluated on the student's own rows"
+
+
 def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide, threshold: float) -> Verdict:
     """Judge the largest (``below``) or least (``above``) of exact values, one per row that has numbers.
 
@@ -58,7 +61,7 @@ def _worst_row(name: str, rows: DataFrame, values: Series[float], decide: Decide
     """
     values = values.dropna()
     if not len(values):
-        return untestable("no cell of this kind is evaluated on the student's own rows")
+        return untestable(_NOT_OWN)
     value = float(values.max() if decide is below else values.min())
     return decide(name, value, (value, value), threshold, int(rows.loc[values.index, "seed"].nunique()))
 
@@ -71,12 +74,12 @@ def _taught(rows: DataFrame, frozen: Thresholds) -> Verdict:
     """
     verdicts = []
     for name in ("misfit", "student_error"):
-        share = (rows[name] / rows["weak_error"]).dropna()
-        if not len(share):
-            return untestable("no cell of this kind is evaluated on the student's own rows")
-        value, seeds = float(share.median()), int(rows.loc[share.index, "seed"].nunique())
-        verdicts.append(above(f"median of {name} / weak_error", value, (value, value), frozen["part"], seeds))
-    return worst(verdicts, "")
+        shares = rows[["seed"]].assign(value=rows[name] / rows["weak_error"]).dropna()
+        if not len(shares):
+            return untestable(_NOT_OWN)
+        value, interval, seeds = over_seeds(shares, _median, scale=POSITIVE)
+        verdicts.append(above(f"median of {name} / weak_error", value, interval, frozen["part"], seeds))
+    return worst(verdicts)
 
 
 def _own_sample(table: DataFrame, head: str) -> DataFrame:
@@ -93,14 +96,14 @@ def _realizable_identity(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "least_squares")
     error = (rows["gain"] - rows["misfit"]).abs() / rows["weak_error"]
     exact = _worst_row("largest |gain - misfit| / weak_error", rows, error, below, frozen["error"])
-    return worst([exact, _taught(rows, frozen)], "")
+    return worst([exact, _taught(rows, frozen)])
 
 
 def _band(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[~is_realizable(table)], "least_squares")
     excess = (rows["gain"] - rows["misfit"]).abs() / gap_bound(rows["misfit"], rows["epsilon"])
     inside = _worst_row("largest |gain - misfit| / (2 sqrt(misfit epsilon))", rows, excess, below, frozen["ratio"])
-    return worst([inside, _taught(rows, frozen)], "")
+    return worst([inside, _taught(rows, frozen)])
 
 
 def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -108,14 +111,14 @@ def _never_worse(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = own[own["head"].isin(["least_squares", "nonnegative"])]
     ratio = rows["student_error"] / rows["weak_error"]
     never = _worst_row("largest student_error / weak_error", rows, ratio, below, frozen["ratio"])
-    return worst([never, _taught(rows, frozen)], "")
+    return worst([never, _taught(rows, frozen)])
 
 
 def _cone(table: DataFrame, frozen: Thresholds) -> Verdict:
     rows = _own_sample(table[is_realizable(table)], "nonnegative")
     surplus = (rows["gain"] - rows["misfit"]) / rows["weak_error"]
     least = _worst_row("least (gain - misfit) / weak_error", rows, surplus, above, frozen["surplus"])
-    return worst([least, _taught(rows, frozen)], "")
+    return worst([least, _taught(rows, frozen)])
 
 
 def _cone_is_strict(table: DataFrame, frozen: Thresholds) -> Verdict:
@@ -150,7 +153,7 @@ def _nonconvex(table: DataFrame, frozen: Thresholds) -> Verdict:
                 seeds,
             )
         )
-    return worst(verdicts, "")
+    return worst(verdicts)
 
 
 def _selection(table: DataFrame, frozen: Thresholds) -> Verdict:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from w2s.claims.claim import Claim, Thresholds, Verdict, above, untestable
 from w2s.claims.overlooks import ONE_FACTOR
 from w2s.claims.seed_intervals import over_means
+from w2s.measure.ranking import rank_correlation
 from w2s.measure.scales import CORRELATION, Scale
 from w2s.summary import columns
 
@@ -63,11 +64,8 @@ def _settings(table: DataFrame, overlaps: list[str], least: int) -> list[tuple[A
 
 def _correlation(means: npt.NDArray[np.float64], column: int) -> float:
     """Compute Spearman's correlation over models of gain/gap and a column: means (models, columns)."""
-    from scipy.stats import rankdata
-
     with np.errstate(invalid="ignore", divide="ignore"):
-        ranks = [rankdata(values) for values in (means[:, 0] / means[:, 1], means[:, column])]
-        return float(np.corrcoef(*ranks)[0, 1])
+        return rank_correlation(means[:, 0] / means[:, 1], means[:, column])
 
 
 _DIFFERENCE = Scale(-2.0, 2.0, lambda value: np.arctanh(value / 2.0), lambda moved: 2.0 * np.tanh(moved))

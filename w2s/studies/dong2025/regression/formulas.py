@@ -7,14 +7,16 @@ has to be rejected by the same rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2s.claims.claim import Outcome, Thresholds, Verdict, untestable, within
+from w2s.measure.closed_forms import t_tail
 from w2s.summary import columns
 
 if TYPE_CHECKING:
@@ -78,9 +80,12 @@ def _moments(codes: npt.NDArray[np.integer[Any]], values: Values, groups: int) -
 
 
 def agreement(name: str, table: DataFrame, formulas: list[Formula], limits: Thresholds) -> Verdict:
-    """Test formulas on the cells of a table; the verdict's statistic is the largest distance in standard errors."""
+    """Test formulas on the cells of a table; the verdict's statistic is the largest distance in standard errors.
+
+    Its chance is that of one right formula or more so far from its mean, over all cells, for normal errors.
+    """
     found = [_distances(formula, table, limits) for formula in formulas]
-    right, wrong = (np.concatenate([pair[k] for pair in found]) for k in (0, 1))
+    right, wrong, counts = (np.concatenate([part[k] for part in found]) for k in (0, 1, 2))
     if not len(right):
         return untestable(
             f"no cell has {limits['seeds']:g} seeds and a standard error of {limits['precision']:.0%} of the formula or less"
@@ -92,11 +97,12 @@ def agreement(name: str, table: DataFrame, formulas: list[Formula], limits: Thre
         f"wrong formula at least {least:.3g} se off in {len(wrong)} cells"
     )
     outcome: Outcome = "fails" if largest > bound or least <= bound else "holds" if len(wrong) else "unresolved"
-    return Verdict(outcome, says, largest, (largest, largest), bound, int(table["seed"].nunique()))
+    chance = min(1.0, float(t_tail(bound, counts).sum()))
+    return Verdict(outcome, says, largest, (largest, largest), bound, int(table["seed"].nunique()), chance=chance)
 
 
-def _distances(formula: Formula, table: DataFrame, limits: Thresholds) -> tuple[Values, Values]:
-    """Compute |mean - formula| / se of the usable cells, and the same for the wrong formula where it is far enough."""
+def _distances(formula: Formula, table: DataFrame, limits: Thresholds) -> tuple[Values, Values, Values]:
+    """Compute |mean - formula| / se of the usable cells, the same for the wrong formula where it is far enough, and seeds."""
     cells = cell_means(table, formula.model)
     right = formula.right(cells)
     usable = (cells["count"] >= limits["seeds"]) & (cells["se"] > 0) & (cells["se"] <= limits["precision"] * np.abs(right))
@@ -104,15 +110,18 @@ def _distances(formula: Formula, table: DataFrame, limits: Thresholds) -> tuple[
     mean, se = cells["mean"].to_numpy(), cells["se"].to_numpy()
     wrong = formula.wrong(cells)
     far = np.abs(wrong - right) >= limits["apart"] * se
-    return np.abs(mean - right) / se, (np.abs(mean - wrong) / se)[far]
+    return np.abs(mean - right) / se, (np.abs(mean - wrong) / se)[far], cells["count"].to_numpy()
 
 
 def calibration(table: DataFrame, limits: Thresholds) -> tuple[Verdict, Verdict] | None:
     """Test standard deviation and mean of z-scores of all models; None where too few of them are independent.
 
     Cells of one seed share draws, whatever their counts and widths; only batches of seeds, and strong widths where the design
-    is drawn directly, have draws of their own. Each such draw counts once, however many cells and models it has.
+    is drawn directly, have draws of their own. Each such draw counts once, however many cells and models it has. The chances
+    are those of as many normal scores of mean 0 and standard deviation 1.
     """
+    from scipy.special import chdtr, chdtrc
+
     found = [_scores(table, model, int(limits["seeds"])) for model in MODELS]
     draws, scores = (np.concatenate([pair[k] for pair in found]) for k in (0, 1))
     _, codes, counts = np.unique(draws, return_inverse=True, return_counts=True)
@@ -120,11 +129,12 @@ def calibration(table: DataFrame, limits: Thresholds) -> tuple[Verdict, Verdict]
         return None
     mean, square = (float(np.mean(np.bincount(codes, scores**power) / counts)) for power in (1, 2))
     spread, seeds = float(np.sqrt(square - mean**2)), int(table["seed"].nunique())
-    name = f"of {len(scores):,} z-scores from {len(counts):,} draws"
-    return (
-        within(f"standard deviation {name}", spread, (spread, spread), (limits["sd_least"], limits["sd_most"]), seeds),
-        within(f"mean {name}", mean, (mean, mean), (-limits["mean"], limits["mean"]), seeds),
-    )
+    name, least, most = f"of {len(scores):,} z-scores from {len(counts):,} draws", limits["sd_least"], limits["sd_most"]
+    of_spread = within(f"standard deviation {name}", spread, (spread, spread), (least, most), seeds)
+    of_mean = within(f"mean {name}", mean, (mean, mean), (-limits["mean"], limits["mean"]), seeds)
+    n = len(counts)
+    beyond = chdtr(n - 1, n * least**2) + chdtrc(n - 1, n * most**2)
+    return replace(of_spread, chance=float(beyond)), replace(of_mean, chance=math.erfc(limits["mean"] * math.sqrt(n / 2)))
 
 
 def _scores(table: DataFrame, model: str, batch: int) -> tuple[Values, Values]:

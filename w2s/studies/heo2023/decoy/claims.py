@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
-__all__ = ["CLAIMS", "STRENGTHS", "best"]
+    from w2s.claims.resampled import Interval
+
+__all__ = ["CLAIMS", "STRENGTHS", "choices"]
 
 STRENGTHS = ("penalty", "radius")
 _FREE = ("seed", "method", *STRENGTHS)
@@ -42,13 +44,27 @@ def _settings(table: DataFrame) -> Iterator[tuple[str, DataFrame]]:
         yield ", ".join(named), rows
 
 
-def best(rows: DataFrame, methods: Sequence[str], column: str = "student_error") -> DataFrame | None:
-    """Return the rows, by seed, of the method and strengths of the least mean of a column; None where there are none."""
+def choices(rows: DataFrame, methods: Sequence[str]) -> list[DataFrame]:
+    """Return the rows of methods by seed, a table for each method and strengths: the one of the least mean error first."""
     some = rows[rows["method"].isin(methods)]
-    if not len(some):
-        return None
     parts = [part.set_index("seed") for _, part in some.groupby(["method", *STRENGTHS], dropna=False)]
-    return min(parts, key=lambda part: float(part[column].mean()))
+    return sorted(parts, key=lambda part: float(part["student_error"].mean()))
+
+
+def _lead(ours: Sequence[DataFrame], theirs: Sequence[Series[float]]) -> tuple[float, Interval, int]:
+    """Compute the least mean error of some choices less the least of other errors, seed by seed.
+
+    Every resample chooses anew: so the interval tells what the choice on these seeds is worth.
+    """
+    import pandas as pd
+
+    errors = pd.concat([*_errors(ours), *theirs], axis=1, join="inner").dropna()
+    many = len(ours)
+    return over_means(errors.index, errors.to_numpy(float), lambda means: float(means[:many].min() - means[many:].min()))
+
+
+def _errors(parts: Sequence[DataFrame]) -> list[Series[float]]:
+    return [part["student_error"] for part in parts]
 
 
 def _named(part: DataFrame) -> str:
@@ -90,46 +106,40 @@ def _repairs(table: DataFrame, limits: Thresholds) -> Verdict:
     found = []
     for where, rows in _settings(table[table["law"] == "toy"]):
         for method in _SINGLE:
-            if (part := best(rows, [method])) is not None:
-                lost = part["student_error"] - part["ceiling_error"]
-                value, interval, seeds = over_means(part.index, lost, float)
-                name = f"error above that without a decoy, {_named(part)} {where}".strip()
+            if parts := choices(rows, [method]):
+                value, interval, seeds = _lead(parts, [parts[0]["ceiling_error"]])
+                name = f"error above that without a decoy, {_named(parts[0])} {where}".strip()
                 found.append(below(name, value, interval, limits["most"], seeds))
     return worst(found, "needs rrr, pgd or ibp on the toy")
 
 
-def _difference(
-    table: DataFrame, first: Sequence[str], second: Sequence[str], column: str, most: float, side: str | None = "random"
-) -> Verdict:
-    """Judge the paired difference of a column between the best of some methods and the best of others, on images."""
+def _difference(table: DataFrame, first: Sequence[str], second: Sequence[str], most: float) -> Verdict:
+    """Judge the error of the best of some methods less that of the best of others, on images with the decoy at random sides."""
     found, images = [], table[table["law"].isin(["digits", "mnist"])]
-    for where, rows in _settings(images if side is None else images[images["side"] == side]):
-        ours, theirs = best(rows, first), best(rows, second)
-        if ours is not None and theirs is not None:
-            apart: Series[float] = (ours[column] - theirs[column]).dropna()
-            value, interval, seeds = over_means(apart.index, apart, float)
-            name = f"{column} of {_named(ours)} less that of {_named(theirs)}, {where}"
+    for where, rows in _settings(images[images["side"] == "random"]):
+        ours, theirs = choices(rows, first), choices(rows, second)
+        if ours and theirs:
+            value, interval, seeds = _lead(ours, _errors(theirs))
+            name = f"student_error of {_named(ours[0])} less that of {_named(theirs[0])}, {where}"
             found.append(below(name, value, interval, most, seeds))
     return worst(found, "needs both kinds of methods on images")
 
 
 def _robust_first(table: DataFrame, limits: Thresholds) -> Verdict:
-    return _difference(table, ["pgd", "ibp"], ["rrr"], "student_error", limits["most"])
+    return _difference(table, ["pgd", "ibp"], ["rrr"], limits["most"])
 
 
 def _together(table: DataFrame, limits: Thresholds) -> Verdict:
-    return _difference(table, ["rrr_pgd", "rrr_ibp"], _SINGLE, "student_error", limits["most"])
+    return _difference(table, ["rrr_pgd", "rrr_ibp"], _SINGLE, limits["most"])
 
 
 def _masks_of_items(table: DataFrame, limits: Thresholds) -> Verdict:
     found = []
     for where, rows in _settings(table[table["side"] == "random"]):
         law = rows.iloc[0]["law"]
-        other = best(table[(table["law"] == law) & (table["side"] == "left")], ["ibp"])
-        ours = best(rows, ["ibp"])
-        if ours is not None and other is not None:
-            apart: Series[float] = (ours["student_error"] - other["student_error"]).dropna()
-            value, interval, seeds = over_means(apart.index, apart, float)
+        ours, other = (choices(some, ["ibp"]) for some in (rows, table[(table["law"] == law) & (table["side"] == "left")]))
+        if ours and other:
+            value, interval, seeds = _lead(ours, _errors(other))
             found.append(above(f"ibp's error, random side less fixed side, {where}", value, interval, limits["least"], seeds))
     return worst(found, "needs ibp on images with the decoy on a random and on a fixed side")
 
@@ -207,7 +217,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"student_error": 1, "side": 1},
         {"most": -0.1, "seeds": 8},
         basis="ours: two fifths of the paper's gap, 97 against 72 % right. It was the sign before we looked, which stays open",
-        overlooks=_TEACHER | NO_CEILING,
+        overlooks=_TEACHER | NO_CEILING | {"student_shuffled": "methods that err alike are not clearly apart either"},
         expected="fails_at_this_scale",
         reason="together they are a few points better than the attack alone; the paper's networks are eight times as wide "
         "and see fifteen times as many images or more",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from w2s.contract.study import Figure
 from w2s.figures import style as figures
 from w2s.figures.held import fullest, heading_over_seeds
-from w2s.studies.heo2023.decoy.claims import STRENGTHS, best
+from w2s.studies.heo2023.decoy.claims import STRENGTHS, choices
 from w2s.studies.heo2023.pictures import share_over_seeds
 from w2s.summary import columns, summarize
 
@@ -39,8 +39,7 @@ def _draw_methods(table: DataFrame) -> Canvas | None:
         names = [name for name in _METHODS if name in set(rows["method"])]
         for place, (column, label) in enumerate(_SHOWN):
             for x, name in enumerate(names):
-                part = best(rows, [name])
-                assert part is not None
+                part = choices(rows, [name])[0]
                 mean, ends = share_over_seeds(part[column].to_numpy(float))
                 at = x + 0.18 * (place - 1.5)
                 told = label if x == 0 and ax is axes[-1] else None

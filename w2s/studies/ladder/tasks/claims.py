@@ -55,12 +55,12 @@ def _rises(table: DataFrame, limits: Thresholds) -> Verdict:
     rising = holm(np.array([page_p_value(values) for _, _, values in known.values()]))
     falling = holm(np.array([page_p_value(-values) for _, _, values in known.values()]))
     if not np.isfinite(rising).all():
-        return Verdict("unresolved", "an accuracy is missing", seeds=0, tests=len(known))
+        return Verdict("unresolved", "an accuracy is missing")
     at, seeds = list(known)[int(np.argmax(rising))], min(len(values) for _, _, values in known.values())
     most, p = float(rising.max()), limits["p"]
     outcome = "holds" if most < p else "fails" if falling.min() < p else "unresolved"
     says = f"largest of {len(known)} adjusted p-values of Page's test: {at}, p = {most:.2g} (asked: below {p:g}; {seeds} seeds)"
-    return Verdict(outcome, says, most, (most, most), p, seeds, len(known))  # type: ignore[arg-type]
+    return Verdict(outcome, says, most, (most, most), p, seeds, chance=p)  # type: ignore[arg-type]
 
 
 def _largest(table: DataFrame, limits: Thresholds) -> Verdict:

@@ -51,7 +51,7 @@ def _misses(regime: dict[str, Any], what: str) -> Callable[[DataFrame, Threshold
         shares = share_found(rows, judge, f"needs learned weights of {what}")
         seeds = int(rows["seed"].nunique())
         unclean = largest_distance("error on items on which all agree", 1.0 - rows["agreed_accuracy"], limits["unclean"], seeds)
-        return worst([shares, unclean], "")
+        return worst([shares, unclean])
 
     return test
 
@@ -76,7 +76,7 @@ def _costs(regimes: tuple[dict[str, Any], ...], sign: float) -> Callable[[DataFr
                     "needs learned and uniform weights on the same items",
                 )
             )
-        return worst(found, "")
+        return worst(found)
 
     return test
 

@@ -270,6 +270,7 @@ def _row(setting: _Setting, s: int, method: Level, learnt: _Learnt, ceiling: Mat
 
 def _rank_correlation(a: Matrix, b: Matrix) -> float:
     """Compute Spearman's correlation of two vectors (M,), ties sharing their mean rank; NaN where one is constant."""
+    # `w2s.measure.ranking.rank_correlation` differs in the last bit, and rows keep theirs.
     ranks = [np.sum(v[:, None] > v, axis=1) + 0.5 * (np.sum(v[:, None] == v, axis=1) - 1) for v in (a, b)]
     if any(np.ptp(r) == 0 for r in ranks):
         return float("nan")

@@ -37,11 +37,11 @@ def _nearly_guessing(table: DataFrame, limits: Thresholds) -> Verdict:
             lambda at, value, interval, seeds, name=name, ends=ends: within(  # type: ignore[misc]
                 f"{name}{at}", value, interval, (limits[ends[0]], limits[ends[1]]), seeds
             ),
-            "",
+            f"needs hard labels at n = {limits['n']:g}, u = 1",
         )
         for name, ends in bounds.items()
     ]
-    return worst(found, "") if len(rows) else untestable(f"needs hard labels at n = {limits['n']:g}, u = 1")
+    return worst(found)
 
 
 def _equivalent(table: DataFrame, limits: Thresholds) -> Verdict:
@@ -107,7 +107,7 @@ def _phases(table: DataFrame, limits: Thresholds) -> Verdict:
             verdicts.append(judge(name, value, interval, bound, seeds))
     if not all(found):
         return untestable("needs two n for one u between the thresholds, and for one below them")
-    return worst([*found[0], *found[1]], "")
+    return worst([*found[0], *found[1]])
 
 
 _NO_TEACHER = dict.fromkeys(("teacher_up", "teacher_down", "teacher_noisy"), "no error of the teacher is in the sentence")
