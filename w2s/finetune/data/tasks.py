@@ -20,6 +20,7 @@ from w2s.errors import FieldError, nearest
 from w2s.files.columns import CellError, column_of
 from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
+from w2s.files.paths import nearest_file
 from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, read_typed_file
 from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
 from w2s.user_files import code_of
@@ -54,7 +55,7 @@ class TaskData(Content):
             path = beside(name, base)
             if path.is_file():
                 return path
-            raise DataFileError(f"{name}: no such file {path}")
+            raise DataFileError(f"{name}: no such file {path}{nearest_file(path)}")
         there = os.path.isfile(base / name)  # noqa: PTH113 - Path.is_file raises for a name that is too long
         if name not in formatter_names() and (Path(name).suffix or there):
             raise DataFileError(f"{name}: {ending_hint(name)}")

@@ -11,6 +11,7 @@ from pydantic import ValidationInfo
 
 from w2s.errors import FieldError
 from w2s.files.datafile import Content, DataFileError, beside
+from w2s.files.paths import nearest_file
 from w2s.finetune.methods.text import Method, file_of, parse_method
 from w2s.user_files import read_source
 
@@ -27,7 +28,7 @@ class MethodText(Content):
         """Return the file that the text names."""
         path = beside(file_of(name) or "", base)
         if not path.is_file():
-            raise DataFileError(f"method {name!r}: no such file {path}")
+            raise DataFileError(f"method {name!r}: no such file {path}{nearest_file(path)}")
         return path
 
     @classmethod
