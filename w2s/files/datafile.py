@@ -42,6 +42,8 @@ class Content(ABC):
     sha256: str
 
     what: ClassVar[str] = "name of a file"
+    kind: ClassVar[str] = "file"
+    """What a value is, in the word or two that a list of fields has room for."""
 
     def __str__(self) -> str:
         return self.name

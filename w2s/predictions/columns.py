@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from w2s.errors import FieldError, nearest
 from w2s.files.columns import MISSING, CellError, Column, column_of, spelling
+from w2s.files.tablefile import other_separator
 
 __all__ = ["OPTIONAL", "ColumnNames", "Reader", "class_remarks"]
 
@@ -230,6 +231,8 @@ class Reader:
         known = ", ".join(self.table.column_names[:20])
         used = {getattr(self.names, other.name) for other in fields(self.names)}
         free = [column for column in self.table.column_names if column not in used]
+        if parted := other_separator(self.table.column_names):
+            raise FieldError(f"{self.name}: {parted}", self.names.field(role))
         message = f"{self.name}: no column {name!r}{nearest(name, free)}; its columns: {known}"
         raise FieldError(f"{message}; name yours with {self.names.field(role)}", self.names.field(role))
 

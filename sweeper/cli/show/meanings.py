@@ -49,7 +49,7 @@ def _listed(place: str, names: list[str]) -> str:
 
 
 def _filled(text: str) -> str:
-    """Break the lines of a text that is one line; an answer of several has its own."""
+    """Write a text of one line in lines of at most 80 characters; an answer of several lines has its own."""
     return text if "\n" in text else textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
 
 
