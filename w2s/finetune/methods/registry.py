@@ -53,7 +53,7 @@ class Builder:
             if (place := place_of(error)) is None:
                 raise
             said, field = (f"{error} ({place})", error.field) if isinstance(error, FieldError) else (told(error), None)
-            raise FieldError(f"method {self.name!r}: {said}", field or "method") from error
+            raise FieldError(said, field or "method") from error
         return self._checked(student)
 
     def _checked(self, student: Any) -> Student:
@@ -62,9 +62,9 @@ class Builder:
         if isinstance(student, Student):
             return student
         given = "None" if student is None else f"a {type(student).__name__}"
-        code = inspect.unwrap(self.function).__code__
-        place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-        raise FieldError(f"method {self.name!r} returned {given}; it returns what kit.student(...) returns ({place})", "method")
+        code = getattr(self.function, "__code__", None)  # a partial call has none
+        place = f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code is not None else ""
+        raise FieldError(f"method {self.name!r} returned {given}; it returns what kit.student(...) returns{place}", "method")
 
 
 METHODS: Registry[Builder] = Registry(
