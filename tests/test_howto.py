@@ -16,7 +16,7 @@ from sweeper.cli.app import app
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "howto.md").read_text()
 GRIDS = re.findall(r"```yaml\n# (\w+\.yaml)\n(.*?)```", PAGE, flags=re.DOTALL)
-SCRIPTS = re.findall(r"```python\n(?!# half.py)(.*?)```", PAGE, flags=re.DOTALL)
+SCRIPTS = re.findall(r"```python\n(?!# sharpen.py)(.*?)```", PAGE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    w2s-sweep (.*)$", PAGE, flags=re.MULTILINE)
 
 pytestmark = [pytest.mark.grid, pytest.mark.timeout(900)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from w2s.errors import FieldError, nearest
+from w2s.user_files import told
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -35,7 +36,7 @@ def load_plugin(group: str, name: str) -> Any | None:
             try:
                 return point.load()
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = f"{told(error)}"
                 raise FieldError(f"entry point {name!r} of {group} ({point.value}) cannot be loaded: {reason}") from error
     return None
 

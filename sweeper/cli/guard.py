@@ -6,24 +6,43 @@ import functools
 import io
 import locale
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from sweeper.errors import Exit, UserError
 from sweeper.signals import interrupted
+from w2s.errors import nearest
 from w2s.places.bucket import PlaceError
 
 __all__ = ["command", "mute_output", "write_any_text"]
 
 Function = Callable[..., Any]
+_QUOTED = re.compile("'([^']*)'")
 
 
 def command(app: typer.Typer, help_text: str, name: str | None = None) -> Callable[[Function], Function]:
     """Register a guarded function as a command. Its help is an argument, since ``python -OO`` removes docstrings."""
-    return lambda function: app.command(name, help=help_text)(_guarded(function))
+    return lambda function: app.command(name, cls=_Command, help=help_text)(_guarded(function))
+
+
+class _Command(TyperCommand):
+    """A command that tells the nearest word where an option takes one of several."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        """Read the options."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            if " is not one of " in error.message:
+                given, *allowed = _QUOTED.findall(error.message)
+                error.message = f"{error.message.removesuffix('.')}{nearest(given, allowed)}"
+            raise
 
 
 def _guarded(function: Function) -> Function:

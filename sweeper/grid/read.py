@@ -23,6 +23,7 @@ from w2s.errors import FieldError
 from w2s.files.paths import expand_path, expand_variables
 from w2s.places.url import Url, Where, where_of
 from w2s.studies.registry import StudyError, find_study
+from w2s.user_files import told
 
 __all__ = ["load_grid"]
 
@@ -80,7 +81,7 @@ class _GridReader(Sections):
                 line = self.lines.get(self.place_of(error.field, place)) if error.field else None
                 raise GridError(str(error), self.file, line or part.line) from None
             except Exception as error:
-                message = f"{self.study.name}.check raised {type(error).__name__}: {error}"
+                message = f"{self.study.name}.check raised {told(error)}"
                 raise GridError(message, self.file, part.line) from error
         return Grid(self.study, reference, tuple(parts), self.compute(top), self.out(top), self.file, self.folder)
 

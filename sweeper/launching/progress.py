@@ -93,7 +93,8 @@ class Progress:
     def made(self, receipt: ArtifactReceipt, done: int, total: int) -> None:
         """Print that an artifact was made."""
         if receipt.error is None:
-            self.note(f"artifact {done} of {total}: {receipt.words}, {receipt.seconds:.1f} s")
+            notes = "".join(f"; {note}" for note in receipt.notes)
+            self.note(f"artifact {done} of {total}: {receipt.words}, {receipt.seconds:.1f} s{notes}")
 
 
 def _bar(stream: TextIO) -> Any:

@@ -17,6 +17,7 @@ from sweeper.plan.cut import Plan
 from w2s.contract.block import Block
 from w2s.contract.memo import Memo
 from w2s.contract.study import Common, Piece, Study
+from w2s.user_files import told
 
 __all__ = ["Bundle", "make_bundles", "memo_of", "saved_pieces"]
 
@@ -101,7 +102,7 @@ def _common(study: Study, block: Block) -> dict[Hashable, Common]:
     try:
         return {each.key: each for each in study.common(block)}
     except Exception as error:
-        raise GridError(f"{study.name}.common raised {type(error).__name__}: {error}") from error
+        raise GridError(f"{study.name}.common raised {told(error)}") from error
 
 
 def saved_pieces(plan: Plan) -> Iterator[Piece]:

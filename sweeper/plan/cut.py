@@ -22,6 +22,7 @@ from sweeper.plan.looks import all_looks
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields, value_digest
 from w2s.contract.study import Cost, Study
+from w2s.user_files import told
 
 __all__ = ["PLANNER_VERSION", "Cut", "Plan", "block_key", "make_plan", "plan_of"]
 
@@ -239,7 +240,7 @@ def _cost(study: Study, block: Block) -> Cost:
     try:
         cost = study.cost(block)
     except Exception as error:
-        raise GridError(f"{study.name}.cost raised {type(error).__name__}: {error}") from error
+        raise GridError(f"{study.name}.cost raised {told(error)}") from error
     if not isinstance(cost, Cost):
         raise GridError(f"{study.name}.cost returned {type(cost).__name__}, not a Cost")
     return cost

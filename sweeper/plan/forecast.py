@@ -17,6 +17,7 @@ from sweeper.plan.cut import Plan
 from sweeper.plan.rates import Rates, load_rates
 from w2s.contract.block import Block
 from w2s.contract.study import Kind, Piece, Study
+from w2s.user_files import told
 
 __all__ = ["Forecast", "Line", "is_predicted", "make_forecast", "pieces_of"]
 
@@ -96,7 +97,7 @@ def pieces_of(study: Study, block: Block) -> list[Piece]:
     try:
         pieces = list(study.pieces(block))
     except Exception as error:
-        raise GridError(f"{study.name}.pieces raised {type(error).__name__}: {error}") from error
+        raise GridError(f"{study.name}.pieces raised {told(error)}") from error
     for piece in pieces:
         if not isinstance(piece, Piece):
             raise GridError(f"{study.name}.pieces holds {type(piece).__name__}, not only Piece")

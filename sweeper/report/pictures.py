@@ -13,6 +13,7 @@ from w2s.figures.symbols import without_math
 from w2s.plotting import default_figures, picture_bytes
 from w2s.summary.columns import usable
 from w2s.summary.stored import Rows
+from w2s.user_files import told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -68,7 +69,7 @@ def draw_pictures(table: RunTable) -> tuple[tuple[Picture, ...], tuple[str, ...]
                 room -= len(picture.inline or b"")
         except Exception as error:
             # One broken figure must not keep the others, the table and the claims from being shown.
-            undrawn.append(clip(f"figure {figure.id} could not be drawn: {type(error).__name__}: {error}", _MOST_TEXT))
+            undrawn.append(clip(f"figure {figure.id} could not be drawn: {told(error)}", _MOST_TEXT))
     return tuple(pictures), tuple(undrawn)
 
 

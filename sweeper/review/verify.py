@@ -14,6 +14,7 @@ from sweeper.review.table import RunTable, read_run
 from w2s.claims.claim import Claim, Verdict, decide, untestable
 from w2s.places.url import Where
 from w2s.tables.concat import concat
+from w2s.user_files import told
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -176,7 +177,7 @@ def _judged(claim: Claim, rows: DataFrame, frozen: Mapping[str, Any] | None, run
         return Judged(claim, _checked(decide(claim, rows, thresholds)), thresholds, stood, tuple(notes))
     except Exception as error:
         # One broken test must not keep the others from being told.
-        verdict = untestable(f"its test raised {type(error).__name__}: {error}")
+        verdict = untestable(f"its test raised {told(error)}")
         return Judged(claim, verdict, thresholds, stood, tuple(notes), broken=True)
 
 

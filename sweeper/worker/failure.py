@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.signals import interrupted
-from w2s.user_files import plain_name
+from w2s.user_files import in_package, place_of, plain_name
 
 __all__ = ["describe_error", "describe_trace", "folder_of", "raise_interrupt"]
 
@@ -26,7 +26,9 @@ def raise_interrupt(problem: BaseException) -> None:
 
 
 def describe_error(problem: BaseException, owner: Any = None) -> str:
-    """Write an exception as a row's message: type, text, and the line in the folder of ``owner`` (a study, a function).
+    """Write an exception as a row's message: type, text, and its line in a file of the user's own.
+
+    Without such a line it is the one in the folder of ``owner`` (a study, a function).
 
     Letters that UTF-8 has not are written as escapes, and a text of more than 4,000 letters is cut.
     """
@@ -34,7 +36,7 @@ def describe_error(problem: BaseException, owner: Any = None) -> str:
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}..."
-    place = _place(problem, owner)
+    place = place_of(problem) or _place(problem, owner)
     return f"{text} ({place})" if place else text
 
 
@@ -50,18 +52,12 @@ def describe_trace(problem: BaseException, owner: Any = None) -> str:
         if module.partition(".")[0] == "sweeper":
             continue
         file = Path(frame.f_code.co_filename)
-        named = file.relative_to(home) if home is not None and file.is_relative_to(home) else _in_package(file, module)
+        named = file.relative_to(home) if home is not None and file.is_relative_to(home) else in_package(file, module)
         code = linecache.getline(str(file), line, frame.f_globals).strip()
         lines.append(f"{named}:{line} in {frame.f_code.co_name}: {code}")
     text = "\n".join([*lines, "".join(traceback.format_exception_only(problem)).strip()])
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= _LONGEST else f"...{text[-_LONGEST:]}"
-
-
-def _in_package(file: Path, module: str) -> Path:
-    """Return a file from the folder of its top package on; its name alone where the module has none."""
-    depth = plain_name(module).count(".") + (file.stem == "__init__")
-    return Path(*file.parts[-1 - depth :]) if depth else Path(file.name)
 
 
 def folder_of(owner: Any) -> Path | None:

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeper.errors import StoreError
 from sweeper.worker.failure import describe_error, raise_interrupt
@@ -27,7 +27,10 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True)
 class ArtifactReceipt:
-    """What a worker returns for one call; ``words`` is what the study calls it, added by the launch."""
+    """What a worker returns for one call; ``words`` is what the study calls it, added by the launch.
+
+    ``notes`` are what the call told a person, where its worker reaches none.
+    """
 
     key: str
     function: str
@@ -35,19 +38,22 @@ class ArtifactReceipt:
     error: str | None
     pid: int = 0
     words: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] = lambda _text: None) -> ArtifactReceipt:
+def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] | None = None) -> ArtifactReceipt:
     """Make the artifact with this key among those that ``block`` needs; its inputs are finished.
 
+    Without ``note``, which tells a person something at once, the receipt has what was to be told.
     An exception of the function becomes the receipt's error; only a store that cannot be written raises (:class:`StoreError`).
     """
     assert job.store is not None
     call = _find(job, block, key)
     start = time.perf_counter()
+    notes: list[str] = []
     try:
         with one_thread():
-            open_store(job.store).compute(call, note)
+            open_store(job.store).compute(call, note or notes.append)
     except OSError as problem:
         if isinstance(problem, PlaceError) or problem.errno in _NO_ROOM:
             raise StoreError(f"cannot write in the artifact store {job.store}: {problem.strerror}") from None
@@ -57,7 +63,7 @@ def make_artifact(job: Job, block: Block, key: str, note: Callable[[str], None] 
         if f"(os error {errno.ENOSPC})" in str(problem):  # safetensors has an error of its own for a full disk
             raise StoreError(f"cannot write in the artifact store {job.store}: {os.strerror(errno.ENOSPC)}") from None
         return _receipt(call, start, problem)
-    return _receipt(call, start, None)
+    return replace(_receipt(call, start, None), notes=tuple(notes))
 
 
 def _find(job: Job, block: Block, key: str) -> Call:

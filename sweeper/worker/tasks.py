@@ -62,7 +62,7 @@ class ArtifactTask:
         """What the study calls it (``words``); without these function and first digits of the key."""
         return self.words or f"{self.function} {self.key[:8]}"
 
-    def __call__(self, note: Callable[[str], None] = _silent) -> ArtifactReceipt:
+    def __call__(self, note: Callable[[str], None] | None = None) -> ArtifactReceipt:
         """Make the artifact; it is in the store when this returns without an error in its receipt."""
         self.job.check_folders()
         return make_artifact(self.job, self.owner, self.key, note)

@@ -20,6 +20,7 @@ from w2s.contract.cells import FieldSpec, cell_fields
 from w2s.contract.columns import PROVENANCE, STATUS, metric_columns, table_columns, type_of_field
 from w2s.contract.identity import cell_ids, hex_ids
 from w2s.contract.study import Rows, Study
+from w2s.errors import nearest
 from w2s.files.arrays import number_array, value_array, word_array
 from w2s.measure import metrics
 
@@ -126,7 +127,8 @@ def _complete(
     """
     known = metric_columns(study) | PROVENANCE
     if unknown := sorted(set(flat) - set(known)):
-        raise ValueError(f"study {study.name} returned unknown columns: {', '.join(unknown)}")
+        named = ", ".join(name + nearest(name, known) for name in unknown)
+        raise ValueError(f"study {study.name} returned unknown columns: {named}")
     if missing := sorted(set(_REQUIRED) - set(flat)):
         raise ValueError(f"study {study.name} returned no {', '.join(missing)}")
     for name, column in flat.items():

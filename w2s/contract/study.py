@@ -229,6 +229,10 @@ class Study(ABC):
 
         return summary_lines(table, ["weak_error", "student_error", "ceiling_error", "gain", "misfit", "pgr"])
 
+    def words(self) -> Mapping[str, str]:
+        """Explain the words that values of fields are made of, such as methods by name: word -> a sentence; none by default."""
+        return {}
+
     @abstractmethod
     def cost(self, block: Block) -> Cost:
         """Estimate the nominal work of solving the block, which decides how a grid is cut."""

@@ -6,7 +6,6 @@ environment variable ``W2S_DATA``, or a path relative to the grid file.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import importlib.util
@@ -21,7 +20,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 from w2s.errors import FieldError
-from w2s.files.paths import user_path
+from w2s.files.paths import nearest_file, user_path
 
 __all__ = ["BUILTIN", "Content", "DataFile", "DataFileError", "beside", "content_sha256", "data_folders"]
 
@@ -43,6 +42,8 @@ class Content(ABC):
     sha256: str
 
     what: ClassVar[str] = "name of a file"
+    kind: ClassVar[str] = "file"
+    """What a value is, in the word or two that a list of fields has room for."""
 
     def __str__(self) -> str:
         return self.name
@@ -161,7 +162,7 @@ def _locate(name: str, base: Path) -> Path:
             return path
     except OSError as error:
         raise DataFileError(f"{name!r} is no path of a file: {error}") from None
-    raise DataFileError(f"{name}: no such file {path}{_similar(path.parent, path.name)}")
+    raise DataFileError(f"{name}: no such file {path}{nearest_file(path)}")
 
 
 def _in_data_folders(name: str) -> Path:
@@ -179,14 +180,8 @@ def _in_data_folders(name: str) -> Path:
     if not folders:
         raise DataFileError(f"{name}: W2S_DATA is not set; {recipe}")
     searched = ", ".join(map(str, folders))
-    hint = next((h for f in folders if (h := _similar((f / inside).parent, Path(inside).name))), "")
+    hint = next((h for f in folders if (h := nearest_file(f / inside))), "")
     raise DataFileError(f"{name}: not found in {searched}{hint}; {recipe}")
-
-
-def _similar(folder: Path, name: str) -> str:
-    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-    match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" (did you mean {match[0]!r}?)" if match else ""
 
 
 def content_sha256(path: Path) -> str:

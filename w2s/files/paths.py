@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from w2s.errors import FieldError
+from w2s.errors import FieldError, nearest
 
-__all__ = ["expand_path", "expand_variables", "user_path"]
+__all__ = ["expand_path", "expand_variables", "nearest_file", "user_path"]
 
 _BRACED_OR_PLAIN = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -46,6 +46,14 @@ def expand_path(written: str) -> Path:
 def expand_variables(written: str) -> str:
     """Replace ``$NAME`` and ``${NAME}``. Raises :class:`w2s.errors.FieldError` as :func:`expand_path` does."""
     return _BRACED_OR_PLAIN.sub(lambda match: _value(match[0], match[1] or match[2] or ""), written)
+
+
+def nearest_file(path: Path) -> str:
+    """Return ``" (did you mean 'reviews.csv'?)"`` for the file beside a missing one that is named most like it, or nothing."""
+    try:
+        return nearest(path.name, [file.name for file in path.parent.iterdir() if file.is_file()])
+    except OSError:
+        return ""
 
 
 def _value(form: str, name: str) -> str:

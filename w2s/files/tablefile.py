@@ -12,7 +12,7 @@ import csv
 import functools
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,15 @@ from w2s.errors import FieldError
 from w2s.files.columns import untyped
 from w2s.files.jsonlines import read_json_lines
 
-__all__ = ["TABLE_ENDINGS", "ending_hint", "named_errors", "read_arrow", "read_table_file", "read_typed_file"]
+__all__ = [
+    "TABLE_ENDINGS",
+    "ending_hint",
+    "named_errors",
+    "other_separator",
+    "read_arrow",
+    "read_table_file",
+    "read_typed_file",
+]
 
 TABLE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".pq", ".arrow", ".feather")
 _FILE_MAGIC = b"ARROW1"
@@ -55,6 +63,12 @@ def ending_hint(file: str, also: tuple[str, ...] = ()) -> str:
     """Say which endings of table files are known; for a JSON file, how to make JSON lines of it."""
     remedy = "; a JSON array becomes JSON lines by: jq -c '.[]' FILE.json > FILE.jsonl" if file.endswith(".json") else ""
     return f"unknown kind of file; known: {', '.join(TABLE_ENDINGS + also)}{remedy}"
+
+
+def other_separator(columns: Sequence[str]) -> str:
+    """Say which sign separates the columns of a CSV file that seems to have one; nothing where commas do."""
+    signs = [sign for sign in (";", "\t", "|") if len(columns) == 1 and sign in columns[0]]
+    return f"columns seem to be separated by {signs[0]!r}; a CSV file separates them by ','" if signs else ""
 
 
 def read_typed_file(path: Path) -> pa.Table:

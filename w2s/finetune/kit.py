@@ -10,11 +10,11 @@ model's training wherever it is a teacher too. The kit hands out truth only to a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from w2s.artifacts import Call
-from w2s.errors import FieldError
+from w2s.errors import FieldError, nearest
 from w2s.finetune.data.answers import as_answers, reference_answers
 from w2s.finetune.data.labels import as_labels, flip, mix, truth_labels
 from w2s.finetune.inference.cached.pair_features import pair_features
@@ -29,6 +29,7 @@ from w2s.finetune.objectives.base import Examples, Labelled, Pair, Prompt, find_
 from w2s.finetune.objectives.losses import find_loss
 from w2s.finetune.seeds import member_seed, role_seed
 from w2s.finetune.setup import Setup
+from w2s.finetune.training.recipe import Recipe
 from w2s.finetune.training.train import train
 from w2s.user_files import code_of
 
@@ -266,7 +267,8 @@ class Kit:
         items : items in place of the cell's own, with the same ids.
         recipe : changes of the cell's recipe, as in :class:`w2s.finetune.training.recipe.Recipe`.
 
-        Raises :class:`w2s.errors.FieldError` for an unknown objective, its options, or the wrong kind of examples.
+        Raises :class:`w2s.errors.FieldError` for an unknown objective, loss or name of the recipe, for their options, and for
+        the wrong kind of examples.
         """
         named = objective or self._usual or "classification"
         kind = find_objective(named)
@@ -280,6 +282,7 @@ class Kit:
             "evaluate_every": self.setup.evaluate_every,
         }
         own |= self._objective(objective, settings)
+        _check_recipe(own | recipe)
         codes = {"loss_code": code_of(find_loss(self.loss).function), "objective_code": code_of(kind), "method_code": self.code}
         own |= {name: code for name, code in codes.items() if code is not None}
         seed = member_seed(self.setup.seed) if role == "student" else self.seed(role)
@@ -364,3 +367,12 @@ class Kit:
             link = self._train(model, self.labelled(labels), self._objective(None), member_seed(self.setup.seed))
             labels = self.treated(self.labels(model, link))
         return flip(labels=labels, truth=self.setup.truth, seed=self.setup.seed) if self.flipped else labels
+
+
+def _check_recipe(given: Mapping[str, Any]) -> None:
+    """Raise :class:`FieldError` for a name that no recipe has, and for a loss or its options that are not known."""
+    names = [each.name for each in fields(Recipe)]
+    if unknown := [name for name in given if name not in names]:
+        known = ", ".join(names)
+        raise FieldError(f"a training has no {unknown[0]!r}{nearest(unknown[0], names)}; known: {known}", "method")
+    find_loss(given["loss"]).with_options(given["options"])

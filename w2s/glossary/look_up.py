@@ -1,19 +1,21 @@
-"""Look a word up: an answer of ``explain``, the name of a column, or a name that is made of known ones."""
+"""Look a word up: an answer of ``explain``, a column by name, a name made of known ones, a word of verdicts or grids."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from w2s.errors import FieldError, nearest
 from w2s.glossary.answers import ANSWERS
 from w2s.glossary.finetunes import FINETUNES
 from w2s.glossary.rows import ENDS, MODELS, OF_MODELS, ROWS
 from w2s.glossary.studies import STUDIES
+from w2s.glossary.words import GRIDS, STATUSES, VERDICTS
 
 __all__ = ["explain_word", "meaning_of", "words", "words_by_place"]
 
 _KNOWN: Mapping[str, str] = {**FINETUNES, **STUDIES, **ROWS}
+_WORDS: Mapping[str, str] = {**VERDICTS, **STATUSES, **GRIDS}
 
 
 @functools.cache
@@ -26,26 +28,33 @@ def meaning_of(column: str) -> tuple[str, str] | None:
     return (meaning, unit.rstrip("]")) if bracket and text.endswith("]") else (text, "")
 
 
-def explain_word(word: str) -> str:
-    """Explain a word: a term such as ``pgr`` at length, a column in one line; :class:`FieldError` for an unknown one."""
+def explain_word(word: str, others: Iterable[str] = ()) -> str:
+    """Explain a word: a term such as ``pgr`` at length, any other in one line.
+
+    Raises :class:`FieldError` for an unknown one, with the nearest of these words and of ``others``.
+    """
     if word in ANSWERS:
         return ANSWERS[word]
+    if word in _WORDS:
+        return f"{word}: {_WORDS[word]}"
     found = meaning_of(word)
     if found is None:
-        raise FieldError(f"nothing is called {word!r}{nearest(word, words())}; terms: {', '.join(ANSWERS)}, and every column")
+        near = nearest(word, [*words(), *others])
+        raise FieldError(f"nothing is called {word!r}{near}; terms: {', '.join(ANSWERS)}, and every column")
     meaning, unit = found
     return f"{word}: {meaning}{f' [{unit}]' if unit else ''}"
 
 
 def words() -> list[str]:
-    """List every word that has a meaning of its own: terms, then columns."""
-    return list(dict.fromkeys([*ANSWERS, *sorted(_KNOWN)]))
+    """List every word that has a meaning of its own: terms, verdicts, statuses and keys of grids, then columns."""
+    return list(dict.fromkeys([*ANSWERS, *_WORDS, *sorted(_KNOWN)]))
 
 
 def words_by_place() -> dict[str, list[str]]:
-    """List the words by where one meets them: terms, columns of every table, of theory studies, and of finetunes."""
+    """List the words by where one meets them: terms, grids, columns of every table, of theory studies and of finetunes."""
     own = {"columns of every table": ROWS, "columns of studies of theory": STUDIES, "columns of finetunes": FINETUNES}
-    return {"terms": list(ANSWERS)} | {place: sorted(set(known) - set(ANSWERS)) for place, known in own.items()}
+    others = {"verdicts of claims": list(VERDICTS), "statuses": list(STATUSES), "keys of a grid": list(GRIDS)}
+    return {"terms": list(ANSWERS)} | {place: sorted(set(known) - set(ANSWERS)) for place, known in own.items()} | others
 
 
 def _text_of(column: str) -> str | None:

@@ -22,7 +22,7 @@ ROWS: Mapping[str, str] = {
     "pgr": "performance gap recovered: gain / (weak_error - ceiling_error); null where its status is not ok",
     "pgr_01": "performance gap recovered by 0-1 errors: gain_01 / (weak_error_01 - ceiling_error_01)",
     "pgr_status": "ok; gap_nonpositive: the ceiling is no better than the weak model; nonfinite: an input is no number",
-    "pgr_01_status": "as pgr_status, for pgr_01",
+    "pgr_01_status": "ok; gap_nonpositive: the ceiling errs as often as the weak model or more; nonfinite: an input is none",
     "disagreement": "share of rows on which student and weak model name different classes [share]",
     "opr": "strong_error / student_error: many weak labels against few true ones, for one way to learn",
     "solver": "factorisation that solved the cell; teacher+student where they differ",

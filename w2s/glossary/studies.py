@@ -84,7 +84,7 @@ _TOYS = {
     "similarity_itself": "CAPA of the supervisor's soft answers with themselves",
     "similarity_trained": "CAPA of supervisor and student",
     "mean_error": "error of the mean of the supervisor's and the baseline's probabilities",
-    "mean_error_01": "share of wrong classes of that mean [share]",
+    "mean_error_01": "share of wrong classes of the mean of the supervisor's and the baseline's probabilities [share]",
     "oracle_error_01": "share of wrong classes of an oracle that takes the better answer of supervisor and baseline [share]",
     "aligned_easy": "product of the easy signal that is seen worst with the filter that sees it best",
     "aligned_hard": "product of the hard signal that is seen worst with the filter that sees it best",

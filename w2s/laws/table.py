@@ -85,10 +85,10 @@ def _load(name: str, path: str, sha256: str, target: str | None, task: str) -> T
     chosen = target if target is not None else ("digit" if name == "digits" else "y")
     if chosen not in table.column_names:
         known = ", ".join(table.column_names[:20])
-        if len(table.column_names) == 1 and (marks := [mark for mark in (";", "\t", "|") if mark in known]):
-            raise FieldError(
-                f"{name}: it has one column, whose name holds {marks[0]!r}; columns of a CSV file are parted by commas"
-            )
+        from w2s.files.tablefile import other_separator
+
+        if parted := other_separator(table.column_names):
+            raise FieldError(f"{name}: {parted}")
         raise FieldError(
             f"{name}: no column {chosen!r}{nearest(chosen, table.column_names)}; name one of its columns with target: {known}"
         )

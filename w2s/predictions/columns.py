@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from w2s.errors import FieldError, nearest
 from w2s.files.columns import MISSING, CellError, Column, column_of, spelling
+from w2s.files.tablefile import other_separator
 
 __all__ = ["OPTIONAL", "ColumnNames", "Reader", "class_remarks"]
 
@@ -92,7 +93,7 @@ class Reader:
 
     def probabilities(self) -> tuple[Array, dict[str, Array]]:
         """Read truth as class numbers 0..K-1 and models as (n, K) probabilities; one number per item is P(class 1)."""
-        truth = self.whole("truth")
+        truth = self.whole("truth", "; kind probability takes numbers of classes: of names write kind: class (--kind class)")
         models = {role: self.simplex(role) for role in self.roles()}
         sizes = {role: values.shape[1] for role, values in models.items()}
         if len(set(sizes.values())) > 1:
@@ -156,12 +157,12 @@ class Reader:
             raise FieldError(f"{where}: the value is not finite", self.names.field(role))
         return matrix
 
-    def floats(self, role: str, column: Column, wanted: str = "numbers") -> Matrix:
-        """Read float64 (n,) of one column, no cell missing."""
+    def floats(self, role: str, column: Column, wanted: str = "numbers", remedy: str = "") -> Matrix:
+        """Read float64 (n,) of one column, no cell missing; ``remedy`` ends the complaint about a cell that is no number."""
         try:
             values = column.numbers()
         except CellError as error:
-            raise self.unlike(role, column, error, wanted) from None
+            raise self.unlike(role, column, CellError(f"{error}{remedy}", error.row), wanted) from None
         self.refuse_missing(role, np.isnan(values))
         return values
 
@@ -195,10 +196,10 @@ class Reader:
                 raise self.unlike(role, column, problem, "classes")
         return self.text(role, "classes")
 
-    def whole(self, role: str) -> npt.NDArray[np.int64]:
-        """Read whole numbers (n,)."""
+    def whole(self, role: str, remedy: str = "") -> npt.NDArray[np.int64]:
+        """Read whole numbers (n,); ``remedy`` as for :meth:`floats`."""
         column = self.column(role)
-        values = self.floats(role, column, "whole numbers")
+        values = self.floats(role, column, "whole numbers", remedy)
         if (bad := (values != np.round(values)) | (np.abs(values) > 2**53)).any():
             row = int(bad.argmax())
             raise self.unlike(role, column, CellError(f"{values[row]:g} is no whole number", row), "whole numbers")
@@ -230,6 +231,8 @@ class Reader:
         known = ", ".join(self.table.column_names[:20])
         used = {getattr(self.names, other.name) for other in fields(self.names)}
         free = [column for column in self.table.column_names if column not in used]
+        if parted := other_separator(self.table.column_names):
+            raise FieldError(f"{self.name}: {parted}", self.names.field(role))
         message = f"{self.name}: no column {name!r}{nearest(name, free)}; its columns: {known}"
         raise FieldError(f"{message}; name yours with {self.names.field(role)}", self.names.field(role))
 

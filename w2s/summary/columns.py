@@ -159,10 +159,11 @@ def _metadata(df: Rows) -> Mapping[str, Any]:
     return found
 
 
-def check_group(df: Rows, keys: Sequence[str]) -> None:
+def check_group(df: Rows, keys: Sequence[str], apart: Any = None) -> None:
     """Look at group columns that a user named: none is a result, and no group mixes studies or versions.
 
-    Raises ValueError; warns of a group whose rows several sources made.
+    ``apart`` (rows,) are labels of rows that no mean joins, such as the sides of a comparison. Raises ValueError; warns of a
+    mean of rows that several sources made.
     """
     if results := [name for name in keys if _is_result(df, name)]:
         raise ValueError(f"cannot group by {', '.join(map(repr, results))}: a result of the rows is no setting of theirs")
@@ -175,7 +176,8 @@ def check_group(df: Rows, keys: Sequence[str]) -> None:
             )
     if CODE in df.columns and CODE not in keys and df[CODE].nunique() > 1:
         codes, _ = group_codes(df, keys)
-        if (df[CODE].groupby(codes).nunique() > 1).any():
+        joined = [codes] if apart is None else [codes, np.asarray(apart)]
+        if (df[CODE].groupby(joined, dropna=False).nunique() > 1).any():
             says = "rows that different code made are averaged together (a study, loss or method was edited between launches)"
             warnings.warn(f"{says}; add {CODE!r} to by to see them apart", stacklevel=4)
 

@@ -97,7 +97,7 @@ def compare(
         raise ValueError(f"all rows have {over}={baseline!r}; there is nothing to compare it with")
     sign = {"lower": -1.0, "higher": 1.0}[_direction(df, metric) if better == "auto" else better]
     reduced = columns.as_names(best_over)
-    keys = [key for key in group_keys(df, by) if key not in (over, pair, *reduced)]
+    keys = [key for key in group_keys(df, by, df[over]) if key not in (over, pair, *reduced)]
     if reduced:
         df = at_best(df, reduced, [*keys, over], error_beside(metric))
         at_baseline = equal_to(df[over], baseline)

@@ -177,7 +177,7 @@ def _linearised(pairs: _Pairs, word: str, groups: int, level: float) -> tuple[Fl
 
 def _keys(rows: pd.DataFrame, first: BoolArray, by: str | Sequence[str] | None, taken: set[str]) -> list[str]:
     """Return the group columns; where the user named none, check that they can pair the two sides."""
-    keys = group_keys(rows, by)
+    keys = group_keys(rows, by, first)
     if by is not None:
         return keys
     keys = [key for key in keys if key not in taken]

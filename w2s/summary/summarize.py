@@ -122,8 +122,11 @@ def summarize(
     return out
 
 
-def group_keys(df: Rows, by: str | Sequence[str] | None) -> list[str]:
-    """List the grouping columns: the given ones, checked, or every cell field that varies, for which metadata are needed."""
+def group_keys(df: Rows, by: str | Sequence[str] | None, apart: Any = None) -> list[str]:
+    """List the grouping columns: the given ones, checked, or every cell field that varies, for which metadata are needed.
+
+    ``apart`` is as in :func:`w2s.summary.columns.check_group`.
+    """
     if by is None:
         return columns.varying(df, columns.cell_fields(df))
     keys = columns.as_names(by)
@@ -131,7 +134,7 @@ def group_keys(df: Rows, by: str | Sequence[str] | None) -> list[str]:
     clash = {SEED, "rows", "seeds", "excluded", "status"}.intersection(keys)
     if clash:
         raise ValueError(f"cannot group by {sorted(clash)}: seeds are the unit of the intervals and counts are results")
-    columns.check_group(df, keys)
+    columns.check_group(df, keys, apart)
     return keys
 
 

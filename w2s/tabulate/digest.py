@@ -14,6 +14,7 @@ from w2s.tabulate import formats
 from w2s.tabulate.grid import constants_apart
 from w2s.tabulate.sentence import found_in_words
 from w2s.tabulate.table import units_note, usual_metrics
+from w2s.user_files import told
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -82,7 +83,7 @@ def run_digest(study: type[Study], rows: DataFrame, stored: StoredRows | None = 
         whole, broken = study().digest(every), ""
     except Exception as error:
         # What a study says of its rows must not keep the rows, the figures and the claims from being shown.
-        whole, broken = Study.digest(study(), every), f"the study's own digest failed: {type(error).__name__}: {error}"
+        whole, broken = Study.digest(study(), every), f"the study's own digest failed: {told(error)}"
     texts = whole.map(_cell)
     headings = [str(name) for name in texts.columns]
     kept, lines, constants = constants_apart(headings, list(texts.itertuples(index=False, name=None)))

@@ -5,7 +5,8 @@ A study, an executor or a method that a grid names as ``file.py:Name`` is import
 """
 
 from w2s.user_files.code import code_files, code_of, is_outside, source_path
-from w2s.user_files.load import import_file, is_file_reference, load_from_file, loaded_source, plain_name, take_source
+from w2s.user_files.load import import_file, is_file_reference, load_from_file, loaded_source, take_source
+from w2s.user_files.place import in_package, place_of, plain_name, told
 from w2s.user_files.source import Source, read_source, short_digest
 
 __all__ = [
@@ -13,13 +14,16 @@ __all__ = [
     "code_files",
     "code_of",
     "import_file",
+    "in_package",
     "is_file_reference",
     "is_outside",
     "load_from_file",
     "loaded_source",
+    "place_of",
     "plain_name",
     "read_source",
     "short_digest",
     "source_path",
     "take_source",
+    "told",
 ]

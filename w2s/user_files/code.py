@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from w2s.user_files.load import loaded_source, plain_name
+from w2s.user_files.load import loaded_source
+from w2s.user_files.place import plain_name
 from w2s.user_files.source import NEVER_OUTSIDE, Source, read_source
 
 __all__ = ["code_files", "code_of", "is_outside", "source_path"]

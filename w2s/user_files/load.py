@@ -21,12 +21,12 @@ from types import ModuleType
 from typing import Any
 
 from w2s.errors import FieldError, nearest
-from w2s.files.paths import user_path
-from w2s.user_files.source import Source, find_module, read_source
+from w2s.files.paths import nearest_file, user_path
+from w2s.user_files.place import told
+from w2s.user_files.source import PACKAGE, Source, find_module, read_source
 
-__all__ = ["import_file", "is_file_reference", "load_from_file", "loaded_source", "plain_name", "take_source"]
+__all__ = ["import_file", "is_file_reference", "load_from_file", "loaded_source", "take_source"]
 
-_PACKAGE = "w2s_user_"
 _SOURCES: dict[str, Source] = {}
 """Sources by the package that they became."""
 _BY_DIGEST: dict[tuple[Path, str], ModuleType] = {}
@@ -78,7 +78,7 @@ def import_file(path: Path, digest: str | None = None) -> ModuleType:
     try:
         source = read_source(path)
     except FileNotFoundError as error:
-        raise FieldError(f"no such file {error.filename or path}") from None
+        raise FieldError(f"no such file {(missing := Path(error.filename or path))}{nearest_file(missing)}") from None
     except (OSError, ValueError) as error:
         raise FieldError(f"{path} cannot be read: {error}") from None
     if digest is not None and source.digest != digest:
@@ -109,17 +109,12 @@ def loaded_source(module: str) -> Source | None:
     return _SOURCES.get(module.partition(".")[0])
 
 
-def plain_name(module: str) -> str:
-    """Return a module's name as its file has it, wherever that file lies and whatever it says."""
-    return module.partition(".")[2] if loaded_source(module) is not None else module
-
-
 def _module_of(source: Source) -> ModuleType:
     """Return the root of a source as a module, imported unless it is."""
     content = hashlib.blake2b(str(source.path).encode("utf-8", "surrogateescape"), digest_size=6)
     for name, text in sorted(source.texts.items()):
         content.update(name.encode("utf-8", "surrogateescape") + hashlib.blake2b(text).digest())
-    package = f"{_PACKAGE}{source.root}_{content.hexdigest()}"
+    package = f"{PACKAGE}{source.root}_{content.hexdigest()}"
     name = f"{package}.{source.root}"
     if name in sys.modules:
         return sys.modules[name]
@@ -135,7 +130,7 @@ def _module_of(source: Source) -> ModuleType:
             del sys.modules[loaded]
         if isinstance(error, FieldError):
             raise
-        raise FieldError(f"{source.path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise FieldError(f"{source.path} cannot be imported: {told(error)}") from error
     return module
 
 
@@ -143,7 +138,7 @@ def _refuse_strays(source: Source, before: set[str]) -> None:
     """Raise :class:`FieldError` for a module of the folder that came in around the source, and so around its digest."""
     for name in set(sys.modules) - before:
         place = getattr(sys.modules.get(name), "__file__", None)
-        if name.startswith(_PACKAGE) or not place:
+        if name.startswith(PACKAGE) or not place:
             continue
         found = find_module(source.folder, name)
         if found and Path(place) == source.folder / found and found not in source.texts:

@@ -17,7 +17,10 @@ from pathlib import Path
 
 from w2s.user_files.syntax import Import, meaning_of
 
-__all__ = ["NEVER_OUTSIDE", "Source", "find_module", "read_source", "short_digest"]
+__all__ = ["NEVER_OUTSIDE", "PACKAGE", "Source", "find_module", "read_source", "short_digest"]
+
+PACKAGE = "w2s_user_"
+"""What the names of packages begin with that sources become."""
 
 NEVER_OUTSIDE = frozenset({"w2s", "w2s_kernels", "sweeper", *sys.stdlib_module_names})
 """Never taken from the folder of a user's file: a second copy of ours would be other classes, and a file that happens to have

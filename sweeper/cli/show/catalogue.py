@@ -99,7 +99,7 @@ def _study_document(study: type[Study]) -> dict[str, Any]:
 
 def _type_text(spec: FieldSpec) -> str:
     """Name a field's type and choices."""
-    return " | ".join(map(str, spec.choices)) if spec.choices else ("file" if spec.is_file else spec.kind)
+    return " | ".join(map(str, spec.choices)) if spec.choices else (spec.core.kind if spec.is_file else spec.kind)
 
 
 def _default_text(spec: FieldSpec) -> str:

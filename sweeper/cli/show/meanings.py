@@ -25,15 +25,18 @@ _MOST = 3
 
 
 def print_meaning(word: str | None) -> None:
-    """Print the meaning of a word, a field, a column or a symbol of figures; without one the words, by where one meets them."""
+    """Print the meaning of a word, a field, a column, a symbol or a method; without one the words, by where one meets them."""
     out = console()
     if word is None:
-        out.print("\n\n".join(_listed(place, names) for place, names in words_by_place().items()))
+        places = {**words_by_place(), "methods, losses and modifiers": sorted(_study_words())}
+        out.print("\n\n".join(_listed(place, names) for place, names in places.items()))
         out.print("\nw2s-sweep explain WORD explains one, a field of grids (d_weak), or a symbol of\nfigures (lambda).")
         return
-    said = [] if word in ANSWERS else [text for text in (_of_symbol(word), _of_field(word)) if text]
+    own = _study_words()
+    method = _filled(f"{word}: {own[word]}") if word in own else ""
+    said = [] if word in ANSWERS else [text for text in (_of_symbol(word), _of_field(word), method) if text]
     try:
-        said.insert(0, explain_word(word))
+        said.insert(0, _filled(explain_word(word, (*own, *_field_names()))))
     except FieldError as error:
         if not said:
             raise UserError(str(error)) from None
@@ -43,6 +46,19 @@ def print_meaning(word: str | None) -> None:
 def _listed(place: str, names: list[str]) -> str:
     """Write a heading and its words in lines of at most 80 characters."""
     return f"{place}:\n" + textwrap.fill("  ".join(names), 80, initial_indent="  ", subsequent_indent="  ")
+
+
+def _filled(text: str) -> str:
+    """Write a text of one line in lines of at most 80 characters; an answer of several lines has its own."""
+    return text if "\n" in text else textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
+
+
+def _study_words() -> dict[str, str]:
+    return {word: text for study in BUILTIN for word, text in find_study(study)().words().items()}
+
+
+def _field_names() -> list[str]:
+    return list(dict.fromkeys(name for study in BUILTIN for name in cell_fields(find_study(study).Cell)))
 
 
 def _of_symbol(word: str) -> str:

@@ -137,11 +137,31 @@ def test_without_a_word_all_words_are_listed_by_where_one_meets_them() -> None:
         ("n", r"n: in figures the symbol of n_labeled\n\nn_labeled: a field(.|\n)*\[rows\]"),
         ("filter", r"now called student_filter"),
         ("gain_01", r"positive: it is\s+right more often"),
+        ("untestable", r"untestable: a verdict: the rows lack"),
+        ("gap_unresolved", r"zero lies in the interval"),
+        ("until", r"until: a key of seeds"),
+        ("temper", r"temper\(fit\)"),
+        ("kl", r"kl: a loss of methods: KL\(weak \|\| student\)"),
+        ("self_labels", r"a method: (.|\n)*Options:\s+threshold=0.9, strength"),
+        ("confidence", r"mean largest probability of the student\n\nconfidence: a loss of methods"),
     ],
 )
-def test_fields_and_symbols_of_figures_are_explained(word: str, said: str) -> None:
+def test_fields_symbols_verdicts_and_methods_are_explained(word: str, said: str) -> None:
     text = run("explain", word).stdout
     assert re.search(said, text), text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("n_labeld", "n_labeled"), ("self_lables", "self_labels"), ("untestabel", "untestable")]
+)
+def test_a_misspelt_word_is_told_the_nearest_of_all_that_are_known(word: str, near: str) -> None:
+    assert f"did you mean '{near}'" in run("explain", word, code=2).stderr
+
+
+def test_every_meaning_stands_by_itself() -> None:
+    meanings = [found for word in glossary.words() if (found := glossary.meaning_of(word)) is not None]
+    assert [text for text, _unit in meanings if re.search(r"^(as|that|these|this|they) |\b(of|on|against) that\b", text)] == []
 
 
 def test_a_file_is_written_as_its_name_ends(place: Path) -> None:

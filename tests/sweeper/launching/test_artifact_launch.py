@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import shutil
 import signal
@@ -20,6 +21,7 @@ from sweeper import launch
 from sweeper.cli.show.run import print_rerun
 from sweeper.errors import Exit, GridError, StoreError
 from sweeper.grid.read import load_grid
+from sweeper.launching.progress import Progress
 from sweeper.plan.artifacts import artifact_lines, check_blind
 from sweeper.plan.cut import make_plan
 from sweeper.review.rerun import rerun_cell
@@ -64,6 +66,18 @@ def test_each_artifact_is_made_once_and_found_by_later_runs(tmp_path):
     first, second = table(tmp_path / "runs" / "a"), table(tmp_path / "runs" / "b")
     pd.testing.assert_frame_equal(first, second[second["strong"] < 8].reset_index(drop=True))
     assert len(list((tmp_path / "runs" / "a" / "curves").glob("*.parquet"))) == 6
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_what_the_making_tells_is_told_once(tmp_path, executor):
+    stream = io.StringIO()
+    text = Path(STUDY.partition(":")[0]).read_text()
+    told = text.replace("    time.sleep(seconds)\n", "    work.note('resumed at step 3 of 9')\n")
+    (tmp_path / "telling.py").write_text(told)
+    path = grid(tmp_path, weak=(1,), strong=(5,), executor=executor, **({"cpus": 1} if executor == "processes" else {}))
+    path.write_text(path.read_text().replace(STUDY, "telling.py:Chained"))
+    assert launch(path, out=tmp_path / "run", progress=Progress(stream)).exit == Exit.DONE
+    assert stream.getvalue().count("resumed at step 3 of 9") == 1
 
 
 def test_the_plan_counts_what_sharing_saves(tmp_path):

@@ -102,7 +102,7 @@ def test_what_is_printed(lab: Lab) -> None:
     assert "needs 2 or more values of n, the table has 1  " in shown["needy"]
     assert "fails as expected" in shown["known"]
     assert shown["broken"].split()[1:4] == ["test", "is", "broken"]
-    assert "its test raised KeyError: 'no_such_column'  " in shown["broken"]
+    assert "its test raised KeyError: 'no_such_column' (claimed.py:" in shown["broken"]
     assert '  wrong: "the gain is above ten <b>bold</b>"' in lines
     assert "  known: expected to fail: cells are small here" in lines
     assert lines[-1] == "2 of 6 claims as expected, 1 unresolved, 1 fails, 1 untestable, 1 test is broken"

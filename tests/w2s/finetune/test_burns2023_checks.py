@@ -85,7 +85,22 @@ def test_a_missing_column_has_its_line_and_the_nearest_match(place):
 def test_a_model_without_so_many_layers_has_its_line(place):
     line, text = complaint(place, layers=9)
     assert line == 7
-    assert "has 2 layers, not 9" in text
+    assert "weak_model: model bert:9: has 2 layers, not 9" in text
+
+
+def test_what_is_misspelt_beside_the_grid_is_told(place):
+    (place / "semi.csv").write_text("text;label\na b;x\n")
+    (place / "own_words.py").write_text('@method("word_of_mine")\ndef word_of_mine(kit, options): ...\n')
+    for task, method, said in (
+        ("semi.csv", "entropy", "columns seem to be separated by ';'; a CSV file separates them by ','"),
+        ("mime.csv", "entropy", "(did you mean 'mine.csv'?)"),
+        ("mine.csv", "./own_word.py:mine", "(did you mean 'own_words.py'?)"),
+        ("mine.csv", "word_of_mine", "which own_words.py registers: write ./own_words.py:word_of_mine"),
+    ):
+        (place / "grid.yaml").write_text(GRID.format(method=method, label="label", layers=1).replace("mine.csv", task))
+        with pytest.raises(GridError) as told:
+            load_grid(place / "grid.yaml")
+        assert said in str(told.value)
 
 
 # draws

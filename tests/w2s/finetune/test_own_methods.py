@@ -255,11 +255,70 @@ def halves(kit, options):
 
 def test_the_loss_of_the_page_of_jobs_trains(place):
     page = (MANUAL.parent / "howto.md").read_text()
-    (place / "half.py").write_text(re.search(r"```python\n(# half.py\n.*?)```", page, re.DOTALL)[1])
-    outcome, rows = run(place, "half", axes={"method": ["naive", "./half.py:half"]})
+    (place / "sharpen.py").write_text(re.search(r"```python\n(# sharpen.py\n.*?)```", page, re.DOTALL)[1])
+    outcome, rows = run(place, "sharpen", axes={"method": ["naive", "./sharpen.py:sharpen"]})
     assert (outcome.exit, set(rows["status"])) == (Exit.DONE, {"ok"})
     errors = rows.set_index("method")["student_error"]
-    assert errors["./half.py:half"] != errors["naive"]
+    assert abs(errors["./sharpen.py:sharpen"] - errors["naive"]) > 1e-3  # Adam does not see the scale of a loss
+
+
+def test_the_objective_of_the_manual_weighs_classes_by_all_labels(place):
+    (place / "balanced.py").write_text(re.search(r"```python\n(# balanced.py\n.*?)```", MANUAL.read_text(), re.DOTALL)[1])
+    outcome, rows = run(place, "balanced", axes={"method": ["naive", "./balanced.py:balanced"]})
+    assert (outcome.exit, set(rows["status"])) == (Exit.DONE, {"ok"})
+    objectives = [call.arguments["recipe"].get("objective") for call in students(place / "balanced.yaml").values()]
+    assert {"name": "balanced", "options": {}} in objectives
+    errors = rows.set_index("method")["student_error"]
+    assert errors["./balanced.py:balanced"] != errors["naive"]
+
+
+HEAD = "from w2s.finetune.losses import loss\nfrom w2s.finetune.methods import method\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "def own(kit, options):\n    kit.weak_lables()",
+            "no attribute 'weak_lables' (did you mean 'weak_labels'?) (own.py:7)",
+        ),
+        (
+            "def own(kit, options):\n    return kit.weak_labels()",
+            "method 'own' returned a Call; it returns what kit.student(...)",
+        ),
+        (
+            "def own(kit, options):\n    kit.weak_labels()",
+            "method 'own' returned None; it returns what kit.student(...) returns",
+        ),
+        ("def own(kit):\n    return kit", "method 'own' takes (kit); write def own(kit, options) (own.py:5)"),
+        (
+            "def own(kit, options):\n    kit.train(kit.student_model, kit.labelled(kit.weak_labels()), loss='confidense')",
+            "unknown loss 'confidense' (did you mean 'confidence'?)",
+        ),
+        (
+            "def own(kit, options):\n    kit.train(kit.student_model, kit.labelled(kit.weak_labels()), epoch=1)",
+            "a training has no 'epoch' (did you mean 'epochs'?)",
+        ),
+    ],
+)
+def test_an_error_in_a_method_names_its_line_and_the_line_of_the_grid(place, body, said):
+    (place / "own.py").write_text(f'{HEAD}@method("own")\n{body}\n')
+    with pytest.raises(GridError) as caught:
+        load_grid(path := grid(place, "own", method="./own.py:own"))
+    assert said in str(caught.value)
+    line = next(k for k, text in enumerate(path.read_text().splitlines(), start=1) if "own.py:own" in text)
+    assert f"{path.name}:{line}:" in str(caught.value)
+
+
+def test_an_error_in_an_objective_names_its_line(place):
+    page = re.search(r"```python\n(# balanced.py\n.*?)```", MANUAL.read_text(), re.DOTALL)[1]
+    (place / "wrong.py").write_text(
+        page.replace("cross_entropy(outputs", "cross_entropy(outputz").replace('"balanced"', '"wrong"')
+    )
+    outcome, rows = run(place, "wrong", method="./wrong.py:wrong")
+    assert outcome.exit == Exit.FAILED_CELLS
+    line = next(k for k, text in enumerate((place / "wrong.py").read_text().splitlines(), start=1) if "outputz" in text)
+    assert f"name 'outputz' is not defined (wrong.py:{line})" in rows["message"].iloc[0]
 
 
 LOSS = """

@@ -346,7 +346,7 @@ def test_targets_that_do_not_fit_the_task(tmp_path: Path, change: Columns, targe
 def test_a_file_that_is_parted_by_other_marks_is_named_so(tmp_path: Path) -> None:
     file = tmp_path / "semi.csv"
     file.write_text("a;b;y\n1;2;0\n3;4;1\n")
-    with pytest.raises(FieldError, match="one column, whose name holds ';'; columns of a CSV file are parted by commas"):
+    with pytest.raises(FieldError, match="columns seem to be separated by ';'; a CSV file separates them by ','"):
         load_table(DataFile.find(file.name, tmp_path), "y", "regression")
 
 

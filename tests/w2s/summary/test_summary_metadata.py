@@ -108,6 +108,11 @@ def test_groups_of_several_codes_are_told_apart_or_warned_of():
     method = table().assign(code_digest=["a"] * 8 + ["b"] * 8)  # each setting has a code of its own: nothing is mixed
     assert len(w2s.summarize(method, by="ridge", metrics="weak_error")) == 2
     assert w2s.summarize(method).attrs["w2s_summary"]["by"] == ["ridge"]
+    sides = rows.assign(run=rows["code_digest"])  # sides of a comparison are not averaged together
+    assert len(w2s.compare(sides, over="run", baseline="a", metric="weak_error", by="ridge")) == 2
+    mixed = pd.concat([sides, sides.assign(code_digest="c")], ignore_index=True)
+    with pytest.warns(UserWarning, match="different code"):
+        w2s.compare(mixed, over="run", baseline="a", metric="weak_error", by="ridge")
     method.attrs["w2s"] = table().attrs["w2s"] | {"code": {"mine.py": ["a", "b"]}}
     assert w2s.summarize(method).attrs["w2s_summary"]["by"] == ["ridge", "code_digest"]
 

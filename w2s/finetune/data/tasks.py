@@ -20,7 +20,8 @@ from w2s.errors import FieldError, nearest
 from w2s.files.columns import CellError, column_of
 from w2s.files.datafile import Content, DataFileError, beside, content_sha256, data_folders
 from w2s.files.hub import hub_commit, is_hub_name, split_hub_name
-from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, read_table_file, read_typed_file
+from w2s.files.paths import nearest_file
+from w2s.files.tablefile import TABLE_ENDINGS, ending_hint, other_separator, read_table_file, read_typed_file
 from w2s.finetune.data.formatters import BUILTIN, OWN_FILES, Formatter, columns_formatter, find_formatter, formatter_names
 from w2s.user_files import code_of
 
@@ -33,13 +34,16 @@ class MissingColumnError(FieldError):
     """A task's file lacks a column that is asked for."""
 
     def __init__(self, task: str, column: str, columns: list[str]) -> None:
-        super().__init__(f"{task}: no column {column!r}{nearest(column, columns)}; its columns: {', '.join(columns)}")
+        known = other_separator(columns) or f"its columns: {', '.join(columns)}"
+        near = "" if other_separator(columns) else nearest(column, columns)
+        super().__init__(f"{task}: no column {column!r}{near}; {known}")
         self.column = column
 
 
 class TaskData(Content):
     """The files of a task; equal content and formatter version mean an equal task."""
 
+    kind: ClassVar[str] = "task or file"
     what: ClassVar[str] = "task (a known name, a CSV, JSONL or Parquet file beside the grid, or hub:NAME@REVISION)"
 
     @classmethod
@@ -54,7 +58,7 @@ class TaskData(Content):
             path = beside(name, base)
             if path.is_file():
                 return path
-            raise DataFileError(f"{name}: no such file {path}")
+            raise DataFileError(f"{name}: no such file {path}{nearest_file(path)}")
         there = os.path.isfile(base / name)  # noqa: PTH113 - Path.is_file raises for a name that is too long
         if name not in formatter_names() and (Path(name).suffix or there):
             raise DataFileError(f"{name}: {ending_hint(name)}")

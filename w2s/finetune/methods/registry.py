@@ -12,6 +12,7 @@ beside the grid, ``method: ./mine.py:mine(strength=0.2)``. It says in ``uses`` w
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from w2s.errors import FieldError, nearest
 from w2s.finetune.objectives.options import Options
 from w2s.plugins import Registry
-from w2s.user_files import import_file
+from w2s.user_files import import_file, place_of, told
 
 if TYPE_CHECKING:
     from w2s.finetune.kit import Kit, Student
@@ -43,9 +44,27 @@ class Builder:
     def __call__(self, kit: Kit, given: Mapping[str, Any]) -> Student:
         """Build the calls of a student, without running anything.
 
-        Raises :class:`FieldError` for options that the method does not have.
+        Raises :class:`FieldError` for options that the method does not have, and with its line for an error in a user's file.
         """
-        return self.function(kit, self.options.checked(f"method {self.name!r}", given))
+        checked = self.options.checked(f"method {self.name!r}", given)
+        try:
+            student = self.function(kit, checked)
+        except Exception as error:
+            if (place := place_of(error)) is None:
+                raise
+            said, field = (f"{error} ({place})", error.field) if isinstance(error, FieldError) else (told(error), None)
+            raise FieldError(said, field or "method") from error
+        return self._checked(student)
+
+    def _checked(self, student: Any) -> Student:
+        from w2s.finetune.kit import Student
+
+        if isinstance(student, Student):
+            return student
+        given = "None" if student is None else f"a {type(student).__name__}"
+        code = getattr(self.function, "__code__", None)  # a partial call has none
+        place = f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code is not None else ""
+        raise FieldError(f"method {self.name!r} returned {given}; it returns what kit.student(...) returns{place}", "method")
 
 
 METHODS: Registry[Builder] = Registry(
@@ -82,13 +101,18 @@ METHODS: Registry[Builder] = Registry(
 def method(name: str, *, uses: tuple[str, ...] = (), **options: Any) -> Callable[[Function], Builder]:
     """Register a method under a name, with its options: defaults, or a ``OneOf`` or ``Number`` that has one.
 
-    ``uses`` names the truth that the method reads, such as ``"truth:validation"``. Raises ValueError for an unknown part.
+    ``uses`` names the truth that the method reads, such as ``"truth:validation"``. Raises ValueError for an unknown part, and
+    TypeError for a function that does not take a kit and options.
     """
     for use in uses:
         if use not in (known := [f"truth:{part}" for part in _PARTS]):
             raise ValueError(f"method {name!r}: uses {use!r}, which is not one of {', '.join(known)}{nearest(use, known)}")
 
     def register(function: Function) -> Builder:
+        try:
+            (taken := inspect.signature(function)).bind("kit", "options")
+        except TypeError:
+            raise TypeError(f"method {name!r} takes {taken}; write def {function.__name__}(kit, options)") from None
         METHODS.known[name] = Builder(name, function, Options(options), uses)
         return METHODS.known[name]
 

@@ -24,7 +24,7 @@ from w2s.finetune.methods.registry import METHODS, Builder, find_method, method_
 from w2s.finetune.objectives.losses import LOSSES, find_loss
 from w2s.finetune.seeds import MEMBERS
 
-__all__ = ["Method", "builder_of", "file_of", "parse_method"]
+__all__ = ["Method", "builder_of", "file_of", "parse_method", "unknown_words"]
 
 _TERM = re.compile(r"\s*(?:([^()+]+\.py):)?([a-z_][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _STOPS = ("end", "legal", "oracle")
@@ -88,6 +88,13 @@ def builder_of(method: Method, file: Path | None = None) -> Builder:
         return find_method(method.name)
     place, _, word = method.name.rpartition(":")
     return method_of_file(file if file is not None else Path(place), word)
+
+
+def unknown_words(text: str) -> list[str]:
+    """List the words of a text that are neither registered nor followed from a file."""
+    terms = [match for term in text.split("+") if (match := _TERM.fullmatch(term))]
+    words = [match.group(2) for match in terms if not match.group(1)]
+    return [word for word in words if _kind(word) == "loss" and word != "naive" and not LOSSES.has(word)]
 
 
 def _kind(word: str) -> str:

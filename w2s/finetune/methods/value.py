@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,8 @@ from pydantic import ValidationInfo
 
 from w2s.errors import FieldError
 from w2s.files.datafile import Content, DataFileError, beside
-from w2s.finetune.methods.text import Method, file_of, parse_method
+from w2s.files.paths import nearest_file
+from w2s.finetune.methods.text import Method, file_of, parse_method, unknown_words
 from w2s.user_files import read_source
 
 __all__ = ["MethodText", "read_method"]
@@ -20,6 +22,7 @@ __all__ = ["MethodText", "read_method"]
 class MethodText(Content):
     """A method. A text of registered words stays a ``str``; one with ``FILE.py:NAME`` is looked up beside the grid."""
 
+    kind: ClassVar[str] = "words or FILE.py:NAME"
     what: ClassVar[str] = "method, such as confidence + stop(legal) or ./mine.py:mine(strength=0.2)"
 
     @classmethod
@@ -27,7 +30,7 @@ class MethodText(Content):
         """Return the file that the text names."""
         path = beside(file_of(name) or "", base)
         if not path.is_file():
-            raise DataFileError(f"method {name!r}: no such file {path}")
+            raise DataFileError(f"method {name!r}: no such file {path}{nearest_file(path)}")
         return path
 
     @classmethod
@@ -57,9 +60,21 @@ class MethodText(Content):
     @classmethod
     def _validate(cls, value: Any, info: ValidationInfo) -> Any:
         try:
-            return value if isinstance(value, str) and value and file_of(value) is None else super()._validate(value, info)
+            if not isinstance(value, str) or not value or file_of(value) is not None:
+                return super()._validate(value, info)
         except FieldError as error:
             raise DataFileError(str(error)) from None
+        context = info.context or {}
+        for word in unknown_words(value) if context.get("base") and not context.get("stored") else ():
+            if (file := _registered_in(word, context["base"])) is not None:
+                raise DataFileError(f"unknown word {word!r}, which {file.name} registers: write ./{file.name}:{word}")
+        return value
+
+
+def _registered_in(word: str, folder: Path) -> Path | None:
+    """Return the Python file of a folder that seems to register a method of this name; None where none does."""
+    registers = re.compile(rf"""@method\(\s*["']{word}["']""".encode())
+    return next((file for file in sorted(folder.glob("*.py")) if registers.search(file.read_bytes())), None)
 
 
 def read_method(value: str | MethodText) -> tuple[Method, Path | None]:

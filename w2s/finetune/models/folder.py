@@ -50,6 +50,7 @@ _OF_THE_HUB = ["*.safetensors", "*.json", "*.txt", "*.model"]
 class ModelFolder(Content):
     """A pretrained model, or its first layers; equal weights, configuration, tokenizer and depth mean an equal model."""
 
+    kind: ClassVar[str] = "model"
     what: ClassVar[str] = (
         "model (a packaged name, made:decoder-LxW, a folder, a .gguf file, data:FOLDER, run:FOLDER:SIZE, or "
         "hub:NAME@REVISION; "
@@ -122,6 +123,7 @@ class ModelFolder(Content):
 class _Models(Content):
     """Several models in one value, joined by a sign; the path is the folder that their names are relative to."""
 
+    kind: ClassVar[str] = "models"
     sign: ClassVar[str]
 
     @classmethod

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from w2s.errors import FieldError, nearest
 from w2s.finetune.objectives.options import Number, OneOf, Options
 from w2s.plugins import Registry
+from w2s.user_files import told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +91,7 @@ def check_loss(name: str, options: Mapping[str, Any], classes: int) -> None:
     try:
         problem = _trouble(bound, classes)
     except Exception as error:
-        problem = f"raised {type(error).__name__}: {error}"
+        problem = f"raised {told(error)}"
     if problem:
         raise FieldError(f"loss {name!r}, tried on two rows of {classes} classes, {problem}")
 

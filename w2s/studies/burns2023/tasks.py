@@ -87,11 +87,12 @@ def whole_task(cell: Mapping[str, Any]) -> Call:
 
 @contextlib.contextmanager
 def about(name: str) -> Iterator[None]:
-    """Add the name of this field to every :class:`FieldError` that names no other."""
+    """Add the name of this field to every :class:`FieldError` that names no other, and to its message."""
     try:
         yield
     except FieldError as error:
-        raise FieldError(str(error), error.field or name) from None
+        field, said = error.field or name, str(error)
+        raise FieldError(said if field in said else f"{field}: {said}", field) from None
 
 
 def check_draws(block: Block) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2s.artifacts import Store
+from w2s.errors import nearest
 from w2s.finetune.data.items import dropped_items
 from w2s.finetune.data.labels import part_ids, truth_of
 from w2s.finetune.data.tables import join, probabilities, read_table
@@ -192,7 +193,8 @@ class TextSolver:
                 choices = read_table(folder, "choices")
                 found |= choice_columns(choices, truth_of(self.store.get(graph.truth), choices["item_id"].to_pylist()))
         if unknown := sorted(set(found) - set(self.columns)):
-            raise ValueError(f"the method writes unknown columns: {', '.join(unknown)}; known: {', '.join(self.columns)}")
+            named = ", ".join(name + nearest(name, self.columns) for name in unknown)
+            raise ValueError(f"the method writes unknown columns: {named}; known: {', '.join(self.columns)}")
         return found
 
 

@@ -195,6 +195,12 @@ class Text(Study):
         """Say of every task what its classes are, and what is left out and why."""
         return task_lines(block)
 
+    def words(self) -> Mapping[str, str]:
+        """Explain methods, losses and modifiers by name."""
+        from w2s.finetune.methods.words import method_words
+
+        return method_words()
+
     def digest(self, table: DataFrame) -> DataFrame:
         """Summarise accuracies as errors, PGR on accuracy, and agreement where the teacher is wrong, by pair and method.
 
