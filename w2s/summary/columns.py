@@ -46,6 +46,7 @@ __all__ = [
     "ratio_columns",
     "ratio_parts",
     "ratios",
+    "refuse_ends",
     "seed_codes",
     "usable",
     "varying",
@@ -190,6 +191,12 @@ def metric_of_end(name: str, metrics: Collection[str]) -> str | None:
     """Return the metric whose interval over items has a column as its end: gain_01 of gain_01_low; None for other columns."""
     metric = name.removesuffix("_low").removesuffix("_high")
     return metric if metric != name and metric in metrics else None
+
+
+def refuse_ends(metrics: Collection[str]) -> None:
+    """Raise ValueError where one metric has the name of an end of another's interval: a summary has room for one of them."""
+    if ends := [name for name in metrics if metric_of_end(name, metrics)]:
+        raise ValueError(f"{ends[0]} is also the name of an end of {metric_of_end(ends[0], metrics)}: ask for one of them")
 
 
 def is_ratio(df: Rows, name: str) -> bool:

@@ -144,10 +144,7 @@ def _metric_names(df: Rows, metrics: str | Sequence[str] | None, keys: list[str]
         columns.need(df, [name for name in names if not columns.is_ratio(df, name)], "a metric")
         if set(names) & set(keys):
             raise ValueError(f"{sorted(set(names) & set(keys))} cannot be both grouped by and averaged")
-        if ends := [name for name in names if columns.metric_of_end(name, names)]:
-            raise ValueError(
-                f"{ends[0]} is also the name of an end of {columns.metric_of_end(ends[0], names)}: ask for one of them"
-            )
+        columns.refuse_ends(names)
         return names
     declared = df.attrs.get("w2s", {}).get("metrics", columns.METRICS)
     theory = [str(name) for name in df.columns if str(name).endswith("_theory")]
