@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="finetunes need torch: pip install '
 pytest.importorskip("transformers", reason="finetunes need transformers: pip install 'w2s-sweep[llm]'")
 
 from finetune_grids import finetune_place, grid, kill_in_training, run, same_rows  # noqa: E402
-from test_learned_weights import Rows, head, small, texts  # noqa: E402
+from small_trainings import numbered  # noqa: E402
+from test_learned_weights import Rows, head, small  # noqa: E402
 
 from sweeper import launch  # noqa: E402
 from sweeper.errors import Exit, GridError  # noqa: E402
@@ -42,18 +43,18 @@ def test_the_evidential_loss_by_hand():
 def test_the_bayesian_mix_by_hand():
     """Halves: of two supervisors' mean, and of the own class, whose loss is 0.287682; at progress 0."""
     labels = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]])
-    objective = Bayesian(texts(1), [0], labels, gamma=0.5, warmup=0.0, evidence="relu")
+    objective = Bayesian(numbered(1), [0], labels, gamma=0.5, warmup=0.0, evidence="relu")
     logits = torch.tensor([[2.0, -1.0]], requires_grad=True)
     mean = 0.55 * math.log(4 / 3) + 0.45 * math.log(4)
     value = objective.loss(logits, np.array([0]), 0.0)
     assert float(value.detach()) == pytest.approx(0.5 * mean + 0.5 * 0.287682, abs=1e-6)
     value.backward()
     assert logits.grad[0, 1] == 0.0  # no evidence, no gradient
-    later = Bayesian(texts(1), [0], labels, gamma=0.5, evidence="relu")  # its own class has no weight at the start
+    later = Bayesian(numbered(1), [0], labels, gamma=0.5, evidence="relu")  # its own class has no weight at the start
     assert float(later.loss(logits, np.array([0]), 0.0).detach()) == pytest.approx(mean, abs=1e-6)
-    soft = Bayesian(texts(1), [0], labels, gamma=0.0, evidence="relu")
+    soft = Bayesian(numbered(1), [0], labels, gamma=0.0, evidence="relu")
     assert float(soft.loss(logits, np.array([0]), 1.0).detach()) == pytest.approx(mean + 0.45 * 0.431946, abs=1e-5)
-    sure = Bayesian(texts(1), [0], labels, weights="entropy")
+    sure = Bayesian(numbered(1), [0], labels, weights="entropy")
     assert sure.shares[0] > sure.shares[1]
 
 
@@ -67,7 +68,7 @@ def test_evidence_of_logits_at_zero_has_a_gradient():
 
 
 def dpo_of(labels, ratios, progress, **more):
-    objective = LearnedDPO(texts(1), [0], torch.tensor([labels]), reference=torch.zeros(1, 2), **more)
+    objective = LearnedDPO(numbered(1), [0], torch.tensor([labels]), reference=torch.zeros(1, 2), **more)
     return objective, objective.loss(torch.tensor([ratios], requires_grad=True), np.array([0]), progress)
 
 
@@ -93,7 +94,7 @@ def test_learned_dpo_starts_on_agreed_pairs_at_beta():
 
 
 def train(features, labels, kind=LearnedWeights, epochs=6, **more):
-    objective = kind(texts(len(features)), range(len(features)), labels, **more)
+    objective = kind(numbered(len(features)), range(len(features)), labels, **more)
     trainer = Trainer(Rows(features, labels.shape[-1]), objective, Recipe(epochs=epochs, batch=16, learning_rate=1e-2), 0)
     trainer.run()
     return trainer
@@ -122,7 +123,7 @@ def test_what_holds_weights_back():
 
 def test_weights_of_an_item_move_for_it_alone():
     _, given = small()
-    objective = LearnedWeights(texts(60), range(60), given, rate=5.0, easy=0.0, each="item")
+    objective = LearnedWeights(numbered(60), range(60), given, rate=5.0, easy=0.0, each="item")
     logits = torch.zeros(2, 2, requires_grad=True)
     objective.loss(logits + torch.tensor([0.5, -0.5]), np.array([3, 7]), 0.5).backward()
     objective.update(0.5)
