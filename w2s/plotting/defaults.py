@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from w2s.contract.study import Figure
 from w2s.figures.held import fullest
 from w2s.plotting.plot import plot
@@ -84,15 +86,20 @@ def _draw_map(rows: Rows) -> Canvas | None:
 
 
 def _draw_scatter(rows: Rows) -> Canvas | None:
-    """Draw the gain of every setting against its misfit, coloured by an axis of words where there is one."""
+    """Draw the gain of every setting against its misfit, coloured by an axis of words where there is one, the most even."""
     if not all(name in rows.columns and columns.has_value(rows, name) for name in ("gain", "misfit")):
         return None
     names = _axes(rows)
     if not names:
         return None
-    words_first = sorted(names, key=lambda name: columns.is_number(rows, name))
-    color = next((name for name in words_first if 2 <= _values_and_null(rows, name) <= MOST_LINES), None)
+    few = [name for name in names if 2 <= _values_and_null(rows, name) <= MOST_LINES]
+    color = max(few, key=lambda name: (not columns.is_number(rows, name), _rarest(rows, name)), default=None)
     return plot(rows, "misfit", "gain", color=color, kind="scatter")
+
+
+def _rarest(rows: Rows, name: str) -> int:
+    """Count the rows of an axis's rarest value."""
+    return int(np.bincount(columns.group_codes(rows, [name])[0]).min())
 
 
 def _held(rows: Rows, shown: list[str]) -> Rows:
