@@ -13,6 +13,7 @@ from w2s.contract.cells import cell_fields, former_names
 from w2s.places.url import Url, Where, where_of
 from w2s.tables.added_fields import added_fields
 from w2s.tables.complete_looks import has_rule
+from w2s.tables.file_names import names_apart
 from w2s.tables.load import is_stranger, load, parts_of, plain_schema, registered_cell
 from w2s.tables.metadata import merge_metadata, read_metadata
 from w2s.tables.stored_rows import StoredRows
@@ -35,8 +36,8 @@ def scan(run: str | os.PathLike[str] | Url, *, cell: type[Cell] | None = None) -
 
     A run that needs a look at all its rows together comes back as the frame of `load`: one in a bucket or of files without a
     digest, one whose files have different columns,
-    lack fields that are younger or have fields under earlier names, one with cells that are there twice, and
-    one whose seeds end at a rule.
+    lack fields that are younger or have fields under earlier names, one with cells that are there twice, one that names a file
+    in several ways, and one whose seeds end at a rule.
     """
     where = where_of(run if isinstance(run, Url) else os.fspath(run))
     found = _opened(where, cell) if isinstance(where, Path) else None
@@ -65,6 +66,8 @@ def _opened(run: Path, cell: type[Cell] | None) -> StoredRows | None:
                 return None
     except (pa.ArrowException, OSError, OverflowError, MemoryError):
         return None  # `load` says what is wrong
+    if any(names_apart([content.get("files", {}) for content in documents])):
+        return None
     metadata = merge_metadata(documents, parts)
     cell = cell or registered_cell(metadata.get("study"))
     later = [] if cell is None else added_fields(cell)

@@ -65,6 +65,7 @@ def test_one_content_under_two_names_is_one_setting(tmp_path: Path) -> None:
     assert len(rows) == 6
     assert len(w2s.summarize(rows, by="data", metrics="student_error")) == 1
     assert list(rows.attrs["w2s"]["files"]["data"]) == list(set(rows["data"]))
+    assert len(w2s.summarize(w2s.scan(run), by="data", metrics="student_error")) == 1
 
 
 def test_rows_that_an_edit_left_behind_are_apart(tmp_path: Path) -> None:
