@@ -24,6 +24,8 @@ BLOCKS = "blocks"
 """The family of all blocks: a kind is a family, and maybe a word more. Artifacts have their function's name as kind."""
 _ENOUGH = 2
 """Tasks of each worker before the number of workers that are really at work is taken from them."""
+_SMALL = 0.003
+"""Share of what is left of a kind, by predicted seconds, above which what was measured says how fast it goes."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,12 @@ class Ledger:
             return begun
 
     def seconds_left(self) -> float | None:
-        """Predict the time to the end on the clock; None before anything has been measured."""
+        """Predict the time to the end on the clock; None before kinds that are half of what is left have been measured."""
         with self._lock:
             now, told = self._clock(), self._told()
-            if not told and not any(kind.predicted for kind in self._kinds.values()):
+            left = {name: max(0.0, kind.left) for name, kind in self._kinds.items()}
+            known = [seconds for name, seconds in left.items() if name in told or self._is_measured(name, seconds)]
+            if not known or sum(known) < 0.5 * sum(left.values()):
                 return None
             seconds = sum(max(0.0, kind.left) * self._ratio(name, told) for name, kind in self._kinds.items())
             for flown in self.flying.values():
@@ -194,14 +198,23 @@ class Ledger:
 
     def _ratio(self, name: str, told: Mapping[str, float]) -> float:
         """Return actual over predicted seconds of a kind; of a kind not seen that of its family, else of all, else 1."""
-        if self._kind(name).predicted == 0.0 and name in told:
+        own = self._kind(name)
+        if name in told and own.predicted <= _SMALL * own.left:
             return told[name]
-        family = [kind for other, kind in self._kinds.items() if other.partition(" ")[0] == name.partition(" ")[0]]
-        for kinds in ([self._kind(name)], family, list(self._kinds.values())):
+        for kinds in ([self._kind(name)], self._kin(name), list(self._kinds.values())):
             predicted = sum(kind.predicted for kind in kinds)
             if predicted > 0.0:
                 return sum(kind.actual for kind in kinds) / predicted
         return 1.0
+
+    def _kin(self, name: str) -> list[_Kind]:
+        """List the kinds of the same family that were measured: trainings of other models, say."""
+        family = name.partition(" ")[0]
+        return [kind for other, kind in self._kinds.items() if other.partition(" ")[0] == family and kind.predicted > 0.0]
+
+    def _is_measured(self, name: str, left: float) -> bool:
+        """Tell whether enough of a kind or of its family was measured: a short first task is mostly its start."""
+        return max(self._kind(name).predicted, sum(kind.predicted for kind in self._kin(name))) > _SMALL * left
 
     def _expected(self, task: Task, told: Mapping[str, float]) -> float:
         """Predict the worker seconds of a task in flight."""

@@ -57,6 +57,22 @@ def test_nothing_is_said_before_something_was_measured():
     assert Ledger(10, 0, {"a": Work(BLOCKS, 1.0)}).seconds_left() is None
 
 
+def test_nothing_is_said_before_the_dear_kind_was_measured():
+    """A list of items takes a second where almost none was predicted: that says nothing of the trainings that follow."""
+    work = {"items": Work("items", 0.01)} | {f"train {k}": Work(f"train model{k % 2}", 100.0) for k in range(4)}
+    clock = Clock()
+    ledger = Ledger(0, 0, work, clock=clock)
+    for name, seconds in (("items", 1.0), ("train 0", 10.0)):
+        task = artifact_task(name)
+        ledger.submitted(task)
+        clock.now += seconds
+        ledger.ended(task)
+        ledger.finished(ArtifactReceipt(name, name.partition(" ")[0], seconds, None, 1))
+        if name == "items":
+            assert ledger.seconds_left() is None
+    assert ledger.seconds_left() == pytest.approx(30.0), "of the other model's trainings too, which are of one family"
+
+
 def test_the_time_left_is_that_of_the_work_and_not_of_the_cells():
     """Cheap blocks first, dear ones last: by cells the rest would take a twentieth of what it does."""
     predicted = [1.0] * 20 + [40.0] * 20
