@@ -22,7 +22,6 @@ from sweeper.plan.space import LONG_GRID
 from w2s.claims.claim import Claim
 from w2s.contract.cells import cell_fields
 from w2s.contract.columns import metric_columns
-from w2s.files.datafile import Content
 from w2s.places.url import Where
 from w2s.tables.metadata import read_metadata as read_document
 
@@ -57,11 +56,8 @@ def run_metadata(grid: Grid, resolved: Mapping[str, Any]) -> dict[bytes, bytes]:
 def _files(grid: Grid) -> dict[str, dict[str, str]]:
     """Return the digest of every file of a grid by field and by its name in rows."""
     found: dict[str, dict[str, str]] = {}
-    for part in grid.parts:
-        for name in part.block.names:
-            for value in part.block.values(name):
-                if isinstance(value, Content):
-                    found.setdefault(name, {})[str(value)] = value.sha256
+    for name, file in grid.files():
+        found.setdefault(name, {})[str(file)] = file.sha256
     return found
 
 

@@ -191,14 +191,13 @@ def _compile_in(node: ast.Compare, text: str) -> Callable[[Block], Any]:
     words = {type(value) for value in values}
     if not values or len(words) > 1:
         raise ValueError(f"{short(text)}: a list after 'in' holds numbers, or words, and not none")
-    wanted = isinstance(node.ops[0], ast.In)
+    wanted, equal = isinstance(node.ops[0], ast.In), _compared(*_COMPARE[ast.Eq])
 
     def test(block: Block) -> Any:
         column = np.asarray(term(block))
         known = np.equal(column, column) if column.dtype.kind == "f" else column != np.array(None)
         if (column.dtype.kind == "f") != (words == {float}) and known.any():
             raise _mixed(text)
-        equal = _compared(*_COMPARE[ast.Eq])
         hits = _fold(np.logical_or, [equal(column, value) for value in values])
         return (hits if wanted else ~hits) & known
 
@@ -221,9 +220,7 @@ def _near(a: Any, b: Any) -> Any:
     """Tell which numbers are equal but for rounding, to 11 digits: 0.1 + 0.2 and 0.3. Whole numbers are equal or not."""
     if np.asarray(a).dtype.kind != "f" or np.asarray(b).dtype.kind != "f":
         return False
-    with np.errstate(invalid="ignore"):
-        close = np.abs(a - b) <= _ROUNDING * np.maximum(np.abs(a), np.abs(b))
-        return close & ~((np.floor(a) == a) & (np.floor(b) == b)) & np.isfinite(a) & np.isfinite(b)
+    return np.isclose(a, b, rtol=_ROUNDING, atol=0.0) & ~((np.floor(a) == a) & (np.floor(b) == b))
 
 
 def _compared(test: Callable[[Any, Any], Any], when_near: bool) -> Callable[[Any, Any], Any]:

@@ -16,6 +16,7 @@ from sweeper.grid.conditions import Condition, excluded, kept_cells
 from w2s.contract.block import Axis, Block
 from w2s.contract.cells import cell_fields
 from w2s.contract.study import Study
+from w2s.files.datafile import Content
 from w2s.places.url import Where
 from w2s.summary.looks import Until
 
@@ -83,6 +84,12 @@ class Grid:
                 seen.setdefault(name, {}).update(dict.fromkeys(part.block.values(name)))
         values = {name: [v for v in found if v is not None] for name, found in seen.items()}
         return {name: values[name] for name in cell_fields(self.study.Cell) if len(values.get(name, ())) > 1}
+
+    def files(self) -> Iterator[tuple[str, Content]]:
+        """Yield the values that are files, with their fields, in the order of the sub-grids. Cost: O(axis values)."""
+        for part in self.parts:
+            for name in part.block.names:
+                yield from ((name, value) for value in part.block.values(name) if isinstance(value, Content))
 
 
 def pairs_to_compare(first: Sequence[SubGrid], second: Sequence[SubGrid]) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sweeper.errors import GridError
+from w2s.errors import first_line
 
 __all__ = ["Lines", "dump_yaml", "load_plain", "read_yaml"]
 
@@ -149,7 +150,7 @@ def _node(text: str, path: Path) -> yaml.Node | None:
         line = text.count("\n", 0, error.position) + 1
         raise GridError(f"bad YAML: the character {error.character!r} is not allowed", path, line) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise GridError(f"bad YAML: {str(error).splitlines()[0]}", path) from None
+        raise GridError(f"bad YAML: {first_line(error)}", path) from None
     except RecursionError:
         raise GridError("bad YAML: nested too deeply", path) from None
 

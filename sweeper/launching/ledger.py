@@ -201,20 +201,20 @@ class Ledger:
         own = self._kind(name)
         if name in told and own.predicted <= _SMALL * own.left:
             return told[name]
-        for kinds in ([self._kind(name)], self._kin(name), list(self._kinds.values())):
+        for kinds in ([own], self._kin(name), list(self._kinds.values())):
             predicted = sum(kind.predicted for kind in kinds)
             if predicted > 0.0:
                 return sum(kind.actual for kind in kinds) / predicted
         return 1.0
 
     def _kin(self, name: str) -> list[_Kind]:
-        """List the kinds of the same family that were measured: trainings of other models, say."""
+        """List the kinds of a family that were measured, its own among them: trainings of all models, say."""
         family = name.partition(" ")[0]
         return [kind for other, kind in self._kinds.items() if other.partition(" ")[0] == family and kind.predicted > 0.0]
 
     def _is_measured(self, name: str, left: float) -> bool:
-        """Tell whether enough of a kind or of its family was measured: a short first task is mostly its start."""
-        return max(self._kind(name).predicted, sum(kind.predicted for kind in self._kin(name))) > _SMALL * left
+        """Tell whether enough of a kind's family was measured: a short first task is mostly its start."""
+        return sum(kind.predicted for kind in self._kin(name)) > _SMALL * left
 
     def _expected(self, task: Task, told: Mapping[str, float]) -> float:
         """Predict the worker seconds of a task in flight."""

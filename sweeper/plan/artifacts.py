@@ -16,7 +16,6 @@ from w2s.artifacts import Call, Store, in_order
 from w2s.contract.block import Block
 from w2s.contract.study import Study
 from w2s.errors import FieldError
-from w2s.files.datafile import Content
 from w2s.places.url import Where, user_place
 
 __all__ = [
@@ -102,8 +101,7 @@ def _cells(block: Block) -> Iterator[Block]:
 
 def absent_files(grid: Grid) -> list[str]:
     """List the values of a grid whose files are not here, each once: names of models with their stated size."""
-    named = (value for part in grid.parts for values in part.values.values() for value in values if isinstance(value, Content))
-    return sorted({value.name for value in named if value.absent})
+    return sorted({file.name for _, file in grid.files() if file.absent})
 
 
 def check_present(grid: Grid) -> None:

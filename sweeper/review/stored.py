@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sweeper.errors import RunError
 from sweeper.folder.run_folder import RunFolder
@@ -13,7 +12,6 @@ from sweeper.grid.model import Grid
 from sweeper.grid.resolved import read_resolved
 from w2s.contract.study import Study
 from w2s.errors import FieldError
-from w2s.files.datafile import Content
 from w2s.files.paths import expand_path
 from w2s.places.url import Url
 from w2s.user_files import is_file_reference
@@ -42,11 +40,8 @@ def stored_grid(
 
 def _code_files(grid: Grid) -> Iterator[str]:
     """Yield the Python files that values of a grid name."""
-    values: Mapping[Any, None] = dict.fromkeys(
-        v for part in grid.parts for name in part.block.names for v in part.block.values(name)
-    )
-    for value in values:
-        if isinstance(value, Content) and (file := value.code_file(value.name)) is not None:
+    for value in {value for _, value in grid.files()}:
+        if (file := value.code_file(value.name)) is not None:
             yield file
 
 

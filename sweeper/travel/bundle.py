@@ -11,7 +11,7 @@ import io
 import json
 import socket
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from sweeper.folder.run_folder import RunFolder
 from sweeper.grid.yaml import dump_yaml
 from sweeper.report.make import write_report
 from sweeper.review.table import RunTable, read_run
-from w2s.files.datafile import Content
 from w2s.files.durable import whole
 from w2s.places.url import Where
 from w2s.user_files import is_file_reference, loaded_source
@@ -127,11 +126,10 @@ def _notes(table: RunTable) -> Iterator[str]:
     """Yield what a reader of the bundle has to know."""
     if table.unfinished:
         yield f"the run is not finished: {table.unfinished} of {table.status.cells:,} cells"
-    values = {v for part in table.grid.parts for name in part.block.names for v in part.block.values(name)}
-    for file in sorted((v for v in values if isinstance(v, Content)), key=lambda file: file.name):
+    files = list(table.grid.files())
+    for file in sorted({file for _, file in files}, key=lambda file: file.name):
         yield f"data are not packed: {Path(file.name).name}, sha256 {file.sha256}"
-    fields = {name for part in table.grid.parts for name in part.block.names if _is_file(part.block.values(name))}
-    written = {str(v) for name in sorted(fields & set(table.rows)) for v in table.rows[name].dropna().unique()}
+    written = {str(v) for name in {name for name, _ in files} & set(table.rows) for v in table.rows[name].dropna().unique()}
     if places := sorted(name for name in written if Path(name).is_absolute() or Path(name).parts[:2] == ("..", "..")):
         yield f"rows name data by their place on the machine that made them, the first {places[0]}; name files beside the grid"
     names = (str(Path.home()), socket.gethostname())
@@ -142,10 +140,6 @@ def _notes(table: RunTable) -> Iterator[str]:
         yield f"{found:,} messages of rows name a place on the machine that made them"
     if is_file_reference(table.grid.study_reference):
         yield "the study is a Python file in code/: report, verify and status run it where --trust-code is given"
-
-
-def _is_file(values: Sequence[Any]) -> bool:
-    return any(isinstance(value, Content) for value in values)
 
 
 def _readme(table: RunTable, name: str, notes: tuple[str, ...]) -> str:

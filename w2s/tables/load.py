@@ -140,8 +140,7 @@ def _read(part: Where) -> pa.Table:
     except (pa.ArrowException, OSError, OverflowError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, NotRegularError):
             raise
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{part} is not a Parquet file, or it is damaged: {why}") from error
+        raise ValueError(f"{part} is not a Parquet file, or it is damaged: {first_line(error)}") from error
     return table.cast(plain_schema(table.schema))
 
 

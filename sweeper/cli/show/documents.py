@@ -13,11 +13,11 @@ import numpy as np
 
 from sweeper.plan.artifacts import ArtifactLine, artifact_lines, has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
-from sweeper.plan.devices import Card, this_machine
+from sweeper.plan.devices import Card
 from sweeper.plan.executor import choose_executor
 from sweeper.plan.forecast import is_predicted, make_forecast
 from sweeper.plan.making import predicted_making
-from sweeper.plan.memory import check_memory, largest_need
+from sweeper.plan.memory import need_and_device
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, worker_bytes
 from sweeper.plan.weights import seconds_of_artifacts
 from sweeper.report.findings import findings
@@ -92,12 +92,10 @@ def plan_document(plan: Plan, card: Card | None = None) -> dict[str, Any]:
 
 def _largest_training(calls: Sequence[Call], card: Card | None) -> dict[str, Any] | None:
     """Collect the memory that the largest training takes, beside what the device has; None where none says what it needs."""
-    need = largest_need(calls)
-    if need is None:
+    found = need_and_device(calls, card)
+    if found is None:
         return None
-    if card is not None:
-        check_memory(calls, card)
-    device = card or this_machine()
+    need, device = found
     size = {"device": device.name, "device_bytes": device.size}
     return {"usual_bytes": need.usual, "least_bytes": need.least, "says": need.says, **size}
 

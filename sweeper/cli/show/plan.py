@@ -16,11 +16,11 @@ from sweeper.grid.conditions import show
 from sweeper.grid.model import SubGrid
 from sweeper.plan.artifacts import ArtifactLine, absent_files, artifact_lines, has_artifacts, missing_calls, store_folder
 from sweeper.plan.cut import Plan
-from sweeper.plan.devices import Card, this_machine
+from sweeper.plan.devices import Card
 from sweeper.plan.executor import choose_executor, cpus_in_use
 from sweeper.plan.forecast import Forecast, is_predicted, make_forecast
 from sweeper.plan.making import predicted_making
-from sweeper.plan.memory import check_memory, largest_need
+from sweeper.plan.memory import need_and_device
 from sweeper.plan.space import disk_bytes, free_bytes, metadata_bytes, size_text, worker_bytes
 from sweeper.plan.weights import seconds_of_artifacts
 from w2s.artifacts import Call, Store, open_store
@@ -131,12 +131,10 @@ def print_artifacts(plan: Plan, card: Card | None = None) -> list[Call]:
 
 def _print_memory(calls: Sequence[Call], card: Card | None) -> None:
     """Print the memory that the largest artifact takes, beside what there is; raise where one cannot fit on the card named."""
-    need = largest_need(calls)
-    if need is None:
+    found = need_and_device(calls, card)
+    if found is None:
         return
-    where = card or this_machine()
-    if card is not None:
-        check_memory(calls, card)
+    need, where = found
     fits = need.usual <= where.usable
     pieces = "" if fits else f"; its batches go through in pieces, {need.least / 1e9:,.1f} GB with one row at once"
     more = "" if need.least <= where.usable else "; a launch here would refuse it"

@@ -233,7 +233,7 @@ def _outcome(task: Task, reference: Any) -> Finished:
         if isinstance(error.cause, StoreError | RunError):
             raise type(error.cause)(str(error.cause)) from None
         if isinstance(error.cause, ray.exceptions.RaySystemError):
-            raise lacking_code(str(error.cause).splitlines()[0].removeprefix("System error: ")) from None
+            raise lacking_code(first_line(error.cause).removeprefix("System error: ")) from None
         return Finished(task, error=f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.OutOfMemoryError as error:
         return Finished(task, error=f"the worker ran out of memory: {' '.join(str(error).split())[:400]}", memory=True)
